@@ -1,1 +1,3 @@
 //! slidegrid
+pub mod geometry;
+pub mod staged;

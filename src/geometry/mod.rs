@@ -1,0 +1,15 @@
+//! Planes, tiles, blocks, groups and the score lattice. Pure: no I/O.
+//!
+//! All coordinates are pixels of the *working plane* (the slide resampled to
+//! the model's resolution) unless a name says `level0`.
+
+pub mod blocks;
+pub mod groups;
+pub mod lattice;
+pub mod plane;
+pub mod tiling;
+
+pub use blocks::{BlockPlan, PatchCoord};
+pub use lattice::Lattice;
+pub use plane::WorkingPlane;
+pub use tiling::Tiling;

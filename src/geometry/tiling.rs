@@ -1,0 +1,149 @@
+//! How the working plane is cut: tile, block, window, halo.
+
+use thiserror::Error;
+
+/// Why three sizes do not make a tiling.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum TilingError {
+    /// A size is zero.
+    #[error("{name} is 0, expected at least 1")]
+    Zero {
+        /// The configuration key.
+        name: &'static str,
+    },
+    /// The window has no central pixel corner to sit on.
+    #[error(
+        "window_px is {window_px}, expected an even number: a window reaches window/2 to both sides of its lattice point"
+    )]
+    OddWindow {
+        /// The window side found.
+        window_px: u32,
+    },
+    /// A patch would be too large to address.
+    #[error(
+        "a block of {block_tiles} tiles of {tile_px} px with a window of {window_px} px makes patches of {patch_px} px, expected at most {limit} px: use a smaller block"
+    )]
+    TooLarge {
+        /// Tiles along a block's side.
+        block_tiles: u32,
+        /// Tile side.
+        tile_px: u32,
+        /// Window side.
+        window_px: u32,
+        /// Resulting patch side.
+        patch_px: u64,
+        /// Largest patch side.
+        limit: u64,
+    },
+}
+
+/// Largest patch side: its bytes still fit a 32-bit signed count.
+const PATCH_LIMIT_PX: u64 = 26_754;
+
+/// Tile, block and window of a run, and what follows from them.
+///
+/// A block is `block_tiles` x `block_tiles` tiles on a lattice that starts at
+/// the plane's origin; a patch is a block grown by `halo_px` on each side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tiling {
+    tile_px: u32,
+    block_tiles: u32,
+    window_px: u32,
+}
+
+impl Tiling {
+    /// Checks the three sizes.
+    ///
+    /// # Errors
+    /// [`TilingError`] when one is zero, the window is odd, or patches would
+    /// be larger than can be addressed.
+    pub fn new(tile_px: u32, block_tiles: u32, window_px: u32) -> Result<Self, TilingError> {
+        for (name, value) in [("tile", tile_px), ("block", block_tiles), ("window", window_px)] {
+            if value == 0 {
+                return Err(TilingError::Zero { name });
+            }
+        }
+        if !window_px.is_multiple_of(2) {
+            return Err(TilingError::OddWindow { window_px });
+        }
+        let patch_px = u64::from(tile_px) * u64::from(block_tiles) + u64::from(window_px);
+        if patch_px > PATCH_LIMIT_PX {
+            return Err(TilingError::TooLarge {
+                block_tiles,
+                tile_px,
+                window_px,
+                patch_px,
+                limit: PATCH_LIMIT_PX,
+            });
+        }
+        Ok(Self { tile_px, block_tiles, window_px })
+    }
+
+    /// Side of a tile.
+    pub fn tile_px(&self) -> u32 {
+        self.tile_px
+    }
+
+    /// Tiles along a block's side.
+    pub fn block_tiles(&self) -> u32 {
+        self.block_tiles
+    }
+
+    /// Side of the network's window.
+    pub fn window_px(&self) -> u32 {
+        self.window_px
+    }
+
+    /// Side of a block.
+    pub fn block_px(&self) -> u32 {
+        self.tile_px * self.block_tiles
+    }
+
+    /// What a patch has more than its block, on each side.
+    pub fn halo_px(&self) -> u32 {
+        self.window_px / 2
+    }
+
+    /// Side of a patch, `P = B * tile + 2 * halo`.
+    pub fn patch_px(&self) -> u32 {
+        self.block_px() + 2 * self.halo_px()
+    }
+
+    /// Bytes of a patch's RGB pixels.
+    pub fn patch_bytes(&self) -> u64 {
+        u64::from(self.patch_px()).pow(2) * 3
+    }
+
+    /// Tiles needed to cover `width_px` x `height_px`: (columns, rows).
+    /// Ragged tiles at the right and bottom count.
+    pub fn grid(&self, width_px: u32, height_px: u32) -> (u32, u32) {
+        (width_px.div_ceil(self.tile_px), height_px.div_ceil(self.tile_px))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_tile_blocks_give_the_papers_patches() {
+        let paper = Tiling::new(224, 1, 224).unwrap();
+        assert_eq!(paper.patch_px(), 448);
+        assert_eq!(paper.patch_bytes(), 602_112);
+        assert_eq!(Tiling::new(224, 4, 224).unwrap().patch_px(), 1120);
+    }
+
+    #[test]
+    fn refuses_what_cannot_work() {
+        assert_eq!(Tiling::new(0, 1, 224), Err(TilingError::Zero { name: "tile" }));
+        assert_eq!(Tiling::new(224, 1, 225), Err(TilingError::OddWindow { window_px: 225 }));
+        assert!(matches!(Tiling::new(224, 1000, 224), Err(TilingError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn ragged_tiles_count() {
+        let tiling = Tiling::new(224, 4, 224).unwrap();
+        assert_eq!(tiling.grid(448, 449), (2, 3));
+        assert_eq!(tiling.grid(1, 0), (1, 0));
+    }
+}
