@@ -1,3 +1,4 @@
 //! slidegrid
 pub mod geometry;
 pub mod staged;
+pub mod tissue;

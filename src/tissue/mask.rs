@@ -1,0 +1,126 @@
+//! A mask image given by the user, brought to the tile grid.
+
+use ndarray::{Array2, ArrayView2};
+
+use super::TissueError;
+
+/// A mask image and the part of the tile grid it covers.
+///
+/// The image shows the whole slide, at any size: its edges are the slide's
+/// edges, and no pixel need fall on a tile border.
+#[derive(Debug, Clone)]
+pub struct SlideMask {
+    /// `[row, col]`, non-zero = tissue.
+    pub pixels: Array2<u8>,
+    /// Slide height in tiles, ragged last one included: height / tile.
+    pub tiles_down: f64,
+    /// Slide width in tiles: width / tile.
+    pub tiles_across: f64,
+}
+
+impl SlideMask {
+    /// Fraction of each tile that the mask marks, by area: `[rows, cols]` 0..=1,
+    /// `rows = ceil(tiles_down)`, `cols = ceil(tiles_across)`.
+    ///
+    /// Pixels that straddle a tile border count for both tiles by the area they
+    /// have in each. A ragged tile is measured over the part inside the slide.
+    ///
+    /// # Errors
+    /// [`TissueError::EmptyMask`] for an image without pixels or a slide
+    /// without area.
+    pub fn coverage(&self) -> Result<Array2<f64>, TissueError> {
+        let (height, width) = self.pixels.dim();
+        let sized = |tiles: f64| tiles.is_finite() && tiles > 0.0;
+        if height == 0 || width == 0 || !sized(self.tiles_down) || !sized(self.tiles_across) {
+            return Err(TissueError::EmptyMask {
+                rows: height,
+                cols: width,
+                tiles_down: self.tiles_down,
+                tiles_across: self.tiles_across,
+            });
+        }
+        let down = tile_shares(height, self.tiles_down);
+        let across = tile_shares(width, self.tiles_across);
+        Ok(Array2::from_shape_fn((down.len(), across.len()), |(row, col)| {
+            weighted_mean(self.pixels.view(), &down[row], &across[col])
+        }))
+    }
+}
+
+/// Pixels of one axis that touch one tile.
+struct Share {
+    first: usize,
+    /// Length of each pixel inside the tile, in pixels.
+    lengths: Vec<f64>,
+}
+
+/// Which pixels of an axis `pixels` long fall on each of its tiles.
+fn tile_shares(pixels: usize, tiles: f64) -> Vec<Share> {
+    let per_tile = pixels as f64 / tiles;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, finite")]
+    let index = |position: f64| position as usize;
+    (0..index(tiles.ceil()))
+        .map(|tile| {
+            let start = tile as f64 * per_tile;
+            let end = ((tile + 1) as f64 * per_tile).min(pixels as f64);
+            let first = index(start).min(pixels - 1);
+            let last = index(end.ceil()).clamp(first + 1, pixels);
+            let inside = |pixel: usize| ((pixel + 1) as f64).min(end) - (pixel as f64).max(start);
+            Share { first, lengths: (first..last).map(|p| inside(p).max(0.0)).collect() }
+        })
+        .collect()
+}
+
+fn weighted_mean(pixels: ArrayView2<'_, u8>, down: &Share, across: &Share) -> f64 {
+    let (mut set, mut all) = (0.0, 0.0);
+    for (dy, height) in down.lengths.iter().enumerate() {
+        for (dx, width) in across.lengths.iter().enumerate() {
+            let area = height * width;
+            all += area;
+            if pixels[[down.first + dy, across.first + dx]] != 0 {
+                set += area;
+            }
+        }
+    }
+    if all > 0.0 { set / all } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tissue::test_support::parse_mask;
+
+    #[test]
+    fn coverage_is_the_exact_area() {
+        let cases: Vec<serde_json::Value> =
+            serde_json::from_str(include_str!("../../tests/reference/coverage.json")).unwrap();
+        assert!(cases.len() > 10);
+        for case in cases {
+            let [tiles_down, tiles_across]: [f64; 2] =
+                serde_json::from_value(case["extent"].clone()).unwrap();
+            let mask = SlideMask { pixels: parse_mask(&case["mask"]), tiles_down, tiles_across };
+            let expected: Vec<Vec<f64>> = serde_json::from_value(case["covered"].clone()).unwrap();
+            let found = mask.coverage().unwrap();
+            assert_eq!(found.dim(), (expected.len(), expected[0].len()));
+            for (found, expected) in found.iter().zip(expected.concat()) {
+                assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_ragged_tile_is_measured_inside_the_slide() {
+        // 2.25 tiles across, four pixels a tile: the last tile is one pixel.
+        let mut pixels = Array2::zeros((4, 9));
+        pixels[[0, 8]] = 255;
+        pixels[[1, 8]] = 1;
+        let mask = SlideMask { pixels, tiles_down: 1.0, tiles_across: 2.25 };
+        assert_eq!(mask.coverage().unwrap(), ndarray::arr2(&[[0.0, 0.0, 0.5]]));
+    }
+
+    #[test]
+    fn a_mask_without_pixels_is_refused() {
+        let mask = SlideMask { pixels: Array2::zeros((0, 5)), tiles_down: 1.0, tiles_across: 1.0 };
+        assert!(mask.coverage().unwrap_err().to_string().contains("0 x 5"));
+    }
+}

@@ -1,0 +1,169 @@
+//! From a thumbnail to the tissue mask.
+
+use ndarray::{Array2, ArrayView3};
+
+use super::morphology::{close, fill_holes, median, remove_small};
+use super::otsu::{histogram, threshold_otsu};
+use super::{SlideMask, TissueError, TissueMethod, TissueOptions, hsv};
+
+/// Fractions of a tile are equal when rounding alone tells them apart.
+const COVERAGE_ROUNDING: f64 = 1e-9;
+
+/// Which tiles hold tissue, and why.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TissueMask {
+    /// `[tile row, tile col]`, 1 = tissue, 0 = not.
+    pub mask: Array2<u8>,
+    /// Name and value of each threshold as applied, before clean-up: tissue has
+    /// `hue` and `saturation` at or above theirs, `grey` at or below its own,
+    /// `coverage` at or above it. 256 is reached by no tile.
+    pub thresholds: Vec<(&'static str, f64)>,
+    /// Number of ones in `mask`.
+    pub tissue_tiles: usize,
+}
+
+/// Finds the tissue tiles of a slide.
+///
+/// `thumbnail`: `[tile rows, tile cols, rgb]`, one pixel per tile, alpha
+/// composited over white. `mask` is asked for by [`TissueMethod::Mask`] only.
+///
+/// `all` marks every tile and skips the clean-up; the other methods apply, in
+/// this order, median, thresholds, closing, minimum area, hole filling.
+///
+/// Where this differs from the published code: its `H >= tH and S >= tS` marks
+/// a uniform slide as all tissue, because Otsu's threshold of a constant
+/// channel is its value. So does it mark a flat white ground with one flat
+/// stain: each threshold is then the ground's own value. When every threshold
+/// is its channel's minimum, so that every tile would pass, tiles here must lie
+/// above the thresholds of the channels that vary; where none varies, nothing
+/// was decided and there is no tissue. In all other cases the masks are equal.
+///
+/// # Errors
+/// [`TissueError`] for options that cannot work, a missing or mismatched mask,
+/// or a thumbnail that is not RGB.
+pub fn find_tissue(
+    thumbnail: ArrayView3<'_, u8>,
+    options: &TissueOptions,
+    mask: Option<&SlideMask>,
+) -> Result<TissueMask, TissueError> {
+    options.check()?;
+    let (rows, cols, channels) = thumbnail.dim();
+    if channels != 3 {
+        return Err(TissueError::Channels { found: channels });
+    }
+    if options.method == TissueMethod::All {
+        return Ok(TissueMask {
+            mask: Array2::ones((rows, cols)),
+            thresholds: Vec::new(),
+            tissue_tiles: rows * cols,
+        });
+    }
+    let (raw, thresholds) = match options.method {
+        TissueMethod::Mask => from_mask(mask.ok_or(TissueError::NoMask)?, (rows, cols), options)?,
+        TissueMethod::Threshold => from_fixed(thumbnail, options),
+        method => from_otsu(thumbnail, options, method == TissueMethod::OtsuHs),
+    };
+    let mask = clean_up(raw, options);
+    let tissue_tiles = mask.iter().filter(|&&tile| tile != 0).count();
+    Ok(TissueMask { mask, thresholds, tissue_tiles })
+}
+
+type Decided = (Array2<u8>, Vec<(&'static str, f64)>);
+
+fn smoothed(channel: Array2<u8>, options: &TissueOptions) -> Array2<u8> {
+    if options.median > 1 { median(channel.view(), options.median) } else { channel }
+}
+
+fn from_otsu(thumbnail: ArrayView3<'_, u8>, options: &TissueOptions, with_hue: bool) -> Decided {
+    let (hue, saturation) = hsv::hue_saturation(thumbnail);
+    let mut channels = vec![("saturation", smoothed(saturation, options))];
+    if with_hue {
+        channels.insert(0, ("hue", smoothed(hue, options)));
+    }
+    let cuts: Vec<u16> = separating(channels.iter().map(|(_, channel)| Cut::of(channel)).collect());
+    let mut mask = Array2::ones(grid(&thumbnail));
+    for ((_, channel), &cut) in channels.iter().zip(&cuts) {
+        mask.zip_mut_with(channel, |tile, &value| *tile &= u8::from(u16::from(value) >= cut));
+    }
+    let names = channels.iter().map(|(name, _)| *name);
+    (mask, names.zip(cuts.into_iter().map(f64::from)).collect())
+}
+
+/// Otsu's threshold of a channel and the channel's range.
+struct Cut {
+    threshold: u16,
+    min: u16,
+    max: u16,
+}
+
+impl Cut {
+    fn of(channel: &Array2<u8>) -> Self {
+        let range = |value: Option<&u8>| value.map_or(0, |&v| u16::from(v));
+        Self {
+            threshold: threshold_otsu(&histogram(channel)).map_or(0, u16::from),
+            min: range(channel.iter().min()),
+            max: range(channel.iter().max()),
+        }
+    }
+}
+
+/// Thresholds for `>=`, raised by one where they would let every tile pass.
+fn separating(cuts: Vec<Cut>) -> Vec<u16> {
+    let all_pass = cuts.iter().all(|cut| cut.threshold == cut.min);
+    let any_varies = cuts.iter().any(|cut| cut.min < cut.max);
+    cuts.iter()
+        .map(|cut| cut.threshold + u16::from(all_pass && (cut.min < cut.max || !any_varies)))
+        .collect()
+}
+
+fn from_fixed(thumbnail: ArrayView3<'_, u8>, options: &TissueOptions) -> Decided {
+    let mut mask = Array2::ones(grid(&thumbnail));
+    let mut thresholds = Vec::new();
+    if let Some(least) = options.saturation_threshold {
+        let saturation = smoothed(hsv::hue_saturation(thumbnail).1, options);
+        mask.zip_mut_with(&saturation, |tile, &s| *tile &= u8::from(s >= least));
+        thresholds.push(("saturation", f64::from(least)));
+    }
+    if let Some(most) = options.grey_threshold {
+        let grey = smoothed(hsv::grey(thumbnail), options);
+        mask.zip_mut_with(&grey, |tile, &g| *tile &= u8::from(g <= most));
+        thresholds.push(("grey", f64::from(most)));
+    }
+    (mask, thresholds)
+}
+
+fn from_mask(
+    mask: &SlideMask,
+    expected: (usize, usize),
+    options: &TissueOptions,
+) -> Result<Decided, TissueError> {
+    let coverage = mask.coverage()?;
+    if coverage.dim() != expected {
+        return Err(TissueError::MaskGrid { found: coverage.dim(), expected });
+    }
+    let least = options.mask_coverage - COVERAGE_ROUNDING;
+    let tiles = coverage.mapv(|fraction| u8::from(fraction > 0.0 && fraction >= least));
+    Ok((smoothed(tiles, options), vec![("coverage", options.mask_coverage)]))
+}
+
+fn clean_up(mut mask: Array2<u8>, options: &TissueOptions) -> Array2<u8> {
+    if options.closing > 1 {
+        mask = close(mask.view(), options.closing_element, options.closing);
+    }
+    if options.min_area_tiles > 1 {
+        mask = remove_small(mask.view(), options.min_area_tiles);
+    }
+    if options.fill_holes_tiles > 0 {
+        mask = fill_holes(mask.view(), options.fill_holes_tiles);
+    }
+    mask
+}
+
+/// Rows and columns of a thumbnail.
+fn grid(thumbnail: &ArrayView3<'_, u8>) -> (usize, usize) {
+    (thumbnail.dim().0, thumbnail.dim().1)
+}
+
+#[cfg(test)]
+#[path = "method_tests.rs"]
+mod tests;

@@ -1,0 +1,232 @@
+//! What the user may ask of tissue detection.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::Element;
+
+/// How tissue tiles are told from the rest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TissueMethod {
+    /// Hue and saturation both at or above their own Otsu thresholds.
+    #[default]
+    OtsuHs,
+    /// Saturation at or above its Otsu threshold: stains other than H&E too.
+    OtsuS,
+    /// Fixed thresholds: `saturation_threshold`, `grey_threshold` or both.
+    Threshold,
+    /// Every tile.
+    All,
+    /// A mask image given by the user.
+    Mask,
+}
+
+impl TissueMethod {
+    /// The method's name in configurations and file attributes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OtsuHs => "otsu-hs",
+            Self::OtsuS => "otsu-s",
+            Self::Threshold => "threshold",
+            Self::All => "all",
+            Self::Mask => "mask",
+        }
+    }
+}
+
+impl std::fmt::Display for TissueMethod {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The `[tissue]` section. The default is the paper's method, nothing added.
+///
+/// Order of work: median, thresholds, closing, minimum area, hole filling. A
+/// step whose size is 0 is left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TissueOptions {
+    /// How tissue tiles are told from the rest.
+    pub method: TissueMethod,
+    /// `threshold` only: tissue has at least this saturation, 0..=255. CLAM and
+    /// WSInfer use 8.
+    pub saturation_threshold: Option<u8>,
+    /// `threshold` only: tissue is at most this bright (grey, 0..=255).
+    pub grey_threshold: Option<u8>,
+    /// Side of the median filter in tiles, odd; 0 = none. It smooths the
+    /// channels before their thresholds are sought, or the mask image's tiles.
+    pub median: usize,
+    /// Side of the closing in tiles, odd; 0 = none.
+    pub closing: usize,
+    /// Form of the closing's element.
+    pub closing_element: Element,
+    /// Tissue of fewer 8-connected tiles than this is dropped; 0 = keep all.
+    pub min_area_tiles: usize,
+    /// Enclosed holes of at most this many tiles become tissue; 0 = none.
+    pub fill_holes_tiles: usize,
+    /// `mask` only: the mask image, or a folder of `<slide>.png`.
+    pub mask: Option<PathBuf>,
+    /// `mask` only: a tile is tissue when at least this fraction of it is
+    /// marked, above 0 and up to 1. The default, half, keeps the area of
+    /// tissue; a tile exactly half marked is tissue.
+    pub mask_coverage: f64,
+}
+
+impl Default for TissueOptions {
+    fn default() -> Self {
+        Self {
+            method: TissueMethod::OtsuHs,
+            saturation_threshold: None,
+            grey_threshold: None,
+            median: 0,
+            closing: 0,
+            closing_element: Element::Square,
+            min_area_tiles: 0,
+            fill_holes_tiles: 0,
+            mask: None,
+            mask_coverage: 0.5,
+        }
+    }
+}
+
+impl TissueOptions {
+    /// Checks the rules that no single value can break alone.
+    ///
+    /// # Errors
+    /// [`TissueError`] naming the setting, what it is and what it may be.
+    pub fn check(&self) -> Result<(), TissueError> {
+        for (setting, side) in [("median", self.median), ("closing", self.closing)] {
+            if side != 0 && side % 2 == 0 {
+                return Err(TissueError::EvenSide { setting, side });
+            }
+        }
+        if !(self.mask_coverage > 0.0 && self.mask_coverage <= 1.0) {
+            return Err(TissueError::Coverage { found: self.mask_coverage });
+        }
+        let fixed = self.saturation_threshold.is_some() || self.grey_threshold.is_some();
+        match self.method {
+            TissueMethod::Threshold if !fixed => Err(TissueError::NoThreshold),
+            TissueMethod::Threshold => Ok(()),
+            method if fixed => Err(TissueError::UnusedThreshold { method }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Tissue could not be sought as asked.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum TissueError {
+    /// A neighbourhood without a middle.
+    #[error("tissue.{setting} is {side} tiles; it must be odd (0 leaves the step out): use {}", side + 1)]
+    EvenSide {
+        /// `median` or `closing`.
+        setting: &'static str,
+        /// What was asked.
+        side: usize,
+    },
+    /// A fraction outside its range.
+    #[error("tissue.mask_coverage is {found}; it must be above 0 and at most 1")]
+    Coverage {
+        /// What was asked.
+        found: f64,
+    },
+    /// `threshold` without a threshold.
+    #[error(
+        "tissue.method = \"threshold\" needs tissue.saturation_threshold (0 to 255, often 8), tissue.grey_threshold (0 to 255, often 220) or both"
+    )]
+    NoThreshold,
+    /// A threshold the method would not look at.
+    #[error(
+        "tissue.saturation_threshold and tissue.grey_threshold have no effect with tissue.method = \"{method}\"; remove them or use method = \"threshold\""
+    )]
+    UnusedThreshold {
+        /// The method asked for.
+        method: TissueMethod,
+    },
+    /// `mask` without a mask image.
+    #[error(
+        "tissue.method = \"mask\" needs a mask image: set tissue.mask to the image, or to a folder of <slide>.png"
+    )]
+    NoMask,
+    /// A mask image or slide without area.
+    #[error(
+        "the mask image has {rows} x {cols} pixels over {tiles_down} x {tiles_across} tiles; both need an area"
+    )]
+    EmptyMask {
+        /// Image height.
+        rows: usize,
+        /// Image width.
+        cols: usize,
+        /// Slide height in tiles.
+        tiles_down: f64,
+        /// Slide width in tiles.
+        tiles_across: f64,
+    },
+    /// Mask and thumbnail disagree about the tile grid.
+    #[error(
+        "the mask image was laid over {} x {} tiles (rows x columns) but the slide has {} x {}",
+        found.0, found.1, expected.0, expected.1
+    )]
+    MaskGrid {
+        /// Rows and columns of tiles under the mask.
+        found: (usize, usize),
+        /// Rows and columns of the thumbnail.
+        expected: (usize, usize),
+    },
+    /// Not an RGB thumbnail.
+    #[error("the thumbnail has {found} channels, expected 3 (RGB)")]
+    Channels {
+        /// Length of the last axis.
+        found: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_the_papers_method_and_nothing_else() {
+        let options: TissueOptions = toml::from_str("").unwrap();
+        assert_eq!(options, TissueOptions::default());
+        assert_eq!(options.method, TissueMethod::OtsuHs);
+        assert_eq!(
+            (options.median, options.closing, options.min_area_tiles, options.fill_holes_tiles),
+            (0, 0, 0, 0)
+        );
+        options.check().unwrap();
+    }
+
+    #[test]
+    fn method_names_are_their_configuration_names() {
+        for method in [
+            TissueMethod::OtsuHs,
+            TissueMethod::OtsuS,
+            TissueMethod::Threshold,
+            TissueMethod::All,
+            TissueMethod::Mask,
+        ] {
+            let json = serde_json::to_value(method).unwrap();
+            assert_eq!(json, method.name());
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_named() {
+        let refused = |toml: &str| {
+            toml::from_str::<TissueOptions>(toml).unwrap().check().unwrap_err().to_string()
+        };
+        assert!(refused("median = 4").contains("tissue.median is 4"));
+        assert!(refused("closing = 2").contains("use 3"));
+        assert!(refused("mask_coverage = 0.0").contains("above 0"));
+        assert!(refused("mask_coverage = nan").contains("above 0"));
+        assert!(refused("method = 'threshold'").contains("saturation_threshold"));
+        assert!(refused("saturation_threshold = 8").contains("otsu-hs"));
+        assert!(toml::from_str::<TissueOptions>("medain = 3").is_err());
+        assert!(toml::from_str::<TissueOptions>("method = 'otsu'").is_err());
+    }
+}
