@@ -1,0 +1,186 @@
+//! Attributes, read and written with errors that name file and attribute.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use hdf5::types::VarLenUnicode;
+use hdf5::{Attribute, H5Type, Location};
+
+use super::FormatError;
+
+/// The attributes of one object of one file.
+pub(crate) struct Attributes<'a> {
+    path: &'a Path,
+    location: &'a Location,
+}
+
+impl<'a> Attributes<'a> {
+    /// `path` is the name used in errors.
+    pub(crate) fn new(path: &'a Path, location: &'a Location) -> Self {
+        Self { path, location }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.path
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.location.attr(name).is_ok()
+    }
+
+    pub(crate) fn names(&self) -> Result<Vec<String>, FormatError> {
+        self.location.attr_names().map_err(|e| FormatError::hdf5(self.path, "read attributes", &e))
+    }
+
+    pub(crate) fn put_i64(&self, name: &str, value: i64) -> Result<(), FormatError> {
+        self.put_scalar(name, &value)
+    }
+
+    pub(crate) fn put_usize(&self, name: &str, value: usize) -> Result<(), FormatError> {
+        let value = i64::try_from(value).map_err(|_| {
+            FormatError::content(self.path, format!("{name} is {value}, expected less than 2^63"))
+        })?;
+        self.put_i64(name, value)
+    }
+
+    pub(crate) fn put_f64(&self, name: &str, value: f64) -> Result<(), FormatError> {
+        self.put_scalar(name, &value)
+    }
+
+    /// Unknown is stored as NaN, so that the attribute is always there.
+    pub(crate) fn put_f64_or_nan(&self, name: &str, value: Option<f64>) -> Result<(), FormatError> {
+        self.put_f64(name, value.unwrap_or(f64::NAN))
+    }
+
+    pub(crate) fn put_str(&self, name: &str, value: &str) -> Result<(), FormatError> {
+        let value = self.unicode(name, value)?;
+        self.put_scalar(name, &value)
+    }
+
+    pub(crate) fn put_strs(&self, name: &str, values: &[String]) -> Result<(), FormatError> {
+        let values: Vec<_> =
+            values.iter().map(|v| self.unicode(name, v)).collect::<Result<_, _>>()?;
+        self.put_array(name, &values)
+    }
+
+    pub(crate) fn put_i64s(&self, name: &str, values: &[i64]) -> Result<(), FormatError> {
+        self.put_array(name, values)
+    }
+
+    pub(crate) fn i64(&self, name: &str) -> Result<i64, FormatError> {
+        self.scalar(name, "an integer")
+    }
+
+    /// An integer of at least `least`.
+    pub(crate) fn u32(&self, name: &str, least: u32) -> Result<u32, FormatError> {
+        let value = self.i64(name)?;
+        u32::try_from(value).ok().filter(|&v| v >= least).ok_or_else(|| {
+            let expected =
+                if least == 0 { "an integer from 0 to 2^32" } else { "an integer from 1 to 2^32" };
+            self.wrong(name, value.to_string(), expected)
+        })
+    }
+
+    pub(crate) fn u64(&self, name: &str) -> Result<u64, FormatError> {
+        let value = self.i64(name)?;
+        u64::try_from(value)
+            .map_err(|_| self.wrong(name, value.to_string(), "an integer of at least 0"))
+    }
+
+    pub(crate) fn usize(&self, name: &str) -> Result<usize, FormatError> {
+        let value = self.u64(name)?;
+        usize::try_from(value)
+            .map_err(|_| self.wrong(name, value.to_string(), "an integer that fits memory"))
+    }
+
+    pub(crate) fn f64(&self, name: &str) -> Result<f64, FormatError> {
+        self.scalar(name, "a number")
+    }
+
+    /// A number above 0.
+    pub(crate) fn positive(&self, name: &str) -> Result<f64, FormatError> {
+        let value = self.f64(name)?;
+        if value.is_finite() && value > 0.0 {
+            return Ok(value);
+        }
+        Err(self.wrong(name, value.to_string(), "a number above 0"))
+    }
+
+    pub(crate) fn f64_or_nan(&self, name: &str) -> Result<Option<f64>, FormatError> {
+        let value = self.f64(name)?;
+        Ok((!value.is_nan()).then_some(value))
+    }
+
+    pub(crate) fn str(&self, name: &str) -> Result<String, FormatError> {
+        let value: VarLenUnicode = self.scalar(name, "UTF-8 text")?;
+        self.checked_text(name, &value)
+    }
+
+    pub(crate) fn strs(&self, name: &str) -> Result<Vec<String>, FormatError> {
+        let values: Vec<VarLenUnicode> = self.array(name, "a list of UTF-8 texts")?;
+        values.iter().map(|value| self.checked_text(name, value)).collect()
+    }
+
+    pub(crate) fn i64s(&self, name: &str) -> Result<Vec<i64>, FormatError> {
+        self.array(name, "a list of integers")
+    }
+
+    fn scalar<T: H5Type>(&self, name: &str, expected: &'static str) -> Result<T, FormatError> {
+        let attribute = self.open(name, expected)?;
+        attribute.read_scalar().map_err(|e| self.wrong(name, e.to_string(), expected))
+    }
+
+    fn array<T: H5Type>(&self, name: &str, expected: &'static str) -> Result<Vec<T>, FormatError> {
+        let attribute = self.open(name, expected)?;
+        if attribute.ndim() != 1 {
+            let found = format!("an array of {} dimensions", attribute.ndim());
+            return Err(self.wrong(name, found, expected));
+        }
+        if attribute.size() == 0 {
+            return Ok(Vec::new());
+        }
+        attribute.read_raw().map_err(|e| self.wrong(name, e.to_string(), expected))
+    }
+
+    fn open(&self, name: &str, expected: &'static str) -> Result<Attribute, FormatError> {
+        self.location.attr(name).map_err(|_| self.wrong(name, "missing".into(), expected))
+    }
+
+    fn put_scalar<T: H5Type>(&self, name: &str, value: &T) -> Result<(), FormatError> {
+        self.location
+            .new_attr::<T>()
+            .create(name)
+            .and_then(|attribute| attribute.write_scalar(value))
+            .map_err(|e| FormatError::hdf5(self.path, &format!("write attribute {name}"), &e))
+    }
+
+    fn put_array<T: H5Type>(&self, name: &str, values: &[T]) -> Result<(), FormatError> {
+        self.location
+            .new_attr::<T>()
+            .shape(values.len())
+            .create(name)
+            .and_then(|a| if values.is_empty() { Ok(()) } else { a.write_raw(values) })
+            .map_err(|e| FormatError::hdf5(self.path, &format!("write attribute {name}"), &e))
+    }
+
+    fn unicode(&self, name: &str, value: &str) -> Result<VarLenUnicode, FormatError> {
+        VarLenUnicode::from_str(value)
+            .map_err(|_| self.wrong(name, format!("{value:?}"), "text without NUL characters"))
+    }
+
+    fn checked_text(&self, name: &str, value: &VarLenUnicode) -> Result<String, FormatError> {
+        // The bytes come from a file: nothing has checked them yet.
+        std::str::from_utf8(value.as_bytes())
+            .map(str::to_owned)
+            .map_err(|_| self.wrong(name, "not UTF-8".into(), "UTF-8 text"))
+    }
+
+    fn wrong(&self, name: &str, found: String, expected: &'static str) -> FormatError {
+        FormatError::Attribute {
+            path: self.path.to_owned(),
+            name: name.to_owned(),
+            found,
+            expected,
+        }
+    }
+}

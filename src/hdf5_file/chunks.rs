@@ -1,0 +1,59 @@
+//! Compressed chunks passed to and from HDF5 as they are, so that threads
+//! compress and decompress outside HDF5's one lock.
+
+use hdf5::{Dataset, Error};
+use hdf5_sys::h5d::{H5Dget_chunk_info_by_coord, H5Dwrite_chunk};
+use hdf5_sys::h5p::H5P_DEFAULT;
+
+/// Where a chunk lies in its file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ChunkPlace {
+    /// Byte offset.
+    pub(crate) offset: u64,
+    /// Stored bytes.
+    pub(crate) bytes: u64,
+    /// Bit `i` set: filter `i` was not applied.
+    pub(crate) filter_mask: u32,
+}
+
+/// Stores `bytes`, already filtered, as the chunk of row `row` of a
+/// four-dimensional dataset with one row per chunk.
+pub(crate) fn write_chunk(dataset: &Dataset, row: usize, bytes: &[u8]) -> Result<(), Error> {
+    let offset = [row as u64, 0, 0, 0];
+    hdf5::sync::sync(|| {
+        // SAFETY: the dataset is open and has four dimensions as `offset` has;
+        // `bytes` is valid for its length; HDF5's lock is held.
+        let status = unsafe {
+            H5Dwrite_chunk(
+                dataset.id(),
+                H5P_DEFAULT,
+                0,
+                offset.as_ptr(),
+                bytes.len(),
+                bytes.as_ptr().cast(),
+            )
+        };
+        hdf5::h5check(status).map(|_| ())
+    })
+}
+
+/// Where the chunk of row `row` lies; `None` if it was never written.
+pub(crate) fn chunk_place(dataset: &Dataset, row: usize) -> Result<Option<ChunkPlace>, Error> {
+    let offset = [row as u64, 0, 0, 0];
+    let (mut filter_mask, mut address, mut bytes) = (0, u64::MAX, 0);
+    hdf5::sync::sync(|| {
+        // SAFETY: as above; the three results are valid for writing.
+        let status = unsafe {
+            H5Dget_chunk_info_by_coord(
+                dataset.id(),
+                offset.as_ptr(),
+                &raw mut filter_mask,
+                &raw mut address,
+                &raw mut bytes,
+            )
+        };
+        hdf5::h5check(status)
+    })?;
+    // HADDR_UNDEF marks a chunk without storage.
+    Ok((address != u64::MAX).then_some(ChunkPlace { offset: address, bytes, filter_mask }))
+}

@@ -1,0 +1,95 @@
+//! Whole datasets: written contiguous, checked before they are read.
+
+use std::path::Path;
+
+use hdf5::{Dataset, Group, H5Type};
+use ndarray::{Array, ArrayView, Dimension};
+
+use super::FormatError;
+
+/// More than deflate can ever shrink (1032 times).
+const LARGEST_RATIO: u64 = 1100;
+
+/// Writes `data` (standard layout) as dataset `name` of `group`.
+pub(crate) fn write_dataset<T: H5Type, D: Dimension>(
+    path: &Path,
+    group: &Group,
+    name: &str,
+    data: ArrayView<'_, T, D>,
+) -> Result<(), FormatError> {
+    group
+        .new_dataset_builder()
+        .obj_track_times(false)
+        .empty::<T>()
+        .shape(data.shape())
+        .create(name)
+        .and_then(|dataset| if data.is_empty() { Ok(()) } else { dataset.write(data) })
+        .map_err(|e| FormatError::hdf5(path, &format!("write {}", item(group, name)), &e))
+}
+
+/// Opens dataset `name` of `group` and checks type and shape; `None` in
+/// `shape` stands for any extent.
+pub(crate) fn check_dataset<T: H5Type>(
+    path: &Path,
+    group: &Group,
+    name: &str,
+    shape: &[Option<usize>],
+) -> Result<Dataset, FormatError> {
+    let item = item(group, name);
+    let expected = || {
+        let extents: Vec<_> =
+            shape.iter().map(|n| n.map_or("any".to_owned(), |n| n.to_string())).collect();
+        format!("{} [{}]", std::any::type_name::<T>(), extents.join(", "))
+    };
+    if !group.link_exists(name) {
+        return Err(FormatError::Missing { path: path.to_owned(), item, expected: expected() });
+    }
+    let refused = |e: hdf5::Error| FormatError::hdf5(path, &format!("read {item}"), &e);
+    let dataset = group.dataset(name).map_err(refused)?;
+    let descriptor = dataset.dtype().and_then(|t| t.to_descriptor()).map_err(refused)?;
+    let found_shape = dataset.get_shape().map_err(refused)?;
+    let fits = found_shape.len() == shape.len()
+        && found_shape.iter().zip(shape).all(|(n, want)| want.is_none_or(|want| *n == want));
+    if descriptor != T::type_descriptor() || !fits {
+        return Err(FormatError::Layout {
+            path: path.to_owned(),
+            item,
+            found: format!("{descriptor} {found_shape:?}"),
+            expected: expected(),
+        });
+    }
+    Ok(dataset)
+}
+
+/// Reads a checked dataset.
+pub(crate) fn read_all<T: H5Type, D: Dimension>(
+    path: &Path,
+    dataset: &Dataset,
+) -> Result<Array<T, D>, FormatError> {
+    refuse_implausible::<T>(path, dataset)?;
+    dataset
+        .read::<T, D>()
+        .map_err(|e| FormatError::hdf5(path, &format!("read {}", dataset.name()), &e))
+}
+
+/// A damaged extent must be an error, not an attempt to allocate it.
+fn refuse_implausible<T>(path: &Path, dataset: &Dataset) -> Result<(), FormatError> {
+    let bytes = dataset
+        .shape()
+        .iter()
+        .try_fold(size_of::<T>() as u64, |product, &n| product.checked_mul(n as u64));
+    let limit = dataset.storage_size().saturating_mul(LARGEST_RATIO);
+    if bytes.is_some_and(|bytes| bytes <= limit) {
+        return Ok(());
+    }
+    Err(FormatError::Layout {
+        path: path.to_owned(),
+        item: dataset.name(),
+        found: format!("{:?} in {} bytes", dataset.shape(), dataset.storage_size()),
+        expected: "as many elements as its bytes can hold".into(),
+    })
+}
+
+fn item(group: &Group, name: &str) -> String {
+    format!("{}/{name}", group.name().trim_end_matches('/'))
+}

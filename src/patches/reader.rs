@@ -1,0 +1,433 @@
+//! Reads a patches file: attributes first, then one group, then one patch.
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hdf5::types::VarLenUnicode;
+use hdf5::{Dataset, File, Group};
+use libdeflater::Decompressor;
+use ndarray::{Array1, Array2, Array3, Ix1, Ix2, Ix3};
+
+use super::legacy::{self, Legacy};
+use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, THUMBNAIL, TISSUE};
+use crate::geometry::PatchCoord;
+use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, chunk_place, read_all};
+
+/// An open patches file. Opening reads attributes, no pixels.
+#[derive(Debug)]
+pub struct PatchesFile {
+    path: PathBuf,
+    file: File,
+    /// The same file for positioned reads, outside HDF5's lock.
+    bytes: Arc<fs::File>,
+    meta: PatchesMeta,
+    legacy: Option<Legacy>,
+}
+
+/// One group: places of all its patches, pixels on demand.
+///
+/// Threads may share it.
+#[derive(Debug)]
+pub struct GroupReader {
+    /// Where the patches lie, in the order of their pixels.
+    pub coords: Vec<PatchCoord>,
+    /// Tissue tiles of each patch's block, `[patch, row, col]`, 1 = tissue.
+    pub tissue: Array3<u8>,
+    /// Whether the patch could not be read when it was made: it is white.
+    pub failed: Vec<bool>,
+    patch_px: usize,
+    halo_px: usize,
+    label: String,
+    path: PathBuf,
+    bytes: Arc<fs::File>,
+    images: Dataset,
+    storage: Storage,
+    legacy: Option<(Legacy, Vec<[i64; 2]>)>,
+}
+
+/// How pixels lie in the file.
+#[derive(Debug, Clone, Copy)]
+enum Storage {
+    /// One after another from this byte on.
+    Contiguous { offset: u64 },
+    /// One deflate stream per patch.
+    Deflate,
+    /// Anything else HDF5 can read.
+    Other,
+}
+
+impl PatchesFile {
+    /// Opens `path`, a file of this program or of the original HPC_DPAI code.
+    ///
+    /// # Errors
+    /// [`FormatError`] when it is missing, damaged, foreign or newer.
+    pub fn open(path: &Path) -> Result<Self, FormatError> {
+        Self::open_with(path, None)
+    }
+
+    /// Opens `path`; for a file of the HPC_DPAI code, which does not store
+    /// the slide's size, `width_px` x `height_px` is taken for it.
+    ///
+    /// # Errors
+    /// As [`PatchesFile::open`], and when the size contradicts the file.
+    pub fn open_sized(path: &Path, width_px: u32, height_px: u32) -> Result<Self, FormatError> {
+        Self::open_with(path, Some((width_px, height_px)))
+    }
+
+    fn open_with(path: &Path, size: Option<(u32, u32)>) -> Result<Self, FormatError> {
+        let file = hdf5_file::open(path)?;
+        let bytes = fs::File::open(path).map_err(|e| FormatError::io(path, "open", e))?;
+        let (meta, legacy) = if legacy::is_legacy(&file) {
+            let (meta, legacy) = legacy::read_meta(path, &file, size)?;
+            (meta, Some(legacy))
+        } else {
+            (PatchesMeta::get(&Attributes::new(path, &file))?, None)
+        };
+        Ok(Self { path: path.to_owned(), file, bytes: Arc::new(bytes), meta, legacy })
+    }
+
+    /// The root attributes.
+    pub fn meta(&self) -> &PatchesMeta {
+        &self.meta
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What had to be assumed about a file of the HPC_DPAI code; empty
+    /// otherwise.
+    pub fn assumptions(&self) -> &[String] {
+        self.legacy.as_ref().map_or(&[], |legacy| &legacy.assumptions)
+    }
+
+    /// Number of groups.
+    pub fn groups(&self) -> usize {
+        self.meta.groups
+    }
+
+    /// Number of patches in group `group` (1-based).
+    ///
+    /// # Errors
+    /// [`FormatError`] when there is no such group.
+    pub fn patches_in(&self, group: usize) -> Result<usize, FormatError> {
+        let handle = self.group_handle(group)?;
+        let coord = check_dataset::<i64>(&self.path, &handle, COORD, &[None, Some(5)])?;
+        Ok(coord.shape()[0])
+    }
+
+    /// The whole tile mask, `[tile row, tile col]`, 1 = tissue.
+    ///
+    /// # Errors
+    /// [`FormatError`] when it is missing or has another shape than the slide.
+    pub fn tissue(&self) -> Result<Array2<u8>, FormatError> {
+        if let Some(legacy) = &self.legacy {
+            return Ok(legacy.mask(self.meta.mask_shape()));
+        }
+        let (rows, cols) = self.meta.mask_shape();
+        let mask =
+            check_dataset::<u8>(&self.path, &self.file, TISSUE, &[Some(rows), Some(cols)])?;
+        read_all::<u8, Ix2>(&self.path, &mask)
+    }
+
+    /// One line per patch that could not be read.
+    ///
+    /// # Errors
+    /// [`FormatError`] when the list cannot be read.
+    pub fn failures(&self) -> Result<Vec<String>, FormatError> {
+        if self.legacy.is_some() {
+            return Ok(Vec::new());
+        }
+        let lines = check_dataset::<VarLenUnicode>(&self.path, &self.file, FAILURES, &[None])?;
+        if lines.size() == 0 {
+            return Ok(Vec::new());
+        }
+        let lines = lines
+            .read_1d::<VarLenUnicode>()
+            .map_err(|e| FormatError::hdf5(&self.path, "read /failures", &e))?;
+        Ok(lines.iter().map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned()).collect())
+    }
+
+    /// A small picture of the slide, `[row, col, rgb]`, if it was stored.
+    ///
+    /// # Errors
+    /// [`FormatError`] when it is there but cannot be read.
+    pub fn thumbnail(&self) -> Result<Option<Array3<u8>>, FormatError> {
+        if !self.file.link_exists(THUMBNAIL) {
+            return Ok(None);
+        }
+        let picture =
+            check_dataset::<u8>(&self.path, &self.file, THUMBNAIL, &[None, None, Some(3)])?;
+        read_all::<u8, Ix3>(&self.path, &picture).map(Some)
+    }
+
+    /// Opens group `group` (1-based) and checks counts, shapes and places.
+    ///
+    /// # Errors
+    /// [`FormatError`] naming file and group.
+    pub fn group(&self, group: usize) -> Result<GroupReader, FormatError> {
+        let handle = self.group_handle(group)?;
+        let path = &self.path;
+        let coord = check_dataset::<i64>(path, &handle, COORD, &[None, Some(5)])?;
+        let stored: Vec<[i64; 5]> = read_all::<i64, Ix2>(path, &coord)?
+            .rows()
+            .into_iter()
+            .map(|row| [row[0], row[1], row[2], row[3], row[4]])
+            .collect();
+        let count = Some(stored.len());
+        let images = check_dataset::<u8>(path, &handle, IMG, &[count, None, None, Some(3)])?;
+        let (patch_px, width) = (images.shape()[1], images.shape()[2]);
+        let label = schema::group_name(group);
+        if patch_px != width {
+            let problem = format!("{label} has patches of {width} x {patch_px} px, expected squares");
+            return Err(FormatError::content(path, problem));
+        }
+        let storage = self.storage(&label, &images, stored.len(), patch_px)?;
+        let mut reader = GroupReader {
+            coords: Vec::new(),
+            tissue: Array3::zeros((0, 0, 0)),
+            failed: vec![false; stored.len()],
+            patch_px,
+            halo_px: (patch_px.saturating_sub((self.meta.tile_px * self.meta.block_tiles) as usize))
+                / 2,
+            label,
+            path: path.clone(),
+            bytes: Arc::clone(&self.bytes),
+            images,
+            storage,
+            legacy: None,
+        };
+        if let Some(legacy) = &self.legacy {
+            (reader.coords, reader.tissue) = legacy.places(path, &reader.label, &stored)?;
+            let origins = stored.iter().map(|row| [row[2], row[3]]).collect();
+            reader.legacy = Some((legacy.clone(), origins));
+            return Ok(reader);
+        }
+        let side = Some(self.meta.block_tiles as usize);
+        let tissue = check_dataset::<u8>(path, &handle, TISSUE, &[count, side, side])?;
+        reader.tissue = read_all::<u8, Ix3>(path, &tissue)?;
+        let failed = check_dataset::<u8>(path, &handle, FAILED, &[count])?;
+        let failed: Array1<u8> = read_all::<u8, Ix1>(path, &failed)?;
+        reader.failed = failed.iter().map(|&flag| flag != 0).collect();
+        reader.coords = stored.into_iter().map(PatchCoord::from_row).collect();
+        reader.check_places(&self.meta)?;
+        Ok(reader)
+    }
+
+    /// Checks every group's structure and that the counts add up, without
+    /// reading pixels.
+    ///
+    /// # Errors
+    /// [`FormatError`] naming the first thing that is wrong.
+    pub fn verify(&self) -> Result<(), FormatError> {
+        let (mut patches, mut failed, mut tissue) = (0, 0, 0_usize);
+        for group in 1..=self.meta.groups {
+            let reader = self.group(group)?;
+            patches += reader.coords.len();
+            failed += reader.failed.iter().filter(|&&flag| flag).count();
+            tissue += reader.tissue.iter().filter(|&&tile| tile != 0).count();
+        }
+        let mask = self.tissue()?.iter().filter(|&&tile| tile != 0).count();
+        let rows = [
+            ("patches", patches, self.meta.patches),
+            ("failed patches", failed, self.failures()?.len()),
+            ("tissue tiles", tissue, mask),
+        ];
+        for (name, found, expected) in rows {
+            if found != expected {
+                let problem = format!(
+                    "its groups hold {found} {name}, expected {expected}: delete it and make it again"
+                );
+                return Err(FormatError::content(&self.path, problem));
+            }
+        }
+        Ok(())
+    }
+
+    fn group_handle(&self, group: usize) -> Result<Group, FormatError> {
+        let name = schema::group_name(group);
+        let missing = || FormatError::Missing {
+            path: self.path.clone(),
+            item: format!("group {name}"),
+            expected: match self.meta.groups {
+                0 => "none: the slide has no tissue".into(),
+                groups => format!("t1 to t{groups}"),
+            },
+        };
+        if group == 0 || group > self.meta.groups || !self.file.link_exists(&name) {
+            return Err(missing());
+        }
+        self.file.group(&name).map_err(|_| missing())
+    }
+
+    fn storage(
+        &self,
+        label: &str,
+        images: &Dataset,
+        patches: usize,
+        patch_px: usize,
+    ) -> Result<Storage, FormatError> {
+        if self.file.userblock() != 0 {
+            return Ok(Storage::Other);
+        }
+        if let Some(offset) = images.offset() {
+            let bytes = (patches * patch_px * patch_px * 3) as u64;
+            let length = self.bytes.metadata().map_or(0, |metadata| metadata.len());
+            if offset.checked_add(bytes).is_none_or(|end| end > length) {
+                let problem = format!(
+                    "{label} ends at byte {}, the file at {length}: it was cut short, delete it and make it again",
+                    offset.saturating_add(bytes)
+                );
+                return Err(FormatError::content(&self.path, problem));
+            }
+            return Ok(Storage::Contiguous { offset });
+        }
+        let one_patch = images.chunk().is_some_and(|c| c == [1, patch_px, patch_px, 3]);
+        if !one_patch || images.filters().len() != 1 {
+            return Ok(Storage::Other);
+        }
+        if images.num_chunks() != Some(patches) {
+            let problem = format!(
+                "{label} holds pixels of {} patches, expected {patches}: delete it and make it again",
+                images.num_chunks().unwrap_or(0)
+            );
+            return Err(FormatError::content(&self.path, problem));
+        }
+        let deflate = matches!(images.filters()[0], hdf5::filters::Filter::Deflate(_));
+        Ok(if deflate { Storage::Deflate } else { Storage::Other })
+    }
+}
+
+impl GroupReader {
+    /// Number of patches.
+    pub fn len(&self) -> usize {
+        self.coords.len()
+    }
+
+    /// Whether there is no patch.
+    pub fn is_empty(&self) -> bool {
+        self.coords.is_empty()
+    }
+
+    /// Side of a patch.
+    pub fn patch_px(&self) -> usize {
+        self.patch_px
+    }
+
+    /// What a patch has more than its block, on each side.
+    pub fn halo_px(&self) -> usize {
+        self.halo_px
+    }
+
+    /// Bytes of a patch, `P * P * 3`.
+    pub fn patch_bytes(&self) -> usize {
+        self.patch_px * self.patch_px * 3
+    }
+
+    /// Reads patch `index` (0-based in the group) into `pixels`,
+    /// `[P, P, 3]`, RGB, rows from the top.
+    ///
+    /// # Errors
+    /// [`FormatError`] naming file, group and patch.
+    pub fn read_patch(&self, index: usize, pixels: &mut [u8]) -> Result<(), FormatError> {
+        if index >= self.len() || pixels.len() != self.patch_bytes() {
+            let problem = format!(
+                "patch {index} into {} bytes, expected less than {} and {} bytes",
+                pixels.len(),
+                self.len(),
+                self.patch_bytes()
+            );
+            return Err(self.wrong(&problem));
+        }
+        match &self.legacy {
+            None => self.read_stored(index, pixels),
+            Some((legacy, origins)) => {
+                let mut stored = vec![0; self.patch_bytes()];
+                self.read_stored(index, &mut stored)?;
+                legacy.reframe(&stored, origins[index], &self.coords[index], pixels);
+                Ok(())
+            }
+        }
+    }
+
+    fn read_stored(&self, index: usize, pixels: &mut [u8]) -> Result<(), FormatError> {
+        let failed = |e: hdf5::Error| {
+            FormatError::hdf5(&self.path, &format!("read {} patch {index}", self.label), &e)
+        };
+        match self.storage {
+            Storage::Contiguous { offset } => {
+                let at = offset + (index * self.patch_bytes()) as u64;
+                self.read_bytes(pixels, at)
+            }
+            Storage::Deflate => {
+                let place = chunk_place(&self.images, index)
+                    .map_err(failed)?
+                    .ok_or_else(|| self.wrong(&format!("patch {index} was never written")))?;
+                if place.filter_mask != 0 && place.bytes == pixels.len() as u64 {
+                    return self.read_bytes(pixels, place.offset);
+                }
+                let too_long = place.bytes > 2 * pixels.len() as u64 + 4096;
+                let length = usize::try_from(place.bytes).ok().filter(|_| !too_long);
+                let damaged = || self.wrong(&format!("patch {index} is damaged: make the file again"));
+                let mut chunk = vec![0; length.ok_or_else(damaged)?];
+                self.read_bytes(&mut chunk, place.offset)?;
+                match Decompressor::new().zlib_decompress(&chunk, pixels) {
+                    Ok(bytes) if bytes == pixels.len() => Ok(()),
+                    _ => Err(damaged()),
+                }
+            }
+            Storage::Other => {
+                let stored = self
+                    .images
+                    .read_slice::<u8, _, Ix3>(ndarray::s![index, .., .., ..])
+                    .map_err(failed)?;
+                pixels.copy_from_slice(stored.as_slice().expect("HDF5 reads into standard layout"));
+                Ok(())
+            }
+        }
+    }
+
+    fn read_bytes(&self, buffer: &mut [u8], offset: u64) -> Result<(), FormatError> {
+        self.bytes
+            .read_exact_at(buffer, offset)
+            .map_err(|e| FormatError::io(&self.path, "read its pixels", e))
+    }
+
+    /// Every patch must lie where its block says, and hold its windows.
+    fn check_places(&self, meta: &PatchesMeta) -> Result<(), FormatError> {
+        let (tile, block) = (i64::from(meta.tile_px), i64::from(meta.block_tiles));
+        let (side, halo) = (self.patch_px as i64, self.halo_px as i64);
+        let (rows, cols) = meta.mask_shape();
+        if side != tile * block + 2 * halo || 2 * halo < i64::from(meta.window_px) {
+            let problem = format!(
+                "patches of {side} px, expected at least {}",
+                tile * block + i64::from(meta.window_px)
+            );
+            return Err(self.wrong(&problem));
+        }
+        for (index, patch) in self.coords.iter().enumerate() {
+            let placed = patch.tile_col % block == 0
+                && patch.tile_row % block == 0
+                && (0..cols as i64).contains(&patch.tile_col)
+                && (0..rows as i64).contains(&patch.tile_row)
+                && patch.x_px == patch.tile_col * tile - halo
+                && patch.y_px == patch.tile_row * tile - halo
+                && patch.side_px == side;
+            if !placed {
+                let problem = format!(
+                    "patch {index} is at {:?}, expected tile col, tile row on the {block}-tile lattice of {cols} x {rows} tiles, x, y {halo} px before them, side {side}",
+                    patch.to_row()
+                );
+                return Err(self.wrong(&problem));
+            }
+        }
+        Ok(())
+    }
+
+    fn wrong(&self, problem: &str) -> FormatError {
+        FormatError::content(&self.path, format!("{}: {problem}", self.label))
+    }
+}

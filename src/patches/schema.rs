@@ -1,0 +1,184 @@
+//! Names, types and meanings in a patches file, format version 1.
+//!
+//! | item | type and shape | meaning |
+//! |---|---|---|
+//! | `/tissue` | u8 [rows, cols] | whole tile mask, 1 = tissue |
+//! | `/failures` | UTF-8 [F] | one line per patch that could not be read |
+//! | `/thumbnail` | u8 [h, w, 3] | optional |
+//! | `/t<k>/img` | u8 [N, P, P, 3] | RGB, \[patch, row, col, channel\] |
+//! | `/t<k>/coord` | i64 [N, 5] | tile col, tile row, x, y, P |
+//! | `/t<k>/tissue` | u8 [N, B, B] | tissue tiles of the block |
+//! | `/t<k>/failed` | u8 [N] | 1 = not readable, pixels are white |
+
+use std::collections::BTreeMap;
+
+use crate::geometry::{BlockPlan, Tiling, WorkingPlane};
+use crate::hdf5_file::{Attributes, FormatError, check_header, put_header};
+
+/// The `format` attribute.
+pub const FORMAT: &str = "slidegrid-patches";
+/// The newest version this program reads, and the one it writes.
+pub const VERSION: i64 = 1;
+
+pub(crate) const TISSUE: &str = "tissue";
+pub(crate) const FAILURES: &str = "failures";
+pub(crate) const THUMBNAIL: &str = "thumbnail";
+pub(crate) const IMG: &str = "img";
+pub(crate) const COORD: &str = "coord";
+pub(crate) const FAILED: &str = "failed";
+/// Attributes `threshold_<name>`.
+const THRESHOLD: &str = "threshold_";
+/// Attributes `provenance_<name>`.
+const PROVENANCE: &str = "provenance_";
+
+/// Name of group `k` (1-based).
+pub(crate) fn group_name(group: usize) -> String {
+    format!("t{group}")
+}
+
+/// The root attributes of a patches file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatchesMeta {
+    /// The slide's name: its file stem.
+    pub slide: String,
+    /// Width of the working plane.
+    pub width_px: u32,
+    /// Height of the working plane.
+    pub height_px: u32,
+    /// Width of the slide at level 0.
+    pub level0_width_px: u32,
+    /// Height of the slide at level 0.
+    pub level0_height_px: u32,
+    /// Level-0 px per working px.
+    pub downsample: f64,
+    /// Micrometres per working px along x; NaN in the file if unknown.
+    pub mpp_x: Option<f64>,
+    /// Micrometres per working px along y; NaN in the file if unknown.
+    pub mpp_y: Option<f64>,
+    /// Side of a tile.
+    pub tile_px: u32,
+    /// Tiles along a block's side.
+    pub block_tiles: u32,
+    /// Side of the network's window.
+    pub window_px: u32,
+    /// Number of groups, `/t1` to `/t<groups>`.
+    pub groups: usize,
+    /// Number of patches in all groups.
+    pub patches: usize,
+    /// How tissue was found.
+    pub tissue_method: String,
+    /// The thresholds it used, by name; attributes `threshold_<name>`.
+    pub thresholds: BTreeMap<String, f64>,
+    /// Hash of the run's configuration.
+    pub config_sha256: String,
+    /// Anything else worth keeping, by name; attributes `provenance_<name>`.
+    pub provenance: BTreeMap<String, String>,
+    /// What wrote the file. Set on reading.
+    pub writer: String,
+    /// A file of the original HPC_DPAI code. Set on reading.
+    pub legacy: bool,
+}
+
+impl PatchesMeta {
+    /// What is known once a slide is planned; the caller adds
+    /// `tissue_method`, `thresholds`, `config_sha256`, `provenance`.
+    ///
+    /// `per_group`: patches in a full group, at least 1.
+    pub fn planned(slide: &str, plane: &WorkingPlane, plan: &BlockPlan, per_group: usize) -> Self {
+        let tiling = plan.tiling();
+        let patches = plan.patches().len();
+        Self {
+            slide: slide.to_owned(),
+            width_px: plane.width_px,
+            height_px: plane.height_px,
+            level0_width_px: plane.level0_width_px,
+            level0_height_px: plane.level0_height_px,
+            downsample: plane.downsample,
+            mpp_x: plane.mpp_x,
+            mpp_y: plane.mpp_y,
+            tile_px: tiling.tile_px(),
+            block_tiles: tiling.block_tiles(),
+            window_px: tiling.window_px(),
+            groups: patches.div_ceil(per_group.max(1)),
+            patches,
+            tissue_method: String::new(),
+            thresholds: BTreeMap::new(),
+            config_sha256: String::new(),
+            provenance: BTreeMap::new(),
+            writer: String::new(),
+            legacy: false,
+        }
+    }
+
+    /// Shape of the tile mask: (rows, columns).
+    pub fn mask_shape(&self) -> (usize, usize) {
+        let tiles = |px: u32| px.div_ceil(self.tile_px.max(1)) as usize;
+        (tiles(self.height_px), tiles(self.width_px))
+    }
+
+    pub(crate) fn put(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
+        put_header(attributes, FORMAT, VERSION)?;
+        attributes.put_str("slide", &self.slide)?;
+        for (name, value) in [
+            ("width", self.width_px),
+            ("height", self.height_px),
+            ("level0_width", self.level0_width_px),
+            ("level0_height", self.level0_height_px),
+            ("tile", self.tile_px),
+            ("block", self.block_tiles),
+            ("window", self.window_px),
+        ] {
+            attributes.put_i64(name, i64::from(value))?;
+        }
+        attributes.put_f64("downsample", self.downsample)?;
+        attributes.put_f64_or_nan("mpp_x", self.mpp_x)?;
+        attributes.put_f64_or_nan("mpp_y", self.mpp_y)?;
+        attributes.put_usize("groups", self.groups)?;
+        attributes.put_usize("patches", self.patches)?;
+        attributes.put_str("tissue_method", &self.tissue_method)?;
+        attributes.put_str("config_sha256", &self.config_sha256)?;
+        for (name, value) in &self.thresholds {
+            attributes.put_f64(&format!("{THRESHOLD}{name}"), *value)?;
+        }
+        for (name, value) in &self.provenance {
+            attributes.put_str(&format!("{PROVENANCE}{name}"), value)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn get(attributes: &Attributes<'_>) -> Result<Self, FormatError> {
+        let writer = check_header(attributes, FORMAT, VERSION)?;
+        let names = attributes.names()?;
+        let with_prefix = |prefix: &'static str| {
+            names.iter().filter_map(move |n| Some((n.strip_prefix(prefix)?.to_owned(), n)))
+        };
+        let meta = Self {
+            slide: attributes.str("slide")?,
+            width_px: attributes.u32("width", 1)?,
+            height_px: attributes.u32("height", 1)?,
+            level0_width_px: attributes.u32("level0_width", 1)?,
+            level0_height_px: attributes.u32("level0_height", 1)?,
+            downsample: attributes.positive("downsample")?,
+            mpp_x: attributes.f64_or_nan("mpp_x")?,
+            mpp_y: attributes.f64_or_nan("mpp_y")?,
+            tile_px: attributes.u32("tile", 1)?,
+            block_tiles: attributes.u32("block", 1)?,
+            window_px: attributes.u32("window", 1)?,
+            groups: attributes.usize("groups")?,
+            patches: attributes.usize("patches")?,
+            tissue_method: attributes.str("tissue_method")?,
+            thresholds: with_prefix(THRESHOLD)
+                .map(|(name, full)| Ok((name, attributes.f64(full)?)))
+                .collect::<Result<_, FormatError>>()?,
+            config_sha256: attributes.str("config_sha256")?,
+            provenance: with_prefix(PROVENANCE)
+                .map(|(name, full)| Ok((name, attributes.str(full)?)))
+                .collect::<Result<_, FormatError>>()?,
+            writer,
+            legacy: false,
+        };
+        Tiling::new(meta.tile_px, meta.block_tiles, meta.window_px)
+            .map_err(|e| FormatError::content(attributes.path(), e.to_string()))?;
+        Ok(meta)
+    }
+}

@@ -1,0 +1,341 @@
+//! Writes a patches file, one patch at a time, in any order.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use hdf5::dataset::{AllocTime, FillTime};
+use hdf5::types::VarLenUnicode;
+use hdf5::{Dataset, Group};
+use libdeflater::{CompressionLvl, Compressor};
+use ndarray::{Array1, Array2, Array3, ArrayView, ArrayView3, Axis, s};
+
+use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, THUMBNAIL, TISSUE};
+use crate::geometry::{BlockPlan, PatchCoord, groups::group_ranges};
+use crate::hdf5_file::{FormatError, StagedHdf5, write_chunk, write_dataset};
+
+/// How pixels are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// As they are, contiguous: fastest to write and read.
+    #[default]
+    None,
+    /// One deflate-compressed chunk per patch, level 1 to 9; HDF5's own gzip
+    /// filter, readable everywhere.
+    Gzip(u8),
+}
+
+/// Compresses patches; one per thread.
+pub struct PatchCompressor(Compressor);
+
+impl std::fmt::Debug for PatchCompressor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("PatchCompressor").finish_non_exhaustive()
+    }
+}
+
+impl PatchCompressor {
+    /// `level`: 1 to 9; outside it the nearest is taken.
+    pub fn new(level: u8) -> Self {
+        let level = CompressionLvl::new(i32::from(level.clamp(1, 9)));
+        Self(Compressor::new(level.expect("libdeflate has levels 1 to 9")))
+    }
+
+    /// The chunk to hand to [`PatchesWriter::write_compressed`].
+    ///
+    /// `pixels`: `[P, P, 3]`, RGB.
+    pub fn compress(&mut self, pixels: &[u8]) -> Vec<u8> {
+        let mut chunk = vec![0; self.0.zlib_compress_bound(pixels.len())];
+        let bytes = self
+            .0
+            .zlib_compress(pixels, &mut chunk)
+            .expect("the buffer has the size libdeflate asked for");
+        chunk.truncate(bytes);
+        chunk
+    }
+}
+
+/// [`PatchCompressor::compress`] for a single patch.
+pub fn compress_patch(pixels: &[u8], level: u8) -> Vec<u8> {
+    PatchCompressor::new(level).compress(pixels)
+}
+
+/// A patches file being written. Dropped before [`PatchesWriter::finish`] it
+/// disappears.
+///
+/// Patches are addressed by their index in the slide, the order of
+/// [`BlockPlan::patches`]. One thread at a time writes (HDF5 has one lock
+/// anyway); with [`Compression::Gzip`], let several threads run
+/// [`PatchCompressor`] and pass the chunks to one writer.
+#[derive(Debug)]
+pub struct PatchesWriter {
+    // Datasets first: they must be closed before the file is.
+    images: Vec<Dataset>,
+    output: StagedHdf5,
+    per_group: usize,
+    patch_bytes: usize,
+    patch_px: usize,
+    compression: Compression,
+    written: Vec<bool>,
+    failed: Vec<bool>,
+    failures: Vec<(usize, String)>,
+}
+
+impl PatchesWriter {
+    /// Starts the file that will become `path`, with everything but pixels.
+    ///
+    /// `per_group`: patches in a full group, at least 1.
+    ///
+    /// # Errors
+    /// [`FormatError`] when `meta` and `plan` disagree or the file cannot be
+    /// written.
+    pub fn create(
+        path: &Path,
+        meta: &PatchesMeta,
+        plan: &BlockPlan,
+        per_group: usize,
+        compression: Compression,
+    ) -> Result<Self, FormatError> {
+        check_plan(path, meta, plan, per_group)?;
+        let output = StagedHdf5::create(path)?;
+        meta.put(&output.attributes())?;
+        let mask = plan.mask().mapv(|tile| u8::from(tile != 0));
+        write_dataset(path, output.file(), TISSUE, mask.view())?;
+        let patch_px = plan.tiling().patch_px() as usize;
+        let mut images = Vec::new();
+        for (index, range) in group_ranges(plan.patches().len(), per_group).into_iter().enumerate()
+        {
+            let name = schema::group_name(index + 1);
+            let group = output
+                .file()
+                .create_group(&name)
+                .map_err(|e| FormatError::hdf5(path, &format!("make group {name}"), &e))?;
+            let patches = &plan.patches()[range];
+            write_places(path, &group, plan, patches)?;
+            let image = create_image(&group, patches.len(), patch_px, compression)
+                .map_err(|e| FormatError::hdf5(path, &format!("make /{name}/{IMG}"), &e))?;
+            images.push(image);
+        }
+        Ok(Self {
+            images,
+            output,
+            per_group: per_group.max(1),
+            patch_bytes: patch_px * patch_px * 3,
+            patch_px,
+            compression,
+            written: vec![false; plan.patches().len()],
+            failed: vec![false; plan.patches().len()],
+            failures: Vec::new(),
+        })
+    }
+
+    /// Stores one patch.
+    ///
+    /// `pixels`: `[P, P, 3]`, RGB, rows from the top.
+    ///
+    /// # Errors
+    /// [`FormatError`] when the patch is unknown, was stored before, has
+    /// another size, or cannot be written.
+    pub fn write_patch(&mut self, index: usize, pixels: &[u8]) -> Result<(), FormatError> {
+        if pixels.len() != self.patch_bytes {
+            let (found, side) = (pixels.len(), self.patch_px);
+            return self.refuse(
+                index,
+                format!("has {found} bytes, expected {} ({side} x {side} x 3)", self.patch_bytes),
+            );
+        }
+        if let Compression::Gzip(level) = self.compression {
+            return self.write_compressed(index, &compress_patch(pixels, level));
+        }
+        let (image, row) = self.claim(index)?;
+        let side = self.patch_px;
+        let stored = ArrayView::from_shape((side, side, 3), pixels)
+            .map_err(hdf5::Error::from)
+            .and_then(|view| image.write_slice(view, s![row, .., .., ..]));
+        self.settle(index, stored)
+    }
+
+    /// Stores one patch that a [`PatchCompressor`] compressed.
+    ///
+    /// # Errors
+    /// [`FormatError`] when the patch is unknown, was stored before, the file
+    /// is not compressed, or cannot be written.
+    pub fn write_compressed(&mut self, index: usize, chunk: &[u8]) -> Result<(), FormatError> {
+        if self.compression == Compression::None {
+            return self
+                .refuse(index, "is compressed, expected plain pixels: the file is not compressed");
+        }
+        let (image, row) = self.claim(index)?;
+        let stored = write_chunk(&image, row, chunk);
+        self.settle(index, stored)
+    }
+
+    /// Records that a patch cannot be had: it stays white and is marked.
+    ///
+    /// # Errors
+    /// [`FormatError`] as for [`PatchesWriter::write_patch`].
+    pub fn fail_patch(&mut self, index: usize, reason: &str) -> Result<(), FormatError> {
+        self.write_patch(index, &vec![255; self.patch_bytes])?;
+        self.failed[index] = true;
+        self.failures.push((index, reason.replace('\0', "\u{fffd}")));
+        Ok(())
+    }
+
+    /// Adds a small picture of the slide.
+    ///
+    /// `thumbnail`: `[row, col, rgb]`.
+    ///
+    /// # Errors
+    /// [`FormatError`] when it cannot be written, or there is one already.
+    pub fn set_thumbnail(&mut self, thumbnail: ArrayView3<'_, u8>) -> Result<(), FormatError> {
+        let standard = thumbnail.as_standard_layout();
+        write_dataset(self.output.target(), self.output.file(), THUMBNAIL, standard.view())
+    }
+
+    /// Patches that were given up.
+    pub fn failed_patches(&self) -> usize {
+        self.failures.len()
+    }
+
+    /// Checks that every patch is there and puts the file in place.
+    ///
+    /// # Errors
+    /// [`FormatError`] when a patch was neither written nor failed, or the
+    /// file cannot be finished; nothing is left behind then.
+    pub fn finish(mut self) -> Result<(), FormatError> {
+        let path = self.output.target().to_owned();
+        let missing = self.written.iter().filter(|written| !**written).count();
+        if let Some(first) = self.written.iter().position(|written| !written) {
+            let problem = format!(
+                "{missing} of {} patches were never written, the first is {}; expected all of them written or failed",
+                self.written.len(),
+                self.label(first)
+            );
+            return Err(FormatError::content(&path, problem));
+        }
+        self.write_failures(&path)?;
+        self.images.clear();
+        self.output.commit()
+    }
+
+    fn write_failures(&mut self, path: &Path) -> Result<(), FormatError> {
+        for (group, failed) in self.failed.chunks(self.per_group).enumerate() {
+            let name = schema::group_name(group + 1);
+            let failed: Array1<u8> = failed.iter().map(|&failed| u8::from(failed)).collect();
+            let group =
+                self.output.file().group(&name).map_err(|e| FormatError::hdf5(path, &name, &e))?;
+            write_dataset(path, &group, FAILED, failed.view())?;
+        }
+        // Threads fail patches in any order; files should not differ by it.
+        self.failures.sort();
+        let lines: Array1<VarLenUnicode> = self
+            .failures
+            .iter()
+            .map(|(index, reason)| format!("{}: {reason}", self.label(*index)))
+            .map(|line| VarLenUnicode::from_str(&line).expect("NUL characters were replaced"))
+            .collect();
+        write_dataset(path, self.output.file(), FAILURES, lines.view())
+    }
+
+    /// Marks a patch as written and says where it goes.
+    fn claim(&mut self, index: usize) -> Result<(Dataset, usize), FormatError> {
+        match self.written.get_mut(index) {
+            None => {
+                let count = self.written.len();
+                self.refuse(index, format!("does not exist, expected less than {count}"))
+            }
+            Some(true) => self.refuse(index, "was stored before, expected each patch once"),
+            Some(written) => {
+                *written = true;
+                let image = self.images[index / self.per_group].clone();
+                Ok((image, index % self.per_group))
+            }
+        }
+    }
+
+    /// `t3 patch 17`, both as a reader counts: groups from 1, patches from 0.
+    fn label(&self, index: usize) -> String {
+        let group = schema::group_name(index / self.per_group + 1);
+        format!("{group} patch {}", index % self.per_group)
+    }
+
+    fn refuse<T>(&self, index: usize, problem: impl std::fmt::Display) -> Result<T, FormatError> {
+        let problem = format!("{} {problem}", self.label(index));
+        Err(FormatError::content(self.output.target(), problem))
+    }
+
+    /// A patch that could not be stored does not count as written.
+    fn settle(&mut self, index: usize, stored: hdf5::Result<()>) -> Result<(), FormatError> {
+        stored.map_err(|error| {
+            self.written[index] = false;
+            let action = format!("write {}", self.label(index));
+            FormatError::hdf5(self.output.target(), &action, &error)
+        })
+    }
+}
+
+/// `coord` and `tissue` of one group.
+fn write_places(
+    path: &Path,
+    group: &Group,
+    plan: &BlockPlan,
+    patches: &[PatchCoord],
+) -> Result<(), FormatError> {
+    let side = plan.tiling().block_tiles() as usize;
+    let mut coord = Array2::zeros((patches.len(), 5));
+    let mut tissue = Array3::zeros((patches.len(), side, side));
+    for (row, patch) in patches.iter().enumerate() {
+        coord.row_mut(row).assign(&ArrayView::from(&patch.to_row()));
+        tissue.index_axis_mut(Axis(0), row).assign(&plan.tissue_of(patch));
+    }
+    write_dataset::<i64, _>(path, group, COORD, coord.view())?;
+    write_dataset::<u8, _>(path, group, TISSUE, tissue.view())
+}
+
+fn create_image(
+    group: &Group,
+    patches: usize,
+    side: usize,
+    compression: Compression,
+) -> Result<Dataset, hdf5::Error> {
+    let builder = group
+        .new_dataset::<u8>()
+        .obj_track_times(false)
+        // Every byte is written before the file gets its name.
+        .fill_time(FillTime::Never);
+    let shape = (patches, side, side, 3);
+    match compression {
+        Compression::None => {
+            builder.alloc_time(Some(AllocTime::Early)).shape(shape).create(IMG)
+        }
+        Compression::Gzip(level) => {
+            builder.chunk((1, side, side, 3)).deflate(level.clamp(1, 9)).shape(shape).create(IMG)
+        }
+    }
+}
+
+fn check_plan(
+    path: &Path,
+    meta: &PatchesMeta,
+    plan: &BlockPlan,
+    per_group: usize,
+) -> Result<(), FormatError> {
+    let tiling = plan.tiling();
+    let patches = plan.patches().len();
+    let groups = patches.div_ceil(per_group.max(1));
+    let rows = [
+        ("tile", meta.tile_px as usize, tiling.tile_px() as usize),
+        ("block", meta.block_tiles as usize, tiling.block_tiles() as usize),
+        ("window", meta.window_px as usize, tiling.window_px() as usize),
+        ("patches", meta.patches, patches),
+        ("groups", meta.groups, groups),
+        ("tile rows", meta.mask_shape().0, plan.mask().nrows()),
+        ("tile columns", meta.mask_shape().1, plan.mask().ncols()),
+    ];
+    for (name, found, expected) in rows {
+        if found != expected {
+            let problem = format!("{name} is {found}, expected {expected} as planned");
+            return Err(FormatError::content(path, problem));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! `patches/<slide>.h5`: what is written is read, what is wrong is refused.
+
+use std::path::Path;
+
+use ndarray::Array2;
+use proptest::prelude::*;
+use slidegrid::geometry::{BlockPlan, Tiling, WorkingPlane};
+use slidegrid::patches::{Compression, PatchesFile, PatchesMeta, PatchesWriter};
+
+/// A plane of `tiles` (columns, rows) less a few pixels, and its plan.
+fn planned(
+    tiles: (u32, u32),
+    tile: u32,
+    block: u32,
+    window: u32,
+    seed: u64,
+) -> (WorkingPlane, BlockPlan) {
+    let (width_px, height_px) = (tiles.0 * tile, tiles.1 * tile - (tile - 1));
+    let mask = Array2::from_shape_fn((tiles.1 as usize, tiles.0 as usize), |(r, c)| {
+        u8::from(seed.rotate_left((r * 7 + c * 3) as u32) & 1 == 1)
+    });
+    let plane = WorkingPlane {
+        level0_width_px: width_px * 2,
+        level0_height_px: height_px * 2,
+        downsample: 2.0,
+        width_px,
+        height_px,
+        mpp_x: Some(0.5),
+        mpp_y: None,
+    };
+    (plane, BlockPlan::new(Tiling::new(tile, block, window).unwrap(), mask))
+}
+
+fn meta(plane: &WorkingPlane, plan: &BlockPlan, per_group: usize) -> PatchesMeta {
+    let mut meta = PatchesMeta::planned("slide", plane, plan, per_group);
+    meta.tissue_method = "otsu-hs".into();
+    meta.config_sha256 = "abc".into();
+    meta.thresholds.insert("h".into(), 120.5);
+    meta.provenance.insert("tissue".into(), "µ".into());
+    meta
+}
+
+fn pixels(index: usize, bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|i| (i * 31 + index * 17 + i / 97) as u8).collect()
+}
+
+fn write(
+    path: &Path,
+    plane: &WorkingPlane,
+    plan: &BlockPlan,
+    per_group: usize,
+    how: Compression,
+) -> PatchesMeta {
+    let meta = meta(plane, plan, per_group);
+    let mut writer = PatchesWriter::create(path, &meta, plan, per_group, how).unwrap();
+    let bytes = usize::try_from(plan.tiling().patch_bytes()).unwrap();
+    for index in (0..plan.patches().len()).rev() {
+        if index % 5 == 3 {
+            writer.fail_patch(index, "no such tile").unwrap();
+        } else {
+            writer.write_patch(index, &pixels(index, bytes)).unwrap();
+        }
+    }
+    writer.finish().unwrap();
+    meta
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn what_is_written_is_read(
+        cols in 1u32..7, rows in 1u32..7, tile in 1u32..9, block in 1u32..4,
+        half_window in 1u32..5, per_group in 1usize..6, level in 0u8..4, seed in any::<u64>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("slide.h5");
+        let (plane, plan) = planned((cols, rows), tile, block, 2 * half_window, seed);
+        let how = if level == 0 { Compression::None } else { Compression::Gzip(level) };
+        let mut expected = write(&path, &plane, &plan, per_group, how);
+        let file = PatchesFile::open(&path).unwrap();
+        expected.writer = file.meta().writer.clone();
+        prop_assert_eq!(file.meta(), &expected);
+        prop_assert_eq!(&file.tissue().unwrap(), plan.mask());
+        file.verify().unwrap();
+        let mut index = 0;
+        let mut failed = 0;
+        for k in 1..=file.groups() {
+            let group = file.group(k).unwrap();
+            prop_assert_eq!(group.len(), file.patches_in(k).unwrap());
+            let mut found = vec![0; group.patch_bytes()];
+            for (i, coord) in group.coords.iter().enumerate() {
+                prop_assert_eq!(coord, &plan.patches()[index]);
+                prop_assert_eq!(group.tissue.index_axis(ndarray::Axis(0), i), plan.tissue_of(coord));
+                prop_assert_eq!(group.failed[i], index % 5 == 3);
+                group.read_patch(i, &mut found).unwrap();
+                let wanted = if group.failed[i] { vec![255; found.len()] } else { pixels(index, found.len()) };
+                prop_assert_eq!(&found, &wanted);
+                failed += usize::from(group.failed[i]);
+                index += 1;
+            }
+        }
+        prop_assert_eq!(index, plan.patches().len());
+        prop_assert_eq!(file.failures().unwrap().len(), failed);
+    }
+}
