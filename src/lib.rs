@@ -1,3 +1,4 @@
 //! slidegrid
 pub mod geometry;
+pub mod slide;
 pub mod staged;
