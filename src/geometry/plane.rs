@@ -1,20 +1,225 @@
-//! The working plane (being written elsewhere).
+//! The working plane: the slide at the model's resolution.
+
+use thiserror::Error;
+
+/// Largest ratio between model and slide resolution taken for "the same":
+/// scanners state their resolution no better than this, and resampling by
+/// less would blur every pixel for nothing.
+pub const SAME_RESOLUTION: f64 = 0.02;
+
+/// The resolution a run works at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum TargetMpp {
+    /// The slide's own finest level, whatever its resolution.
+    Level0,
+    /// Micrometres per pixel.
+    Um(f64),
+}
+
+/// Why a slide has no working plane.
+#[derive(Debug, Error, Clone, Copy, PartialEq)]
+pub enum PlaneError {
+    /// A model resolution is asked for and the slide's is unknown.
+    #[error(
+        "the slide's resolution is unknown, expected micrometres per pixel: give it with --mpp, or work at mpp = \"level0\""
+    )]
+    UnknownMpp,
+    /// A resolution that no picture has.
+    #[error("a resolution of {found} um/px, expected a positive number")]
+    BadMpp {
+        /// The value found.
+        found: f64,
+    },
+    /// A picture without pixels.
+    #[error("the slide is {width_px} x {height_px} px, expected at least one pixel")]
+    Empty {
+        /// Width at level 0.
+        width_px: u32,
+        /// Height at level 0.
+        height_px: u32,
+    },
+    /// The plane would have more columns or rows than can be counted.
+    #[error(
+        "a slide of {slide_mpp} um/px resampled to {target_mpp} um/px would be {width_px} x {height_px} px, more than fits: is the resolution right?"
+    )]
+    TooLarge {
+        /// Mean resolution of the slide.
+        slide_mpp: f64,
+        /// Resolution asked for.
+        target_mpp: f64,
+        /// Columns the plane would have.
+        width_px: f64,
+        /// Rows the plane would have.
+        height_px: f64,
+    },
+}
 
 /// The slide resampled to the model's resolution.
+///
+/// Pixel (x, y) of the plane covers the level-0 square
+/// [x * downsample, (x + 1) * downsample) x [y * downsample, ...).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WorkingPlane {
     /// Width at level 0.
     pub level0_width_px: u32,
     /// Height at level 0.
     pub level0_height_px: u32,
-    /// Level-0 px per working px.
+    /// Level-0 px per working px; below 1 where the model is finer.
     pub downsample: f64,
-    /// Width of the plane.
+    /// Width of the plane: its last column may cover the slide only in part.
     pub width_px: u32,
-    /// Height of the plane.
+    /// Height of the plane: its last row may cover the slide only in part.
     pub height_px: u32,
     /// Micrometres per working px, along x; `None` if unknown.
     pub mpp_x: Option<f64>,
     /// Micrometres per working px, along y; `None` if unknown.
     pub mpp_y: Option<f64>,
+}
+
+impl WorkingPlane {
+    /// Plans the plane of a slide of `level0_width_px` x `level0_height_px`
+    /// and resolution `slide_mpp` ([x, y], um/px).
+    ///
+    /// `downsample` is `target` over the geometric mean of `slide_mpp`, and
+    /// exactly 1 at [`TargetMpp::Level0`] or when both differ by less than
+    /// [`SAME_RESOLUTION`].
+    ///
+    /// # Errors
+    /// [`PlaneError`] for an empty slide, an unknown or impossible resolution,
+    /// or a plane too large to address.
+    pub fn plan(
+        level0_width_px: u32,
+        level0_height_px: u32,
+        slide_mpp: Option<[f64; 2]>,
+        target: TargetMpp,
+    ) -> Result<Self, PlaneError> {
+        if level0_width_px == 0 || level0_height_px == 0 {
+            let (width_px, height_px) = (level0_width_px, level0_height_px);
+            return Err(PlaneError::Empty { width_px, height_px });
+        }
+        for found in slide_mpp.into_iter().flatten() {
+            check_mpp(found)?;
+        }
+        let downsample = match target {
+            TargetMpp::Level0 => 1.0,
+            TargetMpp::Um(target_mpp) => {
+                check_mpp(target_mpp)?;
+                let [x, y] = slide_mpp.ok_or(PlaneError::UnknownMpp)?;
+                let ratio = target_mpp / (x * y).sqrt();
+                if (ratio - 1.0).abs() < SAME_RESOLUTION { 1.0 } else { ratio }
+            }
+        };
+        Self::with_downsample(level0_width_px, level0_height_px, slide_mpp, downsample)
+    }
+
+    fn with_downsample(
+        level0_width_px: u32,
+        level0_height_px: u32,
+        slide_mpp: Option<[f64; 2]>,
+        downsample: f64,
+    ) -> Result<Self, PlaneError> {
+        let [width, height] = [level0_width_px, level0_height_px].map(|side| {
+            // A remainder below a millionth of a pixel is rounding, not slide.
+            (f64::from(side) / downsample - 1e-6).ceil().max(1.0)
+        });
+        let (Some(width_px), Some(height_px)) = (count(width), count(height)) else {
+            let slide_mpp = slide_mpp.map_or(f64::NAN, |[x, y]| (x * y).sqrt());
+            let target_mpp = slide_mpp * downsample;
+            let (width_px, height_px) = (width, height);
+            return Err(PlaneError::TooLarge { slide_mpp, target_mpp, width_px, height_px });
+        };
+        Ok(Self {
+            level0_width_px,
+            level0_height_px,
+            downsample,
+            width_px,
+            height_px,
+            mpp_x: slide_mpp.map(|[x, _]| x * downsample),
+            mpp_y: slide_mpp.map(|[_, y]| y * downsample),
+        })
+    }
+}
+
+fn check_mpp(found: f64) -> Result<(), PlaneError> {
+    if found.is_finite() && found > 0.0 { Ok(()) } else { Err(PlaneError::BadMpp { found }) }
+}
+
+/// `side` as a count of pixels that signed 32-bit arithmetic can still address.
+fn count(side: f64) -> Option<u32> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole number between 1 and i32::MAX"
+    )]
+    let pixels = side as u32;
+    (side >= 1.0 && side <= f64::from(i32::MAX)).then_some(pixels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn plan(side_px: u32, slide: f64, target: f64) -> WorkingPlane {
+        WorkingPlane::plan(side_px, side_px, Some([slide; 2]), TargetMpp::Um(target)).unwrap()
+    }
+
+    #[test]
+    fn close_resolutions_are_not_resampled() {
+        assert_eq!(plan(1000, 0.2456, 0.25).downsample, 1.0);
+        assert_eq!(plan(1000, 0.25, 0.25).mpp_x, Some(0.25));
+        let resampled = plan(1000, 0.243, 0.25);
+        assert!((resampled.downsample - 0.25 / 0.243).abs() < 1e-12);
+        assert!((resampled.mpp_x.unwrap() - 0.25).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_last_column_counts_and_rounding_does_not_add_one() {
+        assert_eq!(plan(1000, 0.25, 0.5).width_px, 500);
+        assert_eq!(plan(1001, 0.25, 0.5).width_px, 501);
+        // 0.3 / 0.1 is 2.9999999999999996.
+        assert_eq!(plan(999, 0.1, 0.3).width_px, 333);
+        assert_eq!(plan(3, 0.25, 100.0).width_px, 1);
+    }
+
+    #[test]
+    fn the_mean_resolution_counts_and_both_axes_are_kept() {
+        let plane = WorkingPlane::plan(100, 100, Some([0.24, 0.25]), TargetMpp::Um(1.0)).unwrap();
+        assert!((plane.downsample - 1.0 / (0.24_f64 * 0.25).sqrt()).abs() < 1e-12);
+        assert!((plane.mpp_x.unwrap() * plane.mpp_y.unwrap() - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn level0_needs_no_resolution_and_a_model_does() {
+        let plane = WorkingPlane::plan(7, 9, None, TargetMpp::Level0).unwrap();
+        assert_eq!((plane.width_px, plane.height_px, plane.mpp_x), (7, 9, None));
+        let error = WorkingPlane::plan(7, 9, None, TargetMpp::Um(0.5)).unwrap_err();
+        assert!(error.to_string().contains("--mpp"), "{error}");
+    }
+
+    #[test]
+    fn impossible_resolutions_are_refused() {
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let target = WorkingPlane::plan(7, 9, Some([0.5; 2]), TargetMpp::Um(bad));
+            assert!(matches!(target, Err(PlaneError::BadMpp { .. })), "{bad}");
+            let slide = WorkingPlane::plan(7, 9, Some([0.5, bad]), TargetMpp::Level0);
+            assert!(matches!(slide, Err(PlaneError::BadMpp { .. })), "{bad}");
+        }
+        let tiny = WorkingPlane::plan(100_000, 9, Some([100.0; 2]), TargetMpp::Um(1e-4));
+        assert!(matches!(tiny, Err(PlaneError::TooLarge { .. })));
+        let empty = WorkingPlane::plan(0, 9, None, TargetMpp::Level0);
+        assert!(matches!(empty, Err(PlaneError::Empty { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn the_plane_covers_the_slide_and_no_more(
+            side in 1u32..300_000, slide in 0.1f64..2.0, target in 0.1f64..20.0,
+        ) {
+            let plane = plan(side, slide, target);
+            let covered = f64::from(plane.width_px) * plane.downsample;
+            prop_assert!(covered >= f64::from(side) - 1e-5 * plane.downsample);
+            prop_assert!(covered - plane.downsample < f64::from(side));
+        }
+    }
 }

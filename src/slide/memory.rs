@@ -1,0 +1,167 @@
+//! A slide held in memory: for tests, demonstrations, and pictures that were
+//! made rather than scanned.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::Array3;
+
+use super::raster::{Raster, over_white};
+use super::{Level, RegionError, Resolution, Slide, check_region, level_downsample};
+
+/// A slide held in memory. It can be told to fail in places, as damaged files do.
+///
+/// ```
+/// use ndarray::Array3;
+/// use slidegrid::slide::{Slide, memory::MemorySlide};
+///
+/// let slide = MemorySlide::new(Array3::from_elem((40, 60, 3), 128)).with_mpp(0.5);
+/// let mut pixel = [0; 3];
+/// slide.read_region(0, -1, 0, 1, 1, &mut pixel).unwrap();
+/// assert_eq!(pixel, [255; 3]);
+/// ```
+#[derive(Debug, Clone)]
+pub struct MemorySlide {
+    path: PathBuf,
+    rasters: Vec<Raster>,
+    levels: Vec<Level>,
+    resolution: Resolution,
+    bad: Vec<[i64; 4]>,
+}
+
+impl MemorySlide {
+    /// A slide of one level from u8 [row, col, channel], channels RGB or RGBA
+    /// (not premultiplied; composited over white). Its path is `memory`.
+    ///
+    /// # Panics
+    /// When there are neither 3 nor 4 channels, no pixel, or a side does not
+    /// fit 32 bits.
+    pub fn new(picture: Array3<u8>) -> Self {
+        let (rows, cols, channels) = picture.dim();
+        assert!(
+            rows > 0 && cols > 0 && matches!(channels, 3 | 4),
+            "a picture of [{rows}, {cols}, {channels}], expected [row, col, 3 or 4]"
+        );
+        let rgb = if channels == 3 {
+            picture.iter().copied().collect()
+        } else {
+            let pixels = picture.rows().into_iter();
+            pixels.flat_map(|p| [0, 1, 2].map(|channel| over_white(p[channel], p[3]))).collect()
+        };
+        let side = |side: usize| u32::try_from(side).expect("a side fits 32 bits");
+        let raster = Raster { width_px: side(cols), height_px: side(rows), rgb };
+        let level =
+            Level { width_px: raster.width_px, height_px: raster.height_px, downsample: 1.0 };
+        Self {
+            path: PathBuf::from("memory"),
+            rasters: vec![raster],
+            levels: vec![level],
+            resolution: Resolution::default(),
+            bad: Vec::new(),
+        }
+    }
+
+    /// Gives it a path, for messages and names.
+    #[must_use]
+    pub fn with_path(mut self, path: &Path) -> Self {
+        self.path = path.to_owned();
+        self
+    }
+
+    /// States its resolution in um/px, the same on both axes.
+    #[must_use]
+    pub fn with_mpp(mut self, mpp: f64) -> Self {
+        self.resolution.mpp_x = Some(mpp);
+        self.resolution.mpp_y = Some(mpp);
+        self
+    }
+
+    /// States anything a file can state about resolution.
+    #[must_use]
+    pub fn with_resolution(mut self, resolution: Resolution) -> Self {
+        self.resolution = resolution;
+        self
+    }
+
+    /// Adds a coarser level: means of `downsample` x `downsample` level-0 px.
+    /// Levels are to be added from fine to coarse.
+    #[must_use]
+    pub fn with_level(mut self, downsample: u32) -> Self {
+        let raster = self.rasters[0].reduced(downsample.max(1));
+        let level0_px = [self.rasters[0].width_px, self.rasters[0].height_px];
+        let size = [raster.width_px, raster.height_px];
+        self.levels.push(Level {
+            width_px: size[0],
+            height_px: size[1],
+            downsample: level_downsample(level0_px, size),
+        });
+        self.rasters.push(raster);
+        self
+    }
+
+    /// Makes every region that touches this level-0 rectangle fail, on all levels.
+    #[must_use]
+    pub fn with_bad_area(mut self, x: i64, y: i64, width_px: u32, height_px: u32) -> Self {
+        self.bad.push([x, y, x + i64::from(width_px), y + i64::from(height_px)]);
+        self
+    }
+
+    fn touches_bad(&self, left: f64, top: f64, right: f64, bottom: f64) -> bool {
+        self.bad.iter().any(|&[x0, y0, x1, y1]| {
+            left < x1 as f64 && right > x0 as f64 && top < y1 as f64 && bottom > y0 as f64
+        })
+    }
+}
+
+impl Slide for MemorySlide {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn reader(&self) -> String {
+        "memory".to_owned()
+    }
+
+    fn levels(&self) -> &[Level] {
+        &self.levels
+    }
+
+    fn resolution(&self) -> &Resolution {
+        &self.resolution
+    }
+
+    fn read_region(
+        &self,
+        level: usize,
+        x: i64,
+        y: i64,
+        width_px: u32,
+        height_px: u32,
+        out: &mut [u8],
+    ) -> Result<(), RegionError> {
+        let downsample = check_region(self, level, width_px, height_px, out.len())?.downsample;
+        let [left, top] = [x, y].map(|start| start as f64 * downsample);
+        let right = left + f64::from(width_px) * downsample;
+        let bottom = top + f64::from(height_px) * downsample;
+        if self.touches_bad(left, top, right, bottom) {
+            #[expect(clippy::cast_possible_truncation, reason = "saturates, for a message")]
+            let [level0_x, level0_y] = [left as i64, top as i64];
+            let reason = "this area was made to fail".to_owned();
+            let path = self.path.clone();
+            return Err(RegionError::Unreadable {
+                path,
+                level,
+                level0_x,
+                level0_y,
+                width_px,
+                height_px,
+                reason,
+            });
+        }
+        self.rasters[level].copy_region(x, y, width_px, out);
+        Ok(())
+    }
+
+    fn icc_profile(&self) -> Option<Vec<u8>> {
+        None
+    }
+}

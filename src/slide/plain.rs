@@ -1,0 +1,180 @@
+//! PNG, JPEG and TIFF pictures, decoded whole.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+
+use super::raster::{Raster, over_white};
+use super::{Level, RegionError, Resolution, Slide, SlideError, check_region, stated};
+
+/// Most pixels decoded whole: 805 MB stay in memory as RGB, and while decoding
+/// the picture's own form (up to 8 bytes per pixel) as well.
+const LIMIT_PX: u64 = 1 << 28;
+
+/// What a file's first bytes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sniffed {
+    Png,
+    Jpeg,
+    Tiff,
+    Empty,
+    Text,
+    Other,
+}
+
+impl fmt::Display for Sniffed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Png => "a PNG",
+            Self::Jpeg => "a JPEG",
+            Self::Tiff => "a TIFF",
+            Self::Empty => "an empty file",
+            Self::Text => "a text file",
+            Self::Other => "binary data of no known kind",
+        })
+    }
+}
+
+impl Sniffed {
+    fn format(self) -> Option<(ImageFormat, &'static str)> {
+        match self {
+            Self::Png => Some((ImageFormat::Png, "image (png)")),
+            Self::Jpeg => Some((ImageFormat::Jpeg, "image (jpeg)")),
+            Self::Tiff => Some((ImageFormat::Tiff, "image (tiff)")),
+            _ => None,
+        }
+    }
+}
+
+/// Looks at a file's first bytes.
+pub(crate) fn sniff(path: &Path) -> io::Result<Sniffed> {
+    let mut head = Vec::with_capacity(512);
+    File::open(path)?.take(512).read_to_end(&mut head)?;
+    let text = |bytes: &[u8]| bytes.iter().all(|b| matches!(b, 9 | 10 | 13 | 32..=126 | 128..));
+    Ok(match head.as_slice() {
+        [] => Sniffed::Empty,
+        [0x89, b'P', b'N', b'G', ..] => Sniffed::Png,
+        [0xFF, 0xD8, 0xFF, ..] => Sniffed::Jpeg,
+        [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Sniffed::Tiff,
+        bytes if text(bytes) => Sniffed::Text,
+        _ => Sniffed::Other,
+    })
+}
+
+/// A picture of one level, held in memory.
+#[derive(Debug)]
+pub(crate) struct PlainSlide {
+    path: PathBuf,
+    reader: &'static str,
+    level: [Level; 1],
+    raster: Raster,
+    resolution: Resolution,
+    icc_profile: Option<Vec<u8>>,
+}
+
+impl PlainSlide {
+    /// Decodes a picture whose kind is known.
+    pub(crate) fn open(path: &Path, found: Sniffed) -> Result<Self, SlideError> {
+        let Some((format, reader)) = found.format() else {
+            return Err(SlideError::Unrecognised {
+                path: path.to_owned(),
+                found: found.to_string(),
+                reader: "image".to_owned(),
+            });
+        };
+        let (picture, icc_profile) = decode(path, format, reader)?;
+        let tags = match format {
+            ImageFormat::Tiff => stated::tiff_tags(path),
+            ImageFormat::Png => stated::png_tags(path),
+            _ => None,
+        };
+        let raster = opaque(picture);
+        let (width_px, height_px) = (raster.width_px, raster.height_px);
+        Ok(Self {
+            path: path.to_owned(),
+            reader,
+            level: [Level { width_px, height_px, downsample: 1.0 }],
+            raster,
+            resolution: Resolution { tags, ..Resolution::default() },
+            icc_profile,
+        })
+    }
+}
+
+fn decode(
+    path: &Path,
+    format: ImageFormat,
+    reader: &'static str,
+) -> Result<(DynamicImage, Option<Vec<u8>>), SlideError> {
+    let broken = |error: image::ImageError| SlideError::Broken {
+        path: path.to_owned(),
+        reader: reader.to_owned(),
+        reason: error.to_string(),
+    };
+    let file =
+        File::open(path).map_err(|source| SlideError::Io { path: path.to_owned(), source })?;
+    let mut pictures = ImageReader::with_format(BufReader::new(file), format);
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(16 * LIMIT_PX);
+    pictures.limits(limits);
+    let mut decoder = pictures.into_decoder().map_err(broken)?;
+    let (width_px, height_px) = decoder.dimensions();
+    if u64::from(width_px) * u64::from(height_px) > LIMIT_PX {
+        let path = path.to_owned();
+        return Err(SlideError::TooLarge { path, width_px, height_px, limit_px: LIMIT_PX });
+    }
+    let icc_profile = decoder.icc_profile().ok().flatten();
+    Ok((DynamicImage::from_decoder(decoder).map_err(broken)?, icc_profile))
+}
+
+/// Any picture as RGB over white.
+fn opaque(picture: DynamicImage) -> Raster {
+    let (width_px, height_px) = (picture.width(), picture.height());
+    let rgb = if picture.color().has_alpha() {
+        let rgba = picture.into_rgba8().into_raw();
+        let pixels = rgba.chunks_exact(4);
+        pixels.flat_map(|p| [0, 1, 2].map(|channel| over_white(p[channel], p[3]))).collect()
+    } else {
+        picture.into_rgb8().into_raw()
+    };
+    Raster { width_px, height_px, rgb }
+}
+
+impl Slide for PlainSlide {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn reader(&self) -> String {
+        self.reader.to_owned()
+    }
+
+    fn levels(&self) -> &[Level] {
+        &self.level
+    }
+
+    fn resolution(&self) -> &Resolution {
+        &self.resolution
+    }
+
+    fn read_region(
+        &self,
+        level: usize,
+        x: i64,
+        y: i64,
+        width_px: u32,
+        height_px: u32,
+        out: &mut [u8],
+    ) -> Result<(), RegionError> {
+        check_region(self, level, width_px, height_px, out.len())?;
+        self.raster.copy_region(x, y, width_px, out);
+        Ok(())
+    }
+
+    fn icc_profile(&self) -> Option<Vec<u8>> {
+        self.icc_profile.clone()
+    }
+}

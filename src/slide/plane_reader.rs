@@ -1,0 +1,144 @@
+//! A slide read in pixels of its working plane.
+
+use std::ops::Range;
+
+use super::resample::{Axis, resample};
+use super::{RegionError, Slide};
+use crate::geometry::plane::WorkingPlane;
+
+/// Side, in level px, of the pieces a region is resampled in: bounds memory
+/// to about 13 MB a thread whatever the region.
+const PIECE_SIDE_PX: f64 = 2048.0;
+
+/// A level may be this much coarser than the plane, so that a level made for
+/// the plane's resolution is used although the numbers differ a little.
+const LEVEL_TOLERANCE: f64 = 0.01;
+
+/// Level px per working px this close to 1 need no resampling: over the widest
+/// slide the drift stays below a tenth of a pixel.
+const UNIT_SCALE: f64 = 1e-7;
+
+/// Reads a slide in working-plane pixels, resampling where no level has the
+/// plane's resolution.
+#[derive(Clone, Copy)]
+pub struct PlaneReader<'a> {
+    slide: &'a dyn Slide,
+    plane: WorkingPlane,
+    level: usize,
+    /// Level px per working px.
+    scale: f64,
+}
+
+impl<'a> PlaneReader<'a> {
+    /// A reader for `plane`, on the coarsest level of `slide` that is no
+    /// coarser than it.
+    pub fn new(slide: &'a dyn Slide, plane: WorkingPlane) -> Self {
+        let levels = slide.levels();
+        let fine_enough =
+            |downsample: f64| downsample <= plane.downsample * (1.0 + LEVEL_TOLERANCE);
+        let level = (0..levels.len())
+            .filter(|&level| fine_enough(levels[level].downsample))
+            .max_by(|&a, &b| levels[a].downsample.total_cmp(&levels[b].downsample))
+            .unwrap_or(0);
+        let scale = plane.downsample / levels[level].downsample;
+        Self { slide, plane, level, scale }
+    }
+
+    /// The slide.
+    pub fn slide(&self) -> &'a dyn Slide {
+        self.slide
+    }
+
+    /// The plane.
+    pub fn plane(&self) -> &WorkingPlane {
+        &self.plane
+    }
+
+    /// The level that is read, 0 is the finest.
+    pub fn level(&self) -> usize {
+        self.level
+    }
+
+    /// Reads a region into `out`, u8 [row, col, rgb].
+    ///
+    /// (x, y) is its top-left corner in working px; it may be negative and
+    /// reach outside the plane: pixels there are white (255). Inside, a pixel
+    /// is the level's own where the level has the plane's resolution, else the
+    /// mean of the slide's pixels around it under a triangle filter (Pillow's
+    /// BILINEAR). Its value does not depend on the region it is read in.
+    ///
+    /// # Errors
+    /// [`RegionError`] as [`Slide::read_region`].
+    pub fn read(
+        &self,
+        x: i64,
+        y: i64,
+        width_px: u32,
+        height_px: u32,
+        out: &mut [u8],
+    ) -> Result<(), RegionError> {
+        if (self.scale - 1.0).abs() < UNIT_SCALE {
+            return self.slide.read_region(self.level, x, y, width_px, height_px, out);
+        }
+        if out.len() as u64 != 3 * u64::from(width_px) * u64::from(height_px) {
+            let path = self.slide.path().to_owned();
+            return Err(RegionError::Buffer { path, width_px, height_px, found: out.len() });
+        }
+        let cols = clip(x, width_px, self.plane.width_px);
+        let rows = clip(y, height_px, self.plane.height_px);
+        if cols.len() != width_px as usize || rows.len() != height_px as usize {
+            out.fill(255);
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 2^31")]
+        let side_px = (PIECE_SIDE_PX / self.scale).clamp(1.0, f64::from(i32::MAX)) as u32;
+        let mut source = Vec::new();
+        for piece_rows in pieces(&rows, side_px) {
+            let row_taps = self.axis(&piece_rows, 1);
+            for piece_cols in pieces(&cols, side_px) {
+                let col_taps = self.axis(&piece_cols, 0);
+                self.read_source(&row_taps, &col_taps, &mut source)?;
+                resample(&source, &row_taps, &col_taps, |row, line| {
+                    let row = i64::from(piece_rows.start) - y + row as i64;
+                    let col = i64::from(piece_cols.start) - x;
+                    let start = usize::try_from(3 * (row * i64::from(width_px) + col)).unwrap_or(0);
+                    out[start..start + line.len()].copy_from_slice(line);
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn axis(&self, output: &Range<u32>, axis: usize) -> Axis {
+        let level = self.slide.levels()[self.level];
+        let limit_px = [level.width_px, level.height_px][axis];
+        Axis::new(output.clone(), self.scale, limit_px)
+    }
+
+    fn read_source(
+        &self,
+        rows: &Axis,
+        cols: &Axis,
+        source: &mut Vec<u8>,
+    ) -> Result<(), RegionError> {
+        let width_px = cols.source.end - cols.source.start;
+        let height_px = rows.source.end - rows.source.start;
+        source.resize(3 * width_px as usize * height_px as usize, 0);
+        let (x, y) = (i64::from(cols.source.start), i64::from(rows.source.start));
+        self.slide.read_region(self.level, x, y, width_px, height_px, source)
+    }
+}
+
+/// The part of `len` pixels from `start` that lies in [0, limit).
+fn clip(start: i64, len: u32, limit: u32) -> Range<u32> {
+    let inside =
+        |position: i64| u32::try_from(position.clamp(0, i64::from(limit))).unwrap_or(limit);
+    inside(start)..inside(start.saturating_add(i64::from(len)))
+}
+
+/// Cuts a range at multiples of `side_px`.
+fn pieces(range: &Range<u32>, side_px: u32) -> impl Iterator<Item = Range<u32>> {
+    let end = range.end;
+    std::iter::successors(Some(range.start), move |start| start.checked_add(side_px))
+        .take_while(move |start| *start < end)
+        .map(move |start| start..start.saturating_add(side_px).min(end))
+}

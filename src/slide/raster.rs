@@ -1,0 +1,126 @@
+//! A picture held in memory, and regions of it.
+
+/// u8 RGB, row-major.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Raster {
+    pub(crate) width_px: u32,
+    pub(crate) height_px: u32,
+    /// [row, col, rgb]
+    pub(crate) rgb: Vec<u8>,
+}
+
+impl Raster {
+    /// Copies the region at (x, y); white (255) outside the picture.
+    pub(crate) fn copy_region(&self, x: i64, y: i64, width_px: u32, out: &mut [u8]) {
+        if width_px == 0 {
+            return;
+        }
+        let (inside, source_x) = overlap(x, width_px, self.width_px);
+        for (row, line) in out.chunks_exact_mut(3 * width_px as usize).enumerate() {
+            let source_y = usize::try_from(y.saturating_add(row as i64)).ok();
+            let source_y = source_y.filter(|&y| y < self.height_px as usize && !inside.is_empty());
+            let Some(source_y) = source_y else {
+                line.fill(255);
+                continue;
+            };
+            line[..3 * inside.start].fill(255);
+            line[3 * inside.end..].fill(255);
+            let start = 3 * (source_y * self.width_px as usize + source_x);
+            line[3 * inside.start..3 * inside.end]
+                .copy_from_slice(&self.rgb[start..start + 3 * inside.len()]);
+        }
+    }
+
+    /// Each px the rounded mean of up to `factor` x `factor` px.
+    pub(crate) fn reduced(&self, factor: u32) -> Self {
+        let (width_px, height_px) =
+            (self.width_px.div_ceil(factor), self.height_px.div_ceil(factor));
+        let mut rgb = Vec::with_capacity(3 * width_px as usize * height_px as usize);
+        for row in 0..height_px {
+            for col in 0..width_px {
+                let rows = row * factor..((row + 1) * factor).min(self.height_px);
+                let cols = col * factor..((col + 1) * factor).min(self.width_px);
+                rgb.extend(self.mean(rows, cols));
+            }
+        }
+        Self { width_px, height_px, rgb }
+    }
+
+    fn mean(&self, rows: std::ops::Range<u32>, cols: std::ops::Range<u32>) -> [u8; 3] {
+        let count = rows.len() as u64 * cols.len() as u64;
+        let mut sum = [0u64; 3];
+        for row in rows {
+            for col in cols.clone() {
+                let at = 3 * (row as usize * self.width_px as usize + col as usize);
+                for (total, value) in sum.iter_mut().zip(&self.rgb[at..at + 3]) {
+                    *total += u64::from(*value);
+                }
+            }
+        }
+        sum.map(|total| rounded_mean(total, count))
+    }
+}
+
+/// `total` / `count` of u8 values, half up.
+pub(crate) fn rounded_mean(total: u64, count: u64) -> u8 {
+    u8::try_from((2 * total + count) / (2 * count)).unwrap_or(u8::MAX)
+}
+
+/// The part of `width` pixels starting at `start` that lies in [0, limit), as
+/// a range relative to `start`, and where that part begins in the picture.
+fn overlap(start: i64, width: u32, limit: u32) -> (std::ops::Range<usize>, usize) {
+    let end = start.saturating_add(i64::from(width)).clamp(0, i64::from(limit));
+    let first = start.clamp(0, i64::from(limit));
+    let offset = |position: i64| usize::try_from(position - start).unwrap_or(0);
+    if end <= first {
+        (0..0, 0)
+    } else {
+        (offset(first)..offset(end), usize::try_from(first).unwrap_or(0))
+    }
+}
+
+/// One unpremultiplied channel over white.
+pub(crate) fn over_white(value: u8, alpha: u8) -> u8 {
+    let (value, alpha) = (u32::from(value), u32::from(alpha));
+    u8::try_from((value * alpha + 255 * (255 - alpha) + 127) / 255).unwrap_or(u8::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_match_the_picture_and_are_white_outside() {
+        let (width, height) = (5u32, 4u32);
+        let rgb = (0..3 * width * height).map(|v| v as u8).collect();
+        let raster = Raster { width_px: width, height_px: height, rgb };
+        for (x, y, w, h) in
+            [(-3, -2, 11, 9), (0, 0, 5, 4), (2, 1, 2, 2), (9, 9, 3, 3), (-8, 0, 3, 4)]
+        {
+            let mut out = vec![7; 3 * (w * h) as usize];
+            raster.copy_region(x, y, w, &mut out);
+            for row in 0..i64::from(h) {
+                for col in 0..i64::from(w) {
+                    let (px, py) = (x + col, y + row);
+                    let inside = (0..5).contains(&px) && (0..4).contains(&py);
+                    let expected = if inside { (3 * (py * 5 + px)) as u8 } else { 255 };
+                    assert_eq!(out[(3 * (row * i64::from(w) + col)) as usize], expected);
+                }
+            }
+        }
+        raster.copy_region(i64::MAX, i64::MIN, 2, &mut [0; 12]);
+    }
+
+    #[test]
+    fn transparency_shows_white() {
+        assert_eq!(over_white(10, 255), 10);
+        assert_eq!(over_white(10, 0), 255);
+        assert_eq!(over_white(0, 128), 127);
+    }
+
+    #[test]
+    fn reducing_takes_means_also_at_ragged_edges() {
+        let raster = Raster { width_px: 3, height_px: 1, rgb: vec![0, 0, 0, 11, 11, 11, 9, 8, 7] };
+        assert_eq!(raster.reduced(2).rgb, [6, 6, 6, 9, 8, 7]);
+    }
+}

@@ -1,0 +1,161 @@
+//! Antialiased resampling: a triangle filter, separable, in f32.
+//!
+//! The filter is that of Pillow's `resize(..., BILINEAR, box=...)`
+//! (libImaging/Resample.c): output pixel i is centred at (i + 1/2) * scale and
+//! takes what lies within max(scale, 1) of it, weighted by a triangle.
+
+use std::ops::Range;
+
+/// Filter taps of a range of output pixels along one axis.
+///
+/// Taps are functions of the absolute output position alone, so a pixel's
+/// value cannot depend on the range it is computed in.
+pub(crate) struct Axis {
+    /// Source positions that any tap needs.
+    pub(crate) source: Range<u32>,
+    /// For each output pixel: first source position, and where its weights are.
+    taps: Vec<(u32, Range<usize>)>,
+    weights: Vec<f32>,
+}
+
+impl Axis {
+    /// Taps of the output pixels in `output`, for `scale` source px per output
+    /// px and a source of `limit_px` pixels. Beyond its ends nothing is taken:
+    /// the remaining weights share the whole.
+    pub(crate) fn new(output: Range<u32>, scale: f64, limit_px: u32) -> Self {
+        let mut axis = Self { source: limit_px..0, taps: Vec::new(), weights: Vec::new() };
+        for position in output {
+            axis.push(position, scale, limit_px);
+        }
+        axis.source.start = axis.source.start.min(axis.source.end);
+        axis
+    }
+
+    fn push(&mut self, position: u32, scale: f64, limit_px: u32) {
+        let radius = scale.max(1.0);
+        let centre = (f64::from(position) + 0.5) * scale;
+        let bound = |position: f64| {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "clamped to the source"
+            )]
+            let bound = position.clamp(0.0, f64::from(limit_px)) as u32;
+            bound
+        };
+        let (mut first, end) = (bound(centre - radius + 0.5), bound(centre + radius + 0.5));
+        let start = self.weights.len();
+        let weight = |source: u32| 1.0 - ((f64::from(source) + 0.5 - centre) / radius).abs();
+        let raw: Vec<f64> = (first..end).map(|source| weight(source).max(0.0)).collect();
+        let total: f64 = raw.iter().sum();
+        if total > 0.0 {
+            #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
+            self.weights.extend(raw.iter().map(|weight| (weight / total) as f32));
+        } else {
+            // The last output pixel may begin after a level's last pixel.
+            first = bound(centre).min(limit_px - 1);
+            self.weights.push(1.0);
+        }
+        let taps = start..self.weights.len();
+        let last = first + u32::try_from(taps.len()).unwrap_or(0);
+        self.source = self.source.start.min(first)..self.source.end.max(last);
+        self.taps.push((first, taps));
+    }
+
+    fn weights(&self, index: usize) -> (usize, &[f32]) {
+        let (first, taps) = &self.taps[index];
+        ((first - self.source.start) as usize, &self.weights[taps.clone()])
+    }
+}
+
+/// Resamples u8 [row, col, rgb] `source`, which covers `rows.source` x
+/// `cols.source`, and hands each output row to `write` as u8 [col, rgb].
+pub(crate) fn resample(
+    source: &[u8],
+    rows: &Axis,
+    cols: &Axis,
+    mut write: impl FnMut(usize, &[u8]),
+) {
+    let line_len = 3 * cols.source.len();
+    let mut reduced = vec![0f32; line_len];
+    let mut finished = vec![0u8; 3 * cols.taps.len()];
+    for row in 0..rows.taps.len() {
+        let (first, weights) = rows.weights(row);
+        reduced.fill(0.0);
+        let lines = source[first * line_len..].chunks_exact(line_len);
+        for (line, weight) in lines.zip(weights) {
+            for (sum, value) in reduced.iter_mut().zip(line) {
+                *sum += weight * f32::from(*value);
+            }
+        }
+        reduce_columns(&reduced, cols, &mut finished);
+        write(row, &finished);
+    }
+}
+
+fn reduce_columns(line: &[f32], cols: &Axis, out: &mut [u8]) {
+    for (col, pixel) in out.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+        let (first, weights) = cols.weights(col);
+        let mut sum = [0.5f32; 3];
+        for (value, weight) in line[3 * first..].as_chunks::<3>().0.iter().zip(weights) {
+            for channel in 0..3 {
+                sum[channel] += weight * value[channel];
+            }
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a mean of u8, and the cast saturates"
+        )]
+        let rounded = sum.map(|value| value as u8);
+        *pixel = rounded;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn halving_weighs_as_pillow_does() {
+        let axis = Axis::new(1..2, 2.0, 8);
+        // Pillow: centre 3, support 2: pixels 1..5 with 1/8 3/8 3/8 1/8.
+        assert_eq!(axis.source, 1..5);
+        assert_eq!(axis.weights, [0.125, 0.375, 0.375, 0.125]);
+        let edge = Axis::new(0..1, 2.0, 8);
+        assert_eq!(edge.source, 0..3);
+        assert_eq!(edge.weights, [3.0 / 7.0, 3.0 / 7.0, 1.0 / 7.0]);
+    }
+
+    #[test]
+    fn a_column_beyond_the_level_repeats_its_last_pixel() {
+        let axis = Axis::new(0..5, 1.0, 3);
+        assert_eq!(axis.source, 0..3);
+        assert_eq!(axis.weights(4), (2, [1.0f32].as_slice()));
+    }
+
+    proptest! {
+        #[test]
+        fn weights_sum_to_one_and_ranges_do_not_matter(
+            scale in 0.3f64..40.0, limit in 1u32..5000, start in 0u32..200, len in 1u32..20,
+        ) {
+            let axis = Axis::new(start..start + len, scale, limit);
+            for index in 0..len {
+                let (first, weights) = axis.weights(index as usize);
+                prop_assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+                let alone = Axis::new(start + index..start + index + 1, scale, limit);
+                prop_assert_eq!(weights, alone.weights.as_slice());
+                prop_assert_eq!(first + axis.source.start as usize, alone.source.start as usize);
+                prop_assert!(axis.source.end <= limit);
+            }
+        }
+
+        #[test]
+        fn one_colour_stays_that_colour(value: u8, scale in 0.5f64..9.0) {
+            let (rows, cols) = (Axis::new(2..5, scale, 99), Axis::new(1..6, scale, 99));
+            let source = vec![value; 3 * rows.source.len() * cols.source.len()];
+            resample(&source, &rows, &cols, |_, line| assert_eq!(line, [value; 15]));
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! One pixel per tile.
+
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use ndarray::Array3;
+
+use super::raster::rounded_mean;
+use super::{PlaneReader, RegionError, Slide};
+
+/// Fewest level px along a tile's side that a mean is taken over.
+const FEWEST_PX: f64 = 8.0;
+
+/// Side, in level px, of the pieces that are read at once: 13 MB a thread.
+const PIECE_SIDE_PX: f64 = 2048.0;
+
+/// Reads spent on finding the damaged tiles of one piece; beyond that, what
+/// has not been narrowed down counts as damaged altogether.
+const SEARCH_READS: usize = 256;
+
+/// A picture with one pixel per tile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TileThumbnail {
+    /// u8 [tile row, tile col, rgb]: mean colour of the part of each tile that
+    /// lies inside the slide; white (255) where it could not be read.
+    pub rgb: Array3<u8>,
+    /// What could not be read, in tile order.
+    pub failed: Vec<FailedTiles>,
+}
+
+/// Tiles whose pixels could not be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FailedTiles {
+    /// Tile rows.
+    pub rows: Range<u32>,
+    /// Tile columns.
+    pub cols: Range<u32>,
+    /// Why.
+    pub error: RegionError,
+}
+
+/// Mean colours of the tiles of a working plane, tile (row, col) covering
+/// working px [col * `tile_px`, (col + 1) * `tile_px`) and rows alike.
+///
+/// They are taken from the coarsest level that has at least 8 px along a
+/// tile's side, else from the finest; a level's pixel belongs to the tile that
+/// holds its centre. The result does not depend on `threads`, and memory is
+/// bounded by about 30 MB a thread.
+///
+/// # Errors
+/// The first [`RegionError`] when no tile at all can be read.
+pub fn tile_thumbnail(
+    reader: &PlaneReader<'_>,
+    tile_px: u32,
+    threads: usize,
+) -> Result<TileThumbnail, RegionError> {
+    let job = Job::new(reader, tile_px.max(1));
+    let pieces = job.pieces();
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, pieces.len().max(1)) {
+            scope.spawn(|| {
+                while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let means = job.means(piece);
+                    done.lock().unwrap_or_else(PoisonError::into_inner).push(means);
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|means| (means.area.rows.start, means.area.cols.start));
+    job.assemble(done)
+}
+
+/// Tiles, as ranges of tile rows and columns.
+#[derive(Debug, Clone)]
+struct Area {
+    rows: Range<u32>,
+    cols: Range<u32>,
+}
+
+impl Area {
+    fn len(&self) -> usize {
+        self.rows.len() * self.cols.len()
+    }
+
+    /// Two halves, cut across the longer side.
+    fn halves(&self) -> [Self; 2] {
+        let cut = |range: &Range<u32>| {
+            let middle = range.start + (range.end - range.start) / 2;
+            (range.start..middle, middle..range.end)
+        };
+        if self.rows.len() >= self.cols.len() {
+            let (upper, lower) = cut(&self.rows);
+            [upper, lower].map(|rows| Self { rows, cols: self.cols.clone() })
+        } else {
+            let (left, right) = cut(&self.cols);
+            [left, right].map(|cols| Self { rows: self.rows.clone(), cols })
+        }
+    }
+}
+
+/// Mean colours of an area and what failed in it.
+struct Means {
+    area: Area,
+    /// [row, col, rgb] within the area.
+    rgb: Vec<u8>,
+    failed: Vec<FailedTiles>,
+}
+
+struct Job<'a> {
+    slide: &'a dyn Slide,
+    level: usize,
+    /// Level px along a tile's side.
+    side_px: f64,
+    limit_px: [u32; 2],
+    tiles: Area,
+}
+
+impl<'a> Job<'a> {
+    fn new(reader: &PlaneReader<'a>, tile_px: u32) -> Self {
+        let (slide, plane) = (reader.slide(), reader.plane());
+        let levels = slide.levels();
+        let level0_side_px = f64::from(tile_px) * plane.downsample;
+        let level = (0..levels.len())
+            .filter(|&level| level0_side_px / levels[level].downsample >= FEWEST_PX)
+            .max_by(|&a, &b| levels[a].downsample.total_cmp(&levels[b].downsample))
+            .unwrap_or(0);
+        let info = levels[level];
+        let tiles = Area {
+            rows: 0..plane.height_px.div_ceil(tile_px),
+            cols: 0..plane.width_px.div_ceil(tile_px),
+        };
+        let side_px = level0_side_px / info.downsample;
+        Self { slide, level, side_px, limit_px: [info.width_px, info.height_px], tiles }
+    }
+
+    fn pieces(&self) -> Vec<Area> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 2048")]
+        let step = (PIECE_SIDE_PX / self.side_px).clamp(1.0, PIECE_SIDE_PX) as usize;
+        let cut = |range: &Range<u32>| {
+            let end = range.end;
+            let starts = range.clone().step_by(step);
+            starts.map(move |start| start..end.min(start + u32::try_from(step).unwrap_or(1)))
+        };
+        let rows = cut(&self.tiles.rows);
+        rows.flat_map(|rows| {
+            cut(&self.tiles.cols).map(move |cols| Area { rows: rows.clone(), cols })
+        })
+        .collect()
+    }
+
+    /// Level px whose centres lie in tile `index` along an axis: at least one.
+    fn pixels(&self, index: u32, axis: usize) -> Range<u32> {
+        let limit = self.limit_px[axis];
+        let edge = |index: f64| {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "clamped to the level"
+            )]
+            let edge = (index * self.side_px - 0.5).ceil().clamp(0.0, f64::from(limit)) as u32;
+            edge
+        };
+        let (start, end) = (edge(f64::from(index)), edge(f64::from(index) + 1.0));
+        if start < end {
+            return start..end;
+        }
+        let only = start.min(limit - 1);
+        only..only + 1
+    }
+
+    fn means(&self, area: &Area) -> Means {
+        let mut rgb = vec![255; 3 * area.len()];
+        let mut failed = Vec::new();
+        let mut reads_left = SEARCH_READS;
+        let mut buffer = Vec::new();
+        let mut waiting = vec![area.clone()];
+        while let Some(part) = waiting.pop() {
+            reads_left = reads_left.saturating_sub(1);
+            match self.read(&part, &mut buffer) {
+                Ok(left_top) => self.average(&part, left_top, &buffer, area, &mut rgb),
+                Err(_) if part.len() > 1 && reads_left > 0 => {
+                    let [first, second] = part.halves();
+                    waiting.extend([second, first]);
+                }
+                Err(error) => {
+                    failed.push(FailedTiles { rows: part.rows, cols: part.cols, error });
+                }
+            }
+        }
+        Means { area: area.clone(), rgb, failed }
+    }
+
+    /// Reads the level px of an area; gives its left and top px.
+    fn read(&self, area: &Area, buffer: &mut Vec<u8>) -> Result<[u32; 2], RegionError> {
+        let span = |tiles: &Range<u32>, axis| {
+            self.pixels(tiles.start, axis).start..self.pixels(tiles.end - 1, axis).end
+        };
+        let (cols, rows) = (span(&area.cols, 0), span(&area.rows, 1));
+        buffer.resize(3 * cols.len() * rows.len(), 0);
+        let (x, y) = (i64::from(cols.start), i64::from(rows.start));
+        let (width_px, height_px) = (cols.end - cols.start, rows.end - rows.start);
+        self.slide.read_region(self.level, x, y, width_px, height_px, buffer)?;
+        Ok([cols.start, rows.start])
+    }
+
+    fn average(
+        &self,
+        part: &Area,
+        [left, top]: [u32; 2],
+        buffer: &[u8],
+        area: &Area,
+        rgb: &mut [u8],
+    ) {
+        let right = self.pixels(part.cols.end - 1, 0).end;
+        let line_len = 3 * (right - left) as usize;
+        let spans: Vec<_> = part
+            .cols
+            .clone()
+            .map(|col| self.pixels(col, 0))
+            .map(|span| 3 * (span.start - left) as usize..3 * (span.end - left) as usize)
+            .collect();
+        for row in part.rows.clone() {
+            let lines = self.pixels(row, 1);
+            let mut sums = vec![[0u64; 3]; spans.len()];
+            for y in lines.clone() {
+                let line = &buffer[(y - top) as usize * line_len..][..line_len];
+                for (sum, span) in sums.iter_mut().zip(&spans) {
+                    add(sum, &line[span.clone()]);
+                }
+            }
+            let first = (row - area.rows.start) as usize * area.cols.len()
+                + (part.cols.start - area.cols.start) as usize;
+            for (index, (sum, span)) in sums.iter().zip(&spans).enumerate() {
+                let count = lines.len() as u64 * span.len() as u64 / 3;
+                let pixel = &mut rgb[3 * (first + index)..][..3];
+                pixel.copy_from_slice(&sum.map(|total| rounded_mean(total, count)));
+            }
+        }
+    }
+
+    fn assemble(&self, done: Vec<Means>) -> Result<TileThumbnail, RegionError> {
+        let shape = (self.tiles.rows.len(), self.tiles.cols.len(), 3);
+        let mut rgb = Array3::from_elem(shape, 255);
+        let mut failed = Vec::new();
+        for means in done {
+            let colours = means.rgb.chunks_exact(3);
+            let rows = means.area.rows.clone();
+            let tiles = rows.flat_map(|row| means.area.cols.clone().map(move |col| (row, col)));
+            for ((row, col), colour) in tiles.zip(colours) {
+                for (channel, value) in colour.iter().enumerate() {
+                    rgb[[row as usize, col as usize, channel]] = *value;
+                }
+            }
+            failed.extend(means.failed);
+        }
+        let lost: usize = failed.iter().map(|f: &FailedTiles| f.rows.len() * f.cols.len()).sum();
+        match failed.first() {
+            Some(first) if lost == self.tiles.len() => Err(first.error.clone()),
+            _ => Ok(TileThumbnail { rgb, failed }),
+        }
+    }
+}
+
+/// Adds the channels of [pixel, rgb] to `sum`.
+fn add(sum: &mut [u64; 3], pixels: &[u8]) {
+    let mut part = [0u32; 3];
+    for pixel in pixels.as_chunks::<3>().0 {
+        for channel in 0..3 {
+            part[channel] += u32::from(pixel[channel]);
+        }
+    }
+    for channel in 0..3 {
+        sum[channel] += u64::from(part[channel]);
+    }
+}
