@@ -1,3 +1,5 @@
 //! slidegrid
 pub mod geometry;
+pub mod model;
 pub mod staged;
+pub mod threads;
