@@ -2,8 +2,10 @@
 pub mod export;
 pub mod geometry;
 pub mod hdf5_file;
+pub mod model;
 pub mod patches;
 pub mod scores;
 pub mod slide;
 pub mod staged;
+pub mod threads;
 pub mod tissue;

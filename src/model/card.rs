@@ -1,0 +1,364 @@
+//! The model card: what the graph cannot say about a network.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Order of the input's axes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// `[window, channel, row, col]`, PyTorch's.
+    Nchw,
+    /// `[window, row, col, channel]`, TensorFlow's.
+    Nhwc,
+}
+
+/// What bytes become before `mean` and `std`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Range {
+    /// `v / 255`, 0..1.
+    Unit,
+    /// `v`, 0..255.
+    Byte,
+    /// `v / 127.5 - 1`, -1..1.
+    Signed,
+}
+
+/// Order of the colour channels the network was trained with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channels {
+    /// Red first.
+    Rgb,
+    /// Blue first, OpenCV's.
+    Bgr,
+}
+
+/// What turns the network's output into scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// Nothing: the output is the score.
+    None,
+    /// Softmax over the classes.
+    Softmax,
+    /// Sigmoid of each output.
+    Sigmoid,
+}
+
+/// Resolution of the working plane.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TargetMpp {
+    /// Micrometres per working px.
+    Um(f64),
+    /// The slide's own level 0, whatever its resolution.
+    Level0(Level0),
+}
+
+/// The word `level0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level0 {
+    /// The word `level0`.
+    Level0,
+}
+
+/// A validated model card.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelCard {
+    /// The ONNX file, relative to the card.
+    pub file: String,
+    /// SHA-256 the weights must have, lower-case hexadecimal; `None` if the card gives none.
+    pub sha256: Option<String>,
+    /// Side of the network's square input, working px; even.
+    pub window_px: u32,
+    /// Resolution the network was trained at.
+    pub mpp: TargetMpp,
+    /// Order of the input's axes.
+    pub layout: Layout,
+    /// What bytes become first.
+    pub range: Range,
+    /// Subtracted after `range`, one a channel, in the order of `channels`.
+    pub mean: [f32; 3],
+    /// Divides after `mean`, one a channel, in the order of `channels`.
+    pub std: [f32; 3],
+    /// Order of the colour channels.
+    pub channels: Channels,
+    /// Class names in the order of the network's output.
+    pub classes: Vec<String>,
+    /// The class heatmaps show; one of `classes`.
+    pub positive: String,
+    /// What turns outputs into scores.
+    pub activation: Activation,
+    /// Name of the graph's input, where the graph alone does not settle it.
+    pub input: Option<String>,
+    /// Name of the output to read, where the graph has several.
+    pub output: Option<String>,
+}
+
+/// What is wrong with a card; the caller adds the file's name.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CardError {
+    /// A key no card has.
+    #[error("unknown key `{key}`{}", nearest.as_ref().map_or_else(|| format!("; known keys: {}", KEYS.join(", ")), |n| format!("; did you mean `{n}`?")))]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// The known key nearest to it.
+        nearest: Option<&'static str>,
+    },
+    /// Not TOML, a missing key or a value of the wrong type.
+    #[error("{detail}")]
+    Syntax {
+        /// The parser's words.
+        detail: String,
+    },
+    /// A value that breaks a rule.
+    #[error("`{key}` is {found}, expected {expected}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// The rule.
+        expected: String,
+    },
+}
+
+const KEYS: [&str; 14] = [
+    "file",
+    "sha256",
+    "window",
+    "mpp",
+    "layout",
+    "range",
+    "mean",
+    "std",
+    "channels",
+    "classes",
+    "positive",
+    "activation",
+    "input",
+    "output",
+];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCard {
+    file: String,
+    sha256: Option<String>,
+    window: u32,
+    mpp: TargetMpp,
+    layout: Layout,
+    range: Range,
+    mean: Vec<f32>,
+    std: Vec<f32>,
+    channels: Channels,
+    classes: Vec<String>,
+    positive: String,
+    activation: Activation,
+    input: Option<String>,
+    output: Option<String>,
+}
+
+impl ModelCard {
+    /// Reads a card from the text of a `model.toml`.
+    ///
+    /// # Errors
+    /// [`CardError`] naming the key, its value and what was expected.
+    pub fn from_toml(text: &str) -> Result<Self, CardError> {
+        let syntax = |e: toml::de::Error| CardError::Syntax { detail: e.to_string() };
+        let table: toml::Table = text.parse().map_err(syntax)?;
+        if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str())) {
+            return Err(CardError::UnknownKey { key: key.clone(), nearest: nearest(key) });
+        }
+        let raw: RawCard = toml::from_str(text).map_err(syntax)?;
+        Self {
+            file: raw.file,
+            sha256: raw.sha256.map(|digest| digest.to_ascii_lowercase()),
+            window_px: raw.window,
+            mpp: raw.mpp,
+            layout: raw.layout,
+            range: raw.range,
+            mean: three("mean", &raw.mean)?,
+            std: three("std", &raw.std)?,
+            channels: raw.channels,
+            classes: raw.classes,
+            positive: raw.positive,
+            activation: raw.activation,
+            input: raw.input,
+            output: raw.output,
+        }
+        .validated()
+    }
+
+    /// Index of the positive class in `classes`.
+    #[must_use]
+    pub fn positive_index(&self) -> usize {
+        self.classes.iter().position(|class| *class == self.positive).unwrap_or(0)
+    }
+
+    /// What each byte becomes: `[model channel][byte]`, in the order of `channels`.
+    ///
+    /// Computed in f32 in the order torchvision's ToTensor and Normalize do,
+    /// so that a table look-up equals them bit for bit.
+    #[must_use]
+    pub fn levels(&self) -> [[f32; 256]; 3] {
+        let mut levels = [[0.0; 256]; 3];
+        for (channel, table) in levels.iter_mut().enumerate() {
+            for (value, byte) in table.iter_mut().zip(0u8..=255) {
+                let byte = f32::from(byte);
+                let ranged = match self.range {
+                    Range::Unit => byte / 255.0,
+                    Range::Byte => byte,
+                    Range::Signed => byte / 127.5 - 1.0,
+                };
+                *value = (ranged - self.mean[channel]) / self.std[channel];
+            }
+        }
+        levels
+    }
+
+    pub(crate) fn validated(self) -> Result<Self, CardError> {
+        let wrong = |key, found: String, expected: &str| {
+            Err(CardError::Value { key, found, expected: expected.to_owned() })
+        };
+        if self.window_px == 0 || !self.window_px.is_multiple_of(2) {
+            return wrong("window", self.window_px.to_string(), "an even number of pixels above 0");
+        }
+        if let TargetMpp::Um(mpp) = self.mpp
+            && !(mpp.is_finite() && mpp > 0.0)
+        {
+            return wrong("mpp", mpp.to_string(), "micrometres per pixel above 0, or \"level0\"");
+        }
+        if !self.mean.iter().all(|v| v.is_finite()) {
+            return wrong("mean", format!("{:?}", self.mean), "three finite numbers");
+        }
+        if !self.std.iter().all(|v| v.is_finite() && *v > 0.0) {
+            return wrong("std", format!("{:?}", self.std), "three numbers above 0");
+        }
+        if let Some(digest) = &self.sha256
+            && !(digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()))
+        {
+            return wrong("sha256", digest.clone(), "64 hexadecimal digits, as sha256sum prints");
+        }
+        self.validated_classes()
+    }
+
+    fn validated_classes(self) -> Result<Self, CardError> {
+        let list = format!("{:?}", self.classes);
+        let wrong = |key, found, expected: String| Err(CardError::Value { key, found, expected });
+        if self.classes.is_empty() {
+            return wrong("classes", list, "the names of the network's outputs".into());
+        }
+        if self.classes.iter().enumerate().any(|(i, c)| self.classes[..i].contains(c)) {
+            return wrong("classes", list, "names that differ from one another".into());
+        }
+        if self.classes.len() == 1 && self.activation == Activation::Softmax {
+            return wrong(
+                "activation",
+                "softmax".into(),
+                "sigmoid (or none): softmax of one class is always 1".into(),
+            );
+        }
+        if !self.classes.contains(&self.positive) {
+            return wrong("positive", format!("{:?}", self.positive), format!("one of {list}"));
+        }
+        Ok(self)
+    }
+}
+
+fn three(key: &'static str, values: &[f32]) -> Result<[f32; 3], CardError> {
+    values.try_into().map_err(|_| CardError::Value {
+        key,
+        found: format!("{values:?}"),
+        expected: "three numbers, one a channel".to_owned(),
+    })
+}
+
+fn nearest(unknown: &str) -> Option<&'static str> {
+    KEYS.into_iter()
+        .map(|known| (strsim::jaro_winkler(unknown, known), known))
+        .filter(|(similarity, _)| *similarity > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, known)| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+file = "net.onnx"
+window = 224
+mpp = 0.25
+layout = "nchw"
+range = "unit"
+mean = [0.7, 0.6, 0.7]
+std = [0.15, 0.15, 0.15]
+channels = "rgb"
+classes = ["normal", "tumor"]
+positive = "tumor"
+activation = "softmax"
+"#;
+
+    fn refused(from: &str, to: &str) -> String {
+        assert!(GOOD.contains(from));
+        ModelCard::from_toml(&GOOD.replace(from, to)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_good_card_is_read() {
+        let card = ModelCard::from_toml(GOOD).unwrap();
+        assert_eq!(card.window_px, 224);
+        assert_eq!(card.mpp, TargetMpp::Um(0.25));
+        assert_eq!(card.positive_index(), 1);
+        let level0 = ModelCard::from_toml(&GOOD.replace("0.25", "\"level0\"")).unwrap();
+        assert_eq!(level0.mpp, TargetMpp::Level0(Level0::Level0));
+    }
+
+    #[test]
+    fn every_known_key_is_a_field() {
+        let all =
+            format!("{GOOD}\ninput = \"x\"\noutput = \"y\"\nsha256 = \"{}\"", "0A".repeat(32));
+        let card = ModelCard::from_toml(&all).unwrap();
+        assert_eq!(card.sha256.as_deref(), Some("0a".repeat(32).as_str()));
+        assert!(KEYS.iter().all(|key| all.contains(&format!("\n{key} ="))));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert_eq!(refused("window =", "windw ="), "unknown key `windw`; did you mean `window`?");
+        assert!(refused("mpp =", "qqqq =").contains("known keys: file, sha256"));
+        assert_eq!(
+            refused("= 224", "= 225"),
+            "`window` is 225, expected an even number of pixels above 0"
+        );
+        assert!(refused("= 224", "= 0").contains("above 0"));
+        assert!(refused("[0.7, 0.6, 0.7]", "[0.7]").contains("`mean` is [0.7], expected three"));
+        assert!(refused("[0.15, 0.15, 0.15]", "[0.15, 0.0, 0.15]").contains("numbers above 0"));
+        assert!(
+            refused("positive = \"tumor\"", "positive = \"Tumor\"")
+                .contains("one of [\"normal\", \"tumor\"]")
+        );
+        assert!(refused("[\"normal\", \"tumor\"]", "[\"tumor\"]").contains("sigmoid"));
+        assert!(refused("[\"normal\", \"tumor\"]", "[\"tumor\", \"tumor\"]").contains("differ"));
+        assert!(refused("\"nchw\"", "\"chw\"").contains("nchw"));
+        assert!(refused("mpp = 0.25", "").contains("mpp"));
+        assert!(refused("mpp = 0.25", "mpp = -1.0").contains("above 0"));
+    }
+
+    #[test]
+    fn levels_are_torchvisions() {
+        let card = ModelCard::from_toml(GOOD).unwrap();
+        assert_eq!(card.levels()[1][51], ((51.0f32 / 255.0) - 0.6) / 0.15);
+        let signed = GOOD
+            .replace("\"unit\"", "\"signed\"")
+            .replace("[0.7, 0.6, 0.7]", "[0.0, 0.0, 0.0]")
+            .replace("0.15", "1.0");
+        let levels = ModelCard::from_toml(&signed).unwrap().levels();
+        assert_eq!((levels[0][0], levels[2][255]), (-1.0, 1.0));
+    }
+}

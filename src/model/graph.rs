@@ -1,0 +1,260 @@
+//! What an ONNX file says about its inputs, outputs and operators.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use prost::Message;
+use thiserror::Error;
+use tract_onnx::pb;
+
+/// One axis of a tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dim {
+    /// Fixed in the file.
+    Fixed(usize),
+    /// Free; the name may be empty.
+    Symbolic(String),
+}
+
+impl Dim {
+    /// The size, if the file fixes it.
+    #[must_use]
+    pub fn fixed(&self) -> Option<usize> {
+        match self {
+            Self::Fixed(size) => Some(*size),
+            Self::Symbolic(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Dim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(size) => write!(f, "{size}"),
+            Self::Symbolic(name) if name.is_empty() => f.write_str("?"),
+            Self::Symbolic(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Element type of a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dtype {
+    /// 32-bit float.
+    F32,
+    /// 16-bit float.
+    F16,
+    /// Anything else, by ONNX's number.
+    Other(i32),
+}
+
+impl fmt::Display for Dtype {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::F32 => f.write_str("float32"),
+            Self::F16 => f.write_str("float16"),
+            Self::Other(code) => match pb::tensor_proto::DataType::try_from(*code) {
+                Ok(named) => write!(f, "{}", format!("{named:?}").to_lowercase()),
+                Err(_) => write!(f, "type {code}"),
+            },
+        }
+    }
+}
+
+/// An input or output of the graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorFacts {
+    /// Its name.
+    pub name: String,
+    /// Its element type.
+    pub dtype: Dtype,
+    /// Its axes; `None` if the file does not tell.
+    pub dims: Option<Vec<Dim>>,
+}
+
+impl TensorFacts {
+    /// The shape as a reader would write it: `[N, 3, 224, 224]`.
+    #[must_use]
+    pub fn shape(&self) -> String {
+        self.dims.as_ref().map_or_else(
+            || "[unknown]".to_owned(),
+            |dims| format!("[{}]", dims.iter().map(Dim::to_string).collect::<Vec<_>>().join(", ")),
+        )
+    }
+}
+
+/// A node of the graph or of a graph inside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeFacts {
+    /// Its name, else that of its first output.
+    pub name: String,
+    /// Domain of its operator; empty for ONNX's own.
+    pub domain: String,
+    /// Its operator.
+    pub operator: String,
+}
+
+/// What an ONNX file says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GraphFacts {
+    /// Inputs that are not initialisers.
+    pub inputs: Vec<TensorFacts>,
+    /// Outputs.
+    pub outputs: Vec<TensorFacts>,
+    /// All nodes, those of inner graphs included.
+    pub nodes: Vec<NodeFacts>,
+    /// Version of ONNX's own operators; 0 if the file does not say.
+    pub opset: i64,
+    /// Files with weights outside the ONNX file, relative to it.
+    pub external_files: BTreeSet<String>,
+}
+
+/// The file is not an ONNX model.
+#[derive(Debug, Error)]
+pub enum GraphError {
+    /// The protobuf does not decode.
+    #[error("not an ONNX file: {source}; is it a TorchScript, Keras or Git LFS pointer file?")]
+    Decode {
+        /// The decoder's words.
+        source: prost::DecodeError,
+    },
+    /// There is no graph, or an empty one.
+    #[error("not an ONNX model: it has no nodes; was the download cut short?")]
+    Empty,
+}
+
+impl GraphFacts {
+    /// Decodes an ONNX file.
+    ///
+    /// # Errors
+    /// [`GraphError`] when `bytes` is not an ONNX model.
+    pub fn decode(bytes: &[u8]) -> Result<Self, GraphError> {
+        let model =
+            pb::ModelProto::decode(bytes).map_err(|source| GraphError::Decode { source })?;
+        let graph = model.graph.filter(|graph| !graph.node.is_empty()).ok_or(GraphError::Empty)?;
+        let constants: BTreeSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+        let inputs = graph.input.iter().filter(|input| !constants.contains(input.name.as_str()));
+        let mut walk = Walk::default();
+        walk.graph(&graph);
+        Ok(Self {
+            inputs: inputs.map(tensor).collect(),
+            outputs: graph.output.iter().map(tensor).collect(),
+            nodes: walk.nodes,
+            opset: model
+                .opset_import
+                .iter()
+                .find(|set| set.domain.is_empty() || set.domain == "ai.onnx")
+                .map_or(0, |set| set.version),
+            external_files: walk.external_files,
+        })
+    }
+
+    /// Every operator with the number of nodes that use it.
+    #[must_use]
+    pub fn operators(&self) -> BTreeMap<&str, usize> {
+        let mut counts = BTreeMap::new();
+        for node in &self.nodes {
+            *counts.entry(node.operator.as_str()).or_insert(0) += 1;
+        }
+        counts
+    }
+}
+
+fn tensor(info: &pb::ValueInfoProto) -> TensorFacts {
+    let facts = info.r#type.as_ref().and_then(|t| t.value.as_ref());
+    let (code, shape) = match facts {
+        Some(pb::type_proto::Value::TensorType(tensor)) => {
+            (tensor.elem_type, tensor.shape.as_ref())
+        }
+        None => (0, None),
+    };
+    let dtype = match code {
+        1 => Dtype::F32,
+        10 => Dtype::F16,
+        other => Dtype::Other(other),
+    };
+    TensorFacts {
+        name: info.name.clone(),
+        dtype,
+        dims: shape.map(|s| s.dim.iter().map(dim).collect()),
+    }
+}
+
+fn dim(dim: &pb::tensor_shape_proto::Dimension) -> Dim {
+    use pb::tensor_shape_proto::dimension::Value;
+    match &dim.value {
+        // Exporters write 0 and -1 for "any size".
+        Some(Value::DimValue(size)) if *size > 0 => {
+            usize::try_from(*size).map_or_else(|_| Dim::Symbolic(String::new()), Dim::Fixed)
+        }
+        Some(Value::DimParam(name)) => Dim::Symbolic(name.clone()),
+        _ => Dim::Symbolic(String::new()),
+    }
+}
+
+/// Collects nodes and external files, inner graphs included.
+#[derive(Default)]
+struct Walk {
+    nodes: Vec<NodeFacts>,
+    external_files: BTreeSet<String>,
+}
+
+impl Walk {
+    fn graph(&mut self, graph: &pb::GraphProto) {
+        graph.initializer.iter().for_each(|tensor| self.tensor(tensor));
+        for node in &graph.node {
+            let name = if node.name.is_empty() {
+                node.output.first().cloned().unwrap_or_default()
+            } else {
+                node.name.clone()
+            };
+            let domain = if node.domain == "ai.onnx" { String::new() } else { node.domain.clone() };
+            self.nodes.push(NodeFacts { name, domain, operator: node.op_type.clone() });
+            for attribute in &node.attribute {
+                attribute.t.iter().for_each(|tensor| self.tensor(tensor));
+                attribute.g.iter().chain(&attribute.graphs).for_each(|inner| self.graph(inner));
+            }
+        }
+    }
+
+    fn tensor(&mut self, tensor: &pb::TensorProto) {
+        let location = tensor.external_data.iter().find(|entry| entry.key == "location");
+        self.external_files.extend(location.map(|entry| entry.value.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn facts(name: &str) -> GraphFacts {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models");
+        GraphFacts::decode(&std::fs::read(folder.join(name)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn shapes_types_and_operators_are_read() {
+        let padded = facts("padded.onnx");
+        assert_eq!(padded.inputs.len(), 1);
+        assert_eq!(padded.inputs[0].shape(), "[N, 3, 64, 64]");
+        assert_eq!(padded.outputs[0].shape(), "[N, 2]");
+        assert_eq!(padded.opset, 13);
+        assert_eq!(padded.operators()["Conv"], 2);
+        assert_eq!(facts("half.onnx").inputs[0].dtype, Dtype::F16);
+        assert_eq!(facts("batch4.onnx").inputs[0].shape(), "[4, 3, 32, 32]");
+    }
+
+    #[test]
+    fn initialisers_among_the_inputs_are_not_inputs() {
+        let listed = facts("listed_initialisers.onnx");
+        assert_eq!(listed.inputs.iter().map(|i| i.name.as_str()).collect::<Vec<_>>(), ["x"]);
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        assert!(matches!(GraphFacts::decode(b""), Err(GraphError::Empty)));
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n";
+        assert!(GraphFacts::decode(pointer).unwrap_err().to_string().contains("Git LFS"));
+    }
+}

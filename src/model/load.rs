@@ -1,0 +1,263 @@
+//! From a path to a model whose card and graph agree.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::card::{CardError, Layout, ModelCard};
+use super::check::{Mismatch, check_card, input_of, output_of};
+use super::graph::{Dim, Dtype, GraphError, GraphFacts, TensorFacts};
+use super::wsinfer::card_from_json;
+
+/// A network: its card, its file, and what the graph says. Card and graph agree.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The card.
+    pub card: ModelCard,
+    /// Where the card was read.
+    pub card_path: PathBuf,
+    /// The ONNX file.
+    pub path: PathBuf,
+    /// SHA-256 of the ONNX file, lower-case hexadecimal; weights kept in other
+    /// files are hashed after it, in the order of their names
+    /// (`cat net.onnx net.onnx.data | sha256sum`).
+    pub sha256: String,
+    /// The ONNX file's bytes.
+    pub bytes: Vec<u8>,
+    /// What the graph says.
+    pub graph: GraphFacts,
+}
+
+/// A model cannot be used.
+#[derive(Debug, Error)]
+pub enum ModelError {
+    /// A file cannot be read.
+    #[error("{}: cannot read {what}: {source}{}", path.display(), match said_by {
+        Some(card) => format!("; {} names it", card.display()),
+        None => String::new(),
+    })]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What it is for.
+        what: &'static str,
+        /// The card that names it.
+        said_by: Option<PathBuf>,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The card is wrong.
+    #[error("{}: {source}", path.display())]
+    Card {
+        /// The card.
+        path: PathBuf,
+        /// What is wrong.
+        source: CardError,
+    },
+    /// No card beside an ONNX file.
+    #[error("{}: no model card beside it (looked for {}); write one, it says what the graph cannot: window, mpp, mean, std, classes", path.display(), looked_for.join(", "))]
+    NoCard {
+        /// The ONNX file.
+        path: PathBuf,
+        /// Names tried.
+        looked_for: Vec<String>,
+    },
+    /// No ONNX file beside a WSInfer configuration.
+    #[error("{}: no ONNX file beside this WSInfer configuration (looked for {}); its weights are TorchScript: load them with torch.jit.load, export with torch.onnx.export(network, torch.zeros(1, 3, {window}, {window}), \"model.onnx\", dynamic_axes={{0: {{0: \"N\"}}}}) and put the file there", path.display(), looked_for.join(", "))]
+    NoOnnx {
+        /// The configuration.
+        path: PathBuf,
+        /// Names tried.
+        looked_for: Vec<String>,
+        /// Window the export needs.
+        window: u32,
+    },
+    /// Other weights than the card was written for.
+    #[error("{}: sha256 is {found}, {} says {expected}; if the new weights are meant, put their sha256 into the card", path.display(), card.display())]
+    Digest {
+        /// The ONNX file.
+        path: PathBuf,
+        /// The card.
+        card: PathBuf,
+        /// The file's digest.
+        found: String,
+        /// The card's digest.
+        expected: String,
+    },
+    /// The file is not an ONNX model.
+    #[error("{}: {source}", path.display())]
+    Graph {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: GraphError,
+    },
+    /// Card and graph contradict each other.
+    #[error("{} and {}: {source}", card.display(), path.display())]
+    Mismatch {
+        /// The card.
+        card: PathBuf,
+        /// The ONNX file.
+        path: PathBuf,
+        /// The contradiction.
+        source: Mismatch,
+    },
+}
+
+impl Model {
+    /// Loads a model from its card (`.toml`), a WSInfer `config.json`, or an
+    /// ONNX file with either beside it.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the file and what to do.
+    pub fn load(path: &Path) -> Result<Self, ModelError> {
+        Self::load_with(path, None)
+    }
+
+    /// [`Model::load`] with the positive class given, which then wins over the card's.
+    ///
+    /// # Errors
+    /// [`ModelError`] naming the file and what to do.
+    pub fn load_with(path: &Path, positive: Option<&str>) -> Result<Self, ModelError> {
+        let is = |extension: &str| {
+            path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
+        };
+        let card_path = if is("onnx") { card_beside(path)? } else { path.to_owned() };
+        let mut card = read_card(&card_path, positive)?;
+        if let Some(positive) = positive {
+            card.positive = positive.to_owned();
+            card = card
+                .validated()
+                .map_err(|source| ModelError::Card { path: card_path.clone(), source })?;
+        }
+        let path =
+            if is("onnx") { path.to_owned() } else { folder_of(&card_path).join(&card.file) };
+        Self::from_card(card, card_path, path)
+    }
+
+    fn from_card(card: ModelCard, card_path: PathBuf, path: PathBuf) -> Result<Self, ModelError> {
+        let bytes = read(&path, "the network", Some(&card_path))?;
+        let graph = GraphFacts::decode(&bytes)
+            .map_err(|source| ModelError::Graph { path: path.clone(), source })?;
+        let mut hasher = Sha256::new_with_prefix(&bytes);
+        for file in &graph.external_files {
+            hasher.update(read(
+                &folder_of(&path).join(file),
+                "the network's weights",
+                Some(&path),
+            )?);
+        }
+        let sha256: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        if let Some(expected) = card.sha256.as_ref().filter(|expected| **expected != sha256) {
+            let expected = expected.clone();
+            return Err(ModelError::Digest { path, card: card_path, found: sha256, expected });
+        }
+        match check_card(&card, &graph) {
+            Ok(()) => Ok(Self { card, card_path, path, sha256, bytes, graph }),
+            Err(source) => Err(ModelError::Mismatch { card: card_path, path, source }),
+        }
+    }
+
+    /// The image input.
+    ///
+    /// # Panics
+    /// Never for a loaded model: its card was checked against its graph.
+    #[must_use]
+    pub fn input(&self) -> &TensorFacts {
+        input_of(&self.card, &self.graph).expect("a loaded model has one input")
+    }
+
+    /// The output that holds the class scores.
+    ///
+    /// # Panics
+    /// Never for a loaded model: its card was checked against its graph.
+    #[must_use]
+    pub fn output(&self) -> &TensorFacts {
+        output_of(&self.card, &self.graph).expect("a loaded model has a class output")
+    }
+
+    /// Shape of the input for `batch` windows, in the card's layout.
+    #[must_use]
+    pub fn input_shape(&self, batch: usize) -> [usize; 4] {
+        let side = self.card.window_px as usize;
+        match self.card.layout {
+            Layout::Nchw => [batch, 3, side, side],
+            Layout::Nhwc => [batch, side, side, 3],
+        }
+    }
+
+    /// Numbers in one window: 3 x window x window.
+    #[must_use]
+    pub fn window_len(&self) -> usize {
+        self.input_shape(1).iter().product()
+    }
+
+    /// The batch the graph fixes, if it does.
+    #[must_use]
+    pub fn static_batch(&self) -> Option<usize> {
+        self.input().dims.as_ref().and_then(|dims| dims.first()).and_then(Dim::fixed)
+    }
+
+    /// Does the network compute in 16-bit floats at its input?
+    #[must_use]
+    pub fn precision(&self) -> &'static str {
+        match self.input().dtype {
+            Dtype::F16 => "f16",
+            _ => "f32",
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or_else(|| Path::new(""))
+}
+
+fn read(path: &Path, what: &'static str, said_by: Option<&Path>) -> Result<Vec<u8>, ModelError> {
+    std::fs::read(path).map_err(|source| ModelError::Read {
+        path: path.to_owned(),
+        what,
+        said_by: said_by.map(Path::to_owned),
+        source,
+    })
+}
+
+/// Card names tried for an ONNX file; the networks tried for a configuration.
+fn beside(path: &Path, names: &[String]) -> Option<PathBuf> {
+    names.iter().map(|name| folder_of(path).join(name)).find(|candidate| candidate.is_file())
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn card_beside(onnx: &Path) -> Result<PathBuf, ModelError> {
+    let names = [format!("{}.toml", stem(onnx)), "model.toml".into(), "config.json".into()];
+    beside(onnx, &names)
+        .ok_or_else(|| ModelError::NoCard { path: onnx.to_owned(), looked_for: names.to_vec() })
+}
+
+fn read_card(path: &Path, positive: Option<&str>) -> Result<ModelCard, ModelError> {
+    let wrong = |source| ModelError::Card { path: path.to_owned(), source };
+    let bytes = read(path, "the model card", None)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        let detail =
+            "not text: expected a model.toml, a WSInfer config.json or an .onnx file".to_owned();
+        wrong(CardError::Syntax { detail })
+    })?;
+    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("json")) {
+        return ModelCard::from_toml(&text).map_err(wrong);
+    }
+    let names = [format!("{}.onnx", stem(path)), "model.onnx".into()];
+    let card = card_from_json(&text, "", positive).map_err(wrong)?;
+    let file = beside(path, &names).ok_or_else(|| ModelError::NoOnnx {
+        path: path.to_owned(),
+        looked_for: names.to_vec(),
+        window: card.window_px,
+    })?;
+    Ok(ModelCard {
+        file: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        ..card
+    })
+}

@@ -1,0 +1,26 @@
+//! The network: its card, what its graph says, and the engines that run it.
+//!
+//! ```text
+//! model.toml | config.json ──ModelCard──┐
+//! model.onnx ──────────────GraphFacts───┴─check_card──> Model ──Engine::load──> Session ──run──> scores
+//! ```
+//!
+//! A [`Model`] exists only if card and graph agree. A [`Session`] belongs to
+//! one worker thread and runs on that thread alone.
+
+mod activation;
+mod card;
+mod check;
+mod engine;
+mod graph;
+mod load;
+mod onnxruntime;
+mod ort_library;
+mod tract;
+mod wsinfer;
+
+pub use card::{Activation, CardError, Channels, Layout, Level0, ModelCard, Range, TargetMpp};
+pub use check::{Mismatch, check_card};
+pub use engine::{Engine, EngineChoice, EngineError, Selected, Session, select};
+pub use graph::{Dim, Dtype, GraphError, GraphFacts, NodeFacts, TensorFacts};
+pub use load::{Model, ModelError};

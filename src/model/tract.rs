@@ -1,0 +1,191 @@
+//! tract: compiled in, needs nothing installed.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+use tract_onnx::prelude::*;
+use tract_onnx::tract_core::knobs;
+use tract_onnx::tract_hir::internal::*;
+
+use super::engine::{Engine, EngineError, Frame, Session, lacks};
+use super::graph::{Dtype, NodeFacts};
+use super::load::Model;
+
+type Plan = Arc<TypedSimplePlan>;
+
+/// Domains whose operators tract knows; it looks operators up by name alone, so
+/// a stranger's `Relu` would be taken for ONNX's.
+const DOMAINS: [&str; 3] = ["", "ai.onnx.ml", "com.microsoft"];
+
+/// tract does not tell its version; a test compares this with Cargo.lock.
+const VERSION: &str = "0.23.9";
+
+/// The engine; sessions of one model and batch share one optimised plan.
+pub(crate) struct TractEngine {
+    plans: Mutex<HashMap<PlanKey, Plan>>,
+}
+
+/// SHA-256 of the weights, input shape, output: what a plan depends on.
+type PlanKey = (String, [usize; 4], String);
+
+impl fmt::Debug for TractEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TractEngine")
+    }
+}
+
+impl TractEngine {
+    pub(crate) fn new() -> Self {
+        // The default stride-1 average pool costs kernel-area per pixel: 1977 ms
+        // against 24 for 28 x 28. The user's environment still wins. It can only
+        // fail when another part of the process has chosen, which is fine too.
+        let _ = knobs::set_config_global("TRACT_AVGPOOL_SEPARABLE", "true");
+        Self { plans: Mutex::new(HashMap::new()) }
+    }
+
+    fn plan(&self, model: &Model, shape: [usize; 4]) -> Result<Plan, EngineError> {
+        let key = (model.sha256.clone(), shape, model.output().name.clone());
+        // Held while optimising: other workers want the same plan and would
+        // otherwise all make it.
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = plans.get(&key) {
+            return Ok(Arc::clone(plan));
+        }
+        let onnx = tract_onnx::onnx().with_ignore_value_info(true).with_ignore_output_shapes(true);
+        if let Some(node) = model.graph.nodes.iter().find(|node| !knows(&onnx, node)) {
+            return Err(lacks("tract", model, node));
+        }
+        let plan = optimised(&onnx, model, shape).map_err(|error| EngineError::Load {
+            model: model.path.clone(),
+            engine: "tract",
+            detail: format!("{error:#}"),
+        })?;
+        plans.insert(key, Arc::clone(&plan));
+        Ok(plan)
+    }
+}
+
+fn knows(onnx: &tract_onnx::Onnx, node: &NodeFacts) -> bool {
+    DOMAINS.contains(&node.domain.as_str()) && onnx.op_register.0.contains_key(&node.operator)
+}
+
+fn optimised(onnx: &tract_onnx::Onnx, model: &Model, shape: [usize; 4]) -> TractResult<Plan> {
+    let proto = onnx.proto_model_for_read(&mut model.bytes.as_slice())?;
+    let folder = model.path.parent().and_then(|folder| folder.to_str());
+    let parsed = onnx.parse(&proto, folder)?;
+    if !parsed.unresolved_inputs.is_empty() {
+        bail!("nothing computes {}", parsed.unresolved_inputs.join(", "));
+    }
+    let dtype = match model.input().dtype {
+        Dtype::F16 => f16::datum_type(),
+        _ => f32::datum_type(),
+    };
+    let outlet = parsed.outlets_by_name.get(&model.output().name).copied();
+    let outlet = outlet.with_context(|| format!("no output {}", model.output().name))?;
+    parsed
+        .model
+        .with_output_outlets(&[outlet])?
+        .with_input_fact(0, InferenceFact::dt_shape(dtype, shape))?
+        .into_optimized()?
+        .into_runnable()
+}
+
+impl Engine for TractEngine {
+    fn name(&self) -> &'static str {
+        "tract"
+    }
+
+    fn version(&self) -> String {
+        VERSION.to_owned()
+    }
+
+    fn best_batch(&self) -> usize {
+        1
+    }
+
+    fn load(&self, model: &Model, batch: usize) -> Result<Box<dyn Session>, EngineError> {
+        let frame = Frame::new("tract", model, batch);
+        let shape = model.input_shape(frame.batch);
+        let plan = self.plan(model, shape)?;
+        let load_error = |error: TractError| EngineError::Load {
+            model: model.path.clone(),
+            engine: "tract",
+            detail: format!("{error:#}"),
+        };
+        let fact = plan.model().output_fact(0).map_err(load_error)?;
+        if let Some(found) = fact.shape.as_concrete()
+            && super::activation::outputs_per_window(found, frame.batch).is_none()
+        {
+            return Err(frame.output_error(found, frame.batch));
+        }
+        let state = plan.spawn().map_err(load_error)?;
+        let half_input = model.input().dtype == Dtype::F16;
+        Ok(Box::new(TractSession { frame, shape, state, half_input }))
+    }
+}
+
+struct TractSession {
+    frame: Frame,
+    shape: [usize; 4],
+    state: TypedSimpleState,
+    half_input: bool,
+}
+
+impl TractSession {
+    /// The batch as a tensor, zeros after the windows given.
+    fn tensor(&self, input: &[f32]) -> TractResult<Tensor> {
+        let full = self.frame.batch * self.frame.window_len;
+        if self.half_input {
+            let mut tensor = Tensor::zero::<f16>(&self.shape)?;
+            let mut plain = tensor.try_as_plain_ram_mut()?;
+            plain.as_slice_mut::<f16>()?[..input.len()].convert_from_f32_slice(input);
+            return Ok(tensor);
+        }
+        if input.len() == full {
+            return Tensor::from_shape(&self.shape, input);
+        }
+        let mut tensor = Tensor::zero::<f32>(&self.shape)?;
+        tensor.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?[..input.len()].copy_from_slice(input);
+        Ok(tensor)
+    }
+
+    fn infer(&mut self, input: &[f32]) -> TractResult<Tensor> {
+        let tensor = self.tensor(input)?;
+        let mut outputs = self.state.run(tvec![tensor.into()])?;
+        let output = outputs.pop().context("no output")?.into_tensor();
+        let float = output.cast_to::<f32>()?;
+        Ok(float.into_owned())
+    }
+}
+
+impl Session for TractSession {
+    fn batch(&self) -> usize {
+        self.frame.batch
+    }
+
+    fn run(&mut self, input: &[f32], n: usize, scores: &mut [f32]) -> Result<(), EngineError> {
+        self.frame.check_sizes(input, n, scores)?;
+        if n == 0 {
+            return Ok(());
+        }
+        let output =
+            self.infer(input).map_err(|error| self.frame.failed(n, format!("{error:#}")))?;
+        let plain = output.try_as_plain_ram().and_then(|plain| plain.as_slice::<f32>());
+        let raw = plain.map_err(|error| self.frame.failed(n, format!("{error:#}")))?;
+        self.frame.scores((output.shape(), raw), self.frame.batch, n, scores)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_is_the_locked_one() {
+        let lock = include_str!("../../Cargo.lock");
+        assert!(lock.contains(&format!("name = \"tract-onnx\"\nversion = \"{VERSION}\"")));
+    }
+}
