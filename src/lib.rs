@@ -2,6 +2,7 @@
 pub mod export;
 pub mod geometry;
 pub mod hdf5_file;
+pub mod heatmap;
 pub mod model;
 pub mod patches;
 pub mod scores;

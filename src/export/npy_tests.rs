@@ -1,0 +1,77 @@
+use super::*;
+use ndarray::{arr1, arr2};
+
+/// Files written by NumPy (tests/reference/npy_reference.py).
+fn reference(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/npy").join(name)
+}
+
+#[test]
+fn numpys_files_are_read() {
+    let expected = arr2(&[[0.0_f32, 0.5, -1.25], [f32::MAX, 1e-30, 1.0]]);
+    assert_eq!(read_f32_2d(&reference("f4_2x3.npy")).unwrap(), expected);
+    assert_eq!(read_f32_2d(&reference("f4_2x3_v2.npy")).unwrap(), expected);
+    let cube = read_f32_3d(&reference("f4_2x1x2.npy")).unwrap();
+    assert_eq!((cube.dim(), cube[[1, 0, 1]]), ((2, 1, 2), 3.0));
+    let dimensions = arr1(&[985_i64, 434, 3, 42, 424, 57, 927, 871, -383]);
+    assert_eq!(read_i64_1d(&reference("i8_9.npy")).unwrap(), dimensions);
+    assert_eq!(read_f32_3d(&reference("f4_0x14x14.npy")).unwrap().dim(), (0, 14, 14));
+}
+
+#[test]
+fn what_is_written_is_numpys_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("a.npy");
+    let same = |name: &str| {
+        assert_eq!(
+            std::fs::read(&target).unwrap(),
+            std::fs::read(reference(name)).unwrap(),
+            "{name}"
+        );
+    };
+    write_f32(&target, read_f32_2d(&reference("f4_2x3.npy")).unwrap().view()).unwrap();
+    same("f4_2x3.npy");
+    write_f32(&target, read_f32_3d(&reference("f4_2x1x2.npy")).unwrap().view()).unwrap();
+    same("f4_2x1x2.npy");
+    write_i64(&target, read_i64_1d(&reference("i8_9.npy")).unwrap().view()).unwrap();
+    same("i8_9.npy");
+    // A transposed view is written in C order.
+    let array = arr2(&[[1.0_f32, 2.0], [3.0, 4.0]]);
+    write_f32(&target, array.t()).unwrap();
+    assert_eq!(read_f32_2d(&target).unwrap(), array.t());
+}
+
+#[test]
+fn other_arrays_are_refused_by_name() {
+    let fail = |name: &str| {
+        let path = reference(name);
+        let message = read_f32_2d(&path).unwrap_err().to_string();
+        assert!(message.contains(name), "{message}");
+        message
+    };
+    assert!(fail("f4_fortran.npy").contains("Fortran order"));
+    assert!(fail("f8_2x2.npy").contains("<f8"));
+    assert!(fail("big_endian.npy").contains(">f4"));
+    assert!(fail("f4_2x1x2.npy").contains("[2, 1, 2]"));
+    assert!(fail("i8_9.npy").contains("dtype=\"<f4\""));
+    assert!(fail("record.npy").contains("records"));
+}
+
+#[test]
+fn every_cut_and_a_wrong_version_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.npy");
+    let whole = std::fs::read(reference("f4_2x3.npy")).unwrap();
+    for length in 0..whole.len() {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let error = read_f32_2d(&path).unwrap_err();
+        assert!(matches!(error, NpyError::Format { .. }), "{length}: {error}");
+    }
+    let mut newer = whole.clone();
+    newer[6] = 3;
+    std::fs::write(&path, &newer).unwrap();
+    assert!(read_f32_2d(&path).unwrap_err().to_string().contains("version 3.0"));
+    std::fs::write(&path, [whole.as_slice(), &[0; 4]].concat()).unwrap();
+    assert!(read_f32_2d(&path).unwrap_err().to_string().contains("28 bytes"));
+    assert!(matches!(read_f32_2d(&folder.path().join("none")), Err(NpyError::Read { .. })));
+}

@@ -1,0 +1,366 @@
+//! Results of the original HPC_DPAI code, laid onto the whole-slide lattice.
+//!
+//! That code works on level 0 in tiles of 224 px, with k = 224 / stride cells a
+//! tile, and its maps cover the bounding box of the tissue only. Cell (R, C) of
+//! such a map is the window centred at level-0 pixel
+//! `(xmin * 224 + C * stride, ymin * 224 + R * stride)`: exactly lattice point
+//! `(ymin * k + R, xmin * k + C)`.
+//!
+//! Its patches at the slide's edges are moved inwards without telling: tiles of
+//! column or row 0 by 112 px, those of the right and bottom edge by what they
+//! jut out. Scores of these tiles belong up to 112 px (left, top) further
+//! inside than their place says. They are placed here as the original does.
+
+use ndarray::{Array2, ArrayView2, ArrayView3, s};
+use thiserror::Error;
+
+use super::Heatmap;
+
+/// Side of a tile of the original code, in level-0 pixels.
+pub const LEGACY_TILE_PX: u32 = 224;
+
+/// Something is not as the original code writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LegacyError {
+    /// The `dimensions` array does not describe a bounding box.
+    #[error(
+        "dimensions array {found:?}: expected 9 integers [rows, cols, 3, xmin, xmax, ymin, ymax, n_rows, n_cols] with the box inside the thumbnail ({why})"
+    )]
+    Dimensions {
+        /// The integers.
+        found: Vec<i64>,
+        /// The rule they break.
+        why: &'static str,
+    },
+    /// The heatmap is not a whole number of cells per tile.
+    #[error(
+        "the heatmap has {rows} x {cols} cells over {n_rows} x {n_cols} tiles; expected the same number of cells, a divisor of 224, for every tile: is this another slide's dimensions file?"
+    )]
+    Cells {
+        /// Rows of the heatmap.
+        rows: usize,
+        /// Columns of the heatmap.
+        cols: usize,
+        /// Tile rows of the box.
+        n_rows: usize,
+        /// Tile columns of the box.
+        n_cols: usize,
+    },
+    /// Predictions and coordinates of a group disagree.
+    #[error(
+        "predictions are {preds:?}, coordinates {coord:?}; expected [N, k, k] with k a divisor of 224, and [N, 5]"
+    )]
+    Group {
+        /// Shape of the predictions.
+        preds: Vec<usize>,
+        /// Shape of the coordinates.
+        coord: Vec<usize>,
+    },
+    /// A tile before the slide's first or beyond any slide.
+    #[error("patch {patch} names tile (col {col}, row {row}); expected indices from 0 up")]
+    Tile {
+        /// Index of the patch in its group.
+        patch: usize,
+        /// Tile column.
+        col: i64,
+        /// Tile row.
+        row: i64,
+    },
+}
+
+/// The 9-integer `dimensions` array: where the tissue's box lies, in tiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LegacyDimensions {
+    /// Rows of the thumbnail (tiles of the slide).
+    pub thumb_rows: usize,
+    /// Columns of the thumbnail.
+    pub thumb_cols: usize,
+    /// First tile column of the box.
+    pub xmin: usize,
+    /// First tile row of the box.
+    pub ymin: usize,
+    /// Tile rows of the box.
+    pub n_rows: usize,
+    /// Tile columns of the box.
+    pub n_cols: usize,
+}
+
+impl LegacyDimensions {
+    /// Reads `[thumb_rows, thumb_cols, 3, xmin, xmax, ymin, ymax, n_rows, n_cols]`.
+    ///
+    /// # Errors
+    /// [`LegacyError::Dimensions`] for another length or an impossible box.
+    pub fn parse(values: &[i64]) -> Result<Self, LegacyError> {
+        let fail = |why| LegacyError::Dimensions { found: values.to_vec(), why };
+        let sizes: Result<Vec<usize>, _> = values.iter().map(|&v| usize::try_from(v)).collect();
+        let sizes = sizes.map_err(|_| fail("none may be negative"))?;
+        let &[thumb_rows, thumb_cols, channels, xmin, xmax, ymin, ymax, n_rows, n_cols] =
+            sizes.as_slice()
+        else {
+            return Err(fail("there must be 9"));
+        };
+        if channels != 3 {
+            return Err(fail("the third must be 3"));
+        }
+        // `xmax`, `ymax` are inclusive unless the box was cut at the edge.
+        let spans = |min: usize, max: usize, n: usize| {
+            max.checked_sub(min).is_some_and(|span| n == span || n == span + 1)
+        };
+        if !spans(xmin, xmax, n_cols) || !spans(ymin, ymax, n_rows) {
+            return Err(fail("n_rows and n_cols must be those of the box"));
+        }
+        let inside = |min: usize, n: usize, all| min.checked_add(n).is_some_and(|end| end <= all);
+        if !inside(ymin, n_rows, thumb_rows) || !inside(xmin, n_cols, thumb_cols) {
+            return Err(fail("the box must lie in the thumbnail"));
+        }
+        Ok(Self { thumb_rows, thumb_cols, xmin, ymin, n_rows, n_cols })
+    }
+}
+
+/// An original heatmap on the whole-slide lattice.
+#[derive(Debug, Clone)]
+pub struct PlacedHeatmap {
+    /// The map; cells of tiles that were no tissue are NaN.
+    pub heatmap: Heatmap,
+    /// Scored cells whose pixel lies outside the slide and that the map cannot
+    /// hold (its tile grid may be rounded up). Report it if not 0.
+    pub cells_outside: usize,
+}
+
+/// Lays an original heatmap over the slide.
+///
+/// `cells`: `[n_rows * k, n_cols * k]`, as `np.load` gives it. A tile whose
+/// cells are all exactly 0 was no tissue. `width_px`, `height_px`: the slide at
+/// level 0. The result has stride 224 / k.
+///
+/// # Errors
+/// [`LegacyError::Cells`] when the map does not fit its dimensions.
+pub fn place(
+    cells: ArrayView2<'_, f32>,
+    dimensions: &LegacyDimensions,
+    width_px: u32,
+    height_px: u32,
+) -> Result<PlacedHeatmap, LegacyError> {
+    let (rows, cols) = cells.dim();
+    let (n_rows, n_cols) = (dimensions.n_rows, dimensions.n_cols);
+    let per_tile = rows.checked_div(n_rows).unwrap_or(0);
+    let fits = rows == n_rows * per_tile && cols == n_cols * per_tile;
+    let stride_px = stride_of(per_tile).filter(|_| fits).ok_or(LegacyError::Cells {
+        rows,
+        cols,
+        n_rows,
+        n_cols,
+    })?;
+    let (lattice_rows, lattice_cols) =
+        (height_px.div_ceil(stride_px) as usize, width_px.div_ceil(stride_px) as usize);
+    let mut heatmap = Heatmap::new(lattice_rows, lattice_cols, stride_px);
+    let mut cells_outside = 0;
+    for (tile_row, tile_col) in ndarray::indices((n_rows, n_cols)) {
+        let (top, left) = (tile_row * per_tile, tile_col * per_tile);
+        let tile = cells.slice(s![top..top + per_tile, left..left + per_tile]);
+        if tile.iter().all(|&score| score == 0.0) {
+            continue;
+        }
+        for ((dy, dx), &score) in tile.indexed_iter() {
+            let row = dimensions.ymin * per_tile + top + dy;
+            let col = dimensions.xmin * per_tile + left + dx;
+            match heatmap.score.get_mut((row, col)) {
+                Some(slot) => *slot = score,
+                None => cells_outside += 1,
+            }
+        }
+    }
+    Ok(PlacedHeatmap { heatmap, cells_outside })
+}
+
+/// Stride of `per_tile` cells a tile, if it is whole.
+///
+/// Other strides exist in the original but its two programs then disagree about
+/// the number of cells, and their maps cannot be trusted.
+fn stride_of(per_tile: usize) -> Option<u32> {
+    let per_tile = u32::try_from(per_tile).ok().filter(|&k| k > 0)?;
+    (LEGACY_TILE_PX % per_tile == 0).then_some(LEGACY_TILE_PX / per_tile)
+}
+
+/// Scores of one group as lattice points.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LegacyScores {
+    /// Lattice rows.
+    pub row: Vec<i32>,
+    /// Lattice columns.
+    pub col: Vec<i32>,
+    /// Scores.
+    pub score: Vec<f32>,
+    /// Level-0 pixels between points.
+    pub stride_px: u32,
+    /// Patches that the original moved inwards at the slide's edge: their
+    /// scores belong further inside than their place says.
+    pub moved_patches: usize,
+}
+
+/// Turns `preds/<slide>_t<k>.npy` and the `coord` of its group into points.
+///
+/// `preds`: `[N, k, k]` [patch, window row, window col]. `coord`: `[N, 5]` =
+/// tile col, tile row, x, y, side.
+///
+/// # Errors
+/// [`LegacyError`] for shapes that do not fit each other or impossible tiles.
+pub fn group_scores(
+    preds: ArrayView3<'_, f32>,
+    coord: ArrayView2<'_, i64>,
+) -> Result<LegacyScores, LegacyError> {
+    let (patches, down, across) = preds.dim();
+    let stride_px =
+        stride_of(down).filter(|_| down == across && coord.dim() == (patches, 5)).ok_or_else(
+            || LegacyError::Group { preds: preds.shape().to_vec(), coord: coord.shape().to_vec() },
+        )?;
+    let cells = preds.len();
+    let mut scores = LegacyScores {
+        row: Vec::with_capacity(cells),
+        col: Vec::with_capacity(cells),
+        score: Vec::with_capacity(cells),
+        stride_px,
+        moved_patches: 0,
+    };
+    let tile_px = i64::from(LEGACY_TILE_PX);
+    for (patch, window) in preds.outer_iter().enumerate() {
+        let (col, row) = (coord[[patch, 0]], coord[[patch, 1]]);
+        // 2^22 tiles are 10^9 px: no slide, and no lattice index beyond i32.
+        if !(0..1 << 22).contains(&col) || !(0..1 << 22).contains(&row) {
+            return Err(LegacyError::Tile { patch, col, row });
+        }
+        let start = |tile: i64| tile * tile_px - tile_px / 2;
+        let moved = coord[[patch, 2]] != start(col) || coord[[patch, 3]] != start(row);
+        scores.moved_patches += usize::from(moved);
+        for ((dy, dx), &score) in window.indexed_iter() {
+            scores.row.push(point(row, down, dy));
+            scores.col.push(point(col, down, dx));
+            scores.score.push(score);
+        }
+    }
+    Ok(scores)
+}
+
+fn point(tile: i64, per_tile: usize, offset: usize) -> i32 {
+    let per_tile = i64::try_from(per_tile).expect("at most 224");
+    let offset = i64::try_from(offset).expect("at most 224");
+    i32::try_from(tile * per_tile + offset).expect("tiles below 2^22, at most 224 cells each")
+}
+
+/// The map of the original's own assembly over the tissue's box, with zeros
+/// where there is no tissue: `[n_rows * k, n_cols * k]`.
+///
+/// For users whose later programs read the original's files.
+pub fn extract(heatmap: &Heatmap, dimensions: &LegacyDimensions) -> Option<Array2<f32>> {
+    let per_tile = usize::try_from(LEGACY_TILE_PX.checked_div(heatmap.stride_px)?).ok()?;
+    if LEGACY_TILE_PX % heatmap.stride_px != 0 {
+        return None;
+    }
+    let (top, left) = (dimensions.ymin * per_tile, dimensions.xmin * per_tile);
+    let shape = (dimensions.n_rows * per_tile, dimensions.n_cols * per_tile);
+    Some(Array2::from_shape_fn(shape, |(row, col)| {
+        let score = heatmap.score.get((top + row, left + col));
+        score.copied().filter(|score| !score.is_nan()).unwrap_or(0.0)
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array3;
+
+    /// The files shipped with the original, for tumor_026 and tumor_091.
+    const TUMOR_026: [i64; 9] = [985, 434, 3, 42, 424, 57, 927, 871, 383];
+    const TUMOR_091: [i64; 9] = [240, 274, 3, 46, 274, 30, 240, 210, 228];
+
+    #[test]
+    fn the_originals_dimensions_are_read() {
+        let dimensions = LegacyDimensions::parse(&TUMOR_026).unwrap();
+        assert_eq!((dimensions.xmin, dimensions.ymin), (42, 57));
+        assert_eq!((dimensions.n_rows, dimensions.n_cols), (871, 383));
+        let cut = LegacyDimensions::parse(&TUMOR_091).unwrap();
+        assert_eq!((cut.n_rows, cut.n_cols), (210, 228));
+    }
+
+    #[test]
+    fn impossible_dimensions_are_named() {
+        let fail = |edit: &dyn Fn(&mut Vec<i64>)| {
+            let mut values = TUMOR_026.to_vec();
+            edit(&mut values);
+            LegacyDimensions::parse(&values).unwrap_err().to_string()
+        };
+        assert!(fail(&|v| v.truncate(7)).contains("there must be 9"));
+        assert!(fail(&|v| v[2] = 4).contains("third"));
+        assert!(fail(&|v| v[3] = -1).contains("negative"));
+        assert!(fail(&|v| v[7] = 12).contains("n_rows"));
+        assert!(fail(&|v| v[4] = 3).contains("n_cols"));
+        assert!(fail(&|v| v[0] = 900).contains("in the thumbnail"));
+    }
+
+    /// A 6 x 5 tile slide with a 3 x 2 tile box at tile (col 2, row 1), k = 2.
+    fn small() -> (LegacyDimensions, Array2<f32>) {
+        let dimensions = LegacyDimensions::parse(&[6, 5, 3, 2, 3, 1, 3, 3, 2]).unwrap();
+        let mut cells = Array2::zeros((6, 4));
+        cells.slice_mut(s![2..4, 0..2]).assign(&ndarray::arr2(&[[0.5, 0.0], [0.25, 1.0]]));
+        (dimensions, cells)
+    }
+
+    #[test]
+    fn a_cell_lands_on_its_pixel() {
+        let (dimensions, cells) = small();
+        let placed = place(cells.view(), &dimensions, 5 * 224 + 100, 6 * 224 + 1).unwrap();
+        let map = &placed.heatmap;
+        assert_eq!((map.stride_px, map.score.dim()), (112, (13, 11)));
+        // Box tile (row 1, col 0) is slide tile (row 2, col 2); 2 cells a tile.
+        assert_eq!(map.score[[4, 4]], 0.5);
+        assert_eq!(map.score[[4, 5]], 0.0);
+        assert_eq!(map.score[[5, 5]], 1.0);
+        assert_eq!((map.scored(), placed.cells_outside), (4, 0));
+        assert_eq!(extract(map, &dimensions).unwrap(), cells);
+    }
+
+    #[test]
+    fn cells_beyond_the_slide_are_counted() {
+        let (dimensions, cells) = small();
+        let placed = place(cells.view(), &dimensions, 5 * 112, 6 * 224).unwrap();
+        assert_eq!((placed.heatmap.scored(), placed.cells_outside), (2, 2));
+    }
+
+    #[test]
+    fn maps_of_another_size_are_refused() {
+        let (dimensions, _) = small();
+        for shape in [(6, 5), (7, 4), (0, 0), (3 * 9, 2 * 9)] {
+            let cells = Array2::zeros(shape);
+            let error = place(cells.view(), &dimensions, 1120, 1344).unwrap_err();
+            assert!(error.to_string().contains("3 x 2 tiles"), "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn groups_and_the_assembled_map_agree() {
+        let (dimensions, cells) = small();
+        let preds = Array3::from_shape_vec((1, 2, 2), vec![0.5, 0.0, 0.25, 1.0]).unwrap();
+        let coord = ndarray::arr2(&[[2_i64, 2, 336, 336, 448]]);
+        let scores = group_scores(preds.view(), coord.view()).unwrap();
+        assert_eq!((scores.stride_px, scores.moved_patches), (112, 0));
+        let mut map = Heatmap::new(12, 10, scores.stride_px);
+        map.scatter(&scores.row, &scores.col, &scores.score).unwrap();
+        let placed = place(cells.view(), &dimensions, 1120, 1344).unwrap().heatmap;
+        let bits = |map: &Heatmap| map.score.mapv(f32::to_bits);
+        assert_eq!(bits(&map), bits(&placed));
+    }
+
+    #[test]
+    fn moved_patches_are_counted_and_wrong_groups_refused() {
+        let preds = Array3::zeros((2, 14, 14));
+        let coord = ndarray::arr2(&[[0_i64, 3, 0, 560, 448], [4, 3, 784, 560, 448]]);
+        let scores = group_scores(preds.view(), coord.view()).unwrap();
+        assert_eq!((scores.moved_patches, scores.stride_px), (1, 16));
+        assert_eq!((scores.row[0], scores.col[14 * 14]), (42, 56));
+        assert!(group_scores(preds.slice(s![..1, .., ..]), coord.view()).is_err());
+        assert!(group_scores(Array3::zeros((2, 9, 9)).view(), coord.view()).is_err());
+        let wild = ndarray::arr2(&[[0_i64, -3, 0, 560, 448], [1 << 40, 3, 784, 560, 448]]);
+        let error = group_scores(preds.view(), wild.view()).unwrap_err();
+        assert_eq!(error, LegacyError::Tile { patch: 0, col: 0, row: -3 });
+    }
+}

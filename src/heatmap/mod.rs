@@ -1,0 +1,18 @@
+//! Scores as maps and pictures. Pure: no I/O.
+//!
+//! Point `(r, c)` of a heatmap of stride s belongs to pixel `(c * s, r * s)` of
+//! the working plane; drawn as a cell it is centred there:
+//! `[c*s - s/2, c*s + s/2) x [r*s - s/2, r*s + s/2)`.
+
+pub mod assemble;
+mod canvas;
+pub mod legacy;
+pub mod mask_picture;
+pub mod render;
+mod resample;
+
+pub use assemble::{ClassHeatmap, Heatmap, HeatmapError};
+pub use canvas::RgbPicture;
+pub use legacy::{LegacyDimensions, LegacyError, PlacedHeatmap};
+pub use mask_picture::{MaskPicture, render_mask};
+pub use render::{HeatmapPicture, PlaneThumbnail, RenderError, render_heatmap};

@@ -1,0 +1,82 @@
+//! Thumbnails brought to the picture's size.
+
+use ndarray::{Array3, ArrayView3};
+
+/// Weights of the source pixels `first..` that make one target pixel.
+struct Taps {
+    first: usize,
+    weights: Vec<f32>,
+}
+
+/// Triangle filter as wide as the target's pixels: bilinear when enlarging,
+/// free of aliasing when shrinking. Both axes show the same extent.
+fn taps(source: usize, target: usize) -> Vec<Taps> {
+    let scale = source as f64 / target as f64;
+    let reach = scale.max(1.0);
+    (0..target)
+        .map(|pixel| {
+            let centre = (pixel as f64 + 0.5) * scale;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "within 0..=source"
+            )]
+            let index = |position: f64| position.clamp(0.0, source as f64) as usize;
+            let first = index(centre - reach).min(source - 1);
+            let last = index((centre + reach).ceil()).max(first + 1);
+            let weight = |i: usize| (1.0 - (i as f64 + 0.5 - centre).abs() / reach).max(0.0);
+            let sum: f64 = (first..last).map(weight).sum();
+            #[expect(clippy::cast_possible_truncation, reason = "a weight needs no f64")]
+            let weights = (first..last).map(|i| (weight(i) / sum) as f32).collect();
+            Taps { first, weights }
+        })
+        .collect()
+}
+
+/// `[rows, cols, rgb]` at `height` x `width` pixels of the same extent. Neither
+/// the image nor the result may be empty.
+pub(crate) fn resize(image: ArrayView3<'_, u8>, width: usize, height: usize) -> Array3<u8> {
+    let (rows, cols, _) = image.dim();
+    let across = taps(cols, width);
+    let wide = Array3::from_shape_fn((rows, width, 3), |(row, col, channel)| {
+        weighted(&across[col], |i| image[[row, i, channel]])
+    });
+    let down = taps(rows, height);
+    Array3::from_shape_fn((height, width, 3), |(row, col, channel)| {
+        weighted(&down[row], |i| wide[[i, col, channel]])
+    })
+}
+
+fn weighted(taps: &Taps, value: impl Fn(usize) -> u8) -> u8 {
+    let sum: f32 =
+        taps.weights.iter().enumerate().map(|(i, w)| w * f32::from(value(taps.first + i))).sum();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a mean of bytes")]
+    let byte = sum.round().clamp(0.0, 255.0) as u8;
+    byte
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_size_is_the_same_image_and_flat_stays_flat() {
+        let image = Array3::from_shape_fn((5, 4, 3), |(r, c, k)| (r * 40 + c * 9 + k) as u8);
+        assert_eq!(resize(image.view(), 4, 5), image);
+        let flat = Array3::from_elem((7, 3, 3), 201_u8);
+        assert!(resize(flat.view(), 11, 2).iter().all(|&v| v == 201));
+    }
+
+    #[test]
+    fn a_mark_stays_where_it_was() {
+        for (target, expected) in [(4, 1), (16, 6), (64, 26)] {
+            let mut image = Array3::zeros((16, 16, 3));
+            image[[6, 6, 0]] = 255_u8;
+            let resized = resize(image.view(), target, target);
+            let (brightest, _) =
+                resized.indexed_iter().max_by_key(|&(at, &v)| (v, usize::MAX - at.0)).unwrap();
+            let near = brightest.0.abs_diff(expected);
+            assert!(near <= target / 32, "{target}: {brightest:?}");
+        }
+    }
+}
