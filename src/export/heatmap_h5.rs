@@ -1,0 +1,308 @@
+//! `heatmaps/<slide>.h5`: the assembled heatmap, format version 1.
+//!
+//! | item | type and shape | meaning |
+//! |---|---|---|
+//! | `/score` | f32 [rows, cols] | positive class, NaN where not scored |
+//! | `/classes` | f32 [rows, cols, C] | all classes; only on request |
+//!
+//! Point (r, c) is the window centred on working pixel x = c * stride,
+//! y = r * stride; level-0 px = working px * downsample.
+
+use std::path::Path;
+
+use hdf5::Dataset;
+use ndarray::{Array2, ArrayView2, Ix2, s};
+
+use crate::hdf5_file::{
+    self, Attributes, FormatError, StagedHdf5, check_dataset, check_header, put_header, read_all,
+};
+
+/// The `format` attribute.
+pub const FORMAT: &str = "slidegrid-heatmap";
+/// The newest version this program reads, and the one it writes.
+pub const VERSION: i64 = 1;
+
+const SCORE: &str = "score";
+const CLASSES: &str = "classes";
+/// Side of a compressed chunk: 256 KiB of scores.
+const CHUNK: usize = 256;
+
+/// The root attributes of a heatmap file.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HeatmapMeta {
+    /// The slide's name.
+    pub slide: String,
+    /// Distance between lattice points, working px; attribute `stride`.
+    pub stride_px: u32,
+    /// Side of the network's window; attribute `window`.
+    pub window_px: u32,
+    /// Level-0 px per working px.
+    pub downsample: f64,
+    /// Micrometres per working px along x; NaN in the file if unknown.
+    pub mpp_x: Option<f64>,
+    /// Micrometres per working px along y; NaN in the file if unknown.
+    pub mpp_y: Option<f64>,
+    /// Width of the working plane.
+    pub width_px: u32,
+    /// Height of the working plane.
+    pub height_px: u32,
+    /// Width of the slide at level 0.
+    pub level0_width_px: u32,
+    /// Height of the slide at level 0.
+    pub level0_height_px: u32,
+    /// Groups (1-based) whose scores were not there.
+    pub missing_groups: Vec<i64>,
+    /// Class names, in the order of the model's outputs.
+    pub classes: Vec<String>,
+    /// The class that `score` shows, an index into `classes`.
+    pub positive: u32,
+    /// `window`, `dense` or `cascade`.
+    pub method: String,
+    /// What ran the network.
+    pub engine: String,
+    /// Number type the network ran in.
+    pub precision: String,
+    /// Hash of the model file.
+    pub model_sha256: String,
+    /// Hash of the run's configuration.
+    pub config_sha256: String,
+    /// Windows scored, over all groups.
+    pub windows: u64,
+    /// What wrote the file. Set on reading.
+    pub writer: String,
+}
+
+impl HeatmapMeta {
+    /// (rows, columns) of the heatmap: the lattice of the working plane.
+    pub fn shape(&self) -> (usize, usize) {
+        let points = |px: u32| px.div_ceil(self.stride_px.max(1)) as usize;
+        (points(self.height_px), points(self.width_px))
+    }
+
+    fn check(&self, path: &Path) -> Result<(), FormatError> {
+        let (rows, cols) = self.shape();
+        if self.stride_px == 0 || rows == 0 || cols == 0 {
+            let problem = format!(
+                "stride {}, plane {} x {} px, expected each at least 1",
+                self.stride_px, self.width_px, self.height_px
+            );
+            return Err(FormatError::content(path, problem));
+        }
+        if self.positive as usize >= self.classes.len() {
+            let problem = format!(
+                "positive class is {}, expected less than {} classes",
+                self.positive,
+                self.classes.len()
+            );
+            return Err(FormatError::content(path, problem));
+        }
+        Ok(())
+    }
+
+    fn put(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
+        put_header(attributes, FORMAT, VERSION)?;
+        for (name, value) in [
+            ("slide", &self.slide),
+            ("method", &self.method),
+            ("engine", &self.engine),
+            ("precision", &self.precision),
+            ("model_sha256", &self.model_sha256),
+            ("config_sha256", &self.config_sha256),
+        ] {
+            attributes.put_str(name, value)?;
+        }
+        for (name, value) in [
+            ("stride", self.stride_px),
+            ("window", self.window_px),
+            ("width", self.width_px),
+            ("height", self.height_px),
+            ("level0_width", self.level0_width_px),
+            ("level0_height", self.level0_height_px),
+            ("positive", self.positive),
+        ] {
+            attributes.put_i64(name, i64::from(value))?;
+        }
+        attributes.put_f64("downsample", self.downsample)?;
+        attributes.put_f64_or_nan("mpp_x", self.mpp_x)?;
+        attributes.put_f64_or_nan("mpp_y", self.mpp_y)?;
+        attributes.put_i64s("missing_groups", &self.missing_groups)?;
+        attributes.put_strs("classes", &self.classes)?;
+        attributes.put_u64("windows", self.windows)
+    }
+
+    fn get(attributes: &Attributes<'_>) -> Result<Self, FormatError> {
+        let writer = check_header(attributes, FORMAT, VERSION)?;
+        let meta = Self {
+            slide: attributes.str("slide")?,
+            stride_px: attributes.u32("stride", 1)?,
+            window_px: attributes.u32("window", 1)?,
+            downsample: attributes.positive("downsample")?,
+            mpp_x: attributes.f64_or_nan("mpp_x")?,
+            mpp_y: attributes.f64_or_nan("mpp_y")?,
+            width_px: attributes.u32("width", 1)?,
+            height_px: attributes.u32("height", 1)?,
+            level0_width_px: attributes.u32("level0_width", 1)?,
+            level0_height_px: attributes.u32("level0_height", 1)?,
+            missing_groups: attributes.i64s("missing_groups")?,
+            classes: attributes.strs("classes")?,
+            positive: attributes.u32("positive", 0)?,
+            method: attributes.str("method")?,
+            engine: attributes.str("engine")?,
+            precision: attributes.str("precision")?,
+            model_sha256: attributes.str("model_sha256")?,
+            config_sha256: attributes.str("config_sha256")?,
+            windows: attributes.u64("windows")?,
+            writer,
+        };
+        meta.check(attributes.path())?;
+        Ok(meta)
+    }
+}
+
+/// A heatmap file being written. Dropped before [`HeatmapWriter::finish`] it
+/// disappears.
+#[derive(Debug)]
+pub struct HeatmapWriter {
+    classes: Option<Dataset>,
+    planes: Vec<bool>,
+    shape: (usize, usize),
+    output: StagedHdf5,
+}
+
+impl HeatmapWriter {
+    /// Writes everything but `classes`.
+    ///
+    /// `score`: positive class, [`HeatmapMeta::shape`], NaN where not scored.
+    ///
+    /// # Errors
+    /// [`FormatError`] when shapes disagree or the file cannot be written.
+    pub fn create(
+        path: &Path,
+        meta: &HeatmapMeta,
+        score: ArrayView2<'_, f32>,
+    ) -> Result<Self, FormatError> {
+        meta.check(path)?;
+        check_shape(path, SCORE, score, meta.shape())?;
+        let output = StagedHdf5::create(path)?;
+        meta.put(&output.attributes())?;
+        let (rows, cols) = meta.shape();
+        output
+            .file()
+            .new_dataset::<f32>()
+            .obj_track_times(false)
+            .chunk((rows.min(CHUNK), cols.min(CHUNK)))
+            .shuffle()
+            .deflate(1)
+            .shape((rows, cols))
+            .create(SCORE)
+            .and_then(|dataset| dataset.write(score.as_standard_layout().view()))
+            .map_err(|e| FormatError::hdf5(path, "write /score", &e))?;
+        let planes = vec![false; meta.classes.len()];
+        Ok(Self { classes: None, planes, shape: meta.shape(), output })
+    }
+
+    /// Adds one plane of `classes`; all must be added once the first is.
+    ///
+    /// `score`: `[rows, cols]` of class `class`.
+    ///
+    /// # Errors
+    /// [`FormatError`] when there is no such class or it cannot be written.
+    pub fn write_class(
+        &mut self,
+        class: usize,
+        score: ArrayView2<'_, f32>,
+    ) -> Result<(), FormatError> {
+        let path = self.output.target().to_owned();
+        if class >= self.planes.len() || self.planes[class] {
+            let problem = format!(
+                "class {class} was written before or does not exist, expected each of {} once",
+                self.planes.len()
+            );
+            return Err(FormatError::content(&path, problem));
+        }
+        check_shape(&path, CLASSES, score, self.shape)?;
+        let failed = |e: hdf5::Error| FormatError::hdf5(&path, "write /classes", &e);
+        if self.classes.is_none() {
+            self.classes = Some(self.create_classes().map_err(failed)?);
+        }
+        if let Some(dataset) = &self.classes {
+            dataset
+                .write_slice(score.as_standard_layout().view(), s![.., .., class])
+                .map_err(failed)?;
+        }
+        self.planes[class] = true;
+        Ok(())
+    }
+
+    /// Checks that `classes` is whole or absent and puts the file in place.
+    ///
+    /// # Errors
+    /// [`FormatError`]; nothing is left behind then.
+    pub fn finish(mut self) -> Result<(), FormatError> {
+        let missing = self.planes.iter().position(|written| !written);
+        if let (Some(_), Some(class)) = (self.classes.take(), missing) {
+            let problem = format!("class {class} was never written, expected all or none");
+            return Err(FormatError::content(self.output.target(), problem));
+        }
+        self.output.commit()
+    }
+
+    fn create_classes(&self) -> hdf5::Result<Dataset> {
+        let (rows, cols) = self.shape;
+        self.output
+            .file()
+            .new_dataset::<f32>()
+            .obj_track_times(false)
+            .chunk((rows.min(CHUNK), cols.min(CHUNK), 1))
+            .shuffle()
+            .deflate(1)
+            .shape((rows, cols, self.planes.len()))
+            .create(CLASSES)
+    }
+}
+
+/// Reads attributes and the positive class's heatmap, `[rows, cols]`.
+///
+/// # Errors
+/// [`FormatError`] when it is missing, damaged, foreign, newer, or not of the
+/// shape its attributes say.
+pub fn read_heatmap(path: &Path) -> Result<(HeatmapMeta, Array2<f32>), FormatError> {
+    let file = hdf5_file::open(path)?;
+    let meta = HeatmapMeta::get(&Attributes::new(path, &file))?;
+    let (rows, cols) = meta.shape();
+    let score = check_dataset::<f32>(path, &file, SCORE, &[Some(rows), Some(cols)])?;
+    let score = read_all::<f32, Ix2>(path, &score)?;
+    Ok((meta, score))
+}
+
+/// Reads one class's heatmap, `[rows, cols]`.
+///
+/// # Errors
+/// As [`read_heatmap`], and when the file holds the positive class only.
+pub fn read_heatmap_class(path: &Path, class: usize) -> Result<Array2<f32>, FormatError> {
+    let file = hdf5_file::open(path)?;
+    let meta = HeatmapMeta::get(&Attributes::new(path, &file))?;
+    let (rows, cols) = meta.shape();
+    let shape = [Some(rows), Some(cols), Some(meta.classes.len())];
+    let classes = check_dataset::<f32>(path, &file, CLASSES, &shape)?;
+    if class >= meta.classes.len() {
+        let problem = format!("class {class}, expected less than {}", meta.classes.len());
+        return Err(FormatError::content(path, problem));
+    }
+    classes
+        .read_slice_2d::<f32, _>(s![.., .., class])
+        .map_err(|e| FormatError::hdf5(path, "read /classes", &e))
+}
+
+fn check_shape(
+    path: &Path,
+    name: &str,
+    found: ArrayView2<'_, f32>,
+    expected: (usize, usize),
+) -> Result<(), FormatError> {
+    if found.dim() == expected {
+        return Ok(());
+    }
+    let problem = format!("{name} is {:?}, expected {expected:?} (rows, cols)", found.dim());
+    Err(FormatError::content(path, problem))
+}

@@ -37,6 +37,10 @@ impl<'a> Attributes<'a> {
     }
 
     pub(crate) fn put_usize(&self, name: &str, value: usize) -> Result<(), FormatError> {
+        self.put_u64(name, value as u64)
+    }
+
+    pub(crate) fn put_u64(&self, name: &str, value: u64) -> Result<(), FormatError> {
         let value = i64::try_from(value).map_err(|_| {
             FormatError::content(self.path, format!("{name} is {value}, expected less than 2^63"))
         })?;

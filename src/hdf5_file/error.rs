@@ -122,11 +122,9 @@ impl FormatError {
         match os_error(error) {
             Some(source) if action.starts_with("read") => Self::io(path, "read it", source),
             Some(source) => Self::io(path, "write it", source),
-            None => Self::Hdf5 {
-                path: path.to_owned(),
-                action: action.to_owned(),
-                cause: cause(error),
-            },
+            None => {
+                Self::Hdf5 { path: path.to_owned(), action: action.to_owned(), cause: cause(error) }
+            }
         }
     }
 }

@@ -124,7 +124,10 @@ fn slide_side(
         }
         let side = first + PATCH_PX - 1;
         if exact.is_some_and(|known| known != side) {
-            return Err(format!("patches end at {} and {side}, expected one edge", exact.unwrap_or(0)));
+            return Err(format!(
+                "patches end at {} and {side}, expected one edge",
+                exact.unwrap_or(0)
+            ));
         }
         exact = Some(side);
     }
@@ -134,9 +137,7 @@ fn slide_side(
         (None, Some(given)) if given >= fits => Ok((given, true)),
         (None, None) => Ok((least.max(1), false)),
         (Some(side), None) => Err(format!("a patch reaches {fits}, expected at most {side}")),
-        (_, Some(given)) => {
-            Err(format!("given as {given} px, expected {}", exact.unwrap_or(fits)))
-        }
+        (_, Some(given)) => Err(format!("given as {given} px, expected {}", exact.unwrap_or(fits))),
     }
 }
 

@@ -128,8 +128,7 @@ impl PatchesFile {
             return Ok(legacy.mask(self.meta.mask_shape()));
         }
         let (rows, cols) = self.meta.mask_shape();
-        let mask =
-            check_dataset::<u8>(&self.path, &self.file, TISSUE, &[Some(rows), Some(cols)])?;
+        let mask = check_dataset::<u8>(&self.path, &self.file, TISSUE, &[Some(rows), Some(cols)])?;
         read_all::<u8, Ix2>(&self.path, &mask)
     }
 
@@ -182,7 +181,8 @@ impl PatchesFile {
         let (patch_px, width) = (images.shape()[1], images.shape()[2]);
         let label = schema::group_name(group);
         if patch_px != width {
-            let problem = format!("{label} has patches of {width} x {patch_px} px, expected squares");
+            let problem =
+                format!("{label} has patches of {width} x {patch_px} px, expected squares");
             return Err(FormatError::content(path, problem));
         }
         let storage = self.storage(&label, &images, stored.len(), patch_px)?;
@@ -191,7 +191,8 @@ impl PatchesFile {
             tissue: Array3::zeros((0, 0, 0)),
             failed: vec![false; stored.len()],
             patch_px,
-            halo_px: (patch_px.saturating_sub((self.meta.tile_px * self.meta.block_tiles) as usize))
+            halo_px: (patch_px
+                .saturating_sub((self.meta.tile_px * self.meta.block_tiles) as usize))
                 / 2,
             label,
             path: path.clone(),
@@ -371,7 +372,8 @@ impl GroupReader {
                 }
                 let too_long = place.bytes > 2 * pixels.len() as u64 + 4096;
                 let length = usize::try_from(place.bytes).ok().filter(|_| !too_long);
-                let damaged = || self.wrong(&format!("patch {index} is damaged: make the file again"));
+                let damaged =
+                    || self.wrong(&format!("patch {index} is damaged: make the file again"));
                 let mut chunk = vec![0; length.ok_or_else(damaged)?];
                 self.read_bytes(&mut chunk, place.offset)?;
                 match Decompressor::new().zlib_decompress(&chunk, pixels) {

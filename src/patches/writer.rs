@@ -304,9 +304,7 @@ fn create_image(
         .fill_time(FillTime::Never);
     let shape = (patches, side, side, 3);
     match compression {
-        Compression::None => {
-            builder.alloc_time(Some(AllocTime::Early)).shape(shape).create(IMG)
-        }
+        Compression::None => builder.alloc_time(Some(AllocTime::Early)).shape(shape).create(IMG),
         Compression::Gzip(level) => {
             builder.chunk((1, side, side, 3)).deflate(level.clamp(1, 9)).shape(shape).create(IMG)
         }

@@ -1,0 +1,10 @@
+//! `scores/<slide>/t<k>.h5`: what the network said, lattice point by lattice
+//! point. One file per array task.
+
+mod reader;
+mod schema;
+mod writer;
+
+pub use reader::{Scores, read_scores};
+pub use schema::{FORMAT, ScoresMeta, VERSION};
+pub use writer::write_scores;

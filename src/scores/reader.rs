@@ -1,0 +1,42 @@
+//! Reads a scores file.
+
+use std::path::Path;
+
+use ndarray::{Array2, Ix1, Ix2};
+
+use super::schema::{COL, ROW, SCORE, ScoresMeta};
+use super::writer::check_scores;
+use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, read_all};
+
+/// The scores of one group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// The root attributes.
+    pub meta: ScoresMeta,
+    /// Lattice row of each point, `[M]`.
+    pub row: Vec<i32>,
+    /// Lattice column of each point, `[M]`.
+    pub col: Vec<i32>,
+    /// The model's output, `[M, C]`, never NaN.
+    pub score: Array2<f32>,
+}
+
+/// Reads `path` and checks its counts.
+///
+/// # Errors
+/// [`FormatError`] when it is missing, damaged, foreign, newer, or its counts
+/// differ.
+pub fn read_scores(path: &Path) -> Result<Scores, FormatError> {
+    let file = hdf5_file::open(path)?;
+    let meta = ScoresMeta::get(&Attributes::new(path, &file))?;
+    let row = check_dataset::<i32>(path, &file, ROW, &[None])?;
+    let points = row.size();
+    let col = check_dataset::<i32>(path, &file, COL, &[Some(points)])?;
+    let classes = Some(meta.classes.len());
+    let score = check_dataset::<f32>(path, &file, SCORE, &[Some(points), classes])?;
+    let row = read_all::<i32, Ix1>(path, &row)?.to_vec();
+    let col = read_all::<i32, Ix1>(path, &col)?.to_vec();
+    let score = read_all::<f32, Ix2>(path, &score)?;
+    check_scores(path, meta.classes.len(), &row, &col, score.view())?;
+    Ok(Scores { meta, row, col, score })
+}

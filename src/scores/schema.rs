@@ -1,0 +1,155 @@
+//! Names, types and meanings in a scores file, format version 1.
+//!
+//! | item | type and shape | meaning |
+//! |---|---|---|
+//! | `/row` | i32 [M] | lattice row |
+//! | `/col` | i32 [M] | lattice column |
+//! | `/score` | f32 [M, C] | the model's output, class order of the model |
+
+use crate::hdf5_file::{Attributes, FormatError, check_header, put_header};
+
+/// The `format` attribute.
+pub const FORMAT: &str = "slidegrid-scores";
+/// The newest version this program reads, and the one it writes.
+pub const VERSION: i64 = 1;
+
+pub(crate) const ROW: &str = "row";
+pub(crate) const COL: &str = "col";
+pub(crate) const SCORE: &str = "score";
+
+const METHODS: [&str; 3] = ["window", "dense", "cascade"];
+
+/// The root attributes of a scores file.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ScoresMeta {
+    /// The slide's name.
+    pub slide: String,
+    /// Group of the patches file, 1-based.
+    pub group: u32,
+    /// Distance between lattice points, working px; attribute `stride`.
+    pub stride_px: u32,
+    /// Side of the network's window; attribute `window`.
+    pub window_px: u32,
+    /// Class names, in the order of the model's outputs.
+    pub classes: Vec<String>,
+    /// `window`, `dense` or `cascade`.
+    pub method: String,
+    /// What ran the network, with its version.
+    pub engine: String,
+    /// Number type the network ran in.
+    pub precision: String,
+    /// Hash of the model file.
+    pub model_sha256: String,
+    /// Hash of the run's configuration.
+    pub config_sha256: String,
+    /// Network runs over a window, or windows scored.
+    pub windows: u64,
+    /// Wall-clock time of the task.
+    pub wall_s: f64,
+    /// Processor time of the task.
+    pub cpu_s: f64,
+    /// Time spent reading patches.
+    pub read_s: f64,
+    /// Time spent in the network.
+    pub infer_s: f64,
+    /// Largest resident memory.
+    pub peak_rss_bytes: u64,
+    /// Threads used.
+    pub threads: u32,
+    /// The machine.
+    pub host: String,
+    /// Patches that could not be scored.
+    pub failed_patches: u64,
+    /// What wrote the file. Set on reading.
+    pub writer: String,
+}
+
+impl ScoresMeta {
+    pub(crate) fn check(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
+        let refuse = |problem: String| Err(FormatError::content(attributes.path(), problem));
+        if !METHODS.contains(&self.method.as_str()) {
+            return refuse(format!(
+                "method is {:?}, expected window, dense or cascade",
+                self.method
+            ));
+        }
+        if self.classes.is_empty() {
+            return refuse("has no classes, expected at least one name".into());
+        }
+        if self.group == 0 || self.stride_px == 0 || self.window_px == 0 {
+            return refuse(format!(
+                "group {}, stride {}, window {}, expected each at least 1",
+                self.group, self.stride_px, self.window_px
+            ));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn put(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
+        self.check(attributes)?;
+        put_header(attributes, FORMAT, VERSION)?;
+        for (name, value) in [
+            ("slide", &self.slide),
+            ("method", &self.method),
+            ("engine", &self.engine),
+            ("precision", &self.precision),
+            ("model_sha256", &self.model_sha256),
+            ("config_sha256", &self.config_sha256),
+            ("host", &self.host),
+        ] {
+            attributes.put_str(name, value)?;
+        }
+        for (name, value) in [
+            ("group", self.group),
+            ("stride", self.stride_px),
+            ("window", self.window_px),
+            ("threads", self.threads),
+        ] {
+            attributes.put_i64(name, i64::from(value))?;
+        }
+        for (name, value) in [
+            ("windows", self.windows),
+            ("peak_rss_bytes", self.peak_rss_bytes),
+            ("failed_patches", self.failed_patches),
+        ] {
+            attributes.put_u64(name, value)?;
+        }
+        for (name, value) in [
+            ("wall_s", self.wall_s),
+            ("cpu_s", self.cpu_s),
+            ("read_s", self.read_s),
+            ("infer_s", self.infer_s),
+        ] {
+            attributes.put_f64(name, value)?;
+        }
+        attributes.put_strs("classes", &self.classes)
+    }
+
+    pub(crate) fn get(attributes: &Attributes<'_>) -> Result<Self, FormatError> {
+        let writer = check_header(attributes, FORMAT, VERSION)?;
+        let meta = Self {
+            slide: attributes.str("slide")?,
+            group: attributes.u32("group", 1)?,
+            stride_px: attributes.u32("stride", 1)?,
+            window_px: attributes.u32("window", 1)?,
+            classes: attributes.strs("classes")?,
+            method: attributes.str("method")?,
+            engine: attributes.str("engine")?,
+            precision: attributes.str("precision")?,
+            model_sha256: attributes.str("model_sha256")?,
+            config_sha256: attributes.str("config_sha256")?,
+            windows: attributes.u64("windows")?,
+            wall_s: attributes.f64("wall_s")?,
+            cpu_s: attributes.f64("cpu_s")?,
+            read_s: attributes.f64("read_s")?,
+            infer_s: attributes.f64("infer_s")?,
+            peak_rss_bytes: attributes.u64("peak_rss_bytes")?,
+            threads: attributes.u32("threads", 0)?,
+            host: attributes.str("host")?,
+            failed_patches: attributes.u64("failed_patches")?,
+            writer,
+        };
+        meta.check(attributes)?;
+        Ok(meta)
+    }
+}

@@ -1,0 +1,64 @@
+//! Writes a scores file at once: a group's scores are small.
+
+use std::path::Path;
+
+use ndarray::{ArrayView1, ArrayView2};
+
+use super::schema::{COL, ROW, SCORE, ScoresMeta};
+use crate::hdf5_file::{FormatError, StagedHdf5, write_dataset};
+
+/// Writes the scores of one group.
+///
+/// `row`, `col`: lattice indices, `[M]`; `score`: `[M, C]`, C classes. M may
+/// be 0.
+///
+/// # Errors
+/// [`FormatError`] when the counts differ, an index is negative, a score is
+/// NaN, or the file cannot be written; nothing is left behind then.
+pub fn write_scores(
+    path: &Path,
+    meta: &ScoresMeta,
+    row: &[i32],
+    col: &[i32],
+    score: ArrayView2<'_, f32>,
+) -> Result<(), FormatError> {
+    check_scores(path, meta.classes.len(), row, col, score)?;
+    let output = StagedHdf5::create(path)?;
+    meta.put(&output.attributes())?;
+    write_dataset(path, output.file(), ROW, ArrayView1::from(row))?;
+    write_dataset(path, output.file(), COL, ArrayView1::from(col))?;
+    write_dataset(path, output.file(), SCORE, score.as_standard_layout().view())?;
+    output.commit()
+}
+
+/// What holds for scores, on writing and on reading.
+pub(crate) fn check_scores(
+    path: &Path,
+    classes: usize,
+    row: &[i32],
+    col: &[i32],
+    score: ArrayView2<'_, f32>,
+) -> Result<(), FormatError> {
+    let refuse = |problem: String| Err(FormatError::content(path, problem));
+    if row.len() != col.len() || score.dim() != (row.len(), classes) {
+        return refuse(format!(
+            "row has {}, col {} values, score is {:?}, expected M, M and [M, {classes}]",
+            row.len(),
+            col.len(),
+            score.dim()
+        ));
+    }
+    if let Some(at) = row.iter().zip(col).position(|(&r, &c)| r < 0 || c < 0) {
+        return refuse(format!(
+            "point {at} is row {}, col {}, expected at least 0",
+            row[at], col[at]
+        ));
+    }
+    if let Some((at, _)) = score.indexed_iter().find(|(_, value)| value.is_nan()) {
+        return refuse(format!(
+            "score of point {} (row {}, col {}), class {} is NaN, expected a number: check the model and its input range",
+            at.0, row[at.0], col[at.0], at.1
+        ));
+    }
+    Ok(())
+}
