@@ -1,0 +1,2 @@
+//! Whole-slide images.
+pub mod synth;
