@@ -1,4 +1,5 @@
 //! slidegrid
+pub mod cli;
 pub mod export;
 pub mod geometry;
 pub mod hdf5_file;

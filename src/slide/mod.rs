@@ -17,6 +17,7 @@ mod raster;
 mod resample;
 pub mod resolution;
 mod stated;
+pub mod synth;
 mod thumbnail;
 
 use std::io::ErrorKind;

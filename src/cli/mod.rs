@@ -1,0 +1,2 @@
+//! Arguments and output of the commands.
+pub mod synth;

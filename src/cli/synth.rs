@@ -1,0 +1,105 @@
+//! `slidegrid synth`: slides to try everything on.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args as ClapArgs;
+
+use crate::slide::synth::{Cohort, SynthError, make};
+
+const EXAMPLES: &str = "\
+Examples:
+  Two small slides (1 x 1 mm) with truth, a few seconds:
+    slidegrid synth --out demo --slides 2 --seed 1
+
+  A cohort for a slide-level study, large enough for macrometastases:
+    slidegrid synth --out cohort --slides 20 --seed 7 --size 24000 --tumor-fraction 0.4
+
+Writes:
+  demo/slides/demo_tumor_001.tif    pyramidal JPEG BigTIFF, opens in OpenSlide, QuPath, ASAP
+  demo/truth/demo_tumor_001.xml     lesion outlines, ASAP XML as CAMELYON16's
+  demo/truth/reference.csv          type and lesion counts of every slide
+  demo/synth.toml                   the settings; other settings need another folder
+
+The same seed gives the same bytes, whatever the number of threads. Slides that
+exist are kept, so an interrupted command can be repeated.";
+
+/// Make synthetic lymph-node slides with metastases, and the truth about them.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Folder to write into; made if missing.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Number of slides.
+    #[arg(long, default_value_t = 2)]
+    pub slides: u32,
+
+    /// Everything follows from this number.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+
+    /// Width and height of a slide, px (1000 to 100000).
+    #[arg(long, value_name = "PX", default_value_t = 4000)]
+    pub size: u32,
+
+    /// Width, px, where it differs from --size.
+    #[arg(long, value_name = "PX")]
+    pub width: Option<u32>,
+
+    /// Height, px, where it differs from --size.
+    #[arg(long, value_name = "PX")]
+    pub height: Option<u32>,
+
+    /// Resolution, micrometres per pixel. The demo networks want 0.25.
+    #[arg(long, default_value_t = 0.25)]
+    pub mpp: f64,
+
+    /// Share of slides with metastases (0 to 1).
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    pub tumor_fraction: f64,
+
+    /// Drawing threads [default: all cores].
+    #[arg(long)]
+    pub threads: Option<NonZero<usize>>,
+
+    /// Make slides again that exist.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Makes the slides; one line per slide on stderr.
+///
+/// # Errors
+/// [`SynthError`] as [`make`] gives it.
+pub fn run(args: &Args) -> Result<(), SynthError> {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    let cohort = Cohort {
+        slides: args.slides,
+        seed: args.seed,
+        width_px: args.width.unwrap_or(args.size),
+        height_px: args.height.unwrap_or(args.size),
+        um_per_px: args.mpp,
+        tumor_fraction: args.tumor_fraction,
+        threads: args.threads.map_or_else(cores, NonZero::get),
+        force: args.force,
+    };
+    let mut since = Instant::now();
+    make(&cohort, &args.out, |made| {
+        let lesions = match made.lesions.len() {
+            0 => String::new(),
+            1 => ", 1 lesion".into(),
+            n => format!(", {n} lesions"),
+        };
+        let spent = if made.kept {
+            "kept".into()
+        } else {
+            format!("{:.1} s", since.elapsed().as_secs_f64())
+        };
+        eprintln!("{}: {spent}{lesions}", made.slide.display());
+        since = Instant::now();
+    })?;
+    Ok(())
+}

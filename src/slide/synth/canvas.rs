@@ -1,0 +1,127 @@
+//! One tile's stain amounts, and how a nucleus is put into them.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "pixel positions are clamped to the tile before they become indices"
+)]
+
+use super::bigtiff::TILE_PX;
+use super::noise::Texture;
+
+/// Pixels per side of the canvas.
+pub(super) const SIDE: usize = TILE_PX as usize;
+
+/// Haematoxylin and eosin of one tile, optical density, `[row, col]`.
+#[derive(Debug)]
+pub(super) struct Canvas {
+    /// Level-0 position of the tile's corner, px.
+    pub(super) left: f32,
+    pub(super) top: f32,
+    pub(super) h: Vec<f32>,
+    pub(super) e: Vec<f32>,
+}
+
+/// One nucleus (or nucleolus, or speck). Lengths and positions in px.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Nucleus {
+    pub(super) x: f32,
+    pub(super) y: f32,
+    pub(super) a: f32,
+    pub(super) b: f32,
+    /// Direction of `a` as (cosine, sine).
+    pub(super) direction: (f32, f32),
+    /// Strength of bean-like and three-lobed deformation.
+    pub(super) bend: f32,
+    pub(super) lobes: f32,
+    /// Optical density in the middle and at the membrane.
+    pub(super) core: f32,
+    pub(super) rim: f32,
+    /// Contrast of the chromatin's clumps.
+    pub(super) clumps: f32,
+    /// Where in the texture its clumps are.
+    pub(super) phase: (i32, i32),
+}
+
+impl Nucleus {
+    /// Largest distance of a drawn pixel from the centre.
+    fn reach(&self) -> f32 {
+        self.a.max(self.b) * 1.25 + 2.0
+    }
+}
+
+/// First and one-past-last pixel of [middle - reach, middle + reach] in the tile.
+fn span(middle: f32, reach: f32) -> std::ops::Range<usize> {
+    let side = SIDE as f32;
+    (middle - reach).clamp(0.0, side) as usize..(middle + reach + 1.0).clamp(0.0, side) as usize
+}
+
+impl Canvas {
+    pub(super) fn new() -> Self {
+        Self { left: 0.0, top: 0.0, h: vec![0.0; SIDE * SIDE], e: vec![0.0; SIDE * SIDE] }
+    }
+
+    /// Adds a nucleus. Amounts combine by maximum and by product, so that the
+    /// order of overlapping nuclei does not show.
+    pub(super) fn nucleus(&mut self, n: &Nucleus, texture: &Texture) {
+        let (cx, cy) = (n.x - self.left, n.y - self.top);
+        let reach = n.reach();
+        let columns = span(cx, reach);
+        if columns.is_empty() {
+            return;
+        }
+        let sharp = (0.36 * n.a.min(n.b)).max(0.5);
+        let (ca, sa) = (n.direction.0 / n.a, n.direction.1 / n.a);
+        let (cb, sb) = (n.direction.0 / n.b, n.direction.1 / n.b);
+        let phase_x = n.phase.0 + self.left as i32;
+        let phase_y = n.phase.1 + self.top as i32;
+        for row in span(cy, reach) {
+            let dy = row as f32 - cy;
+            let line = row * SIDE;
+            for column in columns.clone() {
+                let dx = column as f32 - cx;
+                let u = dx * ca + dy * sa;
+                let v = dy * cb - dx * sb;
+                let square = u * u + v * v;
+                let bent = square
+                    + n.bend * (v * v - 0.4 * u * u) * v
+                    + n.lobes * u * (u * u - 3.0 * v * v);
+                let cover = ((1.0 - bent) * sharp + 0.5).min(1.0);
+                if cover <= 0.0 || square > 1.5 {
+                    continue;
+                }
+                let q = bent.clamp(0.0, 1.0);
+                let clump = texture.at(column as i32 + phase_x, row as i32 + phase_y);
+                let density = n.core + (n.rim - n.core) * q * q * q + n.clumps * clump;
+                let at = line + column;
+                self.h[at] = self.h[at].max(density * cover);
+                self.e[at] *= 1.0 - 0.45 * cover;
+            }
+        }
+    }
+
+    /// Applies `change(h, e, distance)` where `distance` from the middle of an
+    /// ellipse, in units of its radius, is below `limit`.
+    pub(super) fn ellipse(
+        &mut self,
+        centre: (f32, f32),
+        axes: (f32, f32),
+        direction: (f32, f32),
+        limit: f32,
+        mut change: impl FnMut(&mut f32, &mut f32, f32),
+    ) {
+        let (cx, cy) = (centre.0 - self.left, centre.1 - self.top);
+        let reach = axes.0.max(axes.1) * limit + 1.0;
+        for row in span(cy, reach) {
+            for column in span(cx, reach) {
+                let (dx, dy) = (column as f32 - cx, row as f32 - cy);
+                let u = (dx * direction.0 + dy * direction.1) / axes.0;
+                let v = (dy * direction.0 - dx * direction.1) / axes.1;
+                let distance = (u * u + v * v).sqrt();
+                if distance < limit {
+                    let at = row * SIDE + column;
+                    change(&mut self.h[at], &mut self.e[at], distance);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! A folder of synthetic slides with their truth.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::asap_xml::{self, Polygon};
+use super::lesions::{LesionClass, trace};
+use super::noise::mix;
+use super::pyramid;
+use super::render::Scene;
+use crate::staged::{self, StageError, StagedFile};
+
+/// What to make.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cohort {
+    /// Number of slides.
+    pub slides: u32,
+    /// Everything follows from this number.
+    pub seed: u64,
+    /// Width of every slide, px, 1,000 to 100,000.
+    pub width_px: u32,
+    /// Height of every slide, px, 1,000 to 100,000.
+    pub height_px: u32,
+    /// Resolution, um per px, 0.1 to 2.
+    pub um_per_px: f64,
+    /// Share of slides with metastases, 0 to 1.
+    pub tumor_fraction: f64,
+    /// Drawing threads; the result does not depend on them.
+    pub threads: usize,
+    /// Make files again that exist.
+    pub force: bool,
+}
+
+/// One slide as made, or as found complete.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Made {
+    /// File stem, for example `demo_tumor_001`.
+    pub name: String,
+    /// The slide.
+    pub slide: PathBuf,
+    /// The outlines of its lesions, on tumour slides.
+    pub truth: Option<PathBuf>,
+    /// Class and longest diameter (um) of each lesion.
+    pub lesions: Vec<(LesionClass, f32)>,
+    /// True when the files existed and were left alone.
+    pub kept: bool,
+}
+
+/// A cohort could not be made.
+#[derive(Debug, Error)]
+pub enum SynthError {
+    /// A setting is out of range.
+    #[error("{setting} is {found}; it must be {expected}")]
+    Setting {
+        /// The setting's name.
+        setting: &'static str,
+        /// Its value.
+        found: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// The folder holds slides made with other settings.
+    #[error(
+        "{}: slides of other settings are here ({found}), wanted ({wanted}); choose another --out, or --force to replace them",
+        path.display()
+    )]
+    OtherSettings {
+        /// The settings file.
+        path: PathBuf,
+        /// The settings in it.
+        found: String,
+        /// The settings asked for.
+        wanted: String,
+    },
+    /// A slide could not be written.
+    #[error("{}: cannot write the slide: {source}; free space or choose another --out, then run the same command again", path.display())]
+    Slide {
+        /// The slide.
+        path: PathBuf,
+        /// What the system or the encoder said.
+        source: io::Error,
+    },
+    /// A file could not be read.
+    #[error("{}: cannot read it: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A small file could not be written.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+}
+
+impl Cohort {
+    fn check(&self) -> Result<(), SynthError> {
+        let fail = |setting, found: String, expected| {
+            Err(SynthError::Setting { setting, found, expected })
+        };
+        let sides = 1_000..=100_000;
+        match self {
+            c if c.slides == 0 => fail("slides", "0".into(), "at least 1"),
+            c if !sides.contains(&c.width_px) => {
+                fail("width", c.width_px.to_string(), "1000 to 100000 px")
+            }
+            c if !sides.contains(&c.height_px) => {
+                fail("height", c.height_px.to_string(), "1000 to 100000 px")
+            }
+            c if !(0.1..=2.0).contains(&c.um_per_px) => {
+                fail("mpp", c.um_per_px.to_string(), "0.1 to 2 um per px")
+            }
+            c if !(0.0..=1.0).contains(&c.tumor_fraction) => {
+                fail("tumor-fraction", c.tumor_fraction.to_string(), "0 to 1")
+            }
+            c if c.threads == 0 => fail("threads", "0".into(), "at least 1"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether slide `number` (from 1) has metastases: spread evenly, first ones first.
+    fn is_tumor(&self, number: u32) -> bool {
+        let upto = |n: u32| (f64::from(n) * self.tumor_fraction - 1e-9).ceil();
+        upto(number) > upto(number - 1)
+    }
+
+    fn name(&self, number: u32) -> String {
+        let kind = if self.is_tumor(number) { "tumor" } else { "normal" };
+        format!("demo_{kind}_{number:03}")
+    }
+
+    /// The settings that decide a slide's pixels, as kept in `synth.toml`.
+    fn settings(&self) -> String {
+        format!(
+            "seed = {}\nwidth = {}\nheight = {}\nmpp = {:?}\ntumor_fraction = {:?}\n",
+            self.seed, self.width_px, self.height_px, self.um_per_px, self.tumor_fraction
+        )
+    }
+
+    /// Refuses a folder made with other settings; notes those of this one.
+    fn claim(&self, out: &Path) -> Result<(), SynthError> {
+        let path = out.join("synth.toml");
+        let wanted = self.settings();
+        match fs::read_to_string(&path) {
+            Ok(text) => {
+                let found: String = text
+                    .lines()
+                    .filter(|line| !line.starts_with('#'))
+                    .flat_map(|line| [line, "\n"])
+                    .collect();
+                if found != wanted && !self.force {
+                    let one_line = |text: &str| text.trim().replace('\n', ", ");
+                    let (found, wanted) = (one_line(&found), one_line(&wanted));
+                    return Err(SynthError::OtherSettings { path, found, wanted });
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(SynthError::Read { path, source }),
+        }
+        let version = env!("CARGO_PKG_VERSION");
+        staged::write(&path, format!("# made by slidegrid synth {version}\n{wanted}").as_bytes())?;
+        Ok(())
+    }
+
+    fn make_slide(&self, out: &Path, number: u32) -> Result<Made, SynthError> {
+        let name = self.name(number);
+        let tumor = self.is_tumor(number);
+        let slide = out.join("slides").join(format!("{name}.tif"));
+        let truth = tumor.then(|| out.join("truth").join(format!("{name}.xml")));
+        let seed = mix(self.seed ^ mix(u64::from(number)));
+        let scene = Scene::new(seed, self.width_px, self.height_px, self.um_per_px, tumor);
+        let lesions = &scene.anatomy.lesions;
+        let kept = !self.force && slide.exists() && truth.as_ref().is_none_or(|path| path.exists());
+        if !kept {
+            if let Some(path) = &truth {
+                staged::write(path, asap_xml::document(&self.polygons(&scene)).as_bytes())?;
+            }
+            let staged = StagedFile::new(&slide)?;
+            let description = format!(
+                "Synthetic lymph node, no patient: slidegrid synth, seed {}, slide {number}, {} um/px",
+                self.seed, self.um_per_px
+            );
+            let size = (self.width_px, self.height_px);
+            pyramid::write(staged.path(), &scene, size, self.um_per_px, &description, self.threads)
+                .map_err(|source| SynthError::Slide { path: slide.clone(), source })?;
+            staged.commit()?;
+        }
+        let lesions = lesions.iter().map(|lesion| (lesion.class(), lesion.diameter_um)).collect();
+        Ok(Made { name, slide, truth, lesions, kept })
+    }
+
+    /// The outlines of a slide's lesions, level-0 px.
+    fn polygons(&self, scene: &Scene) -> Vec<Polygon> {
+        #[expect(clippy::cast_possible_truncation, reason = "drawn with the same precision")]
+        let um_per_px = self.um_per_px as f32;
+        let to_px = |points: Vec<(f32, f32)>| {
+            points.into_iter().map(|(x, y)| (x / um_per_px, y / um_per_px)).collect::<Vec<_>>()
+        };
+        let mut polygons = Vec::new();
+        for (lesion, group) in scene.anatomy.lesions.iter().zip(["_0", "_1"].into_iter().cycle()) {
+            polygons.push(Polygon { group, points: to_px(trace(&lesion.outline, um_per_px)) });
+            if let Some(hole) = &lesion.hole {
+                polygons.push(Polygon { group: "_2", points: to_px(trace(hole, um_per_px)) });
+            }
+        }
+        polygons
+    }
+}
+
+/// `reference.csv`: one row per slide, as CAMELYON16's, with lesion counts.
+fn reference(all: &[Made]) -> String {
+    let mut csv = String::from("image,type,itc,micro,macro,largest_um\n");
+    for made in all {
+        let count = |class| made.lesions.iter().filter(|lesion| lesion.0 == class).count();
+        let largest = made.lesions.iter().map(|lesion| lesion.1).fold(0.0, f32::max);
+        csv += &format!(
+            "{},{},{},{},{},{largest:.0}\n",
+            made.name,
+            if made.truth.is_some() { "Tumor" } else { "Normal" },
+            count(LesionClass::Itc),
+            count(LesionClass::Micro),
+            count(LesionClass::Macro),
+        );
+    }
+    csv
+}
+
+/// Makes `cohort` below `out`: `slides/`, `truth/`, `synth.toml`. `done` hears of
+/// each slide. Slides that exist complete are kept unless `force`.
+///
+/// # Errors
+/// [`SynthError`] for settings out of range, a folder with slides of other
+/// settings, and files that cannot be written.
+pub fn make(
+    cohort: &Cohort,
+    out: &Path,
+    mut done: impl FnMut(&Made),
+) -> Result<Vec<Made>, SynthError> {
+    cohort.check()?;
+    cohort.claim(out)?;
+    let mut all = Vec::new();
+    for number in 1..=cohort.slides {
+        let made = cohort.make_slide(out, number)?;
+        done(&made);
+        all.push(made);
+    }
+    staged::write(&out.join("truth/reference.csv"), reference(&all).as_bytes())?;
+    Ok(all)
+}

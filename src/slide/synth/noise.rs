@@ -1,0 +1,166 @@
+//! Stateless noise: every value follows from a seed and a position alone, so
+//! that tiles can be drawn in any order, by any thread, with one result.
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "hashes keep the high half on purpose; positions fit i32 for slides of up to 2^24 px"
+)]
+
+/// Mixes `seed` with the integer position (`x`, `y`); all 64 bits are usable.
+pub(super) fn hash(seed: u64, x: i32, y: i32) -> u64 {
+    let position = (u64::from(x.cast_unsigned()) << 32) | u64::from(y.cast_unsigned());
+    mix(seed ^ mix(position))
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+pub(super) fn mix(value: u64) -> u64 {
+    let mut z = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// A short sequence of random numbers that starts at a hash.
+#[derive(Debug, Clone)]
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(super) fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        mix(self.0)
+    }
+
+    /// Uniform in [0, 1).
+    pub(super) fn unit(&mut self) -> f32 {
+        (self.bits() >> 40) as f32 / 16_777_216.0
+    }
+
+    /// Uniform in [`low`, `high`).
+    pub(super) fn within(&mut self, low: f32, high: f32) -> f32 {
+        low + (high - low) * self.unit()
+    }
+
+    /// True with probability `p`.
+    pub(super) fn chance(&mut self, p: f32) -> bool {
+        self.unit() < p
+    }
+
+    /// A random direction as (cosine, sine).
+    pub(super) fn direction(&mut self) -> (f32, f32) {
+        let angle = self.within(0.0, std::f32::consts::TAU);
+        (angle.cos(), angle.sin())
+    }
+}
+
+/// Hermite step: 0 below `low`, 1 above `high`, smooth between.
+pub(super) fn smoothstep(low: f32, high: f32, x: f32) -> f32 {
+    let t = ((x - low) / (high - low)).clamp(0.0, 1.0);
+    t * t * (3.0 - 2.0 * t)
+}
+
+pub(super) fn lerp(a: f32, b: f32, t: f32) -> f32 {
+    a + (b - a) * t
+}
+
+/// Value noise with lattice spacing 1, in [-1, 1], continuous in slope.
+pub(super) fn noise(seed: u64, x: f32, y: f32) -> f32 {
+    let (fx, fy) = (x.floor(), y.floor());
+    let (ix, iy) = (fx as i32, fy as i32);
+    let corner = |dx, dy| (hash(seed, ix + dx, iy + dy) >> 40) as f32 / 8_388_608.0 - 1.0;
+    let (tx, ty) = (x - fx, y - fy);
+    let (sx, sy) = (tx * tx * (3.0 - 2.0 * tx), ty * ty * (3.0 - 2.0 * ty));
+    lerp(lerp(corner(0, 0), corner(1, 0), sx), lerp(corner(0, 1), corner(1, 1), sx), sy)
+}
+
+/// Octaves of [`noise`], each twice as fine and half as strong; about [-1, 1].
+pub(super) fn fractal(seed: u64, x: f32, y: f32, octaves: u32) -> f32 {
+    let (mut sum, mut strength, mut scale, mut total) = (0.0, 1.0, 1.0, 0.0);
+    for octave in 0..octaves {
+        sum += strength * noise(seed ^ mix(u64::from(octave)), x * scale, y * scale);
+        total += strength;
+        strength *= 0.5;
+        scale *= 2.0;
+    }
+    sum * 1.3 / total
+}
+
+/// Side of a [`Texture`], a power of two.
+pub(super) const TEXTURE_SIDE: usize = 512;
+
+/// A periodic noise image, `[row, col]`, in about [-1, 1]: fine grain is looked
+/// up here because computing it for each pixel would dominate the time.
+#[derive(Debug)]
+pub(super) struct Texture(Vec<f32>);
+
+impl Texture {
+    /// `cell_px`: lattice spacing of the coarsest octave, a power of two.
+    pub(super) fn new(seed: u64, cell_px: usize, octaves: u32) -> Self {
+        let mut values = vec![0.0f32; TEXTURE_SIDE * TEXTURE_SIDE];
+        let mut strength = 1.0;
+        for octave in 0..octaves {
+            let cell = (cell_px >> octave).max(1);
+            let cells = TEXTURE_SIDE / cell;
+            let corner = |x: usize, y: usize| {
+                let bits = hash(seed ^ u64::from(octave), (x % cells) as i32, (y % cells) as i32);
+                (bits >> 40) as f32 / 8_388_608.0 - 1.0
+            };
+            for (at, value) in values.iter_mut().enumerate() {
+                let (x, y) = (at % TEXTURE_SIDE, at / TEXTURE_SIDE);
+                let (cx, cy) = (x / cell, y / cell);
+                let tx = smoothstep(0.0, 1.0, (x % cell) as f32 / cell as f32);
+                let ty = smoothstep(0.0, 1.0, (y % cell) as f32 / cell as f32);
+                let top = lerp(corner(cx, cy), corner(cx + 1, cy), tx);
+                let bottom = lerp(corner(cx, cy + 1), corner(cx + 1, cy + 1), tx);
+                *value += strength * lerp(top, bottom, ty);
+            }
+            strength *= 0.7;
+        }
+        Self(values)
+    }
+
+    /// The value at (`x`, `y`), wrapped around.
+    #[inline]
+    pub(super) fn at(&self, x: i32, y: i32) -> f32 {
+        let mask = TEXTURE_SIDE - 1;
+        let (x, y) = (x.cast_unsigned() as usize & mask, y.cast_unsigned() as usize & mask);
+        self.0[y * TEXTURE_SIDE + x]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_is_bounded_continuous_and_seeded() {
+        let mut differs = false;
+        for step in 0..2_000 {
+            let (x, y) = (step as f32 * 0.37 - 300.0, step as f32 * -0.21);
+            let here = noise(7, x, y);
+            assert!((-1.0..=1.0).contains(&here));
+            assert!((here - noise(7, x + 1e-3, y)).abs() < 0.01);
+            differs |= (here - noise(8, x, y)).abs() > 0.1;
+        }
+        assert!(differs);
+    }
+
+    #[test]
+    fn textures_wrap_without_a_seam() {
+        let texture = Texture::new(3, 8, 3);
+        let side = TEXTURE_SIDE as i32;
+        for at in 0..side {
+            assert_eq!(texture.at(at, 5), texture.at(at - side, 5 + side));
+            assert!((texture.at(side - 1, at) - texture.at(0, at)).abs() < 1.5);
+        }
+    }
+
+    #[test]
+    fn dice_are_uniform_enough() {
+        let mut dice = Dice::new(1);
+        let mean = (0..10_000).map(|_| dice.unit()).sum::<f32>() / 10_000.0;
+        assert!((mean - 0.5).abs() < 0.02, "{mean}");
+    }
+}

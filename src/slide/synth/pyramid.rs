@@ -1,0 +1,270 @@
+//! A whole slide in bounded memory: tiles are drawn in quad-tree order, and a
+//! parent is made as soon as its four children are.
+//!
+//! Memory: about 4 MB per thread, four encoded jobs per thread in flight, two
+//! 0.8 MB tiles per level and 12 bytes per tile: below 100 MB for 100,000 x
+//! 100,000 px with eight threads.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crossbeam_channel::{Receiver, bounded};
+use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
+
+use super::bigtiff::{BigTiff, Stored, TILE_PX, levels};
+use super::canvas::SIDE;
+use super::render::{Brush, Scene};
+
+const TILE_BYTES: usize = SIDE * SIDE * 3;
+const JPEG_QUALITY: u8 = 85;
+
+/// What a tile shows.
+enum Pixels {
+    Glass,
+    /// `[row, col, rgb]`, 512 x 512.
+    Drawn(Box<[u8]>),
+}
+
+/// An encoded tile, or nothing where only glass is to be seen.
+struct Encoded {
+    level: usize,
+    column: u32,
+    row: u32,
+    jpeg: Option<Vec<u8>>,
+}
+
+/// The four tiles of level 0 below one of level 1, and that one.
+struct Job {
+    tiles: Vec<Encoded>,
+    top: Pixels,
+}
+
+fn encode(rgb: &[u8]) -> Result<Vec<u8>, EncodingError> {
+    let mut jpeg = Vec::with_capacity(128 << 10);
+    let mut encoder = Encoder::new(&mut jpeg, JPEG_QUALITY);
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    let side = u16::try_from(TILE_PX).unwrap_or(u16::MAX);
+    encoder.encode(rgb, side, side, ColorType::Rgb)?;
+    Ok(jpeg)
+}
+
+/// Averages 2 x 2 pixels of up to four children (north-west, north-east,
+/// south-west, south-east) into their parent.
+fn reduce(children: &[Pixels; 4], background: [u8; 3]) -> Pixels {
+    if children.iter().all(|child| matches!(child, Pixels::Glass)) {
+        return Pixels::Glass;
+    }
+    let mut parent = vec![0u8; TILE_BYTES].into_boxed_slice();
+    let half = SIDE / 2;
+    for (number, child) in children.iter().enumerate() {
+        let (left, top) = (number % 2 * half, number / 2 * half);
+        for y in 0..half {
+            let start = ((top + y) * SIDE + left) * 3;
+            let out = parent[start..start + half * 3].as_chunks_mut::<3>().0;
+            let Pixels::Drawn(rgb) = child else {
+                out.fill(background);
+                continue;
+            };
+            let (upper, lower) = rgb[2 * y * SIDE * 3..][..2 * SIDE * 3].split_at(SIDE * 3);
+            let (upper, lower) = (upper.as_chunks::<6>().0, lower.as_chunks::<6>().0);
+            for ((pixel, a), b) in out.iter_mut().zip(upper).zip(lower) {
+                for c in 0..3 {
+                    let sum = u16::from(a[c])
+                        + u16::from(a[c + 3])
+                        + u16::from(b[c])
+                        + u16::from(b[c + 3]);
+                    pixel[c] = u8::try_from((sum + 2) >> 2).unwrap_or(u8::MAX);
+                }
+            }
+        }
+    }
+    Pixels::Drawn(parent)
+}
+
+/// What every thread needs to know.
+struct Plan<'a> {
+    scene: &'a Scene,
+    /// Tile columns and rows per level.
+    tiles: Vec<(u32, u32)>,
+    background: [u8; 3],
+}
+
+impl Plan<'_> {
+    fn exists(&self, level: usize, column: u32, row: u32) -> bool {
+        self.tiles.get(level).is_some_and(|&(columns, rows)| column < columns && row < rows)
+    }
+
+    /// Whether level 0 has a tile below this one (which itself may not exist,
+    /// halves being rounded down).
+    fn has_leaf(&self, level: usize, column: u32, row: u32) -> bool {
+        self.exists(0, column << level, row << level)
+    }
+
+    fn encoded(
+        &self,
+        level: usize,
+        column: u32,
+        row: u32,
+        pixels: &Pixels,
+    ) -> Result<Encoded, EncodingError> {
+        let jpeg = match pixels {
+            Pixels::Glass => None,
+            Pixels::Drawn(rgb) => Some(encode(rgb)?),
+        };
+        Ok(Encoded { level, column, row, jpeg })
+    }
+
+    /// Draws and encodes what is below (`column`, `row`) of level 1.
+    fn job(&self, column: u32, row: u32, brush: &mut Brush) -> Result<Job, EncodingError> {
+        let mut tiles = Vec::with_capacity(5);
+        let mut children = [const { Pixels::Glass }; 4];
+        for (child, (dx, dy)) in children.iter_mut().zip([(0, 0), (1, 0), (0, 1), (1, 1)]) {
+            let (x, y) = (2 * column + dx, 2 * row + dy);
+            if !self.exists(0, x, y) {
+                continue;
+            }
+            let mut rgb = vec![0u8; TILE_BYTES].into_boxed_slice();
+            if self.scene.draw(x, y, brush, &mut rgb) {
+                *child = Pixels::Drawn(rgb);
+            }
+            tiles.push(self.encoded(0, x, y, child)?);
+        }
+        let top = reduce(&children, self.background);
+        if self.exists(1, column, row) {
+            tiles.push(self.encoded(1, column, row, &top)?);
+        }
+        Ok(Job { tiles, top })
+    }
+
+    /// The jobs in the order in which a walk of the quad-tree meets them.
+    fn jobs(&self) -> Vec<(u32, u32)> {
+        let mut found = Vec::new();
+        self.collect(self.tiles.len(), 0, 0, &mut found);
+        found
+    }
+
+    fn collect(&self, level: usize, column: u32, row: u32, found: &mut Vec<(u32, u32)>) {
+        if !self.has_leaf(level, column, row) {
+        } else if level == 1 {
+            found.push((column, row));
+        } else {
+            for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+                self.collect(level - 1, 2 * column + dx, 2 * row + dy, found);
+            }
+        }
+    }
+}
+
+/// The one who writes: takes jobs in order, makes the upper levels.
+struct Writer<'a> {
+    plan: &'a Plan<'a>,
+    tiff: BigTiff,
+    glass_jpeg: Vec<u8>,
+    glass: Option<Stored>,
+    results: Receiver<(usize, Result<Job, EncodingError>)>,
+    tokens: crossbeam_channel::Sender<()>,
+    early: BTreeMap<usize, Result<Job, EncodingError>>,
+    next: usize,
+}
+
+impl Writer<'_> {
+    fn put(&mut self, tile: &Encoded) -> io::Result<()> {
+        let stored = match (&tile.jpeg, self.glass) {
+            (Some(jpeg), _) => self.tiff.store(jpeg)?,
+            (None, Some(glass)) => glass,
+            (None, None) => {
+                let glass = self.tiff.store(&self.glass_jpeg)?;
+                self.glass = Some(glass);
+                glass
+            }
+        };
+        self.tiff.place(tile.level, tile.column, tile.row, stored);
+        Ok(())
+    }
+
+    fn next_job(&mut self) -> io::Result<Job> {
+        while !self.early.contains_key(&self.next) {
+            let (number, job) = self.results.recv().map_err(io::Error::other)?;
+            self.early.insert(number, job);
+        }
+        let job = self.early.remove(&self.next).ok_or_else(|| io::Error::other("job lost"))?;
+        self.next += 1;
+        // A drawn job makes room for another; nobody may be left to take it.
+        let _ = self.tokens.send(());
+        job.map_err(io::Error::other)
+    }
+
+    /// Writes everything below a node, then the node, and returns its pixels.
+    fn visit(&mut self, level: usize, column: u32, row: u32) -> io::Result<Pixels> {
+        if !self.plan.has_leaf(level, column, row) {
+            return Ok(Pixels::Glass);
+        }
+        if level == 1 {
+            let job = self.next_job()?;
+            job.tiles.iter().try_for_each(|tile| self.put(tile))?;
+            return Ok(job.top);
+        }
+        let mut children = [const { Pixels::Glass }; 4];
+        for (child, (dx, dy)) in children.iter_mut().zip([(0, 0), (1, 0), (0, 1), (1, 1)]) {
+            *child = self.visit(level - 1, 2 * column + dx, 2 * row + dy)?;
+        }
+        let pixels = reduce(&children, self.plan.background);
+        if self.plan.exists(level, column, row) {
+            let tile = self.plan.encoded(level, column, row, &pixels).map_err(io::Error::other)?;
+            self.put(&tile)?;
+        }
+        Ok(pixels)
+    }
+}
+
+/// Draws `scene` (`width` x `height` px) into `path` with `threads` threads. The
+/// bytes do not depend on `threads`.
+pub(super) fn write(
+    path: &Path,
+    scene: &Scene,
+    (width, height): (u32, u32),
+    um_per_px: f64,
+    description: &str,
+    threads: usize,
+) -> io::Result<()> {
+    let tiff = BigTiff::create(path, levels(width, height))?;
+    let tiles = tiff.levels().iter().map(|level| (level.columns(), level.rows())).collect();
+    let background = scene.stain.background();
+    let plan = Plan { scene, tiles, background };
+    let jobs = plan.jobs();
+    let next = AtomicUsize::new(0);
+    let in_flight = 4 * threads;
+    // As many tokens as jobs may be in flight: memory stays bounded however
+    // unequal the jobs are. Room for all, so that the writer never waits.
+    let (tokens, permits) = bounded(in_flight + jobs.len());
+    for _ in 0..in_flight {
+        let _ = tokens.send(());
+    }
+    let (sender, results) = bounded(in_flight);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            let (plan, jobs, next) = (&plan, &jobs, &next);
+            let (permits, sender) = (permits.clone(), sender.clone());
+            scope.spawn(move || {
+                let mut brush = Brush::new();
+                while permits.recv().is_ok() {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(&(column, row)) = jobs.get(number) else { break };
+                    if sender.send((number, plan.job(column, row, &mut brush))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop((sender, permits));
+        let glass_jpeg = encode(&background.repeat(SIDE * SIDE)).map_err(io::Error::other)?;
+        let early = BTreeMap::new();
+        let mut writer =
+            Writer { plan: &plan, tiff, glass_jpeg, glass: None, results, tokens, early, next: 0 };
+        // One level above the last: its single node holds the whole tree.
+        writer.visit(plan.tiles.len(), 0, 0)?;
+        writer.tiff.finish(um_per_px, description)
+    })
+}
