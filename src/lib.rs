@@ -1,13 +1,51 @@
-//! slidegrid
+//! Whole-slide images to pixelwise heatmaps on clusters of ordinary CPUs.
+//!
+//! The flow, and where it lives:
+//!
+//! ```text
+//! slide ──[slide]──> thumbnail ──[tissue]──> mask ──[geometry]──> blocks, groups
+//!   │                                                                  │
+//!   └───────────[split]──> patches/<slide>.h5 [patches] <──────────────┘
+//!                                │
+//! [jobs] lookup.csv: task ──> slide, group
+//!                                │
+//!        [predict] windows ──[model]──> scores/<slide>/t<k>.h5 [scores]
+//!                                │
+//!        [stitch] ──[heatmap]──> heatmaps/<slide>.{h5,png,npy} [export]
+//! ```
+//!
+//! What always holds:
+//! - A file that exists is complete ([`staged`]). Whether a task is done is
+//!   answered by its file.
+//! - A lattice point is scored iff its pixel lies in a tissue tile, by exactly
+//!   one patch ([`geometry::lattice`]). So block size, group size, batch,
+//!   threads and engine do not change a heatmap, and a coarser stride is a
+//!   finer one subsampled.
+//! - [`geometry`], [`tissue`] and [`heatmap`] know nothing of files, formats
+//!   and libraries (`tests/purity.rs` holds them to it).
+
+#![cfg_attr(test, expect(clippy::cast_possible_truncation, reason = "tests count small numbers"))]
+
 pub mod cli;
+pub mod config;
 pub mod export;
 pub mod geometry;
 pub mod hdf5_file;
 pub mod heatmap;
+pub mod jobs;
 pub mod model;
 pub mod patches;
+pub mod predict;
+pub mod process;
+pub mod progress;
+pub mod run_dir;
 pub mod scores;
 pub mod slide;
+pub mod split;
 pub mod staged;
+pub mod stitch;
 pub mod threads;
 pub mod tissue;
+
+/// Program and version, written into every file.
+pub const WRITER: &str = concat!("slidegrid ", env!("CARGO_PKG_VERSION"));

@@ -1,1 +1,14 @@
-fn main() {}
+//! `slidegrid master` under its short name, for the cluster scripts.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use slidegrid::cli::{self, MasterArgs};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = MasterArgs::parse();
+    cli::report(|| args.run())
+}

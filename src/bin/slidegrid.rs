@@ -1,25 +1,14 @@
-//! slidegrid
-use clap::{Parser, Subcommand};
-use slidegrid::cli::synth;
+//! The umbrella program.
 
-#[derive(Parser)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
+use std::process::ExitCode;
 
-#[derive(Subcommand)]
-enum Command {
-    Synth(synth::Args),
-}
+use clap::Parser;
+use slidegrid::cli::{self, Cli};
 
-fn main() -> std::process::ExitCode {
-    let Command::Synth(args) = Cli::parse().command;
-    match synth::run(&args) {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            std::process::ExitCode::from(4)
-        }
-    }
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    cli::report(|| cli::run(&cli))
 }

@@ -1,2 +1,108 @@
-//! Arguments and output of the commands.
-pub mod synth;
+//! The command line: arguments, error report, exit codes.
+//!
+//! Commands live here and do no work of their own: they read the
+//! configuration, call the stages and say what became of it. Results go to
+//! stdout, everything else to stderr.
+
+mod failure;
+mod inputs;
+mod master;
+mod options;
+mod predict;
+mod run;
+mod split;
+mod status;
+mod stitch;
+mod synth;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub use failure::{Exit, Failure};
+pub use master::MasterArgs;
+pub use predict::PredictArgs;
+pub use split::SplitArgs;
+pub use stitch::StitchArgs;
+
+/// Whole-slide images to pixelwise heatmaps on clusters of ordinary CPUs.
+#[derive(Debug, Parser)]
+#[command(name = "slidegrid", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  slidegrid synth --out demo --slides 2 --seed 1
+  slidegrid run --config demo/quickstart.toml --run run demo/slides
+  slidegrid status --run run
+
+Exit codes: 0 done, 1 bug, 2 usage, 3 configuration, 4 input, 5 partial
+(some slides or patches failed; the rest is done and the failures are listed).";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write synthetic slides with truth, and demo models, to try everything on.
+    Synth(synth::Args),
+    /// Take slides to heatmaps: split, plan, predict and stitch in one go.
+    Run(run::RunArgs),
+    /// Find tissue, tile it and write grouped patches, one HDF5 file a slide.
+    Split(SplitArgs),
+    /// Number the groups of all slides as tasks: the look-up table.
+    Master(MasterArgs),
+    /// Score the windows of a group with the network.
+    Predict(PredictArgs),
+    /// Assemble the scores of a slide into its heatmap.
+    Stitch(StitchArgs),
+    /// Say what of a run is done, missing or failed, and why.
+    Status(status::StatusArgs),
+    /// Print a completion script for a shell.
+    ///
+    /// For bash: slidegrid completions bash > ~/.local/share/bash-completion/completions/slidegrid
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// Runs a command of the umbrella program.
+///
+/// # Errors
+/// [`Failure`] with its exit code.
+pub fn run(cli: &Cli) -> Result<Exit, Failure> {
+    match &cli.command {
+        Command::Synth(args) => Ok(synth::run(args).map(|()| Exit::Done)?),
+        Command::Run(args) => run::run(args),
+        Command::Split(args) => args.run(),
+        Command::Master(args) => args.run(),
+        Command::Predict(args) => args.run(),
+        Command::Stitch(args) => args.run(),
+        Command::Status(args) => status::run(args),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                *shell,
+                &mut Cli::command(),
+                "slidegrid",
+                &mut std::io::stdout(),
+            );
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Runs `command` and turns what becomes of it into an exit code, printing
+/// failures once, to stderr.
+pub fn report(command: impl FnOnce() -> Result<Exit, Failure>) -> ExitCode {
+    match command() {
+        Ok(exit) => exit.code(),
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.exit().code()
+        }
+    }
+}

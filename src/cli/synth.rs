@@ -74,7 +74,7 @@ pub struct Args {
 ///
 /// # Errors
 /// [`SynthError`] as [`make`] gives it.
-pub fn run(args: &Args) -> Result<(), SynthError> {
+pub(super) fn run(args: &Args) -> Result<(), SynthError> {
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
     let cohort = Cohort {
         slides: args.slides,

@@ -261,6 +261,15 @@ impl HeatmapWriter {
     }
 }
 
+/// Reads the attributes of a heatmap file alone.
+///
+/// # Errors
+/// [`FormatError`] when it is missing, damaged, foreign or newer.
+pub fn read_heatmap_meta(path: &Path) -> Result<HeatmapMeta, FormatError> {
+    let file = hdf5_file::open(path)?;
+    HeatmapMeta::get(&Attributes::new(path, &file))
+}
+
 /// Reads attributes and the positive class's heatmap, `[rows, cols]`.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! The working plane: the slide at the model's resolution.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Largest ratio between model and slide resolution taken for "the same":
@@ -7,13 +8,46 @@ use thiserror::Error;
 /// less would blur every pixel for nothing.
 pub const SAME_RESOLUTION: f64 = 0.02;
 
-/// The resolution a run works at.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The resolution a run works at; in files a number or the word `level0`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawTarget", into = "RawTarget")]
 pub enum TargetMpp {
     /// The slide's own finest level, whatever its resolution.
     Level0,
     /// Micrometres per pixel.
     Um(f64),
+}
+
+/// As written in files.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum RawTarget {
+    Um(f64),
+    Word(String),
+}
+
+impl TryFrom<RawTarget> for TargetMpp {
+    type Error = String;
+
+    fn try_from(raw: RawTarget) -> Result<Self, String> {
+        match raw {
+            RawTarget::Um(um) if um.is_finite() && um > 0.0 => Ok(Self::Um(um)),
+            RawTarget::Um(um) => Err(format!("mpp is {um}, expected micrometres per px above 0")),
+            RawTarget::Word(word) if word == "level0" => Ok(Self::Level0),
+            RawTarget::Word(word) => {
+                Err(format!("mpp is \"{word}\", expected a number or \"level0\""))
+            }
+        }
+    }
+}
+
+impl From<TargetMpp> for RawTarget {
+    fn from(target: TargetMpp) -> Self {
+        match target {
+            TargetMpp::Um(um) => Self::Um(um),
+            TargetMpp::Level0 => Self::Word("level0".to_owned()),
+        }
+    }
 }
 
 /// Why a slide has no working plane.

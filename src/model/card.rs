@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::geometry::plane::TargetMpp;
+
 /// Order of the input's axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -45,24 +47,6 @@ pub enum Activation {
     Softmax,
     /// Sigmoid of each output.
     Sigmoid,
-}
-
-/// Resolution of the working plane.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum TargetMpp {
-    /// Micrometres per working px.
-    Um(f64),
-    /// The slide's own level 0, whatever its resolution.
-    Level0(Level0),
-}
-
-/// The word `level0`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level0 {
-    /// The word `level0`.
-    Level0,
 }
 
 /// A validated model card.
@@ -316,7 +300,7 @@ activation = "softmax"
         assert_eq!(card.mpp, TargetMpp::Um(0.25));
         assert_eq!(card.positive_index(), 1);
         let level0 = ModelCard::from_toml(&GOOD.replace("0.25", "\"level0\"")).unwrap();
-        assert_eq!(level0.mpp, TargetMpp::Level0(Level0::Level0));
+        assert_eq!(level0.mpp, TargetMpp::Level0);
     }
 
     #[test]

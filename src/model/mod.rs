@@ -19,7 +19,7 @@ mod ort_library;
 mod tract;
 mod wsinfer;
 
-pub use card::{Activation, CardError, Channels, Layout, Level0, ModelCard, Range, TargetMpp};
+pub use card::{Activation, CardError, Channels, Layout, ModelCard, Range};
 pub use check::{Mismatch, check_card};
 pub use engine::{Engine, EngineChoice, EngineError, Selected, Session, select};
 pub use graph::{Dim, Dtype, GraphError, GraphFacts, NodeFacts, TensorFacts};

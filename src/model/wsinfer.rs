@@ -5,7 +5,8 @@
 
 use serde::Deserialize;
 
-use super::card::{Activation, CardError, Channels, Layout, ModelCard, Range, TargetMpp};
+use super::card::{Activation, CardError, Channels, Layout, ModelCard, Range};
+use crate::geometry::plane::TargetMpp;
 
 #[derive(Debug, Deserialize)]
 struct RawConfig {

@@ -5,6 +5,6 @@ mod reader;
 mod schema;
 mod writer;
 
-pub use reader::{Scores, read_scores};
+pub use reader::{Scores, read_scores, read_scores_meta};
 pub use schema::{FORMAT, ScoresMeta, VERSION};
 pub use writer::write_scores;

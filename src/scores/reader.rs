@@ -21,6 +21,15 @@ pub struct Scores {
     pub score: Array2<f32>,
 }
 
+/// Reads the attributes of `path` alone.
+///
+/// # Errors
+/// [`FormatError`] when it is missing, damaged, foreign or newer.
+pub fn read_scores_meta(path: &Path) -> Result<ScoresMeta, FormatError> {
+    let file = hdf5_file::open(path)?;
+    ScoresMeta::get(&Attributes::new(path, &file))
+}
+
 /// Reads `path` and checks its counts.
 ///
 /// # Errors

@@ -1,0 +1,83 @@
+//! SLIDE arguments: files, folders and lists of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Exit, Failure};
+use crate::progress::Progress;
+use crate::slide::is_slide_name;
+
+/// Suffixes of list files: one path a line, `#` starts a comment.
+const LISTS: [&str; 3] = ["txt", "list", "lst"];
+
+/// Slides in the order given; folders in order of name.
+///
+/// A file that does not exist is kept: it becomes a failed slide of its own
+/// and stops no other.
+pub(super) fn expand(given: &[PathBuf], progress: &Progress) -> Result<Vec<PathBuf>, Failure> {
+    let mut slides = Vec::new();
+    for path in given {
+        if path.is_dir() {
+            slides.extend(slides_in(path, progress)?);
+        } else if LISTS.iter().any(|suffix| path.extension().is_some_and(|e| e == *suffix)) {
+            slides.extend(listed(path)?);
+        } else {
+            slides.push(path.clone());
+        }
+    }
+    Ok(slides)
+}
+
+fn slides_in(folder: &Path, progress: &Progress) -> Result<Vec<PathBuf>, Failure> {
+    let unreadable = |e| input(format!("{}: cannot list the folder: {e}", folder.display()));
+    let mut files = Vec::new();
+    let mut ignored = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if is_slide_name(&path) && path.is_file() {
+            files.push(path);
+        } else if path.is_file() {
+            ignored.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        }
+    }
+    files.sort();
+    ignored.sort();
+    if !ignored.is_empty() {
+        progress.note(&format!(
+            "{}: {} files do not have a slide's suffix and are left out: {}",
+            folder.display(),
+            ignored.len(),
+            ignored.join(", ")
+        ));
+    }
+    if files.is_empty() {
+        return Err(input(format!(
+            "{}: no slides in this folder; expected files such as .svs, .tif, .ndpi, .mrxs",
+            folder.display()
+        )));
+    }
+    Ok(files)
+}
+
+fn listed(list: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let text = fs::read_to_string(list)
+        .map_err(|e| input(format!("{}: cannot read the list of slides: {e}", list.display())))?;
+    let base = list.parent().unwrap_or(Path::new("."));
+    let slides: Vec<PathBuf> = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim())
+        .filter(|line| !line.is_empty())
+        .map(|line| base.join(line))
+        .collect();
+    if slides.is_empty() {
+        return Err(input(format!(
+            "{}: the list names no slides; expected one path a line",
+            list.display()
+        )));
+    }
+    Ok(slides)
+}
+
+fn input(message: String) -> Failure {
+    Failure::new(Exit::Input, message)
+}

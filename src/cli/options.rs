@@ -1,0 +1,122 @@
+//! Options that several commands share.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Failure;
+use crate::config::{Config, RunConfig};
+use crate::model::{self, EngineChoice, Selected};
+use crate::progress::Progress;
+use crate::run_dir::RunDir;
+use crate::threads::{Threads, worker_count};
+
+/// Which run, and how it is made.
+#[derive(Debug, Args)]
+pub(super) struct RunOptions {
+    /// Run directory: everything a run writes is in here.
+    #[arg(long, value_name = "DIR")]
+    pub(super) run: PathBuf,
+
+    /// Configuration file; needed once, later stages read DIR/run.toml.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// Set a configuration key, for example --set predict.stride=64.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    pub(super) set: Vec<String>,
+
+    /// No progress, only warnings and errors.
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+impl RunOptions {
+    pub(super) fn dir(&self) -> RunDir {
+        RunDir::new(&self.run)
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        Progress::on_stderr(self.quiet)
+    }
+
+    /// The configuration given, settled as the run's; without one, the run's.
+    pub(super) fn settle(&self) -> Result<RunConfig, Failure> {
+        let config = match &self.config {
+            Some(file) => {
+                let config = Config::read(file, &self.set)?;
+                RunConfig::resolve(config, &file.display().to_string())?
+            }
+            None => self.with_overrides(RunConfig::read(&self.run)?)?,
+        };
+        config.settle(&self.run)?;
+        Ok(config)
+    }
+
+    fn with_overrides(&self, config: RunConfig) -> Result<RunConfig, Failure> {
+        if self.set.is_empty() {
+            return Ok(config);
+        }
+        let text = toml::to_string(&config.config).expect("a configuration is a plain table");
+        let base = std::path::Path::new("/");
+        let changed = Config::parse(&text, "run.toml with --set", base, &self.set)?;
+        Ok(RunConfig::resolve(changed, "run.toml with --set")?)
+    }
+}
+
+/// How many cores.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct ThreadOptions {
+    /// Worker threads; default: SLURM_CPUS_PER_TASK, NSLOTS, or what the
+    /// machine, its cgroup and its affinity allow.
+    #[arg(long, value_name = "T")]
+    pub(super) threads: Option<usize>,
+}
+
+impl ThreadOptions {
+    pub(super) fn count(&self, configured: Option<usize>, progress: &Progress) -> usize {
+        let threads: Threads =
+            worker_count(self.threads.or(configured), &|name| std::env::var(name).ok());
+        if let Some(warning) = &threads.warning {
+            progress.note(&format!("warning: {warning}"));
+        }
+        threads.count
+    }
+}
+
+/// Which engine runs the network.
+#[derive(Debug, Clone, Args)]
+pub(super) struct EngineOptions {
+    /// Inference engine: auto takes onnxruntime when it is found.
+    #[arg(long, value_name = "auto|tract|ort")]
+    pub(super) engine: Option<EngineChoice>,
+
+    /// libonnxruntime to load; default: $SLIDEGRID_ORT, $ORT_DYLIB_PATH, an
+    /// installed Python package, the system's.
+    #[arg(long, value_name = "FILE")]
+    pub(super) ort_library: Option<PathBuf>,
+
+    /// Windows a run of the network; default: what suits the engine.
+    #[arg(long, value_name = "N")]
+    pub(super) batch: Option<usize>,
+}
+
+impl EngineOptions {
+    /// These options over those of the configuration.
+    pub(super) fn over(&self, config: &mut RunConfig) {
+        let keys = &mut config.config.predict;
+        keys.engine = self.engine.unwrap_or(keys.engine);
+        keys.batch = self.batch.filter(|&batch| batch > 0).or(keys.batch);
+        if self.ort_library.is_some() {
+            keys.ort_library.clone_from(&self.ort_library);
+        }
+    }
+}
+
+/// Finds the engine and says which it is.
+pub(super) fn select_engine(config: &RunConfig, progress: &Progress) -> Result<Selected, Failure> {
+    let keys = &config.config.predict;
+    let selected = model::select(keys.engine, keys.ort_library.as_deref())?;
+    progress.note(&selected.reason);
+    Ok(selected)
+}

@@ -1,0 +1,204 @@
+//! `slidegrid predict`
+
+use std::path::Path;
+
+use clap::{Args, Parser};
+
+use super::options::{EngineOptions, RunOptions, ThreadOptions, select_engine};
+use super::{Exit, Failure};
+use crate::config::RunConfig;
+use crate::jobs::lookup::{Lookup, LookupError};
+use crate::predict::{GroupOutcome, PredictError, Predictor};
+use crate::progress::Progress;
+use crate::run_dir::RunDir;
+use crate::staged;
+
+/// Score the windows of a group with the network.
+///
+/// Writes RUN/scores/<slide>/t<k>.h5. Groups that are done are left alone, so
+/// running it again does what is missing.
+#[derive(Debug, Parser)]
+#[command(
+    name = "predict",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  slidegrid predict --run run --all
+  slidegrid predict --run run --slide tumor_001 --group 3 --threads 7
+  slidegrid predict --run run --task 118     task 118 of run/lookup.csv, as an array job does"
+)]
+pub struct PredictArgs {
+    #[command(flatten)]
+    options: RunOptions,
+
+    #[command(flatten)]
+    what: What,
+
+    /// Distance between scored points, working px; must be the run's once
+    /// there are scores.
+    #[arg(long, value_name = "S")]
+    stride: Option<u32>,
+
+    #[command(flatten)]
+    threads: ThreadOptions,
+
+    #[command(flatten)]
+    engine: EngineOptions,
+}
+
+#[derive(Debug, Args)]
+#[group(skip)]
+struct What {
+    /// This task of lookup.csv, counted from 1.
+    #[arg(long, value_name = "N", required_unless_present_any = ["slide", "all"], conflicts_with_all = ["slide", "group", "all"])]
+    task: Option<usize>,
+
+    /// This slide, all its groups unless --group.
+    #[arg(long, value_name = "NAME", conflicts_with = "all")]
+    slide: Option<String>,
+
+    /// This group of the slide, counted from 1.
+    #[arg(long, value_name = "K", requires = "slide")]
+    group: Option<usize>,
+
+    /// Every group of the run.
+    #[arg(long)]
+    all: bool,
+}
+
+impl PredictArgs {
+    /// Scores the groups.
+    ///
+    /// # Errors
+    /// [`Failure`] when nothing can be done; failed groups are listed.
+    pub fn run(&self) -> Result<Exit, Failure> {
+        let (run, progress) = (self.options.dir(), self.options.progress());
+        let mut config = self.options.settle()?;
+        if let Some(stride) = self.stride {
+            config = with_stride(&run, config, stride)?;
+        }
+        self.engine.over(&mut config);
+        let lookup = Lookup::read(&run)?;
+        let groups = self.what.groups(&run, &lookup)?;
+        predict_all(&run, &config, &groups, &self.threads, &progress)
+    }
+}
+
+impl What {
+    fn groups(&self, run: &RunDir, lookup: &Lookup) -> Result<Vec<(String, usize)>, LookupError> {
+        let path = run.lookup_csv();
+        if let Some(task) = self.task {
+            let found = lookup.find(task);
+            let (slide, group) =
+                found.ok_or(LookupError::Task { path, task, tasks: lookup.tasks() })?;
+            return Ok(vec![(slide.to_owned(), group)]);
+        }
+        let Some(slide) = &self.slide else { return Ok(every_group(lookup)) };
+        let row = lookup.of_slide(slide).ok_or_else(|| LookupError::Slide {
+            path: path.clone(),
+            problem: format!("no slide {slide} with groups; `slidegrid status` lists the slides"),
+        })?;
+        match self.group {
+            None => Ok((1..=row.groups).map(|group| (slide.clone(), group)).collect()),
+            Some(group) if (1..=row.groups).contains(&group) => Ok(vec![(slide.clone(), group)]),
+            Some(group) => Err(LookupError::Slide {
+                path,
+                problem: format!(
+                    "--group {group} is out of range: {slide} has {} groups, numbered from 1",
+                    row.groups
+                ),
+            }),
+        }
+    }
+}
+
+/// Every group of the run, in task order.
+pub(super) fn every_group(lookup: &Lookup) -> Vec<(String, usize)> {
+    let groups = |row: &crate::jobs::lookup::LookupRow| {
+        let name = row.name.clone();
+        (1..=row.groups).map(move |group| (name.clone(), group))
+    };
+    lookup.rows().iter().flat_map(groups).collect()
+}
+
+/// The run at another stride, as long as it has no scores.
+fn with_stride(run: &RunDir, mut config: RunConfig, stride: u32) -> Result<RunConfig, Failure> {
+    if stride == config.config.predict.stride {
+        return Ok(config);
+    }
+    let scored = run.root().join("scores").read_dir().is_ok_and(|mut dir| dir.next().is_some());
+    if stride == 0 || scored {
+        let problem =
+            if stride == 0 { "expected at least 1" } else { "this run has scores already" };
+        return Err(Failure::new(
+            Exit::Configuration,
+            format!(
+                "{}: --stride {stride}: {problem} (its stride is {}); for another stride use another run directory, or delete {}/scores",
+                run.root().display(),
+                config.config.predict.stride,
+                run.root().display(),
+            ),
+        ));
+    }
+    config.config.predict.stride = stride;
+    config.write(run.root())?;
+    Ok(config)
+}
+
+/// Scores group after group with one set of sessions.
+pub(super) fn predict_all(
+    run: &RunDir,
+    config: &RunConfig,
+    groups: &[(String, usize)],
+    threads: &ThreadOptions,
+    progress: &Progress,
+) -> Result<Exit, Failure> {
+    let threads = threads.count(config.config.predict.threads, progress);
+    let engine = select_engine(config, progress)?;
+    let mut predictor = Predictor::load(run, config, engine, threads)?;
+    let overall = progress.start("predict", "groups", groups.len());
+    let (mut done, mut failed, mut exit) = (0, 0, Exit::Done);
+    for (slide, group) in groups {
+        let marker = run.failure("predict", &format!("{slide}_t{group}"));
+        match predictor.predict(slide, *group, progress) {
+            Ok(outcome) => {
+                done += 1;
+                clear(&marker);
+                if let GroupOutcome::Scored { windows, failed_patches, wall_s } = outcome {
+                    let rate = windows as f64 / wall_s.max(1e-9);
+                    progress.note(&format!(
+                        "predict {slide} t{group}: {windows} windows in {wall_s:.1} s ({rate:.1}/s)"
+                    ));
+                    if failed_patches > 0 {
+                        exit = Exit::Partial;
+                        progress.note(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv)"));
+                    }
+                }
+            }
+            Err(error) => {
+                failed += 1;
+                mark(&marker, &error, progress);
+                if groups.len() == 1 {
+                    return Err(error.into());
+                }
+            }
+        }
+        overall.advance(1);
+    }
+    Ok(Exit::of(done, failed).and(exit))
+}
+
+/// Leaves the reason where `slidegrid status` finds it.
+fn mark(marker: &Path, error: &PredictError, progress: &Progress) {
+    progress.note(&format!("error: {error}"));
+    if let Err(unwritten) = staged::write(marker, format!("{error}\n").as_bytes()) {
+        progress.note(&format!("warning: {unwritten}"));
+    }
+}
+
+/// A task that succeeds has no failure to tell.
+pub(super) fn clear(marker: &Path) {
+    // Usually there is none.
+    drop(std::fs::remove_file(marker));
+}

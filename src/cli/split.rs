@@ -1,0 +1,148 @@
+//! `slidegrid split`
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::options::{RunOptions, ThreadOptions};
+use super::{Exit, Failure, inputs};
+use crate::config::RunConfig;
+use crate::progress::Progress;
+use crate::run_dir::{self, RunDir, SlideRecord};
+use crate::split;
+
+/// Find tissue, tile it and write grouped patches, one HDF5 file a slide.
+///
+/// Writes RUN/patches/<slide>.h5, RUN/masks/<slide>.png and a row a slide in
+/// RUN/slides.csv that says what happened and why. Slides that are done are
+/// left alone; one bad slide never stops the others.
+#[derive(Debug, Parser)]
+#[command(
+    name = "split",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  slidegrid split --run run --config configs/camelyon16.toml slides/
+  slidegrid split --run run --config c.toml a.svs b.ndpi more.txt
+  slidegrid split --run run --task 7        row 7 of run/slides.csv, as an array job does"
+)]
+pub struct SplitArgs {
+    #[command(flatten)]
+    options: RunOptions,
+
+    #[command(flatten)]
+    threads: ThreadOptions,
+
+    /// Only this row of slides.csv, counted from 1.
+    #[arg(long, value_name = "N")]
+    task: Option<usize>,
+
+    /// Slides: files, folders, or .txt lists with a path a line; none: all
+    /// slides the run knows.
+    #[arg(value_name = "SLIDE")]
+    slides: Vec<PathBuf>,
+}
+
+impl SplitArgs {
+    /// Splits the slides.
+    ///
+    /// # Errors
+    /// [`Failure`] when nothing can be done; failed slides are listed and
+    /// give [`Exit::Partial`], or [`Exit::Input`] when none is left.
+    pub fn run(&self) -> Result<Exit, Failure> {
+        let (run, progress) = (self.options.dir(), self.options.progress());
+        let slides = inputs::expand(&self.slides, &progress)?;
+        let config = self.options.settle()?;
+        let threads = self.threads.count(config.config.predict.threads, &progress);
+        let records = register(&run, &slides)?;
+        let wanted: Vec<&SlideRecord> = match self.task {
+            Some(task) => vec![row(&run, &records, task)?],
+            None => chosen(&records, &slides),
+        };
+        let exit = split_all(&run, &config, &wanted, threads, &progress)?;
+        if self.task.is_none() {
+            run_dir::write_slides(&run, &run_dir::read_slides(&run)?)?;
+        }
+        Ok(exit)
+    }
+}
+
+/// Adds the slides to the run's table.
+pub(super) fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideRecord>, Failure> {
+    if slides.is_empty() && !run.slides_csv().exists() {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!(
+                "{}: this run has no slides yet; name some: files, folders or .txt lists",
+                run.root().display()
+            ),
+        ));
+    }
+    Ok(run_dir::register(run, slides)?)
+}
+
+/// Row `task` of the table, counted from 1.
+pub(super) fn row<'a>(
+    run: &RunDir,
+    records: &'a [SlideRecord],
+    task: usize,
+) -> Result<&'a SlideRecord, Failure> {
+    task.checked_sub(1).and_then(|index| records.get(index)).ok_or_else(|| {
+        Failure::new(
+            Exit::Usage,
+            format!(
+                "{}: --task {task} is out of range: the run has {} slides, numbered from 1",
+                run.slides_csv().display(),
+                records.len()
+            ),
+        )
+    })
+}
+
+/// The rows of `slides`, or all.
+pub(super) fn chosen<'a>(records: &'a [SlideRecord], slides: &[PathBuf]) -> Vec<&'a SlideRecord> {
+    let stems: Vec<_> = slides.iter().filter_map(|slide| slide.file_stem()).collect();
+    records
+        .iter()
+        .filter(|record| stems.is_empty() || stems.iter().any(|stem| *stem == record.name.as_str()))
+        .collect()
+}
+
+/// Splits slide after slide and lists those that failed.
+pub(super) fn split_all(
+    run: &RunDir,
+    config: &RunConfig,
+    records: &[&SlideRecord],
+    threads: usize,
+    progress: &Progress,
+) -> Result<Exit, Failure> {
+    let (mut whole, mut failed) = (0, 0);
+    let mut partial = false;
+    for record in records {
+        let outcome = split::split_slide(run, config, record, threads, progress)?;
+        if outcome.status.has_patches() {
+            whole += 1;
+        } else {
+            failed += 1;
+        }
+        partial |= !outcome.reason.is_empty();
+        progress.note(&line(&outcome));
+    }
+    Ok(match Exit::of(whole, failed) {
+        Exit::Done if partial => Exit::Partial,
+        exit => exit,
+    })
+}
+
+fn line(outcome: &SlideRecord) -> String {
+    let figures = match (outcome.tissue_tiles, outcome.patches, outcome.groups) {
+        (Some(tiles), Some(patches), Some(groups)) => {
+            format!(" ({tiles} tissue tiles, {patches} patches, {groups} groups)")
+        }
+        _ => String::new(),
+    };
+    let reason =
+        if outcome.reason.is_empty() { String::new() } else { format!(": {}", outcome.reason) };
+    format!("split {}: {}{figures}{reason}", outcome.name, outcome.status.name())
+}

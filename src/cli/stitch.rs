@@ -1,0 +1,135 @@
+//! `slidegrid stitch`
+
+use clap::Parser;
+
+use super::options::RunOptions;
+use super::predict::clear;
+use super::{Exit, Failure, split};
+use crate::config::RunConfig;
+use crate::progress::Progress;
+use crate::run_dir::{self, RunDir};
+use crate::staged;
+use crate::stitch::{self, Stitched};
+
+/// Assemble the scores of a slide into its heatmap.
+///
+/// Writes RUN/heatmaps/<slide>.h5 and a picture of it over the slide's
+/// thumbnail; prints the files made. Heatmaps that are done are left alone.
+#[derive(Debug, Parser)]
+#[command(
+    name = "stitch",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  slidegrid stitch --run run --all
+  slidegrid stitch --run run --slide tumor_001 --allow-missing
+  slidegrid stitch --run run --task 7        row 7 of run/slides.csv, as an array job does"
+)]
+pub struct StitchArgs {
+    #[command(flatten)]
+    options: RunOptions,
+
+    /// This row of slides.csv, counted from 1.
+    #[arg(long, value_name = "N", required_unless_present_any = ["slide", "all"], conflicts_with_all = ["slide", "all"])]
+    task: Option<usize>,
+
+    /// This slide.
+    #[arg(long, value_name = "NAME", conflicts_with = "all")]
+    slide: Option<String>,
+
+    /// Every slide of the run.
+    #[arg(long)]
+    all: bool,
+
+    /// Leave groups without scores empty (NaN) instead of refusing.
+    #[arg(long)]
+    allow_missing: bool,
+}
+
+impl StitchArgs {
+    /// Stitches the slides.
+    ///
+    /// # Errors
+    /// [`Failure`] when nothing can be done; slides that fail are listed.
+    pub fn run(&self) -> Result<Exit, Failure> {
+        let (run, progress) = (self.options.dir(), self.options.progress());
+        let config = self.options.settle()?;
+        let names = self.names(&run)?;
+        stitch_all(&run, &config, &names, self.allow_missing, &progress)
+    }
+
+    fn names(&self, run: &RunDir) -> Result<Vec<String>, Failure> {
+        if let Some(slide) = &self.slide {
+            if run.patches(slide).exists() {
+                return Ok(vec![slide.clone()]);
+            }
+            let problem = format!(
+                "{}: no patches of a slide {slide}; `slidegrid status` lists the slides",
+                run.root().display()
+            );
+            return Err(Failure::new(Exit::Usage, problem));
+        }
+        let records = run_dir::read_slides(run)?;
+        if let Some(task) = self.task {
+            return Ok(vec![split::row(run, &records, task)?.name.clone()]);
+        }
+        Ok(stitchable(run, records))
+    }
+}
+
+/// Slides that have patches.
+pub(super) fn stitchable(run: &RunDir, records: Vec<run_dir::SlideRecord>) -> Vec<String> {
+    let names = records.into_iter().map(|record| record.name);
+    names.filter(|name| run.patches(name).exists()).collect()
+}
+
+/// Stitches slide after slide and lists those that failed.
+pub(super) fn stitch_all(
+    run: &RunDir,
+    config: &RunConfig,
+    names: &[String],
+    allow_missing: bool,
+    progress: &Progress,
+) -> Result<Exit, Failure> {
+    let task = progress.start("stitch", "slides", names.len());
+    let (mut done, mut failed, mut exit) = (0, 0, Exit::Done);
+    for name in names {
+        let marker = run.failure("stitch", name);
+        match stitch::stitch_slide(run, config, name, allow_missing) {
+            Ok(stitched) => {
+                done += 1;
+                clear(&marker);
+                exit = exit.and(told(name, &stitched, progress));
+            }
+            Err(error) => {
+                failed += 1;
+                progress.note(&format!("error: {error}"));
+                staged::write(&marker, format!("{error}\n").as_bytes())?;
+            }
+        }
+        task.advance(1);
+    }
+    Ok(Exit::of(done, failed).and(exit))
+}
+
+fn told(name: &str, stitched: &Stitched, progress: &Progress) -> Exit {
+    for file in &stitched.files {
+        println!("{}", file.display());
+    }
+    if stitched.present {
+        progress.note(&format!("stitch {name}: was done"));
+    } else {
+        let max = stitched.max.map_or("none".to_owned(), |max| format!("{max:.3}"));
+        progress.note(&format!("stitch {name}: {} points scored, largest {max}", stitched.scored));
+    }
+    if stitched.missing.is_empty() {
+        return Exit::Done;
+    }
+    progress.note(&format!(
+        "warning: {name}: left out {} groups without scores: {}",
+        stitched.missing.len(),
+        crate::jobs::status::ranges(&stitched.missing)
+    ));
+    Exit::Partial
+}

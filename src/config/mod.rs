@@ -1,0 +1,310 @@
+//! The configuration file: raw text in, validated values out.
+//!
+//! Everything after this module sees only [`Config`], whose values obey the
+//! rules between keys. A key nobody knows is an error that suggests the
+//! nearest known one.
+
+mod error;
+mod resolve;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::geometry::groups::GroupSize;
+use crate::tissue::TissueOptions;
+
+pub use crate::geometry::plane::TargetMpp;
+pub use error::ConfigError;
+pub use resolve::{Resolved, RunConfig};
+
+/// A whole configuration file.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// What is known of the slides.
+    pub slides: Slides,
+    /// How tissue is found.
+    pub tissue: TissueOptions,
+    /// How slides are cut.
+    pub tiling: TilingKeys,
+    /// The network.
+    pub model: ModelKeys,
+    /// How windows are scored.
+    pub predict: PredictKeys,
+    /// What heatmaps are written.
+    pub stitch: StitchKeys,
+}
+
+/// `[slides]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Slides {
+    /// Resolution of slides that state none, um per level-0 px.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mpp: Option<f64>,
+    /// Resolution by slide name, um per level-0 px; wins over the file.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub mpp_of: BTreeMap<String, f64>,
+}
+
+/// `[tiling]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TilingKeys {
+    /// Tile side, working px.
+    pub tile: u32,
+    /// Tiles along a block's side.
+    pub block: u32,
+    /// Window side when no model card gives it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<u32>,
+    /// Most patches in a group; excludes `group_memory_mb`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patches_per_group: Option<u32>,
+    /// Most megabytes (10^6 bytes) of pixels in a group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_memory_mb: Option<u32>,
+    /// How patches are stored.
+    pub compression: CompressionKey,
+    /// Gzip level, 1 to 9.
+    pub gzip_level: u8,
+}
+
+/// Group pixels when nothing is said: 400 of the paper's 448 px patches.
+const DEFAULT_GROUP_MEMORY_MB: u32 = 241;
+
+impl Default for TilingKeys {
+    fn default() -> Self {
+        Self {
+            tile: 224,
+            block: 4,
+            window: None,
+            patches_per_group: None,
+            group_memory_mb: None,
+            compression: CompressionKey::None,
+            gzip_level: 1,
+        }
+    }
+}
+
+impl TilingKeys {
+    /// How many patches a group may hold.
+    pub fn group_size(&self) -> GroupSize {
+        match (self.patches_per_group, self.group_memory_mb) {
+            (Some(patches), _) => GroupSize::Patches(patches),
+            (None, megabytes) => GroupSize::Bytes(
+                u64::from(megabytes.unwrap_or(DEFAULT_GROUP_MEMORY_MB)) * 1_000_000,
+            ),
+        }
+    }
+}
+
+/// How patches are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CompressionKey {
+    /// As they are.
+    None,
+    /// HDF5's stock gzip filter.
+    Gzip,
+}
+
+/// `[model]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelKeys {
+    /// Model card (`model.toml`) or WSInfer `config.json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub card: Option<PathBuf>,
+    /// Resolution to work at instead of the card's, um per px or `"level0"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mpp: Option<TargetMpp>,
+}
+
+/// `[predict]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PredictKeys {
+    /// Distance between scored points, working px.
+    pub stride: u32,
+    /// How lattice points get their scores.
+    pub method: Method,
+    /// `auto`, `tract` or `ort`.
+    pub engine: crate::model::EngineChoice,
+    /// Workers; the machine decides when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// Windows a run of the network; the engine decides when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
+    /// libonnxruntime to load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ort_library: Option<PathBuf>,
+}
+
+impl Default for PredictKeys {
+    fn default() -> Self {
+        Self {
+            stride: 16,
+            method: Method::Window,
+            engine: crate::model::EngineChoice::Auto,
+            threads: None,
+            batch: None,
+            ort_library: None,
+        }
+    }
+}
+
+/// How lattice points get their scores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// One network run per window.
+    Window,
+}
+
+impl Method {
+    /// As written in score files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Window => "window",
+        }
+    }
+}
+
+/// `[stitch]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StitchKeys {
+    /// Write the scores of every class, not only of the positive one.
+    pub all_classes: bool,
+    /// Also write `heatmaps/<slide>.npy`.
+    pub npy: bool,
+    /// Write the picture.
+    pub png: bool,
+    /// Longest side of the picture.
+    pub max_side_px: u32,
+}
+
+impl Default for StitchKeys {
+    fn default() -> Self {
+        Self { all_classes: false, npy: false, png: true, max_side_px: 2048 }
+    }
+}
+
+impl Config {
+    /// Reads and validates a file; paths in it are relative to the file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the file, the key, what was found and expected.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let base = path.parent().unwrap_or(Path::new("."));
+        Self::parse(&text, &path.display().to_string(), base, overrides)
+    }
+
+    /// Validates `text`, called `origin` in messages, after setting
+    /// `section.key=value` for each of `overrides`.
+    ///
+    /// # Errors
+    /// As for [`Config::read`].
+    pub fn parse(
+        text: &str,
+        origin: &str,
+        base: &Path,
+        overrides: &[String],
+    ) -> Result<Self, ConfigError> {
+        let mut config: Self = toml::from_str(text).map_err(|e| error::unreadable(origin, &e))?;
+        if !overrides.is_empty() {
+            let mut table: toml::Table =
+                toml::from_str(text).map_err(|e| error::unreadable(origin, &e))?;
+            for item in overrides {
+                apply(&mut table, item)?;
+            }
+            let joined = toml::to_string(&table).expect("a table just parsed can be written");
+            config = toml::from_str(&joined).map_err(|e| error::unreadable("--set", &e))?;
+        }
+        config.validate(origin)?;
+        config.anchor(base);
+        Ok(config)
+    }
+
+    fn validate(&self, origin: &str) -> Result<(), ConfigError> {
+        let rule = |key: &str, found: String, expected: &str| {
+            Err(ConfigError::Value {
+                origin: origin.to_owned(),
+                key: key.to_owned(),
+                found,
+                expected: expected.to_owned(),
+            })
+        };
+        let at_least_one = [
+            ("tiling.tile", self.tiling.tile),
+            ("tiling.block", self.tiling.block),
+            ("tiling.patches_per_group", self.tiling.patches_per_group.unwrap_or(1)),
+            ("tiling.group_memory_mb", self.tiling.group_memory_mb.unwrap_or(1)),
+            ("predict.stride", self.predict.stride),
+        ];
+        for (key, value) in at_least_one {
+            if value == 0 {
+                return rule(key, "0".into(), "at least 1");
+            }
+        }
+        if self.tiling.patches_per_group.is_some() && self.tiling.group_memory_mb.is_some() {
+            return rule(
+                "tiling.group_memory_mb",
+                "a value".into(),
+                "either patches_per_group or group_memory_mb, not both",
+            );
+        }
+        if !(1..=9).contains(&self.tiling.gzip_level) {
+            return rule("tiling.gzip_level", self.tiling.gzip_level.to_string(), "1 to 9");
+        }
+        if self.predict.threads == Some(0) || self.predict.batch == Some(0) {
+            return rule("predict.threads or predict.batch", "0".into(), "at least 1, or nothing");
+        }
+        if self.stitch.max_side_px < 64 {
+            return rule("stitch.max_side_px", self.stitch.max_side_px.to_string(), "at least 64");
+        }
+        let given = self.slides.mpp.iter().chain(self.slides.mpp_of.values());
+        for mpp in given {
+            if !(mpp.is_finite() && *mpp > 0.0) {
+                return rule("slides.mpp", mpp.to_string(), "micrometres per pixel above 0");
+            }
+        }
+        Ok(())
+    }
+
+    fn anchor(&mut self, base: &Path) {
+        let paths = [&mut self.model.card, &mut self.predict.ort_library, &mut self.tissue.mask];
+        for path in paths.into_iter().flatten() {
+            let joined = base.join(&path);
+            *path = std::path::absolute(&joined).unwrap_or(joined);
+        }
+    }
+}
+
+/// Sets `section.key=value`; the value is TOML, or else a plain string.
+fn apply(table: &mut toml::Table, item: &str) -> Result<(), ConfigError> {
+    let wrong = || ConfigError::Override { found: item.to_owned() };
+    let (key, text) = item.split_once('=').ok_or_else(wrong)?;
+    let (section, name) = key.trim().split_once('.').ok_or_else(wrong)?;
+    let text = text.trim();
+    let value = toml::from_str::<toml::Table>(&format!("v = {text}"))
+        .ok()
+        .and_then(|mut parsed| parsed.remove("v"))
+        .unwrap_or_else(|| toml::Value::String(text.to_owned()));
+    table
+        .entry(section)
+        .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+        .as_table_mut()
+        .ok_or_else(wrong)?
+        .insert(name.to_owned(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! The configuration of a run: written once as `run.toml`, compared later.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{Config, ConfigError};
+use crate::geometry::Tiling;
+use crate::geometry::plane::TargetMpp;
+use crate::model::Model;
+use crate::staged;
+
+/// Version of `run.toml`.
+const RUN_VERSION: u32 = 1;
+
+/// What the model card and defaults settle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Resolved {
+    /// Version of this file's layout.
+    pub version: u32,
+    /// Program and version that wrote it.
+    pub writer: String,
+    /// Window side, working px.
+    pub window: u32,
+    /// Resolution worked at.
+    pub mpp: TargetMpp,
+    /// SHA-256 of the ONNX file; empty without a model.
+    pub model_sha256: String,
+}
+
+/// A validated configuration together with what it resolves to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunConfig {
+    /// Settled values.
+    pub resolved: Resolved,
+    /// The configuration, defaults filled in, paths absolute.
+    #[serde(flatten)]
+    pub config: Config,
+}
+
+impl RunConfig {
+    /// Settles window and resolution from the model card or the file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when neither gives a window, when they disagree, or
+    /// when the sizes do not make a tiling.
+    pub fn resolve(config: Config, origin: &str) -> Result<Self, ConfigError> {
+        let model = config.model.card.as_deref().map(Model::load).transpose()?;
+        let card_window = model.as_ref().map(|m| m.card.window_px);
+        let window = match (card_window, config.tiling.window) {
+            (Some(card), Some(file)) if card != file => {
+                return Err(ConfigError::Value {
+                    origin: origin.to_owned(),
+                    key: "tiling.window".into(),
+                    found: file.to_string(),
+                    expected: format!("{card}, as the model card says, or nothing"),
+                });
+            }
+            (Some(window), _) | (None, Some(window)) => window,
+            (None, None) => return Err(ConfigError::NoModel { origin: origin.to_owned() }),
+        };
+        let mpp =
+            config.model.mpp.or(model.as_ref().map(|m| m.card.mpp)).unwrap_or(TargetMpp::Level0);
+        let run = Self {
+            resolved: Resolved {
+                version: RUN_VERSION,
+                writer: crate::WRITER.to_owned(),
+                window,
+                mpp,
+                model_sha256: model.map_or(String::new(), |m| m.sha256),
+            },
+            config,
+        };
+        run.tiling_checked(origin)?;
+        Ok(run)
+    }
+
+    /// Reads `run.toml`.
+    ///
+    /// # Errors
+    /// [`ConfigError::NoRun`] without one, otherwise as for reading a
+    /// configuration.
+    pub fn read(run: &Path) -> Result<Self, ConfigError> {
+        let path = run.join("run.toml");
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                return Err(ConfigError::NoRun { run: run.to_owned() });
+            }
+            Err(source) => return Err(ConfigError::Read { path, source }),
+        };
+        let origin = path.display().to_string();
+        let read: Self =
+            toml::from_str(&text).map_err(|e| super::error::unreadable(&origin, &e))?;
+        if read.resolved.version != RUN_VERSION {
+            return Err(ConfigError::Version {
+                run: run.to_owned(),
+                found: read.resolved.version,
+                expected: RUN_VERSION,
+            });
+        }
+        read.tiling_checked(&origin)?;
+        Ok(read)
+    }
+
+    /// Writes `run.toml`, or checks that the one there agrees.
+    ///
+    /// # Errors
+    /// [`ConfigError::Differs`] listing the keys that disagree.
+    pub fn settle(&self, run: &Path) -> Result<(), ConfigError> {
+        match Self::read(run) {
+            Err(ConfigError::NoRun { .. }) => self.write(run),
+            Err(error) => Err(error),
+            Ok(existing) => {
+                let differences = existing.differences(self);
+                if differences.is_empty() {
+                    return Ok(());
+                }
+                Err(ConfigError::Differs {
+                    run: run.to_owned(),
+                    differences: differences.join("\n"),
+                })
+            }
+        }
+    }
+
+    /// Writes `run.toml`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Write`].
+    pub fn write(&self, run: &Path) -> Result<(), ConfigError> {
+        let text = toml::to_string(self).expect("a configuration is a table of plain values");
+        let text = format!("# Written by slidegrid; do not edit: results rest on it.\n{text}");
+        Ok(staged::write(&run.join("run.toml"), text.as_bytes())?)
+    }
+
+    /// The tiling of this run.
+    pub fn tiling(&self) -> Tiling {
+        self.tiling_checked("").expect("checked when the run was resolved")
+    }
+
+    fn tiling_checked(&self, origin: &str) -> Result<Tiling, ConfigError> {
+        let keys = &self.config.tiling;
+        Tiling::new(keys.tile, keys.block, self.resolved.window)
+            .map_err(|source| ConfigError::Tiling { origin: origin.to_owned(), source })
+    }
+
+    /// Hash over what the patches depend on.
+    pub fn patches_sha256(&self) -> String {
+        let mut flat = self.comparable();
+        flat.retain(|(key, _)| {
+            !key.starts_with("predict.")
+                && !key.starts_with("stitch.")
+                && !key.contains("model_sha256")
+        });
+        hash(&flat)
+    }
+
+    /// Hash over what the scores depend on.
+    pub fn scores_sha256(&self) -> String {
+        let mut flat = self.comparable();
+        flat.retain(|(key, _)| !key.starts_with("stitch."));
+        hash(&flat)
+    }
+
+    /// `key: the run has X, given Y` for each key that decides results.
+    fn differences(&self, given: &Self) -> Vec<String> {
+        let (ours, theirs) = (self.comparable(), given.comparable());
+        let find = |list: &[(String, String)], key: &str| {
+            list.iter().find(|(k, _)| k == key).map_or("nothing".to_owned(), |(_, v)| v.clone())
+        };
+        let mut keys: Vec<&String> = ours.iter().chain(&theirs).map(|(key, _)| key).collect();
+        keys.sort();
+        keys.dedup();
+        keys.into_iter()
+            .filter(|key| find(&ours, key) != find(&theirs, key))
+            .map(|key| {
+                format!("  {key}: the run has {}, given {}", find(&ours, key), find(&theirs, key))
+            })
+            .collect()
+    }
+
+    /// Sorted `section.key`, value pairs of all that decides results: not the
+    /// engine, threads and paths, which differ between machines.
+    fn comparable(&self) -> Vec<(String, String)> {
+        let table = toml::Table::try_from(self).expect("a configuration is a table");
+        let mut flat = Vec::new();
+        flatten("", &toml::Value::Table(table), &mut flat);
+        const MACHINE: [&str; 8] = [
+            "resolved.version",
+            "resolved.writer",
+            "model.card",
+            "predict.engine",
+            "predict.threads",
+            "predict.batch",
+            "predict.ort_library",
+            "stitch.max_side_px",
+        ];
+        flat.retain(|(key, _)| !MACHINE.contains(&key.as_str()));
+        flat.sort();
+        flat
+    }
+}
+
+fn flatten(prefix: &str, value: &toml::Value, out: &mut Vec<(String, String)>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let joined =
+                    if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&joined, value, out);
+            }
+        }
+        other => out.push((prefix.to_owned(), other.to_string())),
+    }
+}
+
+fn hash(pairs: &[(String, String)]) -> String {
+    let mut sha = Sha256::new();
+    for (key, value) in pairs {
+        sha.update(format!("{key}={value}\n"));
+    }
+    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

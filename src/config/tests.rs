@@ -1,0 +1,97 @@
+use std::path::Path;
+
+use super::*;
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, "test.toml", Path::new("/base"), &[])
+}
+
+#[test]
+fn an_empty_file_is_the_defaults() {
+    let config = parse("").unwrap();
+    assert_eq!(config, Config::default());
+    assert_eq!((config.tiling.tile, config.tiling.block, config.predict.stride), (224, 4, 16));
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_known_one() {
+    let message = parse("[predict]\nstrde = 32\n").unwrap_err().to_string();
+    assert!(message.contains("test.toml") && message.contains("`strde`"), "{message}");
+    assert!(message.contains("did you mean `stride`?"), "{message}");
+    let message = parse("[prdict]\nstride = 32\n").unwrap_err().to_string();
+    assert!(message.contains("did you mean `predict`?"), "{message}");
+}
+
+#[test]
+fn values_are_held_to_their_rules() {
+    for (text, key) in [
+        ("[predict]\nstride = 0", "predict.stride"),
+        ("[tiling]\ntile = 0", "tiling.tile"),
+        ("[tiling]\ngzip_level = 12", "tiling.gzip_level"),
+        ("[tiling]\npatches_per_group = 5\ngroup_memory_mb = 5", "not both"),
+        ("[slides]\nmpp = -1.0", "slides.mpp"),
+    ] {
+        let message = parse(text).unwrap_err().to_string();
+        assert!(message.contains(key), "{text}: {message}");
+    }
+}
+
+#[test]
+fn paths_are_relative_to_the_file() {
+    let config = parse("[model]\ncard = \"models/model.toml\"").unwrap();
+    assert_eq!(config.model.card.unwrap(), Path::new("/base/models/model.toml"));
+}
+
+#[test]
+fn overrides_win_and_are_validated() {
+    let set = |items: &[&str]| {
+        let items: Vec<String> = items.iter().map(|&item| item.to_owned()).collect();
+        Config::parse("[predict]\nstride = 16", "test.toml", Path::new("/base"), &items)
+    };
+    let config = set(&["predict.stride=64", "model.card=a b.toml", "tiling.block = 2"]).unwrap();
+    assert_eq!(config.predict.stride, 64);
+    assert_eq!(config.tiling.block, 2);
+    assert_eq!(config.model.card.unwrap(), Path::new("/base/a b.toml"));
+    assert!(matches!(set(&["stride=64"]), Err(ConfigError::Override { .. })));
+    assert!(set(&["predict.strid=64"]).unwrap_err().to_string().contains("did you mean `stride`?"));
+}
+
+#[test]
+fn a_run_keeps_its_configuration() {
+    let run = tempfile::tempdir().unwrap();
+    let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
+    let first = resolve("[tiling]\nwindow = 224\n[slides.mpp_of]\na = 0.25");
+    first.settle(run.path()).unwrap();
+    assert_eq!(RunConfig::read(run.path()).unwrap(), first);
+    first.settle(run.path()).unwrap();
+
+    let machine =
+        resolve("[tiling]\nwindow = 224\n[slides.mpp_of]\na = 0.25\n[predict]\nthreads = 3");
+    machine.settle(run.path()).expect("threads do not decide results");
+
+    let other = resolve("[tiling]\nwindow = 224\nblock = 2\n[predict]\nstride = 32");
+    let message = other.settle(run.path()).unwrap_err().to_string();
+    assert!(message.contains("tiling.block: the run has 4, given 2"), "{message}");
+    assert!(message.contains("predict.stride: the run has 16, given 32"), "{message}");
+    assert!(message.contains("slides.mpp_of.a: the run has 0.25, given nothing"), "{message}");
+}
+
+#[test]
+fn hashes_follow_what_results_depend_on() {
+    let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
+    let base = resolve("[tiling]\nwindow = 224");
+    let stride = resolve("[tiling]\nwindow = 224\n[predict]\nstride = 32");
+    let engine = resolve("[tiling]\nwindow = 224\n[predict]\nengine = \"tract\"");
+    let block = resolve("[tiling]\nwindow = 224\nblock = 1");
+    assert_eq!(base.patches_sha256(), stride.patches_sha256());
+    assert_ne!(base.scores_sha256(), stride.scores_sha256());
+    assert_eq!(base.scores_sha256(), engine.scores_sha256());
+    assert_ne!(base.patches_sha256(), block.patches_sha256());
+}
+
+#[test]
+fn a_run_without_a_model_or_window_is_refused() {
+    let error = RunConfig::resolve(Config::default(), "test.toml").unwrap_err();
+    assert!(matches!(error, ConfigError::NoModel { .. }));
+    assert!(matches!(RunConfig::read(Path::new("/nonexistent")), Err(ConfigError::NoRun { .. })));
+}

@@ -1,0 +1,183 @@
+//! `lookup.csv`: which slide and group a cumulative task number means.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::run_dir::RunDir;
+use crate::staged::{self, StageError};
+
+/// A row: the tasks of a slide, 1-based, cumulative, inclusive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookupRow {
+    /// First task.
+    pub start: usize,
+    /// Last task.
+    pub end: usize,
+    /// Slide name.
+    pub name: String,
+    /// Groups, `end - start + 1`.
+    pub groups: usize,
+    /// Patches over all groups.
+    pub patches: usize,
+}
+
+/// The look-up table of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lookup {
+    rows: Vec<LookupRow>,
+}
+
+/// The look-up table cannot be used.
+#[derive(Debug, Error)]
+pub enum LookupError {
+    /// None, or not one of ours.
+    #[error("{}: {problem}", path.display())]
+    Table {
+        /// The table.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A task number outside the table.
+    #[error("{}: --task {task} is out of range: the run has {tasks} tasks, numbered from 1", path.display())]
+    Task {
+        /// The table.
+        path: PathBuf,
+        /// The number asked for.
+        task: usize,
+        /// How many there are.
+        tasks: usize,
+    },
+    /// A slide or group the table does not have.
+    #[error("{}: {problem}", path.display())]
+    Slide {
+        /// The table.
+        path: PathBuf,
+        /// What was asked for and what there is.
+        problem: String,
+    },
+    /// The table cannot be written.
+    #[error(transparent)]
+    Write(#[from] StageError),
+}
+
+impl Lookup {
+    /// Numbers the groups of (slide, groups, patches); slides without groups
+    /// get no row.
+    pub fn plan<'a>(slides: impl IntoIterator<Item = (&'a str, usize, usize)>) -> Self {
+        let mut end = 0;
+        let rows = slides
+            .into_iter()
+            .filter(|(_, groups, _)| *groups > 0)
+            .map(|(name, groups, patches)| {
+                let start = end + 1;
+                end += groups;
+                LookupRow { start, end, name: name.to_owned(), groups, patches }
+            })
+            .collect();
+        Self { rows }
+    }
+
+    /// Rows in task order.
+    pub fn rows(&self) -> &[LookupRow] {
+        &self.rows
+    }
+
+    /// Number of tasks.
+    pub fn tasks(&self) -> usize {
+        self.rows.last().map_or(0, |row| row.end)
+    }
+
+    /// The slide and group (from 1) that task `task` (from 1) means.
+    pub fn find(&self, task: usize) -> Option<(&str, usize)> {
+        let index = self.rows.partition_point(|row| row.end < task);
+        let row = self.rows.get(index).filter(|row| row.start <= task)?;
+        Some((&row.name, task - row.start + 1))
+    }
+
+    /// The row of a slide.
+    pub fn of_slide(&self, name: &str) -> Option<&LookupRow> {
+        self.rows.iter().find(|row| row.name == name)
+    }
+
+    /// Writes `lookup.csv`.
+    ///
+    /// # Errors
+    /// [`LookupError::Write`].
+    pub fn write(&self, run: &RunDir) -> Result<(), LookupError> {
+        let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+        writer
+            .write_record(["start", "end", "name", "groups", "patches"])
+            .expect("writing to memory does not fail");
+        for row in &self.rows {
+            writer.serialize(row).expect("a row is flat");
+        }
+        let bytes = writer.into_inner().expect("writing to memory does not fail");
+        Ok(staged::write(&run.lookup_csv(), &bytes)?)
+    }
+
+    /// Reads `lookup.csv` and checks that tasks are numbered without gaps.
+    ///
+    /// # Errors
+    /// [`LookupError::Table`].
+    pub fn read(run: &RunDir) -> Result<Self, LookupError> {
+        let path = run.lookup_csv();
+        let wrong = |problem: String| LookupError::Table { path: path.clone(), problem };
+        let mut reader = csv::Reader::from_path(&path).map_err(|e| {
+            wrong(format!(
+                "cannot read the look-up table: {e}; `slidegrid master plan --run {}` writes it",
+                run.root().display()
+            ))
+        })?;
+        let rows: Vec<LookupRow> = reader.deserialize().collect::<Result<_, _>>().map_err(|e| {
+            wrong(format!("not a look-up table: {e}; make it again with `slidegrid master plan`"))
+        })?;
+        let mut next = 1;
+        for row in &rows {
+            if row.start != next || row.end + 1 != row.start + row.groups || row.groups == 0 {
+                return Err(wrong(format!(
+                    "tasks of {} are {} to {} for {} groups, expected to start at {next} and to be as many as the groups; make it again with `slidegrid master plan`",
+                    row.name, row.start, row.end, row.groups
+                )));
+            }
+            next = row.end + 1;
+        }
+        Ok(Self { rows })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_task_is_one_group_of_one_slide(groups in prop::collection::vec(0usize..9, 0..20)) {
+            let names: Vec<String> = (0..groups.len()).map(|i| format!("s{i}")).collect();
+            let lookup = Lookup::plan(names.iter().zip(&groups).map(|(n, &g)| (n.as_str(), g, g * 3)));
+            let found: Vec<_> = (1..=lookup.tasks()).map(|t| lookup.find(t).unwrap()).collect();
+            let expected: Vec<_> = names.iter().zip(&groups)
+                .flat_map(|(n, &g)| (1..=g).map(move |k| (n.as_str(), k)))
+                .collect();
+            prop_assert_eq!(found, expected);
+            prop_assert_eq!(lookup.find(0), None);
+            prop_assert_eq!(lookup.find(lookup.tasks() + 1), None);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_a_gap_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::new(folder.path());
+        let lookup = Lookup::plan([("a", 2, 7), ("b", 0, 0), ("c", 3, 9)]);
+        lookup.write(&run).unwrap();
+        assert_eq!(Lookup::read(&run).unwrap(), lookup);
+        let text = std::fs::read_to_string(run.lookup_csv()).unwrap();
+        assert_eq!(text, "start,end,name,groups,patches\n1,2,a,2,7\n3,5,c,3,9\n");
+        std::fs::write(run.lookup_csv(), text.replace("3,5,c,3,9", "4,6,c,3,9")).unwrap();
+        assert!(Lookup::read(&run).unwrap_err().to_string().contains("expected to start at 3"));
+    }
+}

@@ -1,0 +1,148 @@
+//! What of a run is done, missing or failed, read from its files.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::lookup::{Lookup, LookupError};
+use crate::run_dir::{RunDir, SlideRecord, SlideStatus, SlidesError, read_slides};
+
+/// A slide and how far it has come.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SlideProgress {
+    /// Slide name.
+    pub name: String,
+    /// What `split` made of it.
+    pub split: &'static str,
+    /// Why, when it was not `done`.
+    pub reason: String,
+    /// Groups to score.
+    pub groups: usize,
+    /// Groups scored.
+    pub scored: usize,
+    /// Groups without scores, from 1.
+    pub missing: Vec<usize>,
+    /// Groups whose last try failed, and why.
+    pub failed: Vec<GroupFailure>,
+    /// Whether the heatmap is there.
+    pub heatmap: bool,
+    /// Why the last stitch failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stitch_failure: Option<String>,
+}
+
+/// A group whose last try failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GroupFailure {
+    /// Group, from 1.
+    pub group: usize,
+    /// What the task said.
+    pub reason: String,
+}
+
+impl SlideProgress {
+    /// Whether nothing is left to do.
+    pub fn is_done(&self) -> bool {
+        self.heatmap && self.missing.is_empty() && self.split != SlideStatus::Failed.name()
+    }
+
+    /// Whether the last try of something failed.
+    pub fn has_failed(&self) -> bool {
+        !self.is_done()
+            && (self.split == SlideStatus::Failed.name()
+                || !self.failed.is_empty()
+                || self.stitch_failure.is_some())
+    }
+}
+
+/// Looks at the files of every slide of a run.
+///
+/// # Errors
+/// [`SlidesError`] without a table of slides, [`LookupError`] for a damaged
+/// look-up table; a run not planned yet is no error.
+pub fn progress_of(run: &RunDir) -> Result<Vec<SlideProgress>, StatusError> {
+    let lookup = if run.lookup_csv().exists() { Lookup::read(run)? } else { Lookup::default() };
+    let records = read_slides(run)?;
+    Ok(records.iter().map(|record| progress_of_slide(run, &lookup, record)).collect())
+}
+
+/// The state of a run cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// No table of slides, or a damaged one.
+    #[error(transparent)]
+    Slides(#[from] SlidesError),
+    /// A damaged look-up table.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+}
+
+fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> SlideProgress {
+    let planned = lookup.of_slide(&record.name).map(|row| row.groups);
+    let groups = planned.or(record.groups).unwrap_or(0);
+    let missing: Vec<usize> =
+        (1..=groups).filter(|&group| !run.scores(&record.name, group).exists()).collect();
+    let failed = missing
+        .iter()
+        .filter_map(|&group| {
+            let reason = said(&run.failure("predict", &format!("{}_t{group}", record.name)))?;
+            Some(GroupFailure { group, reason })
+        })
+        .collect();
+    let heatmap = run.heatmap(&record.name, "h5").exists();
+    SlideProgress {
+        name: record.name.clone(),
+        split: record.status.name(),
+        reason: record.reason.clone(),
+        groups,
+        scored: groups - missing.len(),
+        missing,
+        failed,
+        heatmap,
+        stitch_failure: said(&run.failure("stitch", &record.name)).filter(|_| !heatmap),
+    }
+}
+
+fn said(path: &Path) -> Option<String> {
+    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+/// Numbers as compressed ranges: `1-3,7`.
+pub fn ranges(numbers: &[usize]) -> String {
+    numbers
+        .chunk_by(|a, b| a + 1 == *b)
+        .map(|run| match run {
+            [one] => one.to_string(),
+            [first, .., last] => format!("{first}-{last}"),
+            [] => String::new(),
+        })
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_compressed() {
+        assert_eq!(ranges(&[1, 2, 3, 7, 9, 10]), "1-3,7,9-10");
+        assert_eq!(ranges(&[]), "");
+    }
+
+    #[test]
+    fn files_tell_what_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::new(folder.path());
+        let slides = [folder.path().join("a.svs"), folder.path().join("b.svs")];
+        crate::run_dir::register(&run, &slides).unwrap();
+        Lookup::plan([("a", 3, 3)]).write(&run).unwrap();
+        crate::staged::write(&run.scores("a", 2), b"x").unwrap();
+        crate::staged::write(&run.failure("predict", "a_t3"), b"out of memory\n").unwrap();
+        let progress = progress_of(&run).unwrap();
+        assert_eq!((progress[0].scored, progress[0].missing.as_slice()), (1, &[1, 3][..]));
+        assert_eq!(progress[0].failed, [GroupFailure { group: 3, reason: "out of memory".into() }]);
+        assert!(progress[0].has_failed() && !progress[0].is_done());
+        assert_eq!((progress[1].split, progress[1].groups), ("waiting", 0));
+    }
+}

@@ -1,0 +1,206 @@
+//! One group of patches in, one file of scores out.
+
+mod batch;
+mod group;
+mod prepare;
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::config::{ConfigError, RunConfig};
+use crate::hdf5_file::FormatError;
+use crate::model::{EngineError, Model, ModelError, Selected, Session};
+use crate::patches::PatchesFile;
+use crate::progress::Progress;
+use crate::run_dir::RunDir;
+
+pub use group::GroupOutcome;
+pub use prepare::{Preparation, PreparedPatch};
+
+/// Why a group could not be scored.
+#[derive(Debug, Error)]
+pub enum PredictError {
+    /// The run has no usable configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The model cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The run was made without a model.
+    #[error("{}: this run has no model: it was split with [tiling] window alone; make a run with [model] card", run.display())]
+    NoModel {
+        /// The run directory.
+        run: PathBuf,
+    },
+    /// The ONNX file is not the run's.
+    #[error("{}: the network has SHA-256 {found}, the run was made with {expected}; put the old file back, or use another run directory", path.display())]
+    OtherModel {
+        /// The ONNX file.
+        path: PathBuf,
+        /// Its hash.
+        found: String,
+        /// The run's.
+        expected: String,
+    },
+    /// The engine failed.
+    #[error("{what}: {source}")]
+    Engine {
+        /// The slide and group, or the model.
+        what: String,
+        /// What it said.
+        source: EngineError,
+    },
+    /// The sizes in a patch file do not make a tiling.
+    #[error("{}: {source}", path.display())]
+    Tiling {
+        /// The patch file.
+        path: PathBuf,
+        /// What is wrong.
+        source: crate::geometry::tiling::TilingError,
+    },
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// Patches of another configuration.
+    #[error("{}: these patches were made with another configuration (hash {found}, this run has {expected}); split again, or use another run directory", path.display())]
+    OtherPatches {
+        /// The patch file.
+        path: PathBuf,
+        /// Its hash.
+        found: String,
+        /// The run's.
+        expected: String,
+    },
+    /// The patches do not fit the model.
+    #[error("{}: the patches were cut for a window of {found} px, the model looks at {expected} px; split again in another run directory", path.display())]
+    OtherWindow {
+        /// The patch file.
+        path: PathBuf,
+        /// Its window.
+        found: u32,
+        /// The model's.
+        expected: u32,
+    },
+    /// Scores of another configuration are in the way.
+    #[error("{}: these scores were made with another configuration (hash {found}, this run has {expected}); delete the file, or use another run directory", path.display())]
+    OtherScores {
+        /// The score file.
+        path: PathBuf,
+        /// Its hash.
+        found: String,
+        /// The run's.
+        expected: String,
+    },
+}
+
+/// A model loaded into one session a worker, ready for any group of the run.
+pub struct Predictor<'r> {
+    run: &'r RunDir,
+    config: &'r RunConfig,
+    model: Model,
+    engine: Selected,
+    preparation: Preparation,
+    sessions: Vec<Box<dyn Session>>,
+}
+
+impl<'r> Predictor<'r> {
+    /// Loads the run's model into `threads` sessions.
+    ///
+    /// # Errors
+    /// [`PredictError`] when the model is not the run's or does not load.
+    pub fn load(
+        run: &'r RunDir,
+        config: &'r RunConfig,
+        engine: Selected,
+        threads: usize,
+    ) -> Result<Self, PredictError> {
+        let card = config.config.model.card.as_deref();
+        let card = card.ok_or_else(|| PredictError::NoModel { run: run.root().to_owned() })?;
+        let model = Model::load(card)?;
+        if model.sha256 != config.resolved.model_sha256 {
+            return Err(PredictError::OtherModel {
+                path: model.path.clone(),
+                found: model.sha256,
+                expected: config.resolved.model_sha256.clone(),
+            });
+        }
+        let batch = config.config.predict.batch.unwrap_or_else(|| engine.engine.best_batch());
+        let sessions = load_sessions(&engine, &model, batch, threads).map_err(|source| {
+            PredictError::Engine { what: model.path.display().to_string(), source }
+        })?;
+        let preparation = Preparation::new(&model.card);
+        Ok(Self { run, config, model, engine, preparation, sessions })
+    }
+
+    /// The model in use.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Scores group `group` (from 1) of a slide, unless its file is there.
+    ///
+    /// # Errors
+    /// [`PredictError`] naming the slide and group.
+    pub fn predict(
+        &mut self,
+        slide: &str,
+        group: usize,
+        progress: &Progress,
+    ) -> Result<GroupOutcome, PredictError> {
+        let path = self.run.scores(slide, group);
+        if path.exists() {
+            group::check_existing(&path, self.config)?;
+            return Ok(GroupOutcome::Present);
+        }
+        let patches = self.open_patches(slide)?;
+        group::score_group(self, &patches, slide, group, progress)
+    }
+
+    /// As written in score files.
+    fn engine_name(&self) -> String {
+        format!("{} {}", self.engine.engine.name(), self.engine.engine.version())
+    }
+
+    fn open_patches(&self, slide: &str) -> Result<PatchesFile, PredictError> {
+        let path = self.run.patches(slide);
+        let patches = PatchesFile::open(&path)?;
+        let meta = patches.meta();
+        let expected = self.config.patches_sha256();
+        if !meta.legacy && meta.config_sha256 != expected {
+            return Err(PredictError::OtherPatches {
+                path,
+                found: meta.config_sha256.clone(),
+                expected,
+            });
+        }
+        if meta.window_px != self.model.card.window_px {
+            return Err(PredictError::OtherWindow {
+                path,
+                found: meta.window_px,
+                expected: self.model.card.window_px,
+            });
+        }
+        Ok(patches)
+    }
+}
+
+/// One session a worker; loaded side by side, since loading takes a second.
+fn load_sessions(
+    engine: &Selected,
+    model: &Model,
+    batch: usize,
+    threads: usize,
+) -> Result<Vec<Box<dyn Session>>, EngineError> {
+    // The first load fails alone when the network does not run at all.
+    let first = engine.engine.load(model, batch)?;
+    let others: Vec<_> = std::thread::scope(|scope| {
+        let loading: Vec<_> =
+            (1..threads).map(|_| scope.spawn(|| engine.engine.load(model, batch))).collect();
+        loading
+            .into_iter()
+            .map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    std::iter::once(Ok(first)).chain(others).collect()
+}

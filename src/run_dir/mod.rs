@@ -1,0 +1,71 @@
+//! The run directory: where everything lies, and the table of its slides.
+
+mod slides_csv;
+
+use std::path::{Path, PathBuf};
+
+pub use slides_csv::{SlideRecord, SlideStatus, SlidesError, read_slides, register, write_slides};
+
+/// Paths inside a run directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDir {
+    root: PathBuf,
+}
+
+impl RunDir {
+    /// A run directory, made or not.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// One row per input slide.
+    pub fn slides_csv(&self) -> PathBuf {
+        self.root.join("slides.csv")
+    }
+
+    /// The look-up table.
+    pub fn lookup_csv(&self) -> PathBuf {
+        self.root.join("lookup.csv")
+    }
+
+    /// The patches of a slide.
+    pub fn patches(&self, slide: &str) -> PathBuf {
+        self.root.join("patches").join(format!("{slide}.h5"))
+    }
+
+    /// The mask picture of a slide.
+    pub fn mask_png(&self, slide: &str) -> PathBuf {
+        self.root.join("masks").join(format!("{slide}.png"))
+    }
+
+    /// The scores of a group, counted from 1.
+    pub fn scores(&self, slide: &str, group: usize) -> PathBuf {
+        self.root.join("scores").join(slide).join(format!("t{group}.h5"))
+    }
+
+    /// Where the scores of a slide lie.
+    pub fn scores_of(&self, slide: &str) -> PathBuf {
+        self.root.join("scores").join(slide)
+    }
+
+    /// A heatmap file of a slide, by suffix: `h5`, `png`, `npy`.
+    pub fn heatmap(&self, slide: &str, suffix: &str) -> PathBuf {
+        self.root.join("heatmaps").join(format!("{slide}.{suffix}"))
+    }
+
+    /// What `split` says of a slide, merged into `slides.csv` afterwards.
+    pub fn split_outcome(&self, slide: &str) -> PathBuf {
+        self.root.join("logs").join("split").join(format!("{slide}.json"))
+    }
+
+    /// Why a later stage failed: `stage` is `predict` or `stitch`, `task` the
+    /// slide or the slide and group.
+    pub fn failure(&self, stage: &str, task: &str) -> PathBuf {
+        self.root.join("logs").join(stage).join(format!("{task}.failed"))
+    }
+}

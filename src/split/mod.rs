@@ -1,0 +1,356 @@
+//! Slide in, `patches/<slide>.h5` and `masks/<slide>.png` out.
+
+mod canvas;
+mod store;
+mod superblock;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use ndarray::Array3;
+use thiserror::Error;
+
+use crate::config::{RunConfig, TargetMpp};
+use crate::export::png::{self, PngError};
+use crate::geometry::plane::PlaneError;
+use crate::geometry::{BlockPlan, WorkingPlane};
+use crate::hdf5_file::FormatError;
+use crate::heatmap::{MaskPicture, PlaneThumbnail, RenderError, render_mask};
+use crate::patches::PatchesFile;
+use crate::progress::Progress;
+use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
+use crate::slide::{self, PlaneReader, RegionError, ResolutionError, SlideError};
+use crate::staged::{self, StageError};
+use crate::tissue::{self, SlideMask, TissueError, TissueMask, TissueMethod};
+
+/// Longest side of the thumbnail kept with the patches.
+const THUMBNAIL_PX: u32 = 2048;
+
+/// Why a slide could not be split.
+#[derive(Debug, Error)]
+pub enum SplitError {
+    /// It does not open.
+    #[error(transparent)]
+    Open(#[from] SlideError),
+    /// Its resolution is unknown.
+    #[error(transparent)]
+    Resolution(#[from] ResolutionError),
+    /// It is smaller than what the network looks at.
+    #[error("{}: the slide is {width_px} x {height_px} px at the working resolution (downsample {downsample:.3}), smaller than one window of {window_px} px; give a larger slide, or a model with a smaller window or a finer mpp", path.display())]
+    TooSmall {
+        /// The slide.
+        path: PathBuf,
+        /// Its working plane.
+        width_px: u32,
+        /// Its working plane.
+        height_px: u32,
+        /// Level-0 px per working px.
+        downsample: f64,
+        /// The network's window.
+        window_px: u32,
+    },
+    /// Not even its overview can be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The slide.
+        path: PathBuf,
+        /// The region that failed.
+        source: RegionError,
+    },
+    /// It has no working plane.
+    #[error("{}: {source}", path.display())]
+    Plane {
+        /// The slide.
+        path: PathBuf,
+        /// Why.
+        source: PlaneError,
+    },
+    /// The user's tissue mask cannot be read.
+    #[error("{}: cannot read the tissue mask {}: {source}; expected a greyscale image, non-zero where there is tissue", path.display(), mask.display())]
+    Mask {
+        /// The slide.
+        path: PathBuf,
+        /// The mask image.
+        mask: PathBuf,
+        /// What is wrong.
+        source: image::ImageError,
+    },
+    /// Tissue cannot be sought as asked.
+    #[error("{}: {source}", path.display())]
+    Tissue {
+        /// The slide.
+        path: PathBuf,
+        /// Why.
+        source: TissueError,
+    },
+    /// The mask picture cannot be drawn.
+    #[error("{}: {source}", path.display())]
+    Render {
+        /// The slide.
+        path: PathBuf,
+        /// Why.
+        source: RenderError,
+    },
+    /// The mask picture cannot be written.
+    #[error(transparent)]
+    Picture(#[from] PngError),
+    /// The patch file cannot be read or written.
+    #[error(transparent)]
+    Patches(#[from] FormatError),
+    /// The outcome cannot be written.
+    #[error(transparent)]
+    Write(#[from] StageError),
+    /// A patch file of another configuration is in the way.
+    #[error("{}: these patches were made with another configuration (hash {found}, this run has {expected}); delete the file, or use another run directory", path.display())]
+    OtherConfig {
+        /// The patch file.
+        path: PathBuf,
+        /// Its hash.
+        found: String,
+        /// The run's.
+        expected: String,
+    },
+}
+
+/// Splits a slide unless that is done, and leaves the outcome in the run.
+///
+/// The record says what happened; only a run directory that cannot be written
+/// is an error.
+///
+/// # Errors
+/// [`StageError`] when the outcome cannot be written.
+pub fn split_slide(
+    run: &RunDir,
+    config: &RunConfig,
+    record: &SlideRecord,
+    threads: usize,
+    progress: &Progress,
+) -> Result<SlideRecord, StageError> {
+    let started = Instant::now();
+    let mut outcome = SlideRecord {
+        name: record.name.clone(),
+        path: record.path.clone(),
+        ..SlideRecord::default()
+    };
+    match finished(run, config, record) {
+        Ok(Some(done)) => return Ok(done),
+        Ok(None) => {
+            let result = split(run, config, &mut outcome, threads, progress);
+            if let Err(error) = result {
+                outcome.status = SlideStatus::Failed;
+                outcome.reason = error.to_string();
+            }
+        }
+        Err(error) => {
+            outcome.status = SlideStatus::Failed;
+            outcome.reason = error.to_string();
+        }
+    }
+    outcome.split_s = Some((started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0);
+    let bytes = serde_json::to_vec_pretty(&outcome).expect("a record is plain data");
+    staged::write(&run.split_outcome(&record.name), &bytes)?;
+    Ok(outcome)
+}
+
+/// The outcome of an earlier split whose files are all there.
+fn finished(
+    run: &RunDir,
+    config: &RunConfig,
+    record: &SlideRecord,
+) -> Result<Option<SlideRecord>, SplitError> {
+    let path = run.patches(&record.name);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let meta = PatchesFile::open(&path)?.meta().clone();
+    if !meta.legacy && meta.config_sha256 != config.patches_sha256() {
+        return Err(SplitError::OtherConfig {
+            path,
+            found: meta.config_sha256,
+            expected: config.patches_sha256(),
+        });
+    }
+    let known = std::fs::read(run.split_outcome(&record.name))
+        .ok()
+        .and_then(|bytes| serde_json::from_slice::<SlideRecord>(&bytes).ok());
+    Ok(known.filter(|outcome| outcome.status != SlideStatus::Failed))
+}
+
+fn split(
+    run: &RunDir,
+    config: &RunConfig,
+    outcome: &mut SlideRecord,
+    threads: usize,
+    progress: &Progress,
+) -> Result<(), SplitError> {
+    let path = outcome.path.clone();
+    let slide = slide::open(&path)?;
+    outcome.reader = slide.reader();
+    let plane = working_plane(config, slide.as_ref(), outcome)?;
+    let tiling = config.tiling();
+    if plane.width_px.min(plane.height_px) < tiling.window_px() {
+        return Err(SplitError::TooSmall {
+            path,
+            width_px: plane.width_px,
+            height_px: plane.height_px,
+            downsample: plane.downsample,
+            window_px: tiling.window_px(),
+        });
+    }
+    let reader = PlaneReader::new(slide.as_ref(), plane);
+    let unreadable = |source| SplitError::Unreadable { path: path.clone(), source };
+    let thumbnail =
+        slide::tile_thumbnail(&reader, tiling.tile_px(), threads).map_err(unreadable)?;
+    let mask = find_tissue(config, &path, &plane, &thumbnail.rgb)?;
+    outcome.tissue_tiles = Some(mask.tissue_tiles);
+    let plan = BlockPlan::new(tiling, mask.mask.clone());
+    let overview = slide::overview(slide.as_ref(), THUMBNAIL_PX).map_err(unreadable)?;
+    write_mask_picture(run, config, outcome, &overview.rgb, &mask, (&plane, &plan))?;
+    let job = store::Job { run, config, outcome, plane: &plane, reader: &reader, plan: &plan };
+    let stored = store::store(&job, &mask, &overview.rgb, threads, progress)?;
+    outcome.patches = Some(plan.patches().len());
+    outcome.groups = Some(stored.groups);
+    outcome.failed_patches = Some(stored.failures.len());
+    let method = config.config.tissue.method;
+    let unseen: Vec<String> =
+        thumbnail.failed.iter().map(|failed| failed.error.to_string()).collect();
+    (outcome.status, outcome.reason) = verdict(method, &mask, &stored.failures, &unseen);
+    Ok(())
+}
+
+/// The plane to work in, with the resolution found noted in `outcome`.
+fn working_plane(
+    config: &RunConfig,
+    slide: &dyn slide::Slide,
+    outcome: &mut SlideRecord,
+) -> Result<WorkingPlane, SplitError> {
+    let level0 = slide.levels()[0];
+    let slides = &config.config.slides;
+    let given = slides.mpp_of.get(&outcome.name).copied();
+    let known = slide::slide_mpp(slide.path(), slide.resolution(), given).or_else(|unknown| {
+        match slides.mpp {
+            Some(mpp) => slide::slide_mpp(slide.path(), slide.resolution(), Some(mpp)),
+            None => Err(unknown),
+        }
+    });
+    let mpp = match (known, config.resolved.mpp) {
+        (Ok(mpp), _) => Some(mpp),
+        // At level 0 the resolution is a fact to record, not one to need.
+        (Err(_), TargetMpp::Level0) => None,
+        (Err(error), TargetMpp::Um(_)) => return Err(error.into()),
+    };
+    let plane = WorkingPlane::plan(
+        level0.width_px,
+        level0.height_px,
+        mpp.as_ref().map(slide::SlideMpp::axes),
+        config.resolved.mpp,
+    )
+    .map_err(|source| SplitError::Plane { path: slide.path().to_owned(), source })?;
+    outcome.mpp = mpp.as_ref().map(slide::SlideMpp::mean);
+    outcome.mpp_source = mpp.map_or(String::new(), |m| m.source.to_string());
+    outcome.width = Some(plane.width_px);
+    outcome.height = Some(plane.height_px);
+    outcome.level0_width = Some(plane.level0_width_px);
+    outcome.level0_height = Some(plane.level0_height_px);
+    outcome.downsample = Some(plane.downsample);
+    Ok(plane)
+}
+
+fn find_tissue(
+    config: &RunConfig,
+    path: &Path,
+    plane: &WorkingPlane,
+    thumbnail: &Array3<u8>,
+) -> Result<TissueMask, SplitError> {
+    let options = &config.config.tissue;
+    let tile_px = f64::from(config.config.tiling.tile);
+    let image = match (&options.mask, options.method) {
+        (Some(file), TissueMethod::Mask) => Some(SlideMask {
+            pixels: read_mask(path, file)?,
+            tiles_down: f64::from(plane.height_px) / tile_px,
+            tiles_across: f64::from(plane.width_px) / tile_px,
+        }),
+        _ => None,
+    };
+    tissue::find_tissue(thumbnail.view(), options, image.as_ref())
+        .map_err(|source| SplitError::Tissue { path: path.to_owned(), source })
+}
+
+/// The user's mask image; a folder holds one per slide, `<slide>.png`.
+fn read_mask(slide: &Path, given: &Path) -> Result<ndarray::Array2<u8>, SplitError> {
+    let file = if given.is_dir() {
+        let mut name = slide.file_stem().unwrap_or_default().to_owned();
+        name.push(".png");
+        given.join(name)
+    } else {
+        given.to_owned()
+    };
+    let grey = image::open(&file)
+        .map_err(|source| SplitError::Mask { path: slide.to_owned(), mask: file, source })?
+        .to_luma8();
+    let shape = (grey.height() as usize, grey.width() as usize);
+    Ok(ndarray::Array2::from_shape_vec(shape, grey.into_raw())
+        .expect("an image has height x width pixels"))
+}
+
+fn write_mask_picture(
+    run: &RunDir,
+    config: &RunConfig,
+    outcome: &SlideRecord,
+    overview: &Array3<u8>,
+    mask: &TissueMask,
+    (plane, plan): (&WorkingPlane, &BlockPlan),
+) -> Result<(), SplitError> {
+    let tiling = plan.tiling();
+    let thresholds: Vec<_> =
+        mask.thresholds.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    let method = config.config.tissue.method;
+    let found = format!("{method} {}: {} tissue tiles", thresholds.join(", "), mask.tissue_tiles);
+    let slide = PlaneThumbnail {
+        rgb: overview.view(),
+        width_px: plane.width_px,
+        height_px: plane.height_px,
+    };
+    let options = MaskPicture {
+        title: vec![outcome.name.clone(), found],
+        tile_px: tiling.tile_px(),
+        block_tiles: Some(tiling.block_tiles()),
+        ..MaskPicture::default()
+    };
+    let picture = render_mask(&slide, mask.mask.view(), &options)
+        .map_err(|source| SplitError::Render { path: outcome.path.clone(), source })?;
+    Ok(png::write_png(&run.mask_png(&outcome.name), &picture)?)
+}
+
+fn verdict(
+    method: TissueMethod,
+    mask: &TissueMask,
+    failures: &[String],
+    unseen: &[String],
+) -> (SlideStatus, String) {
+    if mask.tissue_tiles == 0 {
+        let thresholds: Vec<_> =
+            mask.thresholds.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let reason = format!(
+            "no tissue found ({}, thresholds: {}); look at masks/<slide>.png, then try another [tissue] method, or method = \"mask\" with an image of your own",
+            method,
+            thresholds.join(", "),
+        );
+        return (SlideStatus::NoTissue, reason);
+    }
+    let mut problems = Vec::new();
+    if let Some(first) = failures.first() {
+        problems.push(format!("{} patches could not be decoded, first: {first}", failures.len()));
+    }
+    if let Some(first) = unseen.first() {
+        problems.push(format!(
+            "{} areas could not be decoded while looking for tissue, first: {first}",
+            unseen.len()
+        ));
+    }
+    if problems.is_empty() {
+        (SlideStatus::Done, String::new())
+    } else {
+        (SlideStatus::Partial, problems.join("; "))
+    }
+}

@@ -1,0 +1,188 @@
+//! Reads superblock after superblock and streams their patches to the file.
+//!
+//! Memory: one canvas (at most 6,144 px and two halos a side, 120 MB), 64 MB
+//! of patches on their way to the writer, and the reader's own buffers;
+//! independent of the slide's size.
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use ndarray::Array3;
+
+use super::SplitError;
+use super::canvas::Canvas;
+use super::superblock::{Area, cells, superblocks};
+use crate::config::{CompressionKey, RunConfig};
+use crate::geometry::{BlockPlan, PatchCoord, WorkingPlane};
+use crate::hdf5_file::FormatError;
+use crate::patches::{Compression, PatchCompressor, PatchesMeta, PatchesWriter};
+use crate::progress::Progress;
+use crate::run_dir::{RunDir, SlideRecord};
+use crate::slide::{PlaneReader, RegionError};
+use crate::tissue::TissueMask;
+
+/// Bytes of patches waiting for the writer.
+const QUEUE_BYTES: usize = 64_000_000;
+
+/// What is stored, and where.
+pub(super) struct Job<'a> {
+    pub(super) run: &'a RunDir,
+    pub(super) config: &'a RunConfig,
+    pub(super) outcome: &'a SlideRecord,
+    pub(super) plane: &'a WorkingPlane,
+    pub(super) reader: &'a PlaneReader<'a>,
+    pub(super) plan: &'a BlockPlan,
+}
+
+/// What was stored.
+pub(super) struct Stored {
+    pub(super) groups: usize,
+    /// One line a patch that could not be decoded.
+    pub(super) failures: Vec<String>,
+}
+
+/// A patch on its way to the file.
+enum Message {
+    Raw(usize, Vec<u8>),
+    Compressed(usize, Vec<u8>),
+    Failed(usize, String),
+}
+
+pub(super) fn store(
+    job: &Job<'_>,
+    mask: &TissueMask,
+    overview: &Array3<u8>,
+    threads: usize,
+    progress: &Progress,
+) -> Result<Stored, SplitError> {
+    let tiling = job.plan.tiling();
+    let per_group = job.config.config.tiling.group_size().patches(tiling.patch_bytes());
+    let meta = meta(job, mask, per_group);
+    let compression = compression(job.config);
+    let path = job.run.patches(&job.outcome.name);
+    let mut writer = PatchesWriter::create(&path, &meta, job.plan, per_group, compression)?;
+    writer.set_thumbnail(overview.view())?;
+    let queue = (QUEUE_BYTES / usize::try_from(tiling.patch_bytes()).unwrap_or(usize::MAX)).max(2);
+    let (sender, receiver) = bounded(queue);
+    let what = format!("split {}", job.outcome.name);
+    let task = progress.start(&what, "patches", job.plan.patches().len());
+    let (writer, failures) = std::thread::scope(|scope| {
+        let writing = scope.spawn(|| write_all(writer, receiver, &task));
+        read_all(job, compression, threads, &sender);
+        drop(sender);
+        writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
+    writer.finish()?;
+    Ok(Stored { groups: meta.groups, failures })
+}
+
+/// Reads every superblock and sends its patches; stops when the writer has.
+fn read_all(job: &Job<'_>, compression: Compression, threads: usize, sender: &Sender<Message>) {
+    let mut canvas = Canvas::new();
+    for superblock in superblocks(job.plan) {
+        canvas.read(superblock.area, &cells(&superblock, job.plan), job.reader, threads);
+        let next = std::sync::atomic::AtomicUsize::new(0);
+        let sent = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads.min(superblock.patches.len()))
+                .map(|_| {
+                    scope.spawn(|| {
+                        let mut cutter = Cutter::new(job, &canvas, compression);
+                        let next = || next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        while let Some(&index) = superblock.patches.get(next()) {
+                            if sender.send(cutter.cut(index)).is_err() {
+                                return false;
+                            }
+                        }
+                        true
+                    })
+                })
+                .collect();
+            workers.into_iter().all(|worker| {
+                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+        });
+        if !sent {
+            return;
+        }
+    }
+}
+
+/// Cuts patches from a canvas, on one thread.
+struct Cutter<'a> {
+    job: &'a Job<'a>,
+    canvas: &'a Canvas,
+    compressor: Option<PatchCompressor>,
+}
+
+impl<'a> Cutter<'a> {
+    fn new(job: &'a Job<'a>, canvas: &'a Canvas, compression: Compression) -> Self {
+        let compressor = match compression {
+            Compression::None => None,
+            Compression::Gzip(level) => Some(PatchCompressor::new(level)),
+        };
+        Self { job, canvas, compressor }
+    }
+
+    fn cut(&mut self, index: usize) -> Message {
+        let patch = &self.job.plan.patches()[index];
+        let mut pixels = Vec::new();
+        match self.canvas.cut(&Area::of_patch(patch), &mut pixels) {
+            Ok(()) => match &mut self.compressor {
+                None => Message::Raw(index, pixels),
+                Some(compressor) => Message::Compressed(index, compressor.compress(&pixels)),
+            },
+            Err(error) => Message::Failed(index, self.told(patch, error)),
+        }
+    }
+
+    fn told(&self, patch: &PatchCoord, error: &RegionError) -> String {
+        let level0 = |px: i64| (px as f64 * self.job.plane.downsample).round();
+        format!(
+            "patch of tile ({}, {}), level-0 px ({}, {}): {error}",
+            patch.tile_col,
+            patch.tile_row,
+            level0(patch.x_px),
+            level0(patch.y_px),
+        )
+    }
+}
+
+/// Writes what arrives, in any order.
+fn write_all(
+    mut writer: PatchesWriter,
+    receiver: Receiver<Message>,
+    task: &crate::progress::Task<'_>,
+) -> Result<(PatchesWriter, Vec<String>), FormatError> {
+    let mut failures = Vec::new();
+    for message in receiver {
+        match message {
+            Message::Raw(index, pixels) => writer.write_patch(index, &pixels)?,
+            Message::Compressed(index, bytes) => writer.write_compressed(index, &bytes)?,
+            Message::Failed(index, reason) => {
+                writer.fail_patch(index, &reason)?;
+                failures.push((index, reason));
+            }
+        }
+        task.advance(1);
+    }
+    failures.sort();
+    Ok((writer, failures.into_iter().map(|(_, reason)| reason).collect()))
+}
+
+fn compression(config: &RunConfig) -> Compression {
+    match config.config.tiling.compression {
+        CompressionKey::None => Compression::None,
+        CompressionKey::Gzip => Compression::Gzip(config.config.tiling.gzip_level),
+    }
+}
+
+fn meta(job: &Job<'_>, mask: &TissueMask, per_group: usize) -> PatchesMeta {
+    let config = &job.config;
+    let thresholds =
+        mask.thresholds.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+    PatchesMeta {
+        tissue_method: config.config.tissue.method.to_string(),
+        thresholds,
+        config_sha256: config.patches_sha256(),
+        provenance: [("reader".to_owned(), job.outcome.reader.clone())].into(),
+        ..PatchesMeta::planned(&job.outcome.name, job.plane, job.plan, per_group)
+    }
+}

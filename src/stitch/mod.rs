@@ -1,0 +1,340 @@
+//! A slide's scores in, its heatmap out.
+//!
+//! Memory: one heatmap of f32 and one group's scores; the picture is bounded
+//! by its longest side.
+
+use std::path::PathBuf;
+
+use ndarray::{Array2, Array3, s};
+use thiserror::Error;
+
+use crate::config::RunConfig;
+use crate::export::heatmap_h5::{self, HeatmapMeta, HeatmapWriter};
+use crate::export::npy::{self, NpyError};
+use crate::export::png::{self, PngError};
+use crate::geometry::Lattice;
+use crate::hdf5_file::FormatError;
+use crate::heatmap::{
+    Heatmap, HeatmapError, HeatmapPicture, PlaneThumbnail, RenderError, RgbPicture, render_heatmap,
+};
+use crate::jobs::status::ranges;
+use crate::model::{Model, ModelError};
+use crate::patches::{PatchesFile, PatchesMeta};
+use crate::run_dir::RunDir;
+use crate::scores::{self, Scores, ScoresMeta};
+
+/// Why a heatmap could not be made.
+#[derive(Debug, Error)]
+pub enum StitchError {
+    /// Groups without scores.
+    #[error("{slide}: {} of {groups} groups have no scores: {}; run `slidegrid predict` for them, or stitch with --allow-missing", missing.len(), ranges(missing))]
+    Missing {
+        /// The slide.
+        slide: String,
+        /// How many groups it has.
+        groups: usize,
+        /// Those without scores.
+        missing: Vec<usize>,
+    },
+    /// Scores of another slide, stride, model or configuration.
+    #[error("{}: {what} is {found}, expected {expected}; delete the file and run `slidegrid predict` again", path.display())]
+    Foreign {
+        /// The score file.
+        path: PathBuf,
+        /// What disagrees.
+        what: &'static str,
+        /// In the file.
+        found: String,
+        /// In the run.
+        expected: String,
+    },
+    /// Scores that do not fit the lattice.
+    #[error("{}: {source}", path.display())]
+    Assemble {
+        /// The score file.
+        path: PathBuf,
+        /// What is wrong.
+        source: HeatmapError,
+    },
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// The model card cannot be read.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The picture cannot be drawn.
+    #[error("{slide}: {source}")]
+    Render {
+        /// The slide.
+        slide: String,
+        /// Why.
+        source: RenderError,
+    },
+    /// The array cannot be written.
+    #[error(transparent)]
+    Npy(#[from] NpyError),
+    /// The picture cannot be written.
+    #[error(transparent)]
+    Picture(#[from] PngError),
+}
+
+/// What a stitch made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stitched {
+    /// Files, the HDF5 first.
+    pub files: Vec<PathBuf>,
+    /// Groups left out on request.
+    pub missing: Vec<usize>,
+    /// Scored lattice points.
+    pub scored: usize,
+    /// Largest score, `None` without any.
+    pub max: Option<f32>,
+    /// Whether it was there already.
+    pub present: bool,
+}
+
+/// Assembles the heatmap of a slide and writes it as the run asks.
+///
+/// # Errors
+/// [`StitchError::Missing`] naming the groups, unless `allow_missing`.
+pub fn stitch_slide(
+    run: &RunDir,
+    config: &RunConfig,
+    slide: &str,
+    allow_missing: bool,
+) -> Result<Stitched, StitchError> {
+    let patches = PatchesFile::open(&run.patches(slide))?;
+    let meta = patches.meta().clone();
+    if let Some(done) = present(run, config, &meta)? {
+        return Ok(done);
+    }
+    let (present, missing): (Vec<usize>, Vec<usize>) =
+        (1..=meta.groups).partition(|&group| run.scores(slide, group).exists());
+    if !missing.is_empty() && !allow_missing {
+        return Err(StitchError::Missing { slide: slide.into(), groups: meta.groups, missing });
+    }
+    let classes = Classes::of_run(config)?;
+    let stride_px = config.config.predict.stride;
+    let (rows, cols) = Lattice::new(meta.width_px, meta.height_px, stride_px).shape();
+    let mut heatmap = Heatmap::new(rows, cols, stride_px);
+    let (mut provenance, mut windows) = (None, 0);
+    for &group in &present {
+        let scores = read_group(run, config, &meta, group)?;
+        let column = scores.score.column(classes.positive).to_vec();
+        heatmap
+            .scatter(&scores.row, &scores.col, &column)
+            .map_err(|source| StitchError::Assemble { path: run.scores(slide, group), source })?;
+        windows += scores.meta.windows;
+        provenance.get_or_insert(scores.meta);
+    }
+    let file = file_meta(config, &meta, &classes, provenance, &missing, windows);
+    let mut files = write_pictures(run, config, &meta, &patches, &heatmap, &file)?;
+    let h5 = run.heatmap(slide, "h5");
+    let mut writer = HeatmapWriter::create(&h5, &file, heatmap.score.view())?;
+    if config.config.stitch.all_classes {
+        for class in 0..classes.names.len() {
+            let plane = class_plane(run, config, &meta, &present, class, (rows, cols))?;
+            writer.write_class(class, plane.view())?;
+        }
+    }
+    writer.finish()?;
+    files.insert(0, h5);
+    let values = heatmap.score.iter().copied().filter(|score| !score.is_nan());
+    let (scored, max) = values.fold((0, None), |(count, max): (usize, Option<f32>), score| {
+        (count + 1, Some(max.map_or(score, |m| m.max(score))))
+    });
+    Ok(Stitched { files, missing, scored, max, present: false })
+}
+
+/// The heatmap of an earlier stitch, when it is complete.
+fn present(
+    run: &RunDir,
+    config: &RunConfig,
+    patches: &PatchesMeta,
+) -> Result<Option<Stitched>, StitchError> {
+    let path = run.heatmap(&patches.slide, "h5");
+    if !path.exists() {
+        return Ok(None);
+    }
+    let meta = heatmap_h5::read_heatmap_meta(&path)?;
+    let expected = config.scores_sha256();
+    if meta.config_sha256 != expected {
+        return Err(StitchError::Foreign {
+            path,
+            what: "config_sha256",
+            found: meta.config_sha256,
+            expected,
+        });
+    }
+    let wanted = [("png", config.config.stitch.png), ("npy", config.config.stitch.npy)];
+    let files: Vec<PathBuf> = wanted
+        .iter()
+        .filter(|(_, wanted)| *wanted)
+        .map(|(suffix, _)| run.heatmap(&patches.slide, suffix))
+        .collect();
+    if !meta.missing_groups.is_empty() || files.iter().any(|file| !file.exists()) {
+        return Ok(None);
+    }
+    let files = std::iter::once(path).chain(files).collect();
+    Ok(Some(Stitched {
+        files,
+        missing: Vec::new(),
+        scored: usize::try_from(meta.windows).unwrap_or(usize::MAX),
+        max: None,
+        present: true,
+    }))
+}
+
+/// Names of the classes and which one the heatmap shows.
+struct Classes {
+    names: Vec<String>,
+    positive: usize,
+}
+
+impl Classes {
+    fn of_run(config: &RunConfig) -> Result<Self, StitchError> {
+        let Some(card) = &config.config.model.card else {
+            return Ok(Self { names: vec!["score".into()], positive: 0 });
+        };
+        let card = Model::load(card)?.card;
+        let positive = card.positive_index();
+        Ok(Self { names: card.classes, positive })
+    }
+}
+
+/// Reads a group's scores and checks that they belong here.
+fn read_group(
+    run: &RunDir,
+    config: &RunConfig,
+    meta: &PatchesMeta,
+    group: usize,
+) -> Result<Scores, StitchError> {
+    let path = run.scores(&meta.slide, group);
+    let scores = scores::read_scores(&path)?;
+    let found = &scores.meta;
+    let stride_px = config.config.predict.stride;
+    let rules = [
+        ("slide", found.slide.clone(), meta.slide.clone()),
+        ("group", found.group.to_string(), group.to_string()),
+        ("stride", found.stride_px.to_string(), stride_px.to_string()),
+        ("window", found.window_px.to_string(), meta.window_px.to_string()),
+        ("config_sha256", found.config_sha256.clone(), config.scores_sha256()),
+    ];
+    for (what, found, expected) in rules {
+        if found != expected {
+            return Err(StitchError::Foreign { path, what, found, expected });
+        }
+    }
+    Ok(scores)
+}
+
+/// The map of one class, assembled anew so that only one is held.
+fn class_plane(
+    run: &RunDir,
+    config: &RunConfig,
+    meta: &PatchesMeta,
+    groups: &[usize],
+    class: usize,
+    (rows, cols): (usize, usize),
+) -> Result<Array2<f32>, StitchError> {
+    let mut plane = Heatmap::new(rows, cols, config.config.predict.stride);
+    for &group in groups {
+        let scores = read_group(run, config, meta, group)?;
+        plane
+            .scatter(&scores.row, &scores.col, &scores.score.slice(s![.., class]).to_vec())
+            .map_err(|source| StitchError::Assemble {
+                path: run.scores(&meta.slide, group),
+                source,
+            })?;
+    }
+    Ok(plane.score)
+}
+
+fn file_meta(
+    config: &RunConfig,
+    patches: &PatchesMeta,
+    classes: &Classes,
+    provenance: Option<ScoresMeta>,
+    missing: &[usize],
+    windows: u64,
+) -> HeatmapMeta {
+    let (engine, precision) =
+        provenance.map_or_else(Default::default, |meta| (meta.engine, meta.precision));
+    HeatmapMeta {
+        slide: patches.slide.clone(),
+        stride_px: config.config.predict.stride,
+        window_px: patches.window_px,
+        downsample: patches.downsample,
+        mpp_x: patches.mpp_x,
+        mpp_y: patches.mpp_y,
+        width_px: patches.width_px,
+        height_px: patches.height_px,
+        level0_width_px: patches.level0_width_px,
+        level0_height_px: patches.level0_height_px,
+        missing_groups: missing.iter().map(|&group| group as i64).collect(),
+        classes: classes.names.clone(),
+        positive: u32::try_from(classes.positive).unwrap_or(0),
+        method: config.config.predict.method.name().to_owned(),
+        engine,
+        precision,
+        model_sha256: config.resolved.model_sha256.clone(),
+        config_sha256: config.scores_sha256(),
+        windows,
+        writer: String::new(),
+    }
+}
+
+/// Writes what stands beside the HDF5 file; that comes last, since its
+/// existence means that all of it is there.
+fn write_pictures(
+    run: &RunDir,
+    config: &RunConfig,
+    meta: &PatchesMeta,
+    patches: &PatchesFile,
+    heatmap: &Heatmap,
+    file: &HeatmapMeta,
+) -> Result<Vec<PathBuf>, StitchError> {
+    let mut files = Vec::new();
+    if config.config.stitch.png {
+        let path = run.heatmap(&meta.slide, "png");
+        png::write_png(&path, &draw(config, meta, patches, heatmap, file)?)?;
+        files.push(path);
+    }
+    if config.config.stitch.npy {
+        let path = run.heatmap(&meta.slide, "npy");
+        npy::write_f32(&path, heatmap.score.view())?;
+        files.push(path);
+    }
+    Ok(files)
+}
+
+/// The picture of a heatmap over the slide's thumbnail.
+fn draw(
+    config: &RunConfig,
+    meta: &PatchesMeta,
+    patches: &PatchesFile,
+    heatmap: &Heatmap,
+    file: &HeatmapMeta,
+) -> Result<RgbPicture, StitchError> {
+    let rgb = patches.thumbnail()?.unwrap_or_else(|| blank(meta));
+    let slide =
+        PlaneThumbnail { rgb: rgb.view(), width_px: meta.width_px, height_px: meta.height_px };
+    let missing = heatmap.missing_tiles(patches.tissue()?.view(), meta.tile_px);
+    let class = &file.classes[file.positive as usize];
+    let options = HeatmapPicture {
+        title: vec![meta.slide.clone(), format!("{class}, stride {} px", heatmap.stride_px)],
+        max_side_px: config.config.stitch.max_side_px as usize,
+        missing: Some((missing.view(), meta.tile_px)),
+        ..HeatmapPicture::default()
+    };
+    render_heatmap(&slide, heatmap, &options)
+        .map_err(|source| StitchError::Render { slide: meta.slide.clone(), source })
+}
+
+/// White paper for patch files without a thumbnail.
+fn blank(meta: &PatchesMeta) -> Array3<u8> {
+    let (width, height) = (u64::from(meta.width_px), u64::from(meta.height_px));
+    let longest = width.max(height).max(1);
+    let side = |px: u64| usize::try_from((px * 1024 / longest).max(1)).unwrap_or(1);
+    Array3::from_elem((side(height), side(width), 3), 255)
+}
