@@ -19,7 +19,7 @@ fn planned(
 ) -> (WorkingPlane, BlockPlan) {
     let (width_px, height_px) = (tiles.0 * tile, tiles.1 * tile - (tile - 1));
     let mask = Array2::from_shape_fn((tiles.1 as usize, tiles.0 as usize), |(r, c)| {
-        u8::from(seed.rotate_left((r * 7 + c * 3) as u32) & 1 == 1)
+        u8::from(seed.rotate_left(u32::try_from(r * 7 + c * 3).unwrap()) & 1 == 1)
     });
     let plane = WorkingPlane {
         level0_width_px: width_px * 2,
@@ -43,7 +43,7 @@ fn meta(plane: &WorkingPlane, plan: &BlockPlan, per_group: usize) -> PatchesMeta
 }
 
 fn pixels(index: usize, bytes: usize) -> Vec<u8> {
-    (0..bytes).map(|i| (i * 31 + index * 17 + i / 97) as u8).collect()
+    (0..bytes).map(|i| u8::try_from((i * 31 + index * 17 + i / 97) % 251).unwrap()).collect()
 }
 
 fn write(

@@ -4,11 +4,13 @@
 //! group and one patch at a time. Neither holds more than one patch. Files of
 //! the original HPC_DPAI code are read through the same reader.
 
+mod group;
 mod legacy;
 mod reader;
 mod schema;
 mod writer;
 
-pub use reader::{GroupReader, PatchesFile};
+pub use group::GroupReader;
+pub use reader::PatchesFile;
 pub use schema::{FORMAT, PatchesMeta, VERSION};
 pub use writer::{Compression, PatchCompressor, PatchesWriter, compress_patch};

@@ -1,19 +1,18 @@
 //! Reads a patches file: attributes first, then one group, then one patch.
 
 use std::fs;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File, Group};
-use libdeflater::Decompressor;
 use ndarray::{Array1, Array2, Array3, Ix1, Ix2, Ix3};
 
+use super::group::{GroupReader, Storage};
 use super::legacy::{self, Legacy};
 use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, THUMBNAIL, TISSUE};
 use crate::geometry::PatchCoord;
-use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, chunk_place, read_all};
+use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, read_all};
 
 /// An open patches file. Opening reads attributes, no pixels.
 #[derive(Debug)]
@@ -24,38 +23,6 @@ pub struct PatchesFile {
     bytes: Arc<fs::File>,
     meta: PatchesMeta,
     legacy: Option<Legacy>,
-}
-
-/// One group: places of all its patches, pixels on demand.
-///
-/// Threads may share it.
-#[derive(Debug)]
-pub struct GroupReader {
-    /// Where the patches lie, in the order of their pixels.
-    pub coords: Vec<PatchCoord>,
-    /// Tissue tiles of each patch's block, `[patch, row, col]`, 1 = tissue.
-    pub tissue: Array3<u8>,
-    /// Whether the patch could not be read when it was made: it is white.
-    pub failed: Vec<bool>,
-    patch_px: usize,
-    halo_px: usize,
-    label: String,
-    path: PathBuf,
-    bytes: Arc<fs::File>,
-    images: Dataset,
-    storage: Storage,
-    legacy: Option<(Legacy, Vec<[i64; 2]>)>,
-}
-
-/// How pixels lie in the file.
-#[derive(Debug, Clone, Copy)]
-enum Storage {
-    /// One after another from this byte on.
-    Contiguous { offset: u64 },
-    /// One deflate stream per patch.
-    Deflate,
-    /// Anything else HDF5 can read.
-    Other,
 }
 
 impl PatchesFile {
@@ -299,137 +266,5 @@ impl PatchesFile {
         }
         let deflate = matches!(images.filters()[0], hdf5::filters::Filter::Deflate(_));
         Ok(if deflate { Storage::Deflate } else { Storage::Other })
-    }
-}
-
-impl GroupReader {
-    /// Number of patches.
-    pub fn len(&self) -> usize {
-        self.coords.len()
-    }
-
-    /// Whether there is no patch.
-    pub fn is_empty(&self) -> bool {
-        self.coords.is_empty()
-    }
-
-    /// Side of a patch.
-    pub fn patch_px(&self) -> usize {
-        self.patch_px
-    }
-
-    /// What a patch has more than its block, on each side.
-    pub fn halo_px(&self) -> usize {
-        self.halo_px
-    }
-
-    /// Bytes of a patch, `P * P * 3`.
-    pub fn patch_bytes(&self) -> usize {
-        self.patch_px * self.patch_px * 3
-    }
-
-    /// Reads patch `index` (0-based in the group) into `pixels`,
-    /// `[P, P, 3]`, RGB, rows from the top.
-    ///
-    /// # Errors
-    /// [`FormatError`] naming file, group and patch.
-    pub fn read_patch(&self, index: usize, pixels: &mut [u8]) -> Result<(), FormatError> {
-        if index >= self.len() || pixels.len() != self.patch_bytes() {
-            let problem = format!(
-                "patch {index} into {} bytes, expected less than {} and {} bytes",
-                pixels.len(),
-                self.len(),
-                self.patch_bytes()
-            );
-            return Err(self.wrong(&problem));
-        }
-        match &self.legacy {
-            None => self.read_stored(index, pixels),
-            Some((legacy, origins)) => {
-                let mut stored = vec![0; self.patch_bytes()];
-                self.read_stored(index, &mut stored)?;
-                legacy.reframe(&stored, origins[index], &self.coords[index], pixels);
-                Ok(())
-            }
-        }
-    }
-
-    fn read_stored(&self, index: usize, pixels: &mut [u8]) -> Result<(), FormatError> {
-        let failed = |e: hdf5::Error| {
-            FormatError::hdf5(&self.path, &format!("read {} patch {index}", self.label), &e)
-        };
-        match self.storage {
-            Storage::Contiguous { offset } => {
-                let at = offset + (index * self.patch_bytes()) as u64;
-                self.read_bytes(pixels, at)
-            }
-            Storage::Deflate => {
-                let place = chunk_place(&self.images, index)
-                    .map_err(failed)?
-                    .ok_or_else(|| self.wrong(&format!("patch {index} was never written")))?;
-                if place.filter_mask != 0 && place.bytes == pixels.len() as u64 {
-                    return self.read_bytes(pixels, place.offset);
-                }
-                let too_long = place.bytes > 2 * pixels.len() as u64 + 4096;
-                let length = usize::try_from(place.bytes).ok().filter(|_| !too_long);
-                let damaged =
-                    || self.wrong(&format!("patch {index} is damaged: make the file again"));
-                let mut chunk = vec![0; length.ok_or_else(damaged)?];
-                self.read_bytes(&mut chunk, place.offset)?;
-                match Decompressor::new().zlib_decompress(&chunk, pixels) {
-                    Ok(bytes) if bytes == pixels.len() => Ok(()),
-                    _ => Err(damaged()),
-                }
-            }
-            Storage::Other => {
-                let stored = self
-                    .images
-                    .read_slice::<u8, _, Ix3>(ndarray::s![index, .., .., ..])
-                    .map_err(failed)?;
-                pixels.copy_from_slice(stored.as_slice().expect("HDF5 reads into standard layout"));
-                Ok(())
-            }
-        }
-    }
-
-    fn read_bytes(&self, buffer: &mut [u8], offset: u64) -> Result<(), FormatError> {
-        self.bytes
-            .read_exact_at(buffer, offset)
-            .map_err(|e| FormatError::io(&self.path, "read its pixels", e))
-    }
-
-    /// Every patch must lie where its block says, and hold its windows.
-    fn check_places(&self, meta: &PatchesMeta) -> Result<(), FormatError> {
-        let (tile, block) = (i64::from(meta.tile_px), i64::from(meta.block_tiles));
-        let (side, halo) = (self.patch_px as i64, self.halo_px as i64);
-        let (rows, cols) = meta.mask_shape();
-        if side != tile * block + 2 * halo || 2 * halo < i64::from(meta.window_px) {
-            let problem = format!(
-                "patches of {side} px, expected at least {}",
-                tile * block + i64::from(meta.window_px)
-            );
-            return Err(self.wrong(&problem));
-        }
-        for (index, patch) in self.coords.iter().enumerate() {
-            let placed = patch.tile_col % block == 0
-                && patch.tile_row % block == 0
-                && (0..cols as i64).contains(&patch.tile_col)
-                && (0..rows as i64).contains(&patch.tile_row)
-                && patch.x_px == patch.tile_col * tile - halo
-                && patch.y_px == patch.tile_row * tile - halo
-                && patch.side_px == side;
-            if !placed {
-                let problem = format!(
-                    "patch {index} is at {:?}, expected tile col, tile row on the {block}-tile lattice of {cols} x {rows} tiles, x, y {halo} px before them, side {side}",
-                    patch.to_row()
-                );
-                return Err(self.wrong(&problem));
-            }
-        }
-        Ok(())
-    }
-
-    fn wrong(&self, problem: &str) -> FormatError {
-        FormatError::content(&self.path, format!("{}: {problem}", self.label))
     }
 }
