@@ -102,7 +102,7 @@ pub enum ModelError {
         /// The ONNX file.
         path: PathBuf,
         /// The contradiction.
-        source: Mismatch,
+        source: Box<Mismatch>,
     },
 }
 
@@ -156,7 +156,9 @@ impl Model {
         }
         match check_card(&card, &graph) {
             Ok(()) => Ok(Self { card, card_path, path, sha256, bytes, graph }),
-            Err(source) => Err(ModelError::Mismatch { card: card_path, path, source }),
+            Err(mismatch) => {
+                Err(ModelError::Mismatch { card: card_path, path, source: Box::new(mismatch) })
+            }
         }
     }
 
@@ -200,7 +202,7 @@ impl Model {
         self.input().dims.as_ref().and_then(|dims| dims.first()).and_then(Dim::fixed)
     }
 
-    /// Does the network compute in 16-bit floats at its input?
+    /// `f16` or `f32`: the type of the network's input, as the scores record it.
     #[must_use]
     pub fn precision(&self) -> &'static str {
         match self.input().dtype {

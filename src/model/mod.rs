@@ -17,6 +17,7 @@ mod load;
 mod onnxruntime;
 mod ort_library;
 mod tract;
+mod widen;
 mod wsinfer;
 
 pub use card::{Activation, CardError, Channels, Layout, ModelCard, Range};

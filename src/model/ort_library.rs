@@ -216,4 +216,30 @@ mod tests {
         std::fs::write(&text, "not a library").unwrap();
         assert!(probe(&text).unwrap_err().contains("cannot be loaded"));
     }
+
+    /// A shared library with onnxruntime's entry point and nothing behind it.
+    fn stub(folder: &Path, version: &str, base: &str) -> PathBuf {
+        let source = folder.join(format!("{version}.c"));
+        let library = folder.join(format!("libonnxruntime.so.{version}"));
+        let code = format!(
+            "static const void *api(unsigned v) {{ return 0; }} static const char *version(void) {{ return \"{version}\"; }}\nstatic struct {{ const void *(*a)(unsigned); const char *(*v)(void); }} base = {{ api, version }};\nconst void *OrtGetApiBase(void) {{ return {base}; }}"
+        );
+        std::fs::write(&source, code).unwrap();
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-w", "-o"])
+            .args([&library, &source])
+            .status();
+        assert!(compiled.unwrap().success());
+        library
+    }
+
+    #[test]
+    fn an_old_or_hollow_onnxruntime_is_refused_without_a_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |version, base| probe(&stub(folder.path(), version, base)).unwrap_err();
+        assert_eq!(refused("1.17.3", "&base"), "is onnxruntime 1.17.3, expected 1.20 or later");
+        assert!(refused("2.25.0", "&base").contains("expected 1.20"));
+        assert_eq!(refused("1.31.1", "&base"), "onnxruntime 1.31.1 lacks API 20");
+        assert_eq!(refused("1.31.2", "0"), "onnxruntime gives no API");
+    }
 }

@@ -4,15 +4,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::knobs;
 use tract_onnx::tract_hir::internal::*;
 
 use super::engine::{Engine, EngineError, Frame, Session, lacks};
-use super::graph::{Dtype, NodeFacts};
+use super::graph::NodeFacts;
 use super::load::Model;
+use super::widen::widen;
 
 type Plan = Arc<TypedSimplePlan>;
 
@@ -73,22 +72,19 @@ fn knows(onnx: &tract_onnx::Onnx, node: &NodeFacts) -> bool {
 }
 
 fn optimised(onnx: &tract_onnx::Onnx, model: &Model, shape: [usize; 4]) -> TractResult<Plan> {
-    let proto = onnx.proto_model_for_read(&mut model.bytes.as_slice())?;
+    let mut proto = onnx.proto_model_for_read(&mut model.bytes.as_slice())?;
+    widen(&mut proto).map_err(|problem| format_err!("{problem}"))?;
     let folder = model.path.parent().and_then(|folder| folder.to_str());
     let parsed = onnx.parse(&proto, folder)?;
     if !parsed.unresolved_inputs.is_empty() {
         bail!("nothing computes {}", parsed.unresolved_inputs.join(", "));
     }
-    let dtype = match model.input().dtype {
-        Dtype::F16 => f16::datum_type(),
-        _ => f32::datum_type(),
-    };
     let outlet = parsed.outlets_by_name.get(&model.output().name).copied();
     let outlet = outlet.with_context(|| format!("no output {}", model.output().name))?;
     parsed
         .model
         .with_output_outlets(&[outlet])?
-        .with_input_fact(0, InferenceFact::dt_shape(dtype, shape))?
+        .with_input_fact(0, InferenceFact::dt_shape(f32::datum_type(), shape))?
         .into_optimized()?
         .into_runnable()
 }
@@ -122,8 +118,7 @@ impl Engine for TractEngine {
             return Err(frame.output_error(found, frame.batch));
         }
         let state = plan.spawn().map_err(load_error)?;
-        let half_input = model.input().dtype == Dtype::F16;
-        Ok(Box::new(TractSession { frame, shape, state, half_input }))
+        Ok(Box::new(TractSession { frame, shape, state }))
     }
 }
 
@@ -131,19 +126,12 @@ struct TractSession {
     frame: Frame,
     shape: [usize; 4],
     state: TypedSimpleState,
-    half_input: bool,
 }
 
 impl TractSession {
     /// The batch as a tensor, zeros after the windows given.
     fn tensor(&self, input: &[f32]) -> TractResult<Tensor> {
         let full = self.frame.batch * self.frame.window_len;
-        if self.half_input {
-            let mut tensor = Tensor::zero::<f16>(&self.shape)?;
-            let mut plain = tensor.try_as_plain_ram_mut()?;
-            plain.as_slice_mut::<f16>()?[..input.len()].convert_from_f32_slice(input);
-            return Ok(tensor);
-        }
         if input.len() == full {
             return Tensor::from_shape(&self.shape, input);
         }
