@@ -179,7 +179,7 @@ pub fn place(
 /// the number of cells, and their maps cannot be trusted.
 fn stride_of(per_tile: usize) -> Option<u32> {
     let per_tile = u32::try_from(per_tile).ok().filter(|&k| k > 0)?;
-    (LEGACY_TILE_PX % per_tile == 0).then_some(LEGACY_TILE_PX / per_tile)
+    LEGACY_TILE_PX.is_multiple_of(per_tile).then_some(LEGACY_TILE_PX / per_tile)
 }
 
 /// Scores of one group as lattice points.
@@ -253,7 +253,7 @@ fn point(tile: i64, per_tile: usize, offset: usize) -> i32 {
 /// For users whose later programs read the original's files.
 pub fn extract(heatmap: &Heatmap, dimensions: &LegacyDimensions) -> Option<Array2<f32>> {
     let per_tile = usize::try_from(LEGACY_TILE_PX.checked_div(heatmap.stride_px)?).ok()?;
-    if LEGACY_TILE_PX % heatmap.stride_px != 0 {
+    if !LEGACY_TILE_PX.is_multiple_of(heatmap.stride_px) {
         return None;
     }
     let (top, left) = (dimensions.ymin * per_tile, dimensions.xmin * per_tile);
