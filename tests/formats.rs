@@ -1,8 +1,6 @@
 //! The HDF5 formats: round trips, damaged and foreign files, full disks,
 //! other readers.
 
-#![expect(clippy::cast_possible_truncation, reason = "tests count small numbers")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,7 +1,5 @@
 //! `patches/<slide>.h5`: what is written is read, what is wrong is refused.
 
-#![expect(clippy::cast_possible_truncation, reason = "tests count small numbers")]
-
 use std::path::Path;
 
 use ndarray::Array2;

@@ -1,8 +1,6 @@
 //! What must not change a heatmap, and what a heatmap must show, from slide to
 //! file through the whole pipeline.
 
-#![expect(clippy::cast_possible_truncation, reason = "tests count small numbers")]
-
 mod common;
 
 use common::{Case, assert_same, noise};
