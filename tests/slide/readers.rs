@@ -76,11 +76,12 @@ fn transparency_is_white_in_every_reader() {
         assert_eq!(at(5, 3), [255; 3], "{}", slide.reader());
         let opaque = [0, 1, 2].map(|channel| picture[[4, 6, channel]]);
         assert_eq!(at(6, 4), opaque, "{}", slide.reader());
-        for (x, y) in [(0i64, 0i64), (17, 40), (63, 63)] {
-            let pixel = [0, 1, 2, 3].map(|c| i32::from(picture[[y as usize, x as usize, c]]));
+        for (x, y) in [(0u8, 0u8), (17, 40), (63, 63)] {
+            let pixel =
+                [0, 1, 2, 3].map(|c| i32::from(picture[[usize::from(y), usize::from(x), c]]));
             for channel in 0..3 {
                 let expected = (pixel[channel] * pixel[3] + 255 * (255 - pixel[3])) / 255;
-                let found = i32::from(at(x, y)[channel]);
+                let found = i32::from(at(x.into(), y.into())[channel]);
                 assert!((found - expected).abs() <= 1, "{}: {found} {expected}", slide.reader());
             }
         }

@@ -55,7 +55,7 @@ pub(super) fn load() -> Result<(Library, String), OpenSlideMissing> {
         let path = PathBuf::from(path);
         return match try_load(path.as_os_str()) {
             Ok(library) => Ok((library, path.display().to_string())),
-            Err(error) => Err(OpenSlideMissing::Named { path, reason: error.to_string() }),
+            Err(error) => Err(OpenSlideMissing::Named { path, reason: words(&error) }),
         };
     }
     for name in SONAMES {
@@ -77,6 +77,11 @@ fn try_load(name: &std::ffi::OsStr) -> Result<Library, libloading::Error> {
     // SAFETY: OpenSlide's and its dependencies' initialisers only set up their
     // own state; the name is one the user or the system's loader answers for.
     unsafe { Library::new(name) }
+}
+
+/// The loader's own words, which the error keeps as its source.
+fn words(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 /// `openslide_bin` of the active virtual or Conda environment, and Conda's
