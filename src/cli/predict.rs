@@ -15,7 +15,7 @@ use crate::staged;
 
 /// Score the windows of a group with the network.
 ///
-/// Writes RUN/scores/<slide>/t<k>.h5. Groups that are done are left alone, so
+/// Writes RUN/scores/SLIDE/tK.h5. Groups that are done are left alone, so
 /// running it again does what is missing.
 #[derive(Debug, Parser)]
 #[command(

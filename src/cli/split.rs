@@ -13,7 +13,7 @@ use crate::split;
 
 /// Find tissue, tile it and write grouped patches, one HDF5 file a slide.
 ///
-/// Writes RUN/patches/<slide>.h5, RUN/masks/<slide>.png and a row a slide in
+/// Writes RUN/patches/SLIDE.h5, RUN/masks/SLIDE.png and a row a slide in
 /// RUN/slides.csv that says what happened and why. Slides that are done are
 /// left alone; one bad slide never stops the others.
 #[derive(Debug, Parser)]

@@ -13,7 +13,7 @@ use crate::stitch::{self, Stitched};
 
 /// Assemble the scores of a slide into its heatmap.
 ///
-/// Writes RUN/heatmaps/<slide>.h5 and a picture of it over the slide's
+/// Writes RUN/heatmaps/SLIDE.h5 and a picture of it over the slide's
 /// thumbnail; prints the files made. Heatmaps that are done are left alone.
 #[derive(Debug, Parser)]
 #[command(
