@@ -3,12 +3,12 @@
 //! | item | type and shape | meaning |
 //! |---|---|---|
 //! | `/tissue` | u8 [rows, cols] | whole tile mask, 1 = tissue |
-//! | `/failures` | UTF-8 [F] | one line per patch that could not be read |
+//! | `/failures` | UTF-8 `[F]` | one line per patch that could not be read |
 //! | `/thumbnail` | u8 [h, w, 3] | optional |
 //! | `/t<k>/img` | u8 [N, P, P, 3] | RGB, \[patch, row, col, channel\] |
 //! | `/t<k>/coord` | i64 [N, 5] | tile col, tile row, x, y, P |
 //! | `/t<k>/tissue` | u8 [N, B, B] | tissue tiles of the block |
-//! | `/t<k>/failed` | u8 [N] | 1 = not readable, pixels are white |
+//! | `/t<k>/failed` | u8 `[N]` | 1 = not readable, pixels are white |
 
 use std::collections::BTreeMap;
 

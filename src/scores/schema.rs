@@ -2,8 +2,8 @@
 //!
 //! | item | type and shape | meaning |
 //! |---|---|---|
-//! | `/row` | i32 [M] | lattice row |
-//! | `/col` | i32 [M] | lattice column |
+//! | `/row` | i32 `[M]` | lattice row |
+//! | `/col` | i32 `[M]` | lattice column |
 //! | `/score` | f32 [M, C] | the model's output, class order of the model |
 
 use crate::hdf5_file::{Attributes, FormatError, check_header, put_header};
