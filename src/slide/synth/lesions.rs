@@ -71,9 +71,9 @@ impl Lesion {
             hole: None,
             diameter_um,
             density: dice.within(0.72, 1.0),
-            strength: dice.within(0.8, 1.3),
-            infiltrate: dice.within(0.02, 0.3),
-            eosin: dice.within(0.2, 0.42),
+            strength: dice.within(0.85, 1.35),
+            infiltrate: dice.within(0.04, 0.4),
+            eosin: dice.within(0.12, 0.3),
         }
     }
 
