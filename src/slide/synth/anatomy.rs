@@ -109,9 +109,13 @@ impl Anatomy {
             [usize::from(dice.chance(0.6)) + usize::from(dice.chance(0.4))];
         let pen =
             if dice.chance(0.3) { scribble(&mut dice, width_um, height_um) } else { Vec::new() };
+        let mut anatomy = Self { seed, pieces, lesions: Vec::new(), pen, pen_color, fibre };
         // Lesions come last: the rest of a slide is the same with and without.
-        let lesions = if tumor { lesions::place(&mut dice, &pieces) } else { Vec::new() };
-        Self { seed, pieces, lesions, pen, pen_color, fibre }
+        if tumor {
+            let is_node = |x, y| anatomy.site(x, y)[FAT] < 0.3;
+            anatomy.lesions = lesions::place(&mut dice, &anatomy.pieces, is_node);
+        }
+        anatomy
     }
 
     /// Whether a rectangle (x, y, width, height) surely holds only glass.
@@ -171,7 +175,7 @@ impl Anatomy {
         let seed = self.seed;
         let size = piece.outline.a.min(piece.outline.b);
         let fat_um = (fractal(seed ^ 10, x / (0.9 * size), y / (0.9 * size), 2) + 0.1).max(0.0)
-            * 0.55
+            * 0.42
             * size;
         let depth = site[DEPTH] - fat_um;
         let inner_fat = smoothstep(0.5, 0.6, fractal(seed ^ 11, x / 420.0, y / 420.0, 3));

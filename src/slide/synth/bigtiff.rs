@@ -179,7 +179,7 @@ impl BigTiff {
         if value.len() <= 8 {
             field[..value.len()].copy_from_slice(value);
         } else {
-            if self.at % 8 != 0 {
+            if !self.at.is_multiple_of(8) {
                 let gap = 8 - self.at % 8;
                 self.append(&[0u8; 8][..usize::try_from(gap).unwrap_or(0)])?;
             }
