@@ -20,6 +20,8 @@ Writes:
   demo/slides/demo_tumor_001.tif    pyramidal JPEG BigTIFF, opens in OpenSlide, QuPath, ASAP
   demo/truth/demo_tumor_001.xml     lesion outlines, ASAP XML as CAMELYON16's
   demo/truth/reference.csv          type and lesion counts of every slide
+  demo/model/demo-valid.onnx, .toml no padding: dense inference is exact
+  demo/model/demo-padded.onnx, .toml  zero padding, as most networks have
   demo/synth.toml                   the settings; other settings need another folder
 
 The same seed gives the same bytes, whatever the number of threads. Slides that

@@ -109,9 +109,13 @@ impl Anatomy {
             [usize::from(dice.chance(0.6)) + usize::from(dice.chance(0.4))];
         let pen =
             if dice.chance(0.3) { scribble(&mut dice, width_um, height_um) } else { Vec::new() };
+        let mut anatomy = Self { seed, pieces, lesions: Vec::new(), pen, pen_color, fibre };
         // Lesions come last: the rest of a slide is the same with and without.
-        let lesions = if tumor { lesions::place(&mut dice, &pieces) } else { Vec::new() };
-        Self { seed, pieces, lesions, pen, pen_color, fibre }
+        if tumor {
+            let is_node = |x, y| anatomy.site(x, y)[FAT] < 0.3;
+            anatomy.lesions = lesions::place(&mut dice, &anatomy.pieces, is_node);
+        }
+        anatomy
     }
 
     /// Whether a rectangle (x, y, width, height) surely holds only glass.
@@ -171,7 +175,7 @@ impl Anatomy {
         let seed = self.seed;
         let size = piece.outline.a.min(piece.outline.b);
         let fat_um = (fractal(seed ^ 10, x / (0.9 * size), y / (0.9 * size), 2) + 0.1).max(0.0)
-            * 0.55
+            * 0.42
             * size;
         let depth = site[DEPTH] - fat_um;
         let inner_fat = smoothstep(0.5, 0.6, fractal(seed ^ 11, x / 420.0, y / 420.0, 3));
@@ -191,16 +195,19 @@ impl Anatomy {
         let (mantle, centre) = self.follicle(x, y);
         let open = (1.0 - stroma) * (1.0 - sinus);
         let (mantle, centre) = (mantle * open * (1.0 - medulla), centre * open * (1.0 - medulla));
-        let patchy = 0.62 + 0.3 * fractal(seed ^ 16, x / 160.0, y / 160.0, 2);
+        let patchy = 0.72 + 0.3 * fractal(seed ^ 16, x / 160.0, y / 160.0, 2);
         let cortex = lerp(patchy, 0.4 + 0.25 * patchy, medulla);
         site[LYMPHOCYTES] = lerp(lerp(lerp(cortex, 0.97, mantle), 0.1, centre) * open, 0.16, sinus);
         site[LYMPHOCYTES] *= 1.0 - 0.85 * stroma;
         site[CENTROBLASTS] = 0.95 * centre + 0.05 * open * (1.0 - centre);
         site[SPINDLES] = lerp(0.12, 0.5, stroma) * (1.0 - 0.8 * mantle);
         site[HISTIOCYTES] = 0.55 * sinus + 0.18 * open * medulla + 0.06 * open;
-        site[EOSIN] = lerp(lerp(lerp(0.13, 0.22, centre), 0.40, stroma), 0.04, sinus);
+        // Plasma and histiocytes make the ground between lymphocytes pale here, pink there.
+        let ground = 0.19 + 0.14 * fractal(seed ^ 17, x / 210.0, y / 210.0, 2);
+        let ground = lerp(lerp(ground, 0.12, mantle), 0.27, centre);
+        site[EOSIN] = lerp(lerp(ground, 0.36, stroma), 0.04, sinus);
         site[HAZE] = lerp(lerp(0.07, 0.05, stroma), 0.01, sinus);
-        site[FIBRE] = lerp(0.09, 0.34, stroma);
+        site[FIBRE] = lerp(0.10, 0.32, stroma);
         for kind in [LYMPHOCYTES, CENTROBLASTS, HISTIOCYTES] {
             site[kind] *= 1.0 - fat;
         }
@@ -247,9 +254,9 @@ impl Anatomy {
             let septum = smoothstep(0.07, 0.04, ridge) * smoothstep(10.0, 30.0, margin);
             let slack = 0.85 + 0.2 * fractal(self.seed ^ 31, x / 80.0, y / 80.0, 2);
             let kinds = [
-                (EOSIN, lerp(lesion.eosin, 0.38, septum)),
-                (HAZE, 0.09),
-                (FIBRE, lerp(0.11, 0.32, septum)),
+                (EOSIN, lerp(lesion.eosin, 0.34, septum)),
+                (HAZE, 0.07),
+                (FIBRE, lerp(0.10, 0.30, septum)),
                 (FAT, 0.0),
                 (LYMPHOCYTES, lesion.infiltrate * (1.2 - slack) * 2.0),
                 (CENTROBLASTS, 0.0),

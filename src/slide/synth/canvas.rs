@@ -85,12 +85,15 @@ impl Canvas {
                 let bent = square
                     + n.bend * (v * v - 0.4 * u * u) * v
                     + n.lobes * u * (u * u - 3.0 * v * v);
-                let cover = ((1.0 - bent) * sharp + 0.5).min(1.0);
-                if cover <= 0.0 || square > 1.5 {
+                if bent > 1.6 || square > 1.5 {
+                    continue;
+                }
+                let clump = texture.at(column as i32 + phase_x, row as i32 + phase_y);
+                let cover = ((1.0 - bent + 0.045 * clump) * sharp + 0.5).min(1.0);
+                if cover <= 0.0 {
                     continue;
                 }
                 let q = bent.clamp(0.0, 1.0);
-                let clump = texture.at(column as i32 + phase_x, row as i32 + phase_y);
                 let density = n.core + (n.rim - n.core) * q * q * q + n.clumps * clump;
                 let at = line + column;
                 self.h[at] = self.h[at].max(density * cover);

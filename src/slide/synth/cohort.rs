@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::asap_xml::{self, Polygon};
 use super::lesions::{LesionClass, trace};
+use super::models;
 use super::noise::mix;
 use super::pyramid;
 use super::render::Scene;
@@ -228,7 +229,7 @@ fn reference(all: &[Made]) -> String {
     csv
 }
 
-/// Makes `cohort` below `out`: `slides/`, `truth/`, `synth.toml`. `done` hears of
+/// Makes `cohort` below `out`: `slides/`, `truth/`, `model/`, `synth.toml`. `done` hears of
 /// each slide. Slides that exist complete are kept unless `force`.
 ///
 /// # Errors
@@ -247,6 +248,7 @@ pub fn make(
         done(&made);
         all.push(made);
     }
+    models::write(&out.join("model"))?;
     staged::write(&out.join("truth/reference.csv"), reference(&all).as_bytes())?;
     Ok(all)
 }

@@ -71,9 +71,9 @@ impl Lesion {
             hole: None,
             diameter_um,
             density: dice.within(0.72, 1.0),
-            strength: dice.within(0.8, 1.3),
-            infiltrate: dice.within(0.02, 0.3),
-            eosin: dice.within(0.2, 0.42),
+            strength: dice.within(0.85, 1.35),
+            infiltrate: dice.within(0.04, 0.4),
+            eosin: dice.within(0.12, 0.3),
         }
     }
 
@@ -108,8 +108,8 @@ pub(super) fn trace(outline: &Outline, um_per_px: f32) -> Vec<(f32, f32)> {
 /// narrowest tissue diameter.
 fn diameters(dice: &mut Dice, room_um: f32) -> Vec<f32> {
     let mut all = Vec::new();
-    if room_um * 0.5 > 2100.0 && dice.chance(0.65) {
-        all.push(dice.within(2100.0, (room_um * 0.5).min(4500.0)));
+    if room_um * 0.58 > 2100.0 && dice.chance(0.65) {
+        all.push(dice.within(2100.0, (room_um * 0.58).min(4500.0)));
     }
     let largest_micro = (room_um * 0.45).min(1500.0);
     if largest_micro > 230.0 {
@@ -125,13 +125,18 @@ fn diameters(dice: &mut Dice, room_um: f32) -> Vec<f32> {
     all
 }
 
-/// Places the lesions of one slide inside its tissue, apart from each other.
-pub(super) fn place(dice: &mut Dice, pieces: &[Piece]) -> Vec<Lesion> {
+/// Places the lesions of one slide inside its tissue, apart from each other and
+/// with their centres where `is_node` holds (not in fat).
+pub(super) fn place(
+    dice: &mut Dice,
+    pieces: &[Piece],
+    is_node: impl Fn(f32, f32) -> bool,
+) -> Vec<Lesion> {
     let room_um = pieces.iter().map(|p| 2.0 * p.outline.b.min(p.outline.a)).fold(0.0, f32::max);
     let mut placed: Vec<Lesion> = Vec::new();
     for diameter in diameters(dice, room_um) {
         let lesion = Lesion::new(dice, diameter);
-        if let Some(mut lesion) = settle(dice, lesion, pieces, &placed) {
+        if let Some(mut lesion) = settle(dice, lesion, pieces, &placed, &is_node) {
             if diameter > 260.0 && dice.chance(0.45) {
                 lesion.pierce(dice);
             }
@@ -149,7 +154,13 @@ pub(super) fn place(dice: &mut Dice, pieces: &[Piece]) -> Vec<Lesion> {
 }
 
 /// Tries places until the whole outline lies in tissue.
-fn settle(dice: &mut Dice, lesion: Lesion, pieces: &[Piece], placed: &[Lesion]) -> Option<Lesion> {
+fn settle(
+    dice: &mut Dice,
+    lesion: Lesion,
+    pieces: &[Piece],
+    placed: &[Lesion],
+    is_node: &impl Fn(f32, f32) -> bool,
+) -> Option<Lesion> {
     for _ in 0..300 {
         let piece = &pieces[(dice.bits() % pieces.len() as u64) as usize];
         let reach = piece.outline.reach();
@@ -161,7 +172,10 @@ fn settle(dice: &mut Dice, lesion: Lesion, pieces: &[Piece], placed: &[Lesion]) 
             let gap = (other.outline.x - x).hypot(other.outline.y - y);
             gap > other.outline.reach() + outline.reach() + 80.0
         });
-        if apart && outline.polygon(48).iter().all(|&(x, y)| piece.depth(x, y) > 12.0) {
+        if apart
+            && is_node(x, y)
+            && outline.polygon(48).iter().all(|&(x, y)| piece.depth(x, y) > 12.0)
+        {
             return Some(Lesion { outline, ..lesion });
         }
     }

@@ -21,6 +21,7 @@ mod canvas;
 mod cells;
 mod cohort;
 mod lesions;
+mod models;
 mod noise;
 mod outline;
 mod pyramid;

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -252,7 +253,12 @@ pub(super) fn write(
                 while permits.recv().is_ok() {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&(column, row)) = jobs.get(number) else { break };
-                    if sender.send((number, plan.job(column, row, &mut brush))).is_err() {
+                    // A panic must reach the writer: it would wait for this job for ever.
+                    let job = catch_unwind(AssertUnwindSafe(|| plan.job(column, row, &mut brush)))
+                        .unwrap_or_else(
+                            |_| Err(io::Error::other("a drawing thread failed").into()),
+                        );
+                    if sender.send((number, job)).is_err() {
                         break;
                     }
                 }

@@ -195,7 +195,8 @@ impl Scene {
             let mut h = line(haze, dx) + 0.02 * grain;
             let fat = line(fat, dx);
             if fat > 0.01 {
-                let rim = rim_at(rims, dx, y % STEP);
+                // The tissue's edge closes the outermost fat cells.
+                let rim = rim_at(rims, dx, y % STEP).max(smoothstep(3.0, 1.2, line(depth, dx)));
                 e = lerp(e, 0.3 * rim, fat);
                 h = lerp(h, 0.03 * rim, fat);
             }

@@ -24,11 +24,11 @@ impl Stain {
         // Unit vectors of optical density (red, green, blue) that give the
         // colours of lymph-node slides: dark purple nuclei, pink ground.
         let (h, e, white) = if scanner_b {
-            ([0.61, 0.69, 0.39], [0.12, 0.90, 0.41], [244.0, 243.0, 246.0])
+            ([0.61, 0.69, 0.39], [0.10, 0.80, 0.46], [244.0, 243.0, 246.0])
         } else {
-            ([0.54, 0.72, 0.44], [0.16, 0.89, 0.40], [243.0, 240.0, 242.0])
+            ([0.54, 0.72, 0.44], [0.16, 0.82, 0.44], [243.0, 240.0, 242.0])
         };
-        let (h_strength, e_strength) = (dice.within(0.85, 1.15), dice.within(0.8, 1.2));
+        let (h_strength, e_strength) = (dice.within(0.85, 1.12), dice.within(0.7, 1.08));
         let mut vary =
             |v: [f32; 3], strength: f32| v.map(|c| strength * (c + dice.within(-0.03, 0.03)));
         let (h, e) = (vary(h, h_strength), vary(e, e_strength));

@@ -1,0 +1,49 @@
+//! The two demonstration networks, carried in the program: `synth` puts them
+//! beside the slides, so that a whole run needs no download.
+
+use std::path::Path;
+
+use crate::staged::{self, StageError};
+
+macro_rules! model_file {
+    ($name:literal) => {
+        ($name, include_bytes!(concat!("../../../configs/models/", $name)).as_slice())
+    };
+}
+
+/// File names and contents.
+const FILES: [(&str, &[u8]); 2] = [
+    model_file!("demo-valid.onnx"),
+    model_file!("demo-valid.toml"),
+];
+
+/// Writes networks and cards into `folder`. Files with the same content are left alone.
+pub(super) fn write(folder: &Path) -> Result<(), StageError> {
+    for (name, bytes) in FILES {
+        let path = folder.join(name);
+        if std::fs::read(&path).is_ok_and(|found| found == bytes) {
+            continue;
+        }
+        staged::write(&path, bytes)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    #[test]
+    fn each_card_names_its_network_and_its_hash() {
+        for pair in FILES.chunks(2) {
+            let [(onnx, bytes), (_, card)] = pair else { panic!("networks and cards in pairs") };
+            let card: toml::Table = toml::from_str(std::str::from_utf8(card).unwrap()).unwrap();
+            let hash: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
+            assert_eq!(card["file"].as_str(), Some(*onnx));
+            assert_eq!(card["sha256"].as_str(), Some(hash.as_str()));
+            assert!(bytes.len() < 400_000);
+        }
+    }
+}
