@@ -25,6 +25,13 @@ pub fn peak_rss_bytes() -> u64 {
     kilobytes.unwrap_or(0) * 1024
 }
 
+/// The time now, seconds since 1970 UTC.
+pub fn unix_s() -> f64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}
+
 /// Name of this machine.
 pub fn host() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname")

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Failure;
+use super::{Exit, Failure};
 use crate::config::{Config, RunConfig};
+use crate::interrupt;
 use crate::model::{self, EngineChoice, Selected};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
@@ -82,6 +83,12 @@ impl ThreadOptions {
         }
         threads.count
     }
+}
+
+/// Lets signals end the work in good order while the answer is held.
+pub(super) fn catch_signals() -> Result<interrupt::Caught, Failure> {
+    interrupt::catch()
+        .map_err(|error| Failure::new(Exit::Input, format!("cannot handle signals: {error}")))
 }
 
 /// Which engine runs the network.

@@ -8,7 +8,7 @@ use super::options::{EngineOptions, RunOptions, ThreadOptions, select_engine};
 use super::{Exit, Failure};
 use crate::config::RunConfig;
 use crate::jobs::lookup::{Lookup, LookupError};
-use crate::predict::{GroupOutcome, PredictError, Predictor};
+use crate::predict::{GroupOutcome, PredictError, Predictor, share};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::staged;
@@ -154,27 +154,25 @@ pub(super) fn predict_all(
     threads: &ThreadOptions,
     progress: &Progress,
 ) -> Result<Exit, Failure> {
+    let caught = super::options::catch_signals()?;
+    let interrupt = caught.interrupt();
     let threads = threads.count(config.config.predict.threads, progress);
     let engine = select_engine(config, progress)?;
-    let mut predictor = Predictor::load(run, config, engine, threads)?;
+    let mut predictor =
+        Predictor::load(run, config, engine, threads)?.with_interrupt(interrupt.clone());
     let overall = progress.start("predict", "groups", groups.len());
     let (mut done, mut failed, mut exit) = (0, 0, Exit::Done);
     for (slide, group) in groups {
+        if let Some(signal) = interrupt.requested() {
+            progress.note(&format!("predict: {signal}: ended before {slide} t{group}; {GO_ON}"));
+            return Ok(Exit::Partial);
+        }
         let marker = run.failure("predict", &format!("{slide}_t{group}"));
         match predictor.predict(slide, *group, progress) {
             Ok(outcome) => {
                 done += 1;
                 clear(&marker);
-                if let GroupOutcome::Scored { windows, failed_patches, wall_s } = outcome {
-                    let rate = windows as f64 / wall_s.max(1e-9);
-                    progress.note(&format!(
-                        "predict {slide} t{group}: {windows} windows in {wall_s:.1} s ({rate:.1}/s)"
-                    ));
-                    if failed_patches > 0 {
-                        exit = Exit::Partial;
-                        progress.note(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv)"));
-                    }
-                }
+                exit = exit.and(told(slide, *group, &outcome, progress));
             }
             Err(error) => {
                 failed += 1;
@@ -187,6 +185,32 @@ pub(super) fn predict_all(
         overall.advance(1);
     }
     Ok(Exit::of(done, failed).and(exit))
+}
+
+/// How an interrupted task says that nothing more is needed than time.
+const GO_ON: &str = "run the same command again to go on";
+
+fn told(slide: &str, group: usize, outcome: &GroupOutcome, progress: &Progress) -> Exit {
+    match *outcome {
+        GroupOutcome::Present => Exit::Done,
+        GroupOutcome::Interrupted { signal, scored, windows } => {
+            let saved = share(scored, windows);
+            progress.note(&format!("predict {slide} t{group}: {signal}: {saved} saved; {GO_ON}"));
+            Exit::Partial
+        }
+        GroupOutcome::Scored { windows, resumed, failed_patches, wall_s } => {
+            let count = windows - resumed;
+            let rate = count as f64 / wall_s.max(1e-9);
+            progress.note(&format!(
+                "predict {slide} t{group}: {count} windows in {wall_s:.1} s ({rate:.1}/s)"
+            ));
+            if failed_patches == 0 {
+                return Exit::Done;
+            }
+            progress.note(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv)"));
+            Exit::Partial
+        }
+    }
 }
 
 /// Leaves the reason where `slidegrid status` finds it.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::options::{EngineOptions, RunOptions, ThreadOptions};
+use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use super::predict::{every_group, predict_all};
 use super::stitch::{stitch_all, stitchable};
 use super::{Exit, Failure, inputs, master, split};
@@ -49,6 +49,7 @@ enum SchedulerName {
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let SchedulerName::Local = args.scheduler;
     let (run, progress) = (args.options.dir(), args.options.progress());
+    let interrupt = catch_signals()?.interrupt().clone();
     let slides = inputs::expand(&args.slides, &progress)?;
     let mut config = args.options.settle()?;
     args.engine.over(&mut config);
@@ -58,6 +59,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let split = split::split_all(&run, &config, &wanted, threads, &progress)?;
     let records = run_dir::read_slides(&run)?;
     run_dir::write_slides(&run, &records)?;
+    if interrupt.requested().is_some() {
+        return Ok(Exit::Partial);
+    }
     if split == Exit::Input && !records.iter().any(|r| run.patches(&r.name).exists()) {
         return Ok(split);
     }
@@ -66,6 +70,9 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         groups if groups.is_empty() => Exit::Done,
         groups => predict_all(&run, &config, &groups, &args.threads, &progress)?,
     };
+    if interrupt.requested().is_some() {
+        return Ok(Exit::Partial);
+    }
     let names = stitchable(&run, records);
     let stitched = stitch_all(&run, &config, &names, false, &progress)?;
     Ok(split.and(planned).and(predicted).and(stitched))

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::options::{RunOptions, ThreadOptions};
+use super::options::{RunOptions, ThreadOptions, catch_signals};
 use super::{Exit, Failure, inputs};
 use crate::config::RunConfig;
 use crate::progress::Progress;
-use crate::run_dir::{self, RunDir, SlideRecord};
+use crate::run_dir::{self, RunDir, SlideRecord, SlideStatus};
 use crate::split;
 
 /// Find tissue, tile it and write grouped patches, one HDF5 file a slide.
@@ -117,10 +117,16 @@ pub(super) fn split_all(
     threads: usize,
     progress: &Progress,
 ) -> Result<Exit, Failure> {
+    let caught = catch_signals()?;
+    let workers = split::Workers { threads, interrupt: caught.interrupt() };
     let (mut whole, mut failed) = (0, 0);
     let mut partial = false;
     for record in records {
-        let outcome = split::split_slide(run, config, record, threads, progress)?;
+        let outcome = split::split_slide(run, config, record, &workers, progress)?;
+        if workers.interrupt.requested().is_some() && outcome.status == SlideStatus::Waiting {
+            progress.note(&line(&outcome));
+            return Ok(Exit::Partial);
+        }
         if outcome.status.has_patches() {
             whole += 1;
         } else {

@@ -89,6 +89,11 @@ fn why(slide: &SlideProgress) -> String {
     if !slide.missing.is_empty() && slide.scored > 0 {
         parts.push(format!("groups without scores: {}", ranges(&slide.missing)));
     }
+    if !slide.begun.is_empty() {
+        let begun: Vec<String> =
+            slide.begun.iter().map(|part| format!("t{} {} %", part.group, part.percent)).collect();
+        parts.push(format!("begun: {}", begun.join(", ")));
+    }
     if let Some(first) = slide.failed.first() {
         parts.push(format!(
             "{} groups failed, first t{}: {}",

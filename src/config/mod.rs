@@ -139,6 +139,8 @@ pub struct PredictKeys {
     /// Windows a run of the network; the engine decides when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
+    /// Minutes between saves of what is scored of a group; 0 = none.
+    pub checkpoint_min: f64,
     /// libonnxruntime to load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ort_library: Option<PathBuf>,
@@ -152,6 +154,7 @@ impl Default for PredictKeys {
             engine: crate::model::EngineChoice::Auto,
             threads: None,
             batch: None,
+            checkpoint_min: 10.0,
             ort_library: None,
         }
     }
@@ -265,6 +268,10 @@ impl Config {
         }
         if self.predict.threads == Some(0) || self.predict.batch == Some(0) {
             return rule("predict.threads or predict.batch", "0".into(), "at least 1, or nothing");
+        }
+        let minutes = self.predict.checkpoint_min;
+        if !(minutes.is_finite() && minutes >= 0.0) {
+            return rule("predict.checkpoint_min", minutes.to_string(), "minutes, at least 0");
         }
         if self.stitch.max_side_px < 64 {
             return rule("stitch.max_side_px", self.stitch.max_side_px.to_string(), "at least 64");

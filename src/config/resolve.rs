@@ -188,13 +188,14 @@ impl RunConfig {
         let table = toml::Table::try_from(self).expect("a configuration is a table");
         let mut flat = Vec::new();
         flatten("", &toml::Value::Table(table), &mut flat);
-        const MACHINE: [&str; 8] = [
+        const MACHINE: [&str; 9] = [
             "resolved.version",
             "resolved.writer",
             "model.card",
             "predict.engine",
             "predict.threads",
             "predict.batch",
+            "predict.checkpoint_min",
             "predict.ort_library",
             "stitch.max_side_px",
         ];

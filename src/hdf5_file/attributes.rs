@@ -71,6 +71,10 @@ impl<'a> Attributes<'a> {
         self.put_array(name, values)
     }
 
+    pub(crate) fn put_f64s(&self, name: &str, values: &[f64]) -> Result<(), FormatError> {
+        self.put_array(name, values)
+    }
+
     pub(crate) fn i64(&self, name: &str) -> Result<i64, FormatError> {
         self.scalar(name, "an integer")
     }
@@ -127,6 +131,10 @@ impl<'a> Attributes<'a> {
 
     pub(crate) fn i64s(&self, name: &str) -> Result<Vec<i64>, FormatError> {
         self.array(name, "a list of integers")
+    }
+
+    pub(crate) fn f64s(&self, name: &str) -> Result<Vec<f64>, FormatError> {
+        self.array(name, "a list of numbers")
     }
 
     fn scalar<T: H5Type>(&self, name: &str, expected: &'static str) -> Result<T, FormatError> {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::lookup::{Lookup, LookupError};
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus, SlidesError, read_slides};
+use crate::scores;
 
 /// A slide and how far it has come.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,6 +23,8 @@ pub struct SlideProgress {
     pub scored: usize,
     /// Groups without scores, from 1.
     pub missing: Vec<usize>,
+    /// Of these, groups that an interrupted task has begun.
+    pub begun: Vec<BegunGroup>,
     /// Groups whose last try failed, and why.
     pub failed: Vec<GroupFailure>,
     /// Whether the heatmap is there.
@@ -29,6 +32,15 @@ pub struct SlideProgress {
     /// Why the last stitch failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stitch_failure: Option<String>,
+}
+
+/// A group of which part is scored and saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BegunGroup {
+    /// Group, from 1.
+    pub group: usize,
+    /// Share that is scored, percent, rounded down.
+    pub percent: u64,
 }
 
 /// A group whose last try failed.
@@ -89,6 +101,7 @@ fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> Sli
             Some(GroupFailure { group, reason })
         })
         .collect();
+    let begun = missing.iter().filter_map(|&group| begun(&run.part(&record.name, group), group));
     let heatmap = run.heatmap(&record.name, "h5").exists();
     SlideProgress {
         name: record.name.clone(),
@@ -96,11 +109,22 @@ fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> Sli
         reason: record.reason.clone(),
         groups,
         scored: groups - missing.len(),
+        begun: begun.collect(),
         missing,
         failed,
         heatmap,
         stitch_failure: said(&run.failure("stitch", &record.name)).filter(|_| !heatmap),
     }
+}
+
+/// How far a part has come; one that cannot be read counts for nothing, as it
+/// does for `predict`.
+fn begun(part: &Path, group: usize) -> Option<BegunGroup> {
+    if !part.exists() {
+        return None;
+    }
+    let (meta, total) = scores::read_part_meta(part).ok()?;
+    Some(BegunGroup { group, percent: 100 * meta.windows / total.max(1) })
 }
 
 fn said(path: &Path) -> Option<String> {

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use ndarray::Array2;
+use crossbeam_channel::{Sender, bounded};
 
 use super::batch::{Batch, Batcher};
+use super::ledger::{Ledger, Places};
 use super::prepare::{Preparation, PreparedPatch};
 use super::{PredictError, Predictor};
 use crate::config::RunConfig;
@@ -31,12 +31,23 @@ pub enum GroupOutcome {
     Present,
     /// It was scored.
     Scored {
-        /// Windows run through the network.
+        /// Windows of the group.
         windows: usize,
+        /// Of these, windows that an earlier, interrupted try had scored.
+        resumed: usize,
         /// Patches without scores: they could not be decoded by `split`.
         failed_patches: usize,
-        /// Wall time.
+        /// Wall time of this try.
         wall_s: f64,
+    },
+    /// A signal ended the work; what was scored is saved.
+    Interrupted {
+        /// The signal.
+        signal: &'static str,
+        /// Windows scored and saved.
+        scored: usize,
+        /// Windows of the group.
+        windows: usize,
     },
 }
 
@@ -57,26 +68,62 @@ pub(super) fn score_group(
     group: usize,
     progress: &Progress,
 ) -> Result<GroupOutcome, PredictError> {
-    let (started, cpu_s) = (Instant::now(), process::cpu_s());
+    let started = Instant::now();
     let meta = patches.meta();
     let reader = patches.group(group)?;
     let stride_px = predictor.config.config.predict.stride;
     let lattice = Lattice::new(meta.width_px, meta.height_px, stride_px);
     let points = points_of(&lattice, tiling_of(predictor, patches)?, &reader);
-    let total = points.iter().map(Vec::len).sum();
-    let task = progress.start(&format!("predict {slide} t{group}"), "windows", total);
-    let classes = predictor.model.card.classes.len();
-    let run = run_windows(predictor, &reader, &points, classes, &task)
-        .map_err(|failure| failure.name(slide, group))?;
-    let windows: Vec<&LatticePoint> = points.iter().flatten().collect();
-    let rows: Vec<i32> = windows.iter().map(|p| p.row).collect();
-    let cols: Vec<i32> = windows.iter().map(|p| p.col).collect();
     let failed_patches = reader.failed.iter().filter(|&&failed| failed).count();
-    let wall_s = started.elapsed().as_secs_f64();
-    let meta = ScoresMeta {
+    let meta = meta_of(predictor, slide, group, failed_patches);
+    let places = places_of(predictor, slide, group);
+    let ledger = Ledger::open(places, meta, &points, progress);
+    if ledger.resumed() > 0 {
+        let all = ledger.resumed() + ledger.remaining();
+        let line =
+            format!("predict {slide} t{group}: going on after {}", share(ledger.resumed(), all));
+        progress.note(&line);
+    }
+    let task = progress.start(&format!("predict {slide} t{group}"), "windows", ledger.remaining());
+    run_windows(predictor, &reader, &ledger.todo(&points), &ledger, &task)
+        .map_err(|failure| failure.name(slide, group))?;
+    let windows = ledger.resumed() + ledger.remaining();
+    let scored = ledger.scored();
+    if let Some(signal) = predictor.interrupt.requested().filter(|_| scored < windows) {
+        ledger.save()?;
+        return Ok(GroupOutcome::Interrupted { signal, scored, windows });
+    }
+    ledger.finish()?;
+    let (resumed, wall_s) = (ledger.resumed(), started.elapsed().as_secs_f64());
+    Ok(GroupOutcome::Scored { windows, resumed, failed_patches, wall_s })
+}
+
+/// `1200 of 2000 windows (60 %)`
+pub(crate) fn share(scored: usize, windows: usize) -> String {
+    format!("{scored} of {windows} windows ({} %)", 100 * scored / windows.max(1))
+}
+
+fn places_of(predictor: &Predictor<'_>, slide: &str, group: usize) -> Places {
+    let minutes = predictor.config.config.predict.checkpoint_min;
+    let every = Duration::try_from_secs_f64(minutes * 60.0).ok();
+    Places {
+        whole: predictor.run.scores(slide, group),
+        part: predictor.run.part(slide, group),
+        every: every.filter(|_| minutes > 0.0),
+    }
+}
+
+/// The attributes of a group's scores, figures of use left 0.
+fn meta_of(
+    predictor: &Predictor<'_>,
+    slide: &str,
+    group: usize,
+    failed_patches: usize,
+) -> ScoresMeta {
+    ScoresMeta {
         slide: slide.to_owned(),
         group: u32::try_from(group).unwrap_or(u32::MAX),
-        stride_px,
+        stride_px: predictor.config.config.predict.stride,
         window_px: predictor.model.card.window_px,
         classes: predictor.model.card.classes.clone(),
         method: predictor.config.config.predict.method.name().to_owned(),
@@ -84,20 +131,11 @@ pub(super) fn score_group(
         precision: predictor.model.precision().to_owned(),
         model_sha256: predictor.model.sha256.clone(),
         config_sha256: predictor.config.scores_sha256(),
-        windows: total as u64,
-        wall_s,
-        cpu_s: process::cpu_s() - cpu_s,
-        read_s: run.read.as_secs_f64(),
-        infer_s: run.infer.as_secs_f64(),
-        peak_rss_bytes: process::peak_rss_bytes(),
         threads: u32::try_from(predictor.sessions.len()).unwrap_or(u32::MAX),
         host: process::host(),
         failed_patches: failed_patches as u64,
-        writer: String::new(),
-    };
-    let path = predictor.run.scores(slide, group);
-    scores::write_scores(&path, &meta, &rows, &cols, run.scores.view())?;
-    Ok(GroupOutcome::Scored { windows: total, failed_patches, wall_s })
+        ..ScoresMeta::default()
+    }
 }
 
 /// Lattice points of each patch of the group; none for failed patches.
@@ -113,14 +151,6 @@ fn points_of(lattice: &Lattice, tiling: Tiling, reader: &GroupReader) -> Vec<Vec
             },
         )
         .collect()
-}
-
-/// Scores and where the time went.
-struct Run {
-    /// `[window, class]`
-    scores: Array2<f32>,
-    read: Duration,
-    infer: Duration,
 }
 
 /// What stopped a run.
@@ -140,17 +170,18 @@ impl Stopped {
     }
 }
 
+/// Enters the scores of `points` in the ledger, or of as many as there is
+/// time for before an interruption.
 fn run_windows(
     predictor: &mut Predictor<'_>,
     reader: &GroupReader,
     points: &[Vec<LatticePoint>],
-    classes: usize,
+    ledger: &Ledger<'_>,
     task: &Task<'_>,
-) -> Result<Run, Stopped> {
-    let total = points.iter().map(Vec::len).sum();
-    let preparation = &predictor.preparation;
+) -> Result<(), Stopped> {
+    let (preparation, interrupt) = (&predictor.preparation, &predictor.interrupt);
+    let classes = predictor.model.card.classes.len();
     let batch = predictor.sessions.first().map_or(1, |session| session.batch());
-    let mut scores = Array2::zeros((total, classes));
     let (sender, receiver) = bounded::<Batch>(2 * predictor.sessions.len());
     let (read, worked) = std::thread::scope(|scope| {
         let reading =
@@ -159,8 +190,13 @@ fn run_windows(
             .sessions
             .iter_mut()
             .map(|session| {
-                let receiver = receiver.clone();
-                scope.spawn(move || work(session.as_mut(), preparation, classes, &receiver, task))
+                let batches = receiver.clone();
+                scope.spawn(move || {
+                    // Dropping what waits ends the reader too.
+                    let batches =
+                        batches.into_iter().take_while(|_| interrupt.requested().is_none());
+                    work(session.as_mut(), preparation, classes, batches, (ledger, task))
+                })
             })
             .collect();
         drop(receiver);
@@ -171,16 +207,9 @@ fn run_windows(
         let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (read, worked)
     });
-    let mut infer = Duration::ZERO;
-    for worker in worked {
-        let (parts, time) = worker.map_err(Stopped::Engine)?;
-        infer += time;
-        for (start, values) in parts {
-            let flat = scores.as_slice_mut().expect("a new array is contiguous");
-            flat[start * classes..][..values.len()].copy_from_slice(&values);
-        }
-    }
-    Ok(Run { scores, read: read.map_err(Stopped::Read)?, infer })
+    worked.into_iter().collect::<Result<Vec<()>, _>>().map_err(Stopped::Engine)?;
+    ledger.note_read(read.map_err(Stopped::Read)?);
+    Ok(())
 }
 
 /// Reads and prepares patch after patch; returns the time spent reading.
@@ -217,33 +246,30 @@ fn read_patches(
     Ok(spent)
 }
 
-/// Batch after batch: cut windows, run, keep the scores with their place.
-#[expect(clippy::type_complexity, reason = "parts and time of one worker, used once")]
+/// Batch after batch: cut windows, run, enter the scores.
 fn work(
     session: &mut dyn Session,
     preparation: &Preparation,
     classes: usize,
-    receiver: &Receiver<Batch>,
-    task: &Task<'_>,
-) -> Result<(Vec<(usize, Vec<f32>)>, Duration), EngineError> {
+    batches: impl Iterator<Item = Batch>,
+    (ledger, task): (&Ledger<'_>, &Task<'_>),
+) -> Result<(), EngineError> {
     let window_len = preparation.window_len();
     let mut input = vec![0.0; session.batch() * window_len];
-    let mut parts = Vec::new();
-    let mut spent = Duration::ZERO;
-    for batch in receiver {
+    let mut scores = vec![0.0; session.batch() * classes];
+    for batch in batches {
         let count = batch.windows.len();
         for ((patch, point), window) in batch.windows.iter().zip(input.chunks_exact_mut(window_len))
         {
             preparation.window(patch, point.patch_x_px, point.patch_y_px, window);
         }
-        let mut scores = vec![0.0; count * classes];
         let started = Instant::now();
-        session.run(&input[..count * window_len], count, &mut scores)?;
-        spent += started.elapsed();
-        parts.push((batch.start, scores));
+        let scores = &mut scores[..count * classes];
+        session.run(&input[..count * window_len], count, scores)?;
+        ledger.enter(batch.start, scores, started.elapsed());
         task.advance(count);
     }
-    Ok((parts, spent))
+    Ok(())
 }
 
 /// The tiling of the patches, checked to make one.

@@ -2,6 +2,7 @@
 
 mod batch;
 mod group;
+mod ledger;
 mod prepare;
 
 use std::path::PathBuf;
@@ -10,12 +11,14 @@ use thiserror::Error;
 
 use crate::config::{ConfigError, RunConfig};
 use crate::hdf5_file::FormatError;
+use crate::interrupt::Interrupt;
 use crate::model::{EngineError, Model, ModelError, Selected, Session};
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 
 pub use group::GroupOutcome;
+pub(crate) use group::share;
 pub use prepare::{Preparation, PreparedPatch};
 
 /// Why a group could not be scored.
@@ -102,6 +105,7 @@ pub struct Predictor<'r> {
     engine: Selected,
     preparation: Preparation,
     sessions: Vec<Box<dyn Session>>,
+    interrupt: Interrupt,
 }
 
 impl<'r> Predictor<'r> {
@@ -130,7 +134,15 @@ impl<'r> Predictor<'r> {
             PredictError::Engine { what: model.path.display().to_string(), source }
         })?;
         let preparation = Preparation::new(&model.card);
-        Ok(Self { run, config, model, engine, preparation, sessions })
+        let interrupt = Interrupt::new();
+        Ok(Self { run, config, model, engine, preparation, sessions, interrupt })
+    }
+
+    /// Ends in good order when `interrupt` asks for it.
+    #[must_use]
+    pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
+        self.interrupt = interrupt;
+        self
     }
 
     /// The model in use.
@@ -151,6 +163,7 @@ impl<'r> Predictor<'r> {
         let path = self.run.scores(slide, group);
         if path.exists() {
             group::check_existing(&path, self.config)?;
+            ledger::remove_part(&self.run.part(slide, group));
             return Ok(GroupOutcome::Present);
         }
         let patches = self.open_patches(slide)?;

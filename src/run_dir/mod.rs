@@ -48,6 +48,11 @@ impl RunDir {
         self.root.join("scores").join(slide).join(format!("t{group}.h5"))
     }
 
+    /// What an interrupted task has scored of a group, counted from 1.
+    pub fn part(&self, slide: &str, group: usize) -> PathBuf {
+        self.root.join("scores").join(slide).join(format!("t{group}.part.h5"))
+    }
+
     /// Where the scores of a slide lie.
     pub fn scores_of(&self, slide: &str) -> PathBuf {
         self.root.join("scores").join(slide)
@@ -61,6 +66,11 @@ impl RunDir {
     /// What `split` says of a slide, merged into `slides.csv` afterwards.
     pub fn split_outcome(&self, slide: &str) -> PathBuf {
         self.root.join("logs").join("split").join(format!("{slide}.json"))
+    }
+
+    /// What was submitted to a scheduler.
+    pub fn submitted(&self) -> PathBuf {
+        self.root.join("jobs").join("submitted.jsonl")
     }
 
     /// Why a later stage failed: `stage` is `predict` or `stitch`, `task` the

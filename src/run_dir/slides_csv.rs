@@ -85,6 +85,10 @@ pub struct SlideRecord {
     pub failed_patches: Option<usize>,
     /// Wall time of the split.
     pub split_s: Option<f64>,
+    /// Processor time of the split.
+    pub split_cpu_s: Option<f64>,
+    /// When the split began, Unix time.
+    pub started_unix_s: Option<f64>,
 }
 
 /// The table of slides cannot be made or read.

@@ -1,10 +1,11 @@
 //! `scores/<slide>/t<k>.h5`: what the network said, lattice point by lattice
-//! point. One file per array task.
+//! point. One file per array task; `t<k>.part.h5` is what an interrupted task has
+//! saved.
 
 mod reader;
 mod schema;
 mod writer;
 
-pub use reader::{Scores, read_scores, read_scores_meta};
-pub use schema::{FORMAT, ScoresMeta, VERSION};
-pub use writer::write_scores;
+pub use reader::{Scores, read_part, read_part_meta, read_scores, read_scores_meta};
+pub use schema::{FORMAT, PART_FORMAT, ScoresMeta, VERSION};
+pub use writer::{write_part, write_scores};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ndarray::{Array2, Ix1, Ix2};
 
-use super::schema::{COL, ROW, SCORE, ScoresMeta};
+use super::schema::{COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL};
 use super::writer::check_scores;
 use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, read_all};
 
@@ -27,7 +27,7 @@ pub struct Scores {
 /// [`FormatError`] when it is missing, damaged, foreign or newer.
 pub fn read_scores_meta(path: &Path) -> Result<ScoresMeta, FormatError> {
     let file = hdf5_file::open(path)?;
-    ScoresMeta::get(&Attributes::new(path, &file))
+    ScoresMeta::get(&Attributes::new(path, &file), FORMAT)
 }
 
 /// Reads `path` and checks its counts.
@@ -36,8 +36,34 @@ pub fn read_scores_meta(path: &Path) -> Result<ScoresMeta, FormatError> {
 /// [`FormatError`] when it is missing, damaged, foreign, newer, or its counts
 /// differ.
 pub fn read_scores(path: &Path) -> Result<Scores, FormatError> {
+    read_points(path, FORMAT)
+}
+
+/// Reads what an interrupted task has saved, and how many windows its group
+/// has.
+///
+/// # Errors
+/// As for [`read_scores`].
+pub fn read_part(path: &Path) -> Result<(Scores, u64), FormatError> {
+    let (_, total) = read_part_meta(path)?;
+    Ok((read_points(path, PART_FORMAT)?, total))
+}
+
+/// Reads the attributes alone of what an interrupted task has saved, and how
+/// many windows its group has.
+///
+/// # Errors
+/// [`FormatError`] when it is missing, damaged, foreign or newer.
+pub fn read_part_meta(path: &Path) -> Result<(ScoresMeta, u64), FormatError> {
     let file = hdf5_file::open(path)?;
-    let meta = ScoresMeta::get(&Attributes::new(path, &file))?;
+    let attributes = Attributes::new(path, &file);
+    let meta = ScoresMeta::get(&attributes, PART_FORMAT)?;
+    Ok((meta, attributes.u64(TOTAL)?))
+}
+
+fn read_points(path: &Path, format: &'static str) -> Result<Scores, FormatError> {
+    let file = hdf5_file::open(path)?;
+    let meta = ScoresMeta::get(&Attributes::new(path, &file), format)?;
     let row = check_dataset::<i32>(path, &file, ROW, &[None])?;
     let points = row.size();
     let col = check_dataset::<i32>(path, &file, COL, &[Some(points)])?;

@@ -10,12 +10,17 @@ use crate::hdf5_file::{Attributes, FormatError, check_header, put_header};
 
 /// The `format` attribute.
 pub const FORMAT: &str = "slidegrid-scores";
+/// The `format` attribute of scores that an interrupted task has saved: another
+/// one, so that nothing takes them for a whole group's.
+pub const PART_FORMAT: &str = "slidegrid-scores-part";
 /// The newest version this program reads, and the one it writes.
 pub const VERSION: i64 = 1;
 
 pub(crate) const ROW: &str = "row";
 pub(crate) const COL: &str = "col";
 pub(crate) const SCORE: &str = "score";
+/// Attribute of a part: windows of the whole group.
+pub(crate) const TOTAL: &str = "windows_total";
 
 const METHODS: [&str; 3] = ["window", "dense", "cascade"];
 
@@ -60,6 +65,11 @@ pub struct ScoresMeta {
     pub host: String,
     /// Patches that could not be scored.
     pub failed_patches: u64,
+    /// Of `windows`, those that earlier, interrupted tries had scored.
+    pub resumed_windows: u64,
+    /// Start and end of each try that scored something, Unix time; its first
+    /// number is also attribute `started_unix_s`. Empty in older files.
+    pub spans_unix_s: Vec<[f64; 2]>,
     /// What wrote the file. Set on reading.
     pub writer: String,
 }
@@ -85,9 +95,14 @@ impl ScoresMeta {
         Ok(())
     }
 
-    pub(crate) fn put(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
+    /// Writes the attributes of a file that says it is `format`.
+    pub(crate) fn put(
+        &self,
+        attributes: &Attributes<'_>,
+        format: &'static str,
+    ) -> Result<(), FormatError> {
         self.check(attributes)?;
-        put_header(attributes, FORMAT, VERSION)?;
+        put_header(attributes, format, VERSION)?;
         for (name, value) in [
             ("slide", &self.slide),
             ("method", &self.method),
@@ -111,6 +126,7 @@ impl ScoresMeta {
             ("windows", self.windows),
             ("peak_rss_bytes", self.peak_rss_bytes),
             ("failed_patches", self.failed_patches),
+            ("resumed_windows", self.resumed_windows),
         ] {
             attributes.put_u64(name, value)?;
         }
@@ -122,11 +138,22 @@ impl ScoresMeta {
         ] {
             attributes.put_f64(name, value)?;
         }
+        if let Some([started, _]) = self.spans_unix_s.first() {
+            attributes.put_f64("started_unix_s", *started)?;
+            attributes.put_f64s("spans_unix_s", self.spans_unix_s.as_flattened())?;
+        }
         attributes.put_strs("classes", &self.classes)
     }
 
-    pub(crate) fn get(attributes: &Attributes<'_>) -> Result<Self, FormatError> {
-        let writer = check_header(attributes, FORMAT, VERSION)?;
+    /// Reads the attributes of a file that has to be `format`.
+    pub(crate) fn get(
+        attributes: &Attributes<'_>,
+        format: &'static str,
+    ) -> Result<Self, FormatError> {
+        let writer = check_header(attributes, format, VERSION)?;
+        let resumed = attributes.has("resumed_windows");
+        let spans = attributes.has("spans_unix_s");
+        let spans = if spans { attributes.f64s("spans_unix_s")? } else { Vec::new() };
         let meta = Self {
             slide: attributes.str("slide")?,
             group: attributes.u32("group", 1)?,
@@ -147,6 +174,8 @@ impl ScoresMeta {
             threads: attributes.u32("threads", 0)?,
             host: attributes.str("host")?,
             failed_patches: attributes.u64("failed_patches")?,
+            resumed_windows: if resumed { attributes.u64("resumed_windows")? } else { 0 },
+            spans_unix_s: spans.as_chunks().0.to_vec(),
             writer,
         };
         meta.check(attributes)?;

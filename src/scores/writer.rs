@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use super::schema::{COL, ROW, SCORE, ScoresMeta};
+use super::schema::{COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL};
 use crate::hdf5_file::{FormatError, StagedHdf5, write_dataset};
 
 /// Writes the scores of one group.
@@ -22,13 +22,41 @@ pub fn write_scores(
     col: &[i32],
     score: ArrayView2<'_, f32>,
 ) -> Result<(), FormatError> {
+    stage(path, meta, FORMAT, row, col, score)?.commit()
+}
+
+/// Writes what an interrupted task has scored of a group of `total` windows.
+///
+/// # Errors
+/// As for [`write_scores`].
+pub fn write_part(
+    path: &Path,
+    meta: &ScoresMeta,
+    total: u64,
+    row: &[i32],
+    col: &[i32],
+    score: ArrayView2<'_, f32>,
+) -> Result<(), FormatError> {
+    let output = stage(path, meta, PART_FORMAT, row, col, score)?;
+    output.attributes().put_u64(TOTAL, total)?;
+    output.commit()
+}
+
+fn stage(
+    path: &Path,
+    meta: &ScoresMeta,
+    format: &'static str,
+    row: &[i32],
+    col: &[i32],
+    score: ArrayView2<'_, f32>,
+) -> Result<StagedHdf5, FormatError> {
     check_scores(path, meta.classes.len(), row, col, score)?;
     let output = StagedHdf5::create(path)?;
-    meta.put(&output.attributes())?;
+    meta.put(&output.attributes(), format)?;
     write_dataset(path, output.file(), ROW, ArrayView1::from(row))?;
     write_dataset(path, output.file(), COL, ArrayView1::from(col))?;
     write_dataset(path, output.file(), SCORE, score.as_standard_layout().view())?;
-    output.commit()
+    Ok(output)
 }
 
 /// What holds for scores, on writing and on reading.

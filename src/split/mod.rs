@@ -16,7 +16,9 @@ use crate::geometry::plane::PlaneError;
 use crate::geometry::{BlockPlan, WorkingPlane};
 use crate::hdf5_file::FormatError;
 use crate::heatmap::{MaskPicture, PlaneThumbnail, RenderError, render_mask};
+use crate::interrupt::Interrupt;
 use crate::patches::PatchesFile;
+use crate::process;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
 use crate::slide::{self, PlaneReader, RegionError, ResolutionError, SlideError};
@@ -100,6 +102,12 @@ pub enum SplitError {
     /// The outcome cannot be written.
     #[error(transparent)]
     Write(#[from] StageError),
+    /// A signal asked for an end; nothing is left of the slide's files.
+    #[error("{signal}: ended, nothing of this slide is kept; run the same command again")]
+    Interrupted {
+        /// The signal.
+        signal: &'static str,
+    },
     /// A patch file of another configuration is in the way.
     #[error("{}: these patches were made with another configuration (hash {found}, this run has {expected}); delete the file, or use another run directory", path.display())]
     OtherConfig {
@@ -115,7 +123,7 @@ pub enum SplitError {
 /// Splits a slide unless that is done, and leaves the outcome in the run.
 ///
 /// The record says what happened; only a run directory that cannot be written
-/// is an error.
+/// is an error. After an interruption the slide is still waiting.
 ///
 /// # Errors
 /// [`StageError`] when the outcome cannot be written.
@@ -123,10 +131,10 @@ pub fn split_slide(
     run: &RunDir,
     config: &RunConfig,
     record: &SlideRecord,
-    threads: usize,
+    workers: &Workers<'_>,
     progress: &Progress,
 ) -> Result<SlideRecord, StageError> {
-    let started = Instant::now();
+    let (started, cpu_s) = (Instant::now(), process::cpu_s());
     let mut outcome = SlideRecord {
         name: record.name.clone(),
         path: record.path.clone(),
@@ -135,10 +143,16 @@ pub fn split_slide(
     match finished(run, config, record) {
         Ok(Some(done)) => return Ok(done),
         Ok(None) => {
-            let result = split(run, config, &mut outcome, threads, progress);
-            if let Err(error) = result {
-                outcome.status = SlideStatus::Failed;
-                outcome.reason = error.to_string();
+            outcome.started_unix_s = Some(millis(process::unix_s()));
+            match split(run, config, &mut outcome, workers, progress) {
+                Ok(()) => {}
+                Err(error @ SplitError::Interrupted { .. }) => {
+                    return Ok(SlideRecord { reason: error.to_string(), ..record.clone() });
+                }
+                Err(error) => {
+                    outcome.status = SlideStatus::Failed;
+                    outcome.reason = error.to_string();
+                }
             }
         }
         Err(error) => {
@@ -146,10 +160,34 @@ pub fn split_slide(
             outcome.reason = error.to_string();
         }
     }
-    outcome.split_s = Some((started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0);
+    outcome.split_s = Some(millis(started.elapsed().as_secs_f64()));
+    outcome.split_cpu_s = Some(millis(process::cpu_s() - cpu_s));
     let bytes = serde_json::to_vec_pretty(&outcome).expect("a record is plain data");
     staged::write(&run.split_outcome(&record.name), &bytes)?;
     Ok(outcome)
+}
+
+/// Who does the work, and who may end it.
+#[derive(Debug)]
+pub struct Workers<'a> {
+    /// Threads.
+    pub threads: usize,
+    /// Looked at between superblocks.
+    pub interrupt: &'a Interrupt,
+}
+
+impl Workers<'_> {
+    fn go_on(&self) -> Result<(), SplitError> {
+        match self.interrupt.requested() {
+            None => Ok(()),
+            Some(signal) => Err(SplitError::Interrupted { signal }),
+        }
+    }
+}
+
+/// Seconds to the millisecond.
+fn millis(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
 }
 
 /// The outcome of an earlier split whose files are all there.
@@ -180,7 +218,7 @@ fn split(
     run: &RunDir,
     config: &RunConfig,
     outcome: &mut SlideRecord,
-    threads: usize,
+    workers: &Workers<'_>,
     progress: &Progress,
 ) -> Result<(), SplitError> {
     let path = outcome.path.clone();
@@ -200,14 +238,15 @@ fn split(
     let reader = PlaneReader::new(slide.as_ref(), plane);
     let unreadable = |source| SplitError::Unreadable { path: path.clone(), source };
     let thumbnail =
-        slide::tile_thumbnail(&reader, tiling.tile_px(), threads).map_err(unreadable)?;
+        slide::tile_thumbnail(&reader, tiling.tile_px(), workers.threads).map_err(unreadable)?;
+    workers.go_on()?;
     let mask = find_tissue(config, &path, &plane, &thumbnail.rgb)?;
     outcome.tissue_tiles = Some(mask.tissue_tiles);
     let plan = BlockPlan::new(tiling, mask.mask.clone());
     let overview = slide::overview(slide.as_ref(), THUMBNAIL_PX).map_err(unreadable)?;
     write_mask_picture(run, config, outcome, &overview.rgb, &mask, (&plane, &plan))?;
     let job = store::Job { run, config, outcome, plane: &plane, reader: &reader, plan: &plan };
-    let stored = store::store(&job, &mask, &overview.rgb, threads, progress)?;
+    let stored = store::store(&job, &mask, &overview.rgb, workers, progress)?;
     outcome.patches = Some(plan.patches().len());
     outcome.groups = Some(stored.groups);
     outcome.failed_patches = Some(stored.failures.len());

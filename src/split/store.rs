@@ -7,9 +7,9 @@
 use crossbeam_channel::{Receiver, Sender, bounded};
 use ndarray::Array3;
 
-use super::SplitError;
 use super::canvas::Canvas;
 use super::superblock::{Area, cells, superblocks};
+use super::{SplitError, Workers};
 use crate::config::{CompressionKey, RunConfig};
 use crate::geometry::{BlockPlan, PatchCoord, WorkingPlane};
 use crate::hdf5_file::FormatError;
@@ -50,7 +50,7 @@ pub(super) fn store(
     job: &Job<'_>,
     mask: &TissueMask,
     overview: &Array3<u8>,
-    threads: usize,
+    workers: &Workers<'_>,
     progress: &Progress,
 ) -> Result<Stored, SplitError> {
     let tiling = job.plan.tiling();
@@ -66,18 +66,30 @@ pub(super) fn store(
     let task = progress.start(&what, "patches", job.plan.patches().len());
     let (writer, failures) = std::thread::scope(|scope| {
         let writing = scope.spawn(|| write_all(writer, receiver, &task));
-        read_all(job, compression, threads, &sender);
+        read_all(job, compression, workers, &sender);
         drop(sender);
         writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
+    // Dropped unfinished, the writer leaves nothing.
+    workers.go_on()?;
     writer.finish()?;
     Ok(Stored { groups: meta.groups, failures })
 }
 
-/// Reads every superblock and sends its patches; stops when the writer has.
-fn read_all(job: &Job<'_>, compression: Compression, threads: usize, sender: &Sender<Message>) {
+/// Reads every superblock and sends its patches; stops when the writer has, or
+/// when an end is asked for.
+fn read_all(
+    job: &Job<'_>,
+    compression: Compression,
+    workers: &Workers<'_>,
+    sender: &Sender<Message>,
+) {
+    let threads = workers.threads;
     let mut canvas = Canvas::new();
     for superblock in superblocks(job.plan) {
+        if workers.interrupt.requested().is_some() {
+            return;
+        }
         canvas.read(superblock.area, &cells(&superblock, job.plan), job.reader, threads);
         let next = std::sync::atomic::AtomicUsize::new(0);
         let sent = std::thread::scope(|scope| {

@@ -1,0 +1,287 @@
+//! What is scored of a group so far: kept across interruptions.
+//!
+//! Workers enter scores as batches come in, in any order. Now and then, and
+//! when the task has to end, what is there is saved as `t<k>.part.h5`; the
+//! next task on the group starts from it. A part is only taken when it is of
+//! this run, this model and this group; otherwise it is set aside, with a
+//! message.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use ndarray::{Array2, Axis};
+
+use crate::geometry::lattice::LatticePoint;
+use crate::hdf5_file::FormatError;
+use crate::process;
+use crate::progress::Progress;
+use crate::scores::{self, Scores, ScoresMeta};
+
+/// The files of a group, and how often to save.
+pub(super) struct Places {
+    /// `t<k>.h5`
+    pub(super) whole: PathBuf,
+    /// `t<k>.part.h5`
+    pub(super) part: PathBuf,
+    /// Time between saves; `None`: only when the task has to end.
+    pub(super) every: Option<Duration>,
+}
+
+/// The scores of a group as they come in.
+pub(super) struct Ledger<'p> {
+    places: Places,
+    progress: &'p Progress,
+    /// Attributes, with the figures of earlier tries.
+    meta: ScoresMeta,
+    rows: Vec<i32>,
+    cols: Vec<i32>,
+    /// Number in the group of each window that was still to be scored.
+    order: Vec<usize>,
+    book: Mutex<Book>,
+    saved: Mutex<Instant>,
+    began: Instant,
+    began_unix_s: f64,
+    began_cpu_s: f64,
+}
+
+struct Book {
+    /// `[window, class]`
+    scores: Array2<f32>,
+    done: Vec<bool>,
+    read: Duration,
+    infer: Duration,
+}
+
+impl<'p> Ledger<'p> {
+    /// Starts from nothing, or from what an earlier try has saved.
+    ///
+    /// `meta`: the attributes, figures of use 0; `points`: of each patch.
+    pub(super) fn open(
+        places: Places,
+        mut meta: ScoresMeta,
+        points: &[Vec<LatticePoint>],
+        progress: &'p Progress,
+    ) -> Self {
+        let (rows, cols): (Vec<i32>, Vec<i32>) =
+            points.iter().flatten().map(|point| (point.row, point.col)).unzip();
+        meta.windows = rows.len() as u64;
+        let mut book = Book {
+            scores: Array2::zeros((rows.len(), meta.classes.len())),
+            done: vec![false; rows.len()],
+            read: Duration::ZERO,
+            infer: Duration::ZERO,
+        };
+        if places.part.exists() {
+            match resume(&places.part, &meta, (&rows, &cols), &mut book) {
+                Ok(earlier) => carry_over(&mut meta, earlier),
+                Err(problem) => set_aside(&places.part, &problem, progress),
+            }
+        }
+        let order = (0..rows.len()).filter(|&window| !book.done[window]).collect();
+        let now = Instant::now();
+        Self {
+            places,
+            progress,
+            meta,
+            rows,
+            cols,
+            order,
+            book: Mutex::new(book),
+            saved: Mutex::new(now),
+            began: now,
+            began_unix_s: process::unix_s(),
+            began_cpu_s: process::cpu_s(),
+        }
+    }
+
+    /// Windows that earlier tries have scored.
+    pub(super) fn resumed(&self) -> usize {
+        self.rows.len() - self.order.len()
+    }
+
+    /// Windows still to be scored when this try began.
+    pub(super) fn remaining(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Of `points`, as given to [`Ledger::open`], those still to be scored.
+    pub(super) fn todo(&self, points: &[Vec<LatticePoint>]) -> Vec<Vec<LatticePoint>> {
+        let book = self.book();
+        let mut done = book.done.iter();
+        points
+            .iter()
+            .map(|points| {
+                let left = points.iter().zip(done.by_ref()).filter(|(_, done)| !**done);
+                left.map(|(point, _)| *point).collect()
+            })
+            .collect()
+    }
+
+    /// Enters the scores of a batch: `values` `[window, class]`, the first
+    /// being number `start` of those to do; saves when it is time.
+    pub(super) fn enter(&self, start: usize, values: &[f32], infer: Duration) {
+        let classes = self.meta.classes.len();
+        let mut book = self.book();
+        for (&window, values) in self.order[start..].iter().zip(values.chunks_exact(classes)) {
+            let flat = book.scores.as_slice_mut().expect("a new array is contiguous");
+            flat[window * classes..][..classes].copy_from_slice(values);
+            book.done[window] = true;
+        }
+        book.infer += infer;
+        drop(book);
+        self.save_when_due();
+    }
+
+    /// Notes time spent reading.
+    pub(super) fn note_read(&self, read: Duration) {
+        self.book().read += read;
+    }
+
+    /// Saves unless a save is recent or another worker is at it.
+    fn save_when_due(&self) {
+        let Some(every) = self.places.every else { return };
+        let Ok(mut saved) = self.saved.try_lock() else { return };
+        if saved.elapsed() < every {
+            return;
+        }
+        // A task that cannot save may still be able to finish.
+        if let Err(error) = self.save() {
+            self.progress.note(&format!("warning: cannot save what is scored so far: {error}"));
+        }
+        *saved = Instant::now();
+    }
+
+    /// Saves what is scored as `t<k>.part.h5`; returns how many windows.
+    pub(super) fn save(&self) -> Result<usize, FormatError> {
+        let book = self.book();
+        let done: Vec<usize> = (0..self.rows.len()).filter(|&window| book.done[window]).collect();
+        let scores = book.scores.select(Axis(0), &done);
+        let mut meta = self.figures(&book);
+        drop(book);
+        // Another task may have been given the same group, and be done.
+        if done.is_empty() || self.places.whole.exists() {
+            return Ok(done.len());
+        }
+        let rows: Vec<i32> = done.iter().map(|&window| self.rows[window]).collect();
+        let cols: Vec<i32> = done.iter().map(|&window| self.cols[window]).collect();
+        let total = meta.windows;
+        meta.windows = done.len() as u64;
+        scores::write_part(&self.places.part, &meta, total, &rows, &cols, scores.view())?;
+        Ok(done.len())
+    }
+
+    /// Windows scored, by this try and earlier ones.
+    pub(super) fn scored(&self) -> usize {
+        self.book().done.iter().filter(|&&done| done).count()
+    }
+
+    /// Writes the scores of the whole group and drops the part.
+    pub(super) fn finish(&self) -> Result<(), FormatError> {
+        let book = self.book();
+        debug_assert!(book.done.iter().all(|&done| done));
+        let (meta, scores) = (self.figures(&book), book.scores.view());
+        scores::write_scores(&self.places.whole, &meta, &self.rows, &self.cols, scores)?;
+        remove_part(&self.places.part);
+        Ok(())
+    }
+
+    /// The attributes, with what was used until now.
+    fn figures(&self, book: &Book) -> ScoresMeta {
+        let mut meta = self.meta.clone();
+        let wall_s = self.began.elapsed().as_secs_f64();
+        meta.wall_s += wall_s;
+        meta.cpu_s += process::cpu_s() - self.began_cpu_s;
+        meta.read_s += book.read.as_secs_f64();
+        meta.infer_s += book.infer.as_secs_f64();
+        meta.peak_rss_bytes = meta.peak_rss_bytes.max(process::peak_rss_bytes());
+        meta.spans_unix_s.push([self.began_unix_s, self.began_unix_s + wall_s]);
+        meta
+    }
+
+    fn book(&self) -> std::sync::MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Removes a part that a whole file has replaced.
+pub(super) fn remove_part(part: &Path) {
+    // Usually there is none; one that stays is ignored beside the whole file.
+    drop(fs::remove_file(part));
+}
+
+/// Enters the scores of a part; an error says why it cannot be trusted.
+fn resume(
+    path: &Path,
+    meta: &ScoresMeta,
+    (rows, cols): (&[i32], &[i32]),
+    book: &mut Book,
+) -> Result<ScoresMeta, String> {
+    let (part, total) = scores::read_part(path).map_err(|error| error.to_string())?;
+    belongs(&part.meta, meta, total)?;
+    let windows: HashMap<(i32, i32), usize> =
+        rows.iter().copied().zip(cols.iter().copied()).zip(0..).collect();
+    let Scores { row, col, score, .. } = &part;
+    let mut places = Vec::with_capacity(row.len());
+    for (&row, &col) in row.iter().zip(col) {
+        let place = windows.get(&(row, col));
+        places.push(*place.ok_or(format!("point row {row}, col {col} is not of this group"))?);
+    }
+    for (&place, score) in places.iter().zip(score.outer_iter()) {
+        book.done[place] = true;
+        book.scores.row_mut(place).assign(&score);
+    }
+    Ok(part.meta)
+}
+
+/// Whether a part was made as this try would make it.
+fn belongs(part: &ScoresMeta, meta: &ScoresMeta, total: u64) -> Result<(), String> {
+    let rules = [
+        ("slide", &part.slide, &meta.slide),
+        ("group", &part.group.to_string(), &meta.group.to_string()),
+        ("stride", &part.stride_px.to_string(), &meta.stride_px.to_string()),
+        ("classes", &part.classes.join(", "), &meta.classes.join(", ")),
+        ("method", &part.method, &meta.method),
+        ("precision", &part.precision, &meta.precision),
+        ("model_sha256", &part.model_sha256, &meta.model_sha256),
+        ("config_sha256", &part.config_sha256, &meta.config_sha256),
+        ("windows_total", &total.to_string(), &meta.windows.to_string()),
+    ];
+    for (what, found, expected) in rules {
+        if found != expected {
+            return Err(format!("{what} is {found}, expected {expected}"));
+        }
+    }
+    Ok(())
+}
+
+/// Adds the figures of earlier tries to those of this one.
+fn carry_over(meta: &mut ScoresMeta, earlier: ScoresMeta) {
+    meta.resumed_windows = earlier.windows;
+    meta.wall_s += earlier.wall_s;
+    meta.cpu_s += earlier.cpu_s;
+    meta.read_s += earlier.read_s;
+    meta.infer_s += earlier.infer_s;
+    meta.peak_rss_bytes = earlier.peak_rss_bytes;
+    meta.spans_unix_s = earlier.spans_unix_s;
+    if !earlier.engine.contains(&meta.engine) {
+        meta.engine = format!("{}, then {}", earlier.engine, meta.engine);
+    } else {
+        meta.engine = earlier.engine;
+    }
+}
+
+/// Keeps a part that cannot be trusted out of the way, for whoever wonders.
+fn set_aside(part: &Path, problem: &str, progress: &Progress) {
+    let aside = part.with_extension("h5.refused");
+    let kept = match fs::rename(part, &aside) {
+        Ok(()) => format!("set aside as {}", aside.display()),
+        Err(error) => format!("it stays ({error})"),
+    };
+    progress.note(&format!(
+        "warning: {}: not used, the group is scored from the start: {problem}; {kept}",
+        part.display()
+    ));
+}
