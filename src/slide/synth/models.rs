@@ -12,7 +12,9 @@ macro_rules! model_file {
 }
 
 /// File names and contents.
-const FILES: [(&str, &[u8]); 2] = [
+const FILES: [(&str, &[u8]); 4] = [
+    model_file!("demo-padded.onnx"),
+    model_file!("demo-padded.toml"),
     model_file!("demo-valid.onnx"),
     model_file!("demo-valid.toml"),
 ];
