@@ -168,7 +168,7 @@ mod tests {
             svg.contains("a &lt; b") && svg.contains("minutes since") && svg.contains(">predict<")
         );
         // Two at once reach the top, one the middle.
-        assert!(svg.contains("L590.0 40.0"), "{svg}");
+        assert!(svg.contains("L552.0 40.0"), "{svg}");
         cost.stages.truncate(0);
         assert_eq!(plot_tasks("", &cost), None);
     }
