@@ -4,6 +4,7 @@
 //! configuration, call the stages and say what became of it. Results go to
 //! stdout, everything else to stderr.
 
+mod estimate;
 mod failure;
 mod inputs;
 mod master;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use estimate::{EstimateArgs, run as estimate};
 pub use failure::{Exit, Failure};
 pub use master::MasterArgs;
 pub use predict::PredictArgs;

@@ -1,21 +1,35 @@
 //! `slidegrid status`
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
 use super::{Exit, Failure};
-use crate::jobs::status::{SlideProgress, progress_of, ranges};
-use crate::run_dir::RunDir;
+use crate::jobs::arrays::{SubmittedArray, read_arrays};
+use crate::jobs::cost::{RunCost, StageCost, cost_of};
+use crate::jobs::cost_plot::plot_tasks;
+use crate::jobs::lookup::Lookup;
+use crate::jobs::queue::last_tries;
+use crate::jobs::sched_query::{Answers, ask};
+use crate::jobs::status::progress_of;
+use crate::jobs::view::{SlideView, view_of};
+use crate::run_dir::{RunDir, read_slides};
+use crate::staged;
 
-/// Say what of a run is done, missing or failed, and why.
+/// Say what of a run is done, running, waiting or failed, and why.
 ///
-/// The answer is read from the files of the run: a file that exists is
-/// complete.
+/// What is done is read from the files of the run: a file that exists is
+/// complete. SLURM and Grid Engine are asked about what was submitted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   slidegrid status --run run
+  slidegrid status --run run --watch 30
+  slidegrid status --run run --cost          what it took; draws RUN/report/tasks.svg
   slidegrid status --run run --json | jq '.slides[] | select(.heatmap | not)'")]
 pub struct StatusArgs {
     /// Run directory.
@@ -25,13 +39,23 @@ pub struct StatusArgs {
     /// As JSON.
     #[arg(long)]
     json: bool,
+
+    /// Again every so many seconds [default: 10] until all is done: redrawn on
+    /// a terminal, else a line each time.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10", conflicts_with = "json")]
+    watch: Option<NonZero<u32>>,
+
+    /// What the run took: time, cores, speed-up, bytes, retries.
+    #[arg(long, conflicts_with = "watch")]
+    cost: bool,
 }
 
 #[derive(serde::Serialize)]
 struct Report<'a> {
-    run: &'a std::path::Path,
+    run: &'a Path,
     totals: Totals,
-    slides: &'a [SlideProgress],
+    slides: &'a [SlideView],
+    warnings: &'a [String],
 }
 
 #[derive(serde::Serialize)]
@@ -41,67 +65,189 @@ struct Totals {
     failed: usize,
     groups: usize,
     groups_scored: usize,
+    groups_running: usize,
+    groups_waiting: usize,
+    groups_failed: usize,
 }
 
 pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
-    let slides = progress_of(&RunDir::new(&args.run))?;
-    let totals = Totals {
-        slides: slides.len(),
-        done: slides.iter().filter(|slide| slide.is_done()).count(),
-        failed: slides.iter().filter(|slide| slide.has_failed()).count(),
-        groups: slides.iter().map(|slide| slide.groups).sum(),
-        groups_scored: slides.iter().map(|slide| slide.scored).sum(),
+    let run = RunDir::new(&args.run);
+    if args.cost {
+        return cost(args, &run);
+    }
+    let Some(every_s) = args.watch else {
+        let (slides, answers) = look(&run)?;
+        if args.json {
+            let (totals, warnings) = (totals(&slides), answers.warnings.as_slice());
+            print_json(&Report { run: &args.run, totals, slides: &slides, warnings });
+        } else {
+            print!("{}", table(&slides, &answers));
+        }
+        return Ok(Exit::Done);
     };
+    loop {
+        let (slides, answers) = look(&run)?;
+        if std::io::stdout().is_terminal() {
+            // Home, clear to the end of the screen.
+            print!("\x1b[H\x1b[J{}", table(&slides, &answers));
+        } else {
+            println!("{}", summary(&totals(&slides)));
+        }
+        std::io::stdout().flush().map_err(|e| Failure::new(Exit::Input, format!("stdout: {e}")))?;
+        if slides.iter().all(|slide| slide.files.is_done()) {
+            return Ok(Exit::Done);
+        }
+        std::thread::sleep(Duration::from_secs(u64::from(every_s.get())));
+    }
+}
+
+/// Files and schedulers, joined slide by slide.
+fn look(run: &RunDir) -> Result<(Vec<SlideView>, Answers), Failure> {
+    let (arrays, answers) = asked(run)?;
+    let tries = if arrays.is_empty() { BTreeMap::new() } else { last_tries(&arrays, &answers) };
+    // Files last: what has been written meanwhile counts.
+    let slides = progress_of(run)?;
+    Ok((slides.into_iter().map(|slide| view_of(slide, &tries)).collect(), answers))
+}
+
+fn asked(run: &RunDir) -> Result<(Vec<SubmittedArray>, Answers), Failure> {
+    let lookup = lookup_of(run)?;
+    let records = read_slides(run)?;
+    let arrays =
+        read_arrays(run, &lookup, &records).map_err(|error| Failure::new(Exit::Input, error))?;
+    let answers = ask(arrays.iter().map(|array| (array.scheduler.as_str(), array.id.as_str())));
+    Ok((arrays, answers))
+}
+
+fn lookup_of(run: &RunDir) -> Result<Lookup, Failure> {
+    if run.lookup_csv().exists() { Ok(Lookup::read(run)?) } else { Ok(Lookup::default()) }
+}
+
+fn totals(slides: &[SlideView]) -> Totals {
+    let sum = |count: fn(&SlideView) -> usize| slides.iter().map(count).sum();
+    Totals {
+        slides: slides.len(),
+        done: slides.iter().filter(|slide| slide.files.is_done()).count(),
+        failed: slides.iter().filter(|slide| slide.has_failed()).count(),
+        groups: sum(|slide| slide.files.groups),
+        groups_scored: sum(|slide| slide.files.scored),
+        groups_running: sum(|slide| slide.running.len()),
+        groups_waiting: sum(|slide| slide.waiting.len()),
+        groups_failed: sum(|slide| slide.failed().len()),
+    }
+}
+
+fn print_json(report: &impl serde::Serialize) {
+    println!("{}", serde_json::to_string_pretty(report).expect("a report is plain data"));
+}
+
+fn table(slides: &[SlideView], answers: &Answers) -> String {
+    let width = slides.iter().map(|slide| slide.files.name.len()).max().unwrap_or(0).max(5);
+    let mut lines = vec![format!(
+        "{:width$}  {:9}  {:>13}  {:>7}  {:>7}  {:>6}  {:7}  why",
+        "slide", "split", "groups scored", "running", "waiting", "failed", "heatmap"
+    )];
+    for slide in slides {
+        let files = &slide.files;
+        let groups = format!("{}/{}", files.scored, files.groups);
+        let line = format!(
+            "{:width$}  {:9}  {groups:>13}  {:>7}  {:>7}  {:>6}  {:7}  {}",
+            files.name,
+            files.split,
+            slide.running.len(),
+            slide.waiting.len(),
+            slide.failed().len(),
+            if files.heatmap { "yes" } else { "no" },
+            slide.why()
+        );
+        lines.push(line.trim_end().to_owned());
+    }
+    lines.push(summary(&totals(slides)));
+    lines.extend(answers.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.join("\n") + "\n"
+}
+
+fn summary(totals: &Totals) -> String {
+    format!(
+        "{} of {} slides done, {} failed; {} of {} groups scored, {} running, {} waiting, {} failed",
+        totals.done,
+        totals.slides,
+        totals.failed,
+        totals.groups_scored,
+        totals.groups,
+        totals.groups_running,
+        totals.groups_waiting,
+        totals.groups_failed
+    )
+}
+
+/// The paper's tables, and the plot.
+fn cost(args: &StatusArgs, run: &RunDir) -> Result<Exit, Failure> {
+    let (arrays, answers) = asked(run)?;
+    let cost = cost_of(run, &read_slides(run)?, &lookup_of(run)?, &arrays, &answers);
+    let title = format!("Tasks of {} running over time", args.run.display());
+    let plot = plot_tasks(&title, &cost);
+    if let Some(svg) = &plot {
+        staged::write(&run.tasks_svg(), svg.as_bytes())?;
+    }
     if args.json {
-        let report = Report { run: &args.run, totals, slides: &slides };
-        println!("{}", serde_json::to_string_pretty(&report).expect("a report is plain data"));
-    } else {
-        print_table(&slides, &totals);
+        print_json(&cost);
+        return Ok(Exit::Done);
+    }
+    print!("{}", cost_table(&cost));
+    if plot.is_some() {
+        println!("{}", run.tasks_svg().display());
     }
     Ok(Exit::Done)
 }
 
-fn print_table(slides: &[SlideProgress], totals: &Totals) {
-    let width = slides.iter().map(|slide| slide.name.len()).max().unwrap_or(0).max(5);
-    println!("{:width$}  {:9}  {:>13}  {:7}  why", "slide", "split", "groups scored", "heatmap");
-    for slide in slides {
-        let groups = format!("{}/{}", slide.scored, slide.groups);
-        let heatmap = if slide.heatmap { "yes" } else { "no" };
-        let line = format!(
-            "{:width$}  {:9}  {groups:>13}  {heatmap:7}  {}",
-            slide.name,
-            slide.split,
-            why(slide)
-        );
-        println!("{}", line.trim_end());
+fn cost_table(cost: &RunCost) -> String {
+    let mut lines = vec![format!(
+        "{:8}  {:>7}  {:>11}  {:>11}  {:>11}  {:>8}  {:>5}  {:>10}  {:>10}  {:>10}",
+        "stage",
+        "tasks",
+        "serial h",
+        "core h",
+        "parallel h",
+        "speed-up",
+        "cores",
+        "efficiency",
+        "read GB",
+        "written GB"
+    )];
+    for stage in &cost.stages {
+        lines.push(cost_line(stage));
     }
-    println!(
-        "{} of {} slides done, {} failed; {} of {} groups scored",
-        totals.done, totals.slides, totals.failed, totals.groups_scored, totals.groups
-    );
-}
-
-fn why(slide: &SlideProgress) -> String {
-    let mut parts = Vec::new();
-    if !slide.reason.is_empty() {
-        parts.push(slide.reason.clone());
-    }
-    if !slide.missing.is_empty() && slide.scored > 0 {
-        parts.push(format!("groups without scores: {}", ranges(&slide.missing)));
-    }
-    if !slide.begun.is_empty() {
-        let begun: Vec<String> =
-            slide.begun.iter().map(|part| format!("t{} {} %", part.group, part.percent)).collect();
-        parts.push(format!("begun: {}", begun.join(", ")));
-    }
-    if let Some(first) = slide.failed.first() {
-        parts.push(format!(
-            "{} groups failed, first t{}: {}",
-            slide.failed.len(),
-            first.group,
-            first.reason
+    for stage in cost.stages.iter().filter(|stage| stage.untimed > 0) {
+        lines.push(format!(
+            "{}: {} of {} files carry no times and are not in the sums",
+            stage.stage, stage.untimed, stage.tasks
         ));
     }
-    parts.extend(slide.stitch_failure.iter().map(|failure| format!("stitch failed: {failure}")));
-    parts.join("; ")
+    lines.push("serial: processor time of all tasks; core: wall time x cores; parallel: first start to last end; cores: most in use at once; efficiency: speed-up / cores".into());
+    lines.push(match &cost.retries {
+        None => "retries: nothing was submitted to a scheduler".into(),
+        Some(retries) => format!(
+            "retries: {} tries ended badly, {:.4} core-hours lost",
+            retries.tries,
+            retries.lost_core_s / 3600.0
+        ),
+    });
+    lines.join("\n") + "\n"
+}
+
+fn cost_line(stage: &StageCost) -> String {
+    format!(
+        "{:8}  {:>7}  {:>11.4}  {:>11.4}  {:>11.4}  {:>8.2}  {:>5}  {:>10.2}  {:>10.4}  {:>10.4}",
+        stage.stage,
+        stage.tasks,
+        stage.serial_s / 3600.0,
+        stage.core_s / 3600.0,
+        stage.parallel_s / 3600.0,
+        stage.speed_up,
+        stage.peak_cores,
+        stage.efficiency,
+        stage.read_bytes as f64 / 1e9,
+        stage.written_bytes as f64 / 1e9
+    )
 }

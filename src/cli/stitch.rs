@@ -1,11 +1,15 @@
 //! `slidegrid stitch`
 
+use std::time::Instant;
+
 use clap::Parser;
 
 use super::options::RunOptions;
 use super::predict::clear;
 use super::{Exit, Failure, split};
 use crate::config::RunConfig;
+use crate::jobs::cost::StitchRecord;
+use crate::process;
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDir};
 use crate::staged;
@@ -96,10 +100,19 @@ pub(super) fn stitch_all(
     let (mut done, mut failed, mut exit) = (0, 0, Exit::Done);
     for name in names {
         let marker = run.failure("stitch", name);
+        let (started_unix_s, started, cpu_s) =
+            (process::unix_s(), Instant::now(), process::cpu_s());
         match stitch::stitch_slide(run, config, name, allow_missing) {
             Ok(stitched) => {
                 done += 1;
                 clear(&marker);
+                if !stitched.present {
+                    let wall_s = started.elapsed().as_secs_f64();
+                    let cpu_s = process::cpu_s() - cpu_s;
+                    let record = StitchRecord { started_unix_s, wall_s, cpu_s };
+                    let text = serde_json::to_vec(&record).expect("a record is plain data");
+                    staged::write(&run.stitch_record(name), &text)?;
+                }
                 exit = exit.and(told(name, &stitched, progress));
             }
             Err(error) => {

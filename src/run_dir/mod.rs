@@ -73,6 +73,16 @@ impl RunDir {
         self.root.join("jobs").join("submitted.jsonl")
     }
 
+    /// What stitching a slide took.
+    pub fn stitch_record(&self, slide: &str) -> PathBuf {
+        self.root.join("logs").join("stitch").join(format!("{slide}.json"))
+    }
+
+    /// Tasks running over time, drawn.
+    pub fn tasks_svg(&self) -> PathBuf {
+        self.root.join("report").join("tasks.svg")
+    }
+
     /// Why a later stage failed: `stage` is `predict` or `stitch`, `task` the
     /// slide or the slide and group.
     pub fn failure(&self, stage: &str, task: &str) -> PathBuf {

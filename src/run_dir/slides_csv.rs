@@ -87,6 +87,8 @@ pub struct SlideRecord {
     pub split_s: Option<f64>,
     /// Processor time of the split.
     pub split_cpu_s: Option<f64>,
+    /// Threads of the split.
+    pub split_threads: Option<usize>,
     /// When the split began, Unix time.
     pub started_unix_s: Option<f64>,
 }

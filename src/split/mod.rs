@@ -161,6 +161,7 @@ pub fn split_slide(
         }
     }
     outcome.split_s = Some(millis(started.elapsed().as_secs_f64()));
+    outcome.split_threads = Some(workers.threads);
     outcome.split_cpu_s = Some(millis(process::cpu_s() - cpu_s));
     let bytes = serde_json::to_vec_pretty(&outcome).expect("a record is plain data");
     staged::write(&run.split_outcome(&record.name), &bytes)?;

@@ -1,0 +1,240 @@
+//! One view a slide: what its files say, and what the schedulers add.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::arrays::Piece;
+use super::queue::LastTry;
+use super::sched_state::{Reason, TaskState};
+use super::status::{SlideProgress, ranges};
+
+/// A slide, and why what is not done is not.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SlideView {
+    /// What its files say.
+    #[serde(flatten)]
+    pub files: SlideProgress,
+    /// Groups that run now.
+    pub running: Vec<usize>,
+    /// Groups that wait in a queue, or that nobody has submitted.
+    pub waiting: Vec<usize>,
+    /// Of these, groups that are in a queue.
+    pub queued: Vec<usize>,
+    /// Work in a queue that will not go on by itself.
+    pub stuck: Vec<Trouble>,
+    /// Work that was tried and is not done.
+    pub ended: Vec<Trouble>,
+}
+
+/// Why a piece of work is not done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Trouble {
+    /// `split`, `predict` or `stitch`.
+    pub stage: &'static str,
+    /// Group of `predict`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<usize>,
+    /// In a word, when it has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// In more words: the program's own, else the scheduler's.
+    pub told: String,
+    /// The log to read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<PathBuf>,
+}
+
+/// Joins what files and schedulers say of a slide; files win.
+pub fn view_of(files: SlideProgress, tries: &BTreeMap<Piece, LastTry>) -> SlideView {
+    let mut view = SlideView {
+        running: Vec::new(),
+        waiting: Vec::new(),
+        queued: Vec::new(),
+        stuck: Vec::new(),
+        ended: Vec::new(),
+        files,
+    };
+    let name = view.files.name.clone();
+    let said: BTreeMap<usize, String> =
+        view.files.failed.iter().map(|failure| (failure.group, failure.reason.clone())).collect();
+    for group in view.files.missing.clone() {
+        let told = said.get(&group).cloned();
+        match tries.get(&Piece::Group(name.clone(), group)) {
+            Some(last) if last.state == TaskState::Running => view.running.push(group),
+            Some(last) if matches!(last.state, TaskState::Pending(_)) => {
+                view.waiting.push(group);
+                view.queued.push(group);
+            }
+            Some(last) => view.add("predict", Some(group), last, told),
+            None => match told {
+                Some(told) => view.ended.push(Trouble {
+                    stage: "predict",
+                    group: Some(group),
+                    reason: None,
+                    told,
+                    log: None,
+                }),
+                None => view.waiting.push(group),
+            },
+        }
+    }
+    let splitting = view.files.split == "waiting";
+    let stitching = !view.files.heatmap && view.files.groups > 0 && view.files.missing.is_empty();
+    let stitch_said = view.files.stitch_failure.clone();
+    for (stage, wanted, piece, told) in [
+        ("split", splitting, Piece::Split(name.clone()), None),
+        ("stitch", stitching, Piece::Stitch(name), stitch_said),
+    ] {
+        if let Some(last) = tries.get(&piece).filter(|_| wanted) {
+            view.add(stage, None, last, told);
+        }
+    }
+    view
+}
+
+impl SlideView {
+    fn add(
+        &mut self,
+        stage: &'static str,
+        group: Option<usize>,
+        last: &LastTry,
+        told: Option<String>,
+    ) {
+        let reason = last.reason();
+        let told = told.filter(|_| reason.is_some()).unwrap_or_else(|| match reason {
+            Some(reason) if last.state == TaskState::Done => {
+                format!("ended with exit code 0, but its file is not there ({})", reason.told())
+            }
+            _ => last.state.told(),
+        });
+        let trouble = Trouble { stage, group, reason, told, log: last.log.clone() };
+        match last.state {
+            TaskState::Stuck(_) => self.stuck.push(trouble),
+            TaskState::Running | TaskState::Pending(_) => {}
+            _ => self.ended.push(trouble),
+        }
+    }
+
+    /// Whether something of it failed, and nobody is at it again.
+    pub fn has_failed(&self) -> bool {
+        !self.files.is_done() && (self.files.has_failed() || !self.ended.is_empty())
+    }
+
+    /// Groups that failed.
+    pub fn failed(&self) -> Vec<usize> {
+        self.ended.iter().filter_map(|trouble| trouble.group).collect()
+    }
+
+    /// Why it is not done, in a line; empty when there is nothing to say.
+    pub fn why(&self) -> String {
+        let mut parts = Vec::new();
+        let files = &self.files;
+        if !files.reason.is_empty() {
+            parts.push(files.reason.clone());
+        }
+        if !files.missing.is_empty() && files.scored > 0 {
+            parts.push(format!("groups without scores: {}", ranges(&files.missing)));
+        }
+        if !files.begun.is_empty() {
+            let begun =
+                files.begun.iter().map(|part| format!("t{} {} %", part.group, part.percent));
+            parts.push(format!("begun: {}", begun.collect::<Vec<_>>().join(", ")));
+        }
+        parts.extend(reasons(&self.ended));
+        parts.extend(reasons(&self.stuck));
+        if self.ended.iter().all(|trouble| trouble.stage != "stitch") {
+            let stitch = files.stitch_failure.iter();
+            parts.extend(stitch.map(|failure| format!("stitch failed: {failure}")));
+        }
+        parts.join("; ")
+    }
+}
+
+/// Troubles of one kind together: how many, which, the first one's words and
+/// log.
+fn reasons(troubles: &[Trouble]) -> Vec<String> {
+    let mut kinds: BTreeMap<(&str, Option<Reason>), Vec<&Trouble>> = BTreeMap::new();
+    for trouble in troubles {
+        kinds.entry((trouble.stage, trouble.reason)).or_default().push(trouble);
+    }
+    let line = |((stage, reason), troubles): ((&str, Option<Reason>), Vec<&Trouble>)| {
+        let first = troubles[0];
+        let groups: Vec<usize> = troubles.iter().filter_map(|trouble| trouble.group).collect();
+        let what = match first.group {
+            Some(_) => format!("{} groups failed (t{})", groups.len(), ranges(&groups)),
+            None => format!("{stage} failed"),
+        };
+        let what = if reason.is_none() && first.log.is_some() {
+            what.replace("failed", "stuck")
+        } else {
+            what
+        };
+        let reason = reason.map_or(String::new(), |reason| format!("{}, ", reason.told()));
+        let log = first.log.as_ref().map(|log| format!(" [{}]", log.display()));
+        format!("{what}: {reason}{}{}", first.told, log.unwrap_or_default())
+    };
+    kinds.into_iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::status::GroupFailure;
+
+    fn files() -> SlideProgress {
+        SlideProgress {
+            name: "a".into(),
+            split: "done",
+            reason: String::new(),
+            groups: 7,
+            scored: 1,
+            missing: vec![2, 3, 4, 5, 6, 7],
+            begun: Vec::new(),
+            failed: vec![
+                GroupFailure { group: 4, reason: "a.h5: damaged".into() },
+                GroupFailure { group: 2, reason: "an older failure".into() },
+            ],
+            heatmap: false,
+            stitch_failure: None,
+        }
+    }
+
+    fn try_of(state: TaskState) -> LastTry {
+        let log = state != TaskState::Running;
+        LastTry { job: "7".into(), index: Some(1), state, log: log.then(|| "l/7.log".into()) }
+    }
+
+    #[test]
+    fn files_first_then_the_queue_then_the_last_end() {
+        let states = [
+            (1, TaskState::Failed(4)),
+            (2, TaskState::Running),
+            (3, TaskState::Pending("Priority".into())),
+            (4, TaskState::Failed(4)),
+            (5, TaskState::TimeLimit),
+            (7, TaskState::Stuck("Eqw".into())),
+        ];
+        let tries = states.map(|(group, state)| (Piece::Group("a".into(), group), try_of(state)));
+        let view = view_of(files(), &BTreeMap::from(tries));
+        assert_eq!((view.running.as_slice(), view.waiting.as_slice()), (&[2][..], &[3, 6][..]));
+        assert_eq!((view.queued.as_slice(), view.failed()), (&[3][..], vec![4, 5]));
+        let why = view.why();
+        for part in [
+            "1 groups failed (t4): exit code 4, a.h5: damaged [l/7.log]",
+            "1 groups failed (t5): time limit, ended at its time limit [l/7.log]",
+            "1 groups stuck (t7): stuck (Eqw) [l/7.log]",
+        ] {
+            assert!(why.contains(part), "{part}: {why}");
+        }
+        assert!(!why.contains("older"), "{why}");
+    }
+
+    #[test]
+    fn without_a_scheduler_files_tell() {
+        let view = view_of(files(), &BTreeMap::new());
+        assert_eq!((view.waiting.as_slice(), view.failed()), (&[3, 5, 6, 7][..], vec![2, 4]));
+        assert!(view.why().contains("2 groups failed (t2,4): an older failure"), "{}", view.why());
+    }
+}
