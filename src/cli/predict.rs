@@ -8,7 +8,7 @@ use super::options::{EngineOptions, RunOptions, ThreadOptions, select_engine};
 use super::{Exit, Failure};
 use crate::config::RunConfig;
 use crate::jobs::lookup::{Lookup, LookupError};
-use crate::predict::{GroupOutcome, PredictError, Predictor};
+use crate::predict::{GroupOutcome, Predictor};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::staged;
@@ -172,7 +172,7 @@ pub(super) fn predict_all(
                     ));
                     if failed_patches > 0 {
                         exit = Exit::Partial;
-                        progress.note(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv)"));
+                        progress.warn(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv)"));
                     }
                 }
             }
@@ -182,6 +182,7 @@ pub(super) fn predict_all(
                 if groups.len() == 1 {
                     return Err(error.into());
                 }
+                progress.warn(&format!("error: {error}"));
             }
         }
         overall.advance(1);
@@ -190,10 +191,9 @@ pub(super) fn predict_all(
 }
 
 /// Leaves the reason where `slidegrid status` finds it.
-fn mark(marker: &Path, error: &PredictError, progress: &Progress) {
-    progress.note(&format!("error: {error}"));
+pub(super) fn mark(marker: &Path, error: &dyn std::error::Error, progress: &Progress) {
     if let Err(unwritten) = staged::write(marker, format!("{error}\n").as_bytes()) {
-        progress.note(&format!("warning: {unwritten}"));
+        progress.warn(&format!("warning: {unwritten}"));
     }
 }
 

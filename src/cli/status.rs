@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, print};
 use crate::jobs::status::{SlideProgress, progress_of, ranges};
 use crate::run_dir::RunDir;
 
@@ -54,16 +54,19 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     };
     if args.json {
         let report = Report { run: &args.run, totals, slides: &slides };
-        println!("{}", serde_json::to_string_pretty(&report).expect("a report is plain data"));
+        print(&serde_json::to_string_pretty(&report).expect("a report is plain data"))?;
     } else {
-        print_table(&slides, &totals);
+        print(&table(&slides, &totals))?;
     }
     Ok(Exit::Done)
 }
 
-fn print_table(slides: &[SlideProgress], totals: &Totals) {
+fn table(slides: &[SlideProgress], totals: &Totals) -> String {
     let width = slides.iter().map(|slide| slide.name.len()).max().unwrap_or(0).max(5);
-    println!("{:width$}  {:9}  {:>13}  {:7}  why", "slide", "split", "groups scored", "heatmap");
+    let mut lines = vec![format!(
+        "{:width$}  {:9}  {:>13}  {:7}  why",
+        "slide", "split", "groups scored", "heatmap"
+    )];
     for slide in slides {
         let groups = format!("{}/{}", slide.scored, slide.groups);
         let heatmap = if slide.heatmap { "yes" } else { "no" };
@@ -73,12 +76,13 @@ fn print_table(slides: &[SlideProgress], totals: &Totals) {
             slide.split,
             why(slide)
         );
-        println!("{}", line.trim_end());
+        lines.push(line.trim_end().to_owned());
     }
-    println!(
+    lines.push(format!(
         "{} of {} slides done, {} failed; {} of {} groups scored",
         totals.done, totals.slides, totals.failed, totals.groups_scored, totals.groups
-    );
+    ));
+    lines.join("\n")
 }
 
 fn why(slide: &SlideProgress) -> String {
@@ -95,6 +99,12 @@ fn why(slide: &SlideProgress) -> String {
             slide.failed.len(),
             first.group,
             first.reason
+        ));
+    }
+    if !slide.heatmap_without.is_empty() {
+        parts.push(format!(
+            "the heatmap was made without {} groups; `slidegrid stitch` makes it anew",
+            slide.heatmap_without.len()
         ));
     }
     parts.extend(slide.stitch_failure.iter().map(|failure| format!("stitch failed: {failure}")));

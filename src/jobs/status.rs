@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::lookup::{Lookup, LookupError};
-use crate::run_dir::{RunDir, SlideRecord, SlideStatus, SlidesError, read_slides};
+use crate::export::heatmap_h5::read_heatmap_meta;
+use crate::run_dir::{RunDir, SlideRecord, SlideStatus, SlidesError, known_slides};
 
 /// A slide and how far it has come.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,6 +27,8 @@ pub struct SlideProgress {
     pub failed: Vec<GroupFailure>,
     /// Whether the heatmap is there.
     pub heatmap: bool,
+    /// Groups, from 1, that the heatmap was made without.
+    pub heatmap_without: Vec<i64>,
     /// Why the last stitch failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stitch_failure: Option<String>,
@@ -43,7 +46,10 @@ pub struct GroupFailure {
 impl SlideProgress {
     /// Whether nothing is left to do.
     pub fn is_done(&self) -> bool {
-        self.heatmap && self.missing.is_empty() && self.split != SlideStatus::Failed.name()
+        self.heatmap
+            && self.heatmap_without.is_empty()
+            && self.missing.is_empty()
+            && self.split != SlideStatus::Failed.name()
     }
 
     /// Whether the last try of something failed.
@@ -62,7 +68,7 @@ impl SlideProgress {
 /// look-up table; a run not planned yet is no error.
 pub fn progress_of(run: &RunDir) -> Result<Vec<SlideProgress>, StatusError> {
     let lookup = if run.lookup_csv().exists() { Lookup::read(run)? } else { Lookup::default() };
-    let records = read_slides(run)?;
+    let records = known_slides(run)?;
     Ok(records.iter().map(|record| progress_of_slide(run, &lookup, record)).collect())
 }
 
@@ -89,7 +95,13 @@ fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> Sli
             Some(GroupFailure { group, reason })
         })
         .collect();
-    let heatmap = run.heatmap(&record.name, "h5").exists();
+    let path = run.heatmap(&record.name, "h5");
+    let heatmap = path.exists();
+    let (heatmap_without, unreadable) = match heatmap.then(|| read_heatmap_meta(&path)) {
+        None => (Vec::new(), None),
+        Some(Ok(meta)) => (meta.missing_groups, None),
+        Some(Err(error)) => (Vec::new(), Some(error.to_string())),
+    };
     SlideProgress {
         name: record.name.clone(),
         split: record.status.name(),
@@ -98,8 +110,10 @@ fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> Sli
         scored: groups - missing.len(),
         missing,
         failed,
-        heatmap,
-        stitch_failure: said(&run.failure("stitch", &record.name)).filter(|_| !heatmap),
+        heatmap: heatmap && unreadable.is_none(),
+        heatmap_without,
+        stitch_failure: unreadable
+            .or_else(|| said(&run.failure("stitch", &record.name)).filter(|_| !heatmap)),
     }
 }
 
