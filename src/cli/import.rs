@@ -10,7 +10,7 @@ use crate::progress::tell;
 
 /// Take over results of the original HPC_DPAI code.
 ///
-/// Its patch files need no import: put <slide>.h5 into RUN/patches, then
+/// Its patch files need no import: put SLIDE.h5 into RUN/patches, then
 /// `slidegrid master plan`, `predict --all` and `stitch --all`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
