@@ -32,6 +32,7 @@ pub mod export;
 pub mod geometry;
 pub mod hdf5_file;
 pub mod heatmap;
+pub mod import;
 pub mod interrupt;
 pub mod jobs;
 pub mod model;

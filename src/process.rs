@@ -14,6 +14,15 @@ pub fn cpu_s() -> f64 {
     seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
 
+/// Lets a write beyond the file-size limit (`ulimit -f`) fail with an error
+/// that can be reported. By default its signal ends the process without a word.
+pub fn report_file_size_limit() {
+    // SAFETY: ignoring a signal installs no handler and touches no memory.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
 /// Largest resident memory so far, bytes; 0 where `/proc` does not say.
 pub fn peak_rss_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Progress on stderr: bars on a terminal, plain lines without one.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,8 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 pub enum Progress {
     /// Nowhere: libraries and tests.
     Silent,
+    /// Warnings and errors alone.
+    Quiet,
     /// Bars on a terminal.
     Bars(MultiProgress),
     /// A line now and then.
@@ -21,10 +23,11 @@ pub enum Progress {
 }
 
 impl Progress {
-    /// Bars when stderr is a terminal, lines otherwise, nothing when `quiet`.
+    /// Bars when stderr is a terminal, lines otherwise; only warnings when
+    /// `quiet`.
     pub fn on_stderr(quiet: bool) -> Self {
         match (quiet, std::io::stderr().is_terminal()) {
-            (true, _) => Self::Silent,
+            (true, _) => Self::Quiet,
             (false, true) => Self::Bars(MultiProgress::new()),
             (false, false) => Self::Lines,
         }
@@ -44,7 +47,7 @@ impl Progress {
                 bar.enable_steady_tick(Duration::from_millis(250));
                 Some(bar)
             }
-            Self::Silent | Self::Lines => None,
+            Self::Silent | Self::Quiet | Self::Lines => None,
         };
         let now = Instant::now();
         let state = Mutex::new(State { done: 0, started: now, printed: now });
@@ -54,12 +57,26 @@ impl Progress {
     /// A line worth reading now.
     pub fn note(&self, line: &str) {
         match self {
-            Self::Silent => {}
+            Self::Silent | Self::Quiet => {}
             // A bar redraws itself below the line.
             Self::Bars(bars) => drop(bars.println(line)),
-            Self::Lines => eprintln!("{line}"),
+            Self::Lines => tell(line),
         }
     }
+
+    /// A line that must not be missed: a warning or an error.
+    pub fn warn(&self, line: &str) {
+        match self {
+            Self::Quiet => tell(line),
+            _ => self.note(line),
+        }
+    }
+}
+
+/// Writes a line to stderr. A log that cannot be written (its disk is full,
+/// its reader is gone) must not end the work, as `eprintln!` would.
+pub(crate) fn tell(line: &str) {
+    drop(writeln!(std::io::stderr(), "{line}"));
 }
 
 /// A piece of work under way.

@@ -1,5 +1,8 @@
 //! Files that are complete when they exist: written under a temporary name in
-//! the same directory, synced, renamed.
+//! the same directory, synced, renamed. What killed writers left is removed by
+//! the next writer of the same file.
+
+mod leftovers;
 
 use std::fs::{self, File};
 use std::io;
@@ -26,6 +29,9 @@ fn advice(error: &io::Error) -> &'static str {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "; nothing was lost: free some space or choose another run directory, then run the same command again"
         }
+        io::ErrorKind::FileTooLarge => {
+            "; nothing was lost: raise the limit on the size of files (ulimit -f, or the scheduler's), then run the same command again"
+        }
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
             "; choose a run directory that you may write to"
         }
@@ -50,9 +56,10 @@ impl StagedFile {
         let folder = folder_of(target);
         fs::create_dir_all(folder).map_err(fail("create its folder"))?;
         let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        leftovers::remove(folder, &name);
         let temporary = tempfile::Builder::new()
-            .prefix(&format!(".{name}."))
-            .suffix(".part")
+            .prefix(&leftovers::prefix(&name))
+            .suffix(leftovers::SUFFIX)
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
             .tempfile_in(folder)
             .map_err(fail("create it"))?

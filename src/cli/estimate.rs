@@ -5,7 +5,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals, select_engine};
-use super::{Exit, Failure};
+use super::{Exit, Failure, print};
 use crate::config::RunConfig;
 use crate::geometry::Lattice;
 use crate::jobs::estimate::{
@@ -112,9 +112,9 @@ pub fn run(args: &EstimateArgs) -> Result<Exit, Failure> {
     let report =
         Report { timed, slides, estimate: found, cores, cores_per_task: threads, start_s, disk };
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report).expect("a report is plain data"));
+        print(&serde_json::to_string_pretty(&report).expect("a report is plain data"))?;
     } else {
-        tell(&report, &progress);
+        print(&told(&report, &progress))?;
     }
     Ok(Exit::Done)
 }
@@ -172,7 +172,7 @@ fn work_left(
     Ok((work, disk))
 }
 
-fn tell(report: &Report, progress: &Progress) {
+fn told(report: &Report, progress: &Progress) -> String {
     for timed in &report.timed {
         progress.note(&format!(
             "timed {} t{}: {} windows in {:.1} s on {} cores",
@@ -180,15 +180,16 @@ fn tell(report: &Report, progress: &Progress) {
         ));
     }
     let found = &report.estimate;
-    println!(
+    let mut lines = vec![format!(
         "{} groups left, {:.0} windows, {} timed",
         found.groups,
         found.windows,
         report.timed.len()
-    );
-    println!("{:24}  {:>12}  {:>12}  {:>12}", "", "fastest", "median", "slowest");
-    let line = |what: &str, spread: &Spread| {
-        println!("{what:24}  {:>12.3}  {:>12.3}  {:>12.3}", spread.min, spread.median, spread.max);
+    )];
+    lines.push(format!("{:24}  {:>12}  {:>12}  {:>12}", "", "fastest", "median", "slowest"));
+    let mut line = |what: &str, spread: &Spread| {
+        let Spread { min, median, max } = spread;
+        lines.push(format!("{what:24}  {min:>12.3}  {median:>12.3}  {max:>12.3}"));
     };
     let rate = found.windows_per_core_s;
     line("windows a core-second", &Spread { min: rate.max, median: rate.median, max: rate.min });
@@ -198,14 +199,15 @@ fn tell(report: &Report, progress: &Progress) {
         line("money", money);
     }
     let disk = &report.disk;
-    println!(
+    lines.push(format!(
         "disk: patches {:.3} GB, scores about {:.3} GB, heatmaps about {:.3} GB",
         disk.patches_bytes as f64 / 1e9,
         disk.scores_bytes as f64 / 1e9,
         disk.heatmaps_bytes as f64 / 1e9
-    );
-    println!(
+    ));
+    lines.push(format!(
         "each task of {} cores starts with {:.1} s to load the model",
         report.cores_per_task, report.start_s
-    );
+    ));
+    lines.join("\n")
 }

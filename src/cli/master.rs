@@ -3,12 +3,11 @@
 use clap::{Parser, Subcommand};
 
 use super::options::RunOptions;
-use super::{Exit, Failure};
-use crate::hdf5_file::FormatError;
+use super::{Exit, Failure, print};
 use crate::jobs::lookup::Lookup;
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
-use crate::run_dir::{self, RunDir};
+use crate::run_dir::{self, RunDir, SlideRecord};
 
 /// Number the groups of all slides as tasks: the look-up table.
 #[derive(Debug, Parser)]
@@ -45,7 +44,8 @@ impl MasterArgs {
         options.settle()?;
         let (lookup, exit) = plan(&options.dir(), &options.progress())?;
         for row in lookup.rows() {
-            println!("{}-{} {} ({} patches)", row.start, row.end, row.name, row.patches);
+            let row = format!("{}-{} {} ({} patches)", row.start, row.end, row.name, row.patches);
+            print(&row)?;
         }
         Ok(exit)
     }
@@ -55,16 +55,21 @@ impl MasterArgs {
 pub(super) fn plan(run: &RunDir, progress: &Progress) -> Result<(Lookup, Exit), Failure> {
     let mut slides = Vec::new();
     let mut failed = 0;
-    for name in slide_names(run)? {
+    for SlideRecord { name, .. } in run_dir::known_slides(run)? {
         let path = run.patches(&name);
         if !path.exists() {
             continue;
         }
-        match groups_of(&path) {
-            Ok((groups, patches)) => slides.push((name, groups, patches)),
+        match PatchesFile::open(&path) {
+            Ok(file) => {
+                for assumption in file.assumptions() {
+                    progress.warn(&format!("warning: {}: {assumption}", path.display()));
+                }
+                slides.push((name, file.meta().groups, file.meta().patches));
+            }
             Err(error) => {
                 failed += 1;
-                progress.note(&format!("error: {error}"));
+                progress.warn(&format!("error: {error}"));
             }
         }
     }
@@ -77,38 +82,4 @@ pub(super) fn plan(run: &RunDir, progress: &Progress) -> Result<(Lookup, Exit), 
         lookup.rows().len()
     ));
     Ok((lookup, Exit::of(done, failed)))
-}
-
-fn groups_of(path: &std::path::Path) -> Result<(usize, usize), FormatError> {
-    let file = PatchesFile::open(path)?;
-    Ok((file.meta().groups, file.meta().patches))
-}
-
-/// Names in the order of the table; patch files alone (as the original code
-/// leaves them) in order of name.
-fn slide_names(run: &RunDir) -> Result<Vec<String>, Failure> {
-    let records = if run.slides_csv().exists() { run_dir::read_slides(run)? } else { Vec::new() };
-    let mut names: Vec<String> = records.into_iter().map(|record| record.name).collect();
-    let folder = run.root().join("patches");
-    let mut others: Vec<String> = std::fs::read_dir(&folder)
-        .map(|entries| {
-            entries
-                .filter_map(|entry| {
-                    let name = entry.ok()?.file_name().into_string().ok()?;
-                    let stem = name.strip_suffix(".h5")?;
-                    (!stem.starts_with('.')).then(|| stem.to_owned())
-                })
-                .collect()
-        })
-        .unwrap_or_default();
-    others.retain(|name| !names.contains(name));
-    others.sort();
-    names.extend(others);
-    if names.is_empty() {
-        return Err(Failure::new(
-            Exit::Input,
-            format!("{}: no slides here; run `slidegrid split` first", run.root().display()),
-        ));
-    }
-    Ok(names)
 }

@@ -6,6 +6,7 @@
 
 mod estimate;
 mod failure;
+mod import;
 mod inputs;
 mod master;
 mod options;
@@ -16,10 +17,15 @@ mod status;
 mod stitch;
 mod synth;
 
+use std::io::Write;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+
+use crate::process;
+use crate::progress::tell;
 
 pub use estimate::{EstimateArgs, run as estimate};
 pub use failure::{Exit, Failure};
@@ -63,6 +69,8 @@ pub enum Command {
     Stitch(StitchArgs),
     /// Say what of a run is done, missing or failed, and why.
     Status(status::StatusArgs),
+    /// Take over results of the original HPC_DPAI code.
+    Import(import::ImportArgs),
     /// Print a completion script for a shell.
     ///
     /// For bash: slidegrid completions bash > ~/.local/share/bash-completion/completions/slidegrid
@@ -85,6 +93,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Predict(args) => args.run(),
         Command::Stitch(args) => args.run(),
         Command::Status(args) => status::run(args),
+        Command::Import(args) => import::run(args),
         Command::Completions { shell } => {
             clap_complete::generate(
                 *shell,
@@ -97,14 +106,38 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
     }
 }
 
+/// Exit code of a bug.
+const BUG: u8 = 1;
+
 /// Runs `command` and turns what becomes of it into an exit code, printing
 /// failures once, to stderr.
 pub fn report(command: impl FnOnce() -> Result<Exit, Failure>) -> ExitCode {
-    match command() {
-        Ok(exit) => exit.code(),
-        Err(failure) => {
-            eprintln!("error: {failure}");
+    process::report_file_size_limit();
+    // Everything that matters is on disk under its final name, or not at all:
+    // a panic leaves nothing behind that could be read half-done.
+    match std::panic::catch_unwind(AssertUnwindSafe(command)) {
+        Ok(Ok(exit)) => exit.code(),
+        Ok(Err(failure)) => {
+            tell(&format!("error: {failure}"));
             failure.exit().code()
         }
+        Err(_) => {
+            tell(&format!(
+                "error: this is a bug in {}; please report it with the lines above",
+                crate::WRITER
+            ));
+            ExitCode::from(BUG)
+        }
+    }
+}
+
+/// Prints a result to stdout. A reader that has seen enough (`| head`) is no
+/// failure.
+fn print(line: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::Input, format!("cannot write results to stdout: {e}")))
+        }
+        _ => Ok(()),
     }
 }

@@ -43,7 +43,7 @@ impl RunOptions {
 
     /// The configuration given, settled as the run's; without one, the run's.
     pub(super) fn settle(&self) -> Result<RunConfig, Failure> {
-        let config = match &self.config {
+        let mut config = match &self.config {
             Some(file) => {
                 let config = Config::read(file, &self.set)?;
                 RunConfig::resolve(config, &file.display().to_string())?
@@ -51,6 +51,8 @@ impl RunOptions {
             None => self.with_overrides(RunConfig::read(&self.run)?)?,
         };
         config.settle(&self.run)?;
+        // With what was said of other slides before.
+        config.config.slides = RunConfig::read(&self.run)?.config.slides;
         Ok(config)
     }
 
@@ -79,7 +81,7 @@ impl ThreadOptions {
         let threads: Threads =
             worker_count(self.threads.or(configured), &|name| std::env::var(name).ok());
         if let Some(warning) = &threads.warning {
-            progress.note(&format!("warning: {warning}"));
+            progress.warn(&format!("warning: {warning}"));
         }
         threads.count
     }

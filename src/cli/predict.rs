@@ -8,7 +8,7 @@ use super::options::{EngineOptions, RunOptions, ThreadOptions, select_engine};
 use super::{Exit, Failure};
 use crate::config::RunConfig;
 use crate::jobs::lookup::{Lookup, LookupError};
-use crate::predict::{GroupOutcome, PredictError, Predictor, share};
+use crate::predict::{GroupOutcome, Predictor, share};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::staged;
@@ -180,6 +180,7 @@ pub(super) fn predict_all(
                 if groups.len() == 1 {
                     return Err(error.into());
                 }
+                progress.warn(&format!("error: {error}"));
             }
         }
         overall.advance(1);
@@ -214,10 +215,9 @@ fn told(slide: &str, group: usize, outcome: &GroupOutcome, progress: &Progress) 
 }
 
 /// Leaves the reason where `slidegrid status` finds it.
-fn mark(marker: &Path, error: &PredictError, progress: &Progress) {
-    progress.note(&format!("error: {error}"));
+pub(super) fn mark(marker: &Path, error: &dyn std::error::Error, progress: &Progress) {
     if let Err(unwritten) = staged::write(marker, format!("{error}\n").as_bytes()) {
-        progress.note(&format!("warning: {unwritten}"));
+        progress.warn(&format!("warning: {unwritten}"));
     }
 }
 

@@ -57,8 +57,10 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let wanted = split::chosen(&records, &slides);
     let threads = args.threads.count(config.config.predict.threads, &progress);
     let split = split::split_all(&run, &config, &wanted, threads, &progress)?;
-    let records = run_dir::read_slides(&run)?;
-    run_dir::write_slides(&run, &records)?;
+    if run.slides_csv().exists() {
+        run_dir::write_slides(&run, &run_dir::read_slides(&run)?)?;
+    }
+    let records = run_dir::known_slides(&run)?;
     if interrupt.requested().is_some() {
         return Ok(Exit::Partial);
     }

@@ -61,7 +61,7 @@ impl SplitArgs {
             None => chosen(&records, &slides),
         };
         let exit = split_all(&run, &config, &wanted, threads, &progress)?;
-        if self.task.is_none() {
+        if self.task.is_none() && run.slides_csv().exists() {
             run_dir::write_slides(&run, &run_dir::read_slides(&run)?)?;
         }
         Ok(exit)
@@ -70,7 +70,7 @@ impl SplitArgs {
 
 /// Adds the slides to the run's table.
 pub(super) fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideRecord>, Failure> {
-    if slides.is_empty() && !run.slides_csv().exists() {
+    if slides.is_empty() && run_dir::known_slides(run).is_err() && !run.slides_csv().exists() {
         return Err(Failure::new(
             Exit::Usage,
             format!(
@@ -133,7 +133,11 @@ pub(super) fn split_all(
             failed += 1;
         }
         partial |= !outcome.reason.is_empty();
-        progress.note(&line(&outcome));
+        if outcome.reason.is_empty() {
+            progress.note(&line(&outcome));
+        } else {
+            progress.warn(&line(&outcome));
+        }
     }
     Ok(match Exit::of(whole, failed) {
         Exit::Done if partial => Exit::Partial,

@@ -1,14 +1,14 @@
 //! `slidegrid status`
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, print};
 use crate::jobs::arrays::{SubmittedArray, read_arrays};
 use crate::jobs::cost::{RunCost, StageCost, cost_of};
 use crate::jobs::cost_plot::plot_tasks;
@@ -17,7 +17,7 @@ use crate::jobs::queue::last_tries;
 use crate::jobs::sched_query::{Answers, ask};
 use crate::jobs::status::progress_of;
 use crate::jobs::view::{SlideView, view_of};
-use crate::run_dir::{RunDir, read_slides};
+use crate::run_dir::{RunDir, known_slides};
 use crate::staged;
 
 /// Say what of a run is done, running, waiting or failed, and why.
@@ -79,9 +79,9 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         let (slides, answers) = look(&run)?;
         if args.json {
             let (totals, warnings) = (totals(&slides), answers.warnings.as_slice());
-            print_json(&Report { run: &args.run, totals, slides: &slides, warnings });
+            print_json(&Report { run: &args.run, totals, slides: &slides, warnings })?;
         } else {
-            print!("{}", table(&slides, &answers));
+            print(table(&slides, &answers).trim_end())?;
         }
         return Ok(Exit::Done);
     };
@@ -89,11 +89,10 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         let (slides, answers) = look(&run)?;
         if std::io::stdout().is_terminal() {
             // Home, clear to the end of the screen.
-            print!("\x1b[H\x1b[J{}", table(&slides, &answers));
+            print(&format!("\x1b[H\x1b[J{}", table(&slides, &answers)))?;
         } else {
-            println!("{}", summary(&totals(&slides)));
+            print(&summary(&totals(&slides)))?;
         }
-        std::io::stdout().flush().map_err(|e| Failure::new(Exit::Input, format!("stdout: {e}")))?;
         if slides.iter().all(|slide| slide.files.is_done()) {
             return Ok(Exit::Done);
         }
@@ -112,7 +111,7 @@ fn look(run: &RunDir) -> Result<(Vec<SlideView>, Answers), Failure> {
 
 fn asked(run: &RunDir) -> Result<(Vec<SubmittedArray>, Answers), Failure> {
     let lookup = lookup_of(run)?;
-    let records = read_slides(run)?;
+    let records = known_slides(run)?;
     let arrays =
         read_arrays(run, &lookup, &records).map_err(|error| Failure::new(Exit::Input, error))?;
     let answers = ask(arrays.iter().map(|array| (array.scheduler.as_str(), array.id.as_str())));
@@ -137,8 +136,9 @@ fn totals(slides: &[SlideView]) -> Totals {
     }
 }
 
-fn print_json(report: &impl serde::Serialize) {
-    println!("{}", serde_json::to_string_pretty(report).expect("a report is plain data"));
+fn print_json(report: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(report).expect("a report is plain data");
+    print(&text)
 }
 
 fn table(slides: &[SlideView], answers: &Answers) -> String {
@@ -184,20 +184,18 @@ fn summary(totals: &Totals) -> String {
 /// The paper's tables, and the plot.
 fn cost(args: &StatusArgs, run: &RunDir) -> Result<Exit, Failure> {
     let (arrays, answers) = asked(run)?;
-    let cost = cost_of(run, &read_slides(run)?, &lookup_of(run)?, &arrays, &answers);
+    let cost = cost_of(run, &known_slides(run)?, &lookup_of(run)?, &arrays, &answers);
     let title = format!("Tasks of {} running over time", args.run.display());
     let plot = plot_tasks(&title, &cost);
     if let Some(svg) = &plot {
         staged::write(&run.tasks_svg(), svg.as_bytes())?;
     }
     if args.json {
-        print_json(&cost);
+        print_json(&cost)?;
         return Ok(Exit::Done);
     }
-    print!("{}", cost_table(&cost));
-    if plot.is_some() {
-        println!("{}", run.tasks_svg().display());
-    }
+    let file = plot.map_or(String::new(), |_| format!("{}\n", run.tasks_svg().display()));
+    print(format!("{}{file}", cost_table(&cost)).trim_end())?;
     Ok(Exit::Done)
 }
 

@@ -5,8 +5,8 @@ use std::time::Instant;
 use clap::Parser;
 
 use super::options::RunOptions;
-use super::predict::clear;
-use super::{Exit, Failure, split};
+use super::predict::{clear, mark};
+use super::{Exit, Failure, print, split};
 use crate::config::RunConfig;
 use crate::jobs::cost::StitchRecord;
 use crate::process;
@@ -74,12 +74,26 @@ impl StitchArgs {
             );
             return Err(Failure::new(Exit::Usage, problem));
         }
-        let records = run_dir::read_slides(run)?;
+        let records = run_dir::known_slides(run)?;
         if let Some(task) = self.task {
-            return Ok(vec![split::row(run, &records, task)?.name.clone()]);
+            let record = split::row(run, &records, task)?;
+            return match run.patches(&record.name).exists() {
+                true => Ok(vec![record.name.clone()]),
+                false => Err(without_patches(run, record)),
+            };
         }
         Ok(stitchable(run, records))
     }
+}
+
+fn without_patches(run: &RunDir, record: &run_dir::SlideRecord) -> Failure {
+    let why = match record.reason.as_str() {
+        "" => "run `slidegrid split` first",
+        reason => reason,
+    };
+    let name = &record.name;
+    let problem = format!("{}: {name} has no patches to stitch: {why}", run.root().display());
+    Failure::new(Exit::Input, problem)
 }
 
 /// Slides that have patches.
@@ -113,12 +127,12 @@ pub(super) fn stitch_all(
                     let text = serde_json::to_vec(&record).expect("a record is plain data");
                     staged::write(&run.stitch_record(name), &text)?;
                 }
-                exit = exit.and(told(name, &stitched, progress));
+                exit = exit.and(told(name, &stitched, progress)?);
             }
             Err(error) => {
                 failed += 1;
-                progress.note(&format!("error: {error}"));
-                staged::write(&marker, format!("{error}\n").as_bytes())?;
+                progress.warn(&format!("error: {error}"));
+                mark(&marker, &error, progress);
             }
         }
         task.advance(1);
@@ -126,9 +140,9 @@ pub(super) fn stitch_all(
     Ok(Exit::of(done, failed).and(exit))
 }
 
-fn told(name: &str, stitched: &Stitched, progress: &Progress) -> Exit {
+fn told(name: &str, stitched: &Stitched, progress: &Progress) -> Result<Exit, Failure> {
     for file in &stitched.files {
-        println!("{}", file.display());
+        print(&file.display().to_string())?;
     }
     if stitched.present {
         progress.note(&format!("stitch {name}: was done"));
@@ -137,12 +151,12 @@ fn told(name: &str, stitched: &Stitched, progress: &Progress) -> Exit {
         progress.note(&format!("stitch {name}: {} points scored, largest {max}", stitched.scored));
     }
     if stitched.missing.is_empty() {
-        return Exit::Done;
+        return Ok(Exit::Done);
     }
-    progress.note(&format!(
+    progress.warn(&format!(
         "warning: {name}: left out {} groups without scores: {}",
         stitched.missing.len(),
         crate::jobs::status::ranges(&stitched.missing)
     ));
-    Exit::Partial
+    Ok(Exit::Partial)
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use clap::Args as ClapArgs;
 
+use crate::progress::tell;
 use crate::slide::synth::{Cohort, SynthError, make};
 
 const EXAMPLES: &str = "\
@@ -100,7 +101,7 @@ pub(super) fn run(args: &Args) -> Result<(), SynthError> {
         } else {
             format!("{:.1} s", since.elapsed().as_secs_f64())
         };
-        eprintln!("{}: {spent}{lesions}", made.slide.display());
+        tell(&format!("{}: {spent}{lesions}", made.slide.display()));
         since = Instant::now();
     })?;
     Ok(())

@@ -82,6 +82,14 @@ pub enum ConfigError {
         /// What is wrong.
         source: crate::geometry::tiling::TilingError,
     },
+    /// Settings of the tissue search that contradict each other.
+    #[error("{origin}: {source}")]
+    Tissue {
+        /// The file, or where else the text came from.
+        origin: String,
+        /// What is wrong.
+        source: crate::tissue::TissueError,
+    },
     /// The model cannot be used.
     #[error(transparent)]
     Model(#[from] crate::model::ModelError),

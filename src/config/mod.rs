@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::groups::GroupSize;
+use crate::heatmap::render::LEAST_SIDE_PX;
 use crate::tissue::TissueOptions;
 
 pub use crate::geometry::plane::TargetMpp;
@@ -273,9 +274,13 @@ impl Config {
         if !(minutes.is_finite() && minutes >= 0.0) {
             return rule("predict.checkpoint_min", minutes.to_string(), "minutes, at least 0");
         }
-        if self.stitch.max_side_px < 64 {
-            return rule("stitch.max_side_px", self.stitch.max_side_px.to_string(), "at least 64");
+        if (self.stitch.max_side_px as usize) < LEAST_SIDE_PX {
+            let expected = format!("at least {LEAST_SIDE_PX}");
+            return rule("stitch.max_side_px", self.stitch.max_side_px.to_string(), &expected);
         }
+        self.tissue
+            .check()
+            .map_err(|source| ConfigError::Tissue { origin: origin.to_owned(), source })?;
         let given = self.slides.mpp.iter().chain(self.slides.mpp_of.values());
         for mpp in given {
             if !(mpp.is_finite() && *mpp > 0.0) {

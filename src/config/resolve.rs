@@ -105,7 +105,8 @@ impl RunConfig {
         Ok(read)
     }
 
-    /// Writes `run.toml`, or checks that the one there agrees.
+    /// Writes `run.toml`, or checks that the one there agrees; what is new in
+    /// `[slides]` is added to it.
     ///
     /// # Errors
     /// [`ConfigError::Differs`] listing the keys that disagree.
@@ -113,10 +114,14 @@ impl RunConfig {
         match Self::read(run) {
             Err(ConfigError::NoRun { .. }) => self.write(run),
             Err(error) => Err(error),
-            Ok(existing) => {
+            Ok(mut existing) => {
                 let differences = existing.differences(self);
                 if differences.is_empty() {
-                    return Ok(());
+                    let (known, given) = (existing.config.slides.clone(), &self.config.slides);
+                    let slides = &mut existing.config.slides;
+                    slides.mpp = given.mpp.or(slides.mpp);
+                    slides.mpp_of.extend(given.mpp_of.clone());
+                    return if *slides == known { Ok(()) } else { existing.write(run) };
                 }
                 Err(ConfigError::Differs {
                     run: run.to_owned(),
@@ -199,7 +204,10 @@ impl RunConfig {
             "predict.ort_library",
             "stitch.max_side_px",
         ];
-        flat.retain(|(key, _)| !MACHINE.contains(&key.as_str()));
+        // [slides] says what single slides are, and may be completed when one
+        // of hundreds turns out to lack its resolution; `split` refuses what
+        // contradicts patches that are there.
+        flat.retain(|(key, _)| !MACHINE.contains(&key.as_str()) && !key.starts_with("slides."));
         flat.sort();
         flat
     }

@@ -21,7 +21,7 @@ const LONGEST_HEADER: usize = 1 << 16;
 #[derive(Debug, Error)]
 pub enum NpyError {
     /// The system refused.
-    #[error("{}: cannot read it", path.display())]
+    #[error("{}: cannot read it: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,

@@ -1,6 +1,5 @@
 //! Pictures as PNG.
 
-use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
@@ -8,7 +7,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use thiserror::Error;
 
 use crate::heatmap::RgbPicture;
-use crate::staged::{StageError, StagedFile};
+use crate::staged::{self, StageError};
 
 /// A picture could not be written.
 #[derive(Debug, Error)]
@@ -16,8 +15,8 @@ pub enum PngError {
     /// The file could not be made.
     #[error(transparent)]
     Stage(#[from] StageError),
-    /// The encoder failed, or the disk did while it wrote.
-    #[error("{}: cannot write this picture of {width_px} x {height_px} px", path.display())]
+    /// The encoder failed.
+    #[error("{}: cannot encode this picture of {width_px} x {height_px} px: {source}", path.display())]
     Encode {
         /// The file that was to be made.
         path: PathBuf,
@@ -35,26 +34,24 @@ pub enum PngError {
 /// # Errors
 /// [`PngError`] naming the file.
 pub fn write_png(target: &Path, picture: &RgbPicture) -> Result<(), PngError> {
-    let fail = |source: image::ImageError| PngError::Encode {
-        path: target.to_owned(),
-        width_px: picture.width_px,
-        height_px: picture.height_px,
-        source,
-    };
-    let staged = StagedFile::new(target)?;
-    let file = std::fs::File::create(staged.path()).map_err(|e| fail(e.into()))?;
-    let mut sink = BufWriter::new(file);
     let side = |px: usize| u32::try_from(px).unwrap_or(u32::MAX);
-    PngEncoder::new_with_quality(&mut sink, CompressionType::Default, FilterType::Adaptive)
+    // In memory first: a full disk is then the system's own error, with its
+    // number and what to do about it, and not the encoder's.
+    let mut bytes = Vec::new();
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
         .write_image(
             &picture.pixels,
             side(picture.width_px),
             side(picture.height_px),
             ExtendedColorType::Rgb8,
         )
-        .map_err(fail)?;
-    sink.into_inner().map_err(|e| fail(e.into_error().into()))?;
-    Ok(staged.commit()?)
+        .map_err(|source| PngError::Encode {
+            path: target.to_owned(),
+            width_px: picture.width_px,
+            height_px: picture.height_px,
+            source,
+        })?;
+    Ok(staged::write(target, &bytes)?)
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl From<TargetMpp> for RawTarget {
 pub enum PlaneError {
     /// A model resolution is asked for and the slide's is unknown.
     #[error(
-        "the slide's resolution is unknown, expected micrometres per pixel: give it with --mpp, or work at mpp = \"level0\""
+        "the slide's resolution is unknown, expected micrometres per pixel: give it with [slides] mpp or [slides.mpp_of], or work at [model] mpp = \"level0\""
     )]
     UnknownMpp,
     /// A resolution that no picture has.
@@ -228,7 +228,7 @@ mod tests {
         let plane = WorkingPlane::plan(7, 9, None, TargetMpp::Level0).unwrap();
         assert_eq!((plane.width_px, plane.height_px, plane.mpp_x), (7, 9, None));
         let error = WorkingPlane::plan(7, 9, None, TargetMpp::Um(0.5)).unwrap_err();
-        assert!(error.to_string().contains("--mpp"), "{error}");
+        assert!(error.to_string().contains("[slides] mpp"), "{error}");
     }
 
     #[test]

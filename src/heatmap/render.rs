@@ -30,7 +30,7 @@ const TICKS: [(f32, &str); 5] =
 /// Grey under the colour bar: about that of stained tissue.
 const BAR_GROUND: [u8; 3] = [190; 3];
 /// Smaller pictures hold no legend.
-const LEAST_SIDE_PX: usize = 320;
+pub const LEAST_SIDE_PX: usize = 320;
 
 /// A picture cannot be drawn.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::lookup::{Lookup, LookupError};
-use crate::run_dir::{RunDir, SlideRecord, SlideStatus, SlidesError, read_slides};
+use crate::export::heatmap_h5::read_heatmap_meta;
+use crate::run_dir::{RunDir, SlideRecord, SlideStatus, SlidesError, known_slides};
 use crate::scores;
 
 /// A slide and how far it has come.
@@ -29,6 +30,8 @@ pub struct SlideProgress {
     pub failed: Vec<GroupFailure>,
     /// Whether the heatmap is there.
     pub heatmap: bool,
+    /// Groups, from 1, that the heatmap was made without.
+    pub heatmap_without: Vec<i64>,
     /// Why the last stitch failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stitch_failure: Option<String>,
@@ -55,7 +58,10 @@ pub struct GroupFailure {
 impl SlideProgress {
     /// Whether nothing is left to do.
     pub fn is_done(&self) -> bool {
-        self.heatmap && self.missing.is_empty() && self.split != SlideStatus::Failed.name()
+        self.heatmap
+            && self.heatmap_without.is_empty()
+            && self.missing.is_empty()
+            && self.split != SlideStatus::Failed.name()
     }
 
     /// Whether the last try of something failed.
@@ -74,7 +80,7 @@ impl SlideProgress {
 /// look-up table; a run not planned yet is no error.
 pub fn progress_of(run: &RunDir) -> Result<Vec<SlideProgress>, StatusError> {
     let lookup = if run.lookup_csv().exists() { Lookup::read(run)? } else { Lookup::default() };
-    let records = read_slides(run)?;
+    let records = known_slides(run)?;
     Ok(records.iter().map(|record| progress_of_slide(run, &lookup, record)).collect())
 }
 
@@ -102,7 +108,13 @@ fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> Sli
         })
         .collect();
     let begun = missing.iter().filter_map(|&group| begun(&run.part(&record.name, group), group));
-    let heatmap = run.heatmap(&record.name, "h5").exists();
+    let path = run.heatmap(&record.name, "h5");
+    let heatmap = path.exists();
+    let (heatmap_without, unreadable) = match heatmap.then(|| read_heatmap_meta(&path)) {
+        None => (Vec::new(), None),
+        Some(Ok(meta)) => (meta.missing_groups, None),
+        Some(Err(error)) => (Vec::new(), Some(error.to_string())),
+    };
     SlideProgress {
         name: record.name.clone(),
         split: record.status.name(),
@@ -112,8 +124,10 @@ fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> Sli
         begun: begun.collect(),
         missing,
         failed,
-        heatmap,
-        stitch_failure: said(&run.failure("stitch", &record.name)).filter(|_| !heatmap),
+        heatmap: heatmap && unreadable.is_none(),
+        heatmap_without,
+        stitch_failure: unreadable
+            .or_else(|| said(&run.failure("stitch", &record.name)).filter(|_| !heatmap)),
     }
 }
 

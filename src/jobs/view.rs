@@ -142,6 +142,12 @@ impl SlideView {
                 files.begun.iter().map(|part| format!("t{} {} %", part.group, part.percent));
             parts.push(format!("begun: {}", begun.collect::<Vec<_>>().join(", ")));
         }
+        if !files.heatmap_without.is_empty() {
+            parts.push(format!(
+                "the heatmap was made without {} groups; `slidegrid stitch` makes it anew",
+                files.heatmap_without.len()
+            ));
+        }
         parts.extend(reasons(&self.ended));
         parts.extend(reasons(&self.stuck));
         if self.ended.iter().all(|trouble| trouble.stage != "stitch") {
@@ -197,6 +203,7 @@ mod tests {
                 GroupFailure { group: 2, reason: "an older failure".into() },
             ],
             heatmap: false,
+            heatmap_without: Vec::new(),
             stitch_failure: None,
         }
     }

@@ -35,8 +35,8 @@ pub struct Model {
 pub enum ModelError {
     /// A file cannot be read.
     #[error("{}: cannot read {what}: {source}{}", path.display(), match said_by {
-        Some(card) => format!("; {} names it", card.display()),
-        None => String::new(),
+        Some(card) => format!("; put it there, or correct `file` in {}, which names it", card.display()),
+        None => "; give the right path as [model] card".to_owned(),
     })]
     Read {
         /// The file.

@@ -1,9 +1,11 @@
 //! The run directory: where everything lies, and the table of its slides.
 
+mod known;
 mod slides_csv;
 
 use std::path::{Path, PathBuf};
 
+pub use known::known_slides;
 pub use slides_csv::{SlideRecord, SlideStatus, SlidesError, read_slides, register, write_slides};
 
 /// Paths inside a run directory.

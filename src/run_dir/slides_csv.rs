@@ -3,7 +3,7 @@
 //! Tasks never write this file, so hundreds may run at once: each leaves its
 //! row as `logs/split/<slide>.json`, and whoever reads the table merges them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -135,7 +135,8 @@ pub enum SlidesError {
 /// [`SlidesError::SameName`] before any work.
 pub fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideRecord>, SlidesError> {
     let mut records = if run.slides_csv().exists() { read_slides(run)? } else { Vec::new() };
-    let before = records.len();
+    let mut in_table: BTreeSet<String> = records.iter().map(|r| r.name.clone()).collect();
+    let mut changed = false;
     let mut by_name: BTreeMap<String, PathBuf> =
         records.iter().map(|r| (r.name.clone(), r.path.clone())).collect();
     for slide in slides {
@@ -145,16 +146,25 @@ pub fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideRecord>, Sl
         let name = slide_name(&path)?;
         match by_name.get(&name) {
             Some(known) if *known == path => continue,
+            // The slides were moved, or the path was mistyped before.
+            Some(known) if in_table.remove(&name) && !known.exists() => {
+                by_name.insert(name.clone(), path.clone());
+                for record in records.iter_mut().filter(|record| record.name == name) {
+                    record.path.clone_from(&path);
+                }
+                changed = true;
+            }
             Some(known) => {
                 return Err(SlidesError::SameName { name, first: known.clone(), second: path });
             }
             None => {
                 by_name.insert(name.clone(), path.clone());
                 records.push(SlideRecord { name, path, ..SlideRecord::default() });
+                changed = true;
             }
         }
     }
-    if records.len() != before {
+    if changed {
         write_slides(run, &records)?;
     }
     Ok(records)
@@ -187,6 +197,9 @@ pub fn read_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
     let mut records = Vec::new();
     for row in reader.deserialize() {
         let record: SlideRecord = row.map_err(|e| wrong(format!("not a table of slides: {e}")))?;
+        if record.name.is_empty() {
+            return Err(wrong("not a table of slides: a row has no name".into()));
+        }
         records.push(merged(run, record)?);
     }
     Ok(records)
@@ -197,10 +210,14 @@ fn merged(run: &RunDir, record: SlideRecord) -> Result<SlideRecord, SlidesError>
     let path = run.split_outcome(&record.name);
     match std::fs::read(&path) {
         Err(_) => Ok(record),
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| SlidesError::Table {
-            path,
-            problem: format!("not the outcome of a split: {e}; delete it and split again"),
-        }),
+        Ok(bytes) => match serde_json::from_slice::<SlideRecord>(&bytes) {
+            // The table knows where the slide is now.
+            Ok(outcome) => Ok(SlideRecord { path: record.path, ..outcome }),
+            Err(e) => Err(SlidesError::Table {
+                path,
+                problem: format!("not the outcome of a split: {e}; delete it and split again"),
+            }),
+        },
     }
 }
 
@@ -255,6 +272,22 @@ mod tests {
         let message = register(&run, &slides).unwrap_err().to_string();
         assert!(message.contains("x/s.svs") && message.contains("y/s.tif"), "{message}");
         assert!(!run.slides_csv().exists());
+    }
+
+    #[test]
+    fn a_slide_that_was_moved_is_found_at_its_new_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::new(&folder.path().join("run"));
+        let slide = |name: &str| folder.path().join(name);
+        register(&run, &[slide("old/a.svs"), slide("b.svs")]).unwrap();
+        let failed = SlideRecord { name: "a".into(), ..SlideRecord::default() };
+        staged::write(&run.split_outcome("a"), &serde_json::to_vec(&failed).unwrap()).unwrap();
+        fs::write(slide("a.svs"), "").unwrap();
+        register(&run, &[slide("a.svs")]).unwrap();
+        let records = read_slides(&run).unwrap();
+        assert_eq!((records[0].path.clone(), records.len()), (slide("a.svs"), 2));
+        // Now that it exists, another of the name is refused.
+        assert!(register(&run, &[slide("c/a.svs")]).is_err());
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl SlideMpp {
 pub enum ResolutionError {
     /// Nothing believable is known.
     #[error(
-        "{}: its resolution is unknown: {found}; expected micrometres per pixel, an objective power, or TIFF resolution tags. Give it with --mpp (0.25 is typical of 40x, 0.5 of 20x), or work at mpp = \"level0\" if the model does not care",
+        "{}: its resolution is unknown: {found}; expected micrometres per pixel, an objective power, or TIFF resolution tags. Give it with [slides] mpp = 0.25 in the configuration (typical of 40x; 0.5 of 20x), or for this slide alone under [slides.mpp_of], or work at [model] mpp = \"level0\" if the model does not care",
         path.display()
     )]
     Unknown {
@@ -145,7 +145,7 @@ pub enum ResolutionError {
     },
     /// Pixels are not square.
     #[error(
-        "{}: its pixels are {x} x {y} um ({stated_by}), expected square ones (within {} %): resample the slide, or give one value with --mpp",
+        "{}: its pixels are {x} x {y} um ({stated_by}), expected square ones (within {} %): resample the slide, or give one value under [slides.mpp_of] in the configuration",
         path.display(), 100.0 * AXES_TOLERANCE
     )]
     NotSquare {
@@ -301,7 +301,15 @@ mod tests {
             tags: tags(300.0, ResolutionUnit::Inch),
         };
         let words = decide(&stated, None).unwrap_err().to_string();
-        for part in ["a.svs", "1000", "power of 0", "300 x 300 per inch", "--mpp", "level0"] {
+        for part in [
+            "a.svs",
+            "1000",
+            "power of 0",
+            "300 x 300 per inch",
+            "[slides] mpp",
+            "[slides.mpp_of]",
+            "level0",
+        ] {
             assert!(words.contains(part), "{part} missing in: {words}");
         }
         let nothing = decide(&Resolution::default(), None).unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! Slide in, `patches/<slide>.h5` and `masks/<slide>.png` out.
 
 mod canvas;
+mod error;
 mod store;
 mod superblock;
 
@@ -8,117 +9,24 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use ndarray::Array3;
-use thiserror::Error;
 
 use crate::config::{RunConfig, TargetMpp};
-use crate::export::png::{self, PngError};
-use crate::geometry::plane::PlaneError;
+use crate::export::png;
 use crate::geometry::{BlockPlan, WorkingPlane};
-use crate::hdf5_file::FormatError;
-use crate::heatmap::{MaskPicture, PlaneThumbnail, RenderError, render_mask};
+use crate::heatmap::{MaskPicture, PlaneThumbnail, render_mask};
 use crate::interrupt::Interrupt;
-use crate::patches::PatchesFile;
+use crate::patches::{PatchesFile, PatchesMeta};
 use crate::process;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
-use crate::slide::{self, PlaneReader, RegionError, ResolutionError, SlideError};
+use crate::slide::{self, MppSource, PlaneReader};
 use crate::staged::{self, StageError};
-use crate::tissue::{self, SlideMask, TissueError, TissueMask, TissueMethod};
+use crate::tissue::{self, SlideMask, TissueMask, TissueMethod};
+
+pub use error::SplitError;
 
 /// Longest side of the thumbnail kept with the patches.
 const THUMBNAIL_PX: u32 = 2048;
-
-/// Why a slide could not be split.
-#[derive(Debug, Error)]
-pub enum SplitError {
-    /// It does not open.
-    #[error(transparent)]
-    Open(#[from] SlideError),
-    /// Its resolution is unknown.
-    #[error(transparent)]
-    Resolution(#[from] ResolutionError),
-    /// It is smaller than what the network looks at.
-    #[error("{}: the slide is {width_px} x {height_px} px at the working resolution (downsample {downsample:.3}), smaller than one window of {window_px} px; give a larger slide, or a model with a smaller window or a finer mpp", path.display())]
-    TooSmall {
-        /// The slide.
-        path: PathBuf,
-        /// Its working plane.
-        width_px: u32,
-        /// Its working plane.
-        height_px: u32,
-        /// Level-0 px per working px.
-        downsample: f64,
-        /// The network's window.
-        window_px: u32,
-    },
-    /// Not even its overview can be read.
-    #[error("{}: cannot be read: {source}", path.display())]
-    Unreadable {
-        /// The slide.
-        path: PathBuf,
-        /// The region that failed.
-        source: RegionError,
-    },
-    /// It has no working plane.
-    #[error("{}: {source}", path.display())]
-    Plane {
-        /// The slide.
-        path: PathBuf,
-        /// Why.
-        source: PlaneError,
-    },
-    /// The user's tissue mask cannot be read.
-    #[error("{}: cannot read the tissue mask {}: {source}; expected a greyscale image, non-zero where there is tissue", path.display(), mask.display())]
-    Mask {
-        /// The slide.
-        path: PathBuf,
-        /// The mask image.
-        mask: PathBuf,
-        /// What is wrong.
-        source: image::ImageError,
-    },
-    /// Tissue cannot be sought as asked.
-    #[error("{}: {source}", path.display())]
-    Tissue {
-        /// The slide.
-        path: PathBuf,
-        /// Why.
-        source: TissueError,
-    },
-    /// The mask picture cannot be drawn.
-    #[error("{}: {source}", path.display())]
-    Render {
-        /// The slide.
-        path: PathBuf,
-        /// Why.
-        source: RenderError,
-    },
-    /// The mask picture cannot be written.
-    #[error(transparent)]
-    Picture(#[from] PngError),
-    /// The patch file cannot be read or written.
-    #[error(transparent)]
-    Patches(#[from] FormatError),
-    /// The outcome cannot be written.
-    #[error(transparent)]
-    Write(#[from] StageError),
-    /// A signal asked for an end; nothing is left of the slide's files.
-    #[error("{signal}: ended, nothing of this slide is kept; run the same command again")]
-    Interrupted {
-        /// The signal.
-        signal: &'static str,
-    },
-    /// A patch file of another configuration is in the way.
-    #[error("{}: these patches were made with another configuration (hash {found}, this run has {expected}); delete the file, or use another run directory", path.display())]
-    OtherConfig {
-        /// The patch file.
-        path: PathBuf,
-        /// Its hash.
-        found: String,
-        /// The run's.
-        expected: String,
-    },
-}
 
 /// Splits a slide unless that is done, and leaves the outcome in the run.
 ///
@@ -202,7 +110,11 @@ fn finished(
         return Ok(None);
     }
     let meta = PatchesFile::open(&path)?.meta().clone();
-    if !meta.legacy && meta.config_sha256 != config.patches_sha256() {
+    if meta.legacy {
+        // The original code's pixels, put there by the user: never overwritten.
+        return Ok(Some(stored_by_hand(record, &meta)));
+    }
+    if meta.config_sha256 != config.patches_sha256() {
         return Err(SplitError::OtherConfig {
             path,
             found: meta.config_sha256,
@@ -212,7 +124,40 @@ fn finished(
     let known = std::fs::read(run.split_outcome(&record.name))
         .ok()
         .and_then(|bytes| serde_json::from_slice::<SlideRecord>(&bytes).ok());
-    Ok(known.filter(|outcome| outcome.status != SlideStatus::Failed))
+    let known = known.filter(|outcome| outcome.status != SlideStatus::Failed);
+    known.map(|outcome| check_mpp(config, outcome, path)).transpose()
+}
+
+/// The resolution given for a slide must be the one it was split at.
+fn check_mpp(
+    config: &RunConfig,
+    outcome: SlideRecord,
+    path: PathBuf,
+) -> Result<SlideRecord, SplitError> {
+    let slides = &config.config.slides;
+    let for_all = slides.mpp.filter(|_| outcome.mpp_source == MppSource::User.to_string());
+    let given = slides.mpp_of.get(&outcome.name).copied().or(for_all);
+    match (given, outcome.mpp) {
+        (Some(expected), Some(found)) if (found / expected - 1.0).abs() > 1e-6 => {
+            Err(SplitError::OtherMpp { path, name: outcome.name, found, expected })
+        }
+        _ => Ok(outcome),
+    }
+}
+
+/// What is known of a slide whose patches the original code made.
+fn stored_by_hand(record: &SlideRecord, meta: &PatchesMeta) -> SlideRecord {
+    SlideRecord {
+        name: record.name.clone(),
+        path: record.path.clone(),
+        status: SlideStatus::Done,
+        reader: meta.writer.clone(),
+        width: Some(meta.width_px),
+        height: Some(meta.height_px),
+        patches: Some(meta.patches),
+        groups: Some(meta.groups),
+        ..SlideRecord::default()
+    }
 }
 
 fn split(
@@ -254,7 +199,9 @@ fn split(
     let method = config.config.tissue.method;
     let unseen: Vec<String> =
         thumbnail.failed.iter().map(|failed| failed.error.to_string()).collect();
-    (outcome.status, outcome.reason) = verdict(method, &mask, &stored.failures, &unseen);
+    (outcome.status, outcome.reason) =
+        verdict(&outcome.name, method, &mask, &stored.failures, &unseen);
+
     Ok(())
 }
 
@@ -363,6 +310,7 @@ fn write_mask_picture(
 }
 
 fn verdict(
+    name: &str,
     method: TissueMethod,
     mask: &TissueMask,
     failures: &[String],
@@ -372,7 +320,7 @@ fn verdict(
         let thresholds: Vec<_> =
             mask.thresholds.iter().map(|(name, value)| format!("{name} {value}")).collect();
         let reason = format!(
-            "no tissue found ({}, thresholds: {}); look at masks/<slide>.png, then try another [tissue] method, or method = \"mask\" with an image of your own",
+            "no tissue found ({}, thresholds: {}); look at masks/{name}.png, then try another [tissue] method, or method = \"mask\" with an image of your own",
             method,
             thresholds.join(", "),
         );

@@ -76,9 +76,25 @@ pub(super) fn library() -> Result<&'static OpenSlide, OpenSlideMissing> {
             library: name,
             reason: error.to_string(),
         })?;
+        silence_libtiff(&library);
         Ok(OpenSlide { functions, _library: library })
     });
     loaded.as_ref().map_err(Clone::clone)
+}
+
+/// Libtiff prints on stderr, several lines a tile, what OpenSlide returns as an
+/// error all the same.
+fn silence_libtiff(library: &Library) {
+    type SetHandler = unsafe extern "C" fn(*const c_void) -> *const c_void;
+    for name in [&b"TIFFSetErrorHandler\0"[..], b"TIFFSetWarningHandler\0"] {
+        // SAFETY: tiffio.h's signature; a library's dependencies are searched
+        // too. Without a handler libtiff prints nothing.
+        unsafe {
+            if let Ok(set) = library.get::<SetHandler>(name) {
+                set(std::ptr::null());
+            }
+        }
+    }
 }
 
 impl OpenSlide {

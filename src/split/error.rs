@@ -1,0 +1,117 @@
+//! Why a slide could not be split.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::export::png::PngError;
+use crate::geometry::plane::PlaneError;
+use crate::hdf5_file::FormatError;
+use crate::heatmap::RenderError;
+use crate::slide::{RegionError, ResolutionError, SlideError};
+use crate::staged::StageError;
+use crate::tissue::TissueError;
+
+/// Why a slide could not be split.
+#[derive(Debug, Error)]
+pub enum SplitError {
+    /// It does not open.
+    #[error(transparent)]
+    Open(#[from] SlideError),
+    /// Its resolution is unknown.
+    #[error(transparent)]
+    Resolution(#[from] ResolutionError),
+    /// It is smaller than what the network looks at.
+    #[error("{}: the slide is {width_px} x {height_px} px at the working resolution (downsample {downsample:.3}), smaller than one window of {window_px} px; give a larger slide, or a model with a smaller window or a finer mpp", path.display())]
+    TooSmall {
+        /// The slide.
+        path: PathBuf,
+        /// Its working plane.
+        width_px: u32,
+        /// Its working plane.
+        height_px: u32,
+        /// Level-0 px per working px.
+        downsample: f64,
+        /// The network's window.
+        window_px: u32,
+    },
+    /// Not even its overview can be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The slide.
+        path: PathBuf,
+        /// The region that failed.
+        source: RegionError,
+    },
+    /// It has no working plane.
+    #[error("{}: {source}", path.display())]
+    Plane {
+        /// The slide.
+        path: PathBuf,
+        /// Why.
+        source: PlaneError,
+    },
+    /// The user's tissue mask cannot be read.
+    #[error("{}: cannot read the tissue mask {}: {source}; expected a greyscale image, non-zero where there is tissue", path.display(), mask.display())]
+    Mask {
+        /// The slide.
+        path: PathBuf,
+        /// The mask image.
+        mask: PathBuf,
+        /// What is wrong.
+        source: image::ImageError,
+    },
+    /// Tissue cannot be sought as asked.
+    #[error("{}: {source}", path.display())]
+    Tissue {
+        /// The slide.
+        path: PathBuf,
+        /// Why.
+        source: TissueError,
+    },
+    /// The mask picture cannot be drawn.
+    #[error("{}: {source}", path.display())]
+    Render {
+        /// The slide.
+        path: PathBuf,
+        /// Why.
+        source: RenderError,
+    },
+    /// The mask picture cannot be written.
+    #[error(transparent)]
+    Picture(#[from] PngError),
+    /// The patch file cannot be read or written.
+    #[error(transparent)]
+    Patches(#[from] FormatError),
+    /// The outcome cannot be written.
+    #[error(transparent)]
+    Write(#[from] StageError),
+    /// A signal asked for an end; nothing is left of the slide's files.
+    #[error("{signal}: ended, nothing of this slide is kept; run the same command again")]
+    Interrupted {
+        /// The signal.
+        signal: &'static str,
+    },
+    /// A patch file of another configuration is in the way.
+    #[error("{}: these patches were made with another configuration (hash {found}, this run has {expected}); delete the file, or use another run directory", path.display())]
+    OtherConfig {
+        /// The patch file.
+        path: PathBuf,
+        /// Its hash.
+        found: String,
+        /// The run's.
+        expected: String,
+    },
+    /// Patches made at another resolution of the slide are in the way.
+    #[error("{}: these patches were made with the slide at {found} um/px, the configuration now says {expected}; delete this file, scores/{name} and heatmaps/{name}.*, or use another run directory", path.display())]
+    OtherMpp {
+        /// The patch file.
+        path: PathBuf,
+        /// The slide.
+        name: String,
+        /// Its resolution then.
+        found: f64,
+        /// Its resolution now.
+        expected: f64,
+    },
+}

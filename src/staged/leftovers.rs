@@ -1,0 +1,130 @@
+//! Temporary files whose writer is gone.
+//!
+//! A killed process cannot remove its temporary file; the next writer of the
+//! same target does. But two tasks may write one target at the same time (a
+//! scheduler that starts a task twice), each under a temporary name of its
+//! own, and the other's must stay. So the name says who writes:
+//! `.<target>.<machine>-<process>.<random>.part`. It is removed when that
+//! process no longer exists on this machine, or, written on another one, when
+//! nothing was added to it for a day.
+
+use std::fs::{self, DirEntry};
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+/// End of every temporary name.
+pub(super) const SUFFIX: &str = ".part";
+
+/// No write takes this long; what is older has lost its writer.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+
+/// Start of the temporary names of this process for target `name`.
+pub(super) fn prefix(name: &str) -> String {
+    format!(".{name}.{}-{}.", machine().unwrap_or("elsewhere"), std::process::id())
+}
+
+/// Removes what killed writers of `folder/name` left.
+pub(super) fn remove(folder: &Path, name: &str) {
+    // What cannot be listed or removed now is in nobody's way.
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if is_leftover(&entry, name) {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
+}
+
+fn is_leftover(entry: &DirEntry, name: &str) -> bool {
+    let file = entry.file_name();
+    let Some((writer_machine, pid)) = file.to_str().and_then(|file| writer_of(file, name)) else {
+        return false;
+    };
+    if machine() == Some(writer_machine) {
+        return !is_alive(pid);
+    }
+    let age = entry.metadata().and_then(|m| m.modified()).map(|written| written.elapsed());
+    matches!(age, Ok(Ok(age)) if age > ABANDONED)
+}
+
+/// Machine and process of a temporary name of target `name`.
+fn writer_of<'a>(file: &'a str, name: &str) -> Option<(&'a str, i32)> {
+    let rest = file.strip_prefix('.')?.strip_prefix(name)?.strip_prefix('.')?;
+    let (writer, random) = rest.strip_suffix(SUFFIX)?.split_once('.')?;
+    let (machine, pid) = writer.split_once('-')?;
+    // A longer target's name may start as this one's.
+    (!random.contains('.')).then_some((machine, pid.parse().ok()?))
+}
+
+fn is_alive(pid: i32) -> bool {
+    // SAFETY: signal 0 is never delivered; the call only looks the process up.
+    let found = unsafe { libc::kill(pid, 0) } == 0;
+    found || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
+}
+
+/// This machine since its last start, and within it the processes that this
+/// one sees (containers number their own); `None` where Linux does not say.
+fn machine() -> Option<&'static str> {
+    static MACHINE: OnceLock<Option<String>> = OnceLock::new();
+    let read = || {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let processes = fs::read_link("/proc/self/ns/pid").ok()?;
+        let digest = Sha256::digest(format!("{boot}{}", processes.display()));
+        Some(digest[..6].iter().map(|byte| format!("{byte:02x}")).collect())
+    };
+    MACHINE.get_or_init(read).as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    fn left_after(names: &[String], target: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            fs::write(folder.path().join(name), "half").unwrap();
+        }
+        remove(folder.path(), target);
+        let mut left: Vec<String> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        left
+    }
+
+    #[test]
+    fn only_files_of_dead_writers_of_the_same_target_go() {
+        let mut child = Command::new("true").spawn().unwrap();
+        let dead = child.id();
+        child.wait().unwrap();
+        let here = machine().unwrap();
+        let alive = std::process::id();
+        let part = |target: &str, machine: &str, pid| format!(".{target}.{machine}-{pid}.x1.part");
+        let keep = [
+            part("a.h5", "0123456789ab", dead),
+            part("a.h5", here, alive),
+            part("aa.h5", here, dead),
+            part("a.h5.more", here, dead),
+            "a.h5".to_owned(),
+        ];
+        let mut names = keep.to_vec();
+        names.push(part("a.h5", here, dead));
+        let mut expected = keep.to_vec();
+        expected.sort();
+        assert_eq!(left_after(&names, "a.h5"), expected);
+    }
+
+    #[test]
+    fn what_nobody_wrote_to_for_a_day_goes_wherever_it_came_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(".a.h5.0123456789ab-1.x1.part");
+        let file = fs::File::create(&path).unwrap();
+        let old = std::time::SystemTime::now() - ABANDONED - Duration::from_secs(60);
+        file.set_modified(old).unwrap();
+        remove(folder.path(), "a.h5");
+        assert!(!path.exists());
+    }
+}

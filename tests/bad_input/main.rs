@@ -1,0 +1,11 @@
+//! What the program does with everything that can be wrong: the exit code, a
+//! message that names the file and what to do, nothing half-written, and the
+//! rest of the work done.
+
+mod files;
+mod original_code;
+mod scene;
+mod settings;
+mod slides;
+mod system;
+mod tiff;
