@@ -79,9 +79,9 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         let (slides, answers) = look(&run)?;
         if args.json {
             let (totals, warnings) = (totals(&slides), answers.warnings.as_slice());
-            print_json(&Report { run: &args.run, totals, slides: &slides, warnings });
+            print_json(&Report { run: &args.run, totals, slides: &slides, warnings })?;
         } else {
-            print!("{}", table(&slides, &answers));
+            print(&table(&slides, &answers))?;
         }
         return Ok(Exit::Done);
     };
@@ -89,11 +89,10 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         let (slides, answers) = look(&run)?;
         if std::io::stdout().is_terminal() {
             // Home, clear to the end of the screen.
-            print!("\x1b[H\x1b[J{}", table(&slides, &answers));
+            print(&format!("\x1b[H\x1b[J{}", table(&slides, &answers)))?;
         } else {
-            println!("{}", summary(&totals(&slides)));
+            print(&format!("{}\n", summary(&totals(&slides))))?;
         }
-        std::io::stdout().flush().map_err(|e| Failure::new(Exit::Input, format!("stdout: {e}")))?;
         if slides.iter().all(|slide| slide.files.is_done()) {
             return Ok(Exit::Done);
         }
@@ -137,8 +136,20 @@ fn totals(slides: &[SlideView]) -> Totals {
     }
 }
 
-fn print_json(report: &impl serde::Serialize) {
-    println!("{}", serde_json::to_string_pretty(report).expect("a report is plain data"));
+fn print_json(report: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(report).expect("a report is plain data");
+    print(&format!("{text}\n"))
+}
+
+/// To stdout at once; whoever has closed it (`| head`) has seen enough.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Exit::Input, format!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn table(slides: &[SlideView], answers: &Answers) -> String {
@@ -191,13 +202,11 @@ fn cost(args: &StatusArgs, run: &RunDir) -> Result<Exit, Failure> {
         staged::write(&run.tasks_svg(), svg.as_bytes())?;
     }
     if args.json {
-        print_json(&cost);
+        print_json(&cost)?;
         return Ok(Exit::Done);
     }
-    print!("{}", cost_table(&cost));
-    if plot.is_some() {
-        println!("{}", run.tasks_svg().display());
-    }
+    let file = plot.map_or(String::new(), |_| format!("{}\n", run.tasks_svg().display()));
+    print(&format!("{}{file}", cost_table(&cost)))?;
     Ok(Exit::Done)
 }
 
