@@ -85,6 +85,23 @@ impl Preparation {
     /// `out`: `[3, w, w]` or `[w, w, 3]` as the card's layout,
     /// [`Preparation::window_len`] values.
     pub fn window(&self, patch: &PreparedPatch, x_px: u32, y_px: u32, out: &mut [f32]) {
+        #[cfg(target_arch = "x86_64")]
+        if std::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has what the function was compiled for.
+            return unsafe { self.window_avx2(patch, x_px, y_px, out) };
+        }
+        self.window_rows(patch, x_px, y_px, out);
+    }
+
+    /// The same code with eight values an instruction; the numbers are the same.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn window_avx2(&self, patch: &PreparedPatch, x_px: u32, y_px: u32, out: &mut [f32]) {
+        self.window_rows(patch, x_px, y_px, out);
+    }
+
+    #[inline(always)]
+    fn window_rows(&self, patch: &PreparedPatch, x_px: u32, y_px: u32, out: &mut [f32]) {
         let (x, y, side, window) = (x_px as usize, y_px as usize, patch.side_px, self.window_px);
         match self.layout {
             Layout::Nchw => {

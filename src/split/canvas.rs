@@ -33,6 +33,10 @@ impl Canvas {
     ) {
         self.area = area;
         self.bad.clear();
+        if self.pixels.capacity() < bytes(&area) {
+            // Let go first: growing would hold the old pixels and the new.
+            self.pixels = Vec::new();
+        }
         self.pixels.resize(bytes(&area), 255);
         let next = AtomicUsize::new(0);
         let shared = Mutex::new(self);

@@ -4,6 +4,8 @@
 //! of patches on their way to the writer, and the reader's own buffers;
 //! independent of the slide's size.
 
+use std::sync::{Mutex, PoisonError};
+
 use crossbeam_channel::{Receiver, Sender, bounded};
 use ndarray::Array3;
 
@@ -21,6 +23,21 @@ use crate::tissue::TissueMask;
 
 /// Bytes of patches waiting for the writer.
 const QUEUE_BYTES: usize = 64_000_000;
+
+/// Buffers of patches, used again and again: the kernel clears fresh memory,
+/// which costs as much as filling it.
+#[derive(Default)]
+struct Pool(Mutex<Vec<Vec<u8>>>);
+
+impl Pool {
+    fn take(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give(&self, buffer: Vec<u8>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+    }
+}
 
 /// What is stored, and where.
 pub(super) struct Job<'a> {
@@ -62,11 +79,12 @@ pub(super) fn store(
     writer.set_thumbnail(overview.view())?;
     let queue = (QUEUE_BYTES / usize::try_from(tiling.patch_bytes()).unwrap_or(usize::MAX)).max(2);
     let (sender, receiver) = bounded(queue);
+    let pool = Pool::default();
     let what = format!("split {}", job.outcome.name);
     let task = progress.start(&what, "patches", job.plan.patches().len());
     let (writer, failures) = std::thread::scope(|scope| {
-        let writing = scope.spawn(|| write_all(writer, receiver, &task));
-        read_all(job, compression, workers, &sender);
+        let writing = scope.spawn(|| write_all(writer, receiver, &pool, &task));
+        read_all(job, compression, workers, &pool, &sender);
         drop(sender);
         writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
@@ -82,6 +100,7 @@ fn read_all(
     job: &Job<'_>,
     compression: Compression,
     workers: &Workers<'_>,
+    pool: &Pool,
     sender: &Sender<Message>,
 ) {
     let threads = workers.threads;
@@ -96,7 +115,8 @@ fn read_all(
             let workers: Vec<_> = (0..threads.min(superblock.patches.len()))
                 .map(|_| {
                     scope.spawn(|| {
-                        let mut cutter = Cutter::new(job, &canvas, compression);
+                        let compressor = compressor(compression);
+                        let mut cutter = Cutter { job, canvas: &canvas, pool, compressor };
                         let next = || next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                         while let Some(&index) = superblock.patches.get(next()) {
                             if sender.send(cutter.cut(index)).is_err() {
@@ -121,25 +141,22 @@ fn read_all(
 struct Cutter<'a> {
     job: &'a Job<'a>,
     canvas: &'a Canvas,
+    pool: &'a Pool,
     compressor: Option<PatchCompressor>,
 }
 
-impl<'a> Cutter<'a> {
-    fn new(job: &'a Job<'a>, canvas: &'a Canvas, compression: Compression) -> Self {
-        let compressor = match compression {
-            Compression::None => None,
-            Compression::Gzip(level) => Some(PatchCompressor::new(level)),
-        };
-        Self { job, canvas, compressor }
-    }
-
+impl Cutter<'_> {
     fn cut(&mut self, index: usize) -> Message {
         let patch = &self.job.plan.patches()[index];
-        let mut pixels = Vec::new();
+        let mut pixels = self.pool.take();
         match self.canvas.cut(&Area::of_patch(patch), &mut pixels) {
             Ok(()) => match &mut self.compressor {
                 None => Message::Raw(index, pixels),
-                Some(compressor) => Message::Compressed(index, compressor.compress(&pixels)),
+                Some(compressor) => {
+                    let chunk = compressor.compress(&pixels);
+                    self.pool.give(pixels);
+                    Message::Compressed(index, chunk)
+                }
             },
             Err(error) => Message::Failed(index, self.told(patch, error)),
         }
@@ -157,16 +174,27 @@ impl<'a> Cutter<'a> {
     }
 }
 
+fn compressor(compression: Compression) -> Option<PatchCompressor> {
+    match compression {
+        Compression::None => None,
+        Compression::Gzip(level) => Some(PatchCompressor::new(level)),
+    }
+}
+
 /// Writes what arrives, in any order.
 fn write_all(
     mut writer: PatchesWriter,
     receiver: Receiver<Message>,
+    pool: &Pool,
     task: &crate::progress::Task<'_>,
 ) -> Result<(PatchesWriter, Vec<String>), FormatError> {
     let mut failures = Vec::new();
     for message in receiver {
         match message {
-            Message::Raw(index, pixels) => writer.write_patch(index, &pixels)?,
+            Message::Raw(index, pixels) => {
+                writer.write_patch(index, &pixels)?;
+                pool.give(pixels);
+            }
             Message::Compressed(index, bytes) => writer.write_compressed(index, &bytes)?,
             Message::Failed(index, reason) => {
                 writer.fail_patch(index, &reason)?;

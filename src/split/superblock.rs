@@ -6,7 +6,9 @@
 
 use crate::geometry::{BlockPlan, PatchCoord};
 
-/// Longest side of a superblock without its halo.
+/// Longest side of a superblock without its halo. Halos are read twice where
+/// superblocks meet, 8 % of the pixels; a third more would save 2 % of them for
+/// 100 MB of memory.
 const SUPERBLOCK_PX: u32 = 6144;
 
 /// Side of the cells a canvas is read in: a multiple of what slides are tiled
