@@ -112,7 +112,8 @@ fn number(report: &Value, name: &str) -> f64 {
 /// Pixels are the slide's own and scores onnxruntime's.
 fn assert_exact(report: &Value) {
     assert_eq!(report["exact_plane"], true, "{report:#}");
-    assert_eq!(report["max_pixel_difference"], 0, "{report:#}");
+    let rounding = f64::from(u8::from(report["interpolated"] == true));
+    assert!(number(report, "max_pixel_difference") <= rounding, "{report:#}");
     assert!(number(report, "max_abs_score_difference") <= 1e-4, "{report:#}");
 }
 
