@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::jobs::chain::ChainError;
 use crate::jobs::lookup::LookupError;
 use crate::jobs::status::StatusError;
 use crate::model::{EngineError, ModelError};
@@ -128,6 +129,7 @@ macro_rules! exit_of {
 }
 
 exit_of! {
+    ChainError => Input,
     SlidesError => Input,
     StageError => Input,
     StatusError => Input,

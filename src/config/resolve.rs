@@ -183,7 +183,7 @@ impl RunConfig {
     }
 
     /// Sorted `section.key`, value pairs of all that decides results: not the
-    /// engine, threads and paths, which differ between machines.
+    /// engine, threads, paths and cluster, which differ between machines.
     fn comparable(&self) -> Vec<(String, String)> {
         let table = toml::Table::try_from(self).expect("a configuration is a table");
         let mut flat = Vec::new();
@@ -198,7 +198,7 @@ impl RunConfig {
             "predict.ort_library",
             "stitch.max_side_px",
         ];
-        flat.retain(|(key, _)| !MACHINE.contains(&key.as_str()));
+        flat.retain(|(key, _)| !MACHINE.contains(&key.as_str()) && !key.starts_with("cluster."));
         flat.sort();
         flat
     }
