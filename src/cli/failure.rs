@@ -117,6 +117,16 @@ impl From<LookupError> for Failure {
     }
 }
 
+impl From<ChainError> for Failure {
+    fn from(error: ChainError) -> Self {
+        let exit = match error {
+            ChainError::Check { .. } => Exit::Configuration,
+            _ => Exit::Input,
+        };
+        Self::new(exit, error)
+    }
+}
+
 /// Errors that always mean the same.
 macro_rules! exit_of {
     ($($error:ty => $exit:ident),+ $(,)?) => {$(
@@ -129,7 +139,6 @@ macro_rules! exit_of {
 }
 
 exit_of! {
-    ChainError => Input,
     SlidesError => Input,
     StageError => Input,
     StatusError => Input,

@@ -257,10 +257,8 @@ impl ClusterKeys {
             let rule = "either groups_per_task or target_minutes, not both";
             return Some(("cluster.target_minutes".into(), "a value".into(), rule));
         }
-        let minutes = [
-            ("target_minutes", self.target_minutes),
-            ("group_minutes", self.group_minutes),
-        ];
+        let minutes =
+            [("target_minutes", self.target_minutes), ("group_minutes", self.group_minutes)];
         for (key, value) in minutes {
             if let Some(value) = value.filter(|value| !(value.is_finite() && *value > 0.0)) {
                 return Some((format!("cluster.{key}"), value.to_string(), "minutes above 0"));

@@ -34,12 +34,28 @@ pub enum ChainError {
     /// The scheduler refused or is not there.
     #[error(transparent)]
     Scheduler(#[from] SchedulerError),
+    /// No job like this could ever run.
+    #[error(
+        "what [cluster] asks for a {stage} job cannot be had, so nothing was submitted: {source}"
+    )]
+    Check {
+        /// Which level.
+        stage: &'static str,
+        /// What the scheduler said.
+        source: SchedulerError,
+    },
     /// What was submitted cannot be read or written.
     #[error(transparent)]
     Submitted(#[from] SubmittedError),
     /// A script cannot be written.
     #[error(transparent)]
     Write(#[from] StageError),
+    /// The queue stayed full.
+    #[error("{}: for an hour the queue had no place for the job that goes on; run `slidegrid master retry` later", run.display())]
+    Full {
+        /// The run directory.
+        run: PathBuf,
+    },
     /// A folder cannot be made, or has a name that schedulers do not take.
     #[error("{}: {problem}", path.display())]
     Folder {
@@ -185,10 +201,7 @@ impl Chain<'_> {
                 }
             }
         }
-        Err(ChainError::Folder {
-            path: self.run.root().to_owned(),
-            problem: "for an hour the queue had no place for the job that goes on; run `slidegrid master retry` later".into(),
-        })
+        Err(ChainError::Full { run: self.run.root().to_owned() })
     }
 
     /// Whether a master job other than this one will go on anyway.
@@ -240,7 +253,7 @@ impl Chain<'_> {
             staged::write(&script, self.scheduler.render(&job).as_bytes())?;
             let checked = scheduler::check(self.scheduler, self.commands, &script);
             drop(std::fs::remove_file(&script));
-            checked?;
+            checked.map_err(|source| ChainError::Check { stage: stage.name(), source })?;
         }
         Ok(())
     }
@@ -289,8 +302,7 @@ impl Chain<'_> {
         let script = self.write(&job)?;
         let after = step.slide().filter(|_| step.stage() == Stage::Stitch);
         let after = after.and_then(|slide| wave.arrays.get(slide));
-        let hold =
-            Hold { after: after.into_iter().flatten().cloned().collect(), delay_min: None };
+        let hold = Hold { after: after.into_iter().flatten().cloned().collect(), delay_min: None };
         let id = self.submit(&script, &job, &hold)?;
         let mut submission = self.submission(id.clone(), &job, script, wave.round);
         submission.slide = step.slide().map(ToOwned::to_owned);
@@ -341,16 +353,16 @@ impl Chain<'_> {
             }
             arrays.entry(array.slide.clone()).or_default().push(Step::Predict(array));
         }
-        let mut stitch: BTreeSet<&String> = todo.stitch.iter().collect();
+        let (with_groups, alone): (Vec<&String>, Vec<&String>) =
+            todo.stitch.iter().partition(|slide| arrays.contains_key(*slide));
+        // Slides that wait for nothing else come first.
+        steps.extend(alone.into_iter().map(|slide| Step::Stitch { slide: slide.clone() }));
         for slide in order {
             steps.extend(arrays.remove(&slide).unwrap_or_default());
-            if stitch.remove(&slide) {
+            if with_groups.contains(&&slide) {
                 steps.push(Step::Stitch { slide });
             }
         }
-        steps.extend(todo.stitch.iter().filter(|slide| stitch.contains(slide)).map(|slide| {
-            Step::Stitch { slide: slide.clone() }
-        }));
         steps
     }
 }
@@ -373,7 +385,8 @@ fn next(wave: &Wave, busy: &Busy) -> Option<Hold> {
         let after: Vec<String> = splits.into_iter().collect();
         return (!after.is_empty()).then_some(Hold { after, delay_min: None });
     }
-    let queued: Vec<String> = busy.arrays.values().flatten().chain(&busy.splitting).cloned().collect();
+    let queued: Vec<String> =
+        busy.arrays.values().flatten().chain(&busy.splitting).cloned().collect();
     let ids = if wave.ids.is_empty() { &queued } else { &wave.ids };
     let half = ids[..ids.len().div_ceil(2)].to_vec();
     let delay_min = half.is_empty().then_some(WAIT_MIN);

@@ -96,8 +96,7 @@ impl Submitted {
         };
         std::fs::create_dir_all(run.jobs()).map_err(wrong)?;
         let mut options = OpenOptions::new();
-        let mut file =
-            options.create(true).append(true).read(true).open(&path).map_err(wrong)?;
+        let mut file = options.create(true).append(true).read(true).open(&path).map_err(wrong)?;
         // Some parallel file systems cannot lock; then only two commands given
         // at the same moment could submit the same groups, which is harmless.
         drop(file.lock());

@@ -105,7 +105,8 @@ pub fn todo(
     }
     let none = BTreeSet::new();
     let split = unsplit.iter().copied();
-    let split = split.filter(|row| !busy.split.contains(row) && !tried.split.contains(row)).collect();
+    let split =
+        split.filter(|row| !busy.split.contains(row) && !tried.split.contains(row)).collect();
     let mut predict: Vec<Work> = Vec::new();
     let mut stitch = Vec::new();
     for slide in slides {
@@ -185,8 +186,10 @@ mod tests {
 
     #[test]
     fn a_waiting_stitch_is_enough_unless_groups_are_added() {
-        let submitted =
-            [submission("7", Stage::Predict, "1-2", Some(2)), submission("8", Stage::Stitch, "", None)];
+        let submitted = [
+            submission("7", Stage::Predict, "1-2", Some(2)),
+            submission("8", Stage::Stitch, "", None),
+        ];
         let stitch = Queued { id: "8".into(), indices: None, state: "PD".into(), stuck: false };
         let busy = Busy::new(&submitted, &[queued("7", &[1, 2]), stitch]);
         assert_eq!(todo(&[], &[slide(&[1, 2])], &submitted, &busy, 2, PLAIN), Todo::default());
@@ -203,7 +206,10 @@ mod tests {
 
     #[test]
     fn groups_that_need_more_go_apart() {
-        let grow = |_: &str, group: usize| Growth { memory: if group == 2 { 1.5 } else { 1.0 }, time: 1.0 };
+        let grow = |_: &str, group: usize| Growth {
+            memory: if group == 2 { 1.5 } else { 1.0 },
+            time: 1.0,
+        };
         let found = todo(&[], &[slide(&[1, 2, 3])], &[], &Busy::default(), 1, &grow);
         let groups: Vec<_> = found.predict.iter().map(|work| work.groups.clone()).collect();
         assert_eq!(groups, [vec![1, 3], vec![2]]);

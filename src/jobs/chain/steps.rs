@@ -110,9 +110,8 @@ impl Chain<'_> {
         };
         let log = if plain.is_empty() { stage.name() } else { &plain };
         let keys = self.cluster;
-        let exports = keys.environment.iter().map(|(name, value)| {
-            format!("export {name}={}", quoted(value))
-        });
+        let exports =
+            keys.environment.iter().map(|(name, value)| format!("export {name}={}", quoted(value)));
         Job {
             stage,
             // Grid Engine takes no names that start with a digit.
@@ -146,7 +145,8 @@ impl Chain<'_> {
             }
             Step::Predict(_) => {
                 job.tasks = Some(tasks);
-                job.about = format!("Scores groups {items} of {} in {tasks} tasks.", one_line(slide));
+                job.about =
+                    format!("Scores groups {items} of {} in {tasks} tasks.", one_line(slide));
                 let slide = quoted(slide);
                 job.command = format!(
                     "{program} predict --run {run} --slide {slide} --group {items} --part {{index}}/{tasks}"
@@ -169,8 +169,11 @@ impl Chain<'_> {
             other.script.as_os_str() == job.script.as_str()
                 || other.script.to_string_lossy().starts_with(&format!("{}.", stem(&job.script)))
         };
-        let mut taken: Vec<&PathBuf> =
-            before.filter(same).filter(|other| self.clashes(other, step, wave)).map(|other| &other.script).collect();
+        let mut taken: Vec<&PathBuf> = before
+            .filter(same)
+            .filter(|other| self.clashes(other, step, wave))
+            .map(|other| &other.script)
+            .collect();
         taken.sort();
         taken.dedup();
         if !taken.is_empty() {
@@ -252,7 +255,11 @@ fn one_line(text: &str) -> String {
 
 fn grown(resources: Resources, growth: Growth) -> Resources {
     let times = |value: Option<u32>, factor: f64| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped first")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "clamped first"
+        )]
         value.map(|value| (f64::from(value) * factor).ceil().clamp(1.0, f64::from(u32::MAX)) as u32)
     };
     Resources {

@@ -70,7 +70,9 @@ impl Queued {
 #[derive(Debug, Error)]
 pub enum SchedulerError {
     /// A program cannot be started.
-    #[error("{program}: cannot run it: {source}; is {scheduler} installed here, and its folder on PATH?")]
+    #[error(
+        "{program}: cannot run it: {source}; is {scheduler} installed here, and its folder on PATH?"
+    )]
     Start {
         /// The program.
         program: String,
@@ -135,7 +137,11 @@ pub trait Scheduler {
     ///
     /// # Errors
     /// [`SchedulerError`] when the scheduler does not answer.
-    fn limits(&self, commands: &dyn Commands, account: Option<&str>) -> Result<Limits, SchedulerError>;
+    fn limits(
+        &self,
+        commands: &dyn Commands,
+        account: Option<&str>,
+    ) -> Result<Limits, SchedulerError>;
 
     /// What this user has queued and running.
     ///
@@ -233,6 +239,9 @@ fn indices(text: &str) -> Option<Vec<usize>> {
 fn setting(text: &str, key: &str) -> Option<usize> {
     text.lines().find_map(|line| {
         let rest = line.trim().strip_prefix(key)?;
-        rest.starts_with([' ', '=', '\t']).then(|| rest.trim_matches([' ', '=', '\t']))?.parse().ok()
+        rest.starts_with([' ', '=', '\t'])
+            .then(|| rest.trim_matches([' ', '=', '\t']))?
+            .parse()
+            .ok()
     })
 }

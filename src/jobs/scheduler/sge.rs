@@ -69,7 +69,8 @@ impl Scheduler for Sge {
     }
 
     fn is_full(&self, said: &str) -> bool {
-        said.contains("jobs are allowed per user") || said.contains("jobs are allowed in this cluster")
+        said.contains("jobs are allowed per user")
+            || said.contains("jobs are allowed in this cluster")
     }
 
     /// An array counts once.
@@ -92,7 +93,11 @@ impl Scheduler for Sge {
         let text = run(self, commands, &call)?.stdout;
         if !text.contains("</job_info>") {
             let said = text.chars().take(200).collect();
-            return Err(SchedulerError::Answer { call: call.line(), said, expected: "a <job_info>" });
+            return Err(SchedulerError::Answer {
+                call: call.line(),
+                said,
+                expected: "a <job_info>",
+            });
         }
         let jobs = text.split("<job_list").skip(1);
         jobs.map(|job| {
@@ -103,9 +108,8 @@ impl Scheduler for Sge {
             };
             let id = element(job, "JB_job_number").ok_or_else(|| wrong("a <JB_job_number>"))?;
             let state = element(job, "state").unwrap_or_default();
-            let tasks = element(job, "tasks").map(|tasks| {
-                super::indices(tasks).ok_or_else(|| wrong("<tasks> as ranges"))
-            });
+            let tasks = element(job, "tasks")
+                .map(|tasks| super::indices(tasks).ok_or_else(|| wrong("<tasks> as ranges")));
             Ok(Queued {
                 id: id.to_owned(),
                 indices: tasks.transpose()?,

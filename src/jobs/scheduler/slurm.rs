@@ -58,11 +58,17 @@ impl Scheduler for Slurm {
     }
 
     fn is_full(&self, said: &str) -> bool {
-        said.contains("MaxSubmitJob") || said.contains("GrpSubmitJob") || said.contains("MaxJobCount")
+        said.contains("MaxSubmitJob")
+            || said.contains("GrpSubmitJob")
+            || said.contains("MaxJobCount")
             || said.contains("job submit limit")
     }
 
-    fn limits(&self, commands: &dyn Commands, account: Option<&str>) -> Result<Limits, SchedulerError> {
+    fn limits(
+        &self,
+        commands: &dyn Commands,
+        account: Option<&str>,
+    ) -> Result<Limits, SchedulerError> {
         let call = Call::new("scontrol", &["show", "config"]);
         let text = run(self, commands, &call)?.stdout;
         let size = setting(&text, "MaxArraySize").ok_or_else(|| SchedulerError::Answer {
@@ -71,7 +77,10 @@ impl Scheduler for Slurm {
             expected: "a line MaxArraySize",
         })?;
         // The size caps the index: the largest is one less.
-        Ok(Limits { array_tasks: size.saturating_sub(1).max(1), submitted: submit_limit(commands, account) })
+        Ok(Limits {
+            array_tasks: size.saturating_sub(1).max(1),
+            submitted: submit_limit(commands, account),
+        })
     }
 
     fn queued(&self, commands: &dyn Commands) -> Result<Vec<Queued>, SchedulerError> {
@@ -93,10 +102,13 @@ impl Scheduler for Slurm {
             if state == "COMPLETING" {
                 continue;
             }
-            let index = if index == "N/A" { None } else { Some(super::indices(index).ok_or_else(wrong)?) };
+            let index =
+                if index == "N/A" { None } else { Some(super::indices(index).ok_or_else(wrong)?) };
             let stuck = state == "SPECIAL_EXIT" || reason.starts_with("JobHeld");
             match (found.last_mut(), index) {
-                (Some(last), Some(more)) if last.id == id && last.state == state && last.stuck == stuck => {
+                (Some(last), Some(more))
+                    if last.id == id && last.state == state && last.stuck == stuck =>
+                {
                     last.indices.get_or_insert_default().extend(more);
                 }
                 (_, indices) => {
