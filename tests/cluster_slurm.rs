@@ -11,7 +11,7 @@ use common::{Case, assert_same, noise};
 const KEYS: &str = "scheduler = \"slurm\"\nqueue = \"main\"\n";
 
 fn start(settings: &[(&str, &str)], keys: &str) -> Option<Cluster> {
-    Cluster::start("slurm-up", settings, ["squeue", "-h -r"], &format!("{KEYS}{keys}"))
+    Cluster::start("slurm-up", settings, ["squeue", "-h -r -o %i|%j|%T"], &format!("{KEYS}{keys}"))
 }
 
 /// One test, since the settings of the one SLURM change along the way.

@@ -67,9 +67,8 @@ pub(super) fn growth(memory: f64, time: f64) -> Result<Growth, Failure> {
 
 impl ClusterOptions {
     /// Who runs the tasks of this run.
-    pub(super) fn kind(&self, run: &RunDir, config: &RunConfig) -> Result<SchedulerKind, Failure> {
-        let _ = run;
-        Ok(self.scheduler.unwrap_or(config.config.cluster.scheduler))
+    pub(super) fn kind(&self, config: &RunConfig) -> SchedulerKind {
+        self.scheduler.unwrap_or(config.config.cluster.scheduler)
     }
 
     /// `[cluster]` as given now, or else as last given.

@@ -162,7 +162,7 @@ proptest! {
         // An untold limit may leave no place for the master job, which would
         // wait in real time; one more place than it knows of.
         let fake = Fake { limit, tells_limit: tells || limit.is_some(), ..Fake::default() };
-        let fails = |_: &str, group: usize| group % bad == 0;
+        let fails = |_: &str, group: usize| group.is_multiple_of(bad);
         let mut first = play(&run, &keys, &fake, &lookup, packing, &fails);
         first.sort();
         let all: Vec<(String, usize)> = names.iter().zip(&groups)
