@@ -21,6 +21,7 @@ fn slides_become_the_same_heatmaps_whatever_happens() {
     whole_chain(&cluster);
     half_cancelled(&cluster);
     failing_tasks(&cluster);
+    a_node_lost_and_a_requeue(&cluster);
     packed_and_by_hand(&cluster);
     let Some(cluster) = start(&[("MAX_ARRAY", "8"), ("MAX_SUBMIT", "10")], "") else { return };
     cluster.slidegrid(&cluster.run_command("waves", &[]));
@@ -74,6 +75,26 @@ fn failing_tasks(cluster: &Cluster) {
     cluster.assert_done("fail", &before);
     let script = std::fs::read_to_string(cluster.file("fail", "jobs/predict_s1.sh")).unwrap();
     assert!(script.contains("--time=20"), "{script}");
+}
+
+/// SLURM runs the tasks again by itself; nobody has to retry.
+fn a_node_lost_and_a_requeue(cluster: &Cluster) {
+    let slow = ["--set", "cluster.cpus=4", "--set", "cluster.setup=[\"sleep 2\"]"];
+    cluster.slidegrid(&cluster.run_command("node", &slow));
+    cluster.wait_for("sg_predict_s0|RUNNING");
+    let node = |state: &str| {
+        let words = ["update", "nodename=n2", &format!("state={state}"), "reason=test"];
+        cluster.command("scontrol", &words.map(ToOwned::to_owned));
+    };
+    node("down");
+    let running =
+        cluster.command("squeue", &["-h", "-r", "-t", "R", "-o", "%i"].map(ToOwned::to_owned));
+    let running = String::from_utf8(running.stdout).unwrap();
+    let first = running.lines().next().unwrap().to_owned();
+    cluster.command("scontrol", &["requeue".into(), first]);
+    node("resume");
+    cluster.wait();
+    cluster.assert_done("node", &[]);
 }
 
 /// Several groups a task, and scripts from a dry run submitted by hand.

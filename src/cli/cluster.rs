@@ -33,7 +33,7 @@ pub(super) struct ClusterOptions {
 
     /// Write the job scripts and show them, and submit nothing.
     #[arg(long)]
-    dry_run: bool,
+    pub(super) dry_run: bool,
 
     /// Make no heatmaps.
     #[arg(long)]

@@ -48,7 +48,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let mut config = args.options.settle()?;
     args.engine.over(&mut config);
     let records = split::register(&run, &slides)?;
-    if args.cluster.kind(&config) != SchedulerKind::Local {
+    if args.cluster.kind(&config) != SchedulerKind::Local || args.cluster.dry_run {
         return cluster::submit(&args.options, &args.cluster, &Asked::default());
     }
     let wanted = split::chosen(&records, &slides);
