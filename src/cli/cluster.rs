@@ -27,7 +27,7 @@ const POLL: Duration = Duration::from_secs(20);
 /// Who runs the tasks, and how.
 #[derive(Debug, Args)]
 pub(super) struct ClusterOptions {
-    /// Who runs the tasks; default: [cluster] scheduler.
+    /// Who runs the tasks; default: what the configuration says.
     #[arg(long, value_enum)]
     scheduler: Option<SchedulerKind>,
 

@@ -4,6 +4,7 @@
 //! what can be submitted now, and say what to wait for when more will follow.
 //! A master job is the same operation, run again when that has ended.
 
+mod files;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -14,15 +15,15 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::lookup::Lookup;
 use super::plan::{Growth, plan_arrays};
 use super::scheduler::{self, Commands, Hold, Limits, Queued, Scheduler, SchedulerError};
 use super::script::Job;
 use super::submitted::{Submission, Submitted, SubmittedError};
-use super::todo::{Busy, SlideFiles, Todo, todo};
+use super::todo::{Busy, Todo, todo};
 use crate::config::{ClusterKeys, Stage};
 use crate::run_dir::RunDir;
 use crate::staged::{self, StageError};
+pub use files::{Files, files_of};
 use steps::Step;
 
 /// Minutes a master job waits when the queue is full of other things.
@@ -64,15 +65,6 @@ pub enum ChainError {
         /// What is wrong, and what to do.
         problem: String,
     },
-}
-
-/// What is missing of a run, by its files.
-#[derive(Debug, Clone, Default)]
-pub struct Files {
-    /// Rows of slides.csv, from 1, that are not split.
-    pub unsplit: Vec<usize>,
-    /// Slides that are.
-    pub slides: Vec<SlideFiles>,
 }
 
 /// Everything needed to submit.
@@ -391,29 +383,4 @@ fn next(wave: &Wave, busy: &Busy) -> Option<Hold> {
     let half = ids[..ids.len().div_ceil(2)].to_vec();
     let delay_min = half.is_empty().then_some(WAIT_MIN);
     Some(Hold { after: half, delay_min })
-}
-
-/// What the files of a run say is missing.
-pub fn files_of(run: &RunDir, unsplit: Vec<usize>, lookup: &Lookup) -> Files {
-    let rows = lookup.rows().iter();
-    let slides = rows.map(|row| {
-        let scored = scored_groups(run, &row.name);
-        SlideFiles {
-            name: row.name.clone(),
-            missing: (1..=row.groups).filter(|group| !scored.contains(group)).collect(),
-            heatmap: run.heatmap(&row.name, "h5").exists(),
-        }
-    });
-    Files { unsplit, slides: slides.collect() }
-}
-
-/// One look at the folder instead of one at each file.
-fn scored_groups(run: &RunDir, slide: &str) -> BTreeSet<usize> {
-    let Ok(entries) = std::fs::read_dir(run.scores_of(slide)) else { return BTreeSet::new() };
-    entries
-        .filter_map(|entry| {
-            let name = entry.ok()?.file_name().into_string().ok()?;
-            name.strip_prefix('t')?.strip_suffix(".h5")?.parse().ok()
-        })
-        .collect()
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use super::*;
 use crate::config::ClusterKeys;
+use crate::jobs::lookup::Lookup;
 use crate::jobs::numbers::Part;
 use crate::jobs::scheduler::{Answer, Call, Slurm};
 use proptest::prelude::*;
