@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::config::ConfigError;
 use crate::import::ImportError;
+use crate::jobs::chain::ChainError;
 use crate::jobs::lookup::LookupError;
 use crate::jobs::status::StatusError;
 use crate::model::{EngineError, ModelError};
@@ -112,6 +113,16 @@ impl From<LookupError> for Failure {
         let exit = match error {
             LookupError::Task { .. } | LookupError::Slide { .. } => Exit::Usage,
             LookupError::Table { .. } | LookupError::Write(_) => Exit::Input,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<ChainError> for Failure {
+    fn from(error: ChainError) -> Self {
+        let exit = match error {
+            ChainError::Check { .. } => Exit::Configuration,
+            _ => Exit::Input,
         };
         Self::new(exit, error)
     }

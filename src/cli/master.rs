@@ -2,14 +2,15 @@
 
 use clap::{Parser, Subcommand};
 
+use super::cluster::{self, Asked, ClusterOptions};
 use super::options::RunOptions;
-use super::{Exit, Failure, print};
-use crate::jobs::lookup::Lookup;
+use super::{EstimateArgs, Exit, Failure, print};
+use crate::jobs::lookup::{Lookup, LookupRow};
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDir, SlideRecord};
 
-/// Number the groups of all slides as tasks: the look-up table.
+/// Number the groups of all slides as tasks, and submit them as array jobs.
 #[derive(Debug, Parser)]
 #[command(
     name = "master",
@@ -17,7 +18,11 @@ use crate::run_dir::{self, RunDir, SlideRecord};
     max_term_width = 100,
     after_help = "\
 Examples:
-  slidegrid master plan --run run     writes run/lookup.csv"
+  slidegrid master plan --run run       writes run/lookup.csv
+  slidegrid master submit --run run --scheduler slurm --dry-run
+                                        writes and shows run/jobs/*.sh
+  slidegrid master retry --run run --memory-factor 1.5
+                                        submits what is missing, with more memory"
 )]
 pub struct MasterArgs {
     #[command(subcommand)]
@@ -31,23 +36,65 @@ enum MasterCommand {
         #[command(flatten)]
         options: RunOptions,
     },
+    /// Time a few groups here and say what the rest will take.
+    Estimate(EstimateArgs),
+    /// Submit array jobs for what is missing: split, predict, stitch.
+    ///
+    /// One array for split, one a slide for predict (a task a group), one job
+    /// a slide for stitch, started when its groups have ended. What is done,
+    /// queued or running is left alone. Prints a line a job.
+    Submit {
+        #[command(flatten)]
+        options: RunOptions,
+        #[command(flatten)]
+        cluster: ClusterOptions,
+        /// Go on with what command N started (used by the master job).
+        #[arg(long, value_name = "N", hide = true)]
+        round: Option<usize>,
+    },
+    /// Submit again exactly what is missing, and say what that is.
+    Retry {
+        #[command(flatten)]
+        options: RunOptions,
+        #[command(flatten)]
+        cluster: ClusterOptions,
+        /// Ask for this many times the memory.
+        #[arg(long, value_name = "F", default_value_t = 1.0)]
+        memory_factor: f64,
+        /// Ask for this many times the wall time.
+        #[arg(long, value_name = "F", default_value_t = 1.0)]
+        time_factor: f64,
+    },
 }
 
 impl MasterArgs {
-    /// Plans.
+    /// Plans or submits.
     ///
     /// # Errors
-    /// [`Failure`] when the table cannot be written; patch files that cannot
-    /// be read are listed and give [`Exit::Partial`].
+    /// [`Failure`] when the table cannot be written or the scheduler refuses;
+    /// patch files that cannot be read are listed and give [`Exit::Partial`].
     pub fn run(&self) -> Result<Exit, Failure> {
-        let MasterCommand::Plan { options } = &self.command;
-        options.settle()?;
-        let (lookup, exit) = plan(&options.dir(), &options.progress())?;
-        for row in lookup.rows() {
-            let row = format!("{}-{} {} ({} patches)", row.start, row.end, row.name, row.patches);
-            print(&row)?;
+        match &self.command {
+            MasterCommand::Plan { options } => {
+                options.settle()?;
+                let (lookup, exit) = plan(&options.dir(), &options.progress())?;
+                for row in lookup.rows() {
+                    let LookupRow { start, end, name, patches, .. } = row;
+                    print(&format!("{start}-{end} {name} ({patches} patches)"))?;
+                }
+                Ok(exit)
+            }
+            MasterCommand::Estimate(args) => super::estimate(args),
+            MasterCommand::Submit { options, cluster, round } => {
+                let asked = Asked { round: *round, ..Asked::default() };
+                cluster::submit(options, cluster, &asked)
+            }
+            MasterCommand::Retry { options, cluster, memory_factor, time_factor } => {
+                let growth = cluster::growth(*memory_factor, *time_factor)?;
+                let asked = Asked { growth, explain: true, ..Asked::default() };
+                cluster::submit(options, cluster, &asked)
+            }
         }
-        Ok(exit)
     }
 }
 

@@ -4,6 +4,7 @@
 //! configuration, call the stages and say what became of it. Results go to
 //! stdout, everything else to stderr.
 
+mod cluster;
 mod estimate;
 mod failure;
 mod import;

@@ -8,6 +8,7 @@ use super::options::{EngineOptions, RunOptions, ThreadOptions, select_engine};
 use super::{Exit, Failure};
 use crate::config::RunConfig;
 use crate::jobs::lookup::{Lookup, LookupError};
+use crate::jobs::numbers::{Numbers, Part};
 use crate::predict::{GroupOutcome, Predictor, share};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
@@ -26,7 +27,10 @@ use crate::staged;
 Examples:
   slidegrid predict --run run --all
   slidegrid predict --run run --slide tumor_001 --group 3 --threads 7
-  slidegrid predict --run run --task 118     task 118 of run/lookup.csv, as an array job does"
+  slidegrid predict --run run --slide tumor_001 --group 3-10,17
+  slidegrid predict --run run --slide tumor_001 --group 1-40 --part 2/10
+                                             the second tenth of them, as an array job does
+  slidegrid predict --run run --task 118     task 118 of run/lookup.csv"
 )]
 pub struct PredictArgs {
     #[command(flatten)]
@@ -50,21 +54,25 @@ pub struct PredictArgs {
 #[derive(Debug, Args)]
 #[group(skip)]
 struct What {
-    /// This task of lookup.csv, counted from 1.
-    #[arg(long, value_name = "N", required_unless_present_any = ["slide", "all"], conflicts_with_all = ["slide", "group", "all"])]
-    task: Option<usize>,
+    /// These tasks of lookup.csv, counted from 1: 118, or 3-10,17.
+    #[arg(long, value_name = "LIST", required_unless_present_any = ["slide", "all"], conflicts_with_all = ["slide", "group", "all"])]
+    task: Option<Numbers>,
 
     /// This slide, all its groups unless --group.
     #[arg(long, value_name = "NAME", conflicts_with = "all")]
     slide: Option<String>,
 
-    /// This group of the slide, counted from 1.
-    #[arg(long, value_name = "K", requires = "slide")]
-    group: Option<usize>,
+    /// These groups of the slide, counted from 1: 3, or 3-10,17.
+    #[arg(long, value_name = "LIST", requires = "slide")]
+    group: Option<Numbers>,
 
     /// Every group of the run.
     #[arg(long)]
     all: bool,
+
+    /// Only part I of N of these groups: what task I of an array of N does.
+    #[arg(long, value_name = "I/N", conflicts_with = "all")]
+    part: Option<Part>,
 }
 
 impl PredictArgs {
@@ -88,28 +96,36 @@ impl PredictArgs {
 impl What {
     fn groups(&self, run: &RunDir, lookup: &Lookup) -> Result<Vec<(String, usize)>, LookupError> {
         let path = run.lookup_csv();
-        if let Some(task) = self.task {
-            let found = lookup.find(task);
-            let (slide, group) =
-                found.ok_or(LookupError::Task { path, task, tasks: lookup.tasks() })?;
-            return Ok(vec![(slide.to_owned(), group)]);
+        if let Some(tasks) = &self.task {
+            let find = |&task: &usize| {
+                let found = lookup.find(task).map(|(slide, group)| (slide.to_owned(), group));
+                let path = path.clone();
+                found.ok_or(LookupError::Task { path, task, tasks: lookup.tasks() })
+            };
+            return self.of(tasks).iter().map(find).collect();
         }
         let Some(slide) = &self.slide else { return Ok(every_group(lookup)) };
         let row = lookup.of_slide(slide).ok_or_else(|| LookupError::Slide {
             path: path.clone(),
             problem: format!("no slide {slide} with groups; `slidegrid status` lists the slides"),
         })?;
-        match self.group {
-            None => Ok((1..=row.groups).map(|group| (slide.clone(), group)).collect()),
-            Some(group) if (1..=row.groups).contains(&group) => Ok(vec![(slide.clone(), group)]),
-            Some(group) => Err(LookupError::Slide {
+        let all = Numbers::new((1..=row.groups).collect());
+        let groups = self.group.as_ref().unwrap_or(&all);
+        if let Some(group) = groups.as_slice().iter().find(|&&group| group > row.groups) {
+            return Err(LookupError::Slide {
                 path,
                 problem: format!(
                     "--group {group} is out of range: {slide} has {} groups, numbered from 1",
                     row.groups
                 ),
-            }),
+            });
         }
+        Ok(self.of(groups).iter().map(|&group| (slide.clone(), group)).collect())
+    }
+
+    /// The part of `numbers` that is asked for.
+    fn of<'n>(&self, numbers: &'n Numbers) -> &'n [usize] {
+        self.part.map_or(numbers.as_slice(), |part| numbers.part(part))
     }
 }
 

@@ -2,30 +2,33 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::cluster::{self, Asked, ClusterOptions};
 use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use super::predict::{every_group, predict_all};
 use super::stitch::{stitch_all, stitchable};
 use super::{Exit, Failure, inputs, master, split};
+use crate::config::SchedulerKind;
 use crate::run_dir;
 
 /// Take slides to heatmaps: split, plan, predict and stitch in one go.
 ///
-/// Run it again after an interruption: it does what is missing.
+/// Run it again after an interruption: it does what is missing. With a
+/// scheduler it submits the first array and a job that goes on, and returns.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   slidegrid run --config configs/camelyon16.toml --run run slides/
   slidegrid run --config c.toml --run run --set predict.stride=64 a.svs b.svs
-  slidegrid run --run run                    do what is missing")]
+  slidegrid run --run run                    do what is missing
+  slidegrid run --config c.toml --run run --scheduler slurm slides/")]
 pub struct RunArgs {
     #[command(flatten)]
     options: RunOptions,
 
-    /// Where the tasks run.
-    #[arg(long, value_enum, default_value_t = SchedulerName::Local)]
-    scheduler: SchedulerName,
+    #[command(flatten)]
+    cluster: ClusterOptions,
 
     #[command(flatten)]
     threads: ThreadOptions,
@@ -39,21 +42,16 @@ pub struct RunArgs {
     slides: Vec<PathBuf>,
 }
 
-/// Who runs the tasks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum SchedulerName {
-    /// This process, on this machine.
-    Local,
-}
-
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let SchedulerName::Local = args.scheduler;
     let (run, progress) = (args.options.dir(), args.options.progress());
     let interrupt = catch_signals()?.interrupt().clone();
     let slides = inputs::expand(&args.slides, &progress)?;
     let mut config = args.options.settle()?;
     args.engine.over(&mut config);
     let records = split::register(&run, &slides)?;
+    if args.cluster.kind(&config) != SchedulerKind::Local || args.cluster.dry_run {
+        return cluster::submit(&args.options, &args.cluster, &Asked::default());
+    }
     let wanted = split::chosen(&records, &slides);
     let threads = args.threads.count(config.config.predict.threads, &progress);
     let split = split::split_all(&run, &config, &wanted, threads, &progress)?;

@@ -7,6 +7,7 @@ use clap::Parser;
 use super::options::{RunOptions, ThreadOptions, catch_signals};
 use super::{Exit, Failure, inputs};
 use crate::config::RunConfig;
+use crate::jobs::numbers::{Numbers, Part};
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDir, SlideRecord, SlideStatus};
 use crate::split;
@@ -34,9 +35,13 @@ pub struct SplitArgs {
     #[command(flatten)]
     threads: ThreadOptions,
 
-    /// Only this row of slides.csv, counted from 1.
-    #[arg(long, value_name = "N")]
-    task: Option<usize>,
+    /// Only these rows of slides.csv, counted from 1: 7, or 3-10,17.
+    #[arg(long, value_name = "LIST")]
+    task: Option<Numbers>,
+
+    /// Only part I of N of these rows: what task I of an array of N does.
+    #[arg(long, value_name = "I/N", requires = "task")]
+    part: Option<Part>,
 
     /// Slides: files, folders, or .txt lists with a path a line; none: all
     /// slides the run knows.
@@ -56,8 +61,11 @@ impl SplitArgs {
         let config = self.options.settle()?;
         let threads = self.threads.count(config.config.predict.threads, &progress);
         let records = register(&run, &slides)?;
-        let wanted: Vec<&SlideRecord> = match self.task {
-            Some(task) => vec![row(&run, &records, task)?],
+        let wanted: Vec<&SlideRecord> = match &self.task {
+            Some(tasks) => {
+                let tasks = self.part.map_or(tasks.as_slice(), |part| tasks.part(part));
+                tasks.iter().map(|&task| row(&run, &records, task)).collect::<Result<_, _>>()?
+            }
             None => chosen(&records, &slides),
         };
         let exit = split_all(&run, &config, &wanted, threads, &progress)?;

@@ -4,6 +4,7 @@
 //! rules between keys. A key nobody knows is an error that suggests the
 //! nearest known one.
 
+mod cluster;
 mod error;
 mod resolve;
 
@@ -17,6 +18,7 @@ use crate::heatmap::render::LEAST_SIDE_PX;
 use crate::tissue::TissueOptions;
 
 pub use crate::geometry::plane::TargetMpp;
+pub use cluster::{ClusterKeys, Resources, SchedulerKind, Stage, StageKeys, SubmitFrom};
 pub use error::ConfigError;
 pub use resolve::{Resolved, RunConfig};
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub predict: PredictKeys,
     /// What heatmaps are written.
     pub stitch: StitchKeys,
+    /// What is asked of a scheduler.
+    pub cluster: ClusterKeys,
 }
 
 /// `[slides]`
@@ -281,6 +285,9 @@ impl Config {
         self.tissue
             .check()
             .map_err(|source| ConfigError::Tissue { origin: origin.to_owned(), source })?;
+        if let Some((key, found, expected)) = self.cluster.fault() {
+            return rule(&key, found, expected);
+        }
         let given = self.slides.mpp.iter().chain(self.slides.mpp_of.values());
         for mpp in given {
             if !(mpp.is_finite() && *mpp > 0.0) {
@@ -299,22 +306,22 @@ impl Config {
     }
 }
 
-/// Sets `section.key=value`; the value is TOML, or else a plain string.
+/// Sets `section.key=value`, or `section.part.key=value`; the value is TOML, or else a plain string.
 fn apply(table: &mut toml::Table, item: &str) -> Result<(), ConfigError> {
     let wrong = || ConfigError::Override { found: item.to_owned() };
     let (key, text) = item.split_once('=').ok_or_else(wrong)?;
-    let (section, name) = key.trim().split_once('.').ok_or_else(wrong)?;
+    let (path, name) = key.trim().rsplit_once('.').ok_or_else(wrong)?;
     let text = text.trim();
     let value = toml::from_str::<toml::Table>(&format!("v = {text}"))
         .ok()
         .and_then(|mut parsed| parsed.remove("v"))
         .unwrap_or_else(|| toml::Value::String(text.to_owned()));
-    table
-        .entry(section)
-        .or_insert_with(|| toml::Value::Table(toml::Table::new()))
-        .as_table_mut()
-        .ok_or_else(wrong)?
-        .insert(name.to_owned(), value);
+    let mut section = table;
+    for part in path.split('.') {
+        let inner = section.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        section = inner.as_table_mut().ok_or_else(wrong)?;
+    }
+    section.insert(name.to_owned(), value);
     Ok(())
 }
 

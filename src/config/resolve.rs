@@ -188,7 +188,7 @@ impl RunConfig {
     }
 
     /// Sorted `section.key`, value pairs of all that decides results: not the
-    /// engine, threads and paths, which differ between machines.
+    /// engine, threads, paths and cluster, which differ between machines.
     fn comparable(&self) -> Vec<(String, String)> {
         let table = toml::Table::try_from(self).expect("a configuration is a table");
         let mut flat = Vec::new();
@@ -207,7 +207,11 @@ impl RunConfig {
         // [slides] says what single slides are, and may be completed when one
         // of hundreds turns out to lack its resolution; `split` refuses what
         // contradicts patches that are there.
-        flat.retain(|(key, _)| !MACHINE.contains(&key.as_str()) && !key.starts_with("slides."));
+        flat.retain(|(key, _)| {
+            !MACHINE.contains(&key.as_str())
+                && !key.starts_with("slides.")
+                && !key.starts_with("cluster.")
+        });
         flat.sort();
         flat
     }

@@ -52,6 +52,8 @@ fn overrides_win_and_are_validated() {
     assert_eq!(config.predict.stride, 64);
     assert_eq!(config.tiling.block, 2);
     assert_eq!(config.model.card.unwrap(), Path::new("/base/a b.toml"));
+    let config = set(&["cluster.split.queue=io"]).unwrap();
+    assert_eq!(config.cluster.split.queue.as_deref(), Some("io"));
     assert!(matches!(set(&["stride=64"]), Err(ConfigError::Override { .. })));
     assert!(set(&["predict.strid=64"]).unwrap_err().to_string().contains("did you mean `stride`?"));
 }
@@ -68,6 +70,11 @@ fn a_run_keeps_its_configuration() {
     let machine =
         resolve("[tiling]\nwindow = 224\n[slides.mpp_of]\na = 0.25\n[predict]\nthreads = 3");
     machine.settle(run.path()).expect("threads do not decide results");
+
+    let text = "[tiling]\nwindow = 224\n[slides.mpp_of]\na = 0.25\n[cluster]\nqueue = \"long\"";
+    let cluster = resolve(text);
+    cluster.settle(run.path()).expect("nor does the cluster");
+    assert_eq!(cluster.scores_sha256(), first.scores_sha256());
 
     let other = resolve("[tiling]\nwindow = 224\nblock = 2\n[predict]\nstride = 32");
     let message = other.settle(run.path()).unwrap_err().to_string();

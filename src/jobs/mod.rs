@@ -1,13 +1,26 @@
-//! From patches to tasks: the look-up table, what has been done, and what it
-//! takes.
+//! From patches to tasks: the look-up table, what has been done, and array
+//! jobs for what has not.
+//!
+//! ```text
+//! files ─┐
+//!        ├─[todo]─> missing ──[plan]──> arrays ──[chain]──> [script], [scheduler]
+//! queue ─┘                                         └──> submitted.jsonl [submitted]
+//! ```
 
 pub mod arrays;
+pub mod chain;
 pub mod cost;
 pub mod cost_plot;
 pub mod estimate;
 pub mod lookup;
+pub mod numbers;
+pub mod plan;
 pub mod queue;
 pub mod sched_query;
 pub mod sched_state;
+pub mod scheduler;
+pub mod script;
 pub mod status;
+pub mod submitted;
+pub mod todo;
 pub mod view;

@@ -65,14 +65,29 @@ impl RunDir {
         self.root.join("heatmaps").join(format!("{slide}.{suffix}"))
     }
 
+    /// Job scripts and what was submitted.
+    pub fn jobs(&self) -> PathBuf {
+        self.root.join("jobs")
+    }
+
+    /// One line a submitted job.
+    pub fn submitted(&self) -> PathBuf {
+        self.jobs().join("submitted.jsonl")
+    }
+
+    /// `[cluster]` as last given.
+    pub fn cluster_toml(&self) -> PathBuf {
+        self.jobs().join("cluster.toml")
+    }
+
+    /// Where the job logs of a stage lie.
+    pub fn logs(&self, stage: &str) -> PathBuf {
+        self.root.join("logs").join(stage)
+    }
+
     /// What `split` says of a slide, merged into `slides.csv` afterwards.
     pub fn split_outcome(&self, slide: &str) -> PathBuf {
         self.root.join("logs").join("split").join(format!("{slide}.json"))
-    }
-
-    /// What was submitted to a scheduler.
-    pub fn submitted(&self) -> PathBuf {
-        self.root.join("jobs").join("submitted.jsonl")
     }
 
     /// What stitching a slide took.

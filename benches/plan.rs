@@ -1,0 +1,27 @@
+//! Planning the paper's cohort: 399 slides, 27,280 groups.
+
+#![expect(missing_docs, reason = "criterion_group! makes a public function")]
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use slidegrid::jobs::lookup::Lookup;
+use slidegrid::jobs::plan::{all_work, plan_arrays};
+
+fn plan(c: &mut Criterion) {
+    let names: Vec<String> = (0..399).map(|index| format!("slide_{index:03}")).collect();
+    let groups = |index: usize| if index < 148 { 69 } else { 68 };
+    for (what, array_tasks, packing) in [("one array a slide", 1000, 1), ("MaxArraySize 8", 7, 1)] {
+        c.bench_function(&format!("399 slides, 27,280 groups, {what}"), |b| {
+            b.iter(|| {
+                let slides =
+                    names.iter().enumerate().map(|(i, name)| (name.as_str(), groups(i), 0));
+                let lookup = Lookup::plan(slides);
+                plan_arrays(black_box(&all_work(&lookup)), array_tasks, packing)
+            });
+        });
+    }
+}
+
+criterion_group!(benches, plan);
+criterion_main!(benches);

@@ -1,0 +1,8 @@
+#!/bin/bash
+# {{about}}
+# By hand: SLIDEGRID_TASK=1 bash {{script}}
+set -eu
+exec >>{{log}} 2>&1
+cd {{run}}
+{{setup}}
+exec {{command}}

@@ -1,0 +1,304 @@
+//! `[cluster]`: what is asked of the scheduler. Nothing here decides results.
+
+use std::collections::BTreeMap;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// Who runs the array tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum SchedulerKind {
+    /// Processes on this machine.
+    #[default]
+    Local,
+    /// SLURM.
+    Slurm,
+    /// Grid Engine: SGE, UGE, Altair, Open Cluster Scheduler.
+    Sge,
+    /// PBS Professional, OpenPBS.
+    Pbs,
+    /// IBM Spectrum LSF.
+    Lsf,
+}
+
+impl SchedulerKind {
+    /// As written in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Slurm => "slurm",
+            Self::Sge => "sge",
+            Self::Pbs => "pbs",
+            Self::Lsf => "lsf",
+        }
+    }
+}
+
+/// Where jobs may be submitted from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SubmitFrom {
+    /// From jobs too: a master job submits the next level.
+    #[default]
+    Job,
+    /// Only from the login node: the command stays until all is submitted.
+    Login,
+}
+
+/// A level of the chain, with resources of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// Slides to patches, one task a slide.
+    Split,
+    /// Groups to scores, one task a group.
+    Predict,
+    /// Scores to a heatmap, one job a slide.
+    Stitch,
+    /// The job that submits the others.
+    Master,
+}
+
+impl Stage {
+    /// As written in file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Split => "split",
+            Self::Predict => "predict",
+            Self::Stitch => "stitch",
+            Self::Master => "master",
+        }
+    }
+}
+
+/// `[cluster]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClusterKeys {
+    /// Who runs the tasks, where `--scheduler` does not say.
+    pub scheduler: SchedulerKind,
+    /// Partition or queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// Account or project that pays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Grid Engine's parallel environment, needed for more than one core.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel_environment: Option<String>,
+    /// Cores a task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<u32>,
+    /// Memory a task, MB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<u32>,
+    /// Wall time a task, minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_min: Option<u32>,
+    /// Most tasks of an array at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<u32>,
+    /// Groups a task scores, one after the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups_per_task: Option<u32>,
+    /// Instead: as many groups as take these minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_minutes: Option<f64>,
+    /// Minutes a group takes, until groups of this run have been timed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group_minutes: Option<f64>,
+    /// Flags for the scheduler, verbatim.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extra: Vec<String>,
+    /// Shell lines before the program, such as `module load`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub setup: Vec<String>,
+    /// Most tasks of an array, where the scheduler's own limit is not wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_array_tasks: Option<usize>,
+    /// Most jobs in the queue, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_submitted_jobs: Option<usize>,
+    /// Where jobs may be submitted from.
+    pub submit_from: SubmitFrom,
+    /// Environment variables of every task.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// `[cluster.split]`
+    #[serde(skip_serializing_if = "StageKeys::is_empty")]
+    pub split: StageKeys,
+    /// `[cluster.predict]`
+    #[serde(skip_serializing_if = "StageKeys::is_empty")]
+    pub predict: StageKeys,
+    /// `[cluster.stitch]`
+    #[serde(skip_serializing_if = "StageKeys::is_empty")]
+    pub stitch: StageKeys,
+    /// `[cluster.master]`
+    #[serde(skip_serializing_if = "StageKeys::is_empty")]
+    pub master: StageKeys,
+}
+
+/// What one level asks instead of what `[cluster]` says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StageKeys {
+    /// Partition or queue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// Cores a task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpus: Option<u32>,
+    /// Memory a task, MB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<u32>,
+    /// Wall time a task, minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_min: Option<u32>,
+    /// Most tasks of an array at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<u32>,
+    /// Flags for the scheduler, verbatim, instead of those of `[cluster]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra: Option<Vec<String>>,
+}
+
+impl StageKeys {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What is asked of the scheduler for a job of one stage.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Resources {
+    /// Partition or queue.
+    pub queue: Option<String>,
+    /// Account or project that pays.
+    pub account: Option<String>,
+    /// Grid Engine's parallel environment.
+    pub parallel_environment: Option<String>,
+    /// Cores.
+    pub cpus: u32,
+    /// Memory, MB.
+    pub memory_mb: Option<u32>,
+    /// Wall time, minutes.
+    pub time_min: Option<u32>,
+    /// Most tasks of an array at once.
+    pub throttle: Option<u32>,
+    /// Flags, verbatim.
+    pub extra: Vec<String>,
+}
+
+impl ClusterKeys {
+    /// The keys of a stage over those of `[cluster]`.
+    ///
+    /// The master job and `stitch` work on one core, whatever `[cluster]` says,
+    /// unless their own section says otherwise.
+    pub fn resources(&self, stage: Stage) -> Resources {
+        let own = match stage {
+            Stage::Split => &self.split,
+            Stage::Predict => &self.predict,
+            Stage::Stitch => &self.stitch,
+            Stage::Master => &self.master,
+        };
+        let shared = match stage {
+            Stage::Split | Stage::Predict => self.cpus,
+            Stage::Stitch | Stage::Master => None,
+        };
+        Resources {
+            queue: own.queue.clone().or_else(|| self.queue.clone()),
+            account: self.account.clone(),
+            parallel_environment: self.parallel_environment.clone(),
+            cpus: own.cpus.or(shared).unwrap_or(1),
+            memory_mb: own.memory_mb.or(self.memory_mb),
+            time_min: own.time_min.or(self.time_min),
+            throttle: own.throttle.or(self.throttle),
+            extra: own.extra.clone().unwrap_or_else(|| self.extra.clone()),
+        }
+    }
+
+    /// The key that breaks a rule, what it is and what was expected.
+    pub(super) fn fault(&self) -> Option<(String, String, &'static str)> {
+        let stages = [
+            ("cluster.split", &self.split),
+            ("cluster.predict", &self.predict),
+            ("cluster.stitch", &self.stitch),
+            ("cluster.master", &self.master),
+        ];
+        let own = stages.into_iter().flat_map(|(section, keys)| {
+            let keys = [
+                ("cpus", keys.cpus),
+                ("memory_mb", keys.memory_mb),
+                ("time_min", keys.time_min),
+                ("throttle", keys.throttle),
+            ];
+            keys.map(|(key, value)| (format!("{section}.{key}"), value))
+        });
+        let shared = [
+            ("cpus", self.cpus),
+            ("memory_mb", self.memory_mb),
+            ("time_min", self.time_min),
+            ("throttle", self.throttle),
+            ("groups_per_task", self.groups_per_task),
+            ("max_array_tasks", self.max_array_tasks.map(|n| u32::try_from(n).unwrap_or(u32::MAX))),
+            // One job runs, one waits to go on.
+            (
+                "max_submitted_jobs",
+                self.max_submitted_jobs.map(|n| u32::try_from(n / 3).unwrap_or(u32::MAX)),
+            ),
+        ];
+        let shared = shared.into_iter().map(|(key, value)| (format!("cluster.{key}"), value));
+        if let Some((key, _)) = own.chain(shared).find(|(_, value)| *value == Some(0)) {
+            let rule = if key.ends_with("jobs") { "at least 3" } else { "at least 1, or nothing" };
+            return Some((key, "too small".into(), rule));
+        }
+        if self.groups_per_task.is_some() && self.target_minutes.is_some() {
+            let rule = "either groups_per_task or target_minutes, not both";
+            return Some(("cluster.target_minutes".into(), "a value".into(), rule));
+        }
+        let minutes =
+            [("target_minutes", self.target_minutes), ("group_minutes", self.group_minutes)];
+        for (key, value) in minutes {
+            if let Some(value) = value.filter(|value| !(value.is_finite() && *value > 0.0)) {
+                return Some((format!("cluster.{key}"), value.to_string(), "minutes above 0"));
+            }
+        }
+        let odd = |name: &&String| {
+            name.is_empty()
+                || name.starts_with(|c: char| c.is_ascii_digit())
+                || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
+        let odd = self.environment.keys().find(odd)?;
+        Some(("cluster.environment".into(), odd.clone(), "names of shell variables"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_has_its_own_keys_over_the_shared_ones() {
+        let keys: ClusterKeys = toml::from_str(
+            "cpus = 7\nqueue = \"long\"\nmemory_mb = 8000\n[split]\nqueue = \"io\"\ncpus = 2\n",
+        )
+        .unwrap();
+        let split = keys.resources(Stage::Split);
+        assert_eq!((split.cpus, split.queue.as_deref()), (2, Some("io")));
+        let predict = keys.resources(Stage::Predict);
+        assert_eq!((predict.cpus, predict.queue.as_deref()), (7, Some("long")));
+        assert_eq!(keys.resources(Stage::Stitch).cpus, 1);
+        assert_eq!(keys.resources(Stage::Master).memory_mb, Some(8000));
+    }
+
+    #[test]
+    fn rules_name_the_key() {
+        let fault = |text: &str| toml::from_str::<ClusterKeys>(text).unwrap().fault();
+        assert_eq!(fault("cpus = 4\n"), None);
+        assert_eq!(fault("[stitch]\ncpus = 0\n").unwrap().0, "cluster.stitch.cpus");
+        assert_eq!(fault("max_submitted_jobs = 2\n").unwrap().2, "at least 3");
+        assert!(fault("groups_per_task = 2\ntarget_minutes = 5.0\n").is_some());
+        assert!(fault("environment = { \"A B\" = \"1\" }\n").is_some());
+    }
+}

@@ -1,0 +1,41 @@
+//! What is done, by files.
+
+use std::collections::BTreeSet;
+
+use crate::jobs::lookup::Lookup;
+use crate::jobs::todo::SlideFiles;
+use crate::run_dir::RunDir;
+
+/// What is missing of a run, by its files.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    /// Rows of slides.csv, from 1, that are not split.
+    pub unsplit: Vec<usize>,
+    /// Slides that are.
+    pub slides: Vec<SlideFiles>,
+}
+
+/// What the files of a run say is missing.
+pub fn files_of(run: &RunDir, unsplit: Vec<usize>, lookup: &Lookup) -> Files {
+    let rows = lookup.rows().iter();
+    let slides = rows.map(|row| {
+        let scored = scored_groups(run, &row.name);
+        SlideFiles {
+            name: row.name.clone(),
+            missing: (1..=row.groups).filter(|group| !scored.contains(group)).collect(),
+            heatmap: run.heatmap(&row.name, "h5").exists(),
+        }
+    });
+    Files { unsplit, slides: slides.collect() }
+}
+
+/// One look at the folder instead of one at each file.
+fn scored_groups(run: &RunDir, slide: &str) -> BTreeSet<usize> {
+    let Ok(entries) = std::fs::read_dir(run.scores_of(slide)) else { return BTreeSet::new() };
+    entries
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name().into_string().ok()?;
+            name.strip_prefix('t')?.strip_suffix(".h5")?.parse().ok()
+        })
+        .collect()
+}

@@ -1,0 +1,119 @@
+//! From groups to arrays: pure, so that 27,280 groups take no time.
+
+use super::lookup::Lookup;
+use super::numbers::Numbers;
+
+/// Groups of one slide that are to be scored with the same resources.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Work {
+    /// Slide name.
+    pub slide: String,
+    /// Groups, ascending, from 1.
+    pub groups: Vec<usize>,
+    /// What to ask for relative to the configuration.
+    pub growth: Growth,
+}
+
+/// Factors on memory and time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Growth {
+    /// On `memory_mb`.
+    pub memory: f64,
+    /// On `time_min`.
+    pub time: f64,
+}
+
+impl Growth {
+    /// As configured.
+    pub const NONE: Self = Self { memory: 1.0, time: 1.0 };
+}
+
+/// An array job of `predict`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArraySpec {
+    /// Slide name.
+    pub slide: String,
+    /// Groups of the array.
+    pub groups: Numbers,
+    /// Tasks: part `i/tasks` of the groups is task `i`.
+    pub tasks: usize,
+    /// What to ask for relative to the configuration.
+    pub growth: Growth,
+}
+
+/// Every group of the table.
+pub fn all_work(lookup: &Lookup) -> Vec<Work> {
+    let rows = lookup.rows().iter();
+    rows.map(|row| Work {
+        slide: row.name.clone(),
+        groups: (1..=row.groups).collect(),
+        growth: Growth::NONE,
+    })
+    .collect()
+}
+
+/// One array a slide, or as few as `array_tasks` tasks each allow; one task
+/// for `groups_per_task` groups.
+///
+/// Array indices start at 1 whatever the groups are, so that a limit on the
+/// index (SLURM) and one on the number of tasks (Grid Engine) are the same.
+pub fn plan_arrays(work: &[Work], array_tasks: usize, groups_per_task: usize) -> Vec<ArraySpec> {
+    let (array_tasks, groups_per_task) = (array_tasks.max(1), groups_per_task.max(1));
+    let chunk = array_tasks.saturating_mul(groups_per_task);
+    let arrays = work.iter().flat_map(|work| {
+        work.groups.chunks(chunk).map(|groups| ArraySpec {
+            slide: work.slide.clone(),
+            groups: Numbers::new(groups.to_vec()),
+            tasks: groups.len().div_ceil(groups_per_task),
+            growth: work.growth,
+        })
+    });
+    arrays.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::numbers::Part;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_group_is_one_task_of_few_arrays(
+            slides in prop::collection::vec(prop::collection::btree_set(1usize..80, 0..40), 0..8),
+            limit in 1usize..12, packing in 1usize..5,
+        ) {
+            let work: Vec<Work> = slides.iter().enumerate().map(|(i, groups)| Work {
+                slide: format!("s{i}"), groups: groups.iter().copied().collect(), growth: Growth::NONE,
+            }).collect();
+            let arrays = plan_arrays(&work, limit, packing);
+            let mut found = vec![Vec::new(); work.len()];
+            for array in &arrays {
+                prop_assert!((1..=limit).contains(&array.tasks));
+                for index in 1..=array.tasks {
+                    let groups = array.groups.part(Part { index, of: array.tasks });
+                    prop_assert!((1..=packing).contains(&groups.len()));
+                    found[array.slide[1..].parse::<usize>().unwrap()].extend_from_slice(groups);
+                }
+            }
+            let wanted: Vec<Vec<usize>> = work.iter().map(|work| work.groups.clone()).collect();
+            prop_assert_eq!(found, wanted);
+            let fewest: usize = slides.iter().map(|s| s.len().div_ceil(packing).div_ceil(limit)).sum();
+            prop_assert_eq!(arrays.len(), fewest);
+        }
+    }
+
+    #[test]
+    fn the_papers_cohort_is_one_array_a_slide() {
+        let names: Vec<String> = (0..399).map(|i| format!("slide{i}")).collect();
+        let groups = |i: usize| if i < 148 { 69 } else { 68 };
+        let slides = names.iter().enumerate().map(|(i, name)| (name.as_str(), groups(i), 0));
+        let lookup = Lookup::plan(slides);
+        assert_eq!(lookup.tasks(), 27_280);
+        let work = all_work(&lookup);
+        assert_eq!(plan_arrays(&work, 1000, 1).len(), 399);
+        assert_eq!(plan_arrays(&work, 7, 1).len(), 399 * 10);
+        let tasks: usize = plan_arrays(&work, 1000, 4).iter().map(|array| array.tasks).sum();
+        assert_eq!(tasks, 148 * 18 + 251 * 17);
+    }
+}

@@ -1,0 +1,102 @@
+//! IBM Spectrum LSF, after its reference; not tried on a real one.
+
+use std::path::Path;
+
+use super::{Call, Commands, Hold, Limits, Queued, Scheduler, SchedulerError, run, setting};
+use crate::config::SchedulerKind;
+use crate::jobs::script::{Job, common_values, render};
+
+/// LSF, 10.1 or newer.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lsf;
+
+const TEMPLATE: &str = include_str!("../../../lsf/job.sh");
+
+/// `MAX_JOB_ARRAY_SIZE` when `bparams` does not say.
+const USUAL_ARRAY_TASKS: usize = 1000;
+
+impl Scheduler for Lsf {
+    fn kind(&self) -> SchedulerKind {
+        SchedulerKind::Lsf
+    }
+
+    fn render(&self, job: &Job) -> String {
+        let mut values = common_values(job, "\"$LSB_JOBINDEX\"");
+        let throttle = job.resources.throttle.map_or(String::new(), |most| format!("%{most}"));
+        let name = match job.tasks {
+            Some(tasks) => format!("\"{}[1-{tasks}]{throttle}\"", job.name),
+            None => job.name.clone(),
+        };
+        let numbers = if job.tasks.is_some() { "%J_%I" } else { "%J" };
+        let time = job.resources.time_min.map(|minutes| minutes.to_string());
+        values.push(("array_name", vec![name]));
+        values.push(("log", vec![format!("{}.{numbers}.log", job.log)]));
+        values.push(("time_min", time.into_iter().collect()));
+        render(TEMPLATE, &values)
+    }
+
+    fn log(&self, job: &Job) -> String {
+        let numbers = if job.tasks.is_some() { "{id}_{index}" } else { "{id}" };
+        format!("{}.{numbers}.log", job.log)
+    }
+
+    fn submit(&self, script: &Path, _: &Job, hold: &Hold) -> Call {
+        let mut call = Call::new("bsub", &[]);
+        if !hold.after.is_empty() {
+            let ended: Vec<_> = hold.after.iter().map(|id| format!("ended({id})")).collect();
+            call = call.arg("-w").arg(ended.join(" && "));
+        }
+        if let Some(minutes) = hold.delay_min {
+            let time = super::sge::local_time_in(minutes);
+            // YYYYMMDDhhmm to YYYY:MM:DD:hh:mm.
+            let parts = [&time[0..4], &time[4..6], &time[6..8], &time[8..10], &time[10..12]];
+            call = call.arg("-b").arg(parts.join(":"));
+        }
+        Call { stdin: Some(script.to_owned()), ..call }
+    }
+
+    fn job_id(&self, stdout: &str) -> Option<String> {
+        // Job <1234> is submitted to queue <normal>.
+        let (_, rest) = stdout.split_once("Job <")?;
+        let (id, _) = rest.split_once('>')?;
+        id.parse::<u64>().ok().map(|_| id.to_owned())
+    }
+
+    /// LSF has nothing that only checks.
+    fn check(&self, _: &Path) -> Option<Call> {
+        None
+    }
+
+    fn is_full(&self, said: &str) -> bool {
+        said.contains("Pending job threshold reached")
+    }
+
+    fn limits(&self, commands: &dyn Commands, _: Option<&str>) -> Result<Limits, SchedulerError> {
+        let text = run(self, commands, &Call::new("bparams", &["-a"]))?.stdout;
+        let size = setting(&text, "MAX_JOB_ARRAY_SIZE").filter(|&size| size > 0);
+        Ok(Limits { array_tasks: size.unwrap_or(USUAL_ARRAY_TASKS), submitted: None })
+    }
+
+    fn queued(&self, commands: &dyn Commands) -> Result<Vec<Queued>, SchedulerError> {
+        let call = Call::new("bjobs", &["-noheader", "-o", "jobid jobindex stat delimiter='|'"]);
+        let answer = run(self, commands, &call)?;
+        answer
+            .stdout
+            .lines()
+            .filter(|line| line.contains('|'))
+            .map(|line| {
+                let wrong = || SchedulerError::Answer {
+                    call: call.line(),
+                    said: line.to_owned(),
+                    expected: "id|index|state",
+                };
+                let [id, index, state] =
+                    line.split('|').collect::<Vec<_>>().try_into().map_err(|_| wrong())?;
+                let index: usize = index.parse().map_err(|_| wrong())?;
+                let stuck = matches!(state, "PSUSP" | "USUSP");
+                let indices = (index > 0).then(|| vec![index]);
+                Ok(Queued { id: id.into(), indices, state: state.into(), stuck })
+            })
+            .collect()
+    }
+}

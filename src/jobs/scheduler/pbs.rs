@@ -1,0 +1,109 @@
+//! PBS Professional and OpenPBS, after their reference guide; not tried on a
+//! real one.
+
+use std::path::Path;
+
+use super::{Call, Commands, Hold, Limits, Queued, Scheduler, SchedulerError, run, setting};
+use crate::config::SchedulerKind;
+use crate::jobs::script::{Job, common_values, render};
+
+/// PBS Professional, OpenPBS.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pbs;
+
+const TEMPLATE: &str = include_str!("../../../pbs/job.sh");
+
+/// `max_array_size` when the server does not say.
+const USUAL_ARRAY_TASKS: usize = 10_000;
+
+impl Scheduler for Pbs {
+    fn kind(&self) -> SchedulerKind {
+        SchedulerKind::Pbs
+    }
+
+    fn render(&self, job: &Job) -> String {
+        // An array of one is refused, so that is a plain job.
+        let mut values = common_values(job, "\"${PBS_ARRAY_INDEX:-1}\"");
+        let resources = &job.resources;
+        let throttle = resources.throttle.map_or(String::new(), |most| format!("%{most}"));
+        let array = array_of(job).map(|tasks| format!("1-{tasks}{throttle}"));
+        let mut select = format!("ncpus={}", resources.cpus);
+        if let Some(mb) = resources.memory_mb {
+            select.push_str(&format!(":mem={mb}mb"));
+        }
+        let walltime = resources.time_min.map(|m| format!("{:02}:{:02}:00", m / 60, m % 60));
+        let index = if array_of(job).is_some() { ".^array_index^" } else { "" };
+        values.push(("array", array.into_iter().collect()));
+        values.push(("log", vec![format!("{}{index}.log", job.log)]));
+        values.push(("select", vec![select]));
+        values.push(("walltime", walltime.into_iter().collect()));
+        render(TEMPLATE, &values)
+    }
+
+    fn log(&self, job: &Job) -> String {
+        let index = if array_of(job).is_some() { ".{index}" } else { "" };
+        format!("{}{index}.log", job.log)
+    }
+
+    fn submit(&self, script: &Path, _: &Job, hold: &Hold) -> Call {
+        let mut call = Call::new("qsub", &[]);
+        if !hold.after.is_empty() {
+            call = call.arg("-W").arg(format!("depend=afterany:{}", hold.after.join(":")));
+        }
+        if let Some(minutes) = hold.delay_min {
+            call = call.arg("-a").arg(super::sge::local_time_in(minutes));
+        }
+        call.arg(script.to_string_lossy())
+    }
+
+    fn job_id(&self, stdout: &str) -> Option<String> {
+        // 1234.server or, for an array, 1234[].server.
+        let id = stdout.trim().lines().last()?.trim();
+        id.starts_with(|c: char| c.is_ascii_digit()).then(|| id.to_owned())
+    }
+
+    /// PBS has nothing that only checks.
+    fn check(&self, _: &Path) -> Option<Call> {
+        None
+    }
+
+    fn is_full(&self, said: &str) -> bool {
+        said.contains("would exceed") && said.contains("limit")
+    }
+
+    fn limits(&self, commands: &dyn Commands, _: Option<&str>) -> Result<Limits, SchedulerError> {
+        let call = Call::new("qmgr", &["-c", "print server max_array_size"]);
+        let text = run(self, commands, &call)?.stdout;
+        let size = text.lines().find_map(|line| setting(line.trim(), "set server max_array_size"));
+        // Limits on queued jobs have too many forms: cluster.max_submitted_jobs.
+        Ok(Limits { array_tasks: size.unwrap_or(USUAL_ARRAY_TASKS), submitted: None })
+    }
+
+    fn queued(&self, commands: &dyn Commands) -> Result<Vec<Queued>, SchedulerError> {
+        let user = run(self, commands, &Call::new("id", &["-un"]))?.stdout;
+        let call = Call::new("qselect", &["-T", "-u", user.trim()]);
+        let text = run(self, commands, &call)?.stdout;
+        Ok(text.lines().filter_map(queued).collect())
+    }
+}
+
+fn array_of(job: &Job) -> Option<usize> {
+    job.tasks.filter(|&tasks| tasks > 1)
+}
+
+/// `1234.server`, or `1234[7].server` for a task; `1234[].server` is the array
+/// itself, whose tasks are listed too.
+fn queued(line: &str) -> Option<Queued> {
+    let line = line.trim();
+    let state = String::new();
+    match line.split_once('[') {
+        None if line.is_empty() => None,
+        None => Some(Queued { id: line.into(), indices: None, state, stuck: false }),
+        Some((number, rest)) => {
+            let (index, server) = rest.split_once(']')?;
+            let index = index.parse().ok()?;
+            let id = format!("{number}[]{server}");
+            Some(Queued { id, indices: Some(vec![index]), state, stuck: false })
+        }
+    }
+}
