@@ -99,6 +99,7 @@ impl Engine for OrtEngine {
             fixed: model.static_batch().is_some(),
             half_input: model.input().dtype == Dtype::F16,
             frame,
+            filled: Vec::new(),
             padded: Vec::new(),
             halves: Vec::new(),
             raw: Vec::new(),
@@ -131,6 +132,7 @@ struct OrtSession {
     /// The graph fixes the batch: short batches are padded.
     fixed: bool,
     half_input: bool,
+    filled: Vec<f32>,
     padded: Vec<f32>,
     halves: Vec<f16>,
     raw: Vec<f32>,
@@ -174,6 +176,20 @@ impl Session for OrtSession {
             .ok_or_else(|| frame.failed(n, format!("no output {}", frame.output)))?;
         let (shape, values) = floats(output, raw).map_err(failed)?;
         frame.scores((&shape, values), given, n, scores)
+    }
+
+    fn run_filled(
+        &mut self,
+        n: usize,
+        fill: &mut dyn FnMut(&mut [f32]),
+        scores: &mut [f32],
+    ) -> Result<(), EngineError> {
+        let mut windows = std::mem::take(&mut self.filled);
+        windows.resize(n * self.frame.window_len, 0.0);
+        fill(&mut windows);
+        let result = self.run(&windows, n, scores);
+        self.filled = windows;
+        result
     }
 }
 

@@ -118,7 +118,8 @@ impl Engine for TractEngine {
             return Err(frame.output_error(found, frame.batch));
         }
         let state = plan.spawn().map_err(load_error)?;
-        Ok(Box::new(TractSession { frame, shape, state }))
+        let input = Arc::new(Tensor::zero::<f32>(&shape).map_err(load_error)?);
+        Ok(Box::new(TractSession { frame, shape, state, input }))
     }
 }
 
@@ -126,23 +127,23 @@ struct TractSession {
     frame: Frame,
     shape: [usize; 4],
     state: TypedSimpleState,
+    /// Refilled for each run, once tract has let go of it.
+    input: Arc<Tensor>,
 }
 
 impl TractSession {
-    /// The batch as a tensor, zeros after the windows given.
-    fn tensor(&self, input: &[f32]) -> TractResult<Tensor> {
-        let full = self.frame.batch * self.frame.window_len;
-        if input.len() == full {
-            return Tensor::from_shape(&self.shape, input);
+    /// Runs the batch: what `fill` writes into its first `len` numbers, zeros
+    /// after them.
+    fn infer(&mut self, len: usize, fill: &mut dyn FnMut(&mut [f32])) -> TractResult<Tensor> {
+        if Arc::get_mut(&mut self.input).is_none() {
+            self.input = Arc::new(Tensor::zero::<f32>(&self.shape)?);
         }
-        let mut tensor = Tensor::zero::<f32>(&self.shape)?;
-        tensor.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?[..input.len()].copy_from_slice(input);
-        Ok(tensor)
-    }
-
-    fn infer(&mut self, input: &[f32]) -> TractResult<Tensor> {
-        let tensor = self.tensor(input)?;
-        let mut outputs = self.state.run(tvec![tensor.into()])?;
+        let tensor = Arc::get_mut(&mut self.input).context("the input is still in use")?;
+        let mut plain = tensor.try_as_plain_ram_mut()?;
+        let (windows, rest) = plain.as_slice_mut::<f32>()?.split_at_mut(len);
+        fill(windows);
+        rest.fill(0.0);
+        let mut outputs = self.state.run(tvec![TValue::from_const(Arc::clone(&self.input))])?;
         let output = outputs.pop().context("no output")?.into_tensor();
         let float = output.cast_to::<f32>()?;
         Ok(float.into_owned())
@@ -156,11 +157,21 @@ impl Session for TractSession {
 
     fn run(&mut self, input: &[f32], n: usize, scores: &mut [f32]) -> Result<(), EngineError> {
         self.frame.check_sizes(input, n, scores)?;
+        self.run_filled(n, &mut |windows| windows.copy_from_slice(input), scores)
+    }
+
+    fn run_filled(
+        &mut self,
+        n: usize,
+        fill: &mut dyn FnMut(&mut [f32]),
+        scores: &mut [f32],
+    ) -> Result<(), EngineError> {
         if n == 0 {
             return Ok(());
         }
+        let len = n.min(self.frame.batch) * self.frame.window_len;
         let output =
-            self.infer(input).map_err(|error| self.frame.failed(n, format!("{error:#}")))?;
+            self.infer(len, fill).map_err(|error| self.frame.failed(n, format!("{error:#}")))?;
         let plain = output.try_as_plain_ram().and_then(|plain| plain.as_slice::<f32>());
         let raw = plain.map_err(|error| self.frame.failed(n, format!("{error:#}")))?;
         self.frame.scores((output.shape(), raw), self.frame.batch, n, scores)

@@ -97,6 +97,9 @@ pub enum PredictError {
     },
 }
 
+/// Windows in all workers' batches together, unless the batch is given.
+const WINDOWS_AT_ONCE: usize = 32;
+
 /// A model loaded into one session a worker, ready for any group of the run.
 pub struct Predictor<'r> {
     run: &'r RunDir,
@@ -129,7 +132,10 @@ impl<'r> Predictor<'r> {
                 expected: config.resolved.model_sha256.clone(),
             });
         }
-        let batch = config.config.predict.batch.unwrap_or_else(|| engine.engine.best_batch());
+        let batch = config.config.predict.batch.unwrap_or_else(|| {
+            // What the workers hold together does not grow with their number.
+            engine.engine.best_batch().min(WINDOWS_AT_ONCE / threads.max(1)).max(1)
+        });
         let sessions = load_sessions(&engine, &model, batch, threads).map_err(|source| {
             PredictError::Engine { what: model.path.display().to_string(), source }
         })?;
