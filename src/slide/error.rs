@@ -41,6 +41,21 @@ pub enum SlideError {
         /// Why it was not found, and how to get it.
         message: String,
     },
+    /// The library that decodes JPEG tiles, named by the user, does not work.
+    #[error(
+        "{}: {variable} is {}, which does not load: {reason}; expected the path of libturbojpeg.so.0, or unset it to search the usual places, or set it to `none` to do without",
+        path.display(), library.display()
+    )]
+    NoTurboJpeg {
+        /// The slide.
+        path: PathBuf,
+        /// The environment variable.
+        variable: &'static str,
+        /// Its value.
+        library: PathBuf,
+        /// What the loader said.
+        reason: String,
+    },
     /// No reader knows what this is.
     #[error(
         "{}: not a slide: found {found}, expected a format {reader} reads, or PNG, JPEG, TIFF; is the file complete (compare size and checksum with its source)?",

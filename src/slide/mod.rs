@@ -19,6 +19,7 @@ pub mod resolution;
 mod stated;
 pub mod synth;
 mod thumbnail;
+mod tiled_jpeg;
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -51,7 +52,8 @@ pub trait Slide: Send + Sync {
     /// The file.
     fn path(&self) -> &Path;
 
-    /// Who reads it, for records: "OpenSlide 4.0.1 (aperio)", "image (png)".
+    /// Who reads it, for records: "OpenSlide 4.0.1 (aperio)", "OpenSlide 4.0.1
+    /// (aperio), tiles by libturbojpeg", "image (png)".
     fn reader(&self) -> String;
 
     /// The levels, finest first; never empty, the first has downsample 1.
@@ -108,18 +110,36 @@ fn suffix(path: &Path) -> Option<String> {
 /// Opens a slide with the reader that knows it.
 ///
 /// OpenSlide is asked first, except for PNG and JPEG, which it never reads; it
-/// is loaded at the first call that needs it. Other pictures are decoded
-/// whole: 3 bytes per pixel stay in memory, at most 2^28 px.
+/// is loaded at the first call that needs it. Levels of JPEG tiles are decoded
+/// by libturbojpeg where that can be loaded and gives the same pixels. Other
+/// pictures are decoded whole: 3 bytes per pixel stay in memory, at most
+/// 2^28 px.
 ///
 /// # Errors
 /// [`SlideError`]: names the file, what was found, and what to do.
 pub fn open(path: &Path) -> Result<Box<dyn Slide>, SlideError> {
+    open_with(path, tiled_jpeg::faster)
+}
+
+/// Opens a slide as [`open`] does, and lets OpenSlide alone decode what it
+/// knows: slower, the same pixels.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_by_openslide(path: &Path) -> Result<Box<dyn Slide>, SlideError> {
+    open_with(path, |slide| Ok(Box::new(slide)))
+}
+
+fn open_with(
+    path: &Path,
+    wrap: fn(openslide::OpenSlideReader) -> Result<Box<dyn Slide>, SlideError>,
+) -> Result<Box<dyn Slide>, SlideError> {
     let found = plain::sniff(path).map_err(|error| reason_not_read(path, error))?;
     if matches!(found, plain::Sniffed::Png | plain::Sniffed::Jpeg) {
         return Ok(Box::new(plain::PlainSlide::open(path, found)?));
     }
     match openslide::OpenSlideReader::open(path) {
-        Ok(Some(slide)) => Ok(Box::new(slide)),
+        Ok(Some(slide)) => wrap(slide),
         Ok(None) if found == plain::Sniffed::Tiff => {
             Ok(Box::new(plain::PlainSlide::open(path, found)?))
         }

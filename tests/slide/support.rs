@@ -27,6 +27,23 @@ pub(crate) fn have_openslide() -> bool {
     }
 }
 
+/// Whether libturbojpeg can be used: the smallest slide it reads says so.
+pub(crate) fn have_turbojpeg() -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("probe.tif");
+    let mut level = crate::tiff::Level::new(noise(64, 64, 3), 64);
+    level.jpeg = true;
+    std::fs::write(&path, crate::tiff::tiff(&[level], None)).unwrap();
+    let reader = slidegrid::slide::open(&path).unwrap().reader();
+    let found = reader.contains("libturbojpeg");
+    if !found {
+        let required = std::env::var_os("SLIDEGRID_REQUIRE_TURBOJPEG").is_some();
+        assert!(!required, "libturbojpeg is required here, tiles are read by {reader}");
+        eprintln!("skipped: no libturbojpeg (apt install libturbojpeg0)");
+    }
+    found
+}
+
 /// The Python to compare with, from SLIDEGRID_TEST_PYTHON.
 pub(crate) fn python() -> Option<PathBuf> {
     let python = std::env::var_os("SLIDEGRID_TEST_PYTHON").map(PathBuf::from);

@@ -38,6 +38,7 @@ pub fn version() -> Result<String, OpenSlideMissing> {
 pub(crate) struct OpenSlideReader {
     path: PathBuf,
     c_path: CString,
+    vendor: String,
     reader: String,
     levels: Vec<Level>,
     /// OpenSlide's downsamples: its addresses are converted with these.
@@ -84,7 +85,18 @@ impl OpenSlideReader {
         let resolution = resolution_of(&handle, &vendor);
         let path = path.to_owned();
         let handle = RwLock::new(handle);
-        Ok(Some(Self { path, c_path, reader, levels, address_scale, resolution, handle }))
+        Ok(Some(Self { path, c_path, vendor, reader, levels, address_scale, resolution, handle }))
+    }
+
+    /// OpenSlide's name of the format, "aperio".
+    pub(super) fn vendor(&self) -> &str {
+        &self.vendor
+    }
+
+    /// Whether OpenSlide can be asked for any pixel of a level, see
+    /// [`OpenSlideReader::read_inside`].
+    pub(super) fn downsample_is_whole(&self, level: usize) -> bool {
+        self.address_scale[level].fract() == 0.0
     }
 
     // A panic while reading leaves nothing half-done behind the lock.
@@ -118,7 +130,7 @@ impl OpenSlideReader {
         out: &mut [u8],
         stride_px: usize,
     ) -> Result<(), RegionError> {
-        if self.address_scale[piece.level].fract() == 0.0 {
+        if self.downsample_is_whole(piece.level) {
             let columns = piece.width_px.min(PIECE_WIDTH_PX);
             let rows = (PIECE_PX / columns.max(1)).min(piece.height_px);
             return self.read_cells(piece, [columns, rows.max(1)], out, stride_px);
