@@ -20,7 +20,8 @@ fn write_legacy(path: &Path, width: i64, height: i64, per_group: usize) {
     };
     let tiles: Vec<(i64, i64)> =
         (0..height / 224).flat_map(|row| (0..width / 224).map(move |col| (col, row))).collect();
-    let file = hdf5::File::create(path).unwrap();
+    let file =
+        hdf5::File::with_options().with_fapl(|p| p.file_locking(false)).create(path).unwrap();
     for (index, tiles) in tiles.chunks(per_group).enumerate() {
         let group = file.create_group(&format!("t{}", index + 1)).unwrap();
         let mut coord = Array2::<i64>::zeros((tiles.len(), 5));

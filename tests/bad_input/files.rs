@@ -17,12 +17,18 @@ fn spoil(scene: &Scene, name: &str, how: &str) -> &'static str {
         }
         "foreign" => {
             std::fs::remove_file(scene.path(name)).unwrap();
-            let file = hdf5::File::create(scene.path(name)).unwrap();
+            let file = hdf5::File::with_options()
+                .with_fapl(|p| p.file_locking(false))
+                .create(scene.path(name))
+                .unwrap();
             file.new_dataset_builder().with_data(&[1, 2]).create("x").unwrap();
             "expected format"
         }
         "newer" => {
-            let file = hdf5::File::open_rw(scene.path(name)).unwrap();
+            let file = hdf5::File::with_options()
+                .with_fapl(|p| p.file_locking(false))
+                .open_rw(scene.path(name))
+                .unwrap();
             file.attr("version").unwrap().write_scalar(&2_i64).unwrap();
             "update slidegrid"
         }
