@@ -205,3 +205,13 @@ fn settings_out_of_range_are_named() {
     let error = make(&wrong, Path::new("/nonexistent/never/made"), |_| {}).unwrap_err().to_string();
     assert!(error.contains("width is 500") && error.contains("1000"), "{error}");
 }
+
+#[test]
+fn the_configuration_beside_the_slides_can_be_run() {
+    let folder = tempfile::tempdir().unwrap();
+    make(&Cohort { slides: 1, ..cohort(1) }, folder.path(), |_| {}).unwrap();
+    let file = folder.path().join("quickstart.toml");
+    let config = slidegrid::config::Config::read(&file, &[]).unwrap();
+    let run = slidegrid::config::RunConfig::resolve(config, "quickstart.toml").unwrap();
+    assert_eq!(run.resolved.window, 224);
+}

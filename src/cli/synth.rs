@@ -23,6 +23,7 @@ Writes:
   demo/truth/reference.csv          type and lesion counts of every slide
   demo/model/demo-valid.onnx, .toml no padding: dense inference is exact
   demo/model/demo-padded.onnx, .toml  zero padding, as most networks have
+  demo/quickstart.toml              configuration: slidegrid run --config demo/quickstart.toml
   demo/synth.toml                   the settings; other settings need another folder
 
 The same seed gives the same bytes, whatever the number of threads. Slides that

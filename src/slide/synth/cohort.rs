@@ -249,6 +249,7 @@ pub fn make(
         all.push(made);
     }
     models::write(&out.join("model"))?;
+    staged::write(&out.join("quickstart.toml"), models::CONFIG.as_bytes())?;
     staged::write(&out.join("truth/reference.csv"), reference(&all).as_bytes())?;
     Ok(all)
 }

@@ -19,6 +19,17 @@ const FILES: [(&str, &[u8]); 4] = [
     model_file!("demo-valid.toml"),
 ];
 
+/// A configuration for the slides made beside it.
+pub(super) const CONFIG: &str = "\
+# Runs a demonstration network on these slides; paths are relative to this file.
+
+[model]
+card = \"model/demo-valid.toml\"
+
+[predict]
+stride = 32
+";
+
 /// Writes networks and cards into `folder`. Files with the same content are left alone.
 pub(super) fn write(folder: &Path) -> Result<(), StageError> {
     for (name, bytes) in FILES {
