@@ -20,6 +20,7 @@ use crate::tissue::TissueOptions;
 pub use crate::geometry::plane::TargetMpp;
 pub use cluster::{ClusterKeys, Resources, SchedulerKind, Stage, StageKeys, SubmitFrom};
 pub use error::ConfigError;
+pub(crate) use resolve::card_sha256;
 pub use resolve::{Resolved, RunConfig};
 
 /// A whole configuration file.

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{Config, ConfigError};
 use crate::geometry::Tiling;
 use crate::geometry::plane::TargetMpp;
-use crate::model::Model;
+use crate::model::{Model, ModelCard};
 use crate::staged;
 
 /// Version of `run.toml`.
@@ -28,6 +28,8 @@ pub struct Resolved {
     pub mpp: TargetMpp,
     /// SHA-256 of the ONNX file; empty without a model.
     pub model_sha256: String,
+    /// SHA-256 of what the model card says, see [`card_sha256`].
+    pub card_sha256: String,
 }
 
 /// A validated configuration together with what it resolves to.
@@ -69,6 +71,7 @@ impl RunConfig {
                 writer: crate::WRITER.to_owned(),
                 window,
                 mpp,
+                card_sha256: model.as_ref().map_or(String::new(), |m| card_sha256(&m.card)),
                 model_sha256: model.map_or(String::new(), |m| m.sha256),
             },
             config,
@@ -159,6 +162,7 @@ impl RunConfig {
             !key.starts_with("predict.")
                 && !key.starts_with("stitch.")
                 && !key.contains("model_sha256")
+                && !key.contains("card_sha256")
         });
         hash(&flat)
     }
@@ -211,6 +215,7 @@ impl RunConfig {
             !MACHINE.contains(&key.as_str())
                 && !key.starts_with("slides.")
                 && !key.starts_with("cluster.")
+                && !key.starts_with("stitch.")
         });
         flat.sort();
         flat
@@ -228,6 +233,28 @@ fn flatten(prefix: &str, value: &toml::Value, out: &mut Vec<(String, String)>) {
         }
         other => out.push((prefix.to_owned(), other.to_string())),
     }
+}
+
+/// Hash over what a card says of pixels and classes: a card edited after scores
+/// were made is another model, though the network is the same.
+pub(crate) fn card_sha256(card: &ModelCard) -> String {
+    let ModelCard {
+        window_px,
+        layout,
+        range,
+        mean,
+        std,
+        channels,
+        classes,
+        positive,
+        activation,
+        ..
+    } = card;
+    let pixels = format!("{window_px} {layout:?} {range:?} {mean:?} {std:?} {channels:?}");
+    hash(&[
+        ("pixels".into(), pixels),
+        ("classes".into(), format!("{classes:?} {positive} {activation:?}")),
+    ])
 }
 
 fn hash(pairs: &[(String, String)]) -> String {

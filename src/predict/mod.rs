@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::config::{ConfigError, RunConfig};
+use crate::config::{self, ConfigError, RunConfig};
 use crate::hdf5_file::FormatError;
 use crate::interrupt::Interrupt;
 use crate::model::{EngineError, Model, ModelError, Selected, Session};
@@ -45,6 +45,12 @@ pub enum PredictError {
         found: String,
         /// The run's.
         expected: String,
+    },
+    /// The model card was edited since the run was made.
+    #[error("{}: the model card says something else than when the run was made; put the old card back, or use another run directory", path.display())]
+    OtherCard {
+        /// The card.
+        path: PathBuf,
     },
     /// The engine failed.
     #[error("{what}: {source}")]
@@ -131,6 +137,9 @@ impl<'r> Predictor<'r> {
                 found: model.sha256,
                 expected: config.resolved.model_sha256.clone(),
             });
+        }
+        if config::card_sha256(&model.card) != config.resolved.card_sha256 {
+            return Err(PredictError::OtherCard { path: card.to_owned() });
         }
         let batch = config.config.predict.batch.unwrap_or_else(|| {
             // What the workers hold together does not grow with their number.

@@ -140,12 +140,11 @@ pub fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideRecord>, Sl
     let mut by_name: BTreeMap<String, PathBuf> =
         records.iter().map(|r| (r.name.clone(), r.path.clone())).collect();
     for slide in slides {
-        let path = std::fs::canonicalize(slide)
-            .or_else(|_| std::path::absolute(slide))
-            .unwrap_or_else(|_| slide.clone());
+        // Links keep their own names: what they point to may be a bare hash.
+        let path = std::path::absolute(slide).unwrap_or_else(|_| slide.clone());
         let name = slide_name(&path)?;
         match by_name.get(&name) {
-            Some(known) if *known == path => continue,
+            Some(known) if same_file(known, &path) => continue,
             // The slides were moved, or the path was mistyped before.
             Some(known) if in_table.remove(&name) && !known.exists() => {
                 by_name.insert(name.clone(), path.clone());
@@ -168,6 +167,12 @@ pub fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideRecord>, Sl
         write_slides(run, &records)?;
     }
     Ok(records)
+}
+
+/// Whether two paths lead to one file, `..` and links followed.
+fn same_file(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    a == b || real(a).is_some_and(|a| real(b) == Some(a))
 }
 
 /// The file stem, when it can name files.
@@ -262,6 +267,19 @@ mod tests {
         assert!(
             fs::read_to_string(run.slides_csv()).unwrap().starts_with("name,path,status,reason,")
         );
+    }
+
+    #[test]
+    fn a_link_is_called_by_its_own_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::new(&folder.path().join("run"));
+        fs::write(folder.path().join("0a1b2c"), "x").unwrap();
+        let link = folder.path().join("patient7.svs");
+        std::os::unix::fs::symlink(folder.path().join("0a1b2c"), &link).unwrap();
+        let records = register(&run, &[link.clone()]).unwrap();
+        assert_eq!((records[0].name.as_str(), &records[0].path), ("patient7", &link));
+        let other = folder.path().join("run/../patient7.svs");
+        assert_eq!(register(&run, &[other]).unwrap().len(), 1);
     }
 
     #[test]
