@@ -276,7 +276,7 @@ mod tests {
         fs::write(folder.path().join("0a1b2c"), "x").unwrap();
         let link = folder.path().join("patient7.svs");
         std::os::unix::fs::symlink(folder.path().join("0a1b2c"), &link).unwrap();
-        let records = register(&run, &[link.clone()]).unwrap();
+        let records = register(&run, std::slice::from_ref(&link)).unwrap();
         assert_eq!((records[0].name.as_str(), &records[0].path), ("patient7", &link));
         let other = folder.path().join("run/../patient7.svs");
         assert_eq!(register(&run, &[other]).unwrap().len(), 1);
