@@ -28,7 +28,7 @@ pub struct Resolved {
     pub mpp: TargetMpp,
     /// SHA-256 of the ONNX file; empty without a model.
     pub model_sha256: String,
-    /// SHA-256 of what the model card says, see [`card_sha256`].
+    /// SHA-256 of what the model card says of pixels and classes.
     pub card_sha256: String,
 }
 
