@@ -63,6 +63,12 @@ pub fn split_slide(
                 }
             }
         }
+        // The patches that are there stay what they were: asked again, the
+        // answer must be the same.
+        Err(error @ SplitError::OtherMpp { .. }) => {
+            let (status, reason) = (SlideStatus::Failed, error.to_string());
+            return Ok(SlideRecord { status, reason, ..outcome });
+        }
         Err(error) => {
             outcome.status = SlideStatus::Failed;
             outcome.reason = error.to_string();

@@ -166,6 +166,14 @@ fn present(
             expected,
         });
     }
+    let plane = |width_px, height_px, downsample| {
+        format!("{width_px} x {height_px} px at downsample {downsample}")
+    };
+    let found = plane(meta.width_px, meta.height_px, meta.downsample);
+    let expected = plane(patches.width_px, patches.height_px, patches.downsample);
+    if found != expected {
+        return Err(StitchError::Foreign { path, what: "its working plane", found, expected });
+    }
     let wanted = [("png", config.config.stitch.png), ("npy", config.config.stitch.npy)];
     let files: Vec<PathBuf> = wanted
         .iter()
