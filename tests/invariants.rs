@@ -37,11 +37,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// A network that returns its central pixel gives back the slide, to the
-    /// pixel, at every edge and corner, whatever the tiling.
+    /// pixel, at every edge and corner, whatever the tiling, grouping, stride,
+    /// batch, number of threads and engine (`auto`: onnxruntime where it is).
     #[test]
     fn a_central_pixel_network_gives_back_the_slide(
         (width, height) in (32usize..150, 32usize..150), tile in 5usize..50, block in 1usize..5,
         stride in 1usize..40, per_group in 1usize..6, gzip in any::<bool>(), seed in any::<u64>(),
+        (batch, threads) in (1usize..12, 1usize..4), engine in prop_oneof![Just("tract"), Just("auto")],
     ) {
         let case = Case::new();
         let slide = noise(height, width, seed);
@@ -52,7 +54,7 @@ proptest! {
         let config = case.config("centre32", &format!(
             "[tissue]\nmethod = \"mask\"\nmask = {image:?}\n\
              [tiling]\ntile = {tile}\nblock = {block}\npatches_per_group = {per_group}\ncompression = {compression:?}\n\
-             [predict]\nstride = {stride}\nengine = \"tract\"\nthreads = 2\n"
+             [predict]\nstride = {stride}\nengine = {engine:?}\nbatch = {batch}\nthreads = {threads}\n"
         ));
         case.run("run", &config, &path, &[]);
         assert_same(&case.heatmap("run", "slide"), &expected(&slide, &mask, tile, stride), 0.0);

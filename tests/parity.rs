@@ -168,7 +168,7 @@ fn preparing_card(case: &Case) -> PathBuf {
     )
 }
 
-/// The demo networks, where they have been made.
+/// The demo networks, with padding and without.
 fn demo_networks() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/models");
     let mut cards: Vec<_> = std::fs::read_dir(folder)
@@ -180,6 +180,7 @@ fn demo_networks() -> Vec<PathBuf> {
         })
         .collect();
     cards.sort();
+    assert_eq!(cards.len(), 2, "{cards:?}");
     cards
 }
 

@@ -99,7 +99,7 @@ pub fn run(args: &EstimateArgs) -> Result<Exit, Failure> {
     for (slide, group) in groups {
         match predictor.predict(&slide, group, &progress)? {
             GroupOutcome::Interrupted { .. } => return Ok(Exit::Partial),
-            GroupOutcome::Present | GroupOutcome::Scored { .. } => {}
+            GroupOutcome::Present { .. } | GroupOutcome::Scored { .. } => {}
         }
         timed.extend(timed_group(&run, &slide, group)?);
     }

@@ -1,5 +1,6 @@
 //! Options that several commands share.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -73,13 +74,15 @@ pub(super) struct ThreadOptions {
     /// Worker threads; default: SLURM_CPUS_PER_TASK, NSLOTS, or what the
     /// machine, its cgroup and its affinity allow.
     #[arg(long, value_name = "T")]
-    pub(super) threads: Option<usize>,
+    pub(super) threads: Option<NonZero<usize>>,
 }
 
 impl ThreadOptions {
     pub(super) fn count(&self, configured: Option<usize>, progress: &Progress) -> usize {
         let threads: Threads =
-            worker_count(self.threads.or(configured), &|name| std::env::var(name).ok());
+            worker_count(self.threads.map(NonZero::get).or(configured), &|name| {
+                std::env::var(name).ok()
+            });
         if let Some(warning) = &threads.warning {
             progress.warn(&format!("warning: {warning}"));
         }
@@ -107,7 +110,7 @@ pub(super) struct EngineOptions {
 
     /// Windows a run of the network; default: what suits the engine.
     #[arg(long, value_name = "N")]
-    pub(super) batch: Option<usize>,
+    pub(super) batch: Option<NonZero<usize>>,
 }
 
 impl EngineOptions {
@@ -115,7 +118,7 @@ impl EngineOptions {
     pub(super) fn over(&self, config: &mut RunConfig) {
         let keys = &mut config.config.predict;
         keys.engine = self.engine.unwrap_or(keys.engine);
-        keys.batch = self.batch.filter(|&batch| batch > 0).or(keys.batch);
+        keys.batch = self.batch.map(NonZero::get).or(keys.batch);
         if self.ort_library.is_some() {
             keys.ort_library.clone_from(&self.ort_library);
         }

@@ -131,11 +131,16 @@ impl What {
 
 /// Every group of the run, in task order.
 pub(super) fn every_group(lookup: &Lookup) -> Vec<(String, usize)> {
+    groups_where(lookup, &|_| true)
+}
+
+/// The groups of the slides that `wanted` names, in task order.
+pub(super) fn groups_where(lookup: &Lookup, wanted: &dyn Fn(&str) -> bool) -> Vec<(String, usize)> {
     let groups = |row: &crate::jobs::lookup::LookupRow| {
         let name = row.name.clone();
         (1..=row.groups).map(move |group| (name.clone(), group))
     };
-    lookup.rows().iter().flat_map(groups).collect()
+    lookup.rows().iter().filter(|row| wanted(&row.name)).flat_map(groups).collect()
 }
 
 /// The run at another stride, as long as it has no scores.
@@ -205,11 +210,11 @@ pub(super) fn predict_all(
 }
 
 /// How an interrupted task says that nothing more is needed than time.
-const GO_ON: &str = "run the same command again to go on";
+pub(super) const GO_ON: &str = "run the same command again to go on";
 
 fn told(slide: &str, group: usize, outcome: &GroupOutcome, progress: &Progress) -> Exit {
     match *outcome {
-        GroupOutcome::Present => Exit::Done,
+        GroupOutcome::Present { failed_patches } => whole(slide, group, failed_patches, progress),
         GroupOutcome::Interrupted { signal, scored, windows } => {
             let saved = share(scored, windows);
             progress.note(&format!("predict {slide} t{group}: {signal}: {saved} saved; {GO_ON}"));
@@ -221,13 +226,18 @@ fn told(slide: &str, group: usize, outcome: &GroupOutcome, progress: &Progress) 
             progress.note(&format!(
                 "predict {slide} t{group}: {count} windows in {wall_s:.1} s ({rate:.1}/s)"
             ));
-            if failed_patches == 0 {
-                return Exit::Done;
-            }
-            progress.note(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv)"));
-            Exit::Partial
+            whole(slide, group, failed_patches, progress)
         }
     }
+}
+
+/// Says what a group lacks for good.
+fn whole(slide: &str, group: usize, failed_patches: u64, progress: &Progress) -> Exit {
+    if failed_patches == 0 {
+        return Exit::Done;
+    }
+    progress.warn(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv)"));
+    Exit::Partial
 }
 
 /// Leaves the reason where `slidegrid status` finds it.

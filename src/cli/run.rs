@@ -1,12 +1,13 @@
 //! `slidegrid run`
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::cluster::{self, Asked, ClusterOptions};
 use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
-use super::predict::{every_group, predict_all};
+use super::predict::{groups_where, predict_all};
 use super::stitch::{stitch_all, stitchable};
 use super::{Exit, Failure, inputs, master, split};
 use crate::config::SchedulerKind;
@@ -19,7 +20,7 @@ use crate::run_dir;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  slidegrid run --config configs/camelyon16.toml --run run slides/
+  slidegrid run --config configs/quickstart.toml --run run slides/
   slidegrid run --config c.toml --run run --set predict.stride=64 a.svs b.svs
   slidegrid run --run run                    do what is missing
   slidegrid run --config c.toml --run run --scheduler slurm slides/")]
@@ -36,15 +37,16 @@ pub struct RunArgs {
     #[command(flatten)]
     engine: EngineOptions,
 
-    /// Slides: files, folders, or .txt lists with a path a line; none: all
-    /// slides the run knows.
+    /// Slides: files, folders, or .txt lists with a path a line; only these
+    /// are worked on. None: all slides the run knows.
     #[arg(value_name = "SLIDE")]
     slides: Vec<PathBuf>,
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let (run, progress) = (args.options.dir(), args.options.progress());
-    let interrupt = catch_signals()?.interrupt().clone();
+    let caught = catch_signals()?;
+    let interrupt = caught.interrupt();
     let slides = inputs::expand(&args.slides, &progress)?;
     let mut config = args.options.settle()?;
     args.engine.over(&mut config);
@@ -53,6 +55,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         return cluster::submit(&args.options, &args.cluster, &Asked::default());
     }
     let wanted = split::chosen(&records, &slides);
+    let names: HashSet<String> = wanted.iter().map(|record| record.name.clone()).collect();
     let threads = args.threads.count(config.config.predict.threads, &progress);
     let split = split::split_all(&run, &config, &wanted, threads, &progress)?;
     if run.slides_csv().exists() {
@@ -66,14 +69,14 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         return Ok(split);
     }
     let (lookup, planned) = master::plan(&run, &progress)?;
-    let predicted = match every_group(&lookup) {
+    let predicted = match groups_where(&lookup, &|name| names.contains(name)) {
         groups if groups.is_empty() => Exit::Done,
         groups => predict_all(&run, &config, &groups, &args.threads, &progress)?,
     };
     if interrupt.requested().is_some() {
         return Ok(Exit::Partial);
     }
-    let names = stitchable(&run, records);
-    let stitched = stitch_all(&run, &config, &names, false, &progress)?;
+    let wanted = records.into_iter().filter(|record| names.contains(&record.name)).collect();
+    let stitched = stitch_all(&run, &config, &stitchable(&run, wanted), false, &progress)?;
     Ok(split.and(planned).and(predicted).and(stitched))
 }

@@ -24,7 +24,7 @@ use crate::split;
     max_term_width = 100,
     after_help = "\
 Examples:
-  slidegrid split --run run --config configs/camelyon16.toml slides/
+  slidegrid split --run run --config configs/quickstart.toml slides/
   slidegrid split --run run --config c.toml a.svs b.ndpi more.txt
   slidegrid split --run run --task 7        row 7 of run/slides.csv, as an array job does"
 )]

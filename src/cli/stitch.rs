@@ -5,7 +5,7 @@ use std::time::Instant;
 use clap::Parser;
 
 use super::options::RunOptions;
-use super::predict::{clear, mark};
+use super::predict::{GO_ON, clear, mark};
 use super::{Exit, Failure, print, split};
 use crate::config::RunConfig;
 use crate::jobs::cost::StitchRecord;
@@ -110,9 +110,14 @@ pub(super) fn stitch_all(
     allow_missing: bool,
     progress: &Progress,
 ) -> Result<Exit, Failure> {
+    let caught = super::options::catch_signals()?;
     let task = progress.start("stitch", "slides", names.len());
     let (mut done, mut failed, mut exit) = (0, 0, Exit::Done);
     for name in names {
+        if let Some(signal) = caught.interrupt().requested() {
+            progress.note(&format!("stitch: {signal}: ended before {name}; {GO_ON}"));
+            return Ok(Exit::Partial);
+        }
         let marker = run.failure("stitch", name);
         let (started_unix_s, started, cpu_s) =
             (process::unix_s(), Instant::now(), process::cpu_s());

@@ -106,3 +106,15 @@ fn a_run_without_a_model_or_window_is_refused() {
     assert!(matches!(error, ConfigError::NoModel { .. }));
     assert!(matches!(RunConfig::read(Path::new("/nonexistent")), Err(ConfigError::NoRun { .. })));
 }
+
+#[test]
+fn the_configurations_shipped_are_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> =
+        files.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+    assert!(files.len() >= 4, "{files:?}");
+    for file in files {
+        Config::read(&file, &[]).unwrap_or_else(|error| panic!("{error}"));
+    }
+}

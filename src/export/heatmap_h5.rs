@@ -270,6 +270,14 @@ pub fn read_heatmap_meta(path: &Path) -> Result<HeatmapMeta, FormatError> {
     HeatmapMeta::get(&Attributes::new(path, &file))
 }
 
+/// Whether the file holds all classes, not the positive one alone.
+///
+/// # Errors
+/// [`FormatError`] when it is missing or damaged.
+pub fn has_classes(path: &Path) -> Result<bool, FormatError> {
+    Ok(hdf5_file::open(path)?.link_exists(CLASSES))
+}
+
 /// Reads attributes and the positive class's heatmap, `[rows, cols]`.
 ///
 /// # Errors

@@ -241,9 +241,7 @@ pub fn select(choice: EngineChoice, ort_library: Option<&Path>) -> Result<Select
             if choice == EngineChoice::Ort {
                 return Err(EngineError::NoOrt { detail });
             }
-            Ok(tract(format!(
-                "compiled in; onnxruntime, usually two to four times as fast, {detail}"
-            )))
+            Ok(tract(format!("compiled in; onnxruntime, usually 1.5 to 2 times as fast, {detail}")))
         }
     }
 }

@@ -28,7 +28,10 @@ use crate::scores::{self, ScoresMeta};
 #[derive(Debug, Clone, PartialEq)]
 pub enum GroupOutcome {
     /// Its file was there already.
-    Present,
+    Present {
+        /// Patches without scores in it: they could not be decoded by `split`.
+        failed_patches: u64,
+    },
     /// It was scored.
     Scored {
         /// Windows of the group.
@@ -36,7 +39,7 @@ pub enum GroupOutcome {
         /// Of these, windows that an earlier, interrupted try had scored.
         resumed: usize,
         /// Patches without scores: they could not be decoded by `split`.
-        failed_patches: usize,
+        failed_patches: u64,
         /// Wall time of this try.
         wall_s: f64,
     },
@@ -51,12 +54,15 @@ pub enum GroupOutcome {
     },
 }
 
-/// A score file that is there must be this run's.
-pub(super) fn check_existing(path: &Path, config: &RunConfig) -> Result<(), PredictError> {
+/// A score file that is there must be this run's; returns what became of it.
+pub(super) fn check_existing(
+    path: &Path,
+    config: &RunConfig,
+) -> Result<GroupOutcome, PredictError> {
     let meta = scores::read_scores_meta(path)?;
     let expected = config.scores_sha256();
     if meta.config_sha256 == expected {
-        return Ok(());
+        return Ok(GroupOutcome::Present { failed_patches: meta.failed_patches });
     }
     Err(PredictError::OtherScores { path: path.to_owned(), found: meta.config_sha256, expected })
 }
@@ -74,7 +80,7 @@ pub(super) fn score_group(
     let stride_px = predictor.config.config.predict.stride;
     let lattice = Lattice::new(meta.width_px, meta.height_px, stride_px);
     let points = points_of(&lattice, tiling_of(predictor, patches)?, &reader);
-    let failed_patches = reader.failed.iter().filter(|&&failed| failed).count();
+    let failed_patches = reader.failed.iter().filter(|&&failed| failed).count() as u64;
     let meta = meta_of(predictor, slide, group, failed_patches);
     let places = places_of(predictor, slide, group);
     let ledger = Ledger::open(places, meta, &points, progress);
@@ -85,8 +91,13 @@ pub(super) fn score_group(
         progress.note(&line);
     }
     let task = progress.start(&format!("predict {slide} t{group}"), "windows", ledger.remaining());
-    run_windows(predictor, &reader, &ledger.todo(&points), &ledger, &task)
-        .map_err(|failure| failure.name(slide, group))?;
+    if let Err(stopped) = run_windows(predictor, &reader, &ledger.todo(&points), &ledger, &task) {
+        // The next try need not repeat what the other workers have scored.
+        if let Err(error) = ledger.save() {
+            progress.note(&format!("warning: cannot save what is scored so far: {error}"));
+        }
+        return Err(stopped.name(slide, group));
+    }
     let windows = ledger.resumed() + ledger.remaining();
     let scored = ledger.scored();
     if let Some(signal) = predictor.interrupt.requested().filter(|_| scored < windows) {
@@ -118,7 +129,7 @@ fn meta_of(
     predictor: &Predictor<'_>,
     slide: &str,
     group: usize,
-    failed_patches: usize,
+    failed_patches: u64,
 ) -> ScoresMeta {
     ScoresMeta {
         slide: slide.to_owned(),
@@ -133,7 +144,7 @@ fn meta_of(
         config_sha256: predictor.config.scores_sha256(),
         threads: u32::try_from(predictor.sessions.len()).unwrap_or(u32::MAX),
         host: process::host(),
-        failed_patches: failed_patches as u64,
+        failed_patches,
         ..ScoresMeta::default()
     }
 }

@@ -177,9 +177,9 @@ impl<'r> Predictor<'r> {
     ) -> Result<GroupOutcome, PredictError> {
         let path = self.run.scores(slide, group);
         if path.exists() {
-            group::check_existing(&path, self.config)?;
+            let present = group::check_existing(&path, self.config)?;
             ledger::remove_part(&self.run.part(slide, group));
-            return Ok(GroupOutcome::Present);
+            return Ok(present);
         }
         let patches = self.open_patches(slide)?;
         group::score_group(self, &patches, slide, group, progress)

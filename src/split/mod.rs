@@ -105,7 +105,7 @@ fn millis(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }
 
-/// The outcome of an earlier split whose files are all there.
+/// The outcome of an earlier split, when what it made is there.
 fn finished(
     run: &RunDir,
     config: &RunConfig,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use ndarray::{Array2, Array3, s};
 use thiserror::Error;
 
-use crate::config::RunConfig;
+use crate::config::{self, RunConfig};
 use crate::export::heatmap_h5::{self, HeatmapMeta, HeatmapWriter};
 use crate::export::npy::{self, NpyError};
 use crate::export::png::{self, PngError};
@@ -59,6 +59,12 @@ pub enum StitchError {
     /// A file cannot be read or written.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// The model card was edited since the run was made.
+    #[error("{}: the model card says something else than when the run was made; put the old card back, or use another run directory", path.display())]
+    OtherCard {
+        /// The card.
+        path: PathBuf,
+    },
     /// The model card cannot be read.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -180,7 +186,8 @@ fn present(
         .filter(|(_, wanted)| *wanted)
         .map(|(suffix, _)| run.heatmap(&patches.slide, suffix))
         .collect();
-    if !meta.missing_groups.is_empty() || files.iter().any(|file| !file.exists()) {
+    let classes = !config.config.stitch.all_classes || heatmap_h5::has_classes(&path)?;
+    if !classes || !meta.missing_groups.is_empty() || files.iter().any(|file| !file.exists()) {
         return Ok(None);
     }
     let files = std::iter::once(path).chain(files).collect();
@@ -204,7 +211,11 @@ impl Classes {
         let Some(card) = &config.config.model.card else {
             return Ok(Self { names: vec!["score".into()], positive: 0 });
         };
-        let card = Model::load(card)?.card;
+        let path = card;
+        let card = Model::load(path)?.card;
+        if config::card_sha256(&card) != config.resolved.card_sha256 {
+            return Err(StitchError::OtherCard { path: path.clone() });
+        }
         let positive = card.positive_index();
         Ok(Self { names: card.classes, positive })
     }

@@ -2,6 +2,7 @@
 //! message that names the file and what to do, nothing half-written, and the
 //! rest of the work done.
 
+mod again;
 mod files;
 mod original_code;
 mod scene;

@@ -108,6 +108,8 @@ fn a_tiff_cut_in_its_pixels_keeps_what_is_whole() {
     assert!(score[[30, 10]].is_nan(), "nothing may be made up");
     // Again: the same verdict, no new work.
     scene.slidegrid("run --run run").exits(5).says(&["cut", "could not be decoded"]);
+    // What is there is whole for good, and what it lacks is said again.
+    scene.slidegrid("predict --run run --all").exits(5).says(&["cut t", "have no scores"]);
 }
 
 #[test]
