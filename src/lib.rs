@@ -9,7 +9,7 @@
 //!                                │
 //! [jobs] lookup.csv: task ──> slide, group
 //!                                │
-//!        [predict] windows ──[model]──> scores/<slide>/t<k>.h5 [scores]
+//!        [predict] colours [normalize], windows ──[model]──> scores/<slide>/t<k>.h5 [scores]
 //!                                │
 //!        [stitch] ──[heatmap]──> heatmaps/<slide>.{h5,png,npy} [export]
 //! ```
@@ -21,8 +21,8 @@
 //!   one patch ([`geometry::lattice`]). So block size, group size, batch,
 //!   threads and engine do not change a heatmap, and a coarser stride is a
 //!   finer one subsampled.
-//! - [`geometry`], [`tissue`] and [`heatmap`] know nothing of files, formats
-//!   and libraries (`tests/purity.rs` holds them to it).
+//! - [`geometry`], [`tissue`], [`normalize`] and [`heatmap`] know nothing of
+//!   files, formats and libraries (`tests/purity.rs` holds them to it).
 
 #![cfg_attr(test, expect(clippy::cast_possible_truncation, reason = "tests count small numbers"))]
 
@@ -36,6 +36,7 @@ pub mod import;
 pub mod interrupt;
 pub mod jobs;
 pub mod model;
+pub mod normalize;
 pub mod patches;
 pub mod predict;
 pub mod process;

@@ -1,0 +1,53 @@
+//! Colour: pictures made to look as if stained and scanned like a template.
+//!
+//! A [`Method`] measures a picture ([`Method::estimate`]); from the estimates of
+//! a slide and of a template comes a [`Transform`], a function of single
+//! pixels. Everything is deterministic and knows no files. docs/colour.md has
+//! the formulas with their sources, in pictures.
+//!
+//! | method | estimate | after |
+//! |---|---|---|
+//! | [`Method::Reinhard`] | mean and deviation of L\*, a\*, b\* | Reinhard et al. 2001 |
+//! | [`Method::Macenko`] | two stains by extreme angles in the plane of optical density | Macenko et al. 2009 |
+//! | [`Method::Vahadane`] | brightness, and two stains by sparse non-negative factors | Vahadane et al. 2016 |
+
+mod cv_lab;
+mod dictionary;
+mod eigen;
+mod error;
+mod estimate;
+mod fast_math;
+mod lab;
+mod luminosity;
+mod macenko;
+mod matrix;
+mod percentile;
+mod planes;
+mod reinhard;
+mod stains;
+mod transform;
+mod vahadane;
+
+pub use error::NormalizeError;
+pub use estimate::{Estimate, LabStatistics, Method, Stains};
+pub use lab::{lab_to_rgb, rgb_to_lab};
+pub use luminosity::standardize_luminosity;
+pub use transform::Transform;
+
+/// Normalises one picture by what it shows itself, in place.
+///
+/// `rgb`: `[pixel, rgb]`, any number of pixels.
+///
+/// # Errors
+/// [`NormalizeError`] when the picture's colours cannot be told; `rgb` is then
+/// as it was.
+pub fn normalize_patch(rgb: &mut [u8], target: &Estimate) -> Result<(), NormalizeError> {
+    let source = target.method().estimate(rgb)?;
+    Transform::new(&source, target)?.apply(rgb);
+    Ok(())
+}
+
+#[cfg(test)]
+mod mixture;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! Reinhard, Ashikhmin, Gooch and Shirley, Color transfer between images, IEEE
+//! Computer Graphics and Applications 21(5), 2001; in L\*a\*b\*, over all pixels,
+//! as torchstain and StainTools do.
+
+use super::lab::{self, LAB_OF_ROOTS};
+use super::matrix::{Matrix, inverse, narrow, product};
+use super::planes::{self, CHUNK, EMPTY, Planes};
+use super::stains::check_tissue;
+use super::{LabStatistics, NormalizeError};
+
+/// Tissue is darker than this, L\*: StainTools' luminosity of 0.8.
+const TISSUE_BELOW_L: f32 = 80.0;
+
+/// Deviations below this are of one colour, L\*a\*b\* units: nobody sees them,
+/// and rounding comes near.
+const LEAST_STD: f64 = 0.1;
+
+/// Sums lose less when values lie around zero.
+const CENTRE: [f32; 3] = [70.0, 0.0, 0.0];
+
+#[inline(always)]
+pub(super) fn estimate(rgb: &[u8]) -> Result<LabStatistics, NormalizeError> {
+    let count = rgb.len() / 3;
+    let to_lab = Forward::new();
+    let (mut sums, mut squares, mut tissue) = ([0f64; 3], [0f64; 3], 0.0);
+    let mut planes = EMPTY;
+    for pixels in rgb.chunks(3 * CHUNK) {
+        to_lab.load(pixels, &mut planes);
+        let here = pixels.len() / 3;
+        for channel in 0..3 {
+            let (plane, centre) = (&planes[channel], CENTRE[channel]);
+            sums[channel] += planes::sum(|at| plane[at] - centre, here);
+            squares[channel] += planes::sum(|at| (plane[at] - centre).powi(2), here);
+        }
+        let dark = &planes[0];
+        tissue += planes::sum(|at| f32::from(u8::from(dark[at] < TISSUE_BELOW_L)), here);
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+    check_tissue(tissue as usize, count)?;
+    let all = count as f64;
+    let mean = sums.map(|sum| sum / all);
+    let std: [f64; 3] =
+        std::array::from_fn(|c| (squares[c] / all - mean[c] * mean[c]).max(0.0).sqrt());
+    if std.iter().any(|&value| value < LEAST_STD) {
+        return Err(NormalizeError::OneColour);
+    }
+    Ok(LabStatistics { mean: std::array::from_fn(|c| mean[c] + f64::from(CENTRE[c])), std })
+}
+
+/// From bytes to L\*a\*b\*.
+struct Forward {
+    table: [f32; 256],
+    to_relative: [[f32; 3]; 3],
+    to_lab: [[f32; 3]; 3],
+    offset: [f32; 3],
+}
+
+impl Forward {
+    fn new() -> Self {
+        Self {
+            table: lab::linear_table(),
+            to_relative: lab::rgb_to_relative().map(|row| row.map(narrow)),
+            to_lab: LAB_OF_ROOTS.0.map(|row| row.map(narrow)),
+            offset: LAB_OF_ROOTS.1.map(narrow),
+        }
+    }
+
+    #[inline(always)]
+    fn load(&self, pixels: &[u8], planes: &mut Planes) {
+        planes::load(pixels, &self.table, planes);
+        lab::multiply(&self.to_relative, [0.0; 3], planes);
+        lab::to_roots(planes);
+        lab::multiply(&self.to_lab, self.offset, planes);
+    }
+}
+
+/// Statistics of one picture made those of another: in L\*a\*b\* a scale and a
+/// shift, and so a matrix between the roots that it is linear in.
+#[derive(Debug, Clone)]
+pub(super) struct ColorTransfer {
+    table: [f32; 256],
+    to_relative: [[f32; 3]; 3],
+    between: [[f32; 3]; 3],
+    offset: [f32; 3],
+    to_rgb: [[f32; 3]; 3],
+}
+
+impl ColorTransfer {
+    pub(super) fn new(source: &LabStatistics, target: &LabStatistics) -> Self {
+        let scale: [f64; 3] = std::array::from_fn(|c| target.std[c] / source.std[c]);
+        let (to_lab, start) = LAB_OF_ROOTS;
+        let to_roots = inverse(&to_lab);
+        let scaled: Matrix = std::array::from_fn(|row| to_lab[row].map(|v| v * scale[row]));
+        // roots -> lab -> scale, shift -> roots
+        let shift: [f64; 3] = std::array::from_fn(|c| {
+            (start[c] - source.mean[c]) * scale[c] + target.mean[c] - start[c]
+        });
+        let offset = super::matrix::applied(&to_roots, shift);
+        Self {
+            table: lab::linear_table(),
+            to_relative: lab::rgb_to_relative().map(|row| row.map(narrow)),
+            between: product(&to_roots, &scaled).map(|row| row.map(narrow)),
+            offset: offset.map(narrow),
+            to_rgb: lab::relative_to_rgb().map(|row| row.map(narrow)),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn apply(&self, rgb: &mut [u8]) {
+        let mut planes = EMPTY;
+        for pixels in rgb.chunks_mut(3 * CHUNK) {
+            planes::load(pixels, &self.table, &mut planes);
+            lab::multiply(&self.to_relative, [0.0; 3], &mut planes);
+            lab::to_roots(&mut planes);
+            lab::multiply(&self.between, self.offset, &mut planes);
+            lab::from_roots(&mut planes);
+            lab::multiply(&self.to_rgb, [0.0; 3], &mut planes);
+            lab::to_coded(&mut planes);
+            planes::store(&planes, pixels);
+        }
+    }
+}

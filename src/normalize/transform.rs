@@ -1,0 +1,69 @@
+//! From one picture's colours to another's, pixel by pixel.
+
+use super::macenko::DensityMap;
+use super::reinhard::ColorTransfer;
+use super::vahadane::SparseMap;
+use super::{Estimate, NormalizeError};
+
+/// A function of single pixels that gives pictures with the colours of one
+/// estimate those of another.
+#[derive(Debug, Clone)]
+pub struct Transform(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Reinhard(ColorTransfer),
+    Macenko(DensityMap),
+    Vahadane(SparseMap),
+}
+
+impl Transform {
+    /// From `source`, what was measured of a picture, to `target`, the template.
+    ///
+    /// # Errors
+    /// [`NormalizeError::OtherMethod`] when they were measured differently.
+    pub fn new(source: &Estimate, target: &Estimate) -> Result<Self, NormalizeError> {
+        Ok(Self(match (source, target) {
+            (Estimate::Reinhard(source), Estimate::Reinhard(target)) => {
+                Kind::Reinhard(ColorTransfer::new(source, target))
+            }
+            (Estimate::Macenko(source), Estimate::Macenko(target)) => {
+                Kind::Macenko(DensityMap::new(source, target))
+            }
+            (
+                Estimate::Vahadane { luminosity, stains: source },
+                Estimate::Vahadane { stains: target, .. },
+            ) => Kind::Vahadane(SparseMap::new(*luminosity, source, target)),
+            (source, target) => {
+                let (found, expected) = (source.method(), target.method());
+                return Err(NormalizeError::OtherMethod { found, expected });
+            }
+        }))
+    }
+
+    /// Changes pixels in place; `rgb`: `[pixel, rgb]`.
+    pub fn apply(&self, rgb: &mut [u8]) {
+        #[cfg(target_arch = "x86_64")]
+        if std::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has what the function was compiled for.
+            return unsafe { self.apply_avx2(rgb) };
+        }
+        self.apply_anywhere(rgb);
+    }
+
+    /// The same code with eight values an instruction; the numbers are the same.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn apply_avx2(&self, rgb: &mut [u8]) {
+        self.apply_anywhere(rgb);
+    }
+
+    #[inline(always)]
+    fn apply_anywhere(&self, rgb: &mut [u8]) {
+        match &self.0 {
+            Kind::Reinhard(map) => map.apply(rgb),
+            Kind::Macenko(map) => map.apply(rgb),
+            Kind::Vahadane(map) => map.apply(rgb),
+        }
+    }
+}

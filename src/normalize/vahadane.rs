@@ -1,0 +1,177 @@
+//! Vahadane et al., Structure-preserving color normalization and sparse stain
+//! separation for histological images, IEEE TMI 35(8), 2016, as StainTools
+//! does it, with its brightness standardised first, as the paper's code does.
+
+use super::cv_lab::cv_lab;
+use super::dictionary::{Weighted, learn};
+use super::fast_math::exp2;
+use super::luminosity::{Luminosity, percentile_of_l};
+use super::matrix::{dot, narrow};
+use super::percentile::percentile;
+use super::planes::{self, CHUNK, EMPTY};
+use super::stains::{check_tissue, ordered, with_strength};
+use super::{Estimate, NormalizeError, Stains};
+
+/// Tissue is darker than this: 0.8 of OpenCV's L\*.
+const TISSUE_BELOW_L: u8 = 204;
+/// Sparsity of the stains.
+const DICTIONARY_LAMBDA: f64 = 0.1;
+/// Sparsity of the amounts.
+const AMOUNT_LAMBDA: f64 = 0.01;
+/// Least density: white has no logarithm of zero further on.
+const LEAST_DENSITY: f64 = 1e-6;
+/// Percentile of amounts that is a stain's strength.
+const STRENGTH: f64 = 99.0;
+
+/// Colours this close are one when stains are sought.
+const LEVELS_BITS: u32 = 5;
+
+/// Optical density of a byte, natural logarithm.
+fn density(value: usize) -> f64 {
+    (-(value.max(1) as f64 / 255.0).ln()).max(LEAST_DENSITY)
+}
+
+fn density_table() -> [f32; 256] {
+    std::array::from_fn(|value| narrow(density(value)))
+}
+
+#[inline(always)]
+pub(super) fn estimate(rgb: &[u8]) -> Result<Estimate, NormalizeError> {
+    let luminosity = percentile_of_l(rgb)?;
+    let mut standard = rgb.to_vec();
+    Luminosity::new(luminosity).apply(&mut standard);
+    let (colours, tissue_px) = palette(&standard);
+    check_tissue(tissue_px, rgb.len() / 3)?;
+    let [a, b] = learn(&colours, DICTIONARY_LAMBDA);
+    let vectors = ordered(a, b)?;
+    let code = SparseCode::new(vectors);
+    let amounts = code.amounts_of(&standard);
+    let strength = [0, 1].map(|k| percentile(&amounts[k], STRENGTH));
+    Ok(Estimate::Vahadane { luminosity, stains: with_strength(vectors, strength)? })
+}
+
+/// The densities of tissue, near ones together at their mean, and how many
+/// pixels are tissue.
+#[inline(always)]
+fn palette(standard: &[u8]) -> (Vec<Weighted>, usize) {
+    let lab = cv_lab();
+    let table = density_table();
+    let mut bins = vec![[0f32; 4]; 1 << (3 * LEVELS_BITS)];
+    let mut tissue_px = 0;
+    for &pixel in standard.as_chunks::<3>().0 {
+        if lab.l(pixel) >= TISSUE_BELOW_L {
+            continue;
+        }
+        tissue_px += 1;
+        let level = |c: usize| usize::from(pixel[c]) >> (8 - LEVELS_BITS);
+        let bin = (level(0) << LEVELS_BITS | level(1)) << LEVELS_BITS | level(2);
+        let [r, g, b] = pixel.map(|value| table[usize::from(value)]);
+        bins[bin] = [bins[bin][0] + r, bins[bin][1] + g, bins[bin][2] + b, bins[bin][3] + 1.0];
+    }
+    let used = bins.iter().filter(|bin| bin[3] > 0.0);
+    let colours = used
+        .map(|bin| Weighted {
+            density: [0, 1, 2].map(|c| f64::from(bin[c]) / f64::from(bin[3])),
+            weight: f64::from(bin[3]),
+        })
+        .collect();
+    (colours, tissue_px)
+}
+
+/// Amounts of two stains, pixel by pixel: the non-negative lasso of
+/// [`super::dictionary`] for vectors of length 1, without branches.
+#[derive(Debug, Clone, Copy)]
+struct SparseCode {
+    vectors: [[f32; 3]; 2],
+    /// Product of the two.
+    g: f32,
+    /// 1 / (1 - g^2)
+    scale: f32,
+}
+
+impl SparseCode {
+    fn new(vectors: [[f64; 3]; 2]) -> Self {
+        let g = dot(vectors[0], vectors[1]);
+        Self {
+            vectors: vectors.map(|vector| vector.map(narrow)),
+            g: narrow(g),
+            scale: narrow(1.0 / (1.0 - g * g)),
+        }
+    }
+
+    #[inline(always)]
+    fn amounts(&self, density: [f32; 3]) -> [f32; 2] {
+        let [b1, b2] = self.vectors.map(|v| {
+            v[0] * density[0] + v[1] * density[1] + v[2] * density[2] - narrow(AMOUNT_LAMBDA)
+        });
+        let first = (b1 - self.g * b2) * self.scale;
+        let second = (b2 - self.g * b1) * self.scale;
+        let a1 = if second < 0.0 { b1 } else { first };
+        let a2 = if first < 0.0 { b2 } else { second };
+        [a1.max(0.0), a2.max(0.0)]
+    }
+
+    /// Of every pixel, `[stain][pixel]`.
+    #[inline(always)]
+    fn amounts_of(&self, standard: &[u8]) -> [Vec<f32>; 2] {
+        let table = density_table();
+        let room = standard.len() / 3 + CHUNK;
+        let mut amounts = [Vec::with_capacity(room), Vec::with_capacity(room)];
+        let mut planes = EMPTY;
+        for pixels in standard.chunks(3 * CHUNK) {
+            planes::load(pixels, &table, &mut planes);
+            let mut here = [[0f32; CHUNK]; 2];
+            for at in 0..CHUNK {
+                let [a1, a2] = self.amounts([planes[0][at], planes[1][at], planes[2][at]]);
+                (here[0][at], here[1][at]) = (a1, a2);
+            }
+            for (amounts, here) in amounts.iter_mut().zip(here) {
+                amounts.extend_from_slice(&here[..pixels.len() / 3]);
+            }
+        }
+        amounts
+    }
+}
+
+/// Standardising, unmixing, scaling and mixing anew.
+#[derive(Debug, Clone)]
+pub(super) struct SparseMap {
+    luminosity: Luminosity,
+    table: [f32; 256],
+    code: SparseCode,
+    /// Base-2 logarithm of the light that is left by an amount of each stain.
+    mix: [[f32; 3]; 2],
+}
+
+impl SparseMap {
+    pub(super) fn new(luminosity: f64, source: &Stains, target: &Stains) -> Self {
+        let to = target.vectors();
+        let mix = [0, 1].map(|k| {
+            let scale = target.strength[k] / source.strength[k];
+            to[k].map(|c| narrow(-c * scale * std::f64::consts::LOG2_E))
+        });
+        Self {
+            luminosity: Luminosity::new(luminosity),
+            table: density_table(),
+            code: SparseCode::new(source.vectors()),
+            mix,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn apply(&self, rgb: &mut [u8]) {
+        let mut planes = EMPTY;
+        for pixels in rgb.chunks_mut(3 * CHUNK) {
+            self.luminosity.apply(pixels);
+            planes::load(pixels, &self.table, &mut planes);
+            let [mix1, mix2] = self.mix;
+            for at in 0..CHUNK {
+                let [a1, a2] = self.code.amounts([planes[0][at], planes[1][at], planes[2][at]]);
+                for channel in 0..3 {
+                    planes[channel][at] = exp2(mix1[channel] * a1 + mix2[channel] * a2) * 255.0;
+                }
+            }
+            planes::store(&planes, pixels);
+        }
+    }
+}
