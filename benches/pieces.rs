@@ -13,6 +13,7 @@ use slidegrid::geometry::plane::TargetMpp;
 use slidegrid::geometry::{BlockPlan, Lattice, Tiling, WorkingPlane};
 use slidegrid::heatmap::{Heatmap, HeatmapPicture, PlaneThumbnail, render_heatmap};
 use slidegrid::model::ModelCard;
+use slidegrid::normalize::{Method, Transform};
 use slidegrid::patches::{
     Compression, PatchCompressor, PatchesFile, PatchesMeta, PatchesWriter, compress_patch,
 };
@@ -224,8 +225,54 @@ fn regions(c: &mut Criterion) {
     }
 }
 
+/// Two stains in all proportions, and glass.
+fn tissue(side_px: usize) -> Vec<u8> {
+    let stains = [[0.65_f64, 0.70, 0.29], [0.10, 0.95, 0.28]];
+    let roll = |at: usize| (at.wrapping_mul(2_654_435_761) >> 7) % 1000;
+    let pixel = |at: usize| -> [u8; 3] {
+        let (a, b) = (roll(at) as f64 / 700.0, roll(at ^ 0x5bd1_e995) as f64 / 900.0);
+        let (h, e) = match at / side_px * 4 / side_px {
+            0 => (0.0, 0.0),
+            1 => (a, 0.05 * b),
+            2 => (0.05 * a, b),
+            _ => (a * (1.0 - b), b * (1.0 - a / 2.0)),
+        };
+        std::array::from_fn(|c| (243.0 * (-(h * stains[0][c] + e * stains[1][c])).exp()) as u8)
+    };
+    (0..side_px * side_px).flat_map(pixel).collect()
+}
+
+/// Pixels a second of each method: changing them, and measuring them.
+fn normalize(c: &mut Criterion) {
+    let mut group = c.benchmark_group("normalize");
+    group.sample_size(20);
+    let template = tissue(512);
+    for method in Method::ALL {
+        let target = method.estimate(&template).expect("a good template");
+        for block in BLOCKS {
+            let side_px = patch_px(block);
+            let rgb = tissue(side_px);
+            let source = method.estimate(&rgb).expect("good tissue");
+            let transform = Transform::new(&source, &target).expect("of one method");
+            let mut out = rgb.clone();
+            group.throughput(Throughput::Elements((side_px * side_px) as u64));
+            group.bench_function(BenchmarkId::new(format!("{method} change"), side_px), |b| {
+                b.iter(|| {
+                    out.copy_from_slice(black_box(&rgb));
+                    transform.apply(&mut out);
+                });
+            });
+            group.bench_function(BenchmarkId::new(format!("{method} measure"), side_px), |b| {
+                b.iter(|| method.estimate(black_box(&rgb)));
+            });
+        }
+    }
+    group.finish();
+}
+
 criterion_group!(
     pieces,
+    normalize,
     prepare,
     cut_windows,
     lattice,

@@ -47,6 +47,7 @@ pub mod slide;
 pub mod split;
 pub mod staged;
 pub mod stitch;
+pub mod template;
 pub mod threads;
 pub mod tissue;
 

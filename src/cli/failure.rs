@@ -14,6 +14,7 @@ use crate::run_dir::SlidesError;
 use crate::slide::synth::SynthError;
 use crate::staged::StageError;
 use crate::stitch::StitchError;
+use crate::template::TemplateError;
 
 /// How a command ended. Never 99, 100 or above 125: Grid Engine and shells
 /// give those a meaning of their own.
@@ -146,6 +147,7 @@ exit_of! {
     StatusError => Input,
     StitchError => Input,
     SynthError => Input,
+    TemplateError => Input,
     ModelError => Configuration,
     EngineError => Configuration,
 }

@@ -10,6 +10,7 @@ mod failure;
 mod import;
 mod inputs;
 mod master;
+mod normalize;
 mod options;
 mod predict;
 mod run;
@@ -70,6 +71,8 @@ pub enum Command {
     Stitch(StitchArgs),
     /// Say what of a run is done, missing or failed, and why.
     Status(status::StatusArgs),
+    /// Fit, try and apply stain normalisation outside a run.
+    Normalize(normalize::NormalizeArgs),
     /// Take over results of the original HPC_DPAI code.
     Import(import::ImportArgs),
     /// Print a completion script for a shell.
@@ -94,6 +97,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Predict(args) => args.run(),
         Command::Stitch(args) => args.run(),
         Command::Status(args) => status::run(args),
+        Command::Normalize(args) => normalize::run(args),
         Command::Import(args) => import::run(args),
         Command::Completions { shell } => {
             clap_complete::generate(

@@ -220,12 +220,15 @@ fn told(slide: &str, group: usize, outcome: &GroupOutcome, progress: &Progress) 
             progress.note(&format!("predict {slide} t{group}: {signal}: {saved} saved; {GO_ON}"));
             Exit::Partial
         }
-        GroupOutcome::Scored { windows, resumed, failed_patches, wall_s } => {
+        GroupOutcome::Scored { windows, resumed, failed_patches, unnormalized, wall_s } => {
             let count = windows - resumed;
             let rate = count as f64 / wall_s.max(1e-9);
             progress.note(&format!(
                 "predict {slide} t{group}: {count} windows in {wall_s:.1} s ({rate:.1}/s)"
             ));
+            if unnormalized > 0 {
+                progress.note(&format!("warning: {slide} t{group}: the stains of {unnormalized} patches could not be told; what was done is in its score file, /unnormalized"));
+            }
             whole(slide, group, failed_patches, progress)
         }
     }
@@ -236,7 +239,7 @@ fn whole(slide: &str, group: usize, failed_patches: u64, progress: &Progress) ->
     if failed_patches == 0 {
         return Exit::Done;
     }
-    progress.warn(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv)"));
+    progress.warn(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv), or their colours not be told (see its score file)"));
     Exit::Partial
 }
 

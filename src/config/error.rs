@@ -90,6 +90,9 @@ pub enum ConfigError {
         /// What is wrong.
         source: crate::tissue::TissueError,
     },
+    /// The template of `[normalize]` cannot be used.
+    #[error(transparent)]
+    Template(#[from] crate::template::TemplateError),
     /// The model cannot be used.
     #[error(transparent)]
     Model(#[from] crate::model::ModelError),

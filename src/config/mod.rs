@@ -6,6 +6,7 @@
 
 mod cluster;
 mod error;
+mod normalize;
 mod resolve;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::tissue::TissueOptions;
 pub use crate::geometry::plane::TargetMpp;
 pub use cluster::{ClusterKeys, Resources, SchedulerKind, Stage, StageKeys, SubmitFrom};
 pub use error::ConfigError;
+pub use normalize::{NormalizeKeys, NormalizeMethod, OnFailure, Scope};
 pub(crate) use resolve::card_sha256;
 pub use resolve::{Resolved, RunConfig};
 
@@ -35,6 +37,9 @@ pub struct Config {
     pub tiling: TilingKeys,
     /// The network.
     pub model: ModelKeys,
+    /// What is done about colour.
+    #[serde(skip_serializing_if = "NormalizeKeys::is_default")]
+    pub normalize: NormalizeKeys,
     /// How windows are scored.
     pub predict: PredictKeys,
     /// What heatmaps are written.
@@ -286,6 +291,9 @@ impl Config {
         self.tissue
             .check()
             .map_err(|source| ConfigError::Tissue { origin: origin.to_owned(), source })?;
+        if let Some((key, found, expected)) = self.normalize.fault() {
+            return rule(key, found, expected);
+        }
         if let Some((key, found, expected)) = self.cluster.fault() {
             return rule(&key, found, expected);
         }
@@ -299,7 +307,12 @@ impl Config {
     }
 
     fn anchor(&mut self, base: &Path) {
-        let paths = [&mut self.model.card, &mut self.predict.ort_library, &mut self.tissue.mask];
+        let paths = [
+            &mut self.model.card,
+            &mut self.normalize.template,
+            &mut self.predict.ort_library,
+            &mut self.tissue.mask,
+        ];
         for path in paths.into_iter().flatten() {
             let joined = base.join(&path);
             *path = std::path::absolute(&joined).unwrap_or(joined);

@@ -5,11 +5,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, NormalizeKeys};
 use crate::geometry::Tiling;
 use crate::geometry::plane::TargetMpp;
 use crate::model::{Model, ModelCard};
-use crate::staged;
+use crate::normalize::Estimate;
+use crate::{staged, template};
 
 /// Version of `run.toml`.
 const RUN_VERSION: u32 = 1;
@@ -30,6 +31,9 @@ pub struct Resolved {
     pub model_sha256: String,
     /// SHA-256 of what the model card says of pixels and classes.
     pub card_sha256: String,
+    /// Colours that slides are given: what was measured of `normalize.template`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Estimate>,
 }
 
 /// A validated configuration together with what it resolves to.
@@ -46,8 +50,8 @@ impl RunConfig {
     /// Settles window and resolution from the model card or the file.
     ///
     /// # Errors
-    /// [`ConfigError`] when neither gives a window, when they disagree, or
-    /// when the sizes do not make a tiling.
+    /// [`ConfigError`] when neither gives a window, when they disagree, when
+    /// the sizes do not make a tiling, or the template shows no stains.
     pub fn resolve(config: Config, origin: &str) -> Result<Self, ConfigError> {
         let model = config.model.card.as_deref().map(Model::load).transpose()?;
         let card_window = model.as_ref().map(|m| m.card.window_px);
@@ -73,6 +77,7 @@ impl RunConfig {
                 mpp,
                 card_sha256: model.as_ref().map_or(String::new(), |m| card_sha256(&m.card)),
                 model_sha256: model.map_or(String::new(), |m| m.sha256),
+                target: target_of(&config.normalize)?,
             },
             config,
         };
@@ -163,6 +168,10 @@ impl RunConfig {
                 && !key.starts_with("stitch.")
                 && !key.contains("model_sha256")
                 && !key.contains("card_sha256")
+                // Patches hold the slide's colours; these are for `predict`.
+                && !key.starts_with("resolved.target.")
+                && key != "normalize.scope"
+                && key != "normalize.on_failure"
         });
         hash(&flat)
     }
@@ -197,10 +206,12 @@ impl RunConfig {
         let table = toml::Table::try_from(self).expect("a configuration is a table");
         let mut flat = Vec::new();
         flatten("", &toml::Value::Table(table), &mut flat);
-        const MACHINE: [&str; 9] = [
+        const MACHINE: [&str; 10] = [
             "resolved.version",
             "resolved.writer",
             "model.card",
+            // What was measured of it counts, not where it lies.
+            "normalize.template",
             "predict.engine",
             "predict.threads",
             "predict.batch",
@@ -219,6 +230,14 @@ impl RunConfig {
         });
         flat.sort();
         flat
+    }
+}
+
+/// What slides are to look like.
+fn target_of(keys: &NormalizeKeys) -> Result<Option<Estimate>, ConfigError> {
+    match (keys.method.method(), &keys.template) {
+        (Some(method), Some(path)) => Ok(Some(template::read(path, method, keys.icc)?)),
+        _ => Ok(None),
     }
 }
 

@@ -30,6 +30,8 @@ fn values_are_held_to_their_rules() {
         ("[tiling]\ngzip_level = 12", "tiling.gzip_level"),
         ("[tiling]\npatches_per_group = 5\ngroup_memory_mb = 5", "not both"),
         ("[slides]\nmpp = -1.0", "slides.mpp"),
+        ("[normalize]\nmethod = \"macenko\"", "normalize.template"),
+        ("[normalize]\ntemplate = \"t.png\"", "normalize.template"),
     ] {
         let message = parse(text).unwrap_err().to_string();
         assert!(message.contains(key), "{text}: {message}");
@@ -98,6 +100,55 @@ fn hashes_follow_what_results_depend_on() {
     assert_ne!(base.scores_sha256(), stride.scores_sha256());
     assert_eq!(base.scores_sha256(), engine.scores_sha256());
     assert_ne!(base.patches_sha256(), block.patches_sha256());
+}
+
+#[test]
+fn colour_that_is_not_asked_for_changes_no_hash() {
+    let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
+    let base = resolve("[tiling]\nwindow = 224");
+    let none = resolve("[tiling]\nwindow = 224\n[normalize]\nmethod = \"none\"");
+    let icc = resolve("[tiling]\nwindow = 224\n[normalize]\nicc = true");
+    assert_eq!(base.scores_sha256(), none.scores_sha256());
+    assert_eq!(base.patches_sha256(), none.patches_sha256());
+    assert_ne!(base.patches_sha256(), icc.patches_sha256());
+    assert!(!toml::to_string(&base).unwrap().contains("normalize"));
+}
+
+#[test]
+fn the_template_decides_scores_and_its_place_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let stains = |name: &str, red: f64| {
+        let text = format!(
+            "format = \"slidegrid-stains\"\nversion = 1\nwriter = \"test\"\nsources = []\n\
+             [estimate]\nmethod = \"macenko\"\nhaematoxylin = [{red}, 0.7, 0.3]\n\
+             eosin = [0.1, 0.9, 0.2]\nstrength = [1.5, 1.0]\n"
+        );
+        std::fs::write(dir.path().join(name), text).unwrap();
+    };
+    let resolve = |name: &str, more: &str| {
+        let text = format!(
+            "[tiling]\nwindow = 224\n[normalize]\nmethod = \"macenko\"\ntemplate = \"{name}\"\n{more}"
+        );
+        let config = Config::parse(&text, "test.toml", dir.path(), &[]).unwrap();
+        RunConfig::resolve(config, "test.toml").unwrap()
+    };
+    stains("a.toml", 0.6);
+    stains("b.toml", 0.6);
+    stains("c.toml", 0.65);
+    let [a, b, c] = ["a.toml", "b.toml", "c.toml"].map(|name| resolve(name, ""));
+    let raw = resolve("a.toml", "on_failure = \"raw\"");
+    assert_eq!(a.scores_sha256(), b.scores_sha256());
+    assert_ne!(a.scores_sha256(), c.scores_sha256());
+    assert_ne!(a.scores_sha256(), raw.scores_sha256());
+    for other in [&b, &c, &raw] {
+        assert_eq!(a.patches_sha256(), other.patches_sha256());
+    }
+    let run = tempfile::tempdir().unwrap();
+    a.settle(run.path()).unwrap();
+    assert_eq!(RunConfig::read(run.path()).unwrap(), a);
+    b.settle(run.path()).unwrap();
+    let message = c.settle(run.path()).unwrap_err().to_string();
+    assert!(message.contains("resolved.target.haematoxylin"), "{message}");
 }
 
 #[test]

@@ -68,6 +68,10 @@ pub struct HeatmapMeta {
     pub config_sha256: String,
     /// Windows scored, over all groups.
     pub windows: u64,
+    /// What was done about colour; empty: nothing.
+    pub normalize: String,
+    /// Patches whose stains could not be told, over all groups.
+    pub unnormalized_patches: u64,
     /// What wrote the file. Set on reading.
     pub writer: String,
 }
@@ -127,12 +131,20 @@ impl HeatmapMeta {
         attributes.put_f64_or_nan("mpp_y", self.mpp_y)?;
         attributes.put_i64s("missing_groups", &self.missing_groups)?;
         attributes.put_strs("classes", &self.classes)?;
+        if !self.normalize.is_empty() {
+            attributes.put_str("normalize", &self.normalize)?;
+            attributes.put_u64("unnormalized_patches", self.unnormalized_patches)?;
+        }
         attributes.put_u64("windows", self.windows)
     }
 
     fn get(attributes: &Attributes<'_>) -> Result<Self, FormatError> {
         let writer = check_header(attributes, FORMAT, VERSION)?;
+        let normalized = attributes.has("normalize");
+        let unnormalized = if normalized { attributes.u64("unnormalized_patches")? } else { 0 };
         let meta = Self {
+            normalize: if normalized { attributes.str("normalize")? } else { String::new() },
+            unnormalized_patches: unnormalized,
             slide: attributes.str("slide")?,
             stride_px: attributes.u32("stride", 1)?,
             window_px: attributes.u32("window", 1)?,

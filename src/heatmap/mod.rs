@@ -8,6 +8,7 @@ pub mod assemble;
 mod canvas;
 pub mod legacy;
 pub mod mask_picture;
+mod preview_picture;
 pub mod render;
 mod resample;
 
@@ -15,4 +16,5 @@ pub use assemble::{ClassHeatmap, Heatmap, HeatmapError};
 pub use canvas::RgbPicture;
 pub use legacy::{LegacyDimensions, LegacyError, PlacedHeatmap};
 pub use mask_picture::{MaskPicture, render_mask};
+pub use preview_picture::{Swatches, TilePair, render_preview};
 pub use render::{HeatmapPicture, PlaneThumbnail, RenderError, render_heatmap};

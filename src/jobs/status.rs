@@ -32,6 +32,8 @@ pub struct SlideProgress {
     pub heatmap: bool,
     /// Groups, from 1, that the heatmap was made without.
     pub heatmap_without: Vec<i64>,
+    /// Patches whose stains could not be told, once the heatmap is there.
+    pub unnormalized_patches: u64,
     /// Why the last stitch failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stitch_failure: Option<String>,
@@ -110,11 +112,12 @@ fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> Sli
     let begun = missing.iter().filter_map(|&group| begun(&run.part(&record.name, group), group));
     let path = run.heatmap(&record.name, "h5");
     let heatmap = path.exists();
-    let (heatmap_without, unreadable) = match heatmap.then(|| read_heatmap_meta(&path)) {
-        None => (Vec::new(), None),
-        Some(Ok(meta)) => (meta.missing_groups, None),
-        Some(Err(error)) => (Vec::new(), Some(error.to_string())),
-    };
+    let (heatmap_without, unnormalized_patches, unreadable) =
+        match heatmap.then(|| read_heatmap_meta(&path)) {
+            None => (Vec::new(), 0, None),
+            Some(Ok(meta)) => (meta.missing_groups, meta.unnormalized_patches, None),
+            Some(Err(error)) => (Vec::new(), 0, Some(error.to_string())),
+        };
     SlideProgress {
         name: record.name.clone(),
         split: record.status.name(),
@@ -126,6 +129,7 @@ fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> Sli
         failed,
         heatmap: heatmap && unreadable.is_none(),
         heatmap_without,
+        unnormalized_patches,
         stitch_failure: unreadable
             .or_else(|| said(&run.failure("stitch", &record.name)).filter(|_| !heatmap)),
     }

@@ -148,6 +148,12 @@ impl SlideView {
                 files.heatmap_without.len()
             ));
         }
+        if files.unnormalized_patches > 0 {
+            parts.push(format!(
+                "the stains of {} patches could not be told (scores/{}/t*.h5, /unnormalized)",
+                files.unnormalized_patches, files.name
+            ));
+        }
         parts.extend(reasons(&self.ended));
         parts.extend(reasons(&self.stuck));
         if self.ended.iter().all(|trouble| trouble.stage != "stitch") {
@@ -204,6 +210,7 @@ mod tests {
             ],
             heatmap: false,
             heatmap_without: Vec::new(),
+            unnormalized_patches: 0,
             stitch_failure: None,
         }
     }

@@ -4,12 +4,14 @@
 //! group and one patch at a time. Neither holds more than one patch. Files of
 //! the original HPC_DPAI code are read through the same reader.
 
+mod colours;
 mod group;
 mod legacy;
 mod reader;
 mod schema;
 mod writer;
 
+pub use colours::SlideColours;
 pub use group::GroupReader;
 pub use reader::PatchesFile;
 pub use schema::{FORMAT, PatchesMeta, VERSION};

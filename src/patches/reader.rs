@@ -8,6 +8,7 @@ use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File, Group};
 use ndarray::{Array1, Array2, Array3, Ix1, Ix2, Ix3};
 
+use super::SlideColours;
 use super::group::{GroupReader, Storage};
 use super::legacy::{self, Legacy};
 use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, THUMBNAIL, TISSUE};
@@ -128,6 +129,15 @@ impl PatchesFile {
         let picture =
             check_dataset::<u8>(&self.path, &self.file, THUMBNAIL, &[None, None, Some(3)])?;
         read_all::<u8, Ix3>(&self.path, &picture).map(Some)
+    }
+
+    /// What was measured of the slide's colours; `None` in files made without
+    /// `[normalize]`, and in those of the HPC_DPAI code.
+    ///
+    /// # Errors
+    /// [`FormatError`] when it is there but makes no sense.
+    pub fn colours(&self) -> Result<Option<SlideColours>, FormatError> {
+        SlideColours::get(&Attributes::new(&self.path, &self.file))
     }
 
     /// Opens group `group` (1-based) and checks counts, shapes and places.

@@ -9,6 +9,7 @@ use hdf5::{Dataset, Group};
 use libdeflater::{CompressionLvl, Compressor};
 use ndarray::{Array1, Array2, Array3, ArrayView, ArrayView3, Axis, s};
 
+use super::SlideColours;
 use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, THUMBNAIL, TISSUE};
 use crate::geometry::{BlockPlan, PatchCoord, groups::group_ranges};
 use crate::hdf5_file::{FormatError, StagedHdf5, write_chunk, write_dataset};
@@ -189,6 +190,14 @@ impl PatchesWriter {
     pub fn set_thumbnail(&mut self, thumbnail: ArrayView3<'_, u8>) -> Result<(), FormatError> {
         let standard = thumbnail.as_standard_layout();
         write_dataset(self.output.target(), self.output.file(), THUMBNAIL, standard.view())
+    }
+
+    /// Adds what was measured of the slide's colours.
+    ///
+    /// # Errors
+    /// [`FormatError`] when it cannot be written, or is there already.
+    pub fn set_colours(&mut self, colours: &SlideColours) -> Result<(), FormatError> {
+        colours.put(&self.output.attributes())
     }
 
     /// Patches that were given up.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, bounded};
 
 use super::batch::{Batch, Batcher};
+use super::colour::{self, Normalizer};
 use super::ledger::{Ledger, Places};
 use super::prepare::{Preparation, PreparedPatch};
 use super::{PredictError, Predictor};
@@ -38,8 +39,11 @@ pub enum GroupOutcome {
         windows: usize,
         /// Of these, windows that an earlier, interrupted try had scored.
         resumed: usize,
-        /// Patches without scores: they could not be decoded by `split`.
+        /// Patches without scores: they could not be decoded by `split`, or
+        /// their colours not be told.
         failed_patches: u64,
+        /// Patches whose stains could not be told.
+        unnormalized: usize,
         /// Wall time of this try.
         wall_s: f64,
     },
@@ -77,6 +81,7 @@ pub(super) fn score_group(
     let started = Instant::now();
     let meta = patches.meta();
     let reader = patches.group(group)?;
+    let normalizer = Normalizer::of_run(predictor.config, patches)?;
     let stride_px = predictor.config.config.predict.stride;
     let lattice = Lattice::new(meta.width_px, meta.height_px, stride_px);
     let points = points_of(&lattice, tiling_of(predictor, patches)?, &reader);
@@ -91,7 +96,8 @@ pub(super) fn score_group(
         progress.note(&line);
     }
     let task = progress.start(&format!("predict {slide} t{group}"), "windows", ledger.remaining());
-    if let Err(stopped) = run_windows(predictor, &reader, &ledger.todo(&points), &ledger, &task) {
+    let source = (&reader, normalizer.as_ref());
+    if let Err(stopped) = run_windows(predictor, source, &ledger.todo(&points), &ledger, &task) {
         // The next try need not repeat what the other workers have scored.
         if let Err(error) = ledger.save() {
             progress.note(&format!("warning: cannot save what is scored so far: {error}"));
@@ -99,14 +105,16 @@ pub(super) fn score_group(
         return Err(stopped.name(slide, group));
     }
     let windows = ledger.resumed() + ledger.remaining();
-    let scored = ledger.scored();
-    if let Some(signal) = predictor.interrupt.requested().filter(|_| scored < windows) {
+    let (scored, settled) = (ledger.scored(), ledger.settled());
+    if let Some(signal) = predictor.interrupt.requested().filter(|_| settled < windows) {
         ledger.save()?;
         return Ok(GroupOutcome::Interrupted { signal, scored, windows });
     }
     ledger.finish()?;
     let (resumed, wall_s) = (ledger.resumed(), started.elapsed().as_secs_f64());
-    Ok(GroupOutcome::Scored { windows, resumed, failed_patches, wall_s })
+    let (refused, unnormalized) = ledger.colour_failures();
+    let failed_patches = failed_patches + refused as u64;
+    Ok(GroupOutcome::Scored { windows: scored, resumed, failed_patches, unnormalized, wall_s })
 }
 
 /// `1200 of 2000 windows (60 %)`
@@ -145,6 +153,7 @@ fn meta_of(
         threads: u32::try_from(predictor.sessions.len()).unwrap_or(u32::MAX),
         host: process::host(),
         failed_patches,
+        normalize: colour::described(&predictor.config.config.normalize),
         ..ScoresMeta::default()
     }
 }
@@ -185,7 +194,7 @@ impl Stopped {
 /// time for before an interruption.
 fn run_windows(
     predictor: &mut Predictor<'_>,
-    reader: &GroupReader,
+    source: (&GroupReader, Option<&Normalizer>),
     points: &[Vec<LatticePoint>],
     ledger: &Ledger<'_>,
     task: &Task<'_>,
@@ -195,8 +204,9 @@ fn run_windows(
     let batch = predictor.sessions.first().map_or(1, |session| session.batch());
     let (sender, receiver) = bounded::<Batch>(2 * predictor.sessions.len());
     let (read, worked) = std::thread::scope(|scope| {
-        let reading =
-            scope.spawn(move || read_patches(reader, points, preparation, batch, &sender));
+        let reading = scope.spawn(move || {
+            read_patches(source, points, preparation, (ledger, task), (batch, &sender))
+        });
         let workers: Vec<_> = predictor
             .sessions
             .iter_mut()
@@ -225,11 +235,11 @@ fn run_windows(
 
 /// Reads and prepares patch after patch; returns the time spent reading.
 fn read_patches(
-    reader: &GroupReader,
+    (reader, normalizer): (&GroupReader, Option<&Normalizer>),
     points: &[Vec<LatticePoint>],
     preparation: &Preparation,
-    batch: usize,
-    sender: &Sender<Batch>,
+    (ledger, task): (&Ledger<'_>, &Task<'_>),
+    (batch, sender): (usize, &Sender<Batch>),
 ) -> Result<Duration, FormatError> {
     let side_px = reader.patch_px();
     let mut rgb = vec![0; side_px * side_px * 3];
@@ -238,6 +248,20 @@ fn read_patches(
     for (index, points) in points.iter().enumerate().filter(|(_, points)| !points.is_empty()) {
         let started = Instant::now();
         reader.read_patch(index, &mut rgb)?;
+        if let Some(Err(failure)) = normalizer.map(|normalizer| normalizer.apply(&mut rgb)) {
+            let scored = failure.scored;
+            ledger.note_unnormalized(index, failure);
+            if !scored {
+                ledger.give_up(points.len());
+                task.advance(points.len());
+                if let Some(before) = batcher.skip(points.len())
+                    && sender.send(before).is_err()
+                {
+                    return Ok(spent);
+                }
+                continue;
+            }
+        }
         let mut prepared = PreparedPatch::default();
         preparation.prepare(&rgb, side_px, &mut prepared);
         spent += started.elapsed();

@@ -6,7 +6,7 @@
 //! this run, this model and this group; otherwise it is set aside, with a
 //! message.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::{Array2, Axis};
 
+use super::colour::Unnormalized;
 use crate::geometry::lattice::LatticePoint;
 use crate::hdf5_file::FormatError;
 use crate::process;
@@ -51,6 +52,12 @@ struct Book {
     /// `[window, class]`
     scores: Array2<f32>,
     done: Vec<bool>,
+    /// Windows of patches that are not scored.
+    lost: usize,
+    /// Patches that are not.
+    refused: u64,
+    /// Why patches have not the template's colours.
+    unnormalized: BTreeMap<u32, String>,
     read: Duration,
     infer: Duration,
 }
@@ -71,6 +78,9 @@ impl<'p> Ledger<'p> {
         let mut book = Book {
             scores: Array2::zeros((rows.len(), meta.classes.len())),
             done: vec![false; rows.len()],
+            lost: 0,
+            refused: 0,
+            unnormalized: BTreeMap::new(),
             read: Duration::ZERO,
             infer: Duration::ZERO,
         };
@@ -135,6 +145,30 @@ impl<'p> Ledger<'p> {
         self.save_when_due();
     }
 
+    /// Notes a patch whose stains could not be told.
+    pub(super) fn note_unnormalized(&self, patch: usize, failure: Unnormalized) {
+        let patch = u32::try_from(patch).unwrap_or(u32::MAX);
+        self.book().unnormalized.insert(patch, failure.reason);
+    }
+
+    /// Notes that a patch with `windows` to do is not scored.
+    pub(super) fn give_up(&self, windows: usize) {
+        let mut book = self.book();
+        book.lost += windows;
+        book.refused += 1;
+    }
+
+    /// Patches given up, and patches whose stains could not be told.
+    pub(super) fn colour_failures(&self) -> (usize, usize) {
+        let book = self.book();
+        (usize::try_from(book.refused).unwrap_or(usize::MAX), book.unnormalized.len())
+    }
+
+    /// Windows that nothing more is to be done about: scored or given up.
+    pub(super) fn settled(&self) -> usize {
+        self.scored() + self.book().lost
+    }
+
     /// Notes time spent reading.
     pub(super) fn note_read(&self, read: Duration) {
         self.book().read += read;
@@ -181,9 +215,19 @@ impl<'p> Ledger<'p> {
     /// Writes the scores of the whole group and drops the part.
     pub(super) fn finish(&self) -> Result<(), FormatError> {
         let book = self.book();
-        debug_assert!(book.done.iter().all(|&done| done));
-        let (meta, scores) = (self.figures(&book), book.scores.view());
-        scores::write_scores(&self.places.whole, &meta, &self.rows, &self.cols, scores)?;
+        let mut meta = self.figures(&book);
+        let done: Vec<usize> = (0..self.rows.len()).filter(|&window| book.done[window]).collect();
+        debug_assert_eq!(done.len() + book.lost, self.rows.len());
+        let whole = &self.places.whole;
+        if book.lost == 0 {
+            scores::write_scores(whole, &meta, &self.rows, &self.cols, book.scores.view())?;
+        } else {
+            meta.windows = done.len() as u64;
+            let scores = book.scores.select(Axis(0), &done);
+            let rows: Vec<i32> = done.iter().map(|&window| self.rows[window]).collect();
+            let cols: Vec<i32> = done.iter().map(|&window| self.cols[window]).collect();
+            scores::write_scores(whole, &meta, &rows, &cols, scores.view())?;
+        }
         remove_part(&self.places.part);
         Ok(())
     }
@@ -197,6 +241,9 @@ impl<'p> Ledger<'p> {
         meta.read_s += book.read.as_secs_f64();
         meta.infer_s += book.infer.as_secs_f64();
         meta.peak_rss_bytes = meta.peak_rss_bytes.max(process::peak_rss_bytes());
+        meta.failed_patches += book.refused;
+        meta.unnormalized.clone_from(&book.unnormalized);
+        meta.unnormalized_patches = book.unnormalized.len() as u64;
         meta.spans_unix_s.push([self.began_unix_s, self.began_unix_s + wall_s]);
         meta
     }
@@ -229,6 +276,7 @@ fn resume(
         let place = windows.get(&(row, col));
         places.push(*place.ok_or(format!("point row {row}, col {col} is not of this group"))?);
     }
+    book.unnormalized.clone_from(&part.meta.unnormalized);
     for (&place, score) in places.iter().zip(score.outer_iter()) {
         book.done[place] = true;
         book.scores.row_mut(place).assign(&score);

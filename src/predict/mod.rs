@@ -1,6 +1,7 @@
 //! One group of patches in, one file of scores out.
 
 mod batch;
+mod colour;
 mod group;
 mod ledger;
 mod prepare;
@@ -80,6 +81,12 @@ pub enum PredictError {
         found: String,
         /// The run's.
         expected: String,
+    },
+    /// Patches of a slide whose colours were never measured.
+    #[error("{}: holds no colour estimate of its slide (made by the HPC_DPAI code or an older slidegrid), and [normalize] needs one; split the slide again, or in another run set scope = \"patch\" and on_failure = \"raw\" or \"fail\"", path.display())]
+    NoColours {
+        /// The patch file.
+        path: PathBuf,
     },
     /// The patches do not fit the model.
     #[error("{}: the patches were cut for a window of {found} px, the model looks at {expected} px; split again in another run directory", path.display())]

@@ -91,6 +91,8 @@ pub struct SlideRecord {
     pub split_threads: Option<usize>,
     /// When the split began, Unix time.
     pub started_unix_s: Option<f64>,
+    /// What became of its colour profile, when `[normalize] icc` asked for it.
+    pub icc: String,
 }
 
 /// The table of slides cannot be made or read.

@@ -1,10 +1,12 @@
 //! Reads a scores file.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use ndarray::{Array2, Ix1, Ix2};
+use hdf5::types::VarLenUnicode;
+use ndarray::{Array1, Array2, Ix1, Ix2};
 
-use super::schema::{COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL};
+use super::schema::{COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED};
 use super::writer::check_scores;
 use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, read_all};
 
@@ -61,9 +63,35 @@ pub fn read_part_meta(path: &Path) -> Result<(ScoresMeta, u64), FormatError> {
     Ok((meta, attributes.u64(TOTAL)?))
 }
 
+/// Which patches' stains could not be told, and why.
+fn read_unnormalized(
+    path: &Path,
+    file: &hdf5::File,
+    meta: &ScoresMeta,
+) -> Result<BTreeMap<u32, String>, FormatError> {
+    if meta.unnormalized_patches == 0 {
+        return Ok(BTreeMap::new());
+    }
+    let count = usize::try_from(meta.unnormalized_patches).ok();
+    let lines = check_dataset::<VarLenUnicode>(path, file, UNNORMALIZED, &[count])?;
+    let lines: Array1<VarLenUnicode> = read_all::<VarLenUnicode, Ix1>(path, &lines)?;
+    let parsed = |line: &VarLenUnicode| {
+        let line = String::from_utf8_lossy(line.as_bytes()).into_owned();
+        let parts = line.strip_prefix("patch ").and_then(|rest| rest.split_once(": "));
+        parts.and_then(|(patch, reason)| Some((patch.parse().ok()?, reason.to_owned()))).ok_or_else(
+            || {
+                let problem = format!("/{UNNORMALIZED} has {line:?}, expected \"patch N: reason\"");
+                FormatError::content(path, problem)
+            },
+        )
+    };
+    lines.iter().map(parsed).collect()
+}
+
 fn read_points(path: &Path, format: &'static str) -> Result<Scores, FormatError> {
     let file = hdf5_file::open(path)?;
-    let meta = ScoresMeta::get(&Attributes::new(path, &file), format)?;
+    let mut meta = ScoresMeta::get(&Attributes::new(path, &file), format)?;
+    meta.unnormalized = read_unnormalized(path, &file, &meta)?;
     let row = check_dataset::<i32>(path, &file, ROW, &[None])?;
     let points = row.size();
     let col = check_dataset::<i32>(path, &file, COL, &[Some(points)])?;

@@ -5,6 +5,9 @@
 //! | `/row` | i32 `[M]` | lattice row |
 //! | `/col` | i32 `[M]` | lattice column |
 //! | `/score` | f32 [M, C] | the model's output, class order of the model |
+//! | `/unnormalized` | UTF-8 `[U]` | `patch 17: reason`, one per patch whose stains could not be told |
+
+use std::collections::BTreeMap;
 
 use crate::hdf5_file::{Attributes, FormatError, check_header, put_header};
 
@@ -19,6 +22,7 @@ pub const VERSION: i64 = 1;
 pub(crate) const ROW: &str = "row";
 pub(crate) const COL: &str = "col";
 pub(crate) const SCORE: &str = "score";
+pub(crate) const UNNORMALIZED: &str = "unnormalized";
 /// Attribute of a part: windows of the whole group.
 pub(crate) const TOTAL: &str = "windows_total";
 
@@ -65,6 +69,13 @@ pub struct ScoresMeta {
     pub host: String,
     /// Patches that could not be scored.
     pub failed_patches: u64,
+    /// What was done about colour; empty: nothing.
+    pub normalize: String,
+    /// Patches whose stains could not be told; their number is also there when
+    /// the attributes alone are read.
+    pub unnormalized_patches: u64,
+    /// Why, and what was done, by patch of the group (from 0).
+    pub unnormalized: BTreeMap<u32, String>,
     /// Of `windows`, those that earlier, interrupted tries had scored.
     pub resumed_windows: u64,
     /// Start and end of each try that scored something, Unix time; its first
@@ -142,6 +153,10 @@ impl ScoresMeta {
             attributes.put_f64("started_unix_s", *started)?;
             attributes.put_f64s("spans_unix_s", self.spans_unix_s.as_flattened())?;
         }
+        if !self.normalize.is_empty() {
+            attributes.put_str("normalize", &self.normalize)?;
+            attributes.put_u64("unnormalized_patches", self.unnormalized_patches)?;
+        }
         attributes.put_strs("classes", &self.classes)
     }
 
@@ -152,6 +167,8 @@ impl ScoresMeta {
     ) -> Result<Self, FormatError> {
         let writer = check_header(attributes, format, VERSION)?;
         let resumed = attributes.has("resumed_windows");
+        let normalized = attributes.has("normalize");
+        let unnormalized = if normalized { attributes.u64("unnormalized_patches")? } else { 0 };
         let spans = attributes.has("spans_unix_s");
         let spans = if spans { attributes.f64s("spans_unix_s")? } else { Vec::new() };
         let meta = Self {
@@ -174,6 +191,9 @@ impl ScoresMeta {
             threads: attributes.u32("threads", 0)?,
             host: attributes.str("host")?,
             failed_patches: attributes.u64("failed_patches")?,
+            normalize: if normalized { attributes.str("normalize")? } else { String::new() },
+            unnormalized_patches: unnormalized,
+            unnormalized: BTreeMap::new(),
             resumed_windows: if resumed { attributes.u64("resumed_windows")? } else { 0 },
             spans_unix_s: spans.as_chunks().0.to_vec(),
             writer,

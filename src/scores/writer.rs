@@ -1,10 +1,12 @@
 //! Writes a scores file at once: a group's scores are small.
 
 use std::path::Path;
+use std::str::FromStr;
 
-use ndarray::{ArrayView1, ArrayView2};
+use hdf5::types::VarLenUnicode;
+use ndarray::{Array1, ArrayView1, ArrayView2};
 
-use super::schema::{COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL};
+use super::schema::{COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED};
 use crate::hdf5_file::{FormatError, StagedHdf5, write_dataset};
 
 /// Writes the scores of one group.
@@ -56,6 +58,14 @@ fn stage(
     write_dataset(path, output.file(), ROW, ArrayView1::from(row))?;
     write_dataset(path, output.file(), COL, ArrayView1::from(col))?;
     write_dataset(path, output.file(), SCORE, score.as_standard_layout().view())?;
+    if !meta.normalize.is_empty() {
+        let line = |(patch, reason): (&u32, &String)| {
+            let line = format!("patch {patch}: {}", reason.replace('\0', "\u{fffd}"));
+            VarLenUnicode::from_str(&line).expect("NUL characters were replaced")
+        };
+        let lines: Array1<VarLenUnicode> = meta.unnormalized.iter().map(line).collect();
+        write_dataset(path, output.file(), UNNORMALIZED, lines.view())?;
+    }
     Ok(output)
 }
 

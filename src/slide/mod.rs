@@ -8,6 +8,7 @@
 //! a slide's resolution is.
 
 mod error;
+mod icc;
 pub mod memory;
 mod openslide;
 mod overview;
@@ -25,6 +26,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 pub use error::{RegionError, SlideError};
+pub use icc::{IccOutcome, through_icc};
 pub use openslide::{OpenSlideMissing, version as openslide_version};
 pub use overview::{Overview, overview};
 pub use plane_reader::PlaneReader;

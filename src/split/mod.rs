@@ -1,6 +1,7 @@
 //! Slide in, `patches/<slide>.h5` and `masks/<slide>.png` out.
 
 mod canvas;
+mod colour;
 mod error;
 mod store;
 mod superblock;
@@ -15,14 +16,15 @@ use crate::export::png;
 use crate::geometry::{BlockPlan, WorkingPlane};
 use crate::heatmap::{MaskPicture, PlaneThumbnail, render_mask};
 use crate::interrupt::Interrupt;
-use crate::patches::{PatchesFile, PatchesMeta};
+use crate::patches::{PatchesFile, PatchesMeta, SlideColours};
 use crate::process;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
-use crate::slide::{self, MppSource, PlaneReader};
+use crate::slide::{self, IccOutcome, MppSource, PlaneReader};
 use crate::staged::{self, StageError};
 use crate::tissue::{self, SlideMask, TissueMask, TissueMethod};
 
+use colour::Sampler;
 pub use error::SplitError;
 
 /// Longest side of the thumbnail kept with the patches.
@@ -174,8 +176,7 @@ fn split(
     progress: &Progress,
 ) -> Result<(), SplitError> {
     let path = outcome.path.clone();
-    let slide = slide::open(&path)?;
-    outcome.reader = slide.reader();
+    let slide = open(config, &path, outcome, progress)?;
     let plane = working_plane(config, slide.as_ref(), outcome)?;
     let tiling = config.tiling();
     if plane.width_px.min(plane.height_px) < tiling.window_px() {
@@ -197,18 +198,43 @@ fn split(
     let plan = BlockPlan::new(tiling, mask.mask.clone());
     let overview = slide::overview(slide.as_ref(), THUMBNAIL_PX).map_err(unreadable)?;
     write_mask_picture(run, config, outcome, &overview.rgb, &mask, (&plane, &plan))?;
+    let method = config.config.normalize.method.method();
+    let sampler = method.map(|method| Sampler::new(method, &plan, &plane));
     let job = store::Job { run, config, outcome, plane: &plane, reader: &reader, plan: &plan };
-    let stored = store::store(&job, &mask, &overview.rgb, workers, progress)?;
+    let mut stored = store::store(&job, &mask, &overview.rgb, sampler, workers, progress)?;
     outcome.patches = Some(plan.patches().len());
     outcome.groups = Some(stored.groups);
     outcome.failed_patches = Some(stored.failures.len());
+    if !config.config.normalize.needs_slide_estimate() {
+        // Nobody misses it.
+        stored.colours = stored.colours.filter(|colours| colours.estimate.is_ok());
+    }
     let method = config.config.tissue.method;
     let unseen: Vec<String> =
         thumbnail.failed.iter().map(|failed| failed.error.to_string()).collect();
-    (outcome.status, outcome.reason) =
-        verdict(&outcome.name, method, &mask, &stored.failures, &unseen);
+    (outcome.status, outcome.reason) = verdict(&outcome.name, method, &mask, &stored, &unseen);
 
     Ok(())
+}
+
+/// Opens the slide, through its colour profile when that is asked for.
+fn open(
+    config: &RunConfig,
+    path: &Path,
+    outcome: &mut SlideRecord,
+    progress: &Progress,
+) -> Result<Box<dyn slide::Slide>, SplitError> {
+    let mut slide = slide::open(path)?;
+    if config.config.normalize.icc {
+        let (corrected, icc) = slide::through_icc(slide);
+        slide = corrected;
+        outcome.icc = icc.to_string();
+        if !matches!(icc, IccOutcome::Applied { .. }) {
+            progress.warn(&format!("warning: {}: colour profile {icc}", path.display()));
+        }
+    }
+    outcome.reader = slide.reader();
+    Ok(slide)
 }
 
 /// The plane to work in, with the resolution found noted in `outcome`.
@@ -319,7 +345,7 @@ fn verdict(
     name: &str,
     method: TissueMethod,
     mask: &TissueMask,
-    failures: &[String],
+    stored: &store::Stored,
     unseen: &[String],
 ) -> (SlideStatus, String) {
     if mask.tissue_tiles == 0 {
@@ -333,8 +359,14 @@ fn verdict(
         return (SlideStatus::NoTissue, reason);
     }
     let mut problems = Vec::new();
-    if let Some(first) = failures.first() {
-        problems.push(format!("{} patches could not be decoded, first: {first}", failures.len()));
+    if let Some(first) = stored.failures.first() {
+        let count = stored.failures.len();
+        problems.push(format!("{count} patches could not be decoded, first: {first}"));
+    }
+    if let Some(SlideColours { method, estimate: Err(reason) }) = &stored.colours {
+        problems.push(format!(
+            "its colours cannot be told by {method}: {reason}; [normalize] on_failure says what becomes of its patches"
+        ));
     }
     if let Some(first) = unseen.first() {
         problems.push(format!(

@@ -4,18 +4,20 @@
 //! of patches on their way to the writer, and the reader's own buffers;
 //! independent of the slide's size.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use ndarray::Array3;
 
 use super::canvas::Canvas;
+use super::colour::Sampler;
 use super::superblock::{Area, cells, superblocks};
 use super::{SplitError, Workers};
 use crate::config::{CompressionKey, RunConfig};
 use crate::geometry::{BlockPlan, PatchCoord, WorkingPlane};
 use crate::hdf5_file::FormatError;
-use crate::patches::{Compression, PatchCompressor, PatchesMeta, PatchesWriter};
+use crate::patches::{Compression, PatchCompressor, PatchesMeta, PatchesWriter, SlideColours};
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord};
 use crate::slide::{PlaneReader, RegionError};
@@ -54,6 +56,8 @@ pub(super) struct Stored {
     pub(super) groups: usize,
     /// One line a patch that could not be decoded.
     pub(super) failures: Vec<String>,
+    /// What was measured of its colours, when that was asked for.
+    pub(super) colours: Option<SlideColours>,
 }
 
 /// A patch on its way to the file.
@@ -67,6 +71,7 @@ pub(super) fn store(
     job: &Job<'_>,
     mask: &TissueMask,
     overview: &Array3<u8>,
+    sampler: Option<Sampler<'_>>,
     workers: &Workers<'_>,
     progress: &Progress,
 ) -> Result<Stored, SplitError> {
@@ -82,16 +87,21 @@ pub(super) fn store(
     let pool = Pool::default();
     let what = format!("split {}", job.outcome.name);
     let task = progress.start(&what, "patches", job.plan.patches().len());
-    let (writer, failures) = std::thread::scope(|scope| {
+    let (mut writer, failures) = std::thread::scope(|scope| {
         let writing = scope.spawn(|| write_all(writer, receiver, &pool, &task));
-        read_all(job, compression, workers, &pool, &sender);
+        read_all(job, compression, sampler.as_ref(), workers, &pool, &sender);
         drop(sender);
         writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;
     // Dropped unfinished, the writer leaves nothing.
     workers.go_on()?;
+    // Without tissue there is nothing to measure, and nothing to score.
+    let colours = sampler.filter(|_| mask.tissue_tiles > 0).map(Sampler::colours);
+    if let Some(colours) = &colours {
+        writer.set_colours(colours)?;
+    }
     writer.finish()?;
-    Ok(Stored { groups: meta.groups, failures })
+    Ok(Stored { groups: meta.groups, failures, colours })
 }
 
 /// Reads every superblock and sends its patches; stops when the writer has, or
@@ -99,6 +109,7 @@ pub(super) fn store(
 fn read_all(
     job: &Job<'_>,
     compression: Compression,
+    sampler: Option<&Sampler<'_>>,
     workers: &Workers<'_>,
     pool: &Pool,
     sender: &Sender<Message>,
@@ -116,7 +127,7 @@ fn read_all(
                 .map(|_| {
                     scope.spawn(|| {
                         let compressor = compressor(compression);
-                        let mut cutter = Cutter { job, canvas: &canvas, pool, compressor };
+                        let mut cutter = Cutter { job, canvas: &canvas, sampler, pool, compressor };
                         let next = || next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                         while let Some(&index) = superblock.patches.get(next()) {
                             if sender.send(cutter.cut(index)).is_err() {
@@ -141,6 +152,7 @@ fn read_all(
 struct Cutter<'a> {
     job: &'a Job<'a>,
     canvas: &'a Canvas,
+    sampler: Option<&'a Sampler<'a>>,
     pool: &'a Pool,
     compressor: Option<PatchCompressor>,
 }
@@ -150,15 +162,24 @@ impl Cutter<'_> {
         let patch = &self.job.plan.patches()[index];
         let mut pixels = self.pool.take();
         match self.canvas.cut(&Area::of_patch(patch), &mut pixels) {
-            Ok(()) => match &mut self.compressor {
-                None => Message::Raw(index, pixels),
-                Some(compressor) => {
-                    let chunk = compressor.compress(&pixels);
-                    self.pool.give(pixels);
-                    Message::Compressed(index, chunk)
+            Ok(()) => {
+                if let Some(sampler) = self.sampler {
+                    sampler.take(patch, &pixels);
                 }
-            },
+                self.message(index, pixels)
+            }
             Err(error) => Message::Failed(index, self.told(patch, error)),
+        }
+    }
+
+    fn message(&mut self, index: usize, pixels: Vec<u8>) -> Message {
+        match &mut self.compressor {
+            None => Message::Raw(index, pixels),
+            Some(compressor) => {
+                let chunk = compressor.compress(&pixels);
+                self.pool.give(pixels);
+                Message::Compressed(index, chunk)
+            }
         }
     }
 
@@ -218,11 +239,15 @@ fn meta(job: &Job<'_>, mask: &TissueMask, per_group: usize) -> PatchesMeta {
     let config = &job.config;
     let thresholds =
         mask.thresholds.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+    let mut provenance = BTreeMap::from([("reader".to_owned(), job.outcome.reader.clone())]);
+    if !job.outcome.icc.is_empty() {
+        provenance.insert("icc".to_owned(), job.outcome.icc.clone());
+    }
     PatchesMeta {
         tissue_method: config.config.tissue.method.to_string(),
         thresholds,
         config_sha256: config.patches_sha256(),
-        provenance: [("reader".to_owned(), job.outcome.reader.clone())].into(),
+        provenance,
         ..PatchesMeta::planned(&job.outcome.name, job.plane, job.plan, per_group)
     }
 }

@@ -123,7 +123,7 @@ pub fn stitch_slide(
     let stride_px = config.config.predict.stride;
     let (rows, cols) = Lattice::new(meta.width_px, meta.height_px, stride_px).shape();
     let mut heatmap = Heatmap::new(rows, cols, stride_px);
-    let (mut provenance, mut windows) = (None, 0);
+    let (mut provenance, mut windows, mut unnormalized) = (None, 0, 0);
     for &group in &present {
         let scores = read_group(run, config, &meta, group)?;
         let column = scores.score.column(classes.positive).to_vec();
@@ -131,9 +131,10 @@ pub fn stitch_slide(
             .scatter(&scores.row, &scores.col, &column)
             .map_err(|source| StitchError::Assemble { path: run.scores(slide, group), source })?;
         windows += scores.meta.windows;
+        unnormalized += scores.meta.unnormalized_patches;
         provenance.get_or_insert(scores.meta);
     }
-    let file = file_meta(config, &meta, &classes, provenance, &missing, windows);
+    let file = file_meta(config, &meta, &classes, provenance, &missing, (windows, unnormalized));
     let mut files = write_pictures(run, config, &meta, &patches, &heatmap, &file)?;
     let h5 = run.heatmap(slide, "h5");
     let mut writer = HeatmapWriter::create(&h5, &file, heatmap.score.view())?;
@@ -275,10 +276,9 @@ fn file_meta(
     classes: &Classes,
     provenance: Option<ScoresMeta>,
     missing: &[usize],
-    windows: u64,
+    (windows, unnormalized_patches): (u64, u64),
 ) -> HeatmapMeta {
-    let (engine, precision) =
-        provenance.map_or_else(Default::default, |meta| (meta.engine, meta.precision));
+    let ScoresMeta { engine, precision, normalize, .. } = provenance.unwrap_or_default();
     HeatmapMeta {
         slide: patches.slide.clone(),
         stride_px: config.config.predict.stride,
@@ -299,6 +299,8 @@ fn file_meta(
         model_sha256: config.resolved.model_sha256.clone(),
         config_sha256: config.scores_sha256(),
         windows,
+        normalize,
+        unnormalized_patches,
         writer: String::new(),
     }
 }

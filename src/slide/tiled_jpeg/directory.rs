@@ -53,6 +53,22 @@ pub(super) fn tiled_jpegs(file: &File) -> io::Result<Vec<TiledJpeg>> {
     Ok(found)
 }
 
+/// The ICC profile (tag 34675) of the first directory that has one.
+pub(in crate::slide) fn icc_profile(file: &File) -> io::Result<Option<Vec<u8>>> {
+    let (tiff, mut at) = Tiff::open(file)?;
+    for _ in 0..MOST_DIRECTORIES {
+        if at == 0 {
+            break;
+        }
+        let (entries, next) = tiff.entries(at)?;
+        if let Some((profile, 1)) = tiff.value(&entries, ICC_PROFILE)? {
+            return Ok(Some(profile).filter(|profile| !profile.is_empty()));
+        }
+        at = next;
+    }
+    Ok(None)
+}
+
 fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
@@ -221,6 +237,7 @@ const TILE_HEIGHT: u16 = 323;
 const TILE_OFFSETS: u16 = 324;
 const TILE_BYTES: u16 = 325;
 const JPEG_TABLES: u16 = 347;
+const ICC_PROFILE: u16 = 34675;
 
 #[cfg(test)]
 mod tests {
@@ -284,6 +301,20 @@ mod tests {
             };
             assert_eq!(found, [expected], "{big} {big_endian}");
         }
+    }
+
+    #[test]
+    fn a_profile_is_found_by_its_tag() {
+        // One directory of one entry: 5 bytes of type 7, stored behind it.
+        let mut bytes = b"II\x2a\x00\x08\x00\x00\x00\x01\x00".to_vec();
+        bytes.extend(ICC_PROFILE.to_le_bytes());
+        bytes.extend([7, 0, 5, 0, 0, 0, 26, 0, 0, 0, 0, 0, 0, 0]);
+        bytes.extend(b"icc!!");
+        let mut with = tempfile::tempfile().unwrap();
+        with.write_all(&bytes).unwrap();
+        assert_eq!(icc_profile(&with).unwrap().unwrap(), b"icc!!");
+        assert_eq!(icc_profile(&file(true, false, 0)).unwrap(), None);
+        assert!(icc_profile(&file(false, false, 1 << 20)).is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! missing, damaged or strange.
 
 mod cache;
-mod directory;
+pub(super) mod directory;
 mod judge;
 mod level;
 mod turbo;

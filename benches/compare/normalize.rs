@@ -1,0 +1,39 @@
+//! Megapixels per second of one core, method by method, for
+//! benches/compare/colour.py: normalises a picture again and again.
+//!
+//!     normalize TEMPLATE IMAGE METHOD SCOPE SECONDS
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use slidegrid::normalize::{Method, Transform};
+use slidegrid::template;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [template, image, method, scope, seconds] = args.as_slice() else {
+        return Err("expected TEMPLATE IMAGE METHOD SCOPE SECONDS".into());
+    };
+    let method: Method = method.parse()?;
+    let target = template::read(Path::new(template), method, false)?;
+    let picture = template::whole_picture(Path::new(image), false)?.rgb;
+    let known = method.estimate(&picture)?;
+    let limit = Duration::from_secs_f64(seconds.parse()?);
+    let transform = Transform::new(&known, &target)?;
+    let mut rgb = picture.clone();
+    let (started, mut busy, mut count) = (Instant::now(), Duration::ZERO, 0u32);
+    while started.elapsed() < limit {
+        rgb.copy_from_slice(&picture);
+        let now = Instant::now();
+        if scope == "slide" {
+            transform.apply(&mut rgb);
+        } else {
+            Transform::new(&method.estimate(&rgb)?, &target)?.apply(&mut rgb);
+        }
+        busy += now.elapsed();
+        count += 1;
+    }
+    let megapixels = (picture.len() / 3) as f64 / 1e6;
+    println!("{}", megapixels * f64::from(count) / busy.as_secs_f64());
+    Ok(())
+}

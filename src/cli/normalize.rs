@@ -1,0 +1,295 @@
+//! `slidegrid normalize`
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, value_parser};
+
+use super::{Exit, Failure, inputs, print};
+use crate::export::png;
+use crate::heatmap::{RgbPicture, Swatches, TilePair, render_preview};
+use crate::normalize::{Estimate, Method, Transform, normalize_patch};
+use crate::progress::{Progress, tell};
+use crate::slide::IccOutcome;
+use crate::template::{self, StainsFile, TemplateError, pool, sample_tiles, whole_picture};
+
+/// Fit, try and apply stain normalisation outside a run.
+///
+/// A run does it by itself: [normalize] in the configuration, docs/colour.md.
+#[derive(Debug, Args)]
+pub struct NormalizeArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Measure the colours of a cohort, to be a run's template.
+    #[command(after_help = "\
+Example:
+  slidegrid normalize fit --method macenko --out stains.toml slides/
+  then in the configuration:
+    [normalize]
+    method = \"macenko\"
+    template = \"stains.toml\"")]
+    Fit(FitArgs),
+    /// Give pictures the colours of a template, each by its own estimate.
+    #[command(after_help = "\
+Example:
+  slidegrid normalize apply --template template.png --method vahadane --out normalised a.png b.png")]
+    Apply(ApplyArgs),
+    /// Draw sample tiles of a slide before and after, with the stains.
+    #[command(after_help = "\
+Example:
+  slidegrid normalize preview --template template.png --method macenko --out preview.png slide.svs")]
+    Preview(PreviewArgs),
+}
+
+#[derive(Debug, Args)]
+struct Common {
+    /// reinhard, macenko or vahadane.
+    #[arg(long, value_name = "METHOD")]
+    method: Method,
+
+    /// Apply the colour profile that a file brings along first.
+    #[arg(long)]
+    icc: bool,
+}
+
+#[derive(Debug, Args)]
+struct FitArgs {
+    #[command(flatten)]
+    common: Common,
+
+    /// File to write, a .toml.
+    #[arg(long, value_name = "TOML")]
+    out: PathBuf,
+
+    /// Most tiles of tissue looked at of each slide.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u16).range(1..))]
+    tiles: u16,
+
+    /// Slides or pictures: files, folders, or .txt lists with a path a line.
+    #[arg(value_name = "SLIDE|IMAGE", required = true)]
+    slides: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct ApplyArgs {
+    #[command(flatten)]
+    common: Common,
+
+    /// The picture to look like, or a file that `fit` wrote.
+    #[arg(long, value_name = "IMAGE|TOML")]
+    template: PathBuf,
+
+    /// Folder to write IMAGE's name .png into; made if missing.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+
+    /// Pictures: files, folders, or .txt lists with a path a line.
+    #[arg(value_name = "IMAGE", required = true)]
+    images: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct PreviewArgs {
+    #[command(flatten)]
+    common: Common,
+
+    /// The picture to look like, or a file that `fit` wrote.
+    #[arg(long, value_name = "IMAGE|TOML")]
+    template: PathBuf,
+
+    /// Picture to write.
+    #[arg(long, value_name = "PNG", default_value = "preview.png")]
+    out: PathBuf,
+
+    /// Estimate each tile by itself, as scope = "patch" does.
+    #[arg(long)]
+    per_tile: bool,
+
+    /// Tiles shown.
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = value_parser!(u16).range(1..=99))]
+    tiles: u16,
+
+    /// The slide.
+    #[arg(value_name = "SLIDE")]
+    slide: PathBuf,
+}
+
+/// Side of the tiles looked at, level-0 px.
+const TILE_PX: u32 = 256;
+
+/// Tiles that the preview's estimate of a slide rests on.
+const ESTIMATE_TILES: usize = 100;
+
+pub(super) fn run(args: &NormalizeArgs) -> Result<Exit, Failure> {
+    match &args.what {
+        What::Fit(args) => fit(args),
+        What::Apply(args) => apply(args),
+        What::Preview(args) => preview(args),
+    }
+}
+
+/// Pixels of a slide's tissue, or of a whole picture.
+fn pixels_of(path: &Path, common: &Common, tiles: usize) -> Result<Vec<u8>, TemplateError> {
+    match whole_picture(path, common.icc) {
+        Ok(picture) => {
+            told(path, picture.icc.as_ref());
+            Ok(picture.rgb)
+        }
+        Err(TemplateError::TooLarge { .. }) => {
+            let (tiles, icc) = sample_tiles(path, common.icc, tiles, TILE_PX)?;
+            told(path, icc.as_ref());
+            Ok(tiles.into_iter().flat_map(|tile| tile.rgb).collect())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What was asked for and is not there is said.
+fn told(path: &Path, icc: Option<&IccOutcome>) {
+    if let Some(icc) = icc.filter(|icc| !matches!(icc, IccOutcome::Applied { .. })) {
+        tell(&format!("warning: {}: colour profile {icc}", path.display()));
+    }
+}
+
+fn fit(args: &FitArgs) -> Result<Exit, Failure> {
+    let method = args.common.method;
+    let slides = inputs::expand(&args.slides, &Progress::on_stderr(false))?;
+    let (mut sources, mut names, mut failed) = (Vec::new(), Vec::new(), 0);
+    for slide in &slides {
+        match pixels_of(slide, &args.common, args.tiles.into()) {
+            Ok(pixels) => {
+                sources.push(pixels);
+                names.push(slide.file_name().unwrap_or_default().to_string_lossy().into_owned());
+            }
+            Err(error) => {
+                failed += 1;
+                tell(&format!("error: {error}"));
+            }
+        }
+    }
+    let done = sources.len();
+    let Some(first) = slides.first().filter(|_| done > 0) else { return Ok(Exit::Input) };
+    let estimate = method.estimate(&pool(&sources)).map_err(|source| TemplateError::Estimate {
+        path: first.clone(),
+        method,
+        source,
+    })?;
+    StainsFile::new(estimate, names).write(&args.out)?;
+    tell(&format!("fit {}: {}", args.out.display(), line_of(&estimate)));
+    print(&args.out.display().to_string())?;
+    Ok(Exit::of(done, failed))
+}
+
+fn apply(args: &ApplyArgs) -> Result<Exit, Failure> {
+    let target = template::read(&args.template, args.common.method, args.common.icc)?;
+    let images = inputs::expand(&args.images, &Progress::on_stderr(false))?;
+    let (mut done, mut failed) = (0, 0);
+    for image in &images {
+        match apply_one(args, &target, image) {
+            Ok(written) => {
+                done += 1;
+                print(&written.display().to_string())?;
+            }
+            Err(failure) => {
+                failed += 1;
+                tell(&format!("error: {failure}"));
+            }
+        }
+    }
+    Ok(Exit::of(done, failed))
+}
+
+fn apply_one(args: &ApplyArgs, target: &Estimate, image: &Path) -> Result<PathBuf, Failure> {
+    let mut picture = whole_picture(image, args.common.icc)?;
+    told(image, picture.icc.as_ref());
+    normalize_patch(&mut picture.rgb, target).map_err(|source| TemplateError::Estimate {
+        path: image.to_owned(),
+        method: args.common.method,
+        source,
+    })?;
+    let name = image.file_stem().unwrap_or_default();
+    let written = args.out.join(name).with_added_extension("png");
+    if written.exists() {
+        return Err(Failure::new(
+            Exit::Input,
+            format!(
+                "{}: exists already, expected to make it; delete it or give another --out",
+                written.display()
+            ),
+        ));
+    }
+    let picture = RgbPicture {
+        width_px: picture.width_px as usize,
+        height_px: picture.height_px as usize,
+        pixels: picture.rgb,
+    };
+    png::write_png(&written, &picture).map_err(|error| Failure::new(Exit::Input, error))?;
+    Ok(written)
+}
+
+fn preview(args: &PreviewArgs) -> Result<Exit, Failure> {
+    let method = args.common.method;
+    let target = template::read(&args.template, method, args.common.icc)?;
+    let (tiles, icc) = sample_tiles(&args.slide, args.common.icc, ESTIMATE_TILES, TILE_PX)?;
+    told(&args.slide, icc.as_ref());
+    let all: Vec<u8> = tiles.iter().flat_map(|tile| tile.rgb.iter().copied()).collect();
+    let estimate = method.estimate(&all);
+    let by_slide = |rgb: &mut Vec<u8>| -> Result<(), String> {
+        let estimate = estimate.map_err(|error| error.to_string())?;
+        let transform = Transform::new(&estimate, &target).map_err(|error| error.to_string())?;
+        transform.apply(rgb);
+        Ok(())
+    };
+    let shown = usize::from(args.tiles).min(tiles.len());
+    let pairs: Vec<TilePair> = (0..shown)
+        .map(|at| tiles[at * tiles.len() / shown].rgb.clone())
+        .map(|before| {
+            let mut after = before.clone();
+            let changed = if args.per_tile {
+                normalize_patch(&mut after, &target).map_err(|error| error.to_string())
+            } else {
+                by_slide(&mut after)
+            };
+            TilePair { before, after: changed.map(|()| after) }
+        })
+        .collect();
+    let scope = if args.per_tile { "each tile by itself" } else { "by the slide's estimate" };
+    let name = args.slide.file_name().unwrap_or_default().to_string_lossy();
+    let title = [format!("{name}: {method}, {scope}; before | after")];
+    let found = estimate.map_or_else(
+        |error| Swatches { label: format!("slide: {error}"), colours: Vec::new() },
+        |estimate| swatches("slide", &estimate),
+    );
+    let picture =
+        render_preview(&title, &[found, swatches("template", &target)], &pairs, TILE_PX as usize);
+    png::write_png(&args.out, &picture).map_err(|error| Failure::new(Exit::Input, error))?;
+    print(&args.out.display().to_string())?;
+    let refused = pairs.iter().filter(|pair| pair.after.is_err()).count();
+    Ok(Exit::of(pairs.len() - refused, refused))
+}
+
+fn swatches(of: &str, estimate: &Estimate) -> Swatches {
+    let colours = estimate.stains().map_or(Vec::new(), |stains| stains.swatches().to_vec());
+    Swatches { label: format!("{of}: {}", line_of(estimate)), colours }
+}
+
+/// An estimate in a line.
+fn line_of(estimate: &Estimate) -> String {
+    let three = |v: [f64; 3]| format!("({:.3} {:.3} {:.3})", v[0], v[1], v[2]);
+    match (estimate, estimate.stains()) {
+        (Estimate::Reinhard(lab), _) => {
+            format!("L*a*b* mean {}, deviation {}", three(lab.mean), three(lab.std))
+        }
+        (_, Some(stains)) => format!(
+            "H {} to {:.2}, E {} to {:.2}",
+            three(stains.haematoxylin),
+            stains.strength[0],
+            three(stains.eosin),
+            stains.strength[1]
+        ),
+        (_, None) => String::new(),
+    }
+}

@@ -1,0 +1,96 @@
+//! What was measured of a slide's colours, as attributes `colour_<name>`.
+
+use crate::hdf5_file::{Attributes, FormatError};
+use crate::normalize::{Estimate, LabStatistics, Method, Stains};
+
+const METHOD: &str = "colour_method";
+const FAILURE: &str = "colour_failure";
+const LUMINOSITY: &str = "colour_luminosity";
+const HAEMATOXYLIN: &str = "colour_haematoxylin";
+const EOSIN: &str = "colour_eosin";
+const STRENGTH: &str = "colour_strength";
+const MEAN: &str = "colour_mean";
+const STD: &str = "colour_std";
+
+/// What was measured of a slide's colours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SlideColours {
+    /// How.
+    pub method: Method,
+    /// What was found, or why nothing was.
+    pub estimate: Result<Estimate, String>,
+}
+
+impl SlideColours {
+    pub(super) fn put(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
+        attributes.put_str(METHOD, self.method.name())?;
+        match &self.estimate {
+            Err(reason) => attributes.put_str(FAILURE, &reason.replace('\0', "\u{fffd}")),
+            Ok(Estimate::Reinhard(LabStatistics { mean, std })) => {
+                attributes.put_f64s(MEAN, mean)?;
+                attributes.put_f64s(STD, std)
+            }
+            Ok(Estimate::Macenko(stains)) => put_stains(stains, attributes),
+            Ok(Estimate::Vahadane { luminosity, stains }) => {
+                attributes.put_f64(LUMINOSITY, *luminosity)?;
+                put_stains(stains, attributes)
+            }
+        }
+    }
+
+    /// `None` in files made without `[normalize]`.
+    pub(super) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
+        if !attributes.has(METHOD) {
+            return Ok(None);
+        }
+        let wrong = |problem: String| FormatError::content(attributes.path(), problem);
+        let method: Method = attributes
+            .str(METHOD)?
+            .parse()
+            .map_err(|problem: String| wrong(format!("{METHOD} is {problem}")))?;
+        if attributes.has(FAILURE) {
+            return Ok(Some(Self { method, estimate: Err(attributes.str(FAILURE)?) }));
+        }
+        let estimate = match method {
+            Method::Reinhard => Estimate::Reinhard(LabStatistics {
+                mean: numbers(attributes, MEAN)?,
+                std: numbers(attributes, STD)?,
+            }),
+            Method::Macenko => Estimate::Macenko(get_stains(attributes)?),
+            Method::Vahadane => Estimate::Vahadane {
+                luminosity: attributes.f64(LUMINOSITY)?,
+                stains: get_stains(attributes)?,
+            },
+        };
+        if let Some(problem) = estimate.fault() {
+            return Err(wrong(format!("colours: {problem}")));
+        }
+        Ok(Some(Self { method, estimate: Ok(estimate) }))
+    }
+}
+
+fn put_stains(stains: &Stains, attributes: &Attributes<'_>) -> Result<(), FormatError> {
+    attributes.put_f64s(HAEMATOXYLIN, &stains.haematoxylin)?;
+    attributes.put_f64s(EOSIN, &stains.eosin)?;
+    attributes.put_f64s(STRENGTH, &stains.strength)
+}
+
+fn get_stains(attributes: &Attributes<'_>) -> Result<Stains, FormatError> {
+    Ok(Stains {
+        haematoxylin: numbers(attributes, HAEMATOXYLIN)?,
+        eosin: numbers(attributes, EOSIN)?,
+        strength: numbers(attributes, STRENGTH)?,
+    })
+}
+
+fn numbers<const N: usize>(
+    attributes: &Attributes<'_>,
+    name: &str,
+) -> Result<[f64; N], FormatError> {
+    let found = attributes.f64s(name)?;
+    let count = found.len();
+    found.try_into().map_err(|_| {
+        let problem = format!("{name} has {count} numbers, expected {N}");
+        FormatError::content(attributes.path(), problem)
+    })
+}

@@ -1,0 +1,145 @@
+//! Patches given the template's colours, once each, as they are read.
+
+use crate::config::{NormalizeKeys, OnFailure, RunConfig, Scope};
+use crate::normalize::{Estimate, Transform, normalize_patch};
+use crate::patches::PatchesFile;
+
+use super::PredictError;
+
+/// Gives patches of one slide the template's colours.
+pub(super) struct Normalizer {
+    target: Estimate,
+    scope: Scope,
+    on_failure: OnFailure,
+    /// By the slide's estimate, or why there is none.
+    slide: Result<Transform, String>,
+}
+
+/// Why a patch has not the template's colours by the way that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unnormalized {
+    /// What is wrong, and what was done.
+    pub(super) reason: String,
+    /// Whether the patch is scored all the same.
+    pub(super) scored: bool,
+}
+
+impl Normalizer {
+    /// `None` when the run leaves colours alone.
+    pub(super) fn of_run(
+        config: &RunConfig,
+        patches: &PatchesFile,
+    ) -> Result<Option<Self>, PredictError> {
+        let Some(target) = config.resolved.target else { return Ok(None) };
+        let keys = &config.config.normalize;
+        let slide = match patches.colours()? {
+            Some(colours) => colours.estimate.and_then(|estimate| {
+                Transform::new(&estimate, &target).map_err(|error| error.to_string())
+            }),
+            None if keys.needs_slide_estimate() => {
+                return Err(PredictError::NoColours { path: patches.path().to_owned() });
+            }
+            None => Err("the patch file has none".to_owned()),
+        };
+        let NormalizeKeys { scope, on_failure, .. } = *keys;
+        Ok(Some(Self { target, scope, on_failure, slide }))
+    }
+
+    /// Changes the pixels of a patch in place; `rgb`: `[row, col, rgb]`.
+    pub(super) fn apply(&self, rgb: &mut [u8]) -> Result<(), Unnormalized> {
+        let failed = |what: String, scored: bool| {
+            let done = if scored { "scored" } else { "not scored" };
+            Err(Unnormalized { reason: format!("{what}; {done}"), scored })
+        };
+        let raw = self.on_failure == OnFailure::Raw;
+        let reason = match (self.scope, &self.slide) {
+            (Scope::Slide, Ok(transform)) => {
+                transform.apply(rgb);
+                return Ok(());
+            }
+            (Scope::Slide, Err(reason)) => {
+                let what = if raw { ", in its own colours" } else { "" };
+                return failed(format!("no estimate of the slide: {reason}{what}"), raw);
+            }
+            (Scope::Patch, _) => match normalize_patch(rgb, &self.target) {
+                Ok(()) => return Ok(()),
+                Err(reason) => reason,
+            },
+        };
+        match (self.on_failure, &self.slide) {
+            (OnFailure::Raw, _) => failed(format!("{reason}, in its own colours"), true),
+            (OnFailure::Fail, _) => failed(reason.to_string(), false),
+            (OnFailure::SlideEstimate, Ok(transform)) => {
+                transform.apply(rgb);
+                failed(format!("{reason}, by the slide's estimate"), true)
+            }
+            (OnFailure::SlideEstimate, Err(slide)) => {
+                failed(format!("{reason}, and no estimate of the slide: {slide}"), false)
+            }
+        }
+    }
+}
+
+/// As written in score files; empty without normalisation.
+pub(super) fn described(keys: &NormalizeKeys) -> String {
+    let named = |method: crate::normalize::Method| {
+        format!("{method}, scope {}, on_failure {}", keys.scope.name(), keys.on_failure.name())
+    };
+    keys.method.method().map_or(String::new(), named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::normalize::Method;
+
+    /// Two stains in all proportions.
+    fn tissue() -> Vec<u8> {
+        let [h, e] = [[0.65f64, 0.70, 0.29], [0.07, 0.99, 0.11]];
+        let pixel = |at: usize| {
+            let (a, b) = ((at % 40) as f64 / 25.0, (at / 40 % 40) as f64 / 30.0);
+            std::array::from_fn::<u8, 3, _>(|c| (240.0 * (-(a * h[c] + b * e[c])).exp()) as u8)
+        };
+        (0..4000).flat_map(pixel).collect()
+    }
+
+    fn normalizer(scope: Scope, on_failure: OnFailure, slide: bool) -> Normalizer {
+        let target = Method::Macenko.estimate(&tissue()).unwrap();
+        let slide = if slide {
+            Ok(Transform::new(&target, &target).unwrap())
+        } else {
+            Err("too little tissue".to_owned())
+        };
+        Normalizer { target, scope, on_failure, slide }
+    }
+
+    #[test]
+    fn every_policy_does_what_it_says() {
+        use OnFailure::{Fail, Raw, SlideEstimate};
+        let glass = vec![244; 3 * 4000];
+        let rows = [
+            (Scope::Slide, Raw, true, None),
+            (Scope::Slide, Raw, false, Some(true)),
+            (Scope::Slide, Fail, false, Some(false)),
+            (Scope::Slide, SlideEstimate, false, Some(false)),
+            (Scope::Patch, Raw, true, Some(true)),
+            (Scope::Patch, Fail, true, Some(false)),
+            (Scope::Patch, SlideEstimate, true, Some(true)),
+            (Scope::Patch, SlideEstimate, false, Some(false)),
+        ];
+        for (scope, on_failure, slide, expected) in rows {
+            let mut rgb = glass.clone();
+            let found = normalizer(scope, on_failure, slide).apply(&mut rgb);
+            let case = format!("{scope:?} {on_failure:?} {slide}: {found:?}");
+            assert_eq!(found.as_ref().err().map(|failure| failure.scored), expected, "{case}");
+            let changed = rgb != glass;
+            let by_slide = slide && (scope == Scope::Slide || on_failure == SlideEstimate);
+            assert_eq!(changed, by_slide, "{case}");
+            if let Err(failure) = found {
+                assert!(failure.reason.contains("too little tissue"), "{case}");
+            }
+            let mut rgb = tissue();
+            assert_eq!(normalizer(Scope::Patch, on_failure, slide).apply(&mut rgb), Ok(()));
+        }
+    }
+}

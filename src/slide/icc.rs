@@ -1,0 +1,243 @@
+//! A slide's own colour profile, applied as its pixels are read.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use moxcms::{ColorProfile, Layout, ProfileText, TransformExecutor, TransformOptions};
+
+use super::{Level, RegionError, Resolution, Slide};
+
+/// What became of a slide's colour profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IccOutcome {
+    /// Pixels are converted from it to sRGB.
+    Applied {
+        /// Its own description.
+        profile: String,
+    },
+    /// There is none, or the reader cannot get at it.
+    Absent,
+    /// There is one that cannot be used.
+    Unusable {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl std::fmt::Display for IccOutcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Applied { profile } => write!(f, "applied: {profile}"),
+            Self::Absent => f.write_str("absent: the file has none, its colours are as stored"),
+            Self::Unusable { reason } => {
+                write!(f, "unusable: {reason}, its colours are as stored")
+            }
+        }
+    }
+}
+
+/// The slide in sRGB, by its own profile (relative colorimetric); the slide as
+/// it is where that cannot be, which the outcome says.
+pub fn through_icc(slide: Box<dyn Slide>) -> (Box<dyn Slide>, IccOutcome) {
+    let Some(bytes) = slide.icc_profile() else { return (slide, IccOutcome::Absent) };
+    match to_srgb(&bytes) {
+        Ok((transform, profile)) => {
+            let slide = Box::new(SrgbSlide { slide, transform });
+            (slide, IccOutcome::Applied { profile })
+        }
+        Err(reason) => (slide, IccOutcome::Unusable { reason }),
+    }
+}
+
+type Transform = Arc<dyn TransformExecutor<u8> + Send + Sync>;
+
+fn to_srgb(bytes: &[u8]) -> Result<(Transform, String), String> {
+    let profile = ColorProfile::new_from_slice(bytes).map_err(|error| error.to_string())?;
+    let options = TransformOptions {
+        rendering_intent: moxcms::RenderingIntent::RelativeColorimetric,
+        ..TransformOptions::default()
+    };
+    let transform = profile
+        .create_transform_8bit(Layout::Rgb, &ColorProfile::new_srgb(), Layout::Rgb, options)
+        .map_err(|error| error.to_string())?;
+    let name = match &profile.description {
+        Some(ProfileText::PlainString(name)) => name.clone(),
+        Some(ProfileText::Localizable(names)) => {
+            names.first().map_or(String::new(), |name| name.value.clone())
+        }
+        Some(ProfileText::Description(name)) => name.ascii_string.clone(),
+        None => String::new(),
+    };
+    let name = name.trim_matches(|c: char| c.is_control() || c.is_whitespace());
+    Ok((transform, if name.is_empty() { "a profile without a name".into() } else { name.into() }))
+}
+
+/// A slide whose pixels are converted to sRGB.
+struct SrgbSlide {
+    slide: Box<dyn Slide>,
+    transform: Transform,
+}
+
+/// Pixels converted at once.
+const CHUNK_PX: usize = 4096;
+
+impl SrgbSlide {
+    fn convert(&self, rgb: &mut [u8]) -> Result<(), String> {
+        let mut stored = [0; 3 * CHUNK_PX];
+        for pixels in rgb.chunks_mut(3 * CHUNK_PX) {
+            let stored = &mut stored[..pixels.len()];
+            stored.copy_from_slice(pixels);
+            self.transform.transform(stored, pixels).map_err(|error| error.to_string())?;
+            // White is what lies outside the slide, and stays it.
+            for (pixel, stored) in pixels.chunks_exact_mut(3).zip(stored.chunks_exact(3)) {
+                if stored == [255; 3] {
+                    pixel.fill(255);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Slide for SrgbSlide {
+    fn path(&self) -> &Path {
+        self.slide.path()
+    }
+
+    fn reader(&self) -> String {
+        format!("{}, in sRGB by its profile", self.slide.reader())
+    }
+
+    fn levels(&self) -> &[Level] {
+        self.slide.levels()
+    }
+
+    fn resolution(&self) -> &Resolution {
+        self.slide.resolution()
+    }
+
+    fn read_region(
+        &self,
+        level: usize,
+        x: i64,
+        y: i64,
+        width_px: u32,
+        height_px: u32,
+        out: &mut [u8],
+    ) -> Result<(), RegionError> {
+        self.slide.read_region(level, x, y, width_px, height_px, out)?;
+        self.convert(out).map_err(|reason| {
+            let downsample = self.slide.levels()[level].downsample;
+            #[expect(clippy::cast_possible_truncation, reason = "positions inside a slide")]
+            let level0 = |px: i64| (px as f64 * downsample) as i64;
+            RegionError::Unreadable {
+                path: self.path().to_owned(),
+                level,
+                level0_x: level0(x),
+                level0_y: level0(y),
+                width_px,
+                height_px,
+                reason,
+            }
+        })
+    }
+
+    fn icc_profile(&self) -> Option<Vec<u8>> {
+        self.slide.icc_profile()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A picture of one row with a profile of its own.
+    struct Plain {
+        rgb: Vec<u8>,
+        level: [Level; 1],
+        profile: Option<Vec<u8>>,
+        resolution: Resolution,
+    }
+
+    impl Plain {
+        fn new(rgb: &[u8], profile: Option<Vec<u8>>) -> Box<dyn Slide> {
+            let width_px = (rgb.len() / 3) as u32;
+            let level = [Level { width_px, height_px: 1, downsample: 1.0 }];
+            Box::new(Self { rgb: rgb.to_vec(), level, profile, resolution: Resolution::default() })
+        }
+    }
+
+    impl Slide for Plain {
+        fn path(&self) -> &Path {
+            Path::new("plain.png")
+        }
+
+        fn reader(&self) -> String {
+            "test".into()
+        }
+
+        fn levels(&self) -> &[Level] {
+            &self.level
+        }
+
+        fn resolution(&self) -> &Resolution {
+            &self.resolution
+        }
+
+        fn read_region(
+            &self,
+            _: usize,
+            _: i64,
+            _: i64,
+            _: u32,
+            _: u32,
+            out: &mut [u8],
+        ) -> Result<(), RegionError> {
+            out.copy_from_slice(&self.rgb);
+            Ok(())
+        }
+
+        fn icc_profile(&self) -> Option<Vec<u8>> {
+            self.profile.clone()
+        }
+    }
+
+    fn read(slide: &dyn Slide) -> Vec<u8> {
+        let mut out = vec![0; 3 * slide.levels()[0].width_px as usize];
+        slide.read_region(0, 0, 0, slide.levels()[0].width_px, 1, &mut out).unwrap();
+        out
+    }
+
+    const PIXELS: [u8; 12] = [255, 255, 255, 0, 0, 0, 180, 90, 140, 90, 60, 120];
+
+    #[test]
+    fn a_wider_profile_makes_colours_stronger_and_keeps_white() {
+        let profile = ColorProfile::new_adobe_rgb().encode().unwrap();
+        let (slide, outcome) = through_icc(Plain::new(&PIXELS, Some(profile)));
+        assert!(matches!(&outcome, IccOutcome::Applied { .. }), "{outcome}");
+        assert!(slide.reader().contains("profile"));
+        let out = read(slide.as_ref());
+        assert_eq!(out[..6], PIXELS[..6]);
+        // Adobe RGB (180, 90, 140) by the primaries and curves of the two standards.
+        for (found, expected) in out[6..9].iter().zip([205u8, 90, 143]) {
+            assert!(found.abs_diff(expected) <= 2, "{out:?}");
+        }
+    }
+
+    #[test]
+    fn srgb_changes_nothing() {
+        let profile = ColorProfile::new_srgb().encode().unwrap();
+        let (slide, _) = through_icc(Plain::new(&PIXELS, Some(profile)));
+        let out = read(slide.as_ref());
+        assert!(out.iter().zip(PIXELS).all(|(a, b)| a.abs_diff(b) <= 1), "{out:?}");
+    }
+
+    #[test]
+    fn without_a_usable_profile_pixels_stay_and_the_outcome_says_so() {
+        for (profile, said) in [(None, "absent"), (Some(vec![7; 300]), "unusable")] {
+            let (slide, outcome) = through_icc(Plain::new(&PIXELS, profile));
+            assert!(outcome.to_string().starts_with(said), "{outcome}");
+            assert_eq!(read(slide.as_ref()), PIXELS);
+        }
+    }
+}

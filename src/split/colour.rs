@@ -1,0 +1,74 @@
+//! The slide's colours, measured from pixels that pass by on their way to the
+//! patch file: nothing is read twice.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::geometry::{BlockPlan, PatchCoord, WorkingPlane};
+use crate::normalize::{Estimate, Method};
+use crate::patches::SlideColours;
+
+/// Pixels looked at, of a slide with tissue enough.
+const SAMPLE_PX: usize = 1_000_000;
+
+/// Fewest and most pixels of a tile: few tiles are looked at closely, and of a
+/// hundred thousand none is left out.
+const TILE_SAMPLE_PX: std::ops::RangeInclusive<usize> = 36..=12_544;
+
+/// Collects pixels of tissue tiles, on a fixed lattice in each: what is found
+/// depends on neither threads, blocks nor groups.
+pub(super) struct Sampler<'a> {
+    method: Method,
+    plan: &'a BlockPlan,
+    plane: &'a WorkingPlane,
+    step_px: usize,
+    /// By tile row and column.
+    tiles: Mutex<BTreeMap<(i64, i64), Vec<u8>>>,
+}
+
+impl<'a> Sampler<'a> {
+    pub(super) fn new(method: Method, plan: &'a BlockPlan, plane: &'a WorkingPlane) -> Self {
+        let tissue = plan.mask().iter().filter(|&&tile| tile != 0).count().max(1);
+        let tile_px = plan.tiling().tile_px() as usize;
+        let wanted = (SAMPLE_PX / tissue).clamp(*TILE_SAMPLE_PX.start(), *TILE_SAMPLE_PX.end());
+        // Odd, so that it does not fall in step with JPEG's blocks of 8.
+        let step_px = (tile_px * tile_px / wanted).isqrt().max(1) | 1;
+        Self { method, plan, plane, step_px, tiles: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Takes the pixels of a patch's tissue tiles; `rgb`: `[row, col, rgb]`.
+    pub(super) fn take(&self, patch: &PatchCoord, rgb: &[u8]) {
+        let tiling = self.plan.tiling();
+        let (tile_px, side_px) = (tiling.tile_px() as usize, tiling.patch_px() as usize);
+        let halo_px = (side_px - tiling.block_px() as usize) / 2;
+        for ((row, col), &tissue) in self.plan.tissue_of(patch).indexed_iter() {
+            if tissue == 0 {
+                continue;
+            }
+            let tile = (patch.tile_row + row as i64, patch.tile_col + col as i64);
+            // Beyond the slide's edge there is paper, not glass.
+            let inside = |tile: i64, limit_px: u32| {
+                let left = i64::from(limit_px) - tile * tile_px as i64;
+                usize::try_from(left).unwrap_or(0).min(tile_px)
+            };
+            let (rows, cols) =
+                (inside(tile.0, self.plane.height_px), inside(tile.1, self.plane.width_px));
+            let mut pixels = Vec::new();
+            for y in (self.step_px / 2..rows).step_by(self.step_px) {
+                for x in (self.step_px / 2..cols).step_by(self.step_px) {
+                    let at = (halo_px + row * tile_px + y) * side_px + halo_px + col * tile_px + x;
+                    pixels.extend_from_slice(&rgb[3 * at..3 * at + 3]);
+                }
+            }
+            self.tiles.lock().unwrap_or_else(PoisonError::into_inner).insert(tile, pixels);
+        }
+    }
+
+    /// What the method makes of them.
+    pub(super) fn colours(self) -> SlideColours {
+        let tiles = self.tiles.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let pixels = tiles.into_values().flatten().collect::<Vec<u8>>();
+        let estimate = self.method.estimate(&pixels).map(Estimate::rounded);
+        SlideColours { method: self.method, estimate: estimate.map_err(|e| e.to_string()) }
+    }
+}

@@ -1,0 +1,147 @@
+//! Pixels of tissue to fit stains to.
+
+use std::path::Path;
+
+use super::TemplateError;
+use crate::geometry::WorkingPlane;
+use crate::geometry::plane::TargetMpp;
+use crate::slide::{self, IccOutcome, PlaneReader, Slide};
+use crate::tissue::{TissueOptions, find_tissue};
+
+/// Larger pictures are slides: read whole, they would fill the memory.
+const LIMIT_PX: u64 = 1 << 25;
+
+/// Pixels that all sources together give to an estimate.
+const POOL_PX: usize = 4_000_000;
+
+/// A picture, decoded whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WholePicture {
+    /// Its width.
+    pub width_px: u32,
+    /// Its height.
+    pub height_px: u32,
+    /// `[row, col, rgb]`
+    pub rgb: Vec<u8>,
+    /// What became of its colour profile, when that was asked for.
+    pub icc: Option<IccOutcome>,
+}
+
+/// Reads a picture whole.
+///
+/// # Errors
+/// [`TemplateError`] when it does not open or is a whole slide.
+pub fn whole_picture(path: &Path, icc: bool) -> Result<WholePicture, TemplateError> {
+    let (slide, icc) = open(path, icc)?;
+    let level = slide.levels()[0];
+    let (width_px, height_px) = (level.width_px, level.height_px);
+    if u64::from(width_px) * u64::from(height_px) > LIMIT_PX {
+        let path = path.to_owned();
+        return Err(TemplateError::TooLarge { path, width_px, height_px, limit_px: LIMIT_PX });
+    }
+    let mut rgb = vec![0; 3 * width_px as usize * height_px as usize];
+    slide.read_region(0, 0, 0, width_px, height_px, &mut rgb)?;
+    Ok(WholePicture { width_px, height_px, rgb, icc })
+}
+
+fn open(path: &Path, icc: bool) -> Result<(Box<dyn Slide>, Option<IccOutcome>), TemplateError> {
+    let slide = slide::open(path)?;
+    if !icc {
+        return Ok((slide, None));
+    }
+    let (slide, outcome) = slide::through_icc(slide);
+    Ok((slide, Some(outcome)))
+}
+
+/// A tile of tissue at level 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SampleTile {
+    /// Its left edge.
+    pub x_px: u32,
+    /// Its top edge.
+    pub y_px: u32,
+    /// `[row, col, rgb]`, a square.
+    pub rgb: Vec<u8>,
+}
+
+/// Reads up to `count` tiles of tissue, evenly over the slide; tissue as
+/// `[tissue]` finds it by default, everything where the picture is small.
+///
+/// # Errors
+/// [`TemplateError`] when the slide does not open, has no tissue, or none of it
+/// can be decoded.
+pub fn sample_tiles(
+    path: &Path,
+    icc: bool,
+    count: usize,
+    tile_px: u32,
+) -> Result<(Vec<SampleTile>, Option<IccOutcome>), TemplateError> {
+    let (slide, outcome) = open(path, icc)?;
+    let level = slide.levels()[0];
+    let no_tissue = |problem: String| TemplateError::NoTissue { path: path.to_owned(), problem };
+    let plane = WorkingPlane::plan(level.width_px, level.height_px, None, TargetMpp::Level0)
+        .map_err(|error| no_tissue(error.to_string()))?;
+    let reader = PlaneReader::new(slide.as_ref(), plane);
+    let places = tissue_tiles(&reader, tile_px).map_err(no_tissue)?;
+    let chosen =
+        (0..count.min(places.len())).map(|i| places[i * places.len() / count.min(places.len())]);
+    let (mut tiles, mut failed) = (Vec::new(), None);
+    for (row, col) in chosen {
+        let (x_px, y_px) = (col * tile_px, row * tile_px);
+        let mut rgb = vec![0; 3 * tile_px as usize * tile_px as usize];
+        match reader.read(x_px.into(), y_px.into(), tile_px, tile_px, &mut rgb) {
+            Ok(()) => tiles.push(SampleTile { x_px, y_px, rgb }),
+            Err(error) => failed = Some(error),
+        }
+    }
+    match failed {
+        Some(error) if tiles.is_empty() => Err(error.into()),
+        _ => Ok((tiles, outcome)),
+    }
+}
+
+/// (row, column) of tiles with tissue.
+fn tissue_tiles(reader: &PlaneReader<'_>, tile_px: u32) -> Result<Vec<(u32, u32)>, String> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let thumbnail = slide::tile_thumbnail(reader, tile_px, threads).map_err(|e| e.to_string())?;
+    let (rows, cols, _) = thumbnail.rgb.dim();
+    // Otsu's thresholds say nothing of a handful of tiles.
+    let small = rows * cols < 64;
+    let mask = find_tissue(thumbnail.rgb.view(), &TissueOptions::default(), None)
+        .map_err(|error| error.to_string())?;
+    let index = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    let found: Vec<(u32, u32)> = mask
+        .mask
+        .indexed_iter()
+        .filter(|(_, tile)| small || **tile != 0)
+        .map(|((row, col), _)| (index(row), index(col)))
+        .collect();
+    if found.is_empty() {
+        return Err("every tile is below the thresholds for hue and saturation".into());
+    }
+    Ok(found)
+}
+
+/// Pixels of several sources, as many of each, together at most 4 million.
+pub fn pool(sources: &[Vec<u8>]) -> Vec<u8> {
+    let smallest = sources.iter().map(|rgb| rgb.len() / 3).min().unwrap_or(0);
+    let each = smallest.min(POOL_PX / sources.len().max(1));
+    let evenly = |rgb: &Vec<u8>| -> Vec<u8> {
+        let pixels = rgb.as_chunks::<3>().0;
+        (0..each).flat_map(|i| pixels[i * pixels.len() / each]).collect()
+    };
+    sources.iter().flat_map(evenly).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_counts_the_same() {
+        let pooled = pool(&[vec![1; 3 * 1000], vec![2; 3 * 10], vec![3; 3 * 77]]);
+        let count = |value: u8| pooled.iter().filter(|&&v| v == value).count();
+        assert_eq!([1, 2, 3].map(count), [30, 30, 30]);
+        assert_eq!(pool(&[]), Vec::<u8>::new());
+    }
+}
