@@ -1,11 +1,13 @@
 """Networks to measure with: random weights, fixed seed, two classes.
 
-    make_networks.py OUT_DIR
+    make_networks.py OUT_DIR [NAME ...]
 
 Needs torch, torchvision, onnx. Writes <name>.onnx and its card <name>.toml:
-small (about 50 million multiplications at 224 px), resnet18, googlenet.
+small (about 50 million multiplications at 224 px), resnet18, googlenet. Any other
+network of torchvision.models is made when it is named.
 """
 
+import functools
 import pathlib
 import sys
 
@@ -35,7 +37,7 @@ def small():
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 2))
 
 
-def main(out):
+def main(out, *names):
     out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
     makers = {
@@ -43,7 +45,8 @@ def main(out):
         "resnet18": lambda: torchvision.models.resnet18(num_classes=2),
         "googlenet": lambda: torchvision.models.googlenet(num_classes=2, aux_logits=False, init_weights=False),
     }
-    for name, make in makers.items():
+    for name in names or makers:
+        make = makers.get(name) or functools.partial(torchvision.models.get_model, name, num_classes=2)
         torch.manual_seed(1)
         network = make().train()
         with torch.no_grad():

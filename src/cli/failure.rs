@@ -8,7 +8,7 @@ use crate::import::ImportError;
 use crate::jobs::chain::ChainError;
 use crate::jobs::lookup::LookupError;
 use crate::jobs::status::StatusError;
-use crate::model::{EngineError, ModelError};
+use crate::model::{DenseError, EngineError, ModelError};
 use crate::predict::PredictError;
 use crate::run_dir::SlidesError;
 use crate::slide::synth::SynthError;
@@ -148,6 +148,7 @@ exit_of! {
     StitchError => Input,
     SynthError => Input,
     TemplateError => Input,
+    DenseError => Configuration,
     ModelError => Configuration,
     EngineError => Configuration,
 }

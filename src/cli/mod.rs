@@ -5,6 +5,7 @@
 //! stdout, everything else to stderr.
 
 mod cluster;
+mod densify;
 mod estimate;
 mod failure;
 mod import;
@@ -67,6 +68,8 @@ pub enum Command {
     Master(MasterArgs),
     /// Score the windows of a group with the network.
     Predict(PredictArgs),
+    /// Rewrite a network to score a whole patch in one run, and save it.
+    Densify(densify::DensifyArgs),
     /// Assemble the scores of a slide into its heatmap.
     Stitch(StitchArgs),
     /// Say what of a run is done, missing or failed, and why.
@@ -95,6 +98,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Split(args) => args.run(),
         Command::Master(args) => args.run(),
         Command::Predict(args) => args.run(),
+        Command::Densify(args) => args.run(),
         Command::Stitch(args) => args.run(),
         Command::Status(args) => status::run(args),
         Command::Normalize(args) => normalize::run(args),

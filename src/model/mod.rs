@@ -11,7 +11,10 @@
 mod activation;
 mod card;
 mod check;
+mod dense;
+mod dense_session;
 mod engine;
+mod frame;
 mod graph;
 mod load;
 mod onnxruntime;
@@ -22,6 +25,8 @@ mod wsinfer;
 
 pub use card::{Activation, CardError, Channels, Layout, ModelCard, Range};
 pub use check::{Mismatch, check_card};
+pub use dense::{DenseError, DenseNetwork, Side, densify};
+pub use dense_session::DenseSession;
 pub use engine::{Engine, EngineChoice, EngineError, Selected, Session, select};
 pub use graph::{Dim, Dtype, GraphError, GraphFacts, NodeFacts, TensorFacts};
 pub use load::{Model, ModelError};

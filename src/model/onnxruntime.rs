@@ -9,7 +9,10 @@ use ort::environment::Environment;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{DynValue, TensorRef};
 
-use super::engine::{Engine, EngineError, Frame, Session, lacks};
+use super::dense::{DenseNetwork, Side};
+use super::dense_session::{DenseFrame, DenseSession};
+use super::engine::{Engine, EngineError, Session};
+use super::frame::{Frame, lacks};
 use super::graph::Dtype;
 use super::load::Model;
 use super::ort_library::probe;
@@ -60,14 +63,19 @@ impl OrtEngine {
 
     /// One thread, the caller's: workers are slidegrid's, and onnxruntime's own
     /// pool fails to pin its threads under a scheduler's CPU binding.
-    fn session(&self, model: &Model) -> ort::Result<ort::session::Session> {
-        let mut builder = ort::session::Session::builder(&self.environment)?
+    fn builder(&self) -> ort::Result<ort::session::builder::SessionBuilder> {
+        let builder = ort::session::Session::builder(&self.environment)?
             .with_optimization_level(GraphOptimizationLevel::All)?
             .with_intra_threads(1)?
             .with_inter_threads(1)?
             .with_parallel_execution(false)?
             .with_intra_op_spinning(false)?
             .with_inter_op_spinning(false)?;
+        Ok(builder)
+    }
+
+    fn session(&self, model: &Model) -> ort::Result<ort::session::Session> {
+        let mut builder = self.builder()?;
         if model.graph.external_files.is_empty() {
             builder.commit_from_memory(&model.bytes)
         } else {
@@ -104,6 +112,21 @@ impl Engine for OrtEngine {
             halves: Vec::new(),
             raw: Vec::new(),
         }))
+    }
+
+    fn load_dense(
+        &self,
+        model: &Model,
+        network: &DenseNetwork,
+        side_px: u32,
+    ) -> Result<Box<dyn DenseSession>, EngineError> {
+        let bytes = network.to_onnx(Side::Fixed(side_px));
+        let session = self.builder().and_then(|mut builder| builder.commit_from_memory(&bytes));
+        let session = session.map_err(|error| refused(model, &error.to_string()))?;
+        let frame = DenseFrame::new("ort", model, network, side_px);
+        let image = vec![0.0; frame.shape.iter().product()];
+        let (input, output) = (network.input.clone(), network.output.clone());
+        Ok(Box::new(OrtDense { session, frame, input, output, image }))
     }
 }
 
@@ -207,4 +230,34 @@ fn floats<'v>(
     wide.resize(values.len(), 0.0);
     values.convert_to_f32_slice(wide);
     Ok((sizes(shape), wide))
+}
+
+/// A dense network, for images of one size.
+struct OrtDense {
+    session: ort::session::Session,
+    frame: DenseFrame,
+    input: String,
+    output: String,
+    image: Vec<f32>,
+}
+
+impl DenseSession for OrtDense {
+    fn run(
+        &mut self,
+        fill: &mut dyn FnMut(&mut [f32]),
+        places: &[(u32, u32)],
+        scores: &mut [f32],
+    ) -> Result<(), EngineError> {
+        let Self { session, frame, input, output, image } = self;
+        fill(image);
+        let failed = |error: ort::Error| frame.failed(error.to_string());
+        let tensor = TensorRef::from_array_view((frame.shape, image.as_slice())).map_err(failed)?;
+        let outputs = session.run(ort::inputs![input.as_str() => tensor]).map_err(failed)?;
+        let grid = outputs
+            .get(output.as_str())
+            .ok_or_else(|| frame.failed(format!("no output {output}")))?;
+        let mut wide = Vec::new();
+        let (shape, values) = floats(grid, &mut wide).map_err(failed)?;
+        frame.scores((&shape, values), places, scores)
+    }
 }

@@ -8,7 +8,10 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::knobs;
 use tract_onnx::tract_hir::internal::*;
 
-use super::engine::{Engine, EngineError, Frame, Session, lacks};
+use super::dense::{DenseNetwork, Side};
+use super::dense_session::{DenseFrame, DenseSession};
+use super::engine::{Engine, EngineError, Session};
+use super::frame::{Frame, lacks};
 use super::graph::NodeFacts;
 use super::load::Model;
 use super::widen::widen;
@@ -47,6 +50,16 @@ impl TractEngine {
 
     fn plan(&self, model: &Model, shape: [usize; 4]) -> Result<Plan, EngineError> {
         let key = (model.sha256.clone(), shape, model.output().name.clone());
+        self.kept(key, model, |onnx| optimised(onnx, model, shape))
+    }
+
+    /// The plan of that key, made where it is not there yet.
+    fn kept(
+        &self,
+        key: PlanKey,
+        model: &Model,
+        make: impl FnOnce(&tract_onnx::Onnx) -> TractResult<Plan>,
+    ) -> Result<Plan, EngineError> {
         // Held while optimising: other workers want the same plan and would
         // otherwise all make it.
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,11 +70,7 @@ impl TractEngine {
         if let Some(node) = model.graph.nodes.iter().find(|node| !knows(&onnx, node)) {
             return Err(lacks("tract", model, node));
         }
-        let plan = optimised(&onnx, model, shape).map_err(|error| EngineError::Load {
-            model: model.path.clone(),
-            engine: "tract",
-            detail: format!("{error:#}"),
-        })?;
+        let plan = make(&onnx).map_err(|error| load_error(model, &error))?;
         plans.insert(key, Arc::clone(&plan));
         Ok(plan)
     }
@@ -75,12 +84,22 @@ fn optimised(onnx: &tract_onnx::Onnx, model: &Model, shape: [usize; 4]) -> Tract
     let mut proto = onnx.proto_model_for_read(&mut model.bytes.as_slice())?;
     widen(&mut proto).map_err(|problem| format_err!("{problem}"))?;
     let folder = model.path.parent().and_then(|folder| folder.to_str());
-    let parsed = onnx.parse(&proto, folder)?;
+    runnable(onnx, &proto, folder, (model.output().name.as_str(), shape))
+}
+
+/// A plan for the graph's output of that name and one shape of input.
+fn runnable(
+    onnx: &tract_onnx::Onnx,
+    proto: &tract_onnx::pb::ModelProto,
+    folder: Option<&str>,
+    (output, shape): (&str, [usize; 4]),
+) -> TractResult<Plan> {
+    let parsed = onnx.parse(proto, folder)?;
     if !parsed.unresolved_inputs.is_empty() {
         bail!("nothing computes {}", parsed.unresolved_inputs.join(", "));
     }
-    let outlet = parsed.outlets_by_name.get(&model.output().name).copied();
-    let outlet = outlet.with_context(|| format!("no output {}", model.output().name))?;
+    let outlet = parsed.outlets_by_name.get(output).copied();
+    let outlet = outlet.with_context(|| format!("no output {output}"))?;
     parsed
         .model
         .with_output_outlets(&[outlet])?
@@ -106,11 +125,7 @@ impl Engine for TractEngine {
         let frame = Frame::new("tract", model, batch);
         let shape = model.input_shape(frame.batch);
         let plan = self.plan(model, shape)?;
-        let load_error = |error: TractError| EngineError::Load {
-            model: model.path.clone(),
-            engine: "tract",
-            detail: format!("{error:#}"),
-        };
+        let load_error = |error: TractError| load_error(model, &error);
         let fact = plan.model().output_fact(0).map_err(load_error)?;
         if let Some(found) = fact.shape.as_concrete()
             && super::activation::outputs_per_window(found, frame.batch).is_none()
@@ -120,6 +135,57 @@ impl Engine for TractEngine {
         let state = plan.spawn().map_err(load_error)?;
         let input = Arc::new(Tensor::zero::<f32>(&shape).map_err(load_error)?);
         Ok(Box::new(TractSession { frame, shape, state, input }))
+    }
+
+    fn load_dense(
+        &self,
+        model: &Model,
+        network: &DenseNetwork,
+        side_px: u32,
+    ) -> Result<Box<dyn DenseSession>, EngineError> {
+        let frame = DenseFrame::new("tract", model, network, side_px);
+        let key = (model.sha256.clone(), frame.shape, format!("dense {}", network.stride_px));
+        let plan = self.kept(key, model, |onnx| {
+            let bytes = network.to_onnx(Side::Fixed(side_px));
+            let proto = onnx.proto_model_for_read(&mut bytes.as_slice())?;
+            runnable(onnx, &proto, None, (network.output.as_str(), frame.shape))
+        })?;
+        let state = plan.spawn().map_err(|error| load_error(model, &error))?;
+        Ok(Box::new(TractDense { frame, state }))
+    }
+}
+
+fn load_error(model: &Model, error: &TractError) -> EngineError {
+    let detail = format!("{error:#}");
+    EngineError::Load { model: model.path.clone(), engine: "tract", detail }
+}
+
+/// A dense network, for images of one size.
+struct TractDense {
+    frame: DenseFrame,
+    state: TypedSimpleState,
+}
+
+impl TractDense {
+    fn infer(&mut self, fill: &mut dyn FnMut(&mut [f32])) -> TractResult<Tensor> {
+        let mut tensor = Tensor::zero::<f32>(&self.frame.shape)?;
+        fill(tensor.try_as_plain_ram_mut()?.as_slice_mut::<f32>()?);
+        let mut outputs = self.state.run(tvec![TValue::from_const(Arc::new(tensor))])?;
+        Ok(outputs.pop().context("no output")?.into_tensor())
+    }
+}
+
+impl DenseSession for TractDense {
+    fn run(
+        &mut self,
+        fill: &mut dyn FnMut(&mut [f32]),
+        places: &[(u32, u32)],
+        scores: &mut [f32],
+    ) -> Result<(), EngineError> {
+        let output = self.infer(fill).map_err(|error| self.frame.failed(format!("{error:#}")))?;
+        let plain = output.try_as_plain_ram().and_then(|plain| plain.as_slice::<f32>());
+        let raw = plain.map_err(|error| self.frame.failed(format!("{error:#}")))?;
+        self.frame.scores((output.shape(), raw), places, scores)
     }
 }
 

@@ -1,0 +1,181 @@
+//! Where the elements of a feature map lie, along one axis. Pure arithmetic.
+//!
+//! In the window's own run a map has `extent` elements, `jump_px` apart. In the
+//! dense run its elements are `step_px` apart, and element
+//! `(n * stride + i * jump_px) / step_px` is what element `i` is in the run of the
+//! window that starts at `n * stride`. So `step_px` divides both the stride and
+//! `jump_px`, and a layer that looked at neighbours looks `jump_px / step_px`
+//! elements far (a trous).
+
+/// One axis of a feature map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Axis {
+    /// Elements in the window's own run.
+    pub(super) extent: i64,
+    /// Distance between them there.
+    pub(super) jump_px: i64,
+    /// Distance between elements of the dense run; divides `jump_px`.
+    pub(super) step_px: i64,
+    /// First pixel that element 0 depends on, from the window's first; negative
+    /// where layers have padded.
+    pub(super) from_px: i64,
+    /// One past the last pixel that element 0 depends on.
+    pub(super) to_px: i64,
+}
+
+/// A layer that slides over its input, as the node says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slide {
+    pub(super) kernel: i64,
+    pub(super) dilation: i64,
+    pub(super) stride: i64,
+    /// Before and after.
+    pub(super) pads: [i64; 2],
+    /// Rounds the number of outputs up.
+    pub(super) ceil: bool,
+}
+
+/// The same layer in the dense run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DenseSlide {
+    pub(super) dilation: i64,
+    pub(super) stride: i64,
+    pub(super) pads: [i64; 2],
+    /// Elements to drop at the end of the output, so that all maps of one place
+    /// have one length.
+    pub(super) crop: i64,
+    /// The window's own run looks beyond its border, the dense run does not.
+    pub(super) padded: bool,
+}
+
+impl Axis {
+    /// The image itself.
+    pub(super) fn image(window_px: i64) -> Self {
+        Self { extent: window_px, jump_px: 1, step_px: 1, from_px: 0, to_px: 1 }
+    }
+
+    /// Elements between neighbours of the window's own run.
+    pub(super) fn dilation(&self) -> i64 {
+        self.jump_px / self.step_px
+    }
+
+    /// Elements of the dense run over `windows` windows.
+    pub(super) fn length(&self, windows: i64, stride_px: i64) -> i64 {
+        (windows - 1) * (stride_px / self.step_px) + (self.extent - 1) * self.dilation() + 1
+    }
+
+    /// One element a window.
+    pub(super) fn per_window(&self, stride_px: i64, from_px: i64, to_px: i64) -> Self {
+        Self { extent: 1, jump_px: stride_px, step_px: stride_px, from_px, to_px }
+    }
+
+    /// What a sliding layer makes of it; `None` where the layer has no output.
+    pub(super) fn slide(&self, slide: &Slide, stride_px: i64) -> Option<(Self, DenseSlide)> {
+        let Slide { kernel, dilation, stride, pads: [before, after], ceil } = *slide;
+        let span = dilation * (kernel - 1);
+        let room = self.extent + before + after - span - 1;
+        if room < 0 || stride < 1 {
+            return None;
+        }
+        let mut extent = room / stride + 1;
+        if ceil && room % stride != 0 && extent * stride < self.extent + before {
+            extent += 1;
+        }
+        // What the last output lacks, or leaves unused, behind the last input.
+        let overhang = (extent - 1) * stride + span - before - (self.extent - 1);
+        let apart = self.dilation();
+        let taken = if extent == 1 {
+            stride_px / self.step_px
+        } else {
+            greatest_common_divisor(stride, stride_px / self.step_px)
+        };
+        let (from_px, to_px) =
+            (self.from_px - before * self.jump_px, self.to_px + (span - before) * self.jump_px);
+        let axis = if extent == 1 {
+            self.per_window(stride_px, from_px, to_px)
+        } else {
+            let (jump_px, step_px) = (self.jump_px * stride, self.step_px * taken);
+            Self { extent, jump_px, step_px, from_px, to_px }
+        };
+        let dense = DenseSlide {
+            dilation: dilation * apart,
+            stride: taken,
+            pads: [before * apart, overhang.max(0) * apart],
+            crop: (-overhang).max(0) * apart / taken,
+            padded: before > 0 || overhang > 0,
+        };
+        Some((axis, dense))
+    }
+}
+
+fn greatest_common_divisor(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Layers applied to element indices: what the dense run has at the place
+        /// of a window's element depends on the pixels that element depends on.
+        #[test]
+        fn dense_elements_see_the_pixels_of_the_window_s(
+            layers in prop::collection::vec((1i64..4, 1i64..3, 1i64..4, any::<bool>()), 1..5),
+            stride_px in 1i64..20, n in 0i64..4,
+        ) {
+            let windows = n + 1;
+            let mut axis = Axis::image(97);
+            // First pixel of each element: of the window's own run, of the dense run.
+            let mut own: Vec<i64> = (0..97).collect();
+            let mut dense: Vec<i64> = (0..axis.length(windows, stride_px)).collect();
+            for (kernel, dilation, stride, ceil) in layers {
+                let slide = Slide { kernel, dilation, stride, pads: [0, 0], ceil };
+                let Some((next, rewritten)) = axis.slide(&slide, stride_px) else { break };
+                prop_assert_eq!(next.jump_px % next.step_px, 0);
+                prop_assert_eq!(stride_px % next.step_px, 0);
+                if rewritten.padded { break; }
+                own = own.iter().copied().step_by(stride as usize).take(next.extent as usize).collect();
+                let reach = rewritten.dilation * (kernel - 1);
+                let outputs = (dense.len() as i64 - reach - 1) / rewritten.stride + 1;
+                dense = dense.iter().copied().step_by(rewritten.stride as usize)
+                    .take((outputs - rewritten.crop) as usize).collect();
+                axis = next;
+                prop_assert_eq!(dense.len() as i64, axis.length(windows, stride_px));
+                prop_assert_eq!(own.len() as i64, axis.extent);
+                for (i, first) in own.iter().enumerate() {
+                    let place = (n * stride_px + i as i64 * axis.jump_px) / axis.step_px;
+                    prop_assert_eq!(dense[place as usize], n * stride_px + first);
+                }
+                prop_assert!(axis.from_px == 0);
+                if axis.extent == 1 { break; }
+            }
+        }
+    }
+
+    #[test]
+    fn padding_reaches_beyond_the_window() {
+        let slide = Slide { kernel: 3, dilation: 1, stride: 2, pads: [1, 1], ceil: false };
+        let (first, dense) = Axis::image(224).slide(&slide, 16).unwrap();
+        assert_eq!((first.extent, first.from_px, first.to_px), (112, -1, 2));
+        // The last window of an even side needs no padding after it.
+        assert_eq!((dense.pads, dense.padded, dense.crop), ([1, 0], true, 0));
+        let (second, _) = first.slide(&slide, 16).unwrap();
+        assert_eq!((second.extent, second.jump_px, second.from_px), (56, 4, -3));
+    }
+
+    #[test]
+    fn strides_beyond_the_heatmap_s_become_dilations() {
+        let halve = Slide { kernel: 1, dilation: 1, stride: 2, pads: [0, 0], ceil: false };
+        let mut axis = Axis::image(64);
+        let mut strides = Vec::new();
+        for _ in 0..4 {
+            let (next, dense) = axis.slide(&halve, 4).unwrap();
+            strides.push(dense.stride);
+            axis = next;
+        }
+        assert_eq!(strides, [2, 2, 1, 1]);
+        assert_eq!((axis.jump_px, axis.step_px, axis.dilation()), (16, 4, 4));
+    }
+}

@@ -1,0 +1,107 @@
+//! Nodes of several inputs: residual sums, products, concatenations, and the
+//! scaling of squeeze-and-excitation.
+
+use std::collections::BTreeSet;
+
+use super::builder::int;
+use super::map::{Map, Value};
+use super::node::Node;
+use super::rewriter::{Problem, Rewriter, Rewritten};
+
+impl<'a> Rewriter<'a> {
+    /// An operator that takes its inputs element by element.
+    pub(super) fn join(&mut self, node: Node<'a>) -> Rewritten {
+        let joined = self.joined(node)?;
+        let mut inputs = Vec::with_capacity(node.inputs().len());
+        for name in node.inputs() {
+            let value = self.values.get(name.as_str()).cloned();
+            inputs.push(match value {
+                Some(Value::Map(map)) => self.with_mean(map).name,
+                Some(Value::Constant(tensor)) => self.beside(&joined, &tensor)?,
+                Some(Value::Unknown) | None => return Err(Problem::Unknown),
+            });
+        }
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        let attributes = node.proto.attribute.clone();
+        let name = self.builder.node(node.operator(), &node.hint(), &inputs, attributes);
+        Ok(Value::Map(self.renamed(&joined, name)))
+    }
+
+    /// Where the maps among the inputs lie together.
+    fn joined(&mut self, node: Node<'a>) -> Result<Map, Problem> {
+        let mut joined: Option<Map> = None;
+        for (input, name) in node.inputs().iter().enumerate() {
+            if !matches!(self.values.get(name.as_str()), Some(Value::Map(_))) {
+                continue;
+            }
+            let map = self.ready(node, input)?;
+            joined = Some(match joined {
+                None => map,
+                Some(other) => together(&other, &map)?,
+            });
+        }
+        joined.ok_or(Problem::Unknown)
+    }
+
+    pub(super) fn concat(&mut self, node: Node<'a>) -> Rewritten {
+        let mut maps: Vec<Map> = Vec::with_capacity(node.inputs().len());
+        for input in 0..node.inputs().len() {
+            maps.push(self.ready(node, input)?);
+        }
+        let first = maps[0].clone();
+        let rank = first.shape().len() as i64;
+        let axis = node.int("axis", 1);
+        let axis = if axis < 0 { axis + rank } else { axis } as usize;
+        if let Some(map) = maps.iter().find(|map| map.channel_axis() != Some(axis)) {
+            let shape = map.shape();
+            return Err(Problem::node(format!(
+                "it joins along axis {axis} of {shape:?}, not along channels"
+            )));
+        }
+        let mut joined = first.clone();
+        for map in &maps[1..] {
+            let same = Map { channels: joined.channels, ..map.clone() };
+            joined = together(&joined, &same)?;
+        }
+        joined.channels = maps.iter().map(|map| map.channels).sum();
+        let inputs: Vec<&str> = maps.iter().map(|map| map.name.as_str()).collect();
+        let name = self.builder.node("Concat", &node.hint(), &inputs, vec![int("axis", 1)]);
+        Ok(Value::Map(self.renamed(&joined, name)))
+    }
+}
+
+/// Two maps element by element; one may be a number a window that scales the
+/// other, a whole map.
+fn together(a: &Map, b: &Map) -> Result<Map, Problem> {
+    let (large, small) = if a.extents().iter().product::<i64>() >= b.extents().iter().product() {
+        (a, b)
+    } else {
+        (b, a)
+    };
+    if large.extents() != small.extents() && !small.gate {
+        if small.extents() == [1, 1] && !small.pooled_by.is_empty() {
+            return Err(Problem::Gates(small.pooled_by.clone()));
+        }
+        return Err(mixed(a, b));
+    }
+    let same_channels =
+        large.channels == small.channels || large.channels == 1 || small.channels == 1;
+    if !large.aligned(small) || !same_channels || large.shape().len() != small.shape().len() {
+        return Err(mixed(a, b));
+    }
+    let pooled_by = if large.gate || large.extents() == [1, 1] {
+        large.pooled_by.union(&small.pooled_by).copied().collect()
+    } else {
+        BTreeSet::new()
+    };
+    Ok(Map {
+        axes: large.joined_axes(small),
+        channels: large.channels.max(small.channels),
+        pooled_by,
+        ..large.clone()
+    })
+}
+
+fn mixed(a: &Map, b: &Map) -> Problem {
+    Problem::node(format!("it joins {:?} with {:?}", a.shape(), b.shape()))
+}

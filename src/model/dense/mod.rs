@@ -1,0 +1,232 @@
+//! A classifier rewritten to score a whole patch in one run.
+//!
+//! The rewritten network maps `[1, 3, P, P]` (or `[1, P, P, 3]`) to a grid of
+//! outputs `[1, C, G, G]` at the heatmap's stride, `G = (P - window) / stride + 1`:
+//! output (r, c) is what the classifier says of the window that starts at pixel
+//! (c * stride, r * stride) of the patch.
+//!
+//! - Layers that slide keep sliding. Once strides have added up to the heatmap's
+//!   stride, further strides become dilations (a trous): every output is kept,
+//!   and the layers after it look further apart ([`axis`]).
+//! - A mean over the window's map becomes a sliding mean; a linear layer after it
+//!   goes before it where that is cheaper, which is the same by linearity.
+//! - A fully connected layer becomes a convolution as large as the window's map.
+//! - A squeeze-and-excitation scales a map by one number a window; here by the
+//!   mean around each place, which is not the same.
+//!
+//! Without padding and squeeze-and-excitation the outputs are the classifier's
+//! own, but for rounding. A layer that pads makes a window see zeros at its own
+//! border where the dense run sees the neighbourhood: [`DenseNetwork::inexact`]
+//! names these layers, and [`DenseNetwork::reach_px`] says how far beyond a window
+//! its output depends on pixels, and so on the patch's border.
+//!
+//! The idea is that of Giusti et al., "Fast image scanning with deep max-pooling
+//! convolutional neural networks" (ICIP 2013), with dilations in the place of
+//! fragments.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "sizes of tensors, which fit the address space"
+)]
+
+mod axis;
+mod builder;
+mod constants;
+mod conv;
+mod join;
+mod linear;
+mod map;
+mod mean;
+mod network;
+mod node;
+mod pointwise;
+mod pool;
+mod rewriter;
+mod shape;
+mod write;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use prost::Message;
+use thiserror::Error;
+use tract_onnx::pb;
+
+use super::card::Layout;
+use super::load::Model;
+use super::widen::widen;
+use axis::Axis;
+use builder::{Builder, ints};
+use map::{Form, Map, Order, Value};
+use node::Node;
+use rewriter::{Problem, Rewriter};
+
+pub use network::{DenseNetwork, Side};
+
+/// A network cannot be rewritten.
+#[derive(Debug, Error)]
+pub enum DenseError {
+    /// The file does not decode, or keeps its weights in a way not read here.
+    #[error("{}: {detail}", path.display())]
+    File {
+        /// The ONNX file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Nodes without a dense form.
+    #[error("{}: cannot be made dense; use method = \"window\", or export the network without:{}", path.display(), problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
+    Nodes {
+        /// The ONNX file.
+        path: PathBuf,
+        /// One line a node.
+        problems: Vec<String>,
+    },
+    /// The output is not one row of scores a window.
+    #[error("{}: cannot be made dense: output `{output}` is {shape:?} for one window, expected one number a class", path.display())]
+    Output {
+        /// The ONNX file.
+        path: PathBuf,
+        /// The output.
+        output: String,
+        /// Its shape.
+        shape: Vec<i64>,
+    },
+}
+
+/// Rewrites `model` for a heatmap of `stride_px`.
+///
+/// # Errors
+/// [`DenseError`] naming every node that has no dense form.
+pub fn densify(model: &Model, stride_px: u32) -> Result<DenseNetwork, DenseError> {
+    let file = |detail: String| DenseError::File { path: model.path.clone(), detail };
+    let mut old = pb::ModelProto::decode(model.bytes.as_slice())
+        .map_err(|error| file(format!("not an ONNX file: {error}")))?;
+    write::inline_weights(&mut old, &model.path).map_err(file)?;
+    widen(&mut old).map_err(file)?;
+    let stride = i64::from(stride_px.max(1));
+    let mut gates = BTreeSet::new();
+    loop {
+        match Run::new(model, &old, stride, &gates).rewrite() {
+            Ok(network) => return Ok(network),
+            Err(Stopped::Dense(error)) => return Err(error),
+            // Each round knows more poolings, of which there are finitely many.
+            Err(Stopped::Gates(more)) => gates.extend(more),
+        }
+    }
+}
+
+enum Stopped {
+    Dense(DenseError),
+    Gates(BTreeSet<usize>),
+}
+
+/// One walk over the graph.
+struct Run<'a> {
+    model: &'a Model,
+    old: &'a pb::ModelProto,
+    graph: &'a pb::GraphProto,
+    rewriter: Rewriter<'a>,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        model: &'a Model,
+        old: &'a pb::ModelProto,
+        stride_px: i64,
+        gates: &'a BTreeSet<usize>,
+    ) -> Self {
+        let graph = old.graph.as_ref().expect("a loaded model has a graph");
+        let weights = graph.initializer.iter();
+        let names = weights.clone().map(|tensor| tensor.name.as_str());
+        let input = model.input().name.as_str();
+        let mut values: HashMap<&str, Value> = weights
+            .map(|tensor| (tensor.name.as_str(), Value::Constant(Rc::new(tensor.clone()))))
+            .collect();
+        let mut builder = Builder::with_names(names.chain([input]));
+        let axes = [Axis::image(i64::from(model.card.window_px)); 2];
+        let (form, name) = match model.card.layout {
+            Layout::Nchw => (Form::Spatial(Order::ChannelsFirst), input.to_owned()),
+            Layout::Nhwc => {
+                let turn = vec![ints("perm", &[0, 3, 1, 2])];
+                let turned = builder.node("Transpose", "channels_first", &[input], turn);
+                (Form::Spatial(Order::ChannelsLast), turned)
+            }
+        };
+        builder.sized(&name, 3, axes);
+        let (pending, gate, pooled_by) = (false, false, BTreeSet::new());
+        let image = Map { name, channels: 3, axes, form, pending, gate, pooled_by };
+        values.insert(input, Value::Map(image));
+        let rewriter = Rewriter {
+            builder,
+            values,
+            means: HashMap::new(),
+            stride_px,
+            opset: model.graph.opset,
+            gates,
+            inexact: Vec::new(),
+        };
+        Self { model, old, graph, rewriter }
+    }
+
+    fn rewrite(mut self) -> Result<DenseNetwork, Stopped> {
+        let path = self.model.path.clone();
+        let output = self.model.output().name.clone();
+        let needed = self.needed(&output);
+        let mut problems = Vec::new();
+        for (index, proto) in self.graph.node.iter().enumerate() {
+            if !needed.contains(&index) {
+                continue;
+            }
+            let node = Node { proto, index };
+            let foreign = !matches!(proto.domain.as_str(), "" | "ai.onnx");
+            let value = if foreign {
+                Err(Problem::node(format!("its operator is of {}", proto.domain)))
+            } else {
+                self.rewriter.rewrite(node)
+            };
+            let value = match value {
+                Ok(value) => value,
+                Err(Problem::Gates(gates)) => return Err(Stopped::Gates(gates)),
+                Err(Problem::Unknown) => Value::Unknown,
+                Err(Problem::Node(what)) => {
+                    problems.push(format!("{} `{}`: {what}", node.operator(), node.name()));
+                    Value::Unknown
+                }
+            };
+            if let Some(output) = proto.output.first() {
+                self.rewriter.values.insert(output.as_str(), value);
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Stopped::Dense(DenseError::Nodes { path, problems }));
+        }
+        match self.rewriter.values.get(output.as_str()).cloned() {
+            Some(Value::Map(map)) if map.extents() == [1, 1] && !map.gate => {
+                let map = self.rewriter.with_mean(map);
+                Ok(write::finish(self.model, self.old, self.rewriter, &map))
+            }
+            other => {
+                let shape = match other {
+                    Some(Value::Map(map)) => map.shape(),
+                    _ => Vec::new(),
+                };
+                Err(Stopped::Dense(DenseError::Output { path, output, shape }))
+            }
+        }
+    }
+
+    /// Nodes that the output depends on.
+    fn needed(&self, output: &str) -> HashSet<usize> {
+        let mut names = HashSet::from([output]);
+        let mut needed = HashSet::new();
+        for (index, node) in self.graph.node.iter().enumerate().rev() {
+            if node.output.iter().any(|name| names.contains(name.as_str())) {
+                needed.insert(index);
+                names.extend(node.input.iter().map(String::as_str));
+            }
+        }
+        needed
+    }
+}

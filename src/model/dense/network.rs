@@ -1,0 +1,155 @@
+//! A rewritten network: how large its maps are, and its ONNX file.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use prost::Message;
+use tract_onnx::pb;
+
+use super::axis::Axis;
+use super::builder::Builder;
+use super::write;
+use crate::model::card::Layout;
+
+/// A network that scores a patch at once.
+#[derive(Debug, Clone)]
+pub struct DenseNetwork {
+    pub(super) proto: pb::ModelProto,
+    /// The ONNX file it was made from.
+    pub path: PathBuf,
+    /// Name of its input.
+    pub input: String,
+    /// Name of its output, `[1, C, rows, cols]`, without the card's activation.
+    pub output: String,
+    /// Order of the input's axes.
+    pub layout: Layout,
+    pub(super) channels: usize,
+    pub(super) opset: i64,
+    pub(super) sizes: HashMap<String, (usize, [Axis; 2])>,
+    /// Side of the classifier's window.
+    pub window_px: u32,
+    /// Distance between outputs.
+    pub stride_px: u32,
+    /// How far beyond a window its output depends on pixels. 0 without padding.
+    pub reach_px: u32,
+    /// Layers that make its outputs differ from the classifier's; empty when they
+    /// are the same but for rounding.
+    pub inexact: Vec<String>,
+}
+
+/// Size of the image a dense network is to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Any, at least the window.
+    Any,
+    /// A square of this side, px.
+    Fixed(u32),
+}
+
+impl DenseNetwork {
+    /// Outputs along a side of an image of `side_px`; 0 when no window fits.
+    #[must_use]
+    pub fn grid(&self, side_px: u32) -> u32 {
+        if side_px < self.window_px { 0 } else { (side_px - self.window_px) / self.stride_px + 1 }
+    }
+
+    /// Side of the image for `windows` outputs along a side.
+    #[must_use]
+    pub fn side_px(&self, windows: u32) -> u32 {
+        (windows.max(1) - 1) * self.stride_px + self.window_px
+    }
+
+    /// The ONNX file for images of `side`.
+    ///
+    /// The file says in its metadata what it is: window, stride, reach.
+    #[must_use]
+    pub fn to_onnx(&self, side: Side) -> Vec<u8> {
+        let mut model = self.proto.clone();
+        let graph = model.graph.as_mut().expect("it was made with a graph");
+        let fixed = match side {
+            Side::Any => None,
+            Side::Fixed(side_px) => Some(i64::from(side_px)),
+        };
+        let grid = match side {
+            Side::Any => None,
+            Side::Fixed(side_px) => Some(i64::from(self.grid(side_px))),
+        };
+        graph.input = vec![write::info(&self.input, write::image_shape(self.layout, fixed))];
+        graph.output = vec![write::info(&self.output, write::grid_shape(self.channels, grid))];
+        self.trim(graph, side);
+        let entries = [
+            ("slidegrid_window", self.window_px.to_string()),
+            ("slidegrid_stride", self.stride_px.to_string()),
+            ("slidegrid_reach", self.reach_px.to_string()),
+            ("slidegrid_exact", self.inexact.is_empty().to_string()),
+        ];
+        model.metadata_props = entries
+            .map(|(key, value)| pb::StringStringEntryProto { key: key.to_owned(), value })
+            .to_vec();
+        model.encode_to_vec()
+    }
+
+    /// Puts nodes in front that cut the image to what windows reach.
+    fn trim(&self, graph: &mut pb::GraphProto, side: Side) {
+        let names = graph.node.iter().flat_map(|node| &node.output);
+        let names = names.chain(graph.initializer.iter().map(|tensor| &tensor.name));
+        let mut builder =
+            Builder::with_names(names.map(String::as_str).chain([self.input.as_str()]));
+        let trimmed = match side {
+            Side::Fixed(side_px) if self.side_px(self.grid(side_px)) == side_px => None,
+            Side::Fixed(side_px) => {
+                let used_px = i64::from(self.side_px(self.grid(side_px)));
+                Some(write::cut_input(&mut builder, &self.input, self.layout, used_px, self.opset))
+            }
+            Side::Any => {
+                let sizes = (i64::from(self.window_px), i64::from(self.stride_px));
+                write::trimmed_input(&mut builder, &self.input, self.layout, sizes, self.opset)
+            }
+        };
+        let Some(trimmed) = trimmed else { return };
+        for name in graph.node.iter_mut().flat_map(|node| &mut node.input) {
+            if *name == self.input {
+                name.clone_from(&trimmed);
+            }
+        }
+        graph.node.splice(0..0, builder.nodes);
+        graph.initializer.extend(builder.weights);
+    }
+
+    /// Bytes of the maps that have to be held at once for `windows` outputs along
+    /// a side, if each is freed after its last use; the engine's own needs come
+    /// on top.
+    #[must_use]
+    pub fn map_bytes(&self, windows: u32) -> u64 {
+        let graph = self.proto.graph.as_ref().expect("it was made with a graph");
+        let stride_px = i64::from(self.stride_px);
+        let bytes = |name: &String| {
+            self.sizes.get(name).map_or(0, |(channels, axes)| {
+                let [rows, cols] =
+                    axes.map(|axis| axis.length(i64::from(windows), stride_px).max(0));
+                4 * *channels as u64 * rows.unsigned_abs() * cols.unsigned_abs()
+            })
+        };
+        let mut last_use: HashMap<&String, usize> = HashMap::new();
+        for (index, node) in graph.node.iter().enumerate() {
+            last_use.extend(node.input.iter().map(|name| (name, index)));
+        }
+        let (mut held, mut most) = (bytes(&self.input), 0);
+        for (index, node) in graph.node.iter().enumerate() {
+            held += node.output.iter().map(bytes).sum::<u64>();
+            most = most.max(held);
+            let mut done: Vec<&String> =
+                node.input.iter().filter(|name| last_use.get(name) == Some(&index)).collect();
+            done.dedup();
+            held = held.saturating_sub(done.into_iter().map(bytes).sum());
+        }
+        most
+    }
+
+    /// Weights, in bytes.
+    #[must_use]
+    pub fn weight_bytes(&self) -> u64 {
+        let graph = self.proto.graph.as_ref().expect("it was made with a graph");
+        graph.initializer.iter().map(|tensor| tensor.encoded_len() as u64).sum()
+    }
+}

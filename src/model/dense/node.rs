@@ -1,0 +1,63 @@
+//! What a node says.
+
+use tract_onnx::pb;
+
+/// A node of the old network.
+#[derive(Clone, Copy)]
+pub(super) struct Node<'g> {
+    pub(super) proto: &'g pb::NodeProto,
+    /// Its number in the graph.
+    pub(super) index: usize,
+}
+
+impl<'g> Node<'g> {
+    pub(super) fn operator(&self) -> &'g str {
+        &self.proto.op_type
+    }
+
+    /// Its name, else that of its first output.
+    pub(super) fn name(&self) -> &'g str {
+        match (self.proto.name.as_str(), self.proto.output.first()) {
+            ("", Some(output)) => output,
+            (name, _) => name,
+        }
+    }
+
+    /// What to call what it becomes.
+    pub(super) fn hint(&self) -> String {
+        self.proto.output.first().cloned().unwrap_or_default()
+    }
+
+    /// Names of its inputs; absent ones are empty.
+    pub(super) fn inputs(&self) -> &'g [String] {
+        &self.proto.input
+    }
+
+    fn attribute(&self, name: &str) -> Option<&'g pb::AttributeProto> {
+        self.proto.attribute.iter().find(|attribute| attribute.name == name)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.attribute(name).is_some()
+    }
+
+    pub(super) fn int(&self, name: &str, default: i64) -> i64 {
+        self.attribute(name).map_or(default, |attribute| attribute.i)
+    }
+
+    pub(super) fn float(&self, name: &str, default: f32) -> f32 {
+        self.attribute(name).map_or(default, |attribute| attribute.f)
+    }
+
+    pub(super) fn ints(&self, name: &str) -> Option<&'g [i64]> {
+        self.attribute(name).map(|attribute| attribute.ints.as_slice())
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&'g str> {
+        self.attribute(name).and_then(|attribute| std::str::from_utf8(&attribute.s).ok())
+    }
+
+    pub(super) fn tensor(&self, name: &str) -> Option<&'g pb::TensorProto> {
+        self.attribute(name).and_then(|attribute| attribute.t.as_ref())
+    }
+}

@@ -1,0 +1,297 @@
+//! Node after node: what each becomes in the dense network.
+
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+use tract_onnx::pb;
+
+use super::axis::{Axis, DenseSlide, Slide};
+use super::builder::{Builder, ints};
+use super::map::{Map, Value};
+use super::node::Node;
+
+/// Why a node does not become anything.
+pub(super) enum Problem {
+    /// Said of the node.
+    Node(String),
+    /// These poolings scale a whole map: to be told before starting again.
+    Gates(BTreeSet<usize>),
+    /// An input is what an earlier node, already named, would have made.
+    Unknown,
+}
+
+impl Problem {
+    pub(super) fn node(text: impl Into<String>) -> Self {
+        Self::Node(text.into())
+    }
+}
+
+pub(super) type Rewritten = Result<Value, Problem>;
+
+/// The old network's values so far, and the new network.
+pub(super) struct Rewriter<'a> {
+    pub(super) builder: Builder,
+    pub(super) values: HashMap<&'a str, Value>,
+    /// Means that were taken after all, by what of.
+    pub(super) means: HashMap<String, Map>,
+    pub(super) stride_px: i64,
+    pub(super) opset: i64,
+    /// Pooling nodes known to scale a whole map.
+    pub(super) gates: &'a BTreeSet<usize>,
+    /// Nodes that make the dense scores differ from the window's, and how.
+    pub(super) inexact: Vec<String>,
+}
+
+/// Operators that [`Rewriter::rewrite`] and [`Rewriter::fold`] know, besides the
+/// pointwise ones.
+const OPERATORS: [&str; 34] = [
+    "Add",
+    "AveragePool",
+    "BatchNormalization",
+    "Cast",
+    "Concat",
+    "Constant",
+    "Conv",
+    "Div",
+    "Dropout",
+    "Flatten",
+    "Gather",
+    "Gemm",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "Identity",
+    "LogSoftmax",
+    "MatMul",
+    "Max",
+    "MaxPool",
+    "Min",
+    "Mul",
+    "PRelu",
+    "Pad",
+    "Pow",
+    "ReduceMax",
+    "ReduceMean",
+    "Reshape",
+    "Shape",
+    "Softmax",
+    "Squeeze",
+    "Sub",
+    "Sum",
+    "Transpose",
+    "Unsqueeze",
+];
+
+impl<'a> Rewriter<'a> {
+    /// Rewrites one node.
+    pub(super) fn rewrite(&mut self, node: Node<'a>) -> Rewritten {
+        let inputs = node.inputs().iter().filter(|input| !input.is_empty());
+        let mut constant = true;
+        for input in inputs {
+            match self.values.get(input.as_str()) {
+                Some(Value::Constant(_)) => {}
+                Some(Value::Map(_)) => constant = false,
+                // Of what comes after, only what could never be rewritten is told.
+                Some(Value::Unknown) | None if known(node.operator()) => {
+                    return Err(Problem::Unknown);
+                }
+                Some(Value::Unknown) | None => return Err(foreign(node)),
+            }
+        }
+        if constant {
+            return self.fold(node);
+        }
+        match node.operator() {
+            "Conv" => self.conv(node),
+            "MaxPool" => self.max_pool(node),
+            "AveragePool" => self.average_pool(node),
+            "GlobalAveragePool" | "ReduceMean" => self.global_mean(node),
+            "GlobalMaxPool" | "ReduceMax" => self.global_max(node),
+            "Gemm" => self.gemm(node),
+            "MatMul" => self.mat_mul(node),
+            "Identity" | "Dropout" | "Cast" => self.pass(node),
+            "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => self.reshape(node),
+            "Transpose" => self.transpose(node),
+            "Shape" => self.shape(node),
+            "BatchNormalization" => self.batch_normalization(node),
+            "Softmax" | "LogSoftmax" => self.softmax(node),
+            "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Pow" | "Sum" | "PRelu" => {
+                self.join(node)
+            }
+            "Concat" => self.concat(node),
+            "Gather" => self.gather(node),
+            "Pad" => self.pad(node),
+            operator if super::pointwise::known(operator) => self.pointwise(node),
+            _ => Err(foreign(node)),
+        }
+    }
+
+    /// An input that depends on the image.
+    pub(super) fn map(&self, node: Node<'a>, input: usize) -> Result<Map, Problem> {
+        match node.inputs().get(input).and_then(|name| self.values.get(name.as_str())) {
+            Some(Value::Map(map)) => Ok(map.clone()),
+            Some(Value::Constant(_)) => Err(Problem::node(format!(
+                "its input {input} is a constant, expected something that depends on the image"
+            ))),
+            _ => Err(Problem::Unknown),
+        }
+    }
+
+    /// The same, with its mean taken.
+    pub(super) fn ready(&mut self, node: Node<'a>, input: usize) -> Result<Map, Problem> {
+        let map = self.map(node, input)?;
+        Ok(self.with_mean(map))
+    }
+
+    /// An input that is known beforehand; `None` where it is absent.
+    pub(super) fn constant(
+        &self,
+        node: Node<'a>,
+        input: usize,
+    ) -> Result<Option<Rc<pb::TensorProto>>, Problem> {
+        match node.inputs().get(input).map(String::as_str) {
+            None | Some("") => Ok(None),
+            Some(name) => match self.values.get(name) {
+                Some(Value::Constant(tensor)) => Ok(Some(Rc::clone(tensor))),
+                _ => Err(Problem::node(format!(
+                    "its input {input} (`{name}`) is computed from the image, expected a constant"
+                ))),
+            },
+        }
+    }
+
+    /// A constant that must be there.
+    pub(super) fn needed(
+        &self,
+        node: Node<'a>,
+        input: usize,
+    ) -> Result<Rc<pb::TensorProto>, Problem> {
+        self.constant(node, input)?.ok_or_else(|| Problem::node(format!("it has no input {input}")))
+    }
+
+    /// Notes that windows and dense run differ from here on.
+    pub(super) fn differs(&mut self, node: Node<'a>, why: &str) {
+        self.inexact.push(format!("{} `{}` {why}", node.operator(), node.name()));
+    }
+
+    /// The same map with another tensor.
+    pub(super) fn renamed(&mut self, map: &Map, name: String) -> Map {
+        self.builder.sized(&name, map.channels, map.axes);
+        Map { name, ..map.clone() }
+    }
+
+    /// The axes after a sliding layer, and the layer in the dense run.
+    pub(super) fn slide(
+        &mut self,
+        node: Node<'a>,
+        map: &Map,
+        kernel: [i64; 2],
+    ) -> Result<([Axis; 2], [DenseSlide; 2]), Problem> {
+        if !map.channels_first() {
+            return Err(Problem::node("its input is not [N, C, row, col]"));
+        }
+        if map.gate {
+            return Err(Problem::node("it looks around in what is one number a window"));
+        }
+        let pads = pads_of(node, map, kernel);
+        let (strides, dilations) = (pair(node, "strides"), pair(node, "dilations"));
+        let mut slid = Vec::with_capacity(2);
+        for at in 0..2 {
+            let slide = Slide {
+                kernel: kernel[at],
+                dilation: dilations[at],
+                stride: strides[at],
+                pads: [pads[at], pads[at + 2]],
+                ceil: node.int("ceil_mode", 0) != 0,
+            };
+            let extent = map.axes[at].extent;
+            slid.push(map.axes[at].slide(&slide, self.stride_px).ok_or_else(|| {
+                Problem::node(format!("a kernel of {} does not fit a map of {extent}", kernel[at]))
+            })?);
+        }
+        let [(rows, down), (cols, across)] = slid[..] else { unreachable!("two axes") };
+        if down.padded || across.padded {
+            self.differs(node, "pads its input");
+        }
+        Ok(([rows, cols], [down, across]))
+    }
+
+    /// Drops rows and columns at the end, where there are too many.
+    pub(super) fn crop(&mut self, name: String, crop: [i64; 2]) -> String {
+        if crop == [0, 0] {
+            return name;
+        }
+        let axes: Vec<i64> = (0..2).filter(|&at| crop[at] > 0).map(|at| at as i64 + 2).collect();
+        let ends: Vec<i64> = crop.iter().filter(|&&drop| drop > 0).map(|drop| -drop).collect();
+        let starts = vec![0; axes.len()];
+        let hint = format!("{name}/cropped");
+        if self.opset < 10 {
+            let attributes =
+                vec![ints("starts", &starts), ints("ends", &ends), ints("axes", &axes)];
+            return self.builder.node("Slice", &hint, &[&name], attributes);
+        }
+        let starts = self.builder.integers("starts", &starts);
+        let ends = self.builder.integers("ends", &ends);
+        let axes = self.builder.integers("axes", &axes);
+        self.builder.node("Slice", &hint, &[&name, &starts, &ends, &axes], Vec::new())
+    }
+
+    /// Puts `value` around a map: rows before, cols before, rows after, cols after.
+    pub(super) fn padded(&mut self, name: &str, pads: [i64; 4], value: f32) -> String {
+        if pads == [0; 4] {
+            return name.to_owned();
+        }
+        let [top, left, bottom, right] = pads;
+        let pads = [0, 0, top, left, 0, 0, bottom, right];
+        let hint = format!("{name}/padded");
+        if self.opset < 11 {
+            let attributes = vec![ints("pads", &pads), super::builder::float("value", value)];
+            return self.builder.node("Pad", &hint, &[name], attributes);
+        }
+        let pads = self.builder.integers("pads", &pads);
+        let value = self.builder.floats("padding", &[], &[value]);
+        self.builder.node("Pad", &hint, &[name, &pads, &value], Vec::new())
+    }
+}
+
+/// Whether there are nodes of this operator that can be rewritten.
+fn known(operator: &str) -> bool {
+    OPERATORS.contains(&operator) || super::pointwise::known(operator)
+}
+
+fn foreign(node: Node<'_>) -> Problem {
+    Problem::node(format!("the operator {} has no dense form here", node.operator()))
+}
+
+/// A pair of numbers by axis; 1, 1 unless the node says.
+pub(super) fn pair(node: Node<'_>, name: &str) -> [i64; 2] {
+    match node.ints(name) {
+        Some(&[a, b]) => [a, b],
+        _ => [1, 1],
+    }
+}
+
+/// Padding as the node says it, row before, col before, row after, col after.
+fn pads_of(node: Node<'_>, map: &Map, kernel: [i64; 2]) -> [i64; 4] {
+    let upper = match node.text("auto_pad") {
+        Some("SAME_UPPER") => true,
+        Some("SAME_LOWER") => false,
+        Some("VALID") => return [0; 4],
+        _ => {
+            return match node.ints("pads") {
+                Some(&[top, left, bottom, right]) => [top, left, bottom, right],
+                _ => [0; 4],
+            };
+        }
+    };
+    let (strides, dilations) = (pair(node, "strides"), pair(node, "dilations"));
+    let mut pads = [0; 4];
+    for at in 0..2 {
+        let extent = map.axes[at].extent;
+        let outputs = (extent + strides[at] - 1) / strides[at];
+        let reach = (outputs - 1) * strides[at] + dilations[at] * (kernel[at] - 1) + 1;
+        let total = (reach - extent).max(0);
+        let less = total / 2;
+        (pads[at], pads[at + 2]) = if upper { (less, total - less) } else { (total - less, less) };
+    }
+    pads
+}

@@ -1,0 +1,167 @@
+//! Nodes that only change what the numbers are arranged as: the dense network
+//! keeps its own arrangement, so most of them become nothing.
+
+use std::rc::Rc;
+
+use super::builder::{integers, integers_of};
+use super::map::{Form, Map, Order, Value};
+use super::node::Node;
+use super::rewriter::{Problem, Rewriter, Rewritten};
+
+impl<'a> Rewriter<'a> {
+    /// Identity, dropout after training, a cast of floats to floats.
+    pub(super) fn pass(&mut self, node: Node<'a>) -> Rewritten {
+        if node.operator() == "Cast" && node.int("to", 1) != 1 {
+            return Err(Problem::node("it casts to something that is not float32"));
+        }
+        if node.proto.output.iter().skip(1).any(|name| !name.is_empty()) {
+            self.differs(node, "has a second output, which is taken to be unused");
+        }
+        Ok(Value::Map(self.map(node, 0)?))
+    }
+
+    pub(super) fn reshape(&mut self, node: Node<'a>) -> Rewritten {
+        let map = self.map(node, 0)?;
+        let shape = map.shape();
+        let target = match node.operator() {
+            "Flatten" => {
+                let axis = node.int("axis", 1);
+                let axis = if axis < 0 { axis + shape.len() as i64 } else { axis } as usize;
+                let product = |sizes: &[i64]| sizes.iter().product::<i64>();
+                vec![
+                    product(&shape[..axis.min(shape.len())]),
+                    product(&shape[axis.min(shape.len())..]),
+                ]
+            }
+            "Reshape" => {
+                let wanted = integers_of(&*self.needed(node, 1)?)
+                    .ok_or_else(|| Problem::node("its shape is not a list of integers"))?;
+                filled(&wanted, &shape, node.int("allowzero", 0) != 0)
+            }
+            operator => self.squeezed(node, &shape, operator == "Unsqueeze")?,
+        };
+        let form = form_of(&map, &target).ok_or_else(|| {
+            Problem::node(format!(
+                "it makes {target:?} of {shape:?}, which mixes places and channels"
+            ))
+        })?;
+        Ok(Value::Map(Map { form, ..map }))
+    }
+
+    fn squeezed(&self, node: Node<'a>, shape: &[i64], insert: bool) -> Result<Vec<i64>, Problem> {
+        let axes = match (node.ints("axes"), self.constant(node, 1)?) {
+            (Some(axes), _) => axes.to_vec(),
+            (None, Some(tensor)) => integers_of(&tensor).unwrap_or_default(),
+            // All single axes, the windows' own excepted.
+            (None, None) => {
+                (1..shape.len()).filter(|&axis| shape[axis] == 1).map(|a| a as i64).collect()
+            }
+        };
+        let rank = (shape.len() + if insert { axes.len() } else { 0 }) as i64;
+        let mut axes: Vec<i64> =
+            axes.iter().map(|&axis| if axis < 0 { axis + rank } else { axis }).collect();
+        axes.sort_unstable();
+        let mut target = shape.to_vec();
+        if insert {
+            for axis in axes {
+                target.insert((axis as usize).min(target.len()), 1);
+            }
+        } else {
+            for axis in axes.into_iter().rev() {
+                if target.get(axis as usize) != Some(&1) {
+                    return Err(Problem::node(format!("it squeezes axis {axis} of {shape:?}")));
+                }
+                target.remove(axis as usize);
+            }
+        }
+        Ok(target)
+    }
+
+    pub(super) fn transpose(&mut self, node: Node<'a>) -> Rewritten {
+        let map = self.map(node, 0)?;
+        let form = match (node.ints("perm"), map.form) {
+            (Some([0, 3, 1, 2]), Form::Spatial(Order::ChannelsLast)) => {
+                Form::Spatial(Order::ChannelsFirst)
+            }
+            (Some([0, 2, 3, 1]), Form::Spatial(Order::ChannelsFirst)) => {
+                Form::Spatial(Order::ChannelsLast)
+            }
+            (Some([0, 1] | [0, 1, 2, 3]), form) => form,
+            (perm, _) => {
+                let shape = map.shape();
+                return Err(Problem::node(format!("it turns {shape:?} by {perm:?}")));
+            }
+        };
+        Ok(Value::Map(Map { form, ..map }))
+    }
+
+    /// The shape in the window's own run, one window a batch.
+    pub(super) fn shape(&mut self, node: Node<'a>) -> Rewritten {
+        let shape = self.map(node, 0)?.shape();
+        if node.has("start") || node.has("end") {
+            return Err(Problem::node("it takes a part of a shape by attributes"));
+        }
+        let name = self.builder.name(&node.hint());
+        Ok(Value::Constant(Rc::new(integers(&name, &[shape.len()], &shape))))
+    }
+
+    /// One channel taken out, as torchvision's `transform_input` does.
+    pub(super) fn gather(&mut self, node: Node<'a>) -> Rewritten {
+        let map = self.map(node, 0)?;
+        let indices = self.needed(node, 1)?;
+        let index = integers_of(&indices).filter(|list| list.len() == 1 && indices.dims.len() < 2);
+        let (Some(index), true) = (index, node.int("axis", 0) == 1 && map.channels_first()) else {
+            return Err(Problem::node("it takes out something that is not one channel"));
+        };
+        let map = self.with_mean(map);
+        let index = if index[0] < 0 { index[0] + map.channels as i64 } else { index[0] };
+        let list = self.builder.integers("channel", &[index]);
+        let attributes = vec![super::builder::int("axis", 1)];
+        let name = self.builder.node("Gather", &node.hint(), &[&map.name, &list], attributes);
+        let form = if indices.dims.is_empty() { Form::Plane } else { map.form };
+        let map = Map { channels: 1, form, ..map };
+        Ok(Value::Map(self.renamed(&map, name)))
+    }
+}
+
+/// A shape with 0 and -1 filled in.
+fn filled(wanted: &[i64], shape: &[i64], zero_is_zero: bool) -> Vec<i64> {
+    let mut target: Vec<i64> = wanted
+        .iter()
+        .enumerate()
+        .map(|(at, &size)| match size {
+            0 if !zero_is_zero => shape.get(at).copied().unwrap_or(1),
+            size => size,
+        })
+        .collect();
+    if let Some(free) = target.iter().position(|&size| size == -1) {
+        let known: i64 = target.iter().filter(|&&size| size != -1).product();
+        target[free] = shape.iter().product::<i64>() / known.max(1);
+    }
+    target
+}
+
+/// How a map looks as `target`, if that is a matter of arrangement only.
+fn form_of(map: &Map, target: &[i64]) -> Option<Form> {
+    let shape = map.shape();
+    if target.iter().product::<i64>() != shape.iter().product::<i64>() {
+        return None;
+    }
+    let candidates = [
+        map.form,
+        Form::Flat(map.order()),
+        Form::Spatial(map.order()),
+        Form::Spatial(Order::ChannelsFirst),
+        Form::Spatial(Order::ChannelsLast),
+        Form::Plane,
+    ];
+    let single = map.extents() == [1, 1];
+    candidates.into_iter().find(|&form| {
+        let allowed = match form {
+            Form::Spatial(order) => single || map.channels == 1 || order == map.order(),
+            Form::Plane => map.channels == 1,
+            Form::Flat(_) => true,
+        };
+        allowed && Map { form, ..map.clone() }.shape() == target
+    })
+}
