@@ -102,7 +102,7 @@ impl From<ConfigError> for Failure {
 impl From<PredictError> for Failure {
     fn from(error: PredictError) -> Self {
         let exit = match error {
-            PredictError::Format(_) => Exit::Input,
+            PredictError::Format(_) | PredictError::Stage(_) => Exit::Input,
             _ => Exit::Configuration,
         };
         Self::new(exit, error)

@@ -6,7 +6,7 @@ use clap::{Args, Parser};
 
 use super::options::{EngineOptions, RunOptions, ThreadOptions, select_engine};
 use super::{Exit, Failure};
-use crate::config::RunConfig;
+use crate::config::{Method, RunConfig};
 use crate::jobs::lookup::{Lookup, LookupError};
 use crate::jobs::numbers::{Numbers, Part};
 use crate::predict::{GroupOutcome, Predictor, share};
@@ -30,7 +30,9 @@ Examples:
   slidegrid predict --run run --slide tumor_001 --group 3-10,17
   slidegrid predict --run run --slide tumor_001 --group 1-40 --part 2/10
                                              the second tenth of them, as an array job does
-  slidegrid predict --run run --task 118     task 118 of run/lookup.csv"
+  slidegrid predict --run run --task 118     task 118 of run/lookup.csv
+  slidegrid predict --run run --all --method dense
+                                             a patch a network run, not a window"
 )]
 pub struct PredictArgs {
     #[command(flatten)]
@@ -43,6 +45,16 @@ pub struct PredictArgs {
     /// there are scores.
     #[arg(long, value_name = "S")]
     stride: Option<u32>,
+
+    /// How points get their scores: window, dense or cascade; must be the run's
+    /// once there are scores. A network that pads needs patches split for it:
+    /// [predict] method in the configuration.
+    #[arg(long, value_name = "METHOD")]
+    method: Option<Method>,
+
+    /// Take dense scores whatever they differ from those of single windows.
+    #[arg(long)]
+    force: bool,
 
     #[command(flatten)]
     threads: ThreadOptions,
@@ -83,13 +95,43 @@ impl PredictArgs {
     pub fn run(&self) -> Result<Exit, Failure> {
         let (run, progress) = (self.options.dir(), self.options.progress());
         let mut config = self.options.settle()?;
-        if let Some(stride) = self.stride {
-            config = with_stride(&run, config, stride)?;
-        }
+        config = self.with_keys(&run, config)?;
+        config.config.predict.dense_force |= self.force;
         self.engine.over(&mut config);
         let lookup = Lookup::read(&run)?;
         let groups = self.what.groups(&run, &lookup)?;
         predict_all(&run, &config, &groups, &self.threads, &progress)
+    }
+}
+
+impl PredictArgs {
+    /// The run at another stride or by another method, as long as it has no scores.
+    fn with_keys(&self, run: &RunDir, mut config: RunConfig) -> Result<RunConfig, Failure> {
+        let keys = &mut config.config.predict;
+        let stride = self.stride.filter(|&stride| stride != keys.stride);
+        let method = self.method.filter(|&method| method != keys.method);
+        let asked = match (stride, method) {
+            (None, None) => return Ok(config),
+            (Some(stride), _) => format!("--stride {stride}"),
+            (None, Some(method)) => format!("--method {}", method.name()),
+        };
+        let scored = run.root().join("scores").read_dir().is_ok_and(|mut dir| dir.next().is_some());
+        if stride == Some(0) || scored {
+            let problem =
+                if scored { "this run has scores already" } else { "expected at least 1" };
+            let root = run.root().display();
+            let (has, method) = (keys.stride, keys.method.name());
+            return Err(Failure::new(
+                Exit::Configuration,
+                format!(
+                    "{root}: {asked}: {problem} (its stride is {has}, its method {method}); for another stride or method use another run directory, or delete {root}/scores"
+                ),
+            ));
+        }
+        keys.stride = stride.unwrap_or(keys.stride);
+        keys.method = method.unwrap_or(keys.method);
+        config.write(run.root())?;
+        Ok(config)
     }
 }
 
@@ -141,30 +183,6 @@ pub(super) fn groups_where(lookup: &Lookup, wanted: &dyn Fn(&str) -> bool) -> Ve
         (1..=row.groups).map(move |group| (name.clone(), group))
     };
     lookup.rows().iter().filter(|row| wanted(&row.name)).flat_map(groups).collect()
-}
-
-/// The run at another stride, as long as it has no scores.
-fn with_stride(run: &RunDir, mut config: RunConfig, stride: u32) -> Result<RunConfig, Failure> {
-    if stride == config.config.predict.stride {
-        return Ok(config);
-    }
-    let scored = run.root().join("scores").read_dir().is_ok_and(|mut dir| dir.next().is_some());
-    if stride == 0 || scored {
-        let problem =
-            if stride == 0 { "expected at least 1" } else { "this run has scores already" };
-        return Err(Failure::new(
-            Exit::Configuration,
-            format!(
-                "{}: --stride {stride}: {problem} (its stride is {}); for another stride use another run directory, or delete {}/scores",
-                run.root().display(),
-                config.config.predict.stride,
-                run.root().display(),
-            ),
-        ));
-    }
-    config.config.predict.stride = stride;
-    config.write(run.root())?;
-    Ok(config)
 }
 
 /// Scores group after group with one set of sessions.

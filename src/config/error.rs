@@ -96,6 +96,30 @@ pub enum ConfigError {
     /// The model cannot be used.
     #[error(transparent)]
     Model(#[from] crate::model::ModelError),
+    /// The network has no dense form.
+    #[error("{origin}: predict.method is {method}: {source}")]
+    Dense {
+        /// The file, or where else the text came from.
+        origin: String,
+        /// The method.
+        method: &'static str,
+        /// What is wrong.
+        source: Box<crate::model::DenseError>,
+    },
+    /// A dense run that sees too far.
+    #[error(
+        "{origin}: predict.method is {method}: outputs of this network's dense run depend on pixels up to {reach_px} px beyond the window, expected at most {limit_px}: patches would be mostly margin; use method = \"window\""
+    )]
+    Reach {
+        /// The file, or where else the text came from.
+        origin: String,
+        /// The method.
+        method: &'static str,
+        /// How far it sees.
+        reach_px: u32,
+        /// The limit.
+        limit_px: u32,
+    },
     /// `run.toml` could not be written.
     #[error(transparent)]
     Write(#[from] crate::staged::StageError),

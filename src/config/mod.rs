@@ -11,6 +11,7 @@ mod resolve;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -155,6 +156,17 @@ pub struct PredictKeys {
     /// libonnxruntime to load.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ort_library: Option<PathBuf>,
+    /// Largest root mean square difference of dense scores from those of single
+    /// windows.
+    pub dense_tolerance: f64,
+    /// Take dense scores whatever they differ.
+    pub dense_force: bool,
+    /// `cascade`: screened scores of the positive class from here on are scored
+    /// exactly.
+    pub refine_above: f64,
+    /// `cascade`: share of the points left alone that is scored exactly all the
+    /// same, to see what was missed.
+    pub audit_share: f64,
 }
 
 impl Default for PredictKeys {
@@ -167,6 +179,10 @@ impl Default for PredictKeys {
             batch: None,
             checkpoint_min: 10.0,
             ort_library: None,
+            dense_tolerance: 0.05,
+            dense_force: false,
+            refine_above: 0.1,
+            audit_share: 0.002,
         }
     }
 }
@@ -177,6 +193,20 @@ impl Default for PredictKeys {
 pub enum Method {
     /// One network run per window.
     Window,
+    /// The network rewritten to score a whole patch in one run.
+    Dense,
+    /// Dense scores everywhere, single windows where they matter.
+    Cascade,
+}
+
+impl FromStr for Method {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let methods = [Self::Window, Self::Dense, Self::Cascade];
+        let known = methods.into_iter().find(|method| method.name() == text);
+        known.ok_or_else(|| format!("method {text:?} is not one of window, dense, cascade"))
+    }
 }
 
 impl Method {
@@ -184,6 +214,8 @@ impl Method {
     pub fn name(self) -> &'static str {
         match self {
             Self::Window => "window",
+            Self::Dense => "dense",
+            Self::Cascade => "cascade",
         }
     }
 }
@@ -279,6 +311,15 @@ impl Config {
         }
         if self.predict.threads == Some(0) || self.predict.batch == Some(0) {
             return rule("predict.threads or predict.batch", "0".into(), "at least 1, or nothing");
+        }
+        for (key, share) in [
+            ("predict.dense_tolerance", self.predict.dense_tolerance),
+            ("predict.refine_above", self.predict.refine_above),
+            ("predict.audit_share", self.predict.audit_share),
+        ] {
+            if !(0.0..=1.0).contains(&share) {
+                return rule(key, share.to_string(), "0 to 1");
+            }
         }
         let minutes = self.predict.checkpoint_min;
         if !(minutes.is_finite() && minutes >= 0.0) {

@@ -5,15 +5,21 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Config, ConfigError, NormalizeKeys};
+use super::{Config, ConfigError, Method, NormalizeKeys};
 use crate::geometry::Tiling;
 use crate::geometry::plane::TargetMpp;
-use crate::model::{Model, ModelCard};
+use crate::model::{Model, ModelCard, densify};
 use crate::normalize::Estimate;
 use crate::{staged, template};
 
 /// Version of `run.toml`.
 const RUN_VERSION: u32 = 1;
+
+/// Widest margin of a patch; DenseNet needs about 900 px.
+const MARGIN_LIMIT_PX: u32 = 2048;
+
+/// Keys that decide scores of the method `cascade` alone.
+const CASCADE: [&str; 2] = ["predict.refine_above", "predict.audit_share"];
 
 /// What the model card and defaults settle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +40,10 @@ pub struct Resolved {
     /// Colours that slides are given: what was measured of `normalize.template`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Estimate>,
+    /// What patches have around their blocks beyond half a window, px: how far a
+    /// padded network's dense run sees the border of its image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<u32>,
 }
 
 /// A validated configuration together with what it resolves to.
@@ -69,8 +79,10 @@ impl RunConfig {
         };
         let mpp =
             config.model.mpp.or(model.as_ref().map(|m| m.card.mpp)).unwrap_or(TargetMpp::Level0);
+        let margin = model.as_ref().map(|model| margin_px(&config, model, origin)).transpose()?;
         let run = Self {
             resolved: Resolved {
+                margin: margin.filter(|&margin_px| margin_px > 0),
                 version: RUN_VERSION,
                 writer: crate::WRITER.to_owned(),
                 window,
@@ -157,6 +169,7 @@ impl RunConfig {
     fn tiling_checked(&self, origin: &str) -> Result<Tiling, ConfigError> {
         let keys = &self.config.tiling;
         Tiling::new(keys.tile, keys.block, self.resolved.window)
+            .and_then(|tiling| tiling.with_margin(self.resolved.margin.unwrap_or(0)))
             .map_err(|source| ConfigError::Tiling { origin: origin.to_owned(), source })
     }
 
@@ -180,6 +193,10 @@ impl RunConfig {
     pub fn scores_sha256(&self) -> String {
         let mut flat = self.comparable();
         flat.retain(|(key, _)| !key.starts_with("stitch."));
+        if self.config.predict.method != Method::Cascade {
+            // Scores of the other methods are what they were before these keys.
+            flat.retain(|(key, _)| !CASCADE.contains(&key.as_str()));
+        }
         hash(&flat)
     }
 
@@ -206,7 +223,7 @@ impl RunConfig {
         let table = toml::Table::try_from(self).expect("a configuration is a table");
         let mut flat = Vec::new();
         flatten("", &toml::Value::Table(table), &mut flat);
-        const MACHINE: [&str; 10] = [
+        const MACHINE: [&str; 12] = [
             "resolved.version",
             "resolved.writer",
             "model.card",
@@ -217,6 +234,8 @@ impl RunConfig {
             "predict.batch",
             "predict.checkpoint_min",
             "predict.ort_library",
+            "predict.dense_tolerance",
+            "predict.dense_force",
             "stitch.max_side_px",
         ];
         // [slides] says what single slides are, and may be completed when one
@@ -238,6 +257,23 @@ fn target_of(keys: &NormalizeKeys) -> Result<Option<Estimate>, ConfigError> {
     match (keys.method.method(), &keys.template) {
         (Some(method), Some(path)) => Ok(Some(template::read(path, method, keys.icc)?)),
         _ => Ok(None),
+    }
+}
+
+/// What a dense run needs around its windows.
+fn margin_px(config: &Config, model: &Model, origin: &str) -> Result<u32, ConfigError> {
+    let method = config.predict.method;
+    if method == Method::Window {
+        return Ok(0);
+    }
+    let (origin, method) = (origin.to_owned(), method.name());
+    match densify(model, config.predict.stride) {
+        Ok(network) if network.reach_px <= MARGIN_LIMIT_PX => Ok(network.reach_px),
+        Ok(network) => {
+            let (reach_px, limit_px) = (network.reach_px, MARGIN_LIMIT_PX);
+            Err(ConfigError::Reach { origin, method, reach_px, limit_px })
+        }
+        Err(source) => Err(ConfigError::Dense { origin, method, source: Box::new(source) }),
     }
 }
 

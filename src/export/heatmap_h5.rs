@@ -16,6 +16,7 @@ use ndarray::{Array2, ArrayView2, Ix2, s};
 use crate::hdf5_file::{
     self, Attributes, FormatError, StagedHdf5, check_dataset, check_header, put_header, read_all,
 };
+use crate::scores::{CascadeMeta, DenseMeta};
 
 /// The `format` attribute.
 pub const FORMAT: &str = "slidegrid-heatmap";
@@ -211,6 +212,20 @@ impl HeatmapWriter {
             .map_err(|e| FormatError::hdf5(path, "write /score", &e))?;
         let planes = vec![false; meta.classes.len()];
         Ok(Self { classes: None, planes, shape: meta.shape(), output })
+    }
+
+    /// Adds what the methods `dense` and `cascade` know of their own errors.
+    ///
+    /// # Errors
+    /// [`FormatError`] when it cannot be written.
+    pub fn note_method(
+        &mut self,
+        dense: Option<&DenseMeta>,
+        cascade: Option<&CascadeMeta>,
+    ) -> Result<(), FormatError> {
+        let attributes = self.output.attributes();
+        dense.map_or(Ok(()), |dense| dense.put(&attributes))?;
+        cascade.map_or(Ok(()), |cascade| cascade.put(&attributes))
     }
 
     /// Adds one plane of `classes`; all must be added once the first is.

@@ -54,7 +54,8 @@ impl Lattice {
     /// `tissue`: `[tile row, tile col]` of the patch's block, `[B, B]`,
     /// non-zero = tissue. A point belongs to the block its pixel lies in, so
     /// no two patches score the same point, and its window starts at the
-    /// pixel's offset in the block: the halo is half a window.
+    /// pixel's offset in the block and the margin: the halo is half a window and
+    /// the margin.
     pub fn points_of(
         &self,
         tiling: &Tiling,
@@ -64,6 +65,7 @@ impl Lattice {
         let tile_px = i64::from(tiling.tile_px());
         let block_px = i64::from(tiling.block_px());
         let (left_px, top_px) = (patch.tile_col * tile_px, patch.tile_row * tile_px);
+        let margin_px = i64::from(tiling.margin_px());
         let mut points = Vec::new();
         for row in span(top_px, block_px, self.stride_px, self.rows) {
             let local_y = i64::from(row) * i64::from(self.stride_px) - top_px;
@@ -73,8 +75,8 @@ impl Lattice {
                     points.push(LatticePoint {
                         row,
                         col,
-                        patch_x_px: to_u32(local_x),
-                        patch_y_px: to_u32(local_y),
+                        patch_x_px: to_u32(local_x + margin_px),
+                        patch_y_px: to_u32(local_y + margin_px),
                     });
                 }
             }
@@ -155,8 +157,10 @@ mod tests {
         #[test]
         fn windows_stay_inside_their_patch(
             tile in 1u32..60, block in 1u32..5, half_window in 1u32..40, stride in 1u32..70,
+            margin in 0u32..30,
         ) {
             let tiling = Tiling::new(tile, block, 2 * half_window).unwrap();
+            let tiling = tiling.with_margin(margin).unwrap();
             let lattice = Lattice::new(tile * block * 2, tile * block * 2, stride);
             let plan = BlockPlan::new(tiling, Array2::ones((2 * block as usize, 2 * block as usize)));
             for patch in plan.patches() {

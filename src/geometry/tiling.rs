@@ -49,6 +49,7 @@ pub struct Tiling {
     tile_px: u32,
     block_tiles: u32,
     window_px: u32,
+    margin_px: u32,
 }
 
 impl Tiling {
@@ -66,7 +67,20 @@ impl Tiling {
         if !window_px.is_multiple_of(2) {
             return Err(TilingError::OddWindow { window_px });
         }
-        let patch_px = u64::from(tile_px) * u64::from(block_tiles) + u64::from(window_px);
+        let tiling = Self { tile_px, block_tiles, window_px, margin_px: 0 };
+        tiling.with_margin(0)
+    }
+
+    /// The same with patches grown by `margin_px` more than half a window on each
+    /// side: what a dense run over the patch needs around its windows.
+    ///
+    /// # Errors
+    /// [`TilingError`] when patches would be larger than can be addressed.
+    pub fn with_margin(self, margin_px: u32) -> Result<Self, TilingError> {
+        let Self { tile_px, block_tiles, window_px, .. } = self;
+        let patch_px = u64::from(tile_px) * u64::from(block_tiles)
+            + u64::from(window_px)
+            + 2 * u64::from(margin_px);
         if patch_px > PATCH_LIMIT_PX {
             return Err(TilingError::TooLarge {
                 block_tiles,
@@ -76,7 +90,7 @@ impl Tiling {
                 limit: PATCH_LIMIT_PX,
             });
         }
-        Ok(Self { tile_px, block_tiles, window_px })
+        Ok(Self { margin_px, ..self })
     }
 
     /// Side of a tile.
@@ -101,7 +115,12 @@ impl Tiling {
 
     /// What a patch has more than its block, on each side.
     pub fn halo_px(&self) -> u32 {
-        self.window_px / 2
+        self.window_px / 2 + self.margin_px
+    }
+
+    /// What a patch has more than its windows need, on each side.
+    pub fn margin_px(&self) -> u32 {
+        self.margin_px
     }
 
     /// Side of a patch, `P = B * tile + 2 * halo`.
@@ -138,6 +157,14 @@ mod tests {
         assert_eq!(Tiling::new(0, 1, 224), Err(TilingError::Zero { name: "tile" }));
         assert_eq!(Tiling::new(224, 1, 225), Err(TilingError::OddWindow { window_px: 225 }));
         assert!(matches!(Tiling::new(224, 1000, 224), Err(TilingError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_margin_widens_the_halo() {
+        let tiling = Tiling::new(224, 4, 224).unwrap().with_margin(30).unwrap();
+        assert_eq!((tiling.halo_px(), tiling.patch_px(), tiling.margin_px()), (142, 1180, 30));
+        let far = Tiling::new(224, 4, 224).unwrap().with_margin(13_000);
+        assert!(matches!(far, Err(TilingError::TooLarge { .. })));
     }
 
     #[test]

@@ -166,6 +166,7 @@ fn meta_of(
         tile_px: TILE_PX,
         block_tiles: 1,
         window_px: TILE_PX,
+        halo_px: TILE_PX / 2,
         groups,
         patches,
         tissue_method: "HPC_DPAI index".into(),

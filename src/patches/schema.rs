@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::geometry::tiling::TilingError;
 use crate::geometry::{BlockPlan, Tiling, WorkingPlane};
 use crate::hdf5_file::{Attributes, FormatError, check_header, put_header};
 
@@ -61,6 +62,8 @@ pub struct PatchesMeta {
     pub block_tiles: u32,
     /// Side of the network's window.
     pub window_px: u32,
+    /// What a patch has more than its block, on each side; at least half a window.
+    pub halo_px: u32,
     /// Number of groups, `/t1` to `/t<groups>`.
     pub groups: usize,
     /// Number of patches in all groups.
@@ -99,6 +102,7 @@ impl PatchesMeta {
             tile_px: tiling.tile_px(),
             block_tiles: tiling.block_tiles(),
             window_px: tiling.window_px(),
+            halo_px: tiling.halo_px(),
             groups: patches.div_ceil(per_group.max(1)),
             patches,
             tissue_method: String::new(),
@@ -108,6 +112,16 @@ impl PatchesMeta {
             writer: String::new(),
             legacy: false,
         }
+    }
+
+    /// How the slide was cut.
+    ///
+    /// # Errors
+    /// [`TilingError`] when the sizes do not make a tiling; those of a file that
+    /// was read do.
+    pub fn tiling(&self) -> Result<Tiling, TilingError> {
+        Tiling::new(self.tile_px, self.block_tiles, self.window_px)?
+            .with_margin(self.halo_px.saturating_sub(self.window_px / 2))
     }
 
     /// Shape of the tile mask: (rows, columns).
@@ -127,6 +141,7 @@ impl PatchesMeta {
             ("tile", self.tile_px),
             ("block", self.block_tiles),
             ("window", self.window_px),
+            ("halo", self.halo_px),
         ] {
             attributes.put_i64(name, i64::from(value))?;
         }
@@ -152,6 +167,10 @@ impl PatchesMeta {
         let with_prefix = |prefix: &'static str| {
             names.iter().filter_map(move |n| Some((n.strip_prefix(prefix)?.to_owned(), n)))
         };
+        let window_px = attributes.u32("window", 1)?;
+        // Older files have half a window around their blocks.
+        let halo_px =
+            if attributes.has("halo") { attributes.u32("halo", 0)? } else { window_px / 2 };
         let meta = Self {
             slide: attributes.str("slide")?,
             width_px: attributes.u32("width", 1)?,
@@ -163,7 +182,8 @@ impl PatchesMeta {
             mpp_y: attributes.f64_or_nan("mpp_y")?,
             tile_px: attributes.u32("tile", 1)?,
             block_tiles: attributes.u32("block", 1)?,
-            window_px: attributes.u32("window", 1)?,
+            window_px,
+            halo_px,
             groups: attributes.usize("groups")?,
             patches: attributes.usize("patches")?,
             tissue_method: attributes.str("tissue_method")?,
@@ -177,8 +197,12 @@ impl PatchesMeta {
             writer,
             legacy: false,
         };
-        Tiling::new(meta.tile_px, meta.block_tiles, meta.window_px)
-            .map_err(|e| FormatError::content(attributes.path(), e.to_string()))?;
+        if halo_px < window_px / 2 {
+            let problem =
+                format!("halo is {halo_px}, expected at least half of window {window_px}");
+            return Err(FormatError::content(attributes.path(), problem));
+        }
+        meta.tiling().map_err(|e| FormatError::content(attributes.path(), e.to_string()))?;
         Ok(meta)
     }
 }

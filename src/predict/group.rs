@@ -1,29 +1,24 @@
-//! Scores a group: one thread reads and prepares patches, the workers cut
-//! windows and run the network, all at the same time.
+//! Scores a group by the run's method.
 //!
 //! Memory: the model in each worker, and the few patches that have windows
-//! waiting; never more than the group.
+//! waiting; never more than the group. A dense run's maps come on top, bounded by
+//! [`dense`](super::dense).
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, bounded};
-
-use super::batch::{Batch, Batcher};
+use super::cascade;
 use super::colour::{self, Normalizer};
 use super::ledger::{Ledger, Places};
-use super::prepare::{Preparation, PreparedPatch};
-use super::{PredictError, Predictor};
-use crate::config::RunConfig;
+use super::windows::{Source, run_windows};
+use super::{PredictError, Predictor, dense};
+use crate::config::{Method, RunConfig};
 use crate::geometry::lattice::LatticePoint;
 use crate::geometry::{Lattice, Tiling};
-use crate::hdf5_file::FormatError;
-use crate::model::{EngineError, Session};
 use crate::patches::{GroupReader, PatchesFile};
 use crate::process;
-use crate::progress::{Progress, Task};
-use crate::scores::{self, ScoresMeta};
+use crate::progress::Progress;
+use crate::scores::{self, DenseMeta, ScoresMeta};
 
 /// What became of a group.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,9 +79,19 @@ pub(super) fn score_group(
     let normalizer = Normalizer::of_run(predictor.config, patches)?;
     let stride_px = predictor.config.config.predict.stride;
     let lattice = Lattice::new(meta.width_px, meta.height_px, stride_px);
-    let points = points_of(&lattice, tiling_of(predictor, patches)?, &reader);
+    let tiling = tiling_of(patches, &reader)?;
+    let points = points_of(&lattice, tiling, &reader);
     let failed_patches = reader.failed.iter().filter(|&&failed| failed).count() as u64;
-    let meta = meta_of(predictor, slide, group, failed_patches);
+    let method = predictor.config.config.predict.method;
+    let calibrated = match method {
+        Method::Window => None,
+        Method::Dense | Method::Cascade => {
+            let normalizer = normalizer.as_ref();
+            Some(predictor.calibrated(patches, normalizer, tiling, slide, progress)?)
+        }
+    };
+    let dense = calibrated.as_ref().map(|calibrated| calibrated.meta(predictor));
+    let meta = meta_of(predictor, slide, group, (failed_patches, dense));
     let places = places_of(predictor, slide, group);
     let ledger = Ledger::open(places, meta, &points, progress);
     if ledger.resumed() > 0 {
@@ -96,8 +101,28 @@ pub(super) fn score_group(
         progress.note(&line);
     }
     let task = progress.start(&format!("predict {slide} t{group}"), "windows", ledger.remaining());
-    let source = (&reader, normalizer.as_ref());
-    if let Err(stopped) = run_windows(predictor, source, &ledger.todo(&points), &ledger, &task) {
+    let todo = ledger.todo(&points);
+    let source = Source { reader: &reader, normalizer: normalizer.as_ref() };
+    let done = match &calibrated {
+        None => run_windows(predictor, source, &todo, &ledger, &task),
+        Some(calibrated) => {
+            let job = dense::Job { source, tiling, calibrated, ledger: &ledger, task: &task };
+            match method {
+                Method::Cascade => cascade::run(predictor, &job, &todo),
+                _ => dense::run(
+                    predictor,
+                    &job,
+                    &todo,
+                    &|numbers: &[usize], scores: &[f32], infer| {
+                        ledger.enter(numbers.iter().copied(), scores, infer);
+                        task.advance(numbers.len());
+                    },
+                )
+                .map(|read| ledger.note_read(read)),
+            }
+        }
+    };
+    if let Err(stopped) = done {
         // The next try need not repeat what the other workers have scored.
         if let Err(error) = ledger.save() {
             progress.note(&format!("warning: cannot save what is scored so far: {error}"));
@@ -113,7 +138,7 @@ pub(super) fn score_group(
     ledger.finish()?;
     let (resumed, wall_s) = (ledger.resumed(), started.elapsed().as_secs_f64());
     let (refused, unnormalized) = ledger.colour_failures();
-    let failed_patches = failed_patches + refused as u64;
+    let failed_patches = failed_patches + refused;
     Ok(GroupOutcome::Scored { windows: scored, resumed, failed_patches, unnormalized, wall_s })
 }
 
@@ -137,7 +162,7 @@ fn meta_of(
     predictor: &Predictor<'_>,
     slide: &str,
     group: usize,
-    failed_patches: u64,
+    (failed_patches, dense): (u64, Option<DenseMeta>),
 ) -> ScoresMeta {
     ScoresMeta {
         slide: slide.to_owned(),
@@ -150,16 +175,21 @@ fn meta_of(
         precision: predictor.model.precision().to_owned(),
         model_sha256: predictor.model.sha256.clone(),
         config_sha256: predictor.config.scores_sha256(),
-        threads: u32::try_from(predictor.sessions.len()).unwrap_or(u32::MAX),
+        threads: u32::try_from(predictor.threads).unwrap_or(u32::MAX),
         host: process::host(),
         failed_patches,
         normalize: colour::described(&predictor.config.config.normalize),
+        dense,
         ..ScoresMeta::default()
     }
 }
 
 /// Lattice points of each patch of the group; none for failed patches.
-fn points_of(lattice: &Lattice, tiling: Tiling, reader: &GroupReader) -> Vec<Vec<LatticePoint>> {
+pub(super) fn points_of(
+    lattice: &Lattice,
+    tiling: Tiling,
+    reader: &GroupReader,
+) -> Vec<Vec<LatticePoint>> {
     reader
         .coords
         .iter()
@@ -173,147 +203,15 @@ fn points_of(lattice: &Lattice, tiling: Tiling, reader: &GroupReader) -> Vec<Vec
         .collect()
 }
 
-/// What stopped a run.
-enum Stopped {
-    Read(FormatError),
-    Engine(EngineError),
-}
-
-impl Stopped {
-    fn name(self, slide: &str, group: usize) -> PredictError {
-        match self {
-            Self::Read(error) => error.into(),
-            Self::Engine(source) => {
-                PredictError::Engine { what: format!("{slide} group {group}"), source }
-            }
-        }
-    }
-}
-
-/// Enters the scores of `points` in the ledger, or of as many as there is
-/// time for before an interruption.
-fn run_windows(
-    predictor: &mut Predictor<'_>,
-    source: (&GroupReader, Option<&Normalizer>),
-    points: &[Vec<LatticePoint>],
-    ledger: &Ledger<'_>,
-    task: &Task<'_>,
-) -> Result<(), Stopped> {
-    let (preparation, interrupt) = (&predictor.preparation, &predictor.interrupt);
-    let classes = predictor.model.card.classes.len();
-    let batch = predictor.sessions.first().map_or(1, |session| session.batch());
-    let (sender, receiver) = bounded::<Batch>(2 * predictor.sessions.len());
-    let (read, worked) = std::thread::scope(|scope| {
-        let reading = scope.spawn(move || {
-            read_patches(source, points, preparation, (ledger, task), (batch, &sender))
-        });
-        let workers: Vec<_> = predictor
-            .sessions
-            .iter_mut()
-            .map(|session| {
-                let batches = receiver.clone();
-                scope.spawn(move || {
-                    // Dropping what waits ends the reader too.
-                    let batches =
-                        batches.into_iter().take_while(|_| interrupt.requested().is_none());
-                    work(session.as_mut(), preparation, classes, batches, (ledger, task))
-                })
-            })
-            .collect();
-        drop(receiver);
-        let worked: Vec<_> = workers
-            .into_iter()
-            .map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect();
-        let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (read, worked)
-    });
-    worked.into_iter().collect::<Result<Vec<()>, _>>().map_err(Stopped::Engine)?;
-    ledger.note_read(read.map_err(Stopped::Read)?);
-    Ok(())
-}
-
-/// Reads and prepares patch after patch; returns the time spent reading.
-fn read_patches(
-    (reader, normalizer): (&GroupReader, Option<&Normalizer>),
-    points: &[Vec<LatticePoint>],
-    preparation: &Preparation,
-    (ledger, task): (&Ledger<'_>, &Task<'_>),
-    (batch, sender): (usize, &Sender<Batch>),
-) -> Result<Duration, FormatError> {
-    let side_px = reader.patch_px();
-    let mut rgb = vec![0; side_px * side_px * 3];
-    let mut batcher = Batcher::new(batch);
-    let mut spent = Duration::ZERO;
-    for (index, points) in points.iter().enumerate().filter(|(_, points)| !points.is_empty()) {
-        let started = Instant::now();
-        reader.read_patch(index, &mut rgb)?;
-        if let Some(Err(failure)) = normalizer.map(|normalizer| normalizer.apply(&mut rgb)) {
-            let scored = failure.scored;
-            ledger.note_unnormalized(index, failure);
-            if !scored {
-                ledger.give_up(points.len());
-                task.advance(points.len());
-                if let Some(before) = batcher.skip(points.len())
-                    && sender.send(before).is_err()
-                {
-                    return Ok(spent);
-                }
-                continue;
-            }
-        }
-        let mut prepared = PreparedPatch::default();
-        preparation.prepare(&rgb, side_px, &mut prepared);
-        spent += started.elapsed();
-        let prepared = Arc::new(prepared);
-        for &point in points {
-            if let Some(full) = batcher.push(&prepared, point)
-                && sender.send(full).is_err()
-            {
-                // Every worker has stopped; they say why.
-                return Ok(spent);
-            }
-        }
-    }
-    if let Some(rest) = batcher.rest() {
-        drop(sender.send(rest));
-    }
-    Ok(spent)
-}
-
-/// Batch after batch: cut windows, run, enter the scores.
-fn work(
-    session: &mut dyn Session,
-    preparation: &Preparation,
-    classes: usize,
-    batches: impl Iterator<Item = Batch>,
-    (ledger, task): (&Ledger<'_>, &Task<'_>),
-) -> Result<(), EngineError> {
-    let window_len = preparation.window_len();
-    let mut scores = vec![0.0; session.batch() * classes];
-    for batch in batches {
-        let count = batch.windows.len();
-        let scores = &mut scores[..count * classes];
-        let mut cut = Duration::ZERO;
-        let mut fill = |input: &mut [f32]| {
-            let started = Instant::now();
-            let windows = batch.windows.iter().zip(input.chunks_exact_mut(window_len));
-            for ((patch, point), window) in windows {
-                preparation.window(patch, point.patch_x_px, point.patch_y_px, window);
-            }
-            cut = started.elapsed();
-        };
-        let started = Instant::now();
-        session.run_filled(count, &mut fill, scores)?;
-        ledger.enter(batch.start, scores, started.elapsed().saturating_sub(cut));
-        task.advance(count);
-    }
-    Ok(())
-}
-
-/// The tiling of the patches, checked to make one.
-fn tiling_of(predictor: &Predictor<'_>, patches: &PatchesFile) -> Result<Tiling, PredictError> {
+/// The tiling of the patches, checked to make one. What lies around the blocks is
+/// what their pixels say.
+pub(super) fn tiling_of(
+    patches: &PatchesFile,
+    reader: &GroupReader,
+) -> Result<Tiling, PredictError> {
     let meta = patches.meta();
+    let halo_px = u32::try_from(reader.halo_px()).unwrap_or(u32::MAX);
     Tiling::new(meta.tile_px, meta.block_tiles, meta.window_px)
-        .map_err(|source| PredictError::Tiling { path: predictor.run.patches(&meta.slide), source })
+        .and_then(|tiling| tiling.with_margin(halo_px.saturating_sub(tiling.halo_px())))
+        .map_err(|source| PredictError::Tiling { path: patches.path().to_owned(), source })
 }

@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 
 use ndarray::{Array2, Axis};
 
+use super::batch::Numbered;
 use super::colour::Unnormalized;
 use crate::geometry::lattice::LatticePoint;
 use crate::hdf5_file::FormatError;
 use crate::process;
 use crate::progress::Progress;
-use crate::scores::{self, Scores, ScoresMeta};
+use crate::scores::{self, CascadeMeta, Scores, ScoresMeta};
 
 /// The files of a group, and how often to save.
 pub(super) struct Places {
@@ -39,8 +40,8 @@ pub(super) struct Ledger<'p> {
     meta: ScoresMeta,
     rows: Vec<i32>,
     cols: Vec<i32>,
-    /// Number in the group of each window that was still to be scored.
-    order: Vec<usize>,
+    /// Windows that earlier tries have scored.
+    resumed: usize,
     book: Mutex<Book>,
     saved: Mutex<Instant>,
     began: Instant,
@@ -60,6 +61,7 @@ struct Book {
     unnormalized: BTreeMap<u32, String>,
     read: Duration,
     infer: Duration,
+    cascade: Option<CascadeMeta>,
 }
 
 impl<'p> Ledger<'p> {
@@ -83,6 +85,7 @@ impl<'p> Ledger<'p> {
             unnormalized: BTreeMap::new(),
             read: Duration::ZERO,
             infer: Duration::ZERO,
+            cascade: None,
         };
         if places.part.exists() {
             match resume(&places.part, &meta, (&rows, &cols), &mut book) {
@@ -90,7 +93,7 @@ impl<'p> Ledger<'p> {
                 Err(problem) => set_aside(&places.part, &problem, progress),
             }
         }
-        let order = (0..rows.len()).filter(|&window| !book.done[window]).collect();
+        let resumed = book.done.iter().filter(|&&done| done).count();
         let now = Instant::now();
         Self {
             places,
@@ -98,7 +101,7 @@ impl<'p> Ledger<'p> {
             meta,
             rows,
             cols,
-            order,
+            resumed,
             book: Mutex::new(book),
             saved: Mutex::new(now),
             began: now,
@@ -109,33 +112,38 @@ impl<'p> Ledger<'p> {
 
     /// Windows that earlier tries have scored.
     pub(super) fn resumed(&self) -> usize {
-        self.rows.len() - self.order.len()
+        self.resumed
     }
 
     /// Windows still to be scored when this try began.
     pub(super) fn remaining(&self) -> usize {
-        self.order.len()
+        self.rows.len() - self.resumed
     }
 
     /// Of `points`, as given to [`Ledger::open`], those still to be scored.
-    pub(super) fn todo(&self, points: &[Vec<LatticePoint>]) -> Vec<Vec<LatticePoint>> {
+    pub(super) fn todo(&self, points: &[Vec<LatticePoint>]) -> Vec<Vec<Numbered>> {
         let book = self.book();
-        let mut done = book.done.iter();
+        let mut done = book.done.iter().enumerate();
         points
             .iter()
             .map(|points| {
-                let left = points.iter().zip(done.by_ref()).filter(|(_, done)| !**done);
-                left.map(|(point, _)| *point).collect()
+                let left = points.iter().zip(done.by_ref()).filter(|(_, (_, done))| !**done);
+                left.map(|(&point, (number, _))| Numbered { number, point }).collect()
             })
             .collect()
     }
 
-    /// Enters the scores of a batch: `values` `[window, class]`, the first
-    /// being number `start` of those to do; saves when it is time.
-    pub(super) fn enter(&self, start: usize, values: &[f32], infer: Duration) {
+    /// Enters scores: `values` `[window, class]` of the windows of these numbers;
+    /// saves when it is time.
+    pub(super) fn enter(
+        &self,
+        numbers: impl Iterator<Item = usize>,
+        values: &[f32],
+        infer: Duration,
+    ) {
         let classes = self.meta.classes.len();
         let mut book = self.book();
-        for (&window, values) in self.order[start..].iter().zip(values.chunks_exact(classes)) {
+        for (window, values) in numbers.zip(values.chunks_exact(classes)) {
             let flat = book.scores.as_slice_mut().expect("a new array is contiguous");
             flat[window * classes..][..classes].copy_from_slice(values);
             book.done[window] = true;
@@ -159,14 +167,25 @@ impl<'p> Ledger<'p> {
     }
 
     /// Patches given up, and patches whose stains could not be told.
-    pub(super) fn colour_failures(&self) -> (usize, usize) {
+    pub(super) fn colour_failures(&self) -> (u64, usize) {
         let book = self.book();
-        (usize::try_from(book.refused).unwrap_or(usize::MAX), book.unnormalized.len())
+        (book.refused, book.unnormalized.len())
     }
 
     /// Windows that nothing more is to be done about: scored or given up.
     pub(super) fn settled(&self) -> usize {
         self.scored() + self.book().lost
+    }
+
+    /// Score of one class of a window, if it is scored.
+    pub(super) fn score(&self, number: usize, class: usize) -> Option<f32> {
+        let book = self.book();
+        book.done[number].then(|| book.scores[[number, class]])
+    }
+
+    /// Notes how a cascade has gone.
+    pub(super) fn note_cascade(&self, counts: CascadeMeta) {
+        self.book().cascade = Some(counts);
     }
 
     /// Notes time spent reading.
@@ -240,6 +259,7 @@ impl<'p> Ledger<'p> {
         meta.cpu_s += process::cpu_s() - self.began_cpu_s;
         meta.read_s += book.read.as_secs_f64();
         meta.infer_s += book.infer.as_secs_f64();
+        meta.cascade = CascadeMeta::sum(meta.cascade, book.cascade);
         meta.peak_rss_bytes = meta.peak_rss_bytes.max(process::peak_rss_bytes());
         meta.failed_patches += book.refused;
         meta.unnormalized.clone_from(&book.unnormalized);
@@ -314,6 +334,7 @@ fn carry_over(meta: &mut ScoresMeta, earlier: ScoresMeta) {
     meta.infer_s += earlier.infer_s;
     meta.peak_rss_bytes = earlier.peak_rss_bytes;
     meta.spans_unix_s = earlier.spans_unix_s;
+    meta.cascade = earlier.cascade;
     if !earlier.engine.contains(&meta.engine) {
         meta.engine = format!("{}, then {}", earlier.engine, meta.engine);
     } else {

@@ -1,22 +1,30 @@
 //! One group of patches in, one file of scores out.
 
 mod batch;
+mod calibrate;
+mod calibration;
+mod cascade;
 mod colour;
+mod dense;
+mod draw;
 mod group;
 mod ledger;
 mod prepare;
+mod windows;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::config::{self, ConfigError, RunConfig};
+use crate::config::{self, ConfigError, Method, RunConfig};
 use crate::hdf5_file::FormatError;
 use crate::interrupt::Interrupt;
-use crate::model::{EngineError, Model, ModelError, Selected, Session};
+use crate::model::{DenseError, EngineError, Model, ModelError, Selected, Session};
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
+use crate::staged::StageError;
 
 pub use group::GroupOutcome;
 pub(crate) use group::share;
@@ -69,9 +77,41 @@ pub enum PredictError {
         /// What is wrong.
         source: crate::geometry::tiling::TilingError,
     },
+    /// The network has no dense form.
+    #[error(transparent)]
+    Dense(#[from] DenseError),
+    /// Patches with too little around them.
+    #[error("{}: patches have {margin_px} px around their windows, method = \"{method}\" needs {reach_px} px: layers of this network pad, so that a dense run sees the border of its image that far; split again in a run directory whose configuration says [predict] method = \"{method}\", or use method = \"window\"", path.display())]
+    Margin {
+        /// The patch file.
+        path: PathBuf,
+        /// The method.
+        method: &'static str,
+        /// What the patches have.
+        margin_px: u32,
+        /// What the network needs.
+        reach_px: u32,
+    },
+    /// Dense scores that are not those of single windows.
+    #[error(
+        "{slide}: dense scores differ from those of single windows by {rms:.4} (root mean square over {sampled} windows, after calibration), expected at most predict.dense_tolerance = {tolerance}; use method = \"window\" or \"cascade\", or accept it with --force or a larger tolerance"
+    )]
+    Residual {
+        /// The slide.
+        slide: String,
+        /// Root mean square difference.
+        rms: f64,
+        /// Windows compared.
+        sampled: u64,
+        /// What was to be accepted.
+        tolerance: f64,
+    },
     /// A file cannot be read or written.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Stage(#[from] StageError),
     /// Patches of another configuration.
     #[error("{}: these patches were made with another configuration (hash {found}, this run has {expected}); split again, or use another run directory", path.display())]
     OtherPatches {
@@ -120,7 +160,13 @@ pub struct Predictor<'r> {
     model: Model,
     engine: Selected,
     preparation: Preparation,
+    threads: usize,
+    batch: usize,
+    /// One a worker; none until single windows are to be scored.
     sessions: Vec<Box<dyn Session>>,
+    dense: Option<dense::Dense>,
+    /// Of the slide scored last.
+    calibrated: Option<(String, Arc<calibrate::Calibrated>)>,
     interrupt: Interrupt,
 }
 
@@ -152,12 +198,38 @@ impl<'r> Predictor<'r> {
             // What the workers hold together does not grow with their number.
             engine.engine.best_batch().min(WINDOWS_AT_ONCE / threads.max(1)).max(1)
         });
-        let sessions = load_sessions(&engine, &model, batch, threads).map_err(|source| {
-            PredictError::Engine { what: model.path.display().to_string(), source }
-        })?;
         let preparation = Preparation::new(&model.card);
         let interrupt = Interrupt::new();
-        Ok(Self { run, config, model, engine, preparation, sessions, interrupt })
+        let (sessions, dense, calibrated) = (Vec::new(), None, None);
+        let mut predictor = Self {
+            run,
+            config,
+            model,
+            engine,
+            preparation,
+            threads: threads.max(1),
+            batch,
+            sessions,
+            dense,
+            calibrated,
+            interrupt,
+        };
+        if config.config.predict.method != Method::Dense {
+            predictor.load_windows()?;
+        }
+        Ok(predictor)
+    }
+
+    /// Makes ready to score single windows.
+    fn load_windows(&mut self) -> Result<(), PredictError> {
+        if self.sessions.is_empty() {
+            self.sessions = load_sessions(&self.engine, &self.model, self.batch, self.threads)
+                .map_err(|source| PredictError::Engine {
+                    what: self.model.path.display().to_string(),
+                    source,
+                })?;
+        }
+        Ok(())
     }
 
     /// Ends in good order when `interrupt` asks for it.

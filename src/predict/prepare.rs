@@ -93,6 +93,57 @@ impl Preparation {
         self.window_rows(patch, x_px, y_px, out);
     }
 
+    /// Writes the square of `side_px` at (`x_px`, `y_px`) of a prepared patch, which
+    /// may reach beyond the patch: white there.
+    ///
+    /// `out`: `[3, side, side]` or `[side, side, 3]` as the card's layout.
+    pub fn area(
+        &self,
+        patch: &PreparedPatch,
+        (x_px, y_px): (i64, i64),
+        side_px: usize,
+        out: &mut [f32],
+    ) {
+        let has = patch.side_px;
+        let clamp = |px: i64| usize::try_from(px).unwrap_or(0).min(has);
+        let end = |px: i64| clamp(px + i64::try_from(side_px).unwrap_or(i64::MAX));
+        let (left, right, top, bottom) = (clamp(x_px), end(x_px), clamp(y_px), end(y_px));
+        // Where the first pixel of the patch that is seen lies in `out`.
+        let skip = |px: i64| usize::try_from(-px).unwrap_or(0);
+        let (skip_x, skip_y) = (skip(x_px), skip(y_px));
+        let white = [0, 1, 2].map(|c| 255.0f32 * self.scale[c] + self.bias[c]);
+        match self.layout {
+            Layout::Nchw => {
+                for (channel, plane) in out.chunks_exact_mut(side_px * side_px).enumerate() {
+                    plane.fill(white[channel]);
+                    let (scale, bias) = (self.scale[channel], self.bias[channel]);
+                    for row in top..bottom {
+                        let from = (channel * has + row) * has;
+                        let from = &patch.pixels[from + left..from + right];
+                        let to = (row - top + skip_y) * side_px + skip_x;
+                        for (value, &pixel) in plane[to..].iter_mut().zip(from) {
+                            *value = f32::from(pixel) * scale + bias;
+                        }
+                    }
+                }
+            }
+            Layout::Nhwc => {
+                out.chunks_exact_mut(3).for_each(|values| values.copy_from_slice(&white));
+                for row in top..bottom {
+                    let from = &patch.pixels[(row * has + left) * 3..(row * has + right) * 3];
+                    let to = ((row - top + skip_y) * side_px + skip_x) * 3;
+                    for (values, pixels) in out[to..].chunks_exact_mut(3).zip(from.chunks_exact(3))
+                    {
+                        for channel in 0..3 {
+                            values[channel] = f32::from(pixels[channel]) * self.scale[channel]
+                                + self.bias[channel];
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// The same code with eight values an instruction; the numbers are the same.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]

@@ -2,10 +2,14 @@
 //! point. One file per array task; `t<k>.part.h5` is what an interrupted task has
 //! saved.
 
+mod audit;
+mod method_meta;
 mod reader;
 mod schema;
 mod writer;
 
+pub use audit::missed_bound;
+pub use method_meta::{CascadeMeta, DenseMeta};
 pub use reader::{Scores, read_part, read_part_meta, read_scores, read_scores_meta};
 pub use schema::{FORMAT, PART_FORMAT, ScoresMeta, VERSION};
 pub use writer::{write_part, write_scores};

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use super::method_meta::{CascadeMeta, DenseMeta};
 use crate::hdf5_file::{Attributes, FormatError, check_header, put_header};
 
 /// The `format` attribute.
@@ -81,6 +82,10 @@ pub struct ScoresMeta {
     /// Start and end of each try that scored something, Unix time; its first
     /// number is also attribute `started_unix_s`. Empty in older files.
     pub spans_unix_s: Vec<[f64; 2]>,
+    /// Of the methods `dense` and `cascade`.
+    pub dense: Option<DenseMeta>,
+    /// Of the method `cascade`.
+    pub cascade: Option<CascadeMeta>,
     /// What wrote the file. Set on reading.
     pub writer: String,
 }
@@ -157,6 +162,12 @@ impl ScoresMeta {
             attributes.put_str("normalize", &self.normalize)?;
             attributes.put_u64("unnormalized_patches", self.unnormalized_patches)?;
         }
+        if let Some(dense) = &self.dense {
+            dense.put(attributes)?;
+        }
+        if let Some(cascade) = &self.cascade {
+            cascade.put(attributes)?;
+        }
         attributes.put_strs("classes", &self.classes)
     }
 
@@ -196,6 +207,8 @@ impl ScoresMeta {
             unnormalized: BTreeMap::new(),
             resumed_windows: if resumed { attributes.u64("resumed_windows")? } else { 0 },
             spans_unix_s: spans.as_chunks().0.to_vec(),
+            dense: DenseMeta::get(attributes)?,
+            cascade: CascadeMeta::get(attributes)?,
             writer,
         };
         meta.check(attributes)?;

@@ -21,7 +21,7 @@ use crate::jobs::status::ranges;
 use crate::model::{Model, ModelError};
 use crate::patches::{PatchesFile, PatchesMeta};
 use crate::run_dir::RunDir;
-use crate::scores::{self, Scores, ScoresMeta};
+use crate::scores::{self, CascadeMeta, Scores, ScoresMeta};
 
 /// Why a heatmap could not be made.
 #[derive(Debug, Error)]
@@ -124,6 +124,7 @@ pub fn stitch_slide(
     let (rows, cols) = Lattice::new(meta.width_px, meta.height_px, stride_px).shape();
     let mut heatmap = Heatmap::new(rows, cols, stride_px);
     let (mut provenance, mut windows, mut unnormalized) = (None, 0, 0);
+    let (mut dense, mut cascade) = (None, None);
     for &group in &present {
         let scores = read_group(run, config, &meta, group)?;
         let column = scores.score.column(classes.positive).to_vec();
@@ -132,12 +133,15 @@ pub fn stitch_slide(
             .map_err(|source| StitchError::Assemble { path: run.scores(slide, group), source })?;
         windows += scores.meta.windows;
         unnormalized += scores.meta.unnormalized_patches;
+        dense = dense.or(scores.meta.dense.clone());
+        cascade = CascadeMeta::sum(cascade, scores.meta.cascade);
         provenance.get_or_insert(scores.meta);
     }
     let file = file_meta(config, &meta, &classes, provenance, &missing, (windows, unnormalized));
     let mut files = write_pictures(run, config, &meta, &patches, &heatmap, &file)?;
     let h5 = run.heatmap(slide, "h5");
     let mut writer = HeatmapWriter::create(&h5, &file, heatmap.score.view())?;
+    writer.note_method(dense.as_ref(), cascade.as_ref())?;
     if config.config.stitch.all_classes {
         for class in 0..classes.names.len() {
             let plane = class_plane(run, config, &meta, &present, class, (rows, cols))?;

@@ -1,0 +1,147 @@
+//! How a patch is parted for dense runs, and which output is which lattice point.
+
+use std::collections::BTreeMap;
+
+use super::lattice::LatticePoint;
+
+/// Sizes of a dense run: an image of [`DenseTiles::side_px`] gives
+/// `windows + 2 * margin` outputs along a side, of which the inner `windows` are
+/// used; the others see the image's border.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DenseTiles {
+    window_px: u32,
+    stride_px: u32,
+    /// Outputs used along a side.
+    windows: u32,
+    /// Outputs not used, on each side.
+    margin: u32,
+}
+
+/// One dense run over a part of a patch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DenseTile {
+    /// Left edge of the image inside the patch; may be negative where only unused
+    /// outputs see it.
+    pub x_px: i64,
+    /// Top edge of the image inside the patch.
+    pub y_px: i64,
+    /// Output (row, col) of each point.
+    pub places: Vec<(u32, u32)>,
+    /// Index of each point in what was given.
+    pub points: Vec<usize>,
+}
+
+impl DenseTiles {
+    /// The fewest equal parts of a block of `block_px` whose runs `fits`.
+    ///
+    /// `reach_px`: how far beyond a window its output depends on pixels; `fits`
+    /// says whether so many outputs along a side can be held. Where nothing fits,
+    /// a run gives one window.
+    pub fn new(
+        window_px: u32,
+        stride_px: u32,
+        reach_px: u32,
+        block_px: u32,
+        fits: impl Fn(u32) -> bool,
+    ) -> Self {
+        let stride_px = stride_px.max(1);
+        let margin = reach_px.div_ceil(stride_px);
+        let most = block_px.div_ceil(stride_px).max(1);
+        let parts = (1..=most).find(|parts| fits(most.div_ceil(*parts) + 2 * margin));
+        let windows = most.div_ceil(parts.unwrap_or(most));
+        Self { window_px, stride_px, windows, margin }
+    }
+
+    /// Side of the image of a run.
+    pub fn side_px(&self) -> u32 {
+        (self.windows + 2 * self.margin - 1) * self.stride_px + self.window_px
+    }
+
+    /// Outputs along a side, unused ones included.
+    pub fn grid(&self) -> u32 {
+        self.windows + 2 * self.margin
+    }
+
+    /// The runs that score `points`, all of one patch, by rows of the patch.
+    ///
+    /// `margin_px`: what the patch has around its block beyond half a window.
+    pub fn tiles_of(&self, points: &[LatticePoint], margin_px: u32) -> Vec<DenseTile> {
+        let (stride, margin_px) = (i64::from(self.stride_px), i64::from(margin_px));
+        let (windows, margin) = (i64::from(self.windows), i64::from(self.margin));
+        let mut tiles: BTreeMap<(i64, i64), DenseTile> = BTreeMap::new();
+        for (index, point) in points.iter().enumerate() {
+            // Along each axis: the first point of the block, the part, the place in it.
+            let along = |patch_px: u32| {
+                let offset = i64::from(patch_px) - margin_px;
+                let (number, first) = (offset.div_euclid(stride), offset.rem_euclid(stride));
+                let part = number.div_euclid(windows);
+                let start = margin_px + first + (part * windows - margin) * stride;
+                (part, start, number - part * windows + margin)
+            };
+            let (col_part, x_px, col) = along(point.patch_x_px);
+            let (row_part, y_px, row) = along(point.patch_y_px);
+            let place = |at: i64| u32::try_from(at).expect("an output lies in the grid");
+            let tile = tiles.entry((row_part, col_part)).or_insert_with(|| DenseTile {
+                x_px,
+                y_px,
+                places: Vec::new(),
+                points: Vec::new(),
+            });
+            tile.places.push((place(row), place(col)));
+            tile.points.push(index);
+        }
+        tiles.into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{BlockPlan, Lattice, Tiling};
+    use super::*;
+    use ndarray::Array2;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_point_is_scored_by_the_window_it_asks_for(
+            tile in 1u32..40, block in 1u32..5, half in 1u32..30, stride in 1u32..50,
+            reach in 0u32..40, limit in 1u32..30,
+        ) {
+            let tiling = Tiling::new(tile, block, 2 * half).unwrap().with_margin(reach).unwrap();
+            let side = 2 * tiling.block_px();
+            let tiles = DenseTiles::new(2 * half, stride, reach, tiling.block_px(), |n| n <= limit);
+            let plan = BlockPlan::new(tiling, Array2::ones((2 * block as usize, 2 * block as usize)));
+            let lattice = Lattice::new(side, side, stride);
+            for patch in plan.patches() {
+                let points = lattice.points_of(&tiling, patch, plan.tissue_of(patch).view());
+                let mut seen = vec![0; points.len()];
+                for tile in tiles.tiles_of(&points, reach) {
+                    for (&(row, col), &index) in tile.places.iter().zip(&tile.points) {
+                        seen[index] += 1;
+                        prop_assert!(row < tiles.grid() && col < tiles.grid());
+                        let left = tile.x_px + i64::from(col * stride);
+                        let top = tile.y_px + i64::from(row * stride);
+                        prop_assert_eq!(left, i64::from(points[index].patch_x_px));
+                        prop_assert_eq!(top, i64::from(points[index].patch_y_px));
+                        // What the output depends on lies in image and patch.
+                        let (from, to) = (left - i64::from(reach), left + i64::from(2 * half + reach));
+                        prop_assert!(from >= tile.x_px.max(0));
+                        prop_assert!(to <= tile.x_px + i64::from(tiles.side_px()));
+                        prop_assert!(to <= patch.side_px);
+                    }
+                }
+                prop_assert!(seen.iter().all(|&count| count == 1));
+            }
+        }
+    }
+
+    #[test]
+    fn parts_are_as_few_as_fit() {
+        let whole = DenseTiles::new(224, 16, 0, 896, |_| true);
+        assert_eq!((whole.windows, whole.side_px()), (56, 1104));
+        let halves = DenseTiles::new(224, 16, 20, 896, |grid| grid <= 32);
+        assert_eq!((halves.windows, halves.margin, halves.grid()), (28, 2, 32));
+        let hopeless = DenseTiles::new(224, 16, 20, 896, |_| false);
+        assert_eq!((hopeless.windows, hopeless.side_px()), (1, 4 * 16 + 224));
+    }
+}

@@ -1,0 +1,321 @@
+//! Dense scores of a slide held against those of single windows.
+//!
+//! Windows of a few tissue tiles, drawn by their place, are scored both ways. The
+//! draw knows nothing of blocks and groups, so every task of a slide fits the same
+//! calibration; the first to finish leaves it in `scores/<slide>/calibration.json`
+//! for the others.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use super::calibration::{Calibration, Residual};
+use super::colour::Normalizer;
+use super::dense::Worker;
+use super::draw::{End, lot};
+use super::group::points_of;
+use super::prepare::{Preparation, PreparedPatch};
+use super::{PredictError, Predictor};
+use crate::config::Method;
+use crate::geometry::lattice::LatticePoint;
+use crate::geometry::{Lattice, Tiling};
+use crate::hdf5_file::FormatError;
+use crate::model::{EngineError, Session};
+use crate::patches::{GroupReader, PatchesFile};
+use crate::progress::Progress;
+use crate::scores::DenseMeta;
+use crate::staged;
+
+/// Tissue tiles to look at.
+const TILES: usize = 32;
+
+/// Windows of each tile.
+const WINDOWS: usize = 8;
+
+/// A calibration and what it leaves.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Calibrated {
+    /// Hash of the configuration the scores are made with.
+    config_sha256: String,
+    pub(super) calibration: Calibration,
+    /// Differences of windows that the calibration was not fitted to.
+    pub(super) residual: Residual,
+    /// Windows scored both ways.
+    sampled: u64,
+}
+
+/// Windows of one tile, scored both ways, `[window, class]`.
+#[derive(Default)]
+struct Pair {
+    dense: Vec<f32>,
+    exact: Vec<f32>,
+}
+
+/// Points of one tile in one patch.
+struct Sample<'r> {
+    reader: &'r GroupReader,
+    index: usize,
+    points: Vec<LatticePoint>,
+}
+
+impl Calibrated {
+    /// As stored with scores.
+    pub(super) fn meta(&self, predictor: &Predictor<'_>) -> DenseMeta {
+        let network = &predictor.dense.as_ref().expect("loaded for the calibration").network;
+        let keys = &predictor.config.config.predict;
+        DenseMeta {
+            exact: network.inexact.is_empty(),
+            reach_px: network.reach_px,
+            sampled: self.sampled,
+            slope: self.calibration.slope.clone(),
+            offset: self.calibration.offset.clone(),
+            rms: self.residual.rms,
+            p99: self.residual.p99,
+            tolerance: keys.dense_tolerance,
+            forced: keys.dense_force && self.residual.rms > keys.dense_tolerance,
+        }
+    }
+
+    /// From pairs of tiles; folds of alternate tiles tell what is left.
+    fn fit(pairs: &[Pair], classes: usize, exact: bool, config_sha256: String) -> Self {
+        let join = |keep: &dyn Fn(usize) -> bool| {
+            let mut joined = Pair::default();
+            for (_, pair) in pairs.iter().enumerate().filter(|(tile, _)| keep(*tile)) {
+                joined.dense.extend(&pair.dense);
+                joined.exact.extend(&pair.exact);
+            }
+            joined
+        };
+        let all = join(&|_| true);
+        let sampled = (all.exact.len() / classes.max(1)) as u64;
+        if exact || sampled == 0 {
+            let residual = Residual::between(&all.dense, &all.exact);
+            let calibration = Calibration::identity(classes);
+            return Self { config_sha256, calibration, residual, sampled };
+        }
+        let mut held_out = Pair::default();
+        for fold in 0..2 {
+            let (seen, mut unseen) =
+                (join(&|tile| tile % 2 != fold), join(&|tile| tile % 2 == fold));
+            Calibration::fit(&seen.dense, &seen.exact, classes).apply(&mut unseen.dense);
+            held_out.dense.extend(unseen.dense);
+            held_out.exact.extend(unseen.exact);
+        }
+        let residual = Residual::between(&held_out.dense, &held_out.exact);
+        let calibration = Calibration::fit(&all.dense, &all.exact, classes);
+        Self { config_sha256, calibration, residual, sampled }
+    }
+
+    /// What another task has left, if it is of this configuration.
+    fn read(path: &Path, config_sha256: &str) -> Option<Self> {
+        let known: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        (known.config_sha256 == config_sha256).then_some(known)
+    }
+}
+
+impl Predictor<'_> {
+    /// The calibration of a slide, the dense network loaded.
+    pub(super) fn calibrated(
+        &mut self,
+        patches: &PatchesFile,
+        normalizer: Option<&Normalizer>,
+        tiling: Tiling,
+        slide: &str,
+        progress: &Progress,
+    ) -> Result<Arc<Calibrated>, PredictError> {
+        let method = self.config.config.predict.method;
+        let reach_px = self.load_dense(tiling)?.network.reach_px;
+        if reach_px > tiling.margin_px() {
+            return Err(PredictError::Margin {
+                path: patches.path().to_owned(),
+                method: method.name(),
+                margin_px: tiling.margin_px(),
+                reach_px,
+            });
+        }
+        let calibrated = match &self.calibrated {
+            Some((of, calibrated)) if of == slide => Arc::clone(calibrated),
+            _ => {
+                let calibrated = Arc::new(self.calibrate(patches, normalizer, tiling, slide, progress)?);
+                self.calibrated = Some((slide.to_owned(), Arc::clone(&calibrated)));
+                calibrated
+            }
+        };
+        let keys = &self.config.config.predict;
+        let (rms, tolerance) = (calibrated.residual.rms, keys.dense_tolerance);
+        if method == Method::Dense && rms > tolerance && !keys.dense_force {
+            let (slide, sampled) = (slide.to_owned(), calibrated.sampled);
+            return Err(PredictError::Residual { slide, rms, sampled, tolerance });
+        }
+        Ok(calibrated)
+    }
+
+    fn calibrate(
+        &mut self,
+        patches: &PatchesFile,
+        normalizer: Option<&Normalizer>,
+        tiling: Tiling,
+        slide: &str,
+        progress: &Progress,
+    ) -> Result<Calibrated, PredictError> {
+        let path = self.run.scores_of(slide).join("calibration.json");
+        let config_sha256 = self.config.scores_sha256();
+        if let Some(known) = Calibrated::read(&path, &config_sha256) {
+            return Ok(known);
+        }
+        let readers = (1..=patches.groups()).map(|group| patches.group(group));
+        let readers: Vec<GroupReader> = readers.collect::<Result<_, FormatError>>()?;
+        let stride_px = self.config.config.predict.stride;
+        let lattice = Lattice::new(patches.meta().width_px, patches.meta().height_px, stride_px);
+        let samples = samples(&readers, tiling, &lattice);
+        self.load_windows()?;
+        let pairs = self.pairs(&samples, normalizer, tiling)?;
+        if self.config.config.predict.method == Method::Dense {
+            // They were for this alone.
+            self.sessions.clear();
+        }
+        let exact = self.load_dense(tiling)?.network.inexact.is_empty();
+        let classes = self.model.card.classes.len();
+        let calibrated = Calibrated::fit(&pairs, classes, exact, config_sha256);
+        let Residual { rms, p99 } = calibrated.residual;
+        progress.note(&format!(
+            "predict {slide}: dense scores against {} single windows: root mean square difference {rms:.2e}, 99 % within {p99:.2e}",
+            calibrated.sampled
+        ));
+        let bytes = serde_json::to_vec_pretty(&calibrated).expect("a calibration is plain data");
+        staged::write(&path, &bytes)?;
+        Ok(calibrated)
+    }
+
+    /// Scores the samples both ways, on all workers.
+    fn pairs(
+        &mut self,
+        samples: &[Sample<'_>],
+        normalizer: Option<&Normalizer>,
+        tiling: Tiling,
+    ) -> Result<Vec<Pair>, PredictError> {
+        let (preparation, card) = (&self.preparation, &self.model.card);
+        let dense = self.dense.as_mut().expect("loaded before");
+        let (tiles, classes, next) = (dense.tiles, card.classes.len(), AtomicUsize::new(0));
+        let found = std::thread::scope(|scope| {
+            let workers: Vec<_> = dense
+                .sessions
+                .iter_mut()
+                .zip(&mut self.sessions)
+                .map(|(session, windows)| {
+                    let next = &next;
+                    scope.spawn(move || {
+                        let worker =
+                            Worker { session: session.as_mut(), preparation, tiles, classes };
+                        let mut both = Both {
+                            worker,
+                            windows: windows.as_mut(),
+                            preparation,
+                            normalizer,
+                            margin_px: tiling.margin_px(),
+                        };
+                        let mut pairs = Vec::new();
+                        while let Some((at, sample)) = {
+                            let at = next.fetch_add(1, Ordering::Relaxed);
+                            samples.get(at).map(|sample| (at, sample))
+                        } {
+                            pairs.push((at, both.score(sample)?));
+                        }
+                        Ok::<_, PredictError>(pairs)
+                    })
+                })
+                .collect();
+            let joined = workers.into_iter();
+            joined
+                .map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                .collect::<Result<Vec<_>, PredictError>>()
+        })?;
+        let mut pairs: Vec<(usize, Pair)> = found.into_iter().flatten().collect();
+        pairs.sort_by_key(|(at, _)| *at);
+        Ok(pairs.into_iter().map(|(_, pair)| pair).collect())
+    }
+}
+
+/// What scores a sample both ways.
+struct Both<'b> {
+    worker: Worker<'b>,
+    windows: &'b mut dyn Session,
+    preparation: &'b Preparation,
+    normalizer: Option<&'b Normalizer>,
+    margin_px: u32,
+}
+
+impl Both<'_> {
+    fn score(&mut self, sample: &Sample<'_>) -> Result<Pair, PredictError> {
+        let failed =
+            |source: EngineError| PredictError::Engine { what: "calibration".into(), source };
+        let side_px = sample.reader.patch_px();
+        let mut rgb = vec![0; sample.reader.patch_bytes()];
+        sample.reader.read_patch(sample.index, &mut rgb)?;
+        if let Some(Err(failure)) = self.normalizer.map(|normalizer| normalizer.apply(&mut rgb))
+            && !failure.scored
+        {
+            // Its windows are not scored either.
+            return Ok(Pair::default());
+        }
+        let mut patch = PreparedPatch::default();
+        self.preparation.prepare(&rgb, side_px, &mut patch);
+        let classes = self.worker.classes;
+        let mut pair = Pair::default();
+        pair.dense.resize(sample.points.len() * classes, 0.0);
+        pair.exact.resize(sample.points.len() * classes, 0.0);
+        for tile in self.worker.tiles.tiles_of(&sample.points, self.margin_px) {
+            let (scores, _) = self.worker.scores(&patch, &tile).map_err(failed)?;
+            for (&at, scores) in tile.points.iter().zip(scores.chunks_exact(classes)) {
+                pair.dense[at * classes..][..classes].copy_from_slice(scores);
+            }
+        }
+        let batch = self.windows.batch();
+        let window_len = self.preparation.window_len();
+        for (points, scores) in
+            sample.points.chunks(batch).zip(pair.exact.chunks_mut(batch * classes))
+        {
+            let mut fill = |input: &mut [f32]| {
+                for (point, window) in points.iter().zip(input.chunks_exact_mut(window_len)) {
+                    self.preparation.window(&patch, point.patch_x_px, point.patch_y_px, window);
+                }
+            };
+            self.windows.run_filled(points.len(), &mut fill, scores).map_err(failed)?;
+        }
+        Ok(pair)
+    }
+}
+
+/// Draws tissue tiles with points, and some of their points.
+fn samples<'r>(readers: &'r [GroupReader], tiling: Tiling, lattice: &Lattice) -> Vec<Sample<'r>> {
+    let tile_px = i64::from(tiling.tile_px());
+    let stride_px = i64::from(lattice.stride_px());
+    let mut tiles: HashMap<(i64, i64), Sample<'r>> = HashMap::new();
+    for reader in readers {
+        for (index, points) in points_of(lattice, tiling, reader).into_iter().enumerate() {
+            for point in points {
+                let tile = |at: i32| i64::from(at) * stride_px / tile_px;
+                let place = (tile(point.row), tile(point.col));
+                let new = || Sample { reader, index, points: Vec::new() };
+                tiles.entry(place).or_insert_with(new).points.push(point);
+            }
+        }
+    }
+    let mut tiles: Vec<((i64, i64), Sample<'r>)> = tiles.into_iter().collect();
+    tiles.sort_by_key(|&((row, col), _)| lot(End::Tiles, row, col));
+    tiles.truncate(TILES);
+    tiles
+        .into_iter()
+        .map(|(_, mut sample)| {
+            sample
+                .points
+                .sort_by_key(|point| lot(End::Windows, i64::from(point.row), i64::from(point.col)));
+            sample.points.truncate(WINDOWS);
+            sample
+        })
+        .collect()
+}

@@ -1,0 +1,198 @@
+//! Patch after patch through the dense network.
+//!
+//! One thread reads and prepares patches, the workers run the network over each
+//! or over parts of it. A run's maps may take [`MAP_BYTES`] in all workers
+//! together; patches that would take more are parted.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender, bounded};
+
+use super::batch::Numbered;
+use super::calibrate::Calibrated;
+use super::prepare::{Preparation, PreparedPatch};
+use super::ledger::Ledger;
+use super::windows::{Source, Stopped};
+use super::{PredictError, Predictor};
+use crate::geometry::Tiling;
+use crate::geometry::dense_tiles::{DenseTile, DenseTiles};
+use crate::geometry::lattice::LatticePoint;
+use crate::hdf5_file::FormatError;
+use crate::model::{DenseNetwork, DenseSession, EngineError, Model, Selected, densify};
+use crate::progress::Task;
+
+/// Maps of all workers' dense runs together. Engines take up to twice this, so
+/// that a task stays within model, group and a gigabyte.
+const MAP_BYTES: u64 = 400_000_000;
+
+/// The dense network, loaded into one session a worker.
+pub(super) struct Dense {
+    pub(super) network: DenseNetwork,
+    pub(super) tiles: DenseTiles,
+    block_px: u32,
+    pub(super) sessions: Vec<Box<dyn DenseSession>>,
+}
+
+impl Dense {
+    fn load(
+        (engine, model): (&Selected, &Model),
+        stride_px: u32,
+        block_px: u32,
+        threads: usize,
+    ) -> Result<Self, PredictError> {
+        let network = densify(model, stride_px)?;
+        let budget = MAP_BYTES / threads as u64;
+        let fits = |windows: u32| network.map_bytes(windows) <= budget;
+        let reach_px = network.reach_px;
+        let tiles = DenseTiles::new(network.window_px, stride_px, reach_px, block_px, fits);
+        let load = || engine.engine.load_dense(model, &network, tiles.side_px());
+        let sessions = (0..threads).map(|_| load()).collect::<Result<_, EngineError>>();
+        let sessions = sessions.map_err(|source| PredictError::Engine {
+            what: format!("{} made dense", model.path.display()),
+            source,
+        })?;
+        Ok(Self { network, tiles, block_px, sessions })
+    }
+}
+
+impl Predictor<'_> {
+    /// Makes ready to run over patches of `tiling`.
+    pub(super) fn load_dense(&mut self, tiling: Tiling) -> Result<&mut Dense, PredictError> {
+        let block_px = tiling.block_px();
+        let fits = self.dense.as_ref().is_some_and(|dense| dense.block_px == block_px);
+        if !fits {
+            self.dense = None;
+            let stride_px = self.config.config.predict.stride;
+            let parts = (&self.engine, &self.model);
+            self.dense = Some(Dense::load(parts, stride_px, block_px, self.threads)?);
+        }
+        Ok(self.dense.as_mut().expect("it was just loaded"))
+    }
+}
+
+/// A group to run over.
+pub(super) struct Job<'j> {
+    pub(super) source: Source<'j>,
+    pub(super) tiling: Tiling,
+    pub(super) calibrated: &'j Calibrated,
+    pub(super) ledger: &'j Ledger<'j>,
+    pub(super) task: &'j Task<'j>,
+}
+
+/// One run on its way to a worker.
+struct Part {
+    patch: Arc<PreparedPatch>,
+    tile: DenseTile,
+    numbers: Vec<usize>,
+}
+
+/// What takes calibrated scores: numbers of windows, `[window, class]`, time spent
+/// in the network.
+pub(super) type Sink<'s> = dyn Fn(&[usize], &[f32], Duration) + Sync + 's;
+
+/// Scores `points`, or as many as there is time for; returns the time spent
+/// reading.
+pub(super) fn run(
+    predictor: &mut Predictor<'_>,
+    job: &Job<'_>,
+    points: &[Vec<Numbered>],
+    sink: &Sink<'_>,
+) -> Result<Duration, Stopped> {
+    let (preparation, interrupt) = (&predictor.preparation, &predictor.interrupt);
+    let classes = predictor.model.card.classes.len();
+    let dense = predictor.dense.as_mut().expect("loaded for the calibration");
+    let tiles = dense.tiles;
+    let (sender, receiver) = bounded::<Part>(dense.sessions.len());
+    let (read, worked) = std::thread::scope(|scope| {
+        let reading = scope.spawn(move || read_patches(job, points, preparation, tiles, &sender));
+        let workers: Vec<_> = dense
+            .sessions
+            .iter_mut()
+            .map(|session| {
+                let parts = receiver.clone();
+                scope.spawn(move || {
+                    let mut worker =
+                        Worker { session: session.as_mut(), preparation, tiles, classes };
+                    for part in parts.into_iter().take_while(|_| interrupt.requested().is_none()) {
+                        let started = Instant::now();
+                        let (mut scores, filling) = worker.scores(&part.patch, &part.tile)?;
+                        job.calibrated.calibration.apply(&mut scores);
+                        sink(&part.numbers, &scores, started.elapsed().saturating_sub(filling));
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        drop(receiver);
+        let worked: Vec<Result<(), EngineError>> = workers
+            .into_iter()
+            .map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect();
+        let read = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (read, worked)
+    });
+    worked.into_iter().collect::<Result<Vec<()>, _>>().map_err(Stopped::Engine)?;
+    read.map_err(Stopped::Read)
+}
+
+/// Reads and prepares patch after patch, and parts them.
+fn read_patches(
+    job: &Job<'_>,
+    points: &[Vec<Numbered>],
+    preparation: &Preparation,
+    tiles: DenseTiles,
+    sender: &Sender<Part>,
+) -> Result<Duration, FormatError> {
+    let side_px = job.source.reader.patch_px();
+    let mut rgb = vec![0; side_px * side_px * 3];
+    let mut spent = Duration::ZERO;
+    for (index, points) in points.iter().enumerate().filter(|(_, points)| !points.is_empty()) {
+        let started = Instant::now();
+        if !job.source.read(index, points.len(), &mut rgb, (job.ledger, job.task))? {
+            continue;
+        }
+        let mut prepared = PreparedPatch::default();
+        preparation.prepare(&rgb, side_px, &mut prepared);
+        spent += started.elapsed();
+        let patch = Arc::new(prepared);
+        let places: Vec<LatticePoint> = points.iter().map(|numbered| numbered.point).collect();
+        for tile in tiles.tiles_of(&places, job.tiling.margin_px()) {
+            let numbers = tile.points.iter().map(|&at| points[at].number).collect();
+            if sender.send(Part { patch: Arc::clone(&patch), tile, numbers }).is_err() {
+                // Every worker has stopped; they say why.
+                return Ok(spent);
+            }
+        }
+    }
+    Ok(spent)
+}
+
+/// A dense session and what its images are made with.
+pub(super) struct Worker<'w> {
+    pub(super) session: &'w mut dyn DenseSession,
+    pub(super) preparation: &'w Preparation,
+    pub(super) tiles: DenseTiles,
+    pub(super) classes: usize,
+}
+
+impl Worker<'_> {
+    /// Scores of a tile's points, `[point, class]`, as the network gives them, and
+    /// the time it took to make the image.
+    pub(super) fn scores(
+        &mut self,
+        patch: &PreparedPatch,
+        tile: &DenseTile,
+    ) -> Result<(Vec<f32>, Duration), EngineError> {
+        let mut scores = vec![0.0; tile.places.len() * self.classes];
+        let mut filling = Duration::ZERO;
+        let mut fill = |image: &mut [f32]| {
+            let started = Instant::now();
+            let side_px = self.tiles.side_px() as usize;
+            self.preparation.area(patch, (tile.x_px, tile.y_px), side_px, image);
+            filling = started.elapsed();
+        };
+        self.session.run(&mut fill, &tile.places, &mut scores)?;
+        Ok((scores, filling))
+    }
+}

@@ -1,0 +1,48 @@
+//! Points drawn at random, the same ones whatever the blocks and groups. Pure.
+
+/// What is drawn for: draws for different ends are independent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Tiles to compare dense scores in.
+    Tiles = 1,
+    /// Windows to compare in such a tile.
+    Windows = 2,
+    /// Points of a cascade's audit.
+    Audit = 3,
+}
+
+/// A number that only depends on the place, uniform over all 64-bit numbers:
+/// the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+pub(super) fn lot(end: End, row: i64, col: i64) -> u64 {
+    let place = (row.cast_unsigned() << 32) ^ (col.cast_unsigned() & 0xffff_ffff);
+    mixed(mixed(place.wrapping_add(0x9e37_79b9_7f4a_7c15)).wrapping_add(end as u64))
+}
+
+/// Whether a place is among a `share` of all, 0 to 1.
+pub(super) fn drawn(end: End, row: i64, col: i64, share: f64) -> bool {
+    let uniform = (lot(end, row, col) >> 11) as f64 / (1u64 << 53) as f64;
+    uniform < share
+}
+
+fn mixed(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_kept_and_ends_are_independent() {
+        let places = || (0..200).flat_map(|row| (0..200).map(move |col| (row, col)));
+        let count = |share| places().filter(|&(r, c)| drawn(End::Audit, r, c, share)).count();
+        assert_eq!((count(0.0), count(1.0)), (0, 40_000));
+        assert!((3800..4200).contains(&count(0.1)));
+        let both = places()
+            .filter(|&(r, c)| drawn(End::Audit, r, c, 0.1) && drawn(End::Tiles, r, c, 0.1))
+            .count();
+        assert!((320..480).contains(&both), "{both}");
+    }
+}
