@@ -117,8 +117,10 @@ impl PredictArgs {
         };
         let scored = run.root().join("scores").read_dir().is_ok_and(|mut dir| dir.next().is_some());
         if stride == Some(0) || scored {
-            let problem =
-                if scored { "this run has scores already" } else { "expected at least 1" };
+            let problem = match stride {
+                Some(0) => "expected at least 1",
+                _ => "this run has scores already",
+            };
             let root = run.root().display();
             let (has, method) = (keys.stride, keys.method.name());
             return Err(Failure::new(

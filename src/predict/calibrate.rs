@@ -140,7 +140,8 @@ impl Predictor<'_> {
         let calibrated = match &self.calibrated {
             Some((of, calibrated)) if of == slide => Arc::clone(calibrated),
             _ => {
-                let calibrated = Arc::new(self.calibrate(patches, normalizer, tiling, slide, progress)?);
+                let calibrated =
+                    Arc::new(self.calibrate(patches, normalizer, tiling, slide, progress)?);
                 self.calibrated = Some((slide.to_owned(), Arc::clone(&calibrated)));
                 calibrated
             }

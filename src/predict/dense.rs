@@ -11,8 +11,8 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::batch::Numbered;
 use super::calibrate::Calibrated;
-use super::prepare::{Preparation, PreparedPatch};
 use super::ledger::Ledger;
+use super::prepare::{Preparation, PreparedPatch};
 use super::windows::{Source, Stopped};
 use super::{PredictError, Predictor};
 use crate::geometry::Tiling;
