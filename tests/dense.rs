@@ -180,6 +180,46 @@ fn a_cascade_scores_exactly_what_its_screen_raises() {
     assert_same(&cascade, &case.heatmap("other", "slide"), 2e-5);
 }
 
+#[test]
+fn a_cascade_loses_no_detection_of_the_demo_network() {
+    let case = Case::new();
+    let synth = case.path("synth");
+    let words: [&dyn AsRef<Path>; 11] = [
+        &"synth",
+        &"--out",
+        &synth,
+        &"--slides",
+        &"1",
+        &"--tumor-fraction",
+        &"1",
+        &"--size",
+        &"2000",
+        &"--seed",
+        &"3",
+    ];
+    case.slidegrid(&words).unwrap_or_else(|e| panic!("{e}"));
+    let slide = synth.join("slides/demo_tumor_001.tif");
+    let heatmaps = ["window", "cascade"].map(|method| {
+        let text = format!(
+            "[model]\ncard = {:?}\n[predict]\nstride = 48\nmethod = {method:?}\nengine = \"tract\"\naudit_share = 0.05\n",
+            synth.join("model/demo-padded.toml")
+        );
+        let config = case.text(&format!("{method}.toml"), &text);
+        case.run(method, &config, &slide, &[]);
+        case.heatmap(method, "demo_tumor_001")
+    });
+    let [window, cascade] = &heatmaps;
+    let detections = window.iter().zip(cascade).filter(|(window, _)| **window > 0.5);
+    let (all, kept) = detections
+        .fold((0, 0), |(all, kept), (_, cascade)| (all + 1, kept + usize::from(*cascade > 0.5)));
+    assert!(all > 20, "{all} detections: another seed?");
+    assert_eq!(kept, all);
+    let path = case.path("cascade").join("scores/demo_tumor_001/t1.h5");
+    let counts = read_scores(&path).unwrap().meta.cascade.unwrap();
+    assert_eq!(counts.missed, 0, "{counts:?}");
+    assert!(counts.screened > counts.refined, "{counts:?}");
+}
+
 /// The middle score of a heatmap.
 fn median(heatmap: &Array2<f32>) -> f32 {
     let mut scores: Vec<f32> = heatmap.slice(s![.., ..]).iter().copied().collect();

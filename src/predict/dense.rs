@@ -22,9 +22,9 @@ use crate::hdf5_file::FormatError;
 use crate::model::{DenseNetwork, DenseSession, EngineError, Model, Selected, densify};
 use crate::progress::Task;
 
-/// Maps of all workers' dense runs together. Engines take up to twice this, so
-/// that a task stays within model, group and a gigabyte.
-const MAP_BYTES: u64 = 400_000_000;
+/// Maps of all workers' dense runs together. onnxruntime was seen to take no more
+/// than the estimate; what is left of a gigabyte is for sessions, images and patches.
+const MAP_BYTES: u64 = 600_000_000;
 
 /// The dense network, loaded into one session a worker.
 pub(super) struct Dense {

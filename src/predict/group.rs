@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::cascade;
 use super::colour::{self, Normalizer};
-use super::ledger::{Ledger, Places};
+use super::ledger::{Began, Ledger, Places};
 use super::windows::{Source, run_windows};
 use super::{PredictError, Predictor, dense};
 use crate::config::{Method, RunConfig};
@@ -73,7 +73,7 @@ pub(super) fn score_group(
     group: usize,
     progress: &Progress,
 ) -> Result<GroupOutcome, PredictError> {
-    let started = Instant::now();
+    let (started, began) = (Instant::now(), Began::now());
     let meta = patches.meta();
     let reader = patches.group(group)?;
     let normalizer = Normalizer::of_run(predictor.config, patches)?;
@@ -93,7 +93,7 @@ pub(super) fn score_group(
     let dense = calibrated.as_ref().map(|calibrated| calibrated.meta(predictor));
     let meta = meta_of(predictor, slide, group, (failed_patches, dense));
     let places = places_of(predictor, slide, group);
-    let ledger = Ledger::open(places, meta, &points, progress);
+    let ledger = Ledger::open(places, meta, &points, (began, progress));
     if ledger.resumed() > 0 {
         let all = ledger.resumed() + ledger.remaining();
         let line =

@@ -44,9 +44,20 @@ pub(super) struct Ledger<'p> {
     resumed: usize,
     book: Mutex<Book>,
     saved: Mutex<Instant>,
-    began: Instant,
-    began_unix_s: f64,
-    began_cpu_s: f64,
+    began: Began,
+}
+
+/// When a try began.
+pub(super) struct Began {
+    at: Instant,
+    unix_s: f64,
+    cpu_s: f64,
+}
+
+impl Began {
+    pub(super) fn now() -> Self {
+        Self { at: Instant::now(), unix_s: process::unix_s(), cpu_s: process::cpu_s() }
+    }
 }
 
 struct Book {
@@ -72,7 +83,7 @@ impl<'p> Ledger<'p> {
         places: Places,
         mut meta: ScoresMeta,
         points: &[Vec<LatticePoint>],
-        progress: &'p Progress,
+        (began, progress): (Began, &'p Progress),
     ) -> Self {
         let (rows, cols): (Vec<i32>, Vec<i32>) =
             points.iter().flatten().map(|point| (point.row, point.col)).unzip();
@@ -94,7 +105,6 @@ impl<'p> Ledger<'p> {
             }
         }
         let resumed = book.done.iter().filter(|&&done| done).count();
-        let now = Instant::now();
         Self {
             places,
             progress,
@@ -103,10 +113,8 @@ impl<'p> Ledger<'p> {
             cols,
             resumed,
             book: Mutex::new(book),
-            saved: Mutex::new(now),
-            began: now,
-            began_unix_s: process::unix_s(),
-            began_cpu_s: process::cpu_s(),
+            saved: Mutex::new(Instant::now()),
+            began,
         }
     }
 
@@ -254,9 +262,9 @@ impl<'p> Ledger<'p> {
     /// The attributes, with what was used until now.
     fn figures(&self, book: &Book) -> ScoresMeta {
         let mut meta = self.meta.clone();
-        let wall_s = self.began.elapsed().as_secs_f64();
+        let wall_s = self.began.at.elapsed().as_secs_f64();
         meta.wall_s += wall_s;
-        meta.cpu_s += process::cpu_s() - self.began_cpu_s;
+        meta.cpu_s += process::cpu_s() - self.began.cpu_s;
         meta.read_s += book.read.as_secs_f64();
         meta.infer_s += book.infer.as_secs_f64();
         meta.cascade = CascadeMeta::sum(meta.cascade, book.cascade);
@@ -264,7 +272,7 @@ impl<'p> Ledger<'p> {
         meta.failed_patches += book.refused;
         meta.unnormalized.clone_from(&book.unnormalized);
         meta.unnormalized_patches = book.unnormalized.len() as u64;
-        meta.spans_unix_s.push([self.began_unix_s, self.began_unix_s + wall_s]);
+        meta.spans_unix_s.push([self.began.unix_s, self.began.unix_s + wall_s]);
         meta
     }
 

@@ -117,8 +117,8 @@ impl DenseNetwork {
     }
 
     /// Bytes of the maps that have to be held at once for `windows` outputs along
-    /// a side, if each is freed after its last use; the engine's own needs come
-    /// on top.
+    /// a side, if each is freed after its last use and activations work in place,
+    /// as engines do; their own needs come on top.
     #[must_use]
     pub fn map_bytes(&self, windows: u32) -> u64 {
         let graph = self.proto.graph.as_ref().expect("it was made with a graph");
@@ -136,12 +136,16 @@ impl DenseNetwork {
         }
         let (mut held, mut most) = (bytes(&self.input), 0);
         for (index, node) in graph.node.iter().enumerate() {
-            held += node.output.iter().map(bytes).sum::<u64>();
-            most = most.max(held);
             let mut done: Vec<&String> =
                 node.input.iter().filter(|name| last_use.get(name) == Some(&index)).collect();
             done.dedup();
-            held = held.saturating_sub(done.into_iter().map(bytes).sum());
+            let (made, freed) = (
+                node.output.iter().map(bytes).sum::<u64>(),
+                done.into_iter().map(bytes).sum::<u64>(),
+            );
+            let in_place = super::pointwise::known(&node.op_type) && made <= freed;
+            most = most.max(held + if in_place { 0 } else { made });
+            held = (held + made).saturating_sub(freed);
         }
         most
     }
