@@ -8,12 +8,15 @@
 //! lasso has a closed form, so nothing is random and nothing is left to a time
 //! limit.
 
-use super::matrix::dot;
+use super::matrix::{dot, narrow};
+use super::planes::{CHUNK, Planes, sum};
 
 /// Steps after which the factors are taken as they are.
 const MOST_STEPS: usize = 1000;
 /// A step that moves no component by more than this is the last.
 const STILL: f64 = 1e-7;
+/// The same over single pixels, whose sums are rounded.
+const STILL_OF_PIXELS: f64 = 1e-5;
 
 /// Where the search starts: haematoxylin and eosin of Ruifrok and Johnston,
 /// Quantification of histochemical staining by color deconvolution, 2001.
@@ -68,26 +71,81 @@ impl Lasso {
     }
 }
 
-/// The two factors, not in any order.
+/// The two factors of densities near ones of which lie together, not in any
+/// order.
 pub(super) fn learn(densities: &[Weighted], lambda: f64) -> [[f64; 3]; 2] {
-    let mut factors = START.map(to_ball);
+    descend(START.map(to_ball), STILL, |factors| step(densities, factors, lambda))
+}
+
+/// The two factors of every single density, from nearby ones on.
+#[inline(always)]
+pub(super) fn refine(pixels: &[Planes], factors: [[f64; 3]; 2], lambda: f64) -> [[f64; 3]; 2] {
+    descend(factors, STILL_OF_PIXELS, |factors| {
+        update(factors, &moments(pixels, &Lasso::new(factors, lambda)))
+    })
+}
+
+/// Steps until one hardly moves anything.
+#[inline(always)]
+fn descend(
+    mut factors: [[f64; 3]; 2],
+    still: f64,
+    step: impl Fn([[f64; 3]; 2]) -> [[f64; 3]; 2],
+) -> [[f64; 3]; 2] {
     for _ in 0..MOST_STEPS {
-        let next = step(densities, factors, lambda);
-        let moved = (0..6).map(|i| (next[i / 3][i % 3] - factors[i / 3][i % 3]).abs());
-        let still = moved.fold(0.0, f64::max) < STILL;
+        let next = step(factors);
+        let last = farthest(&next, &factors) < still;
         factors = next;
-        if still {
+        if last {
             break;
         }
     }
     factors
 }
 
+/// Largest difference of a component.
+fn farthest(a: &[[f64; 3]; 2], b: &[[f64; 3]; 2]) -> f64 {
+    (0..6).map(|i| (a[i / 3][i % 3] - b[i / 3][i % 3]).abs()).fold(0.0, f64::max)
+}
+
+/// Sums over pixels that an update of the factors rests on.
+#[derive(Default)]
+struct Moments {
+    /// Products of amounts, `[stain, stain]`.
+    codes: [[f64; 2]; 2],
+    /// Products of amounts and densities, `[stain, channel]`.
+    products: [[f64; 3]; 2],
+}
+
+/// Of whole chunks; places without a pixel have density 0, and amounts 0 then.
+#[inline(always)]
+fn moments(pixels: &[Planes], lasso: &Lasso) -> Moments {
+    let fast = FastLasso::new(lasso);
+    let mut moments = Moments::default();
+    for planes in pixels {
+        let mut amounts = [[0f32; CHUNK]; 2];
+        for at in 0..CHUNK {
+            let [a1, a2] = fast.amounts([planes[0][at], planes[1][at], planes[2][at]]);
+            (amounts[0][at], amounts[1][at]) = (a1, a2);
+        }
+        let [a1, a2] = &amounts;
+        moments.codes[0][0] += sum(|at| a1[at] * a1[at], CHUNK);
+        moments.codes[0][1] += sum(|at| a1[at] * a2[at], CHUNK);
+        moments.codes[1][1] += sum(|at| a2[at] * a2[at], CHUNK);
+        for (channel, plane) in planes.iter().enumerate() {
+            moments.products[0][channel] += sum(|at| a1[at] * plane[at], CHUNK);
+            moments.products[1][channel] += sum(|at| a2[at] * plane[at], CHUNK);
+        }
+    }
+    moments.codes[1][0] = moments.codes[0][1];
+    moments
+}
+
 /// Codes every density, then updates each factor once.
-fn step(densities: &[Weighted], mut factors: [[f64; 3]; 2], lambda: f64) -> [[f64; 3]; 2] {
+fn step(densities: &[Weighted], factors: [[f64; 3]; 2], lambda: f64) -> [[f64; 3]; 2] {
     let lasso = Lasso::new(factors, lambda);
-    let mut codes = [[0.0; 2]; 2];
-    let mut products = [[0.0; 3]; 2];
+    let mut moments = Moments::default();
+    let Moments { codes, products } = &mut moments;
     for &Weighted { density, weight } in densities {
         let amounts = lasso.amounts(density);
         for k in 0..2 {
@@ -99,6 +157,11 @@ fn step(densities: &[Weighted], mut factors: [[f64; 3]; 2], lambda: f64) -> [[f6
             }
         }
     }
+    update(factors, &moments)
+}
+
+/// Each factor once, the other held.
+fn update(mut factors: [[f64; 3]; 2], Moments { codes, products }: &Moments) -> [[f64; 3]; 2] {
     for k in 0..2 {
         let other = 1 - k;
         // A factor that no pixel uses stays: its amounts, all zero, say so.
@@ -109,6 +172,50 @@ fn step(densities: &[Weighted], mut factors: [[f64; 3]; 2], lambda: f64) -> [[f6
         }
     }
     factors
+}
+
+/// [`Lasso`] in single precision and without branches.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FastLasso {
+    factors: [[f32; 3]; 2],
+    lambda: f32,
+    /// Solves for both amounts: `[[q, -g], [-g, p]] / (p q - g^2)`.
+    both: [[f32; 2]; 2],
+    /// Solves for one alone: 1 / p, 1 / q.
+    alone: [f32; 2],
+}
+
+impl FastLasso {
+    pub(super) fn new(lasso: &Lasso) -> Self {
+        let Lasso { factors, lambda, p, q, g } = *lasso;
+        let determinant = p * q - g * g;
+        let inverse = |value: f64| if value > 0.0 { narrow(1.0 / value) } else { 0.0 };
+        // Parallel factors: the second's amount is then below 0, the first's alone.
+        let both = if determinant <= 1e-12 {
+            [[0.0; 2], [0.0, -1.0]]
+        } else {
+            [[q, -g], [-g, p]].map(|row| row.map(|value| narrow(value / determinant)))
+        };
+        Self {
+            factors: factors.map(|factor| factor.map(narrow)),
+            lambda: narrow(lambda),
+            both,
+            alone: [inverse(p), inverse(q)],
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn amounts(&self, density: [f32; 3]) -> [f32; 2] {
+        let [b1, b2] = self
+            .factors
+            .map(|f| f[0] * density[0] + f[1] * density[1] + f[2] * density[2] - self.lambda);
+        let [first, second] = self.both.map(|row| row[0] * b1 + row[1] * b2);
+        let a1 = if second < 0.0 { b1 * self.alone[0] } else { first };
+        let a2 = if first < 0.0 { b2 * self.alone[1] } else { second };
+        let a1 = if first < 0.0 && second >= 0.0 { 0.0 } else { a1 };
+        let a2 = if second < 0.0 { 0.0 } else { a2 };
+        [a1.max(0.0), a2.max(0.0)]
+    }
 }
 
 /// Vectors longer than 1 made 1 long.
@@ -133,6 +240,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn without_branches_it_is_the_same(
+            factors in proptest::array::uniform2(proptest::array::uniform3(0.01f64..1.0)),
+            density in proptest::array::uniform3(0.0f64..3.0),
+        ) {
+            let lasso = Lasso::new(factors, 0.1);
+            let fast = FastLasso::new(&lasso).amounts(density.map(narrow));
+            let cost_of = |amounts| cost(&lasso, density, amounts);
+            let exact = lasso.amounts(density);
+            prop_assert!(cost_of(fast.map(f64::from)) <= cost_of(exact) + 1e-4, "{fast:?} {exact:?}");
+        }
+
         #[test]
         fn no_other_amounts_cost_less(
             factors in proptest::array::uniform2(proptest::array::uniform3(0.01f64..1.0)),
