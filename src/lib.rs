@@ -12,6 +12,8 @@
 //!        [predict] colours [normalize], windows ──[model]──> scores/<slide>/t<k>.h5 [scores]
 //!                                │
 //!        [stitch] ──[heatmap]──> heatmaps/<slide>.{h5,png,npy} [export]
+//!                                │
+//! [truth] outlines, masks ──> [study] accuracy
 //! ```
 //!
 //! What always holds:
@@ -21,8 +23,8 @@
 //!   one patch ([`geometry::lattice`]). So block size, group size, batch,
 //!   threads and engine do not change a heatmap, and a coarser stride is a
 //!   finer one subsampled.
-//! - [`geometry`], [`tissue`], [`normalize`] and [`heatmap`] know nothing of
-//!   files, formats and libraries (`tests/purity.rs` holds them to it).
+//! - [`geometry`], [`tissue`], [`normalize`], [`heatmap`] and [`study`] know nothing
+//!   of files, formats and libraries (`tests/purity.rs` holds them to it).
 
 #![cfg_attr(test, expect(clippy::cast_possible_truncation, reason = "tests count small numbers"))]
 
@@ -47,9 +49,12 @@ pub mod slide;
 pub mod split;
 pub mod staged;
 pub mod stitch;
+pub mod study;
+pub mod submission;
 pub mod template;
 pub mod threads;
 pub mod tissue;
+pub mod truth;
 
 /// Program and version, written into every file.
 pub const WRITER: &str = concat!("slidegrid ", env!("CARGO_PKG_VERSION"));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 4] = ["geometry", "tissue", "normalize", "heatmap"];
+const PURE: [&str; 5] = ["geometry", "tissue", "normalize", "heatmap", "study"];
 const BANNED: [&str; 6] = ["fs::", "hdf5::", "openslide", "tract_onnx", "clap::", "std::env"];
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {

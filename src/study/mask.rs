@@ -1,0 +1,240 @@
+//! Masks as runs: what is set, row by row.
+
+use ndarray::{Array2, ArrayView2};
+
+/// Neighbouring set pixels of one row: columns `start..end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Run {
+    /// The row.
+    pub row: u32,
+    /// First column.
+    pub start: u32,
+    /// One past the last column.
+    pub end: u32,
+}
+
+impl Run {
+    /// Pixels in it.
+    pub fn len(&self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    /// Never: a run holds a pixel.
+    pub fn is_empty(&self) -> bool {
+        self.end <= self.start
+    }
+}
+
+/// Pixels of a raster of `rows` x `cols` that are set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mask {
+    rows: u32,
+    cols: u32,
+    /// In order of row, then column; runs of a row neither touch nor overlap.
+    runs: Vec<Run>,
+}
+
+impl Mask {
+    /// A mask of which nothing is set.
+    pub fn empty(rows: u32, cols: u32) -> Self {
+        Self { rows, cols, runs: Vec::new() }
+    }
+
+    /// The elements of `image` `[row, col]` for which `is_set` holds.
+    ///
+    /// # Panics
+    /// If `image` has more than 2^32 rows or columns.
+    pub fn of<T>(image: ArrayView2<'_, T>, is_set: impl Fn(&T) -> bool) -> Self {
+        let (rows, cols) = image.dim();
+        let side = |n: usize| u32::try_from(n).expect("fewer than 2^32 rows and columns");
+        let mut mask = Self::empty(side(rows), side(cols));
+        for (row, values) in (0_u32..).zip(image.rows()) {
+            let mut start = None;
+            for (col, value) in (0_u32..).zip(values) {
+                match (is_set(value), start) {
+                    (true, None) => start = Some(col),
+                    (false, Some(first)) => {
+                        mask.runs.push(Run { row, start: first, end: col });
+                        start = None;
+                    }
+                    _ => {}
+                }
+            }
+            mask.runs.extend(start.map(|start| Run { row, start, end: mask.cols }));
+        }
+        mask
+    }
+
+    /// Rows, columns.
+    pub fn shape(&self) -> (u32, u32) {
+        (self.rows, self.cols)
+    }
+
+    /// The runs, in order of row, then column.
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// Number of pixels set.
+    pub fn area(&self) -> usize {
+        self.runs.iter().map(Run::len).sum()
+    }
+
+    /// Adds the union of `spans` (columns, any order) as row `row`, which has
+    /// to come after all rows that hold something.
+    pub(crate) fn push_row(&mut self, row: u32, spans: &mut [(u32, u32)]) {
+        debug_assert!(self.runs.last().is_none_or(|run| run.row < row) && row < self.rows);
+        spans.sort_unstable();
+        let first = self.runs.len();
+        for &mut (start, end) in spans {
+            let end = end.min(self.cols);
+            match self.runs[first..].last_mut() {
+                _ if start >= end => {}
+                Some(run) if start <= run.end => run.end = run.end.max(end),
+                _ => self.runs.push(Run { row, start, end }),
+            }
+        }
+    }
+
+    /// The runs of a row.
+    pub fn row(&self, row: u32) -> &[Run] {
+        let first = self.runs.partition_point(|run| run.row < row);
+        let count = self.runs[first..].iter().take_while(|run| run.row == row).count();
+        &self.runs[first..first + count]
+    }
+
+    /// What is not set.
+    #[must_use]
+    pub fn complement(&self) -> Self {
+        let mut result = Self::empty(self.rows, self.cols);
+        let mut next = 0;
+        for row in 0..self.rows {
+            let mut col = 0;
+            while let Some(run) = self.runs.get(next).filter(|run| run.row == row) {
+                if col < run.start {
+                    result.runs.push(Run { row, start: col, end: run.start });
+                }
+                col = run.end;
+                next += 1;
+            }
+            if col < self.cols {
+                result.runs.push(Run { row, start: col, end: self.cols });
+            }
+        }
+        result
+    }
+
+    /// Every pixel nearer than `radius_px` to a set one: those at which an
+    /// exact Euclidean distance transform is below `radius_px`.
+    #[must_use]
+    pub fn grown(&self, radius_px: f64) -> Self {
+        let half_widths = half_widths(radius_px);
+        let mut result = Self::empty(self.rows, self.cols);
+        // Row by row, the runs of the rows that reach it.
+        let starts = row_starts(&self.runs, self.rows);
+        let reach = u32::try_from(half_widths.len()).unwrap_or(u32::MAX);
+        let mut spans = Vec::new();
+        for row in 0..self.rows {
+            spans.clear();
+            let near = row.saturating_sub(reach.saturating_sub(1))
+                ..row.saturating_add(reach).min(self.rows);
+            for other in near {
+                let Some(&half) = half_widths.get(other.abs_diff(row) as usize) else { continue };
+                let runs = starts[other as usize]..starts[other as usize + 1];
+                spans.extend(self.runs[runs].iter().map(|run| {
+                    (run.start.saturating_sub(half), run.end.saturating_add(half).min(self.cols))
+                }));
+            }
+            result.push_row(row, &mut spans);
+        }
+        result
+    }
+
+    /// As an array `[row, col]`.
+    pub fn to_array(&self) -> Array2<bool> {
+        let mut array = Array2::from_elem((self.rows as usize, self.cols as usize), false);
+        for run in &self.runs {
+            let row = run.row as usize;
+            array.slice_mut(ndarray::s![row, run.start as usize..run.end as usize]).fill(true);
+        }
+        array
+    }
+}
+
+/// For each number of rows away, how many columns are nearer than `radius_px`.
+fn half_widths(radius_px: f64) -> Vec<u32> {
+    let squared = |length: u32| f64::from(length) * f64::from(length);
+    let nearer = |dx: u32, dy: u32| (squared(dx) + squared(dy)).sqrt() < radius_px;
+    let mut half = 0;
+    while nearer(half + 1, 0) {
+        half += 1;
+    }
+    let mut widths = Vec::new();
+    for dy in 0.. {
+        if !nearer(0, dy) {
+            break;
+        }
+        while !nearer(half, dy) {
+            half -= 1;
+        }
+        widths.push(half);
+    }
+    widths
+}
+
+/// Where each row's runs begin in `runs`, and where the last row's end.
+pub(crate) fn row_starts(runs: &[Run], rows: u32) -> Vec<usize> {
+    let mut starts = vec![0; rows as usize + 1];
+    for run in runs {
+        starts[run.row as usize + 1] += 1;
+    }
+    for row in 0..rows as usize {
+        starts[row + 1] += starts[row];
+    }
+    starts
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Masks of up to `side` x `side`, any density.
+    pub(crate) fn masks(side: usize) -> impl Strategy<Value = Array2<u8>> {
+        (1..=side, 1..=side, 1_u8..=9).prop_flat_map(|(rows, cols, tenths)| {
+            proptest::collection::vec(0_u8..10, rows * cols).prop_map(move |values| {
+                let set = values.into_iter().map(|v| u8::from(v < tenths)).collect();
+                Array2::from_shape_vec((rows, cols), set).unwrap()
+            })
+        })
+    }
+
+    pub(crate) fn mask_of(array: &Array2<u8>) -> Mask {
+        Mask::of(array.view(), |&v| v != 0)
+    }
+
+    proptest! {
+        #[test]
+        fn a_mask_is_its_array(array in masks(20)) {
+            let mask = mask_of(&array);
+            prop_assert_eq!(mask.to_array(), array.mapv(|v| v != 0));
+            prop_assert_eq!(mask.complement().to_array(), array.mapv(|v| v == 0));
+            prop_assert_eq!(mask.area(), array.iter().filter(|&&v| v != 0).count());
+            for row in 0..mask.shape().0 {
+                prop_assert!(mask.row(row).iter().all(|run| run.row == row && !run.is_empty()));
+            }
+        }
+
+        #[test]
+        fn growing_is_a_distance_below_the_radius(array in masks(14), radius in 0.0..6.0) {
+            let grown = mask_of(&array).grown(radius).to_array();
+            for ((row, col), &found) in grown.indexed_iter() {
+                let near = array.indexed_iter().any(|((r, c), &set)| {
+                    let (dy, dx) = (r.abs_diff(row) as f64, c.abs_diff(col) as f64);
+                    set != 0 && (dy * dy + dx * dx).sqrt() < radius
+                });
+                prop_assert_eq!(found, near);
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Measures of a region, as scikit-image's `regionprops` defines them.
+
+use super::mask::Run;
+
+/// What a region looks like; lengths in pixels of its raster.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RegionShape {
+    /// Pixels.
+    pub area: usize,
+    /// First row, first column, one past the last row, one past the last column.
+    pub bbox: [u32; 4],
+    /// Mean row, mean column.
+    pub centroid: [f64; 2],
+    /// Eccentricity of the ellipse of equal second moments, 0 to 1.
+    pub eccentricity: f64,
+    /// Longer axis of that ellipse: 4 times the root of the larger eigenvalue
+    /// of the second central moments (without the 1/12 of a pixel's own area).
+    pub major_axis_px: f64,
+    /// Pixels whose centre lies in or on the convex hull of the region's
+    /// pixels, these taken as diamonds (`convex_hull_image`).
+    pub convex_area: usize,
+}
+
+impl RegionShape {
+    /// Measures the pixels of `runs`.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn of(runs: &[Run]) -> Self {
+        let bbox = bbox(runs);
+        let moments = Moments::of(runs, bbox);
+        let [larger, smaller] = moments.eigenvalues();
+        let eccentricity =
+            if larger == 0.0 { 0.0 } else { (1.0 - smaller / larger).max(0.0).sqrt() };
+        Self {
+            area: runs.iter().map(Run::len).sum(),
+            bbox,
+            centroid: moments.centroid(bbox),
+            eccentricity,
+            major_axis_px: 4.0 * larger.sqrt(),
+            convex_area: convex_area(runs, bbox),
+        }
+    }
+
+    /// Rows and columns of the bounding box.
+    pub fn bbox_sides(&self) -> (usize, usize) {
+        let [top, left, bottom, right] = self.bbox;
+        ((bottom - top) as usize, (right - left) as usize)
+    }
+
+    /// Pixels of the bounding box.
+    pub fn bbox_area(&self) -> usize {
+        let (rows, cols) = self.bbox_sides();
+        rows * cols
+    }
+
+    /// Share of the bounding box that is set.
+    pub fn extent(&self) -> f64 {
+        self.area as f64 / self.bbox_area() as f64
+    }
+
+    /// Share of the convex hull that is set.
+    pub fn solidity(&self) -> f64 {
+        self.area as f64 / self.convex_area as f64
+    }
+}
+
+/// Longer axis alone, see [`RegionShape::major_axis_px`].
+pub fn major_axis_px(runs: &[Run]) -> f64 {
+    4.0 * Moments::of(runs, bbox(runs)).eigenvalues()[0].sqrt()
+}
+
+fn bbox(runs: &[Run]) -> [u32; 4] {
+    let least = |of: fn(&Run) -> u32| runs.iter().map(of).min().expect("a region has a pixel");
+    let most = |of: fn(&Run) -> u32| runs.iter().map(of).max().expect("a region has a pixel");
+    [least(|run| run.row), least(|run| run.start), most(|run| run.row) + 1, most(|run| run.end)]
+}
+
+/// Sums over pixels, relative to the bounding box, exact.
+struct Moments {
+    pixels: i128,
+    row: i128,
+    col: i128,
+    row_row: i128,
+    row_col: i128,
+    col_col: i128,
+}
+
+impl Moments {
+    fn of(runs: &[Run], bbox: [u32; 4]) -> Self {
+        let mut sums = Self { pixels: 0, row: 0, col: 0, row_row: 0, row_col: 0, col_col: 0 };
+        // 0 + 1 + .. + (n - 1), and the same of squares.
+        let upto = |n: i128| n * (n - 1) / 2;
+        let squares_upto = |n: i128| (n - 1) * n * (2 * n - 1) / 6;
+        for run in runs {
+            let row = i128::from(run.row - bbox[0]);
+            let (start, end) = (i128::from(run.start - bbox[1]), i128::from(run.end - bbox[1]));
+            let (n, cols) = (end - start, upto(end) - upto(start));
+            sums.pixels += n;
+            sums.row += row * n;
+            sums.col += cols;
+            sums.row_row += row * row * n;
+            sums.row_col += row * cols;
+            sums.col_col += squares_upto(end) - squares_upto(start);
+        }
+        sums
+    }
+
+    fn centroid(&self, bbox: [u32; 4]) -> [f64; 2] {
+        let n = self.pixels as f64;
+        [self.row as f64 / n + f64::from(bbox[0]), self.col as f64 / n + f64::from(bbox[1])]
+    }
+
+    /// Of the second central moments by the area, the larger first.
+    fn eigenvalues(&self) -> [f64; 2] {
+        let n = self.pixels;
+        let central = |sum: i128, a: i128, b: i128| (sum * n - a * b) as f64 / (n * n) as f64;
+        let rows = central(self.row_row, self.row, self.row);
+        let cols = central(self.col_col, self.col, self.col);
+        let mixed = central(self.row_col, self.row, self.col);
+        let (middle, half) = ((rows + cols) / 2.0, ((rows - cols) / 2.0).hypot(mixed));
+        [(middle + half).max(0.0), (middle - half).max(0.0)]
+    }
+}
+
+/// A corner of the hull, in half pixels: y, x.
+type Corner = [i64; 2];
+
+fn convex_area(runs: &[Run], bbox: [u32; 4]) -> usize {
+    let hull = hull(runs);
+    let mut area = 0;
+    for row in bbox[0]..bbox[2] {
+        let y = 2 * i64::from(row);
+        let (mut least, mut most) = (i64::MAX, i64::MIN);
+        for (i, &[y0, x0]) in hull.iter().enumerate() {
+            let [y1, x1] = hull[(i + 1) % hull.len()];
+            if y0 == y1 || y < y0.min(y1) || y > y0.max(y1) {
+                continue;
+            }
+            // x = x0 + (y - y0) (x1 - x0) / (y1 - y0), as a fraction over 2: columns.
+            let (top, below) = (x0 * (y1 - y0) + (y - y0) * (x1 - x0), 2 * (y1 - y0));
+            let (top, below) = if below < 0 { (-top, -below) } else { (top, below) };
+            least = least.min(-(-top).div_euclid(below));
+            most = most.max(top.div_euclid(below));
+        }
+        area += usize::try_from(most - least + 1).unwrap_or(0);
+    }
+    area
+}
+
+/// The convex hull of the diamonds around the pixels' centres, by Andrew's
+/// monotone chain.
+fn hull(runs: &[Run]) -> Vec<Corner> {
+    let mut corners: Vec<Corner> = Vec::with_capacity(8 * runs.len());
+    for run in runs {
+        let y = 2 * i64::from(run.row);
+        for col in [run.start, run.end - 1] {
+            let x = 2 * i64::from(col);
+            corners.extend([[y - 1, x], [y + 1, x], [y, x - 1], [y, x + 1]]);
+        }
+    }
+    corners.sort_unstable();
+    corners.dedup();
+    let mut chain = half_hull(corners.iter().copied());
+    let back = half_hull(corners.iter().rev().copied());
+    chain.pop();
+    chain.extend(&back[..back.len() - 1]);
+    chain
+}
+
+fn half_hull(corners: impl Iterator<Item = Corner>) -> Vec<Corner> {
+    let mut chain: Vec<Corner> = Vec::new();
+    for [y, x] in corners {
+        while let [.., [y0, x0], [y1, x1]] = chain[..] {
+            if (y1 - y0) * (x - x0) - (x1 - x0) * (y - y0) > 0 {
+                break;
+            }
+            chain.pop();
+        }
+        chain.push([y, x]);
+    }
+    chain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::label::{Connectivity, Labels};
+    use super::super::mask::tests::{mask_of, masks};
+    use super::*;
+    use ndarray::Array2;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_rectangle_and_a_pixel_are_what_scikit_image_says() {
+        let runs: Vec<Run> = (0..3).map(|row| Run { row, start: 4, end: 14 }).collect();
+        let shape = RegionShape::of(&runs);
+        assert!((shape.major_axis_px - 11.489_125).abs() < 1e-6);
+        assert_eq!((shape.area, shape.convex_area, shape.bbox), (30, 30, [0, 4, 3, 14]));
+        assert_eq!(shape.centroid, [1.0, 8.5]);
+        let pixel = RegionShape::of(&[Run { row: 7, start: 7, end: 8 }]);
+        assert_eq!((pixel.major_axis_px, pixel.eccentricity, pixel.solidity()), (0.0, 0.0, 1.0));
+    }
+
+    proptest! {
+        #[test]
+        fn measures_keep_their_ranges_and_do_not_move_with_the_region(array in masks(14)) {
+            let moved = Array2::from_shape_fn((array.nrows() + 5, array.ncols() + 900), |(r, c)| {
+                if r < 5 || c < 900 { 0 } else { array[[r - 5, c - 900]] }
+            });
+            let regions = |array: &Array2<u8>| {
+                Labels::of(&mask_of(array), Connectivity::Eight).regions()
+            };
+            for (here, there) in regions(&array).iter().zip(&regions(&moved)) {
+                let (a, b) = (RegionShape::of(here), RegionShape::of(there));
+                prop_assert_eq!(a.area, b.area);
+                prop_assert_eq!(a.convex_area, b.convex_area);
+                prop_assert_eq!(a.major_axis_px, b.major_axis_px);
+                prop_assert!(a.area <= a.convex_area && a.convex_area <= a.bbox_area());
+                prop_assert!((0.0..=1.0).contains(&a.eccentricity));
+                prop_assert_eq!(a.major_axis_px, major_axis_px(here));
+            }
+        }
+    }
+}

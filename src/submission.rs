@@ -1,0 +1,168 @@
+//! CSV files of results: detections as CAMELYON16 took them, and columns of
+//! scores.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::staged::{self, StageError};
+use crate::study::detect::Detection;
+
+/// A CSV file cannot be used.
+#[derive(Debug, Error)]
+pub enum SubmissionError {
+    /// It cannot be read, or is something else.
+    #[error("{}: {problem}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What was found, and what was expected.
+        problem: String,
+    },
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] StageError),
+}
+
+fn content(path: &Path, problem: String) -> SubmissionError {
+    SubmissionError::Content { path: path.to_owned(), problem }
+}
+
+fn reader(path: &Path, has_headers: bool) -> Result<csv::Reader<std::fs::File>, SubmissionError> {
+    csv::ReaderBuilder::new()
+        .has_headers(has_headers)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_path(path)
+        .map_err(|e| content(path, format!("cannot read it: {e}")))
+}
+
+/// Reads the detections of one slide: rows of confidence, x, y in level-0 px,
+/// with or without a header. An empty file has none.
+///
+/// # Errors
+/// [`SubmissionError`] naming the line.
+pub fn read_detections(path: &Path) -> Result<Vec<Detection>, SubmissionError> {
+    let mut detections = Vec::new();
+    for (place, row) in reader(path, false)?.records().enumerate() {
+        let row = row.map_err(|e| content(path, format!("not a CSV file: {e}")))?;
+        let numbers: Option<Vec<f64>> =
+            row.iter().map(|cell| cell.parse().ok().filter(|n: &f64| n.is_finite())).collect();
+        match numbers.as_deref() {
+            Some(&[score, x, y]) => detections.push(Detection { score, x, y }),
+            None if place == 0 && row.iter().all(|cell| cell.parse::<f64>().is_err()) => {}
+            _ => {
+                let problem = format!(
+                    "line {}: found {:?}, expected three numbers: confidence, x, y in level-0 px",
+                    place + 1,
+                    row.iter().collect::<Vec<_>>().join(",")
+                );
+                return Err(content(path, problem));
+            }
+        }
+    }
+    Ok(detections)
+}
+
+/// Writes the detections of one slide: confidence, x, y, without a header, the
+/// coordinates rounded to whole level-0 px.
+///
+/// # Errors
+/// [`SubmissionError::Write`].
+pub fn write_detections(path: &Path, detections: &[Detection]) -> Result<(), SubmissionError> {
+    let mut text = String::new();
+    for Detection { score, x, y } in detections {
+        text += &format!("{score},{},{}\n", x.round(), y.round());
+    }
+    Ok(staged::write(path, text.as_bytes())?)
+}
+
+/// Reads columns of a CSV file with a header; result: the cells of each of
+/// `columns`.
+///
+/// # Errors
+/// [`SubmissionError`] naming a column that is not there and those that are.
+pub fn read_columns(path: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>, SubmissionError> {
+    let mut reader = reader(path, true)?;
+    let headers = reader.headers().map_err(|e| content(path, format!("not a CSV file: {e}")))?;
+    let place = |column: &&str| {
+        headers.iter().position(|header| header == *column).ok_or_else(|| {
+            let known = headers.iter().filter(|h| !h.is_empty()).collect::<Vec<_>>().join(", ");
+            content(path, format!("no column {column:?}; it has {known}"))
+        })
+    };
+    let places = columns.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+    let mut cells = vec![Vec::new(); columns.len()];
+    for row in reader.records() {
+        let row = row.map_err(|e| content(path, format!("not a CSV file: {e}")))?;
+        for (cells, &place) in cells.iter_mut().zip(&places) {
+            cells.push(row.get(place).unwrap_or_default().to_owned());
+        }
+    }
+    Ok(cells)
+}
+
+/// Reads columns of numbers; an empty cell is an error that names its line.
+///
+/// # Errors
+/// As [`read_columns`].
+pub fn read_numbers(path: &Path, columns: &[&str]) -> Result<Vec<Vec<f64>>, SubmissionError> {
+    let cells = read_columns(path, columns)?;
+    let column = |(column, cells): (&&str, Vec<String>)| {
+        let number = |(place, cell): (usize, String)| {
+            cell.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| {
+                let line = place + 2;
+                content(path, format!("line {line}, column {column}: {cell:?}, expected a number"))
+            })
+        };
+        cells.into_iter().enumerate().map(number).collect()
+    };
+    columns.iter().zip(cells).map(column).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn detections_are_read_as_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        let detection = |score, x, y| Detection { score, x, y };
+        write_detections(&path, &[detection(0.1 + 0.2, 12.4, 1e5), detection(1.0, 0.0, -0.2)])
+            .unwrap();
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "0.30000000000000004,12,100000\n1,0,-0\n"
+        );
+        let read = read_detections(&path).unwrap();
+        assert_eq!(read, [detection(0.1 + 0.2, 12.0, 1e5), detection(1.0, 0.0, 0.0)]);
+        write_detections(&path, &[]).unwrap();
+        assert_eq!(read_detections(&path).unwrap(), []);
+        std::fs::write(&path, "Confidence,X coordinate,Y coordinate\n0.5, 3, 4\n").unwrap();
+        assert_eq!(read_detections(&path).unwrap(), [detection(0.5, 3.0, 4.0)]);
+    }
+
+    #[test]
+    fn lines_that_are_no_detections_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        for text in ["0.5,1,2\n0.4,1\n", "0.5,1,2\nNaN,1,2\n", "0.5,1,2\nx,y,z\n"] {
+            std::fs::write(&path, text).unwrap();
+            let message = read_detections(&path).unwrap_err().to_string();
+            assert!(message.contains("line 2") && message.contains("confidence"), "{message}");
+        }
+    }
+
+    #[test]
+    fn columns_are_found_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.csv");
+        std::fs::write(&path, ",truth,score\n0,1,0.5\n1,0,\n").unwrap();
+        assert_eq!(read_numbers(&path, &["truth"]).unwrap(), [[1.0, 0.0]]);
+        let message = read_numbers(&path, &["score"]).unwrap_err().to_string();
+        assert!(message.contains("line 3"), "{message}");
+        let message = read_numbers(&path, &["scores"]).unwrap_err().to_string();
+        assert!(message.contains("truth, score"), "{message}");
+    }
+}

@@ -1,0 +1,117 @@
+//! Annotations as QuPath exports them.
+
+use std::path::Path;
+
+use libdeflater::{DecompressionError, Decompressor};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Groups, TruthError, UNGROUPED};
+use crate::study::raster::Outline;
+
+/// One ring: points of at least x and y.
+type Ring = Vec<Vec<f64>>;
+
+#[derive(Deserialize)]
+struct Feature {
+    geometry: Geometry,
+    #[serde(default)]
+    properties: Value,
+}
+
+#[derive(Deserialize)]
+struct Geometry {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    coordinates: Value,
+}
+
+/// Reads the shapes, level-0 px: a collection, a list of features, or one.
+pub(super) fn read(path: &Path, groups: &Groups) -> Result<Vec<Outline>, TruthError> {
+    let bytes =
+        std::fs::read(path).map_err(|source| TruthError::Read { path: path.to_owned(), source })?;
+    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { unpacked(path, &bytes)? } else { bytes };
+    let wrong = |e: serde_json::Error| TruthError::content(path, format!("not GeoJSON: {e}"));
+    let mut value: Value = serde_json::from_slice(&bytes).map_err(wrong)?;
+    let features: Vec<Feature> = match value.get_mut("features").map(Value::take) {
+        Some(features) => serde_json::from_value(features).map_err(wrong)?,
+        None if value.is_array() => serde_json::from_value(value).map_err(wrong)?,
+        None => vec![serde_json::from_value(value).map_err(wrong)?],
+    };
+    let mut outlines = Vec::new();
+    for (place, feature) in features.into_iter().enumerate() {
+        outlines.extend(outlines_of(path, place + 1, feature, groups)?);
+    }
+    Ok(outlines)
+}
+
+fn outlines_of(
+    path: &Path,
+    place: usize,
+    feature: Feature,
+    groups: &Groups,
+) -> Result<Vec<Outline>, TruthError> {
+    let excludes = groups.excludes(path, class_of(&feature.properties))?;
+    let wrong =
+        |problem: String| TruthError::content(path, format!("feature {place} (from 1): {problem}"));
+    let Geometry { kind, coordinates } = feature.geometry;
+    let broken =
+        |e: serde_json::Error| wrong(format!("its coordinates are not those of a {kind}: {e}"));
+    let polygons: Vec<Vec<Ring>> = match kind.as_str() {
+        "Polygon" => vec![serde_json::from_value(coordinates).map_err(broken)?],
+        "MultiPolygon" => serde_json::from_value(coordinates).map_err(broken)?,
+        _ => {
+            let problem = format!(
+                "its geometry is a {kind}, which has no area; expected Polygon or MultiPolygon"
+            );
+            return Err(wrong(problem));
+        }
+    };
+    let ring = |ring: Ring| -> Option<Vec<[f64; 2]>> {
+        let points = ring.iter().map(|point| match point[..] {
+            [x, y, ..] => Some([x, y]),
+            _ => None,
+        });
+        points.collect::<Option<Vec<_>>>().filter(|points| points.len() >= 3)
+    };
+    let outline = |rings: Vec<Ring>| {
+        let rings: Option<Vec<_>> = rings.into_iter().map(ring).collect();
+        let rings = rings.filter(|rings| !rings.is_empty()).ok_or_else(|| {
+            wrong("a ring is not a list of at least 3 points of x and y".to_owned())
+        });
+        rings.map(|rings| Outline { rings, excludes })
+    };
+    polygons.into_iter().map(outline).collect()
+}
+
+/// `classification` is an object with `name`, or `names` from the general to
+/// the special.
+fn class_of(properties: &Value) -> &str {
+    let class = &properties["classification"];
+    let general = || class["names"].as_array()?.first()?.as_str();
+    class["name"].as_str().or_else(general).unwrap_or(UNGROUPED)
+}
+
+/// Most that a file may unpack to.
+const MOST_BYTES: usize = 1 << 31;
+
+fn unpacked(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, TruthError> {
+    let mut room = (bytes.len() * 8).clamp(1 << 16, MOST_BYTES);
+    loop {
+        let mut out = vec![0; room];
+        match Decompressor::new().gzip_decompress(bytes, &mut out) {
+            Ok(length) => {
+                out.truncate(length);
+                return Ok(out);
+            }
+            Err(DecompressionError::InsufficientSpace) if room < MOST_BYTES => {
+                room = (room * 4).min(MOST_BYTES);
+            }
+            Err(e) => {
+                let problem = format!("cannot unpack it: {e:?}; was it cut short?");
+                return Err(TruthError::content(path, problem));
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Which slides there are and which have tumour: CAMELYON16's `reference.csv`.
+
+use std::path::Path;
+
+use super::TruthError;
+
+/// A slide of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlideKind {
+    /// File stem.
+    pub name: String,
+    /// Whether it has tumour.
+    pub is_tumor: bool,
+}
+
+/// Names of the two columns, in files that have a header.
+const NAMES: [&str; 5] = ["image", "slide", "slide_name", "name", "slide_id"];
+const KINDS: [&str; 6] = ["type", "truth", "is_tumor", "tumor", "label", "class"];
+
+/// Reads a list of slides: columns named `image` (or `slide`, `name`) and
+/// `type` (or `truth`, `label`), or no header and these two first. The kind is
+/// `Tumor`, `Normal`, 1 or 0.
+///
+/// # Errors
+/// [`TruthError`] naming the line.
+pub fn read_slide_list(path: &Path) -> Result<Vec<SlideKind>, TruthError> {
+    let wrong = |problem: String| TruthError::content(path, problem);
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_path(path)
+        .map_err(|e| wrong(format!("cannot read the list of slides: {e}")))?;
+    let (mut name_at, mut kind_at) = (0, 1);
+    let mut slides = Vec::new();
+    for (place, row) in reader.records().enumerate() {
+        let row = row.map_err(|e| wrong(format!("not a list of slides: {e}")))?;
+        let column = |names: &[&str]| {
+            row.iter().position(|cell| names.iter().any(|name| name.eq_ignore_ascii_case(cell)))
+        };
+        if let (0, Some(name), Some(kind)) = (place, column(&NAMES), column(&KINDS)) {
+            (name_at, kind_at) = (name, kind);
+            continue;
+        }
+        let cell = |at: usize| row.get(at).unwrap_or_default();
+        let is_tumor = kind_of(cell(kind_at)).ok_or_else(|| {
+            wrong(format!(
+                "line {}: {:?} is neither Tumor nor Normal (nor 1 or 0); expected columns image and type",
+                place + 1,
+                cell(kind_at)
+            ))
+        })?;
+        let name = cell(name_at);
+        let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name);
+        // "a.b" of a slide a.b.svs keeps its dot: only suffixes of slides go.
+        let name = if crate::slide::is_slide_name(Path::new(name)) { stem } else { name };
+        if name.is_empty() || slides.iter().any(|known: &SlideKind| known.name == name) {
+            let problem = format!("line {}: slide {name:?} is empty or listed twice", place + 1);
+            return Err(wrong(problem));
+        }
+        slides.push(SlideKind { name: name.to_owned(), is_tumor });
+    }
+    Ok(slides)
+}
+
+fn kind_of(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "tumor" | "tumour" | "1" | "1.0" | "true" | "positive" => Some(true),
+        "normal" | "0" | "0.0" | "false" | "negative" => Some(false),
+        _ => None,
+    }
+}

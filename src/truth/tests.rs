@@ -1,0 +1,119 @@
+use std::fs;
+
+use super::*;
+
+fn write(name: &str, text: &[u8]) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+fn area(name: &str, text: &[u8]) -> Result<usize, TruthError> {
+    let (_folder, path) = write(name, text);
+    let truth = Truth::read(&path, &Groups::default())?.covering(20.0, 20.0);
+    Ok(truth.raster(&Grid::pixels(20.0, 20.0, 1.0)).unwrap().area())
+}
+
+fn xml(annotations: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?><ASAP_Annotations><Annotations>{annotations}</Annotations><AnnotationGroups/></ASAP_Annotations>"
+    )
+}
+
+fn annotation(group: &str, corners: [[u32; 2]; 4]) -> String {
+    let mut text = format!(
+        "<Annotation Name=\"A &amp; B\" Type=\"Polygon\" PartOfGroup=\"{group}\" Color=\"#F4FA58\"><Coordinates>"
+    );
+    // Out of order, as nothing forbids.
+    for place in [2, 0, 3, 1] {
+        let [x, y] = corners[place];
+        text += &format!("<Coordinate Order=\"{place}\" X=\"{x}.0\" Y=\"{y},0\" />");
+    }
+    text + "</Coordinates></Annotation>"
+}
+
+fn square(from: u32, to: u32) -> [[u32; 2]; 4] {
+    [[from, from], [to, from], [to, to], [from, to]]
+}
+
+#[test]
+fn one_shape_in_four_formats_is_one_mask() {
+    let annotations = annotation("_2", square(6, 8)) + &annotation("_0", square(4, 14));
+    assert_eq!(area("a.xml", xml(&annotations).as_bytes()).unwrap(), 96);
+    let feature = |class: &str, rings: &str| {
+        format!(
+            "{{\"type\":\"Feature\",\"geometry\":{{\"type\":\"Polygon\",\"coordinates\":[{rings}]}},\"properties\":{{\"classification\":{{\"name\":\"{class}\"}}}}}}"
+        )
+    };
+    let whole = "[[4,4],[14,4],[14,14],[4,14],[4,4]]";
+    let hole = "[[6,6],[8,6],[8,8],[6,8],[6,6]]";
+    let holed = feature("Tumor", &format!("{whole},{hole}"));
+    assert_eq!(area("a.geojson", holed.as_bytes()).unwrap(), 96);
+    let two = format!(
+        "{{\"type\":\"FeatureCollection\",\"features\":[{},{}]}}",
+        feature("Ignore*", hole),
+        feature("tumor", whole)
+    );
+    assert_eq!(area("a.json", two.as_bytes()).unwrap(), 96);
+    let mut packed = vec![0; 4096];
+    let length = libdeflater::Compressor::new(libdeflater::CompressionLvl::default())
+        .gzip_compress(two.as_bytes(), &mut packed)
+        .unwrap();
+    assert_eq!(area("a.geojson.gz", &packed[..length]).unwrap(), 96);
+    let ncrf = "{\"positive\":[{\"name\":\"a\",\"vertices\":[[4,4],[14,4],[14,14],[4,14]]}],\"negative\":[{\"name\":\"b\",\"vertices\":[[6,6],[8,6],[8,8],[6,8]]}]}";
+    assert_eq!(area("a.json", ncrf.as_bytes()).unwrap(), 96);
+    // A mask of half the size, each of its pixels 2 x 2.
+    let mut picture = image::GrayImage::new(10, 10);
+    for (x, y, pixel) in picture.enumerate_pixels_mut() {
+        let inside = |from, to| (from..to).contains(&x) && (from..to).contains(&y);
+        pixel.0 = [u8::from(inside(2, 7) && !inside(3, 4))];
+    }
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    assert_eq!(area("a.png", bytes.get_ref()).unwrap(), 96);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_a_way_out() {
+    let good = xml(&annotation("_0", square(2, 5)));
+    let message = |name: &str, text: &str| area(name, text.as_bytes()).unwrap_err().to_string();
+    let other = message("a.xml", &good.replace("_0", "Stroma"));
+    assert!(other.contains("\"Stroma\"") && other.contains("--lesion-group"), "{other}");
+    assert!(message("a.xml", &good.replace("Polygon", "Dot")).contains("no area"));
+    assert!(message("a.xml", &good.replace("Y=\"2,0\"", "Y=\"two\"")).contains("\"two\""));
+    assert!(message("a.xml", &good[..good.len() / 2]).contains("cut short"));
+    assert!(message("a.xml", "<other/>").contains("ASAP_Annotations"));
+    assert!(message("a.geojson", "{").contains("not GeoJSON"));
+    let line = "[{\"geometry\":{\"type\":\"LineString\",\"coordinates\":[]},\"properties\":{\"classification\":{\"name\":\"Tumor\"}}}]";
+    assert!(message("a.geojson", line).contains("feature 1"));
+    let unclassified = "[{\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[]}}]";
+    assert!(message("a.geojson", unclassified).contains("\"none\""));
+    assert!(message("a.png", "no picture").contains("not a picture"));
+}
+
+#[test]
+fn files_are_found_by_their_slide() {
+    let (folder, path) = write("s.1_mask.png", b"");
+    assert_eq!(find(folder.path(), "s.1"), Some(path.clone()));
+    assert_eq!(find(folder.path(), "s"), None);
+    assert_eq!(slide_of(&path).as_deref(), Some("s.1"));
+    assert_eq!(slide_of(Path::new("x/tumor_001.geojson.gz")).as_deref(), Some("tumor_001"));
+    assert_eq!(slide_of(Path::new("x/reference.csv")), None);
+}
+
+#[test]
+fn lists_have_headers_or_camelyon16s_order() {
+    let kinds = |text: &str| {
+        let (_folder, path) = write("reference.csv", text.as_bytes());
+        read_slide_list(&path).map(|slides| {
+            slides.into_iter().map(|slide| (slide.name, slide.is_tumor)).collect::<Vec<_>>()
+        })
+    };
+    let expected = vec![("test_001".to_owned(), true), ("test_003".to_owned(), false)];
+    assert_eq!(kinds("test_001,Tumor,IDC,Macro\ntest_003.tif,Normal,None\n").unwrap(), expected);
+    assert_eq!(kinds("no,truth,slide\n0,1,test_001\n1,0,test_003\n").unwrap(), expected);
+    let message = kinds("test_001,perhaps\n").unwrap_err().to_string();
+    assert!(message.contains("line 1") && message.contains("perhaps"), "{message}");
+    assert!(kinds("a,Tumor\na,Normal\n").unwrap_err().to_string().contains("twice"));
+}
