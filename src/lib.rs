@@ -13,7 +13,7 @@
 //!                                │
 //!        [stitch] ──[heatmap]──> heatmaps/<slide>.{h5,png,npy} [export]
 //!                                │
-//! [truth] outlines, masks ──> [study] accuracy
+//! [truth] outlines, masks ──> [study] ──[tradeoff]──> study/study.{csv,md,json}
 //! ```
 //!
 //! What always holds:
@@ -54,6 +54,7 @@ pub mod submission;
 pub mod template;
 pub mod threads;
 pub mod tissue;
+pub mod tradeoff;
 pub mod truth;
 
 /// Program and version, written into every file.

@@ -18,6 +18,7 @@ mod run;
 mod split;
 mod status;
 mod stitch;
+mod study;
 mod synth;
 
 use std::io::Write;
@@ -76,6 +77,8 @@ pub enum Command {
     Status(status::StatusArgs),
     /// Fit, try and apply stain normalisation outside a run.
     Normalize(normalize::NormalizeArgs),
+    /// Measure a run against truth: accuracy and cost, stride by stride.
+    Study(study::StudyArgs),
     /// Take over results of the original HPC_DPAI code.
     Import(import::ImportArgs),
     /// Print a completion script for a shell.
@@ -102,6 +105,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Stitch(args) => args.run(),
         Command::Status(args) => status::run(args),
         Command::Normalize(args) => normalize::run(args),
+        Command::Study(args) => study::run(args),
         Command::Import(args) => import::run(args),
         Command::Completions { shell } => {
             clap_complete::generate(

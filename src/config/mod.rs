@@ -8,6 +8,7 @@ mod cluster;
 mod error;
 mod normalize;
 mod resolve;
+mod study;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub use error::ConfigError;
 pub use normalize::{NormalizeKeys, NormalizeMethod, OnFailure, Scope};
 pub(crate) use resolve::card_sha256;
 pub use resolve::{Resolved, RunConfig};
+pub use study::{DetectionKey, SlideScore, StudyKeys};
 
 /// A whole configuration file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -47,6 +49,8 @@ pub struct Config {
     pub stitch: StitchKeys,
     /// What is asked of a scheduler.
     pub cluster: ClusterKeys,
+    /// How results are measured against truth.
+    pub study: StudyKeys,
 }
 
 /// `[slides]`
@@ -337,6 +341,9 @@ impl Config {
         }
         if let Some((key, found, expected)) = self.cluster.fault() {
             return rule(&key, found, expected);
+        }
+        if let Some((key, found, expected)) = self.study.fault() {
+            return rule(key, found, expected);
         }
         let given = self.slides.mpp.iter().chain(self.slides.mpp_of.values());
         for mpp in given {

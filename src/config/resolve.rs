@@ -246,6 +246,7 @@ impl RunConfig {
                 && !key.starts_with("slides.")
                 && !key.starts_with("cluster.")
                 && !key.starts_with("stitch.")
+                && !key.starts_with("study.")
         });
         flat.sort();
         flat

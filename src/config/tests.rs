@@ -32,6 +32,10 @@ fn values_are_held_to_their_rules() {
         ("[slides]\nmpp = -1.0", "slides.mpp"),
         ("[normalize]\nmethod = \"macenko\"", "normalize.template"),
         ("[normalize]\ntemplate = \"t.png\"", "normalize.template"),
+        ("[study]\nstrides = [16, 0]", "study.strides"),
+        ("[study]\nfolds = 1", "study.folds"),
+        ("[study]\ndetection_threshold = 1.5", "study.detection_threshold"),
+        ("[study]\nitc_um = -1.0", "study.itc_um"),
     ] {
         let message = parse(text).unwrap_err().to_string();
         assert!(message.contains(key), "{text}: {message}");

@@ -95,6 +95,11 @@ impl RunDir {
         self.root.join("logs").join("stitch").join(format!("{slide}.json"))
     }
 
+    /// What `study` found.
+    pub fn study(&self) -> PathBuf {
+        self.root.join("study")
+    }
+
     /// Tasks running over time, drawn.
     pub fn tasks_svg(&self) -> PathBuf {
         self.root.join("report").join("tasks.svg")

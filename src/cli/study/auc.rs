@@ -1,0 +1,134 @@
+//! `slidegrid study auc`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{input, print_json};
+use crate::cli::{Exit, Failure, print};
+use crate::study::auc::{Auc, AucDifference, auc, auc_difference};
+use crate::submission::read_numbers;
+
+/// Area under the ROC curve of scores in a CSV file, and of their differences.
+///
+/// Prints AUC, standard deviation and 95 % interval twice: as in the paper (one
+/// shot, mean squares) and as DeLong et al. have it. Further columns are
+/// compared with the first, case by case.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  slidegrid study auc results.csv --truth truth --score random_forest
+  slidegrid study auc results.csv --truth truth --score stride16 --score stride224 --json")]
+pub(super) struct AucArgs {
+    /// Table with a header, a row a case.
+    csv: PathBuf,
+
+    /// Column of the truth: 1 and 0.
+    #[arg(long, value_name = "COL")]
+    truth: String,
+
+    /// Column of scores, higher for 1; repeat it to compare.
+    #[arg(long, value_name = "COL", required = true)]
+    score: Vec<String>,
+
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    scores: Vec<OfScore>,
+    differences: Vec<OfPair>,
+}
+
+#[derive(Serialize)]
+struct OfScore {
+    score: String,
+    #[serde(flatten)]
+    auc: Auc,
+}
+
+#[derive(Serialize)]
+struct OfPair {
+    first: String,
+    second: String,
+    #[serde(flatten)]
+    difference: AucDifference,
+}
+
+pub(super) fn run(args: &AucArgs) -> Result<Exit, Failure> {
+    let mut columns = vec![args.truth.as_str()];
+    columns.extend(args.score.iter().map(String::as_str));
+    let mut numbers = read_numbers(&args.csv, &columns).map_err(input)?.into_iter();
+    let truth = kinds(args, &numbers.next().unwrap_or_default())?;
+    let readings: Vec<(&String, Vec<f64>)> = args.score.iter().zip(numbers).collect();
+    let wrong = |e| input(format!("{}: {e}", args.csv.display()));
+    let mut report = Report { scores: Vec::new(), differences: Vec::new() };
+    for (score, values) in &readings {
+        let auc = auc(&truth, values).map_err(wrong)?;
+        report.scores.push(OfScore { score: (*score).clone(), auc });
+    }
+    for (score, values) in &readings[1..] {
+        let (first, of_first) = &readings[0];
+        report.differences.push(OfPair {
+            first: (*first).clone(),
+            second: (*score).clone(),
+            difference: auc_difference(&truth, of_first, values).map_err(wrong)?,
+        });
+    }
+    if args.json {
+        print_json(&report)?
+    } else {
+        print(&table(&report))?
+    }
+    Ok(Exit::Done)
+}
+
+fn kinds(args: &AucArgs, truth: &[f64]) -> Result<Vec<bool>, Failure> {
+    let kind = |(place, &value): (usize, &f64)| match value {
+        1.0 => Ok(true),
+        0.0 => Ok(false),
+        _ => Err(input(format!(
+            "{}: line {}, column {}: {value}, expected 1 or 0",
+            args.csv.display(),
+            place + 2,
+            args.truth
+        ))),
+    };
+    truth.iter().enumerate().map(kind).collect()
+}
+
+fn table(report: &Report) -> String {
+    let width = report.scores.iter().map(|of| of.score.len()).max().unwrap_or(0).max(10);
+    let mut lines = vec![format!(
+        "{:width$}  {:>6}  {:>7}  {:>15}  {:>9}  {:>15}",
+        "score", "AUC", "SD", "95 % interval", "DeLong SD", "95 % interval"
+    )];
+    for OfScore { score, auc } in &report.scores {
+        let between = |i: &crate::study::interval::Interval| format!("{:.4}-{:.4}", i.low, i.high);
+        lines.push(format!(
+            "{score:width$}  {:.4}  {:.5}  {:>15}  {:>9.5}  {:>15}",
+            auc.auc,
+            auc.sd,
+            between(&auc.interval_95),
+            auc.delong_sd,
+            between(&auc.delong_interval_95)
+        ));
+    }
+    for OfPair { first, second, difference: of } in &report.differences {
+        lines.push(format!(
+            "{first} - {second}: {:.4}, SD {:.5}, p {} (DeLong: SD {:.5}, p {})",
+            of.difference,
+            of.sd,
+            super::number(of.p),
+            of.delong_sd,
+            super::number(of.delong_p)
+        ));
+    }
+    if let Some(OfScore { auc, .. }) = report.scores.first() {
+        lines.push(format!("{} positive and {} negative cases", auc.positives, auc.negatives));
+    }
+    lines.join("\n")
+}

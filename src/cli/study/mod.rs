@@ -1,0 +1,102 @@
+//! `slidegrid study`
+
+mod auc;
+mod classify;
+mod detect;
+mod dice;
+mod features;
+mod froc;
+mod heatmaps;
+mod options;
+mod over_run;
+mod rerun;
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::{Exit, Failure, print};
+use crate::staged;
+
+const EXAMPLES: &str = "\
+Examples:
+  What do coarser heatmaps give away? Tables and curves in run/study:
+    slidegrid study --run run --truth truth --strides 16,64,128,224
+    slidegrid study --run run --truth truth --compare dense=run-dense --rerun
+
+  One piece, on files that need not be slidegrid's:
+    slidegrid study auc results.csv --truth truth --score model_a --score model_b
+    slidegrid study detect run/heatmaps/*.h5 --method nms --out detections
+    slidegrid study froc --detections detections --truth annotations --mpp 0.243
+    slidegrid study features run/heatmaps/*.h5 --out features.csv
+    slidegrid study dice run/heatmaps/*.h5 --truth annotations";
+
+/// Measure a run against truth: accuracy and cost, stride by stride.
+///
+/// For each stride: the AUC of slide scores, the sensitivity at 1/4 to 8 false
+/// positives a slide and the FROC score, with intervals, and windows and
+/// core-hours. Coarser strides are every n-th point of the heatmaps, which is
+/// what scoring at that stride gives. Writes study.md, study.csv, study.json,
+/// and ROC, FROC and trade-off curves as SVG and PNG.
+///
+/// The commands below do one piece each, on any program's files.
+#[derive(Debug, Args)]
+#[command(
+    after_help = EXAMPLES,
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
+pub struct StudyArgs {
+    #[command(flatten)]
+    over_run: over_run::OverRunArgs,
+
+    #[command(subcommand)]
+    piece: Option<Piece>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Piece {
+    Auc(auc::AucArgs),
+    Features(features::FeaturesArgs),
+    Classify(classify::ClassifyArgs),
+    Detect(detect::DetectArgs),
+    Froc(froc::FrocArgs),
+    Dice(dice::DiceArgs),
+}
+
+pub(super) fn run(args: &StudyArgs) -> Result<Exit, Failure> {
+    let Some(piece) = &args.piece else { return over_run::run(&args.over_run) };
+    match piece {
+        Piece::Auc(args) => auc::run(args),
+        Piece::Features(args) => features::run(args),
+        Piece::Classify(args) => classify::run(args),
+        Piece::Detect(args) => detect::run(args),
+        Piece::Froc(args) => froc::run(args),
+        Piece::Dice(args) => dice::run(args),
+    }
+}
+
+/// An error of input.
+fn input(error: impl std::fmt::Display) -> Failure {
+    Failure::new(Exit::Input, error)
+}
+
+fn print_json(report: &impl Serialize) -> Result<(), Failure> {
+    print(&serde_json::to_string_pretty(report).expect("a report is plain data"))
+}
+
+/// Into a file, or to stdout.
+fn deliver(text: &str, out: Option<&Path>) -> Result<(), Failure> {
+    match out {
+        Some(path) => Ok(staged::write(path, text.as_bytes())?),
+        None => print(text.trim_end()),
+    }
+}
+
+/// A number for people: four places, or nothing.
+fn number(value: Option<f64>) -> String {
+    value.map_or("-".into(), |value| format!("{value:.4}"))
+}

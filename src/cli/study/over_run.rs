@@ -1,0 +1,177 @@
+//! `slidegrid study --run RUN`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::options::slides_of;
+use super::{input, print_json, rerun};
+use crate::cli::options::{EngineOptions, RunOptions, ThreadOptions};
+use crate::cli::{Exit, Failure, print};
+use crate::config::RunConfig;
+use crate::run_dir::RunDir;
+use crate::tradeoff::{Question, Source, gather, summarise, write};
+
+/// A run, and how it is measured.
+#[derive(Debug, Args)]
+pub(super) struct OverRunArgs {
+    /// The run, stitched.
+    #[arg(long, value_name = "DIR", required = true)]
+    run: Option<PathBuf>,
+
+    /// Folder with truth: SLIDE.xml (ASAP), .geojson (QuPath), .json (NCRF),
+    /// .png or .tif (masks), and reference.csv, the list of slides.
+    #[arg(long, value_name = "DIR", required = true)]
+    truth: Option<PathBuf>,
+
+    /// Strides to compare, working px: multiples of the run's [default: the
+    /// run's, and 4, 8 and 14 times it].
+    #[arg(long, value_name = "S,S,..", value_delimiter = ',')]
+    strides: Vec<u32>,
+
+    /// Another run beside it, for example of the same slides by another method;
+    /// its rows are called NAME. Repeatable.
+    #[arg(long, value_name = "NAME=DIR")]
+    compare: Vec<String>,
+
+    /// Only rows of these methods: window, dense, cascade [default: all].
+    #[arg(long, value_name = "M,M,..", value_delimiter = ',')]
+    methods: Vec<String>,
+
+    /// Score coarser strides anew, for what they really cost, instead of taking
+    /// every n-th point of the heatmaps; below RUN/study/rerun.
+    #[arg(long)]
+    rerun: bool,
+
+    /// List of slides and their kind (image,type) [default: TRUTH/reference.csv].
+    #[arg(long, value_name = "CSV")]
+    slides: Option<PathBuf>,
+
+    /// Leave out listed slides that have no heatmap.
+    #[arg(long)]
+    allow_missing: bool,
+
+    /// Resolution of slides that do not state theirs, um per level-0 px.
+    #[arg(long, value_name = "UM")]
+    mpp: Option<f64>,
+
+    /// Folder for the results [default: RUN/study].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Configuration file whose [study] counts instead of the run's.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Set a configuration key, for example --set study.itc_um=0.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+
+    #[command(flatten)]
+    threads: ThreadOptions,
+
+    #[command(flatten)]
+    engine: EngineOptions,
+
+    /// As JSON: what study.json holds.
+    #[arg(long)]
+    json: bool,
+
+    /// No progress, only warnings and errors.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Without a stride list: the paper's, for the paper's stride of 16.
+const MULTIPLES: [u32; 4] = [1, 4, 8, 14];
+
+pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
+    let (Some(run), Some(truth)) = (&args.run, &args.truth) else {
+        let problem =
+            "give --run and --truth, or one of the commands that `slidegrid study --help` lists";
+        return Err(Failure::new(Exit::Usage, problem));
+    };
+    let options = RunOptions {
+        run: run.clone(),
+        config: args.config.clone(),
+        set: args.set.clone(),
+        quiet: args.quiet,
+    };
+    let progress = options.progress();
+    let mut config = options.settle()?;
+    args.engine.over(&mut config);
+    let keys = config.config.study.clone();
+    let slides = slides_of(truth, args.slides.as_deref())?;
+    let strides = strides(args, &config);
+    let mut sources = vec![Source {
+        name: config.config.predict.method.name().to_owned(),
+        run: options.dir(),
+        strides: strides.clone(),
+    }];
+    if args.rerun {
+        let names: Vec<&str> = slides.iter().map(|slide| slide.name.as_str()).collect();
+        sources = rerun::sources(&sources[0], &config, &names, &args.threads, &progress)?;
+    }
+    for compared in &args.compare {
+        sources.push(compared_source(compared, &strides)?);
+    }
+    let question = Question {
+        sources,
+        truth: truth.clone(),
+        slides,
+        allow_missing: args.allow_missing,
+        mpp: args.mpp,
+        keys: keys.clone(),
+    };
+    let mut settings = gather(&question, &progress).map_err(input)?;
+    if !args.methods.is_empty() {
+        settings.retain(|setting| args.methods.contains(&setting.method));
+    }
+    if settings.is_empty() {
+        let problem = format!("--methods {}: no heatmap was made so", args.methods.join(","));
+        return Err(Failure::new(Exit::Usage, problem));
+    }
+    let study = summarise(&settings, &keys, &|line| progress.warn(line)).map_err(input)?;
+    let out = args.out.clone().unwrap_or_else(|| options.dir().study());
+    let files = write(&out, &study, &settings).map_err(input)?;
+    if args.json {
+        print_json(&study)?;
+    } else {
+        for file in files {
+            print(&file.display().to_string())?;
+        }
+    }
+    Ok(if settings[0].slides.len() < question.slides.len() { Exit::Partial } else { Exit::Done })
+}
+
+/// The strides asked for, the finest first.
+fn strides(args: &OverRunArgs, config: &RunConfig) -> Vec<u32> {
+    let keys = &config.config;
+    let mut strides = match (args.strides.is_empty(), keys.study.strides.is_empty()) {
+        (false, _) => args.strides.clone(),
+        (true, false) => keys.study.strides.clone(),
+        (true, true) => MULTIPLES.map(|times| times * keys.predict.stride).to_vec(),
+    };
+    strides.sort_unstable();
+    strides.dedup();
+    strides
+}
+
+/// `NAME=DIR`, at those of `strides` that its heatmaps hold, or else its own.
+fn compared_source(text: &str, strides: &[u32]) -> Result<Source, Failure> {
+    let (name, folder) =
+        text.split_once('=').filter(|(name, _)| is_name(name)).ok_or_else(|| {
+            let problem =
+                format!("--compare {text}: expected NAME=DIR, for example dense=run-dense");
+            Failure::new(Exit::Usage, problem)
+        })?;
+    let found = RunConfig::read(Path::new(folder))?.config.predict.stride;
+    let held: Vec<u32> = strides.iter().copied().filter(|s| s.is_multiple_of(found)).collect();
+    let strides = if held.is_empty() { vec![found] } else { held };
+    Ok(Source { name: name.to_owned(), run: RunDir::new(Path::new(folder)), strides })
+}
+
+/// Names become parts of file names.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-+".contains(c))
+}

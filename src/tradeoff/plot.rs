@@ -1,0 +1,220 @@
+//! Curves, as SVG and as PNG.
+
+use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+use plotters::style::{FontStyle, register_font};
+
+use super::TradeoffError;
+use super::tables::significant;
+
+/// A chart whose y axis runs from 0 to 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chart {
+    /// Above it.
+    pub title: String,
+    /// Below the x axis.
+    pub x: String,
+    /// Beside the y axis.
+    pub y: String,
+    /// Ends of the x axis.
+    pub x_range: (f64, f64),
+    /// Whether it is logarithmic.
+    pub log_x: bool,
+    /// What is drawn.
+    pub series: Vec<Series>,
+}
+
+/// One line of a chart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// Its name in the legend.
+    pub name: String,
+    /// (x, y).
+    pub points: Vec<(f64, f64)>,
+    /// (x, low, high): intervals.
+    pub bars: Vec<(f64, f64, f64)>,
+    /// Whether points are marked.
+    pub marks: bool,
+}
+
+const SIZE_PX: (u32, u32) = (760, 520);
+/// The PNG has twice as many.
+const PNG_SCALE: u32 = 2;
+
+/// Told apart by people who do not tell red from green (Okabe and Ito).
+const COLOURS: [RGBColor; 8] = [
+    RGBColor(0, 114, 178),
+    RGBColor(230, 159, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(213, 94, 0),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(0, 0, 0),
+    RGBColor(150, 140, 20),
+];
+
+/// Latin letters of DejaVu Sans, carried in the program: compute nodes have no
+/// fonts.
+static FONT: &[u8] = include_bytes!("font/DejaVuSans-ascii.ttf");
+const FAMILY: &str = "sans-serif";
+
+/// Draws a chart as SVG.
+///
+/// # Errors
+/// [`TradeoffError::Plot`].
+pub fn svg(chart: &Chart) -> Result<String, TradeoffError> {
+    let mut text = String::new();
+    {
+        let area = SVGBackend::with_string(&mut text, SIZE_PX).into_drawing_area();
+        draw(&area, chart, 1).map_err(|e| failed(chart, &e))?;
+    }
+    Ok(text)
+}
+
+/// Draws a chart as PNG.
+///
+/// # Errors
+/// [`TradeoffError::Plot`].
+pub fn png(chart: &Chart) -> Result<Vec<u8>, TradeoffError> {
+    let (width, height) = (SIZE_PX.0 * PNG_SCALE, SIZE_PX.1 * PNG_SCALE);
+    let mut pixels = vec![0; 3 * (width * height) as usize];
+    {
+        let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
+        draw(&area, chart, PNG_SCALE).map_err(|e| failed(chart, &e))?;
+    }
+    let picture =
+        image::RgbImage::from_raw(width, height, pixels).expect("three bytes for each pixel");
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Png).map_err(|e| failed(chart, &e))?;
+    Ok(bytes.into_inner())
+}
+
+fn failed(chart: &Chart, error: &dyn std::fmt::Display) -> TradeoffError {
+    TradeoffError::Plot { what: chart.title.clone(), problem: error.to_string() }
+}
+
+type Drawn<D> = Result<(), DrawingAreaErrorKind<<D as DrawingBackend>::ErrorType>>;
+
+/// `scale`: pixels to one of the SVG's.
+fn draw<D: DrawingBackend>(area: &DrawingArea<D, Shift>, chart: &Chart, scale: u32) -> Drawn<D> {
+    // Once more is no harm; the font is a part of the program.
+    let is_font = register_font(FAMILY, FontStyle::Normal, FONT).is_ok();
+    debug_assert!(is_font, "the font can be read");
+    area.fill(&WHITE)?;
+    let on_axis = |x: f64| if chart.log_x { x.log10() } else { x };
+    let (from, to) = (on_axis(chart.x_range.0), on_axis(chart.x_range.1));
+    let px = |length: u32| length * scale;
+    let font = |size: u32| (FAMILY, px(size)).into_font();
+    let mut context = ChartBuilder::on(area)
+        .caption(&chart.title, font(18))
+        .margin(px(12))
+        .x_label_area_size(px(46))
+        .y_label_area_size(px(56))
+        .build_cartesian_2d(from..to, 0.0..1.02)?;
+    let label = |at: &f64| match chart.log_x {
+        true => significant(10_f64.powf(*at)),
+        false => format!("{at:.1}"),
+    };
+    context
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(BLACK.mix(0.12))
+        .x_desc(&chart.x)
+        .y_desc(&chart.y)
+        .x_labels(8)
+        .y_labels(6)
+        .x_label_formatter(&label)
+        .y_label_formatter(&|y| format!("{y:.1}"))
+        .label_style(font(13))
+        .axis_desc_style(font(15))
+        .draw()?;
+    for (place, series) in chart.series.iter().enumerate() {
+        let colour = COLOURS[place % COLOURS.len()];
+        let placed = |&(x, y): &(f64, f64)| (on_axis(x).clamp(from, to), y);
+        draw_series(&mut context, series, colour, scale, placed, on_axis)?;
+    }
+    context
+        .configure_series_labels()
+        .position(SeriesLabelPosition::LowerRight)
+        .margin(px(10))
+        .legend_area_size(px(26))
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.4))
+        .label_font(font(13))
+        .draw()?;
+    area.present()
+}
+
+type Plane<'a, D> = ChartContext<'a, D, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+fn draw_series<'a, D: DrawingBackend + 'a>(
+    context: &mut Plane<'a, D>,
+    series: &Series,
+    colour: RGBColor,
+    scale: u32,
+    placed: impl Fn(&(f64, f64)) -> (f64, f64),
+    on_axis: impl Fn(f64) -> f64,
+) -> Drawn<D> {
+    let thick = move |width: u32| ShapeStyle::from(colour).stroke_width(width * scale);
+    let line = LineSeries::new(series.points.iter().map(&placed), thick(2));
+    let length = i32::try_from(22 * scale).unwrap_or(22);
+    context
+        .draw_series(line)?
+        .label(&series.name)
+        .legend(move |(x, y)| PathElement::new([(x, y), (x + length, y)], thick(2)));
+    let bars = series.bars.iter().map(|&(x, low, high)| {
+        let at = on_axis(x);
+        PathElement::new([(at, low), (at, high)], thick(1))
+    });
+    context.draw_series(bars)?;
+    if series.marks {
+        let marks = series.points.iter().map(placed);
+        context.draw_series(marks.map(|at| Circle::new(at, 4 * scale, colour.filled())))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart() -> Chart {
+        Chart {
+            title: "A & B".into(),
+            x: "cost".into(),
+            y: "share".into(),
+            x_range: (0.01, 100.0),
+            log_x: true,
+            series: vec![Series {
+                name: "one".into(),
+                points: vec![(0.02, 0.5), (50.0, 0.75)],
+                bars: vec![(0.02, 0.25, 1.0)],
+                marks: true,
+            }],
+        }
+    }
+
+    #[test]
+    fn a_chart_is_drawn_with_its_words() {
+        let text = svg(&chart()).unwrap();
+        for word in ["A &amp; B", "cost", "share", "one", "<polyline", "<circle"] {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+    }
+
+    #[test]
+    fn the_picture_has_ink_of_the_line_and_of_letters() {
+        let bytes = png(&chart()).unwrap();
+        let picture = image::load_from_memory(&bytes).unwrap().into_rgb8();
+        assert_eq!(picture.dimensions(), (1520, 1040));
+        let dark = |from: u32, to: u32| {
+            let rows = picture.rows().skip(from as usize).take((to - from) as usize);
+            rows.flatten().filter(|pixel| pixel.0.iter().all(|&v| v < 120)).count()
+        };
+        assert!(dark(0, 70) > 100, "no title: {}", dark(0, 70));
+        assert!(dark(960, 1040) > 50, "no words below the axis");
+        let blue = picture.pixels().filter(|pixel| pixel.0 == [0, 114, 178]).count();
+        assert!(blue > 500, "no line: {blue}");
+    }
+}

@@ -1,0 +1,215 @@
+//! The study as CSV and Markdown.
+
+use super::CostSource;
+use super::summary::{Row, Study};
+use crate::study::froc::SCORED_AT;
+
+/// Column names of `study.csv`.
+const COLUMNS: [&str; 33] = [
+    "source",
+    "method",
+    "stride_px",
+    "auc",
+    "auc_sd",
+    "auc_low",
+    "auc_high",
+    "auc_delong_low",
+    "auc_delong_high",
+    "auc_of_max",
+    "auc_change",
+    "auc_change_p",
+    "sensitivity_at_0.25",
+    "sensitivity_at_0.5",
+    "sensitivity_at_1",
+    "sensitivity_at_2",
+    "sensitivity_at_4",
+    "sensitivity_at_8",
+    "froc_score",
+    "froc_low",
+    "froc_high",
+    "froc_change",
+    "lesions",
+    "lesions_hit",
+    "false_positives",
+    "windows",
+    "core_hours",
+    "core_hours_per_slide",
+    "cost",
+    "saving",
+    "slide_score_deviation",
+    "map_deviation",
+    "slides",
+];
+
+/// `study.csv`: a row a setting, empty cells where there is no answer.
+pub(super) fn study_csv(study: &Study) -> String {
+    let mut csv = COLUMNS.join(",") + "\n";
+    for setting in &study.settings {
+        csv += &cells(&setting.row, study.slides).join(",");
+        csv.push('\n');
+    }
+    csv
+}
+
+fn cells(row: &Row, slides: usize) -> Vec<String> {
+    let or_empty = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let mut cells = vec![
+        row.source.clone(),
+        row.method.clone(),
+        row.stride_px.to_string(),
+        row.auc.to_string(),
+        row.auc_sd.to_string(),
+        row.auc_interval_95.low.to_string(),
+        row.auc_interval_95.high.to_string(),
+        row.auc_delong_interval_95.low.to_string(),
+        row.auc_delong_interval_95.high.to_string(),
+        row.auc_of_max.to_string(),
+        row.auc_change.to_string(),
+        or_empty(row.auc_change_p),
+    ];
+    cells.extend((0..SCORED_AT.len()).map(|place| or_empty(row.sensitivity.map(|at| at[place]))));
+    cells.extend([
+        or_empty(row.froc_score),
+        or_empty(row.froc_interval_95.map(|interval| interval.low)),
+        or_empty(row.froc_interval_95.map(|interval| interval.high)),
+        or_empty(row.froc_change),
+        row.lesions.to_string(),
+        row.lesions_hit.to_string(),
+        row.false_positives.to_string(),
+        row.windows.to_string(),
+        or_empty(row.core_hours),
+        or_empty(row.core_hours_per_slide),
+        cost_name(row.cost).to_owned(),
+        or_empty(row.saving),
+        row.slide_score_deviation.to_string(),
+        or_empty(row.map_deviation),
+        slides.to_string(),
+    ]);
+    cells
+}
+
+fn cost_name(cost: CostSource) -> &'static str {
+    match cost {
+        CostSource::Measured => "measured",
+        CostSource::Scaled => "scaled",
+    }
+}
+
+/// `scores.csv`: a row a slide and setting.
+pub(super) fn scores_csv(study: &Study) -> String {
+    let mut csv = String::from(
+        "source,method,stride_px,name,tumor,score,max,lesions,lesions_hit,false_positives,windows,core_s\n",
+    );
+    for setting in &study.settings {
+        let row = &setting.row;
+        for slide in &setting.slides {
+            csv += &format!(
+                "{},{},{},{},{},{},{},{},{},{},{},{}\n",
+                row.source,
+                row.method,
+                row.stride_px,
+                slide.name,
+                u8::from(slide.is_tumor),
+                slide.score,
+                slide.max,
+                slide.lesions,
+                slide.lesions_hit,
+                slide.false_positives,
+                slide.windows,
+                slide.core_s.map_or(String::new(), |core_s| core_s.to_string())
+            );
+        }
+    }
+    csv
+}
+
+/// `study.md`: the paper's Tables IV and V, and what each setting costs.
+pub(super) fn study_md(study: &Study) -> String {
+    let normal = study.slides - study.tumor_slides;
+    let lesions = study.settings.first().map_or(0, |setting| setting.row.lesions);
+    let mut md = format!(
+        "# Study\n\n{} slides, {} with tumour and {normal} without; {lesions} lesions to find.\n{}\n",
+        study.slides, study.tumor_slides, study.rules
+    );
+    md += "\n## Slides: area under the ROC curve\n\n| setting | stride, px | AUC | 95 % | DeLong 95 % | change | p | AUC of the largest score |\n|---|---|---|---|---|---|---|---|\n";
+    for Row {
+        auc,
+        auc_interval_95: of,
+        auc_delong_interval_95: delong,
+        auc_change,
+        auc_change_p,
+        auc_of_max,
+        source,
+        stride_px,
+        ..
+    } in rows(study)
+    {
+        let p = auc_change_p.map_or("-".into(), |p| format!("{p:.2}"));
+        md += &format!(
+            "| {source} | {stride_px} | {auc:.3} | {:.3} to {:.3} | {:.3} to {:.3} | {auc_change:+.3} | {p} | {auc_of_max:.3} |\n",
+            of.low, of.high, delong.low, delong.high
+        );
+    }
+    md += "\n## Lesions: sensitivity at false positives a slide\n\n| setting | stride, px | 1/4 | 1/2 | 1 | 2 | 4 | 8 | FROC score | 95 % | change | lesions hit |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n";
+    for row in rows(study) {
+        let three = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
+        let sensitivity: Vec<String> =
+            (0..SCORED_AT.len()).map(|place| three(row.sensitivity.map(|at| at[place]))).collect();
+        let interval = row
+            .froc_interval_95
+            .map_or("-".into(), |of| format!("{:.3} to {:.3}", of.low, of.high));
+        md += &format!(
+            "| {} | {} | {} | {} | {interval} | {} | {}/{} |\n",
+            row.source,
+            row.stride_px,
+            sensitivity.join(" | "),
+            three(row.froc_score),
+            row.froc_change.map_or("-".into(), |change| format!("{change:+.3}")),
+            row.lesions_hit,
+            row.lesions
+        );
+    }
+    md += "\n## Cost\n\n| setting | stride, px | windows | core-hours | core-hours a slide | | saving | slide score moved by | map moved by |\n|---|---|---|---|---|---|---|---|---|\n";
+    for row in rows(study) {
+        let hours = |value: Option<f64>| value.map_or("-".into(), significant);
+        md += &format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {:.3} | {} |\n",
+            row.source,
+            row.stride_px,
+            row.windows,
+            hours(row.core_hours),
+            hours(row.core_hours_per_slide),
+            cost_name(row.cost),
+            row.saving.map_or("-".into(), |saving| format!("{:.1} %", saving * 100.0)),
+            row.slide_score_deviation,
+            row.map_deviation.map_or("-".into(), |value| format!("{value:.3}"))
+        );
+    }
+    md += "\nChanges, savings and moves are against the first row. Core time is processor time of `predict`; scaled: not run, the first stride's time by the share of its windows.\n";
+    md
+}
+
+fn rows(study: &Study) -> impl Iterator<Item = &Row> {
+    study.settings.iter().map(|setting| &setting.row)
+}
+
+/// Three significant digits.
+pub(super) fn significant(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few digits")]
+    let places = (2.0 - value.abs().log10().floor()).clamp(0.0, 12.0) as usize;
+    format!("{value:.places$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_digits() {
+        let found = [0.0, 0.001_234_56, 1.0, 12.345, 1234.5].map(significant);
+        assert_eq!(found, ["0", "0.00123", "1.00", "12.3", "1234"]);
+    }
+}
