@@ -5,4 +5,4 @@ set -eu
 exec >>{{log}} 2>&1
 cd {{run}}
 {{setup}}
-exec {{command}}
+{{program}}

@@ -15,4 +15,4 @@
 #BSUB {{extra}}
 set -eu
 {{setup}}
-exec {{command}}
+{{program}}

@@ -15,4 +15,4 @@
 set -eu
 cd {{run}}
 {{setup}}
-exec {{command}}
+{{program}}

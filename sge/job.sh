@@ -14,7 +14,8 @@
 #$ -pe {{pe}}
 #$ -l h_vmem={{slot_memory_mb}}M
 #$ -l h_rt={{time_s}}
+#$ {{notify}}
 #$ {{extra}}
 set -eu
 {{setup}}
-exec {{command}}
+{{program}}

@@ -14,7 +14,8 @@
 #SBATCH --cpus-per-task={{cpus}}
 #SBATCH --mem={{memory_mb}}M
 #SBATCH --time={{time_min}}
+#SBATCH --signal=B:USR1@{{warn_s}}
 #SBATCH {{extra}}
 set -eu
 {{setup}}
-exec {{command}}
+{{program}}

@@ -8,11 +8,12 @@ use clap::Args;
 
 use super::master::plan;
 use super::options::RunOptions;
-use super::{Exit, Failure};
+use super::{Exit, Failure, retry};
 use crate::config::{ClusterKeys, RunConfig, SchedulerKind, SubmitFrom};
-use crate::jobs::chain::{Advanced, Chain, files_of};
+use crate::jobs::chain::{Advanced, Chain, Files, Refused, files_of};
+use crate::jobs::grown::Grown;
 use crate::jobs::lookup::Lookup;
-use crate::jobs::plan::Growth;
+use crate::jobs::retry::Factors;
 use crate::jobs::scheduler::{System, scheduler};
 use crate::jobs::status::ranges;
 use crate::jobs::submitted::Submission;
@@ -21,8 +22,8 @@ use crate::run_dir::{self, RunDir, SlideStatus};
 use crate::scores::read_scores_meta;
 use crate::staged;
 
-/// How often a login node looks at the queue.
-const POLL: Duration = Duration::from_secs(20);
+/// How often a login node looks at the queue: soon at first, then less often.
+const POLL_S: std::ops::RangeInclusive<u64> = 1..=20;
 
 /// Who runs the tasks, and how.
 #[derive(Debug, Args)]
@@ -41,28 +42,23 @@ pub(super) struct ClusterOptions {
 }
 
 /// What a command asks for besides.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Asked {
+    /// The round to go on with.
     pub(super) round: Option<usize>,
-    pub(super) growth: Growth,
-    pub(super) explain: bool,
-}
-
-impl Default for Asked {
-    fn default() -> Self {
-        Self { round: None, growth: Growth::NONE, explain: false }
-    }
+    /// Look at why things failed, ask for more where that helps, and say so.
+    pub(super) retry: Option<Factors>,
 }
 
 /// Factors as given on the command line.
-pub(super) fn growth(memory: f64, time: f64) -> Result<Growth, Failure> {
+pub(super) fn factors(memory: Option<f64>, time: Option<f64>) -> Result<Factors, Failure> {
     for (flag, factor) in [("--memory-factor", memory), ("--time-factor", time)] {
-        if !(0.1..=100.0).contains(&factor) {
-            let problem = format!("{flag} {factor}: expected a factor from 0.1 to 100");
+        if let Some(factor) = factor.filter(|factor| !(1.0..=100.0).contains(factor)) {
+            let problem = format!("{flag} {factor}: expected a factor from 1 to 100");
             return Err(Failure::new(Exit::Usage, problem));
         }
     }
-    Ok(Growth { memory, time })
+    Ok(Factors { memory, time })
 }
 
 impl ClusterOptions {
@@ -114,14 +110,24 @@ pub(super) fn submit(
     let program = std::env::current_exe()
         .map_err(|e| Failure::new(Exit::Input, format!("cannot tell where slidegrid is: {e}")))?;
     let scheduler = scheduler(keys.scheduler);
-    let growth = asked.growth;
+    let (mut files, mut exit) = known(&run, &progress)?;
+    let grown = match asked.retry {
+        Some(factors) => {
+            let grown = retry::grow(&run, &keys, scheduler.as_ref(), &files, factors, &progress)?;
+            if !asked_of.dry_run {
+                grown.write(&run)?;
+            }
+            grown
+        }
+        None => Grown::read(&run)?,
+    };
     let mut chain = Chain {
         run: &run,
         cluster: &keys,
         scheduler: scheduler.as_ref(),
         commands: &System,
         program: &umbrella(program),
-        grow: &|_, _| growth,
+        grow: &|piece| grown.of(piece),
         groups_per_task: groups_per_task(&run, &keys, &progress),
         stitch: !asked_of.no_stitch,
         dry_run: asked_of.dry_run,
@@ -130,12 +136,11 @@ pub(super) fn submit(
     };
     let from_jobs = keys.submit_from == SubmitFrom::Job && keys.scheduler != SchedulerKind::Local;
     loop {
-        let (lookup, exit) = known(&run, &progress)?;
-        let files = files_of(&run, unsplit(&run)?, &lookup);
         let advanced = chain.advance(&files)?;
-        if asked.explain {
+        if asked.retry.is_some() {
             explain(&advanced, &progress);
         }
+        exit = exit.and(refused(&advanced, &progress));
         let Some(hold) = &advanced.next else { return Ok(exit) };
         if asked_of.dry_run {
             progress.note("then a master job, when these have ended, submits what follows");
@@ -149,6 +154,9 @@ pub(super) fn submit(
         }
         chain.round = Some(advanced.round);
         wait(&chain, &hold.after, &progress)?;
+        let (now, planned) = known(&run, &progress)?;
+        files = now;
+        exit = exit.and(planned);
     }
 }
 
@@ -161,8 +169,10 @@ fn wait(chain: &Chain, after: &[String], progress: &Progress) -> Result<(), Fail
         "waiting for {} jobs to end before the next are submitted; when this is interrupted, run the same command again",
         after.len()
     ));
+    let mut pause_s = *POLL_S.start();
     loop {
-        std::thread::sleep(POLL);
+        std::thread::sleep(Duration::from_secs(pause_s));
+        pause_s = (2 * pause_s).min(*POLL_S.end());
         let queued: BTreeSet<String> = chain.queued()?.into_iter().map(|entry| entry.id).collect();
         if !after.iter().any(|id| queued.contains(id)) {
             return Ok(());
@@ -170,27 +180,22 @@ fn wait(chain: &Chain, after: &[String], progress: &Progress) -> Result<(), Fail
     }
 }
 
-/// The table of tasks over what is split so far.
-fn known(run: &RunDir, progress: &Progress) -> Result<(Lookup, Exit), Failure> {
+/// Writes the table of tasks over what is split so far, and looks at the files.
+fn known(run: &RunDir, progress: &Progress) -> Result<(Files, Exit), Failure> {
+    let mut unsplit = Vec::new();
     if run.slides_csv().exists() {
         let records = run_dir::read_slides(run)?;
         run_dir::write_slides(run, &records)?;
+        // Rows that have no patches and may get some.
+        let open = |status| matches!(status, SlideStatus::Waiting | SlideStatus::Failed);
+        let rows = records.iter().zip(1..).filter(|(record, _)| open(record.status));
+        unsplit.extend(rows.map(|(record, row)| (row, record.name.clone())));
         if !records.iter().any(|record| run.patches(&record.name).exists()) {
-            return Ok((Lookup::default(), Exit::Done));
+            return Ok((Files { unsplit, slides: Vec::new() }, Exit::Done));
         }
     }
-    plan(run, progress)
-}
-
-/// Rows of slides.csv that have no patches and may get some.
-fn unsplit(run: &RunDir) -> Result<Vec<usize>, Failure> {
-    if !run.slides_csv().exists() {
-        return Ok(Vec::new());
-    }
-    let records = run_dir::read_slides(run)?;
-    let open = |status| matches!(status, SlideStatus::Waiting | SlideStatus::Failed);
-    let rows = records.iter().enumerate().filter(|(_, record)| open(record.status));
-    Ok(rows.map(|(index, _)| index + 1).collect())
+    let (lookup, exit) = plan(run, progress)?;
+    Ok((files_of(run, unsplit, &lookup), exit))
 }
 
 /// The scripts call `slidegrid master ...`, also when this is `master`.
@@ -255,7 +260,25 @@ fn explain(advanced: &Advanced, progress: &Progress) {
             "warning: job {id} waits for somebody (state {state}): release or delete it, then retry"
         ));
     }
-    if advanced.submitted.is_empty() && advanced.unsent_tasks == 0 {
+    let nothing = advanced.submitted.is_empty() && advanced.unsent_tasks == 0;
+    if nothing && advanced.refused.is_empty() {
         progress.note("nothing is missing that is not queued or running");
     }
+}
+
+/// What would need more than there is.
+fn refused(advanced: &Advanced, progress: &Progress) -> Exit {
+    for Refused { stage, growth, said } in &advanced.refused {
+        let asked = [
+            growth.memory_mb.map(|mb| format!("{mb} MB")),
+            growth.time_min.map(|m| format!("{m} minutes")),
+        ];
+        let asked: Vec<String> = asked.into_iter().flatten().collect();
+        progress.warn(&format!(
+            "error: {} tasks that now ask for {} are not submitted, since no node gives that: {said}; --memory-factor 1 or --time-factor 1 asks for what is configured",
+            stage.name(),
+            asked.join(", ")
+        ));
+    }
+    if advanced.refused.is_empty() { Exit::Done } else { Exit::Partial }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::config::ConfigError;
 use crate::import::ImportError;
 use crate::jobs::chain::ChainError;
+use crate::jobs::grown::GrownError;
 use crate::jobs::lookup::LookupError;
 use crate::jobs::status::StatusError;
 use crate::model::{DenseError, EngineError, ModelError};
@@ -141,6 +142,7 @@ macro_rules! exit_of {
 }
 
 exit_of! {
+    GrownError => Input,
     ImportError => Input,
     SlidesError => Input,
     StageError => Input,

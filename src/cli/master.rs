@@ -21,8 +21,10 @@ Examples:
   slidegrid master plan --run run       writes run/lookup.csv
   slidegrid master submit --run run --scheduler slurm --dry-run
                                         writes and shows run/jobs/*.sh
+  slidegrid master retry --run run      submits what is missing; what ran out of
+                                        memory or time asks for twice as much
   slidegrid master retry --run run --memory-factor 1.5
-                                        submits what is missing, with more memory"
+                                        everything missing asks for 1.5 times the memory"
 )]
 pub struct MasterArgs {
     #[command(subcommand)]
@@ -52,18 +54,21 @@ enum MasterCommand {
         #[arg(long, value_name = "N", hide = true)]
         round: Option<usize>,
     },
-    /// Submit again exactly what is missing, and say what that is.
+    /// Submit again exactly what is missing, and say what that is and why.
+    ///
+    /// What is done, queued or running is left alone. What ended for want of
+    /// memory or time asks for twice as much as it had, now and later.
     Retry {
         #[command(flatten)]
         options: RunOptions,
         #[command(flatten)]
         cluster: ClusterOptions,
-        /// Ask for this many times the memory.
-        #[arg(long, value_name = "F", default_value_t = 1.0)]
-        memory_factor: f64,
-        /// Ask for this many times the wall time.
-        #[arg(long, value_name = "F", default_value_t = 1.0)]
-        time_factor: f64,
+        /// Ask for this many times the configured memory, whatever the reason.
+        #[arg(long, value_name = "F")]
+        memory_factor: Option<f64>,
+        /// Ask for this many times the configured wall time, whatever the reason.
+        #[arg(long, value_name = "F")]
+        time_factor: Option<f64>,
     },
 }
 
@@ -90,8 +95,8 @@ impl MasterArgs {
                 cluster::submit(options, cluster, &asked)
             }
             MasterCommand::Retry { options, cluster, memory_factor, time_factor } => {
-                let growth = cluster::growth(*memory_factor, *time_factor)?;
-                let asked = Asked { growth, explain: true, ..Asked::default() };
+                let factors = cluster::factors(*memory_factor, *time_factor)?;
+                let asked = Asked { retry: Some(factors), ..Asked::default() };
                 cluster::submit(options, cluster, &asked)
             }
         }

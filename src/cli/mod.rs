@@ -14,6 +14,7 @@ mod master;
 mod normalize;
 mod options;
 mod predict;
+mod retry;
 mod run;
 mod split;
 mod status;

@@ -109,12 +109,13 @@ fn look(run: &RunDir) -> Result<(Vec<SlideView>, Answers), Failure> {
     Ok((slides.into_iter().map(|slide| view_of(slide, &tries)).collect(), answers))
 }
 
-fn asked(run: &RunDir) -> Result<(Vec<SubmittedArray>, Answers), Failure> {
+/// What was submitted, and what the schedulers say of it.
+pub(super) fn asked(run: &RunDir) -> Result<(Vec<SubmittedArray>, Answers), Failure> {
     let lookup = lookup_of(run)?;
     let records = known_slides(run)?;
     let arrays =
         read_arrays(run, &lookup, &records).map_err(|error| Failure::new(Exit::Input, error))?;
-    let answers = ask(arrays.iter().map(|array| (array.scheduler.as_str(), array.id.as_str())));
+    let answers = ask(&arrays);
     Ok((arrays, answers))
 }
 
@@ -225,11 +226,16 @@ fn cost_table(cost: &RunCost) -> String {
     lines.push("serial: processor time of all tasks; core: wall time x cores; parallel: first start to last end; cores: most in use at once; efficiency: speed-up / cores".into());
     lines.push(match &cost.retries {
         None => "retries: nothing was submitted to a scheduler".into(),
-        Some(retries) => format!(
-            "retries: {} tries ended badly, {:.4} core-hours lost",
-            retries.tries,
-            retries.lost_core_s / 3600.0
-        ),
+        Some(retries) => {
+            let stages = retries.stages.iter().map(|s| format!("{} {}", s.tries, s.stage));
+            let stages = stages.collect::<Vec<_>>().join(", ");
+            let stages = if stages.is_empty() { stages } else { format!(" ({stages})") };
+            format!(
+                "retries: {} tries ended badly{stages}, {:.4} core-hours lost",
+                retries.tries,
+                retries.lost_core_s / 3600.0
+            )
+        }
     });
     lines.join("\n") + "\n"
 }

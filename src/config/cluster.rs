@@ -120,6 +120,13 @@ pub struct ClusterKeys {
     /// Most jobs in the queue, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_submitted_jobs: Option<usize>,
+    /// Seconds ahead of its end that a `predict` task is warned, so that it
+    /// saves what is scored; 0 = no warning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warn_s: Option<u32>,
+    /// How often a task that was warned queues itself again; 0 = never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_requeues: Option<u32>,
     /// Where jobs may be submitted from.
     pub submit_from: SubmitFrom,
     /// Environment variables of every task.
@@ -188,6 +195,29 @@ pub struct Resources {
     pub throttle: Option<u32>,
     /// Flags, verbatim.
     pub extra: Vec<String>,
+    /// Seconds ahead of its end that it wants to be warned.
+    pub warn_s: Option<u32>,
+    /// How often it queues itself again after a warning; 0 when it cannot go
+    /// on from what it has saved.
+    pub requeues: u32,
+}
+
+/// `warn_s` when nothing is said: SLURM may warn a minute early, and a batch
+/// of a slow network takes some seconds.
+const WARN_S: u32 = 120;
+
+/// `max_requeues` when nothing is said.
+const MAX_REQUEUES: u32 = 10;
+
+impl Resources {
+    /// When to warn, as seconds ahead of the end; a task that has little time
+    /// is not warned, or it would do nothing else.
+    pub fn warning_s(&self) -> Option<u32> {
+        let long = |warn_s: u32| {
+            self.time_min.is_none_or(|minutes| minutes.saturating_mul(60) >= 3 * warn_s)
+        };
+        self.warn_s.filter(|&warn_s| warn_s > 0 && long(warn_s))
+    }
 }
 
 impl ClusterKeys {
@@ -215,6 +245,12 @@ impl ClusterKeys {
             time_min: own.time_min.or(self.time_min),
             throttle: own.throttle.or(self.throttle),
             extra: own.extra.clone().unwrap_or_else(|| self.extra.clone()),
+            // Of the others nothing is saved that a second try could go on from.
+            warn_s: (stage == Stage::Predict).then(|| self.warn_s.unwrap_or(WARN_S)),
+            requeues: match stage {
+                Stage::Predict => self.max_requeues.unwrap_or(MAX_REQUEUES),
+                _ => 0,
+            },
         }
     }
 
@@ -290,6 +326,19 @@ mod tests {
         assert_eq!((predict.cpus, predict.queue.as_deref()), (7, Some("long")));
         assert_eq!(keys.resources(Stage::Stitch).cpus, 1);
         assert_eq!(keys.resources(Stage::Master).memory_mb, Some(8000));
+    }
+
+    #[test]
+    fn only_tasks_that_can_go_on_are_warned_and_not_at_once() {
+        let of = |text: &str, stage| toml::from_str::<ClusterKeys>(text).unwrap().resources(stage);
+        let predict = of("time_min = 60\n", Stage::Predict);
+        assert_eq!((predict.warning_s(), predict.requeues), (Some(120), 10));
+        let split = of("time_min = 60\n", Stage::Split);
+        assert_eq!((split.warning_s(), split.requeues), (None, 0));
+        assert_eq!(of("", Stage::Predict).warning_s(), Some(120));
+        assert_eq!(of("time_min = 5\n", Stage::Predict).warning_s(), None);
+        assert_eq!(of("time_min = 1\nwarn_s = 20\n", Stage::Predict).warning_s(), Some(20));
+        assert_eq!(of("warn_s = 0\n", Stage::Predict).warning_s(), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::lookup::Lookup;
+use super::plan::Growth;
 use crate::run_dir::{RunDir, SlideRecord};
 
 /// A piece of work of a run.
@@ -20,6 +21,17 @@ pub enum Piece {
     Stitch(String),
 }
 
+impl Piece {
+    /// The stage it belongs to.
+    pub fn stage(&self) -> &'static str {
+        match self {
+            Self::Split(_) => "split",
+            Self::Group(..) => "predict",
+            Self::Stitch(_) => "stitch",
+        }
+    }
+}
+
 /// A job or array that was submitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubmittedArray {
@@ -29,6 +41,10 @@ pub struct SubmittedArray {
     pub scheduler: String,
     /// Its log, with `{id}` and `{index}`, when known.
     pub log: Option<String>,
+    /// When it was submitted, Unix time; 0 when not said.
+    pub time_s: u64,
+    /// What was asked for.
+    pub asked: Growth,
     /// Array index, `None` for a single job, and what it does.
     pub pieces: Vec<(Option<u64>, Piece)>,
 }
@@ -69,6 +85,10 @@ struct Line {
     items: String,
     #[serde(default)]
     log: Option<String>,
+    #[serde(default)]
+    time_s: u64,
+    #[serde(flatten)]
+    asked: Growth,
 }
 
 #[derive(Deserialize)]
@@ -129,7 +149,8 @@ fn array(line: Line, lookup: &Lookup, slides: &[SlideRecord]) -> Result<Submitte
             Some((index, piece))
         })
         .collect();
-    Ok(SubmittedArray { id: line.id, scheduler: line.scheduler, log: line.log, pieces })
+    let Line { id, scheduler, log, time_s, asked, .. } = line;
+    Ok(SubmittedArray { id, scheduler, log, time_s, asked, pieces })
 }
 
 /// Numbers with the array index that does each.
@@ -200,7 +221,7 @@ mod tests {
 
     #[test]
     fn items_shared_by_tasks() {
-        let line = r#"{"id":"9","scheduler":"sge","stage":"predict","slide":"b","items":"2-4,1","tasks":3,"round":1,"log":"/l/b.{id}.{index}.log"}"#;
+        let line = r#"{"id":"9","scheduler":"sge","stage":"predict","slide":"b","items":"2-4,1","tasks":3,"round":1,"log":"/l/b.{id}.{index}.log","memory_mb":900}"#;
         let split = r#"{"id":"8","scheduler":"sge","stage":"split","items":"1-2","tasks":2}"#;
         let stitch = r#"{"id":"7","scheduler":"sge","stage":"stitch","slide":"a"}"#;
         let arrays = read(&format!("{line}\n{split}\n{stitch}\n{}", &line[..30])).unwrap();
@@ -208,6 +229,7 @@ mod tests {
         let indices = [Some(1), Some(2), Some(3), Some(3)];
         assert_eq!(arrays[0].pieces, indices.into_iter().zip(expected).collect::<Vec<_>>());
         assert_eq!(arrays[0].log_of(Some(3)).unwrap(), Path::new("/l/b.9.3.log"));
+        assert_eq!((arrays[0].asked.memory_mb, arrays[0].asked.time_min), (Some(900), None));
         assert_eq!(arrays[1].pieces[1], (Some(2), Piece::Split("b".into())));
         assert_eq!(arrays[2].pieces, [(None, Piece::Stitch("a".into()))]);
     }

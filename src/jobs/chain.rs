@@ -4,30 +4,32 @@
 //! what can be submitted now, and say what to wait for when more will follow.
 //! A master job is the same operation, run again when that has ended.
 
+mod checks;
 mod files;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod wave;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
 
-use super::plan::{Growth, plan_arrays};
-use super::scheduler::{self, Commands, Hold, Limits, Queued, Scheduler, SchedulerError};
+use super::arrays::Piece;
+use super::plan::Growth;
+use super::scheduler::{self, Commands, Hold, Queued, Scheduler, SchedulerError};
 use super::script::Job;
 use super::submitted::{Submission, Submitted, SubmittedError};
-use super::todo::{Busy, Todo, todo};
+use super::todo::{Busy, todo};
 use crate::config::{ClusterKeys, Stage};
 use crate::run_dir::RunDir;
 use crate::staged::{self, StageError};
+pub use checks::Refused;
 pub use files::{Files, files_of};
-use steps::Step;
-
-/// Minutes a master job waits when the queue is full of other things.
-const WAIT_MIN: u32 = 5;
+use steps::{Step, scripts_of};
+use wave::{Wave, next};
 
 /// The chain cannot go on.
 #[derive(Debug, Error)]
@@ -79,8 +81,8 @@ pub struct Chain<'a> {
     pub commands: &'a dyn Commands,
     /// This program, absolute.
     pub program: &'a Path,
-    /// More memory or time for a slide's group.
-    pub grow: &'a dyn Fn(&str, usize) -> Growth,
+    /// More memory or time for what ran out of it.
+    pub grow: &'a dyn Fn(&Piece) -> Growth,
     /// Groups a task scores.
     pub groups_per_task: usize,
     /// Whether heatmaps are wanted.
@@ -104,25 +106,10 @@ pub struct Advanced {
     pub next: Option<Hold>,
     /// Tasks there was no room for.
     pub unsent_tasks: usize,
+    /// Work that would need more than there is.
+    pub refused: Vec<Refused>,
     /// This round.
     pub round: usize,
-}
-
-/// What goes along while submitting.
-struct Wave<'a> {
-    limits: Limits,
-    /// Jobs that still fit; none: any number.
-    room: Option<usize>,
-    submitted: &'a mut Submitted,
-    round: usize,
-    /// Ids of this wave, in order.
-    ids: Vec<String>,
-    /// Ids each slide's stitch waits for.
-    arrays: BTreeMap<String, BTreeSet<String>>,
-    /// Slides with groups that found no room.
-    held_back: BTreeSet<String>,
-    unsent_tasks: usize,
-    done: Vec<Submission>,
 }
 
 impl Chain<'_> {
@@ -143,14 +130,13 @@ impl Chain<'_> {
             todo.stitch.clear();
         }
         let limits = self.limits()?;
-        if self.round.is_none() && !self.dry_run && todo != Todo::default() {
-            self.check()?;
-        }
+        let refused = self.checked(&mut todo)?;
         let counted = self.counted(&queued);
         let mut wave = Wave {
             limits,
             // One place is kept for the master job that goes on.
             room: limits.submitted.map(|limit| limit.saturating_sub(counted + 1)),
+            scripts: scripts_of(&submitted),
             submitted: &mut submitted,
             round,
             ids: Vec::new(),
@@ -165,6 +151,7 @@ impl Chain<'_> {
         let next = next(&wave, &busy);
         Ok(Advanced {
             unsent_tasks: wave.unsent_tasks,
+            refused,
             submitted: std::mem::take(&mut wave.done),
             next,
             busy,
@@ -178,7 +165,7 @@ impl Chain<'_> {
     /// [`ChainError`]; waits for a place when the queue is full.
     pub fn submit_master(&self, hold: &Hold, round: usize) -> Result<Submission, ChainError> {
         let mut submitted = Submitted::open(self.run)?;
-        let job = self.master_job(round);
+        let job = self.master_job(round, &submitted);
         let script = self.write(&job)?;
         for _ in 0..240 {
             match self.submit(&script, &job, hold) {
@@ -214,44 +201,8 @@ impl Chain<'_> {
         Ok(self.scheduler.queued(self.commands)?)
     }
 
-    fn limits(&self) -> Result<Limits, ChainError> {
-        let keys = self.cluster;
-        let site = match self.scheduler.limits(self.commands, keys.account.as_deref()) {
-            Ok(limits) => limits,
-            // A dry run may be far from the cluster.
-            Err(_) if self.dry_run => Limits { array_tasks: 1000, submitted: None },
-            Err(error) => return Err(error.into()),
-        };
-        let array_tasks = keys.max_array_tasks.unwrap_or(site.array_tasks).max(1);
-        Ok(Limits { array_tasks, submitted: keys.max_submitted_jobs.or(site.submitted) })
-    }
-
-    fn counted(&self, queued: &[Queued]) -> usize {
-        let mut arrays = BTreeSet::new();
-        queued
-            .iter()
-            .map(|entry| match self.scheduler.counted(2) {
-                1 => usize::from(arrays.insert(entry.id.as_str())),
-                _ => entry.tasks(),
-            })
-            .sum()
-    }
-
-    /// Asks whether jobs like these can ever run, before there are thousands.
-    fn check(&self) -> Result<(), ChainError> {
-        for stage in [Stage::Split, Stage::Predict, Stage::Stitch, Stage::Master] {
-            let job = Job { command: "true".into(), ..self.job(stage, "check", Growth::NONE) };
-            let script = self.run.jobs().join(format!("check_{}.sh", stage.name()));
-            staged::write(&script, self.scheduler.render(&job).as_bytes())?;
-            let checked = scheduler::check(self.scheduler, self.commands, &script);
-            drop(std::fs::remove_file(&script));
-            checked.map_err(|source| ChainError::Check { stage: stage.name(), source })?;
-        }
-        Ok(())
-    }
-
     fn send(&self, step: Step, wave: &mut Wave) -> Result<(), ChainError> {
-        if let Step::Stitch { slide } = &step
+        if let Step::Stitch { slide, .. } = &step
             && wave.held_back.contains(slide)
         {
             wave.unsent_tasks += 1;
@@ -306,6 +257,7 @@ impl Chain<'_> {
             wave.arrays.entry(slide.to_owned()).or_default().insert(id.clone());
         }
         wave.ids.push(id);
+        wave.scripts.insert(submission.script.clone());
         wave.done.push(submission.clone());
         self.note(submission, wave.submitted)
     }
@@ -330,57 +282,4 @@ impl Chain<'_> {
         staged::write(&script, self.scheduler.render(job).as_bytes())?;
         Ok(script)
     }
-
-    /// Steps in the order to submit them: `predict` of a slide, then its
-    /// `stitch`.
-    fn steps(&self, todo: &Todo, wave: &Wave) -> Vec<Step> {
-        let limit = wave.limits.array_tasks;
-        let rows = todo.split.chunks(limit);
-        let mut steps: Vec<Step> = rows.map(Step::split).collect();
-        let mut arrays: BTreeMap<String, Vec<Step>> = BTreeMap::new();
-        let mut order: Vec<String> = Vec::new();
-        for array in plan_arrays(&todo.predict, limit, self.groups_per_task) {
-            if !arrays.contains_key(&array.slide) {
-                order.push(array.slide.clone());
-            }
-            arrays.entry(array.slide.clone()).or_default().push(Step::Predict(array));
-        }
-        let (with_groups, alone): (Vec<&String>, Vec<&String>) =
-            todo.stitch.iter().partition(|slide| arrays.contains_key(*slide));
-        // Slides that wait for nothing else come first.
-        steps.extend(alone.into_iter().map(|slide| Step::Stitch { slide: slide.clone() }));
-        for slide in order {
-            steps.extend(arrays.remove(&slide).unwrap_or_default());
-            if with_groups.contains(&&slide) {
-                steps.push(Step::Stitch { slide });
-            }
-        }
-        steps
-    }
-}
-
-impl Wave<'_> {
-    fn hold_back(&mut self, step: &Step) {
-        self.unsent_tasks += step.tasks();
-        self.held_back.extend(step.slide().map(ToOwned::to_owned));
-    }
-}
-
-/// When to look again: never, when all is submitted; when all is split, to plan
-/// `predict`; when the first half of a wave has ended, to submit the next
-/// while the other half keeps the cluster busy.
-fn next(wave: &Wave, busy: &Busy) -> Option<Hold> {
-    let splits = wave.done.iter().filter(|submission| submission.stage == Stage::Split);
-    let splits: BTreeSet<String> =
-        splits.map(|submission| submission.id.clone()).chain(busy.splitting.clone()).collect();
-    if wave.unsent_tasks == 0 {
-        let after: Vec<String> = splits.into_iter().collect();
-        return (!after.is_empty()).then_some(Hold { after, delay_min: None });
-    }
-    let queued: Vec<String> =
-        busy.arrays.values().flatten().chain(&busy.splitting).cloned().collect();
-    let ids = if wave.ids.is_empty() { &queued } else { &wave.ids };
-    let half = ids[..ids.len().div_ceil(2)].to_vec();
-    let delay_min = half.is_empty().then_some(WAIT_MIN);
-    Some(Hold { after: half, delay_min })
 }

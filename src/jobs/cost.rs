@@ -1,11 +1,12 @@
 //! What a run has cost, from the figures its files carry: the paper's
 //! Tables I to III for it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::arrays::{Piece, SubmittedArray};
+use super::arrays::SubmittedArray;
 use super::lookup::Lookup;
 use super::sched_query::Answers;
 use super::sched_state::TaskState;
@@ -67,6 +68,19 @@ pub struct StageCost {
 /// Core time that bought nothing.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct RetryCost {
+    /// Tries that ended otherwise than well, over all stages.
+    pub tries: usize,
+    /// Their core time, less what later tries went on from.
+    pub lost_core_s: f64,
+    /// The same stage by stage; stages without such tries are left out.
+    pub stages: Vec<StageRetries>,
+}
+
+/// Core time of a stage that bought nothing.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StageRetries {
+    /// `split`, `predict`, `stitch`.
+    pub stage: &'static str,
     /// Tries that ended otherwise than well.
     pub tries: usize,
     /// Their core time, less what later tries went on from.
@@ -200,24 +214,34 @@ fn stitch_cost(run: &RunDir, slides: &[SlideRecord]) -> StageCost {
     cost.settled()
 }
 
-/// Tries of `predict` that the schedulers say did not end well.
+/// Tries that the schedulers say did not end well. Only `predict` hands on what
+/// an interrupted try has done.
 fn retry_cost(arrays: &[SubmittedArray], answers: &Answers, kept_core_s: f64) -> Option<RetryCost> {
-    let predict: Vec<&SubmittedArray> = arrays
+    let stages: BTreeMap<&str, &'static str> = arrays
         .iter()
-        .filter(|array| array.pieces.iter().any(|(_, piece)| matches!(piece, Piece::Group(..))))
+        .filter_map(|array| Some((array.id.as_str(), array.pieces.first()?.1.stage())))
         .collect();
-    if predict.is_empty() {
+    if stages.is_empty() {
         return None;
     }
-    let failed: Vec<_> = answers
-        .records
-        .iter()
-        .filter(|record| !record.state.is_live() && record.state != TaskState::Done)
-        .filter(|record| predict.iter().any(|array| array.id == record.job))
-        .filter_map(|record| Some(record.elapsed_s? * f64::from(record.cores)))
-        .collect();
-    let spent: f64 = failed.iter().sum();
-    Some(RetryCost { tries: failed.len(), lost_core_s: (spent - kept_core_s).max(0.0) })
+    let mut cost = RetryCost::default();
+    for (stage, kept_core_s) in [("split", 0.0), ("predict", kept_core_s), ("stitch", 0.0)] {
+        let failed: Vec<f64> = answers
+            .records
+            .iter()
+            .filter(|record| !record.state.is_live() && record.state != TaskState::Done)
+            .filter(|record| stages.get(record.job.as_str()) == Some(&stage))
+            .filter_map(|record| Some(record.elapsed_s? * f64::from(record.cores)))
+            .collect();
+        if failed.is_empty() {
+            continue;
+        }
+        let lost_core_s = (failed.iter().sum::<f64>() - kept_core_s).max(0.0);
+        cost.tries += failed.len();
+        cost.lost_core_s += lost_core_s;
+        cost.stages.push(StageRetries { stage, tries: failed.len(), lost_core_s });
+    }
+    Some(cost)
 }
 
 fn bytes(path: &Path) -> u64 {
@@ -267,6 +291,8 @@ pub fn running(spans: &[Span]) -> Vec<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::arrays::Piece;
+    use crate::jobs::plan::Growth;
     use crate::jobs::sched_state::parse_sacct;
 
     fn spans(list: &[(f64, f64, f64)]) -> Vec<Span> {
@@ -302,18 +328,25 @@ mod tests {
     #[test]
     fn lost_is_what_failed_tries_did_not_hand_on() {
         let records = parse_sacct(
-            "7_1|NODE_FAIL|0:0|60|1|61|n1|2|None\n7_1|COMPLETED|0:0|90|70|160|n1|2|None\n8_1|FAILED|1:0|50|1|51|n1|2|None\n",
+            "7_1|NODE_FAIL|0:0|60|1|61|n1|2|None\n7_1|COMPLETED|0:0|90|70|160|n1|2|None\n8_1|FAILED|1:0|50|1|51|n1|2|None\n9|FAILED|1:0|50|1|51|n1|1|None\n",
         );
         let answers = Answers { records, warnings: Vec::new() };
-        let piece = (Some(1), Piece::Group("a".into(), 1));
-        let array = SubmittedArray {
-            id: "7".into(),
+        let array = |id: &str, index, piece| SubmittedArray {
+            id: id.into(),
             scheduler: "slurm".into(),
             log: None,
-            pieces: vec![piece],
+            time_s: 0,
+            asked: Growth::NONE,
+            pieces: vec![(index, piece)],
         };
-        let cost = retry_cost(&[array], &answers, 100.0).unwrap();
-        assert_eq!(cost, RetryCost { tries: 1, lost_core_s: 20.0 });
+        let arrays = [
+            array("7", Some(1), Piece::Group("a".into(), 1)),
+            array("9", None, Piece::Stitch("a".into())),
+        ];
+        let cost = retry_cost(&arrays, &answers, 100.0).unwrap();
+        assert_eq!((cost.tries, cost.lost_core_s), (2, 70.0));
+        let stages: Vec<_> = cost.stages.iter().map(|s| (s.stage, s.lost_core_s)).collect();
+        assert_eq!(stages, [("predict", 20.0), ("stitch", 50.0)]);
         assert_eq!(retry_cost(&[], &answers, 0.0), None);
     }
 }

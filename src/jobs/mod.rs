@@ -4,7 +4,8 @@
 //! ```text
 //! files ─┐
 //!        ├─[todo]─> missing ──[plan]──> arrays ──[chain]──> [script], [scheduler]
-//! queue ─┘                                         └──> submitted.jsonl [submitted]
+//! queue ─┘             ^                           └──> submitted.jsonl [submitted]
+//!                      └── more memory, more time [retry], [grown]
 //! ```
 
 pub mod arrays;
@@ -12,10 +13,12 @@ pub mod chain;
 pub mod cost;
 pub mod cost_plot;
 pub mod estimate;
+pub mod grown;
 pub mod lookup;
 pub mod numbers;
 pub mod plan;
 pub mod queue;
+pub mod retry;
 pub mod sched_query;
 pub mod sched_state;
 pub mod scheduler;

@@ -1,5 +1,7 @@
 //! From groups to arrays: pure, so that 27,280 groups take no time.
 
+use serde::{Deserialize, Serialize};
+
 use super::lookup::Lookup;
 use super::numbers::Numbers;
 
@@ -10,22 +12,24 @@ pub struct Work {
     pub slide: String,
     /// Groups, ascending, from 1.
     pub groups: Vec<usize>,
-    /// What to ask for relative to the configuration.
+    /// What to ask for.
     pub growth: Growth,
 }
 
-/// Factors on memory and time.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What a second try asks for at least, where that is more than configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Growth {
-    /// On `memory_mb`.
-    pub memory: f64,
-    /// On `time_min`.
-    pub time: f64,
+    /// `memory_mb` at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mb: Option<u32>,
+    /// `time_min` at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_min: Option<u32>,
 }
 
 impl Growth {
     /// As configured.
-    pub const NONE: Self = Self { memory: 1.0, time: 1.0 };
+    pub const NONE: Self = Self { memory_mb: None, time_min: None };
 }
 
 /// An array job of `predict`.
@@ -37,7 +41,7 @@ pub struct ArraySpec {
     pub groups: Numbers,
     /// Tasks: part `i/tasks` of the groups is task `i`.
     pub tasks: usize,
-    /// What to ask for relative to the configuration.
+    /// What to ask for.
     pub growth: Growth,
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::arrays::{Piece, SubmittedArray};
+use super::plan::Growth;
 use super::sched_query::Answers;
 use super::sched_state::{Reason, TaskRecord, TaskState, why};
 
@@ -24,6 +25,9 @@ pub struct LastTry {
     pub state: TaskState,
     /// Where its log is, when that is known.
     pub log: Option<PathBuf>,
+    /// What was asked for.
+    #[serde(skip)]
+    pub asked: Growth,
 }
 
 impl LastTry {
@@ -77,11 +81,25 @@ pub fn last_tries(arrays: &[SubmittedArray], answers: &Answers) -> BTreeMap<Piec
                 index: *index,
                 state: record.state.clone(),
                 log: array.log_of(*index),
+                asked: array.asked,
             };
             tries.insert(piece.clone(), last);
         }
     }
     tries
+}
+
+/// The last submission of every piece of work, of which the scheduler need not
+/// know any more.
+pub fn last_submissions(arrays: &[SubmittedArray]) -> BTreeMap<Piece, LastTry> {
+    let tries = arrays.iter().flat_map(|array| {
+        array.pieces.iter().map(|(index, piece)| {
+            let state = TaskState::Unknown("forgotten".into());
+            let (job, log) = (array.id.clone(), array.log_of(*index));
+            (piece.clone(), LastTry { job, index: *index, state, log, asked: array.asked })
+        })
+    });
+    tries.collect()
 }
 
 #[cfg(test)]
@@ -91,7 +109,8 @@ mod tests {
 
     fn array(id: &str, log: Option<String>) -> SubmittedArray {
         let pieces = (1..=4).map(|i| (Some(i), Piece::Group("a".into(), i as usize))).collect();
-        SubmittedArray { id: id.into(), scheduler: "slurm".into(), log, pieces }
+        let (scheduler, asked) = ("slurm".into(), Growth::NONE);
+        SubmittedArray { id: id.into(), scheduler, log, time_s: 0, asked, pieces }
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Asks SLURM and Grid Engine about jobs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
+use super::arrays::SubmittedArray;
 use super::sched_state::{
     SACCT_FORMAT, SQUEUE_FORMAT, TaskRecord, parse_qacct, parse_qstat, parse_sacct, parse_squeue,
 };
+use super::scheduler::local_time;
 
 /// What the schedulers say of some jobs.
 #[derive(Debug, Default)]
@@ -17,30 +19,29 @@ pub struct Answers {
     pub warnings: Vec<String>,
 }
 
-/// Asks about jobs, given as (scheduler, id).
+/// Asks about what was submitted.
 ///
 /// Of a scheduler that cannot be asked here a warning tells; so do schedulers
 /// that are not known.
-pub fn ask<'a>(jobs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Answers {
-    let (mut slurm, mut sge) = (BTreeSet::new(), BTreeSet::new());
+pub fn ask(arrays: &[SubmittedArray]) -> Answers {
     let mut answers = Answers::default();
-    let mut others = BTreeSet::new();
-    for (scheduler, id) in jobs {
+    let mut jobs: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for array in arrays {
+        jobs.entry(&array.scheduler).or_default().insert(&array.id);
+    }
+    for (scheduler, ids) in jobs {
         match scheduler {
-            "slurm" => drop(slurm.insert(id)),
-            "sge" => drop(sge.insert(id)),
+            "slurm" => ask_slurm(&ids, &mut answers),
+            "sge" => {
+                let of_sge = arrays.iter().filter(|array| array.scheduler == "sge");
+                let first = of_sge.map(|array| array.time_s).min().unwrap_or(0);
+                ask_sge(&ids, first, &mut answers);
+            }
             "local" => {}
-            other => drop(others.insert(other)),
+            other => answers
+                .warnings
+                .push(format!("jobs of {other} are not looked up: files alone tell")),
         }
-    }
-    for other in others {
-        answers.warnings.push(format!("jobs of {other} are not looked up: files alone tell"));
-    }
-    if !slurm.is_empty() {
-        ask_slurm(&slurm, &mut answers);
-    }
-    if !sge.is_empty() {
-        ask_sge(&sge, &mut answers);
     }
     answers
 }
@@ -57,17 +58,16 @@ fn ask_slurm(ids: &BTreeSet<&str>, answers: &mut Answers) {
     answers.records.extend(ended.into_iter().chain(queued));
 }
 
-fn ask_sge(ids: &BTreeSet<&str>, answers: &mut Answers) {
+fn ask_sge(ids: &BTreeSet<&str>, first_unix_s: u64, answers: &mut Answers) {
     let queued = said("qstat", &[], answers, parse_qstat);
-    for id in ids {
-        // It says "not found" of a job that has not ended anything yet.
-        let output = Command::new("qacct").args(["-j", id]).output();
-        if let Ok(output) = output {
-            answers.records.extend(parse_qacct(&String::from_utf8_lossy(&output.stdout)));
-        }
-    }
-    let queued = queued.into_iter().filter(|record| ids.contains(record.job.as_str()));
-    answers.records.extend(queued);
+    // The accounting file may be huge: one pass over it, not one a job.
+    let user = Command::new("id").arg("-un").output();
+    let user = user.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned());
+    let since = local_time(first_unix_s);
+    let qacct = ["-o", &user.unwrap_or_default(), "-b", &since, "-j"];
+    let ended = said("qacct", &qacct, answers, parse_qacct);
+    let records = ended.into_iter().chain(queued);
+    answers.records.extend(records.filter(|record| ids.contains(record.job.as_str())));
 }
 
 fn said(

@@ -34,8 +34,21 @@ pub struct Job {
 pub type Values = Vec<(&'static str, Vec<String>)>;
 
 /// What every scheduler's template may use.
-pub fn common_values(job: &Job, index: &str) -> Values {
+///
+/// `resumable` is how the program is run when a signal shall make it save its
+/// work and be queued again; where that is not wanted it takes the shell's
+/// place.
+pub fn common_values(job: &Job, index: &str, resumable: Option<&str>) -> Values {
     let resources = &job.resources;
+    let command = job.command.replace("{index}", index);
+    let program = match resumable.filter(|_| resources.requeues > 0) {
+        None => vec![format!("exec {command}")],
+        Some(template) => {
+            let requeues = resources.requeues.to_string();
+            let values = vec![("command", vec![command]), ("requeues", vec![requeues])];
+            render(template, &values).lines().map(ToOwned::to_owned).collect()
+        }
+    };
     let one = |value: String| vec![value];
     let maybe = |value: Option<String>| value.into_iter().collect::<Vec<_>>();
     vec![
@@ -50,7 +63,7 @@ pub fn common_values(job: &Job, index: &str) -> Values {
         ("memory_mb", maybe(resources.memory_mb.map(|mb| mb.to_string()))),
         ("extra", resources.extra.clone()),
         ("setup", job.setup.clone()),
-        ("command", one(job.command.replace("{index}", index))),
+        ("program", program),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::arrays::Piece;
 use super::plan::{Growth, Work};
 use super::scheduler::Queued;
 use super::submitted::Submission;
@@ -75,15 +76,24 @@ pub struct SlideFiles {
     pub heatmap: bool,
 }
 
+/// Rows of slides.csv that ask for the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rows {
+    /// From 1.
+    pub rows: Vec<usize>,
+    /// What to ask for.
+    pub growth: Growth,
+}
+
 /// What is to be submitted.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Todo {
     /// Rows of slides.csv to split.
-    pub split: Vec<usize>,
+    pub split: Vec<Rows>,
     /// Groups to score.
     pub predict: Vec<Work>,
-    /// Slides to stitch, once their groups are done.
-    pub stitch: Vec<String>,
+    /// Slides to stitch, once their groups are done, and what to ask for.
+    pub stitch: Vec<(String, Growth)>,
 }
 
 /// What is missing, was not submitted in this round, and is neither queued nor
@@ -92,52 +102,60 @@ pub struct Todo {
 /// A round never submits the same thing twice: what fails in it stays failed
 /// until somebody asks again.
 pub fn todo(
-    unsplit: &[usize],
+    unsplit: &[(usize, String)],
     slides: &[SlideFiles],
     submitted: &[Submission],
     busy: &Busy,
     round: usize,
-    grow: &dyn Fn(&str, usize) -> Growth,
+    grow: &dyn Fn(&Piece) -> Growth,
 ) -> Todo {
     let mut tried = Busy::default();
     for submission in submitted.iter().filter(|submission| submission.round >= round) {
         tried.take(submission, submission.items_of(None));
     }
     let none = BTreeSet::new();
-    let split = unsplit.iter().copied();
-    let split =
-        split.filter(|row| !busy.split.contains(row) && !tried.split.contains(row)).collect();
+    let split = unsplit
+        .iter()
+        .filter(|(row, _)| !busy.split.contains(row) && !tried.split.contains(row))
+        .map(|(row, name)| (*row, grow(&Piece::Split(name.clone()))));
+    let split = by_growth(split).into_iter().map(|(growth, rows)| Rows { rows, growth }).collect();
     let mut predict: Vec<Work> = Vec::new();
     let mut stitch = Vec::new();
     for slide in slides {
         let queued = busy.groups.get(&slide.name).unwrap_or(&none);
         let before = tried.groups.get(&slide.name).unwrap_or(&none);
-        let groups = slide.missing.iter().copied();
-        let groups: Vec<usize> =
-            groups.filter(|group| !queued.contains(group) && !before.contains(group)).collect();
-        let work = by_growth(&slide.name, &groups, grow);
+        let groups = slide
+            .missing
+            .iter()
+            .filter(|group| !queued.contains(group) && !before.contains(group))
+            .map(|&group| (group, grow(&Piece::Group(slide.name.clone(), group))));
+        let work = by_growth(groups);
         // A stitch that waits already waits for nothing that is submitted now.
         let waits = busy.stitch.contains(&slide.name) && work.is_empty();
         let again = tried.stitch.contains(&slide.name);
         if (!slide.heatmap || !work.is_empty()) && !waits && !again {
-            stitch.push(slide.name.clone());
+            stitch.push((slide.name.clone(), grow(&Piece::Stitch(slide.name.clone()))));
         }
-        predict.extend(work);
+        let slide = &slide.name;
+        predict.extend(work.into_iter().map(|(growth, groups)| Work {
+            slide: slide.clone(),
+            groups,
+            growth,
+        }));
     }
     Todo { split, predict, stitch }
 }
 
-/// Groups that ask for the same go together.
-fn by_growth(slide: &str, groups: &[usize], grow: &dyn Fn(&str, usize) -> Growth) -> Vec<Work> {
-    let mut work: Vec<Work> = Vec::new();
-    for &group in groups {
-        let growth = grow(slide, group);
-        match work.iter_mut().find(|work| work.growth == growth) {
-            Some(work) => work.groups.push(group),
-            None => work.push(Work { slide: slide.to_owned(), groups: vec![group], growth }),
+/// Numbers that ask for the same together, in the order they first come.
+fn by_growth(numbers: impl Iterator<Item = (usize, Growth)>) -> Vec<(Growth, Vec<usize>)> {
+    let mut together: Vec<(Growth, Vec<usize>)> = Vec::new();
+    for (number, growth) in numbers {
+        match together.iter_mut().find(|(other, _)| *other == growth) {
+            Some((_, numbers)) => numbers.push(number),
+            None => together.push((growth, vec![number])),
         }
     }
-    work
+    together
 }
 
 #[cfg(test)]
@@ -170,7 +188,7 @@ mod tests {
         SlideFiles { name: "a".into(), missing: missing.to_vec(), heatmap: false }
     }
 
-    const PLAIN: &dyn Fn(&str, usize) -> Growth = &|_, _| Growth::NONE;
+    const PLAIN: &dyn Fn(&Piece) -> Growth = &|_| Growth::NONE;
 
     #[test]
     fn what_is_queued_or_done_is_not_submitted() {
@@ -179,7 +197,7 @@ mod tests {
         let busy = Busy::new(&submitted, &[queued("7", &[2]), queued("99", &[1])]);
         let found = todo(&[], &[slide(&[1, 3, 4, 6])], &submitted, &busy, 2, PLAIN);
         assert_eq!(found.predict[0].groups, [1, 6]);
-        assert_eq!(found.stitch, ["a"]);
+        assert_eq!(found.stitch, [("a".to_owned(), Growth::NONE)]);
         let same_round = todo(&[], &[slide(&[1, 3, 4, 6])], &submitted, &busy, 1, PLAIN);
         assert!(same_round.predict.is_empty());
     }
@@ -193,25 +211,32 @@ mod tests {
         let stitch = Queued { id: "8".into(), indices: None, state: "PD".into(), stuck: false };
         let busy = Busy::new(&submitted, &[queued("7", &[1, 2]), stitch]);
         assert_eq!(todo(&[], &[slide(&[1, 2])], &submitted, &busy, 2, PLAIN), Todo::default());
-        assert_eq!(todo(&[], &[slide(&[1, 2, 3])], &submitted, &busy, 2, PLAIN).stitch, ["a"]);
+        let added = todo(&[], &[slide(&[1, 2, 3])], &submitted, &busy, 2, PLAIN);
+        assert_eq!(added.stitch.len(), 1);
     }
 
     #[test]
     fn rows_are_split_once_a_round() {
         let submitted = [submission("7", Stage::Split, "1-3", Some(3))];
         let busy = Busy::new(&submitted, &[queued("7", &[2])]);
-        assert_eq!(todo(&[1, 2, 4], &[], &submitted, &busy, 1, PLAIN).split, [4]);
-        assert_eq!(todo(&[1, 2, 4], &[], &submitted, &busy, 2, PLAIN).split, [1, 4]);
+        let unsplit = [1, 2, 4].map(|row| (row, format!("s{row}")));
+        let rows = |round| {
+            let found = todo(&unsplit, &[], &submitted, &busy, round, PLAIN).split;
+            found.into_iter().flat_map(|rows| rows.rows).collect::<Vec<_>>()
+        };
+        assert_eq!((rows(1), rows(2)), (vec![4], vec![1, 4]));
     }
 
     #[test]
-    fn groups_that_need_more_go_apart() {
-        let grow = |_: &str, group: usize| Growth {
-            memory: if group == 2 { 1.5 } else { 1.0 },
-            time: 1.0,
-        };
-        let found = todo(&[], &[slide(&[1, 2, 3])], &[], &Busy::default(), 1, &grow);
+    fn what_needs_more_goes_apart() {
+        let more = Growth { memory_mb: Some(900), time_min: None };
+        let needy = [Piece::Group("a".into(), 2), Piece::Split("s4".into())];
+        let grow = |piece: &Piece| if needy.contains(piece) { more } else { Growth::NONE };
+        let unsplit = [1, 4].map(|row| (row, format!("s{row}")));
+        let found = todo(&unsplit, &[slide(&[1, 2, 3])], &[], &Busy::default(), 1, &grow);
         let groups: Vec<_> = found.predict.iter().map(|work| work.groups.clone()).collect();
         assert_eq!(groups, [vec![1, 3], vec![2]]);
+        assert_eq!(found.predict[1].growth, more);
+        assert_eq!(found.split[1], Rows { rows: vec![4], growth: more });
     }
 }

@@ -193,6 +193,7 @@ fn reasons(troubles: &[Trouble]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::plan::Growth;
     use crate::jobs::status::GroupFailure;
 
     fn files() -> SlideProgress {
@@ -217,7 +218,13 @@ mod tests {
 
     fn try_of(state: TaskState) -> LastTry {
         let log = state != TaskState::Running;
-        LastTry { job: "7".into(), index: Some(1), state, log: log.then(|| "l/7.log".into()) }
+        LastTry {
+            job: "7".into(),
+            index: Some(1),
+            state,
+            log: log.then(|| "l/7.log".into()),
+            asked: Growth::NONE,
+        }
     }
 
     #[test]

@@ -75,6 +75,11 @@ impl RunDir {
         self.jobs().join("submitted.jsonl")
     }
 
+    /// What asks for more than `[cluster]` says.
+    pub fn grown(&self) -> PathBuf {
+        self.jobs().join("grown.json")
+    }
+
     /// `[cluster]` as last given.
     pub fn cluster_toml(&self) -> PathBuf {
         self.jobs().join("cluster.toml")

@@ -1,21 +1,36 @@
-//! A small cohort on a real scheduler, compared with the same run without one.
+//! Small cohorts on a real scheduler, compared with the same runs without one.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
 
 use super::{Case, assert_same, noise};
 
-/// Three slides of 16, 20 and 12 groups.
-const SLIDES: [(&str, usize, usize); 3] = [("s0", 150, 150), ("s1", 200, 170), ("s2", 90, 260)];
+/// Slides, and how they are scored.
+pub(crate) struct Cohort {
+    name: &'static str,
+    config: PathBuf,
+    slides: Vec<(String, PathBuf)>,
+    /// Groups over all slides.
+    pub(crate) groups: usize,
+}
 
-/// A cohort, its local heatmaps, and the variables that mean the scheduler.
+/// Score files and when they were written.
+pub(crate) type Scored = Vec<(PathBuf, SystemTime)>;
+
+/// Cohorts with their local heatmaps, and the variables that mean the scheduler.
 pub(crate) struct Cluster {
     case: Case,
-    config: PathBuf,
     variables: Vec<(String, String)>,
-    /// Lists the queue; empty output means that all has ended.
+    /// Lists the queue: a job or task a line, its number first.
     queue: [&'static str; 2],
+    /// `[cluster]`
+    keys: &'static str,
+    /// Two slides of 10 and 9 groups that take no time.
+    pub(crate) quick: Cohort,
 }
 
 impl Cluster {
@@ -24,47 +39,104 @@ impl Cluster {
         up: &str,
         settings: &[(&str, &str)],
         queue: [&'static str; 2],
-        keys: &str,
+        keys: &'static str,
     ) -> Option<Self> {
         if std::env::var("SLIDEGRID_TEST_SCHEDULERS").as_deref() != Ok("1") {
             eprintln!("skipped: SLIDEGRID_TEST_SCHEDULERS=1 runs the tests on real schedulers");
             return None;
         }
+        let case = Case::new();
+        let slides = [("s0", 96, 240), ("s1", 144, 144)].map(|(name, rows, cols)| {
+            (name.to_owned(), case.slide(&format!("{name}.png"), &noise(rows, cols, 3)))
+        });
+        let rest = format!(
+            "mpp = \"level0\"\n[tissue]\nmethod = \"all\"\n[tiling]\ntile = 24\nblock = 2\npatches_per_group = 1\n\
+             [predict]\nstride = 8\nengine = \"tract\"\nthreads = 1\n{keys}"
+        );
+        let config = config_file(&case, "quick", "valid", &rest);
+        let quick = Cohort { name: "quick", config, slides: slides.to_vec(), groups: 19 };
+        let mut cluster = Self { case, variables: Vec::new(), queue, keys, quick };
+        cluster.set_up(up, settings);
+        cluster.run_here(&cluster.quick);
+        Some(cluster)
+    }
+
+    /// One slide of one group that takes some seconds, and saves all the time.
+    pub(crate) fn slow(&self) -> Cohort {
+        let slide = self.case.slide("slow.png", &noise(120, 120, 11));
+        let rest = format!(
+            "mpp = \"level0\"\n[tissue]\nmethod = \"all\"\n[tiling]\ntile = 48\nblock = 1\npatches_per_group = 99\n\
+             [predict]\nstride = 1\nengine = \"tract\"\nthreads = 1\nbatch = 8\ncheckpoint_min = 0.002\n{}",
+            self.keys
+        );
+        let config = config_file(&self.case, "slow", "padded", &rest);
+        let slides = vec![("slow".to_owned(), slide)];
+        let cohort = Cohort { name: "slow", config, slides, groups: 1 };
+        self.run_here(&cohort);
+        cohort
+    }
+
+    /// What `synth` makes, with the network and the tissue detection it is for.
+    pub(crate) fn demo(&self) -> Cohort {
+        let out = self.case.path("demo");
+        let words = ["synth", "--slides", "2", "--seed", "7", "--size", "1600", "--out"];
+        let mut words: Vec<String> = words.map(ToOwned::to_owned).to_vec();
+        words.push(text(&out));
+        self.slidegrid(&words);
+        let quickstart = std::fs::read_to_string(out.join("quickstart.toml")).unwrap();
+        let more = "[tiling]\nblock = 1\npatches_per_group = 2\n";
+        let predict = "[predict]\nengine = \"tract\"\nthreads = 1\n";
+        assert!(quickstart.contains("[predict]\n"), "{quickstart}");
+        let quickstart = quickstart.replace("[predict]\n", predict);
+        let config = out.join("cluster.toml");
+        std::fs::write(&config, format!("{quickstart}{more}{}", self.keys)).unwrap();
+        let mut slides: Vec<(String, PathBuf)> = std::fs::read_dir(out.join("slides"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|suffix| suffix == "tif"))
+            .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), path))
+            .collect();
+        slides.sort();
+        let mut cohort = Cohort { name: "demo", config, slides, groups: 0 };
+        self.run_here(&cohort);
+        cohort.groups = self.scored(&cohort, "local-demo").len();
+        cohort
+    }
+
+    /// The heatmaps to compare with.
+    fn run_here(&self, cohort: &Cohort) {
+        let local = format!("local-{}", cohort.name);
+        self.slidegrid(&self.run_command(cohort, &local, &["--scheduler", "local"]));
+    }
+
+    /// Starts the scheduler, or changes its settings.
+    pub(crate) fn set_up(&mut self, up: &str, settings: &[(&str, &str)]) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schedulers").join(up);
         let output = Command::new(script).envs(settings.iter().copied()).output().unwrap();
         assert!(output.status.success(), "{up}: {}", String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8(output.stdout).unwrap();
         let variables = said.split_whitespace().filter_map(|word| word.split_once('='));
-        let variables =
-            variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let case = Case::new();
-        for (index, (name, rows, cols)) in SLIDES.iter().enumerate() {
-            case.slide(&format!("{name}.png"), &noise(*rows, *cols, index as u64 + 3));
-        }
-        let rest = format!(
-            "mpp = \"level0\"\n[tissue]\nmethod = \"all\"\n[tiling]\ntile = 24\nblock = 2\npatches_per_group = 1\n\
-             [predict]\nstride = 8\nengine = \"tract\"\nthreads = 1\n[cluster]\ntime_min = 10\n{keys}"
-        );
-        let config = case.config("valid", &rest);
-        let cluster = Self { case, config, variables, queue };
-        cluster.slidegrid(&cluster.run_command("local", &["--scheduler", "local"]));
-        Some(cluster)
+        self.variables = variables.map(|(name, value)| (name.into(), value.into())).collect();
     }
 
-    /// `slidegrid run` into `run`.
-    pub(crate) fn run_command(&self, run: &str, more: &[&str]) -> Vec<String> {
-        let text = |path: PathBuf| path.to_string_lossy().into_owned();
-        let mut words = vec!["run".into(), "--run".into(), text(self.case.path(run))];
-        words.extend(["--config".into(), text(self.config.clone())]);
+    /// `slidegrid run` of a cohort into `run`.
+    pub(crate) fn run_command(&self, cohort: &Cohort, run: &str, more: &[&str]) -> Vec<String> {
+        let mut words = vec!["run".into(), "--run".into(), text(&self.case.path(run))];
+        words.extend(["--config".into(), text(&cohort.config)]);
         words.extend(more.iter().map(|&word| word.to_owned()));
-        words.extend(SLIDES.map(|(name, ..)| text(self.case.path(&format!("{name}.png")))));
+        words.extend(cohort.slides.iter().map(|(_, path)| text(path)));
         words
+    }
+
+    /// Submits the quick cohort.
+    pub(crate) fn submit(&self, run: &str, more: &[&str]) -> String {
+        self.slidegrid(&self.run_command(&self.quick, run, more))
     }
 
     /// `slidegrid master retry` of `run`.
     pub(crate) fn retry(&self, run: &str, more: &[&str]) -> String {
-        let path = self.case.path(run).to_string_lossy().into_owned();
-        let mut words = vec!["master".into(), "retry".into(), "--run".into(), path];
+        let mut words = vec!["master".into(), "retry".into(), "--run".into()];
+        words.push(text(&self.case.path(run)));
         words.extend(more.iter().map(|&word| word.to_owned()));
         self.slidegrid(&words)
     }
@@ -77,37 +149,80 @@ impl Cluster {
         format!("{}{said}", String::from_utf8_lossy(&output.stdout))
     }
 
-    /// Runs a program of the scheduler.
+    /// Runs a program with the scheduler's variables.
     pub(crate) fn command(&self, program: &str, words: &[String]) -> Output {
         let variables = self.variables.iter().cloned();
         Command::new(program).args(words).envs(variables).output().unwrap()
     }
 
-    fn queued(&self) -> String {
+    /// Runs a program of the scheduler, words separated by spaces; must succeed.
+    pub(crate) fn say(&self, line: &str) -> String {
+        let words: Vec<String> = line.split(' ').map(ToOwned::to_owned).collect();
+        let output = self.command(&words[0], &words[1..]);
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The queue's lines about jobs of `run`.
+    pub(crate) fn queued(&self, run: &str) -> Vec<String> {
         let words: Vec<String> = self.queue[1].split_whitespace().map(ToOwned::to_owned).collect();
-        String::from_utf8(self.command(self.queue[0], &words).stdout).unwrap()
+        let queue = String::from_utf8(self.command(self.queue[0], &words).stdout).unwrap();
+        // After the queue: a master job that has ended since is in there.
+        let ids: BTreeSet<String> =
+            self.submitted(run).iter().map(|job| job["id"].as_str().unwrap().to_owned()).collect();
+        let number = |line: &str| {
+            let line = line.trim_start();
+            line[..line.find(|c: char| !c.is_ascii_digit()).unwrap_or(line.len())].to_owned()
+        };
+        queue.lines().filter(|line| ids.contains(&number(line))).map(ToOwned::to_owned).collect()
     }
 
-    /// Waits until nothing is queued or running.
-    pub(crate) fn wait(&self) {
+    /// The lines of `jobs/submitted.jsonl`.
+    pub(crate) fn submitted(&self, run: &str) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.file(run, "jobs/submitted.jsonl"));
+        let text = text.unwrap_or_default();
+        // The last line may be on its way.
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The numbers of a run's arrays of `predict`.
+    pub(crate) fn arrays(&self, run: &str) -> Vec<String> {
+        let jobs = self.submitted(run).into_iter().filter(|job| job["stage"] == "predict");
+        jobs.map(|job| job["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Waits until nothing of `run` is queued or running.
+    pub(crate) fn wait(&self, run: &str) {
+        self.until(run, "the end", |cluster| cluster.queued(run).is_empty());
+    }
+
+    /// Waits until the queue says `what` of a job of `run`.
+    pub(crate) fn wait_for(&self, run: &str, what: &str) {
+        self.until(run, what, |cluster| cluster.queued(run).iter().any(|job| job.contains(what)));
+    }
+
+    /// Waits until `done`.
+    pub(crate) fn until(&self, run: &str, what: &str, done: impl Fn(&Self) -> bool) {
         let started = Instant::now();
-        while !self.queued().trim().is_empty() {
-            assert!(
-                started.elapsed() < Duration::from_secs(240),
-                "still there:\n{}",
-                self.queued()
-            );
-            std::thread::sleep(Duration::from_millis(500));
+        while !done(self) {
+            let queue = || self.queued(run).join("\n");
+            assert!(started.elapsed() < Duration::from_secs(300), "{run}: no {what}:\n{}", queue());
+            std::thread::sleep(Duration::from_millis(300));
         }
     }
 
-    /// Waits until the queue says `what`.
-    pub(crate) fn wait_for(&self, what: &str) {
-        let started = Instant::now();
-        while !self.queued().contains(what) {
-            assert!(started.elapsed() < Duration::from_secs(120), "no {what} in the queue");
-            std::thread::sleep(Duration::from_millis(100));
-        }
+    /// Waits until `status` gives `reason` for a piece of work of `run`:
+    /// accounting lags some seconds behind.
+    pub(crate) fn wait_for_reason(&self, run: &str, reason: &str) {
+        self.until(run, reason, |cluster| {
+            let words = ["status", "--json", "--run"].map(ToOwned::to_owned);
+            let words = [words.as_slice(), &[text(&self.case.path(run))]].concat();
+            let output = cluster.command(env!("CARGO_BIN_EXE_slidegrid"), &words);
+            let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let slides = report["slides"].as_array().unwrap().iter();
+            let mut ended = slides.flat_map(|slide| slide["ended"].as_array().unwrap());
+            ended.any(|trouble| trouble["reason"] == reason)
+        });
     }
 
     /// A file of a run.
@@ -116,13 +231,14 @@ impl Cluster {
     }
 
     /// Score files that are there, with the time each was written.
-    pub(crate) fn scored(&self, run: &str) -> Vec<(PathBuf, std::time::SystemTime)> {
+    pub(crate) fn scored(&self, cohort: &Cohort, run: &str) -> Scored {
         let mut found = Vec::new();
-        for (slide, ..) in SLIDES {
+        for (slide, _) in &cohort.slides {
             let folder = self.file(run, &format!("scores/{slide}"));
             for entry in std::fs::read_dir(folder).into_iter().flatten() {
                 let path = entry.unwrap().path();
-                if path.extension().is_some_and(|suffix| suffix == "h5") {
+                let name = path.to_string_lossy().into_owned();
+                if name.ends_with(".h5") && !name.ends_with(".part.h5") {
                     let written = path.metadata().unwrap().modified().unwrap();
                     found.push((path, written));
                 }
@@ -132,16 +248,57 @@ impl Cluster {
         found
     }
 
-    /// The heatmaps of `run` are those of the local run, bit for bit, and
-    /// `before` was not computed again.
-    pub(crate) fn assert_done(&self, run: &str, before: &[(PathBuf, std::time::SystemTime)]) {
-        for (slide, ..) in SLIDES {
-            assert_same(&self.case.heatmap(run, slide), &self.case.heatmap("local", slide), 0.0);
+    /// The heatmaps of `run` are those of the local run, bit for bit, `before`
+    /// was not computed again, and no group was computed twice.
+    pub(crate) fn assert_done(&self, cohort: &Cohort, run: &str, before: &Scored) {
+        let local = format!("local-{}", cohort.name);
+        for (slide, _) in &cohort.slides {
+            assert_same(&self.case.heatmap(run, slide), &self.case.heatmap(&local, slide), 0.0);
         }
-        let after = self.scored(run);
-        assert_eq!(after.len(), 48);
+        let after = self.scored(cohort, run);
+        assert_eq!(after.len(), cohort.groups, "{run}");
         for file in before {
             assert!(after.contains(file), "{} was computed again", file.0.display());
         }
+        let computed = self.logged(run, " windows in ");
+        for (path, _) in &after {
+            let slide = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
+            let start =
+                format!("predict {slide} {}: ", path.file_stem().unwrap().to_str().unwrap());
+            let times = computed.iter().filter(|line| line.starts_with(&start)).count();
+            assert!(times <= 1, "{run}: {start} {times} times");
+        }
     }
+
+    /// Lines with `words` in the logs of a run's `predict`.
+    pub(crate) fn logged(&self, run: &str, words: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        for entry in std::fs::read_dir(self.file(run, "logs/predict")).unwrap() {
+            let path = entry.unwrap().path();
+            let text = String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+            let found = text.lines().filter(|line| line.contains(words));
+            lines.extend(found.map(ToOwned::to_owned));
+        }
+        lines
+    }
+
+    /// Whether a job script of the run has this line.
+    pub(crate) fn asked(&self, run: &str, line: &str) -> bool {
+        let scripts = std::fs::read_dir(self.file(run, "jobs")).unwrap();
+        let mut scripts = scripts.map(|entry| entry.unwrap().path());
+        scripts.any(|script| {
+            let text = std::fs::read_to_string(script).unwrap_or_default();
+            text.lines().any(|other| other == line)
+        })
+    }
+}
+
+fn config_file(case: &Case, name: &str, model: &str, rest: &str) -> PathBuf {
+    let config = case.path(&format!("{name}.toml"));
+    std::fs::rename(case.config(model, rest), &config).unwrap();
+    config
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::jobs::arrays::Piece;
 use crate::jobs::lookup::Lookup;
 use crate::jobs::todo::SlideFiles;
 use crate::run_dir::RunDir;
@@ -9,14 +10,27 @@ use crate::run_dir::RunDir;
 /// What is missing of a run, by its files.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
-    /// Rows of slides.csv, from 1, that are not split.
-    pub unsplit: Vec<usize>,
+    /// Rows of slides.csv, from 1, that are not split, and their slides.
+    pub unsplit: Vec<(usize, String)>,
     /// Slides that are.
     pub slides: Vec<SlideFiles>,
 }
 
+impl Files {
+    /// Every piece of work that is missing; the heatmaps last.
+    pub fn missing(&self) -> Vec<Piece> {
+        let split = self.unsplit.iter().map(|(_, name)| Piece::Split(name.clone()));
+        let groups = self.slides.iter().flat_map(|slide| {
+            slide.missing.iter().map(|&group| Piece::Group(slide.name.clone(), group))
+        });
+        let unstitched = self.slides.iter().filter(|slide| !slide.heatmap);
+        let stitch = unstitched.map(|slide| Piece::Stitch(slide.name.clone()));
+        split.chain(groups).chain(stitch).collect()
+    }
+}
+
 /// What the files of a run say is missing.
-pub fn files_of(run: &RunDir, unsplit: Vec<usize>, lookup: &Lookup) -> Files {
+pub fn files_of(run: &RunDir, unsplit: Vec<(usize, String)>, lookup: &Lookup) -> Files {
     let rows = lookup.rows().iter();
     let slides = rows.map(|row| {
         let scored = scored_groups(run, &row.name);

@@ -1,28 +1,36 @@
 //! What each step of the chain is as a job.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::{Chain, ChainError, Wave};
 use crate::config::{Resources, Stage};
 use crate::jobs::numbers::{Numbers, Part};
 use crate::jobs::plan::{ArraySpec, Growth};
 use crate::jobs::script::{Job, plain_name, quoted};
-use crate::jobs::submitted::Submission;
+use crate::jobs::submitted::{Submission, Submitted};
 
 /// One submission.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Step {
     /// Rows of slides.csv, a task each.
-    Split { rows: Numbers },
+    Split { rows: Numbers, growth: Growth },
     /// Groups of a slide.
     Predict(ArraySpec),
     /// The heatmap of a slide.
-    Stitch { slide: String },
+    Stitch { slide: String, growth: Growth },
 }
 
 impl Step {
-    pub(super) fn split(rows: &[usize]) -> Self {
-        Self::Split { rows: Numbers::new(rows.to_vec()) }
+    pub(super) fn split(rows: &[usize], growth: Growth) -> Self {
+        Self::Split { rows: Numbers::new(rows.to_vec()), growth }
+    }
+
+    pub(super) fn growth(&self) -> Growth {
+        match self {
+            Self::Split { growth, .. } | Self::Stitch { growth, .. } => *growth,
+            Self::Predict(array) => array.growth,
+        }
     }
 
     pub(super) fn stage(&self) -> Stage {
@@ -37,13 +45,13 @@ impl Step {
         match self {
             Self::Split { .. } => None,
             Self::Predict(array) => Some(&array.slide),
-            Self::Stitch { slide } => Some(slide),
+            Self::Stitch { slide, .. } => Some(slide),
         }
     }
 
     pub(super) fn items(&self) -> String {
         match self {
-            Self::Split { rows } => rows.to_string(),
+            Self::Split { rows, .. } => rows.to_string(),
             Self::Predict(array) => array.groups.to_string(),
             Self::Stitch { .. } => String::new(),
         }
@@ -51,7 +59,7 @@ impl Step {
 
     pub(super) fn tasks(&self) -> usize {
         match self {
-            Self::Split { rows } => rows.as_slice().len(),
+            Self::Split { rows, .. } => rows.as_slice().len(),
             Self::Predict(array) => array.tasks,
             Self::Stitch { .. } => 1,
         }
@@ -63,9 +71,9 @@ impl Step {
             return (self, None);
         }
         match self {
-            Self::Split { rows } => {
+            Self::Split { rows, growth } => {
                 let (now, later) = rows.as_slice().split_at(tasks);
-                (Self::split(now), Some(Self::split(later)))
+                (Self::split(now, growth), Some(Self::split(later, growth)))
             }
             Self::Predict(array) => {
                 let of = array.tasks;
@@ -86,8 +94,8 @@ impl Step {
     pub(super) fn joined(self, later: Self) -> Self {
         let both = |a: &Numbers, b: &Numbers| Numbers::new([a.as_slice(), b.as_slice()].concat());
         match (self, later) {
-            (Self::Split { rows }, Self::Split { rows: more }) => {
-                Self::Split { rows: both(&rows, &more) }
+            (Self::Split { rows, growth }, Self::Split { rows: more, .. }) => {
+                Self::Split { rows: both(&rows, &more), growth }
             }
             (Self::Predict(array), Self::Predict(more)) => Self::Predict(ArraySpec {
                 groups: both(&array.groups, &more.groups),
@@ -130,11 +138,8 @@ impl Chain<'_> {
     pub(super) fn step_job(&self, step: &Step, wave: &Wave) -> Job {
         let run = quoted(&self.run.root().to_string_lossy());
         let program = quoted(&self.program.to_string_lossy());
-        let (growth, slide) = match step {
-            Step::Predict(array) => (array.growth, step.slide().unwrap_or_default()),
-            _ => (Growth::NONE, step.slide().unwrap_or_default()),
-        };
-        let mut job = self.job(step.stage(), slide, growth);
+        let slide = step.slide().unwrap_or_default();
+        let mut job = self.job(step.stage(), slide, step.growth());
         let (tasks, items) = (step.tasks(), step.items());
         match step {
             Step::Split { .. } => {
@@ -157,35 +162,11 @@ impl Chain<'_> {
                 job.command = format!("{program} stitch --run {run} --slide {}", quoted(slide));
             }
         }
-        self.number(&mut job, step, wave);
+        number(&mut job, &wave.scripts);
         job
     }
 
-    /// A slide's second array has a script of its own, and so has a second
-    /// slide whose name only differs in characters that file names lose.
-    fn number(&self, job: &mut Job, step: &Step, wave: &Wave) {
-        let before = wave.submitted.list.iter().chain(&wave.done);
-        let same = |other: &&Submission| {
-            other.script.as_os_str() == job.script.as_str()
-                || other.script.to_string_lossy().starts_with(&format!("{}.", stem(&job.script)))
-        };
-        let mut taken: Vec<&PathBuf> = before
-            .filter(same)
-            .filter(|other| self.clashes(other, step, wave))
-            .map(|other| &other.script)
-            .collect();
-        taken.sort();
-        taken.dedup();
-        if !taken.is_empty() {
-            job.script = format!("{}.{}.sh", stem(&job.script), taken.len() + 1);
-        }
-    }
-
-    fn clashes(&self, other: &Submission, step: &Step, wave: &Wave) -> bool {
-        other.round == wave.round || other.slide.as_deref() != step.slide()
-    }
-
-    pub(super) fn master_job(&self, round: usize) -> Job {
+    pub(super) fn master_job(&self, round: usize, submitted: &Submitted) -> Job {
         let mut job = self.job(Stage::Master, "", Growth::NONE);
         job.about = "Submits what has become possible: predict for slides that are split.".into();
         job.command = format!(
@@ -194,6 +175,7 @@ impl Chain<'_> {
             quoted(&self.run.root().to_string_lossy()),
             if self.stitch { "" } else { " --no-stitch" },
         );
+        number(&mut job, &scripts_of(submitted));
         job
     }
 
@@ -244,8 +226,21 @@ impl Chain<'_> {
     }
 }
 
-fn stem(script: &str) -> &str {
-    script.strip_suffix(".sh").unwrap_or(script)
+/// Scripts of jobs that were submitted.
+pub(super) fn scripts_of(submitted: &Submitted) -> BTreeSet<PathBuf> {
+    submitted.list.iter().map(|submission| submission.script.clone()).collect()
+}
+
+/// Every job that was submitted keeps a script of its own: a slide's second
+/// array, a second slide whose name only differs in characters that file names
+/// lose, a later round.
+fn number(job: &mut Job, taken: &BTreeSet<PathBuf>) {
+    let stem = job.script.strip_suffix(".sh").unwrap_or(&job.script).to_owned();
+    let mut number = 1;
+    while taken.contains(Path::new(&job.script)) {
+        number += 1;
+        job.script = format!("{stem}.{number}.sh");
+    }
 }
 
 /// A comment ends with its line.
@@ -254,17 +249,10 @@ fn one_line(text: &str) -> String {
 }
 
 fn grown(resources: Resources, growth: Growth) -> Resources {
-    let times = |value: Option<u32>, factor: f64| {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "clamped first"
-        )]
-        value.map(|value| (f64::from(value) * factor).ceil().clamp(1.0, f64::from(u32::MAX)) as u32)
-    };
     Resources {
-        memory_mb: times(resources.memory_mb, growth.memory),
-        time_min: times(resources.time_min, growth.time),
+        // The configuration may ask for more by now.
+        memory_mb: growth.memory_mb.max(resources.memory_mb),
+        time_min: growth.time_min.max(resources.time_min),
         ..resources
     }
 }

@@ -31,6 +31,7 @@ impl Commands for Fake {
         match call.program.as_str() {
             "scontrol" => answer(true, "MaxArraySize = 8\n"),
             "id" => answer(true, "ann\n"),
+            "sacctmgr" if call.args.iter().any(|arg| arg == "qos") => answer(true, ""),
             "sacctmgr" => match self.limit.filter(|_| self.tells_limit) {
                 Some(limit) => answer(true, &format!("{limit}\n")),
                 None => answer(false, "no accounting"),
@@ -69,7 +70,8 @@ impl Fake {
         }
         *self.next.borrow_mut() += 1;
         let id = self.next.borrow().to_string();
-        let command = script.lines().last().unwrap().to_owned();
+        let command = script.lines().find(|line| line.contains("/opt/slidegrid ")).unwrap();
+        let command = command.trim().to_owned();
         self.queue.borrow_mut().push((id.clone(), tasks, command));
         answer(true, &id)
     }
@@ -110,7 +112,7 @@ fn chain<'a>(run: &'a RunDir, keys: &'a ClusterKeys, fake: &'a Fake) -> Chain<'a
         scheduler: &Slurm,
         commands: fake,
         program: Path::new("/opt/slidegrid"),
-        grow: &|_, _| Growth::NONE,
+        grow: &|_| Growth::NONE,
         groups_per_task: 1,
         stitch: true,
         dry_run: false,
@@ -238,7 +240,8 @@ fn splits_are_followed_by_a_master_job() {
     let folder = tempfile::tempdir().unwrap();
     let run = RunDir::new(folder.path());
     let (keys, fake) = (ClusterKeys::default(), Fake::default());
-    let files = Files { unsplit: vec![1, 2, 5], slides: Vec::new() };
+    let unsplit = [1, 2, 5].map(|row| (row, format!("s{row}"))).to_vec();
+    let files = Files { unsplit, slides: Vec::new() };
     let advanced = chain(&run, &keys, &fake).advance(&files).unwrap();
     assert_eq!(advanced.submitted[0].items, "1-2,5");
     assert_eq!(advanced.next, Some(Hold { after: vec!["1".into()], delay_min: None }));

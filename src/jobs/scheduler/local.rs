@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::path::Path;
 
 use super::{Call, Commands, Hold, Limits, Queued, Scheduler, SchedulerError};
-use crate::config::SchedulerKind;
+use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::{Job, common_values, render};
 
 /// Runs a job when it is submitted, and returns when it has ended.
@@ -34,7 +34,7 @@ impl Scheduler for Local {
     }
 
     fn render(&self, job: &Job) -> String {
-        let mut values = common_values(job, "\"$SLIDEGRID_TASK\"");
+        let mut values = common_values(job, "\"$SLIDEGRID_TASK\"", None);
         values.push(("log", vec![format!("{}.\"${{SLIDEGRID_TASK:-1}}\".log", job.log)]));
         render(TEMPLATE, &values)
     }
@@ -63,7 +63,7 @@ impl Scheduler for Local {
         false
     }
 
-    fn limits(&self, _: &dyn Commands, _: Option<&str>) -> Result<Limits, SchedulerError> {
+    fn limits(&self, _: &dyn Commands, _: &ClusterKeys) -> Result<Limits, SchedulerError> {
         Ok(Limits { array_tasks: usize::MAX, submitted: None })
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Call, Commands, Hold, Limits, Queued, Scheduler, SchedulerError, run, setting};
-use crate::config::SchedulerKind;
+use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::{Job, common_values, render};
 
 /// LSF, 10.1 or newer.
@@ -21,7 +21,7 @@ impl Scheduler for Lsf {
     }
 
     fn render(&self, job: &Job) -> String {
-        let mut values = common_values(job, "\"$LSB_JOBINDEX\"");
+        let mut values = common_values(job, "\"$LSB_JOBINDEX\"", None);
         let throttle = job.resources.throttle.map_or(String::new(), |most| format!("%{most}"));
         let name = match job.tasks {
             Some(tasks) => format!("\"{}[1-{tasks}]{throttle}\"", job.name),
@@ -71,7 +71,7 @@ impl Scheduler for Lsf {
         said.contains("Pending job threshold reached")
     }
 
-    fn limits(&self, commands: &dyn Commands, _: Option<&str>) -> Result<Limits, SchedulerError> {
+    fn limits(&self, commands: &dyn Commands, _: &ClusterKeys) -> Result<Limits, SchedulerError> {
         let text = run(self, commands, &Call::new("bparams", &["-a"]))?.stdout;
         let size = setting(&text, "MAX_JOB_ARRAY_SIZE").filter(|&size| size > 0);
         Ok(Limits { array_tasks: size.unwrap_or(USUAL_ARRAY_TASKS), submitted: None })

@@ -19,13 +19,13 @@ use std::path::Path;
 use thiserror::Error;
 
 use super::script::Job;
-use crate::config::SchedulerKind;
+use crate::config::{ClusterKeys, SchedulerKind};
 
 pub use command::{Answer, Call, Commands, System};
 pub use local::Local;
 pub use lsf::Lsf;
 pub use pbs::Pbs;
-pub use sge::Sge;
+pub use sge::{Sge, local_time};
 pub use slurm::Slurm;
 
 /// What a scheduler allows.
@@ -137,11 +137,8 @@ pub trait Scheduler {
     ///
     /// # Errors
     /// [`SchedulerError`] when the scheduler does not answer.
-    fn limits(
-        &self,
-        commands: &dyn Commands,
-        account: Option<&str>,
-    ) -> Result<Limits, SchedulerError>;
+    fn limits(&self, commands: &dyn Commands, keys: &ClusterKeys)
+    -> Result<Limits, SchedulerError>;
 
     /// What this user has queued and running.
     ///

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::{Call, Commands, Hold, Limits, Queued, Scheduler, SchedulerError, run, setting};
-use crate::config::SchedulerKind;
+use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::{Job, common_values, render};
 
 /// PBS Professional, OpenPBS.
@@ -23,7 +23,7 @@ impl Scheduler for Pbs {
 
     fn render(&self, job: &Job) -> String {
         // An array of one is refused, so that is a plain job.
-        let mut values = common_values(job, "\"${PBS_ARRAY_INDEX:-1}\"");
+        let mut values = common_values(job, "\"${PBS_ARRAY_INDEX:-1}\"", None);
         let resources = &job.resources;
         let throttle = resources.throttle.map_or(String::new(), |most| format!("%{most}"));
         let array = array_of(job).map(|tasks| format!("1-{tasks}{throttle}"));
@@ -71,7 +71,7 @@ impl Scheduler for Pbs {
         said.contains("would exceed") && said.contains("limit")
     }
 
-    fn limits(&self, commands: &dyn Commands, _: Option<&str>) -> Result<Limits, SchedulerError> {
+    fn limits(&self, commands: &dyn Commands, _: &ClusterKeys) -> Result<Limits, SchedulerError> {
         let call = Call::new("qmgr", &["-c", "print server max_array_size"]);
         let text = run(self, commands, &call)?.stdout;
         let size = text.lines().find_map(|line| setting(line.trim(), "set server max_array_size"));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Call, Commands, Hold, Limits, Queued, Scheduler, SchedulerError, run, setting};
-use crate::config::SchedulerKind;
+use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::{Job, common_values, render};
 
 /// Grid Engine, 6.2u5 or newer and what came of it.
@@ -11,6 +11,7 @@ use crate::jobs::script::{Job, common_values, render};
 pub struct Sge;
 
 const TEMPLATE: &str = include_str!("../../../sge/job.sh");
+const RESUMABLE: &str = include_str!("../../../sge/resumable.sh");
 
 /// `max_aj_tasks` when the configuration does not say.
 const USUAL_ARRAY_TASKS: usize = 75_000;
@@ -24,8 +25,19 @@ impl Scheduler for Sge {
     }
 
     fn render(&self, job: &Job) -> String {
-        let mut values = common_values(job, "\"$SGE_TASK_ID\"");
         let resources = &job.resources;
+        let time_s = resources.time_min.map(|minutes| u64::from(minutes) * 60);
+        // s_rt would warn too, but Grid Engine 8.1 then takes a second run's
+        // first warning for the end of its time.
+        let warned_at_s = time_s.zip(resources.warning_s().filter(|_| resources.requeues > 0));
+        let command = match warned_at_s {
+            None => job.command.clone(),
+            Some((time_s, warn_s)) => {
+                format!("timeout --signal=USR1 {} {}", time_s - u64::from(warn_s), job.command)
+            }
+        };
+        let job = &Job { command, ..job.clone() };
+        let mut values = common_values(job, "\"$SGE_TASK_ID\"", Some(RESUMABLE));
         let pe = resources.parallel_environment.as_deref().unwrap_or(USUAL_ENVIRONMENT);
         let pe = (resources.cpus > 1).then(|| format!("{pe} {}", resources.cpus));
         let maybe = |value: Option<String>| value.into_iter().collect::<Vec<_>>();
@@ -38,7 +50,9 @@ impl Scheduler for Sge {
         values.push(("log", vec![format!("{}.{numbers}.log", job.log)]));
         values.push(("pe", maybe(pe)));
         values.push(("slot_memory_mb", maybe(slot)));
-        values.push(("time_s", maybe(resources.time_min.map(|m| (u64::from(m) * 60).to_string()))));
+        let notify = (resources.requeues > 0).then(|| "-notify".to_owned());
+        values.push(("time_s", maybe(time_s.map(|seconds| seconds.to_string()))));
+        values.push(("notify", maybe(notify)));
         render(TEMPLATE, &values)
     }
 
@@ -78,7 +92,7 @@ impl Scheduler for Sge {
         1
     }
 
-    fn limits(&self, commands: &dyn Commands, _: Option<&str>) -> Result<Limits, SchedulerError> {
+    fn limits(&self, commands: &dyn Commands, _: &ClusterKeys) -> Result<Limits, SchedulerError> {
         let text = run(self, commands, &Call::new("qconf", &["-sconf"]))?.stdout;
         let limit = |key| setting(&text, key).filter(|&limit| limit > 0);
         Ok(Limits {
@@ -127,11 +141,15 @@ fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     rest.split_once("</").map(|(text, _)| text.trim())
 }
 
-/// `[[CC]YY]MMDDhhmm` as Grid Engine wants it, local time.
+/// So many minutes from now, as [`local_time`].
 pub(super) fn local_time_in(minutes: u32) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let then = now.map_or(0, |since| since.as_secs()) + u64::from(minutes) * 60;
-    let then = libc::time_t::try_from(then).unwrap_or(libc::time_t::MAX);
+    local_time(now.map_or(0, |since| since.as_secs()) + u64::from(minutes) * 60)
+}
+
+/// `[[CC]YY]MMDDhhmm` as Grid Engine wants it, local time.
+pub fn local_time(unix_s: u64) -> String {
+    let then = libc::time_t::try_from(unix_s).unwrap_or(libc::time_t::MAX);
     // SAFETY: all-zero is a valid tm, and localtime_r only writes to it.
     let time = unsafe {
         let mut time: libc::tm = std::mem::zeroed();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Call, Commands, Hold, Limits, Queued, Scheduler, SchedulerError, run, setting};
-use crate::config::SchedulerKind;
+use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::{Job, common_values, render};
 
 /// SLURM, 20.11 or newer.
@@ -11,6 +11,7 @@ use crate::jobs::script::{Job, common_values, render};
 pub struct Slurm;
 
 const TEMPLATE: &str = include_str!("../../../slurm/job.sh");
+const RESUMABLE: &str = include_str!("../../../slurm/resumable.sh");
 
 impl Scheduler for Slurm {
     fn kind(&self) -> SchedulerKind {
@@ -18,7 +19,8 @@ impl Scheduler for Slurm {
     }
 
     fn render(&self, job: &Job) -> String {
-        let mut values = common_values(job, "\"$SLURM_ARRAY_TASK_ID\"");
+        let mut values = common_values(job, "\"$SLURM_ARRAY_TASK_ID\"", Some(RESUMABLE));
+        let warning = job.resources.warning_s().map(|seconds| seconds.to_string());
         let throttle = job.resources.throttle.map_or(String::new(), |most| format!("%{most}"));
         let array = job.tasks.map(|tasks| format!("1-{tasks}{throttle}"));
         let numbers = if job.tasks.is_some() { "%A_%a" } else { "%j" };
@@ -26,6 +28,7 @@ impl Scheduler for Slurm {
         values.push(("log", vec![format!("{}.{numbers}.log", job.log)]));
         let time = job.resources.time_min.map(|minutes| minutes.to_string());
         values.push(("time_min", time.into_iter().collect()));
+        values.push(("warn_s", warning.into_iter().collect()));
         render(TEMPLATE, &values)
     }
 
@@ -67,7 +70,7 @@ impl Scheduler for Slurm {
     fn limits(
         &self,
         commands: &dyn Commands,
-        account: Option<&str>,
+        keys: &ClusterKeys,
     ) -> Result<Limits, SchedulerError> {
         let call = Call::new("scontrol", &["show", "config"]);
         let text = run(self, commands, &call)?.stdout;
@@ -79,7 +82,7 @@ impl Scheduler for Slurm {
         // The size caps the index: the largest is one less.
         Ok(Limits {
             array_tasks: size.saturating_sub(1).max(1),
-            submitted: submit_limit(commands, account),
+            submitted: enforced(&text).then(|| submit_limit(commands, keys)).flatten(),
         })
     }
 
@@ -120,14 +123,58 @@ impl Scheduler for Slurm {
     }
 }
 
-/// The smallest limit of this user's associations; none without accounting.
-fn submit_limit(commands: &dyn Commands, account: Option<&str>) -> Option<usize> {
-    let user = commands.run(&Call::new("id", &["-un"])).ok().filter(|answer| answer.ok)?;
+/// Whether limits are more than numbers in a database.
+fn enforced(config: &str) -> bool {
+    let line = config.lines().find(|line| line.starts_with("AccountingStorageEnforce "));
+    // Old versions do not say.
+    line.is_none_or(|line| line.contains("limits") || line.contains("all"))
+}
+
+/// The smallest of the limits on submitted jobs of this user's associations
+/// and of the QOS that applies; none without accounting.
+fn submit_limit(commands: &dyn Commands, keys: &ClusterKeys) -> Option<usize> {
+    let user = said(commands, Call::new("id", &["-un"]))?;
     let mut call = Call::new("sacctmgr", &["-nP", "show", "assoc"]);
-    call = call.arg(format!("user={}", user.stdout.trim()));
-    if let Some(account) = account {
+    call = call.arg(format!("user={}", user.trim()));
+    if let Some(account) = &keys.account {
         call = call.arg(format!("account={account}"));
     }
-    let answer = commands.run(&call.arg("format=MaxSubmitJobs")).ok().filter(|answer| answer.ok)?;
-    answer.stdout.lines().filter_map(|line| line.trim().parse().ok()).min()
+    let associations = said(commands, call.arg("format=MaxSubmitJobs,DefaultQOS,QOS"))?;
+    let mut limits = Vec::new();
+    let mut qos: Vec<String> = asked_qos(&keys.extra).into_iter().collect();
+    for line in associations.lines() {
+        let mut fields = line.trim().split('|');
+        limits.extend(fields.next().and_then(|limit| limit.parse::<usize>().ok()));
+        if asked_qos(&keys.extra).is_none() {
+            // Without a default there is a list, and one of it is the only one.
+            let default = fields.find(|names| !names.is_empty() && !names.contains(','));
+            qos.extend(default.map(ToOwned::to_owned));
+        }
+    }
+    qos.extend(keys.queue.as_ref().and_then(|partition| partition_qos(commands, partition)));
+    if !qos.is_empty() {
+        let call = Call::new("sacctmgr", &["-nP", "show", "qos"]).arg(qos.join(","));
+        let said = said(commands, call.arg("format=MaxSubmitJobsPerUser")).unwrap_or_default();
+        limits.extend(said.lines().filter_map(|line| line.trim().parse::<usize>().ok()));
+    }
+    limits.into_iter().min()
+}
+
+fn said(commands: &dyn Commands, call: Call) -> Option<String> {
+    commands.run(&call).ok().filter(|answer| answer.ok).map(|answer| answer.stdout)
+}
+
+/// `--qos=long`, `--qos long`, `-q long`
+fn asked_qos(extra: &[String]) -> Option<String> {
+    extra.iter().find_map(|flag| {
+        let rest = flag.strip_prefix("--qos").or_else(|| flag.strip_prefix("-q"))?;
+        Some(rest.trim_start_matches(['=', ' ']).trim().to_owned())
+    })
+}
+
+/// The QOS of a partition, which counts besides.
+fn partition_qos(commands: &dyn Commands, partition: &str) -> Option<String> {
+    let text = said(commands, Call::new("scontrol", &["show", "partition", partition]))?;
+    let qos = text.split_whitespace().find_map(|word| word.strip_prefix("QoS="))?;
+    (qos != "N/A").then(|| qos.to_owned())
 }

@@ -3,7 +3,7 @@ use std::io;
 use std::path::Path;
 
 use super::*;
-use crate::config::{Resources, Stage};
+use crate::config::{ClusterKeys, Resources, Stage};
 
 const KINDS: [SchedulerKind; 5] = [
     SchedulerKind::Local,
@@ -43,6 +43,8 @@ fn array() -> Job {
             time_min: Some(125),
             throttle: Some(20),
             extra: vec!["--first=1".into(), "--second".into()],
+            warn_s: Some(120),
+            requeues: 10,
         },
         run: "/data/run".into(),
         log: "/data/run/logs/predict/tumor_001".into(),
@@ -121,25 +123,42 @@ fn ids_are_found_in_answers() {
 
 #[test]
 fn limits_are_read() {
-    let slurm = said(&[
-        ("scontrol show config", "MaxArraySize            = 8\nMaxDBDMsgs = 20008\n"),
+    let keys = ClusterKeys { queue: Some("main".into()), ..ClusterKeys::default() };
+    let config = "AccountingStorageEnforce = associations,limits,qos\nMaxArraySize            = 8\nMaxDBDMsgs = 20008\n";
+    let answers = [
+        ("scontrol show config", config),
+        (
+            "scontrol show partition main",
+            "PartitionName=main\n   AllocNodes=ALL Default=YES QoS=part\n",
+        ),
         ("id -un", "ann\n"),
-        ("sacctmgr -nP show assoc user=ann format=MaxSubmitJobs", "\n20\n10\n"),
-    ]);
-    let limits = Slurm.limits(&slurm, None).unwrap();
-    assert_eq!(limits, Limits { array_tasks: 7, submitted: Some(10) });
+        (
+            "sacctmgr -nP show assoc user=ann format=MaxSubmitJobs,DefaultQOS,QOS",
+            "|normal|normal,long\n20||normal\n",
+        ),
+        ("sacctmgr -nP show qos normal,normal,part format=MaxSubmitJobsPerUser", "\n12\n"),
+        ("sacctmgr -nP show qos long,part format=MaxSubmitJobsPerUser", "15\n\n"),
+    ];
+    let limits = Slurm.limits(&said(&answers), &keys).unwrap();
+    assert_eq!(limits, Limits { array_tasks: 7, submitted: Some(12) });
+    let long = ClusterKeys { extra: vec!["--qos=long".into()], ..keys.clone() };
+    assert_eq!(Slurm.limits(&said(&answers), &long).unwrap().submitted, Some(15));
+    // Numbers that nobody enforces.
+    let loose = "AccountingStorageEnforce = none\nMaxArraySize            = 8\n";
+    let answers = [[("scontrol show config", loose)].as_slice(), &answers[1..]].concat();
+    assert_eq!(Slurm.limits(&said(&answers), &keys).unwrap().submitted, None);
     let bare = said(&[("scontrol show config", "MaxArraySize            = 1001\n")]);
-    let limits = Slurm.limits(&bare, None).unwrap();
+    let limits = Slurm.limits(&bare, &keys).unwrap();
     assert_eq!(limits, Limits { array_tasks: 1000, submitted: None });
     let sge = said(&[(
         "qconf -sconf",
         "max_aj_tasks                 8\nmax_u_jobs                   0\n",
     )]);
-    assert_eq!(Sge.limits(&sge, None).unwrap(), Limits { array_tasks: 8, submitted: None });
+    assert_eq!(Sge.limits(&sge, &keys).unwrap(), Limits { array_tasks: 8, submitted: None });
     let pbs = said(&[("qmgr -c", "set server max_array_size = 500\n")]);
-    assert_eq!(Pbs.limits(&pbs, None).unwrap().array_tasks, 500);
+    assert_eq!(Pbs.limits(&pbs, &keys).unwrap().array_tasks, 500);
     let lsf = said(&[("bparams -a", "    MAX_JOB_ARRAY_SIZE = 2000\n")]);
-    assert_eq!(Lsf.limits(&lsf, None).unwrap().array_tasks, 2000);
+    assert_eq!(Lsf.limits(&lsf, &keys).unwrap().array_tasks, 2000);
 }
 
 fn list(queued: &[Queued]) -> Vec<(String, Option<Vec<usize>>, bool)> {
@@ -211,7 +230,7 @@ fn the_queues_of_pbs_and_lsf() {
 
 #[test]
 fn a_missing_scheduler_is_named() {
-    let error = Slurm.limits(&said(&[]), None).unwrap_err().to_string();
+    let error = Slurm.limits(&said(&[]), &ClusterKeys::default()).unwrap_err().to_string();
     assert!(error.contains("scontrol") && error.contains("is slurm installed"), "{error}");
 }
 
