@@ -186,7 +186,9 @@ fn summary(totals: &Totals) -> String {
 fn cost(args: &StatusArgs, run: &RunDir) -> Result<Exit, Failure> {
     let (arrays, answers) = asked(run)?;
     let cost = cost_of(run, &known_slides(run)?, &lookup_of(run)?, &arrays, &answers);
-    let title = format!("Tasks of {} running over time", args.run.display());
+    let root = std::fs::canonicalize(&args.run).unwrap_or_else(|_| args.run.clone());
+    let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy();
+    let title = format!("Tasks of {name} running over time");
     let plot = plot_tasks(&title, &cost);
     if let Some(svg) = &plot {
         staged::write(&run.tasks_svg(), svg.as_bytes())?;

@@ -25,7 +25,7 @@ use super::submitted::{Submission, Submitted, SubmittedError};
 use super::todo::{Busy, todo};
 use crate::config::{ClusterKeys, Stage};
 use crate::run_dir::RunDir;
-use crate::staged::{self, StageError};
+use crate::staged::StageError;
 pub use checks::Refused;
 pub use files::{Files, files_of};
 use steps::{Step, scripts_of};
@@ -59,10 +59,11 @@ pub enum ChainError {
         /// The run directory.
         run: PathBuf,
     },
-    /// A folder cannot be made, or has a name that schedulers do not take.
+    /// A folder or script cannot be made, or has a name that schedulers do not
+    /// take.
     #[error("{}: {problem}", path.display())]
     Folder {
-        /// The folder.
+        /// The folder or script.
         path: PathBuf,
         /// What is wrong, and what to do.
         problem: String,
@@ -279,7 +280,11 @@ impl Chain<'_> {
 
     fn write(&self, job: &Job) -> Result<PathBuf, ChainError> {
         let script = PathBuf::from(&job.script);
-        staged::write(&script, self.scheduler.render(job).as_bytes())?;
+        // Not synced, as results are: after a crash it is rendered anew.
+        std::fs::write(&script, self.scheduler.render(job)).map_err(|e| ChainError::Folder {
+            path: script.clone(),
+            problem: format!("cannot write the script: {e}"),
+        })?;
         Ok(script)
     }
 }

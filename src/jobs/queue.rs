@@ -69,8 +69,14 @@ pub fn last_tries(arrays: &[SubmittedArray], answers: &Answers) -> BTreeMap<Piec
     let mut tries: BTreeMap<Piece, LastTry> = BTreeMap::new();
     for array in arrays {
         for (index, piece) in &array.pieces {
-            let Some(record) = known.get(&(array.id.as_str(), *index)) else { continue };
             let earlier = tries.get(piece);
+            let Some(record) = known.get(&(array.id.as_str(), *index)) else {
+                // How an earlier try ended says nothing about this one.
+                if earlier.is_some_and(|t| !t.state.is_live()) {
+                    tries.remove(piece);
+                }
+                continue;
+            };
             // Of two arrays with the same work the live one counts, else the
             // later one.
             if earlier.is_some_and(|t| t.state.is_live()) && !record.state.is_live() {
@@ -124,8 +130,16 @@ mod tests {
         records.extend(parse_squeue("7_1|PENDING|N/A||BeginTime\n8_3|RUNNING|5|n1|None\n"));
         let pattern = folder.path().join("{id}_{index}.log").display().to_string();
         let arrays = [array("7", Some(pattern)), array("8", None), array("9", None)];
-        let tries = last_tries(&arrays, &Answers { records, warnings: Vec::new() });
-        let of = |group: usize| &tries[&Piece::Group("a".into(), group)];
+        let answers = Answers { records, warnings: Vec::new() };
+        let tries = last_tries(&arrays, &answers);
+        let kept: Vec<&Piece> = tries.keys().collect();
+        let live = [1, 3, 4].map(|group| Piece::Group("a".into(), group));
+        assert_eq!(kept, live.iter().collect::<Vec<_>>(), "nobody knows of the last try of 2 yet");
+        let first = last_tries(&arrays[..1], &answers);
+        let of = |group: usize| {
+            let piece = Piece::Group("a".into(), group);
+            tries.get(&piece).unwrap_or_else(|| &first[&piece])
+        };
         assert_eq!(of(1).state, TaskState::Pending("BeginTime".into()));
         assert_eq!((of(1).reason(), of(2).reason()), (None, Some(Reason::Memory)));
         assert_eq!((of(3).job.as_str(), &of(3).state), ("8", &TaskState::Running));
