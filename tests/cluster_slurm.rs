@@ -96,7 +96,7 @@ fn failing_tasks(cluster: &Cluster) {
 
 /// One task does not end while it has but a minute.
 fn time_limit(cluster: &Cluster) {
-    let stalls = "cluster.setup=['[ \"$(squeue -h -j \"$SLURM_JOB_ID\" -o %l)\" != 1:00 ] || [ \"$SLURM_JOB_NAME\" != sg_predict_s1 ] || [ \"$SLURM_ARRAY_TASK_ID\" != 2 ] || sleep 600']";
+    let stalls = "cluster.setup=['[ \"$(squeue -h -j \"${SLURM_ARRAY_JOB_ID-}_${SLURM_ARRAY_TASK_ID-}\" -o %l)\" != 1:00 ] || [ \"$SLURM_JOB_NAME\" != sg_predict_s1 ] || [ \"$SLURM_ARRAY_TASK_ID\" != 2 ] || sleep 600']";
     let here = "cluster.extra=[\"--nodelist=n1\"]";
     cluster.submit("time", &["--set", "cluster.time_min=1", "--set", stalls, "--set", here]);
     cluster.wait("time");

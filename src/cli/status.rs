@@ -89,7 +89,8 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         let (slides, answers) = look(&run)?;
         if std::io::stdout().is_terminal() {
             // Home, clear to the end of the screen.
-            print(&format!("\x1b[H\x1b[J{}", table(&slides, &answers)))?;
+            let text = screenful(&slides, &answers, screen());
+            print(&format!("\x1b[H\x1b[J{}", text.trim_end()))?;
         } else {
             print(&summary(&totals(&slides)))?;
         }
@@ -143,6 +144,14 @@ fn print_json(report: &impl serde::Serialize) -> Result<(), Failure> {
 }
 
 fn table(slides: &[SlideView], answers: &Answers) -> String {
+    let mut lines = slide_lines(&slides.iter().collect::<Vec<_>>());
+    lines.push(summary(&totals(slides)));
+    lines.extend(answers.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.join("\n") + "\n"
+}
+
+/// A heading, and a line a slide.
+fn slide_lines(slides: &[&SlideView]) -> Vec<String> {
     let width = slides.iter().map(|slide| slide.files.name.len()).max().unwrap_or(0).max(5);
     let mut lines = vec![format!(
         "{:width$}  {:9}  {:>13}  {:>7}  {:>7}  {:>6}  {:7}  why",
@@ -163,9 +172,45 @@ fn table(slides: &[SlideView], answers: &Answers) -> String {
         );
         lines.push(line.trim_end().to_owned());
     }
-    lines.push(summary(&totals(slides)));
-    lines.extend(answers.warnings.iter().map(|warning| format!("warning: {warning}")));
-    lines.join("\n") + "\n"
+    lines
+}
+
+/// The table on a screen of so many rows and columns: where not all slides fit,
+/// those that failed first, then what runs; lines end at the edge.
+fn screenful(slides: &[SlideView], answers: &Answers, (rows, columns): (usize, usize)) -> String {
+    // The heading, what is left out, the summary, and the cursor's line.
+    let room = rows.saturating_sub(4 + answers.warnings.len()).max(1);
+    let mut shown: Vec<&SlideView> = slides.iter().collect();
+    let mut tail = Vec::new();
+    if shown.len() > room + 1 {
+        shown.sort_by_key(|slide| match slide {
+            slide if slide.has_failed() => 0,
+            slide if !slide.stuck.is_empty() => 1,
+            slide if !slide.running.is_empty() => 2,
+            slide if !slide.files.is_done() => 3,
+            _ => 4,
+        });
+        tail.push(format!("... {} more slides", shown.len() - room));
+        shown.truncate(room);
+    }
+    tail.push(summary(&totals(slides)));
+    tail.extend(answers.warnings.iter().map(|warning| format!("warning: {warning}")));
+    let lines = slide_lines(&shown).into_iter().chain(tail);
+    lines.map(|line| line.chars().take(columns).collect::<String>() + "\n").collect()
+}
+
+/// Rows and columns of the terminal; those of old when it does not say.
+fn screen() -> (usize, usize) {
+    // SAFETY: all-zero is a valid winsize, and the call only writes to it.
+    let size = unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size);
+        size
+    };
+    match (usize::from(size.ws_row), usize::from(size.ws_col)) {
+        (0, _) | (_, 0) => (24, 80),
+        known => known,
+    }
 }
 
 fn summary(totals: &Totals) -> String {
@@ -256,4 +301,44 @@ fn cost_line(stage: &StageCost) -> String {
         stage.read_bytes as f64 / 1e9,
         stage.written_bytes as f64 / 1e9
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::status::SlideProgress;
+
+    fn slide(name: &str, scored: usize, failed: bool) -> SlideView {
+        let files = SlideProgress {
+            name: name.into(),
+            split: if failed { "failed" } else { "done" },
+            reason: if failed { "the file ends after 7 of 9 tiles".into() } else { String::new() },
+            groups: 9,
+            scored,
+            missing: (scored + 1..=9).collect(),
+            begun: Vec::new(),
+            failed: Vec::new(),
+            heatmap: scored == 9,
+            heatmap_without: Vec::new(),
+            stitch_failure: None,
+        };
+        view_of(files, &BTreeMap::new())
+    }
+
+    #[test]
+    fn a_screen_shows_what_matters_and_no_more() {
+        let mut slides: Vec<SlideView> =
+            (0..40).map(|k| slide(&format!("s{k:02}"), 9, false)).collect();
+        slides[20] = slide("s20", 3, false);
+        slides[30] = slide("s30", 0, true);
+        let text = screenful(&slides, &Answers::default(), (10, 60));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 9, "{text}");
+        assert!(lines[1].starts_with("s30") && lines[2].starts_with("s20"), "{text}");
+        assert_eq!(lines[7], "... 34 more slides");
+        assert!(lines[8].starts_with("38 of 40 slides done, 1 failed"), "{text}");
+        assert!(lines.iter().all(|line| line.chars().count() <= 60));
+        let few = screenful(&slides[..6], &Answers::default(), (10, 200));
+        assert_eq!(few.trim_end(), table(&slides[..6], &Answers::default()).trim_end());
+    }
 }
