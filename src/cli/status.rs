@@ -310,6 +310,7 @@ mod tests {
 
     fn slide(name: &str, scored: usize, failed: bool) -> SlideView {
         let files = SlideProgress {
+            unnormalized_patches: 0,
             name: name.into(),
             split: if failed { "failed" } else { "done" },
             reason: if failed { "the file ends after 7 of 9 tiles".into() } else { String::new() },
