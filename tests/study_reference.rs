@@ -1,6 +1,8 @@
 //! The study's numbers against scikit-image, SciPy, scikit-learn and MONAI:
 //! tests/reference/study.json, made by tests/reference/study_reference.py.
 
+#![expect(clippy::cast_possible_truncation, reason = "tests count small numbers")]
+
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayView2};

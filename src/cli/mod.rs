@@ -79,7 +79,7 @@ pub enum Command {
     /// Fit, try and apply stain normalisation outside a run.
     Normalize(normalize::NormalizeArgs),
     /// Measure a run against truth: accuracy and cost, stride by stride.
-    Study(study::StudyArgs),
+    Study(Box<study::StudyArgs>),
     /// Take over results of the original HPC_DPAI code.
     Import(import::ImportArgs),
     /// Print a completion script for a shell.

@@ -32,8 +32,7 @@ impl Labels {
         for row in 1..mask.shape().0 as usize {
             let above = &runs[starts[row - 1]..starts[row]];
             let mut first = 0;
-            for here in starts[row]..starts[row + 1] {
-                let run = runs[here];
+            for (here, run) in (starts[row]..).zip(&runs[starts[row]..starts[row + 1]]) {
                 while above
                     .get(first)
                     .is_some_and(|other| !reaches(other.end, run.start, connectivity))
