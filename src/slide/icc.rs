@@ -160,7 +160,7 @@ mod tests {
     }
 
     impl Plain {
-        fn new(rgb: &[u8], profile: Option<Vec<u8>>) -> Box<dyn Slide> {
+        fn boxed(rgb: &[u8], profile: Option<Vec<u8>>) -> Box<dyn Slide> {
             let width_px = (rgb.len() / 3) as u32;
             let level = [Level { width_px, height_px: 1, downsample: 1.0 }];
             Box::new(Self { rgb: rgb.to_vec(), level, profile, resolution: Resolution::default() })
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_wider_profile_makes_colours_stronger_and_keeps_white() {
         let profile = ColorProfile::new_adobe_rgb().encode().unwrap();
-        let (slide, outcome) = through_icc(Plain::new(&PIXELS, Some(profile)));
+        let (slide, outcome) = through_icc(Plain::boxed(&PIXELS, Some(profile)));
         assert!(matches!(&outcome, IccOutcome::Applied { .. }), "{outcome}");
         assert!(slide.reader().contains("profile"));
         let out = read(slide.as_ref());
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn srgb_changes_nothing() {
         let profile = ColorProfile::new_srgb().encode().unwrap();
-        let (slide, _) = through_icc(Plain::new(&PIXELS, Some(profile)));
+        let (slide, _) = through_icc(Plain::boxed(&PIXELS, Some(profile)));
         let out = read(slide.as_ref());
         assert!(out.iter().zip(PIXELS).all(|(a, b)| a.abs_diff(b) <= 1), "{out:?}");
     }
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn without_a_usable_profile_pixels_stay_and_the_outcome_says_so() {
         for (profile, said) in [(None, "absent"), (Some(vec![7; 300]), "unusable")] {
-            let (slide, outcome) = through_icc(Plain::new(&PIXELS, profile));
+            let (slide, outcome) = through_icc(Plain::boxed(&PIXELS, profile));
             assert!(outcome.to_string().starts_with(said), "{outcome}");
             assert_eq!(read(slide.as_ref()), PIXELS);
         }
