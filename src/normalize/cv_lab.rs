@@ -176,7 +176,7 @@ fn sum(row: [i32; 3], vector: [i32; 3]) -> i32 {
 
 #[inline(always)]
 fn byte(value: i32) -> u8 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+    #[expect(clippy::cast_sign_loss, reason = "clamped")]
     let byte = value.clamp(0, 255) as u8;
     byte
 }

@@ -33,10 +33,9 @@ fn rotate(a: &mut Matrix, vectors: &mut Matrix, p: usize, q: usize) {
     for row in a.iter_mut() {
         (row[p], row[q]) = (cos * row[p] - sin * row[q], sin * row[p] + cos * row[q]);
     }
-    for col in 0..3 {
-        (a[p][col], a[q][col]) =
-            (cos * a[p][col] - sin * a[q][col], sin * a[p][col] + cos * a[q][col]);
-    }
+    let (upper, lower) = (a[p], a[q]);
+    a[p] = std::array::from_fn(|col| cos * upper[col] - sin * lower[col]);
+    a[q] = std::array::from_fn(|col| sin * upper[col] + cos * lower[col]);
     for row in vectors {
         (row[p], row[q]) = (cos * row[p] - sin * row[q], sin * row[p] + cos * row[q]);
     }

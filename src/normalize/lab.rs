@@ -1,7 +1,7 @@
 //! CIE L\*a\*b\* of sRGB under D65, with the constants of scikit-image
 //! (`skimage.color.rgb2lab`), which torchstain shares.
 
-use super::fast_math::power;
+use super::fast_math::{cube_root, gamma_power};
 use super::matrix::{Matrix, applied, inverse, narrow};
 use super::planes::{CHUNK, Planes};
 
@@ -81,6 +81,7 @@ pub(super) fn linear_table() -> [f32; 256] {
 /// A 3 x 3 matrix over planes of pixels.
 #[inline(always)]
 pub(super) fn multiply(matrix: &[[f32; 3]; 3], offset: [f32; 3], planes: &mut Planes) {
+    #[expect(clippy::needless_range_loop, reason = "three planes at once")]
     for at in 0..CHUNK {
         let [x, y, z] = [planes[0][at], planes[1][at], planes[2][at]];
         for channel in 0..3 {
@@ -95,7 +96,7 @@ pub(super) fn multiply(matrix: &[[f32; 3]; 3], offset: [f32; 3], planes: &mut Pl
 pub(super) fn to_roots(planes: &mut Planes) {
     for plane in planes {
         for value in plane {
-            let root = power(*value, 1.0 / 3.0);
+            let root = cube_root(*value);
             let line = *value * narrow(LINE_SLOPE) + narrow(LINE_START);
             *value = if *value > narrow(LINE_BELOW) { root } else { line };
         }
@@ -119,7 +120,7 @@ pub(super) fn from_roots(planes: &mut Planes) {
 pub(super) fn to_coded(planes: &mut Planes) {
     for plane in planes {
         for value in plane {
-            let curve = power(*value, 1.0 / 2.4) * (1.055 * 255.0) - 0.055 * 255.0;
+            let curve = gamma_power(*value) * (1.055 * 255.0) - 0.055 * 255.0;
             let line = *value * (12.92 * 255.0);
             *value = if *value > narrow(GAMMA_LINE_BELOW_LINEAR) { curve } else { line };
         }

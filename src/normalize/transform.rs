@@ -11,6 +11,7 @@ use super::{Estimate, NormalizeError};
 pub struct Transform(Kind);
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "one a slide or patch, never in a list")]
 enum Kind {
     Reinhard(ColorTransfer),
     Macenko(DensityMap),

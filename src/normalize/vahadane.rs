@@ -149,6 +149,7 @@ impl SparseMap {
             self.luminosity.apply(pixels);
             planes::load(pixels, &self.table, &mut planes);
             let [mix1, mix2] = self.mix;
+            #[expect(clippy::needless_range_loop, reason = "three planes at once")]
             for at in 0..CHUNK {
                 let [a1, a2] = self.lasso.amounts([planes[0][at], planes[1][at], planes[2][at]]);
                 for channel in 0..3 {

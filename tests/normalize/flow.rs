@@ -76,7 +76,7 @@ impl Colour {
             let path = RunDir::new(&self.case.path(run)).scores("slide", group);
             let meta = read_scores(&path).unwrap().meta;
             assert!(meta.normalize.starts_with("macenko, scope "), "{}", meta.normalize);
-            assert_eq!(meta.unnormalized_patches as usize, meta.unnormalized.len());
+            assert_eq!(meta.unnormalized_patches, meta.unnormalized.len() as u64);
             failed += meta.failed_patches;
             lines.extend(meta.unnormalized.into_values());
         }
