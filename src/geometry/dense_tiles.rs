@@ -62,6 +62,27 @@ impl DenseTiles {
         self.windows + 2 * self.margin
     }
 
+    /// One run for points that lie within [`DenseTiles::new`]'s block of each other,
+    /// wherever that is; `None` without points.
+    pub fn tile_around(&self, points: &[LatticePoint]) -> Option<DenseTile> {
+        let (stride, margin) = (self.stride_px, self.margin);
+        let left = points.iter().map(|point| point.patch_x_px).min()?;
+        let top = points.iter().map(|point| point.patch_y_px).min()?;
+        let place = |point: &LatticePoint| {
+            (
+                (point.patch_y_px - top) / stride + margin,
+                (point.patch_x_px - left) / stride + margin,
+            )
+        };
+        let before_px = i64::from(margin * stride);
+        Some(DenseTile {
+            x_px: i64::from(left) - before_px,
+            y_px: i64::from(top) - before_px,
+            places: points.iter().map(place).collect(),
+            points: (0..points.len()).collect(),
+        })
+    }
+
     /// The runs that score `points`, all of one patch, by rows of the patch.
     ///
     /// `margin_px`: what the patch has around its block beyond half a window.
@@ -133,6 +154,18 @@ mod tests {
                 prop_assert!(seen.iter().all(|&count| count == 1));
             }
         }
+    }
+
+    #[test]
+    fn a_tile_around_points_starts_a_margin_before_them() {
+        let tiles = DenseTiles::new(64, 10, 15, 30, |_| true);
+        let point =
+            |patch_x_px, patch_y_px| LatticePoint { row: 0, col: 0, patch_x_px, patch_y_px };
+        let tile = tiles.tile_around(&[point(37, 60), point(27, 80)]).unwrap();
+        assert_eq!((tile.x_px, tile.y_px), (7, 40));
+        assert_eq!(tile.places, [(2, 3), (4, 2)]);
+        assert!(tile.places.iter().all(|&(r, c)| r + 2 < tiles.grid() && c + 2 < tiles.grid()));
+        assert_eq!(tiles.tile_around(&[]), None);
     }
 
     #[test]

@@ -132,8 +132,8 @@ impl Predictor<'_> {
         if reach_px > tiling.margin_px() {
             return Err(PredictError::Margin {
                 path: patches.path().to_owned(),
-                method: method.name(),
                 margin_px: tiling.margin_px(),
+                method: method.name(),
                 reach_px,
             });
         }
@@ -200,11 +200,11 @@ impl Predictor<'_> {
         tiling: Tiling,
     ) -> Result<Vec<Pair>, PredictError> {
         let (preparation, card) = (&self.preparation, &self.model.card);
-        let dense = self.dense.as_mut().expect("loaded before");
-        let (tiles, classes, next) = (dense.tiles, card.classes.len(), AtomicUsize::new(0));
+        let dense = self.dense.as_ref().expect("loaded before");
+        let (tiles, mut sessions) = self.load_samples(dense, tiling.tile_px())?;
+        let (classes, next) = (card.classes.len(), AtomicUsize::new(0));
         let found = std::thread::scope(|scope| {
-            let workers: Vec<_> = dense
-                .sessions
+            let workers: Vec<_> = sessions
                 .iter_mut()
                 .zip(&mut self.sessions)
                 .map(|(session, windows)| {
@@ -212,13 +212,8 @@ impl Predictor<'_> {
                     scope.spawn(move || {
                         let worker =
                             Worker { session: session.as_mut(), preparation, tiles, classes };
-                        let mut both = Both {
-                            worker,
-                            windows: windows.as_mut(),
-                            preparation,
-                            normalizer,
-                            margin_px: tiling.margin_px(),
-                        };
+                        let mut both =
+                            Both { worker, windows: windows.as_mut(), preparation, normalizer };
                         let mut pairs = Vec::new();
                         while let Some((at, sample)) = {
                             let at = next.fetch_add(1, Ordering::Relaxed);
@@ -247,7 +242,6 @@ struct Both<'b> {
     windows: &'b mut dyn Session,
     preparation: &'b Preparation,
     normalizer: Option<&'b Normalizer>,
-    margin_px: u32,
 }
 
 impl Both<'_> {
@@ -267,13 +261,9 @@ impl Both<'_> {
         self.preparation.prepare(&rgb, side_px, &mut patch);
         let classes = self.worker.classes;
         let mut pair = Pair::default();
-        pair.dense.resize(sample.points.len() * classes, 0.0);
         pair.exact.resize(sample.points.len() * classes, 0.0);
-        for tile in self.worker.tiles.tiles_of(&sample.points, self.margin_px) {
-            let (scores, _) = self.worker.scores(&patch, &tile).map_err(failed)?;
-            for (&at, scores) in tile.points.iter().zip(scores.chunks_exact(classes)) {
-                pair.dense[at * classes..][..classes].copy_from_slice(scores);
-            }
+        if let Some(tile) = self.worker.tiles.tile_around(&sample.points) {
+            pair.dense = self.worker.scores(&patch, &tile).map_err(failed)?.0;
         }
         let batch = self.windows.batch();
         let window_len = self.preparation.window_len();

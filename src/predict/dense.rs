@@ -46,17 +46,39 @@ impl Dense {
         let fits = |windows: u32| network.map_bytes(windows) <= budget;
         let reach_px = network.reach_px;
         let tiles = DenseTiles::new(network.window_px, stride_px, reach_px, block_px, fits);
-        let load = || engine.engine.load_dense(model, &network, tiles.side_px());
-        let sessions = (0..threads).map(|_| load()).collect::<Result<_, EngineError>>();
-        let sessions = sessions.map_err(|source| PredictError::Engine {
-            what: format!("{} made dense", model.path.display()),
-            source,
-        })?;
+        let sessions = load(engine, model, &network, (tiles.side_px(), threads))?;
         Ok(Self { network, tiles, block_px, sessions })
     }
 }
 
+/// One session a worker, for images of one size.
+fn load(
+    engine: &Selected,
+    model: &Model,
+    network: &DenseNetwork,
+    (side_px, threads): (u32, usize),
+) -> Result<Vec<Box<dyn DenseSession>>, PredictError> {
+    let sessions = (0..threads).map(|_| engine.engine.load_dense(model, network, side_px));
+    sessions.collect::<Result<_, EngineError>>().map_err(|source| PredictError::Engine {
+        what: format!("{} made dense", model.path.display()),
+        source,
+    })
+}
+
 impl Predictor<'_> {
+    /// Sessions for images of one tile, one a worker: what calibrating takes.
+    pub(super) fn load_samples(
+        &self,
+        dense: &Dense,
+        tile_px: u32,
+    ) -> Result<(DenseTiles, Vec<Box<dyn DenseSession>>), PredictError> {
+        let network = &dense.network;
+        let (stride_px, reach_px) = (network.stride_px, network.reach_px);
+        let tiles = DenseTiles::new(network.window_px, stride_px, reach_px, tile_px, |_| true);
+        let sessions = load(&self.engine, &self.model, network, (tiles.side_px(), self.threads))?;
+        Ok((tiles, sessions))
+    }
+
     /// Makes ready to run over patches of `tiling`.
     pub(super) fn load_dense(&mut self, tiling: Tiling) -> Result<&mut Dense, PredictError> {
         let block_px = tiling.block_px();
