@@ -22,9 +22,10 @@ use crate::hdf5_file::FormatError;
 use crate::model::{DenseNetwork, DenseSession, EngineError, Model, Selected, densify};
 use crate::progress::Task;
 
-/// Maps of all workers' dense runs together. onnxruntime was seen to take no more
-/// than the estimate; what is left of a gigabyte is for sessions, images and patches.
-const MAP_BYTES: u64 = 600_000_000;
+/// Maps of all workers' dense runs together. With maps of 430 MB (GoogLeNet, 2,384 px)
+/// a task was seen to take 1.3 GB: what is left of a gigabyte is for sessions, images
+/// and patches.
+const MAP_BYTES: u64 = 400_000_000;
 
 /// The dense network, loaded into one session a worker.
 pub(super) struct Dense {
