@@ -65,6 +65,8 @@ impl Scheduler for Slurm {
             || said.contains("GrpSubmitJob")
             || said.contains("MaxJobCount")
             || said.contains("job submit limit")
+            // MaxJobCount, after two minutes of trying.
+            || said.contains("unable to accept job")
     }
 
     fn limits(
@@ -79,10 +81,13 @@ impl Scheduler for Slurm {
             said: text.chars().take(200).collect(),
             expected: "a line MaxArraySize",
         })?;
+        let own = enforced(&text).then(|| submit_limit(commands, keys)).flatten();
+        // Of everybody, and of jobs that have just ended: a tenth is left to them.
+        let shared = setting(&text, "MaxJobCount").map(|most| most / 10 * 9);
         // The size caps the index: the largest is one less.
         Ok(Limits {
             array_tasks: size.saturating_sub(1).max(1),
-            submitted: enforced(&text).then(|| submit_limit(commands, keys)).flatten(),
+            submitted: own.into_iter().chain(shared).min(),
         })
     }
 

@@ -150,6 +150,10 @@ fn limits_are_read() {
     let bare = said(&[("scontrol show config", "MaxArraySize            = 1001\n")]);
     let limits = Slurm.limits(&bare, &keys).unwrap();
     assert_eq!(limits, Limits { array_tasks: 1000, submitted: None });
+    let small = "MaxArraySize = 1001\nMaxJobCount             = 10000\n";
+    let limits = Slurm.limits(&said(&[("scontrol show config", small)]), &keys).unwrap();
+    assert_eq!(limits.submitted, Some(9000));
+    assert!(Slurm.is_full("sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying.\nsbatch: error: Batch job submission failed: Resource temporarily unavailable"));
     let sge = said(&[(
         "qconf -sconf",
         "max_aj_tasks                 8\nmax_u_jobs                   0\n",
