@@ -295,9 +295,10 @@ fn python_reads(python: &str, paths: &[PathBuf]) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Attributes of score files that version 1 did not have from the start; a
-/// reader must do without them.
-const ADDED_SINCE_V1: [&str; 1] = ["resumed_windows"];
+/// Attributes that version 1 did not have from the start; a reader must do
+/// without them.
+const ADDED_SINCE_V1: [(&str, &str); 3] =
+    [("scores.h5", "resumed_windows"), ("patches.h5", "halo"), ("patches-gzip.h5", "halo")];
 
 #[test]
 fn h5py_reads_the_same_structure_as_the_frozen_files_have() {
@@ -307,11 +308,17 @@ fn h5py_reads_the_same_structure_as_the_frozen_files_have() {
     let today = write_all(folder.path());
     let old = today.clone().map(|path| frozen.join(path.file_name().unwrap()));
     let (mut today, old) = (python_reads(&python, &today), python_reads(&python, &old));
-    let scores = today["scores.h5"]["attributes"].as_object_mut().unwrap();
-    for added in ADDED_SINCE_V1 {
-        assert!(scores.remove(added).is_some(), "scores.h5 has no attribute {added}");
+    for (file, added) in ADDED_SINCE_V1 {
+        let attributes = today[file]["attributes"].as_object_mut().unwrap();
+        assert!(attributes.remove(added).is_some(), "{file} has no attribute {added}");
     }
-    assert_eq!(today, old);
+    for (file, contents) in today.as_object().unwrap() {
+        assert_eq!(contents["attributes"], old[file]["attributes"], "{file}");
+        for (name, dataset) in contents["datasets"].as_object().unwrap() {
+            assert!(*dataset == old[file]["datasets"][name], "{file}: {name} has changed");
+        }
+    }
+    assert!(today == old, "a file or dataset has gone");
     let patches = &today["patches.h5"];
     assert_eq!(patches["attributes"]["format"], "slidegrid-patches");
     assert_eq!(patches["datasets"]["t1/img"]["shape"], serde_json::json!([4, 24, 24, 3]));
