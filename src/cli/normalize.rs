@@ -14,7 +14,7 @@ use crate::template::{self, StainsFile, TemplateError, pool, sample_tiles, whole
 
 /// Fit, try and apply stain normalisation outside a run.
 ///
-/// A run does it by itself: [normalize] in the configuration, docs/colour.md.
+/// A run does it by itself: normalize.method in the configuration, docs/colour.md.
 #[derive(Debug, Args)]
 pub struct NormalizeArgs {
     #[command(subcommand)]

@@ -48,7 +48,7 @@ pub struct PredictArgs {
 
     /// How points get their scores: window, dense or cascade; must be the run's
     /// once there are scores. A network that pads needs patches split for it:
-    /// [predict] method in the configuration.
+    /// predict.method in the configuration.
     #[arg(long, value_name = "METHOD")]
     method: Option<Method>,
 

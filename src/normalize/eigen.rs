@@ -21,7 +21,7 @@ pub(super) fn eigen(symmetric: &Matrix) -> [(f64, [f64; 3]); 3] {
     pairs
 }
 
-/// Makes a[p][q] zero (Golub and Van Loan, Matrix Computations, 8.5).
+/// Makes `a[p][q]` zero (Golub and Van Loan, Matrix Computations, 8.5).
 fn rotate(a: &mut Matrix, vectors: &mut Matrix, p: usize, q: usize) {
     if a[p][q] == 0.0 {
         return;

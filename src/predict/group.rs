@@ -2,7 +2,7 @@
 //!
 //! Memory: the model in each worker, and the few patches that have windows
 //! waiting; never more than the group. A dense run's maps come on top, bounded by
-//! [`dense`](super::dense).
+//! [`dense`].
 
 use std::path::Path;
 use std::time::{Duration, Instant};

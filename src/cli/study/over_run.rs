@@ -59,7 +59,7 @@ pub(super) struct OverRunArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Configuration file whose [study] counts instead of the run's.
+    /// Configuration file whose study section counts instead of the run's.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
