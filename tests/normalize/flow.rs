@@ -42,11 +42,22 @@ impl Colour {
     }
 
     fn run(&self, run: &str, method: &str, more: &str) -> Result<Exit, Failure> {
+        self.run_of(("centre32", "window"), run, method, more)
+    }
+
+    /// By a network and a method of prediction.
+    fn run_of(
+        &self,
+        (model, predict): (&str, &str),
+        run: &str,
+        method: &str,
+        more: &str,
+    ) -> Result<Exit, Failure> {
         let config = self.case.config(
-            "centre32",
+            model,
             &format!(
-                "[tissue]\nmethod = \"all\"\n[tiling]\ntile = 64\nblock = 2\npatches_per_group = 2\n\
-                 [predict]\nstride = {STRIDE}\nengine = \"tract\"\nthreads = 2\n\
+                "mpp = \"level0\"\n[tissue]\nmethod = \"all\"\n[tiling]\ntile = 64\nblock = 2\npatches_per_group = 2\n\
+                 [predict]\nstride = {STRIDE}\nengine = \"tract\"\nthreads = 2\nmethod = {predict:?}\n\
                  [normalize]\nmethod = {method:?}\ntemplate = \"template.png\"\n{more}"
             ),
         );
@@ -261,4 +272,30 @@ fn a_profile_is_applied_when_asked_for_and_its_absence_recorded() {
     let (icc, shown) = run("applied", true);
     assert!(icc.starts_with("applied"), "{icc}");
     assert!(shown != stored);
+}
+
+#[test]
+fn dense_runs_and_cascades_see_the_colours_that_windows_see() {
+    let colour = Colour::new(half_glass());
+    for (scope, exit) in [("slide", Exit::Done), ("patch", Exit::Partial)] {
+        // A network without padding, so that the methods agree.
+        let run = |method: &str| {
+            let more = format!("scope = {scope:?}\non_failure = \"fail\"\n");
+            let name = format!("{scope}-{method}");
+            assert_eq!(
+                colour.run_of(("valid", method), &name, "macenko", &more).unwrap(),
+                exit,
+                "{name}"
+            );
+            (colour.case.heatmap(&name, "slide"), colour.account(&name))
+        };
+        let (window, counted) = run("window");
+        let lost = window.iter().filter(|score| score.is_nan()).count();
+        assert_eq!(lost > 0, scope == "patch", "{scope}: {lost} lost");
+        for method in ["dense", "cascade"] {
+            let (shown, told) = run(method);
+            assert_same(&shown, &window, 1e-4);
+            assert_eq!(told, counted, "{scope}-{method}");
+        }
+    }
 }
