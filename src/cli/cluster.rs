@@ -130,6 +130,7 @@ pub(super) fn submit(
         grow: &|piece| grown.of(piece),
         groups_per_task: groups_per_task(&run, &keys, &progress),
         stitch: !asked_of.no_stitch,
+        study: config.config.study.truth.is_some() && !asked_of.no_stitch,
         dry_run: asked_of.dry_run,
         round: asked.round,
         told: &|submission| tell(submission, asked_of.dry_run),

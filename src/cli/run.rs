@@ -9,11 +9,13 @@ use super::cluster::{self, Asked, ClusterOptions};
 use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use super::predict::{groups_where, predict_all};
 use super::stitch::{stitch_all, stitchable};
-use super::{Exit, Failure, inputs, master, split};
+use super::{Exit, Failure, inputs, master, split, study};
 use crate::config::SchedulerKind;
 use crate::run_dir;
 
 /// Take slides to heatmaps: split, plan, predict and stitch in one go.
+///
+/// With study.truth = "DIR" in the configuration, a study comes last.
 ///
 /// Run it again after an interruption: it does what is missing. With a
 /// scheduler it submits the first array and a job that goes on, and returns.
@@ -78,5 +80,12 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     let wanted = records.into_iter().filter(|record| names.contains(&record.name)).collect();
     let stitched = stitch_all(&run, &config, &stitchable(&run, wanted), false, &progress)?;
-    Ok(split.and(planned).and(predicted).and(stitched))
+    if interrupt.requested().is_some() {
+        return Ok(Exit::Partial);
+    }
+    let studied = match &config.config.study.truth {
+        Some(_) => study::of_run(run.root(), args.options.quiet)?,
+        None => Exit::Done,
+    };
+    Ok(split.and(planned).and(predicted).and(stitched).and(studied))
 }

@@ -56,6 +56,8 @@ pub enum Stage {
     Predict,
     /// Scores to a heatmap, one job a slide.
     Stitch,
+    /// Heatmaps against truth, one job.
+    Study,
     /// The job that submits the others.
     Master,
 }
@@ -67,6 +69,7 @@ impl Stage {
             Self::Split => "split",
             Self::Predict => "predict",
             Self::Stitch => "stitch",
+            Self::Study => "study",
             Self::Master => "master",
         }
     }
@@ -141,6 +144,9 @@ pub struct ClusterKeys {
     /// `[cluster.stitch]`
     #[serde(skip_serializing_if = "StageKeys::is_empty")]
     pub stitch: StageKeys,
+    /// `[cluster.study]`
+    #[serde(skip_serializing_if = "StageKeys::is_empty")]
+    pub study: StageKeys,
     /// `[cluster.master]`
     #[serde(skip_serializing_if = "StageKeys::is_empty")]
     pub master: StageKeys,
@@ -223,18 +229,19 @@ impl Resources {
 impl ClusterKeys {
     /// The keys of a stage over those of `[cluster]`.
     ///
-    /// The master job and `stitch` work on one core, whatever `[cluster]` says,
+    /// The master job, `stitch` and `study` work on one core, whatever `[cluster]` says,
     /// unless their own section says otherwise.
     pub fn resources(&self, stage: Stage) -> Resources {
         let own = match stage {
             Stage::Split => &self.split,
             Stage::Predict => &self.predict,
             Stage::Stitch => &self.stitch,
+            Stage::Study => &self.study,
             Stage::Master => &self.master,
         };
         let shared = match stage {
             Stage::Split | Stage::Predict => self.cpus,
-            Stage::Stitch | Stage::Master => None,
+            Stage::Stitch | Stage::Study | Stage::Master => None,
         };
         Resources {
             queue: own.queue.clone().or_else(|| self.queue.clone()),
@@ -260,6 +267,7 @@ impl ClusterKeys {
             ("cluster.split", &self.split),
             ("cluster.predict", &self.predict),
             ("cluster.stitch", &self.stitch),
+            ("cluster.study", &self.study),
             ("cluster.master", &self.master),
         ];
         let own = stages.into_iter().flat_map(|(section, keys)| {

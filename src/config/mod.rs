@@ -360,6 +360,7 @@ impl Config {
             &mut self.normalize.template,
             &mut self.predict.ort_library,
             &mut self.tissue.mask,
+            &mut self.study.truth,
         ];
         for path in paths.into_iter().flatten() {
             let joined = base.join(&path);

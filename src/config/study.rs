@@ -1,5 +1,7 @@
 //! `[study]`: how a run is measured against truth.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::study::detect::{Neighbourhood, RegionPoint, RegionScore};
@@ -12,6 +14,9 @@ use crate::truth::Groups;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StudyKeys {
+    /// Folder with truth: given, runs on a scheduler end with a study.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub truth: Option<PathBuf>,
     /// Strides to compare, working px; empty: the run's, and 4, 8, 14 times it.
     pub strides: Vec<u32>,
     /// What decides whether a slide has tumour.
@@ -77,6 +82,7 @@ impl Default for StudyKeys {
     fn default() -> Self {
         let (forest, lesions) = (ForestRules::default(), LesionRules::default());
         Self {
+            truth: None,
             strides: Vec::new(),
             slide_score: SlideScore::default(),
             feature_threshold: f64::from(FeatureRules::default().threshold),

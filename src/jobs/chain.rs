@@ -88,6 +88,8 @@ pub struct Chain<'a> {
     pub groups_per_task: usize,
     /// Whether heatmaps are wanted.
     pub stitch: bool,
+    /// Whether a study is wanted, last of all.
+    pub study: bool,
     /// Write the scripts and submit nothing.
     pub dry_run: bool,
     /// The round to go on with; a new one when absent.
@@ -147,6 +149,9 @@ impl Chain<'_> {
             done: Vec::new(),
         };
         for step in self.steps(&todo, &wave) {
+            self.send(step, &mut wave)?;
+        }
+        if let Some(step) = self.study_step(files, &wave, &busy) {
             self.send(step, &mut wave)?;
         }
         let next = next(&wave, &busy);
@@ -244,9 +249,14 @@ impl Chain<'_> {
     fn send_one(&self, step: &Step, wave: &mut Wave) -> Result<(), ChainError> {
         let job = self.step_job(step, wave);
         let script = self.write(&job)?;
-        let after = step.slide().filter(|_| step.stage() == Stage::Stitch);
-        let after = after.and_then(|slide| wave.arrays.get(slide));
-        let hold = Hold { after: after.into_iter().flatten().cloned().collect(), delay_min: None };
+        let after: Vec<String> = match step {
+            Step::Stitch { slide, .. } => {
+                wave.arrays.get(slide).into_iter().flatten().cloned().collect()
+            }
+            Step::Study { after } => after.clone(),
+            Step::Split { .. } | Step::Predict(_) => Vec::new(),
+        };
+        let hold = Hold { after, delay_min: None };
         let id = self.submit(&script, &job, &hold)?;
         let mut submission = self.submission(id.clone(), &job, script, wave.round);
         submission.slide = step.slide().map(ToOwned::to_owned);

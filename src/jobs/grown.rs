@@ -87,8 +87,9 @@ impl Grown {
                         grown.set(Piece::Group(slide.clone(), group), growth);
                     }
                 }
-                Stage::Master => {
-                    return Err(wrong(&path, "master jobs do not ask for more".into()));
+                Stage::Master | Stage::Study => {
+                    let problem = format!("{} jobs do not ask for more", stage.name());
+                    return Err(wrong(&path, problem));
                 }
             }
         }

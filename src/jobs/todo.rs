@@ -19,6 +19,10 @@ pub struct Busy {
     pub arrays: BTreeMap<String, BTreeSet<String>>,
     /// Slides.
     pub stitch: BTreeSet<String>,
+    /// Ids of jobs that stitch.
+    pub stitching: BTreeSet<String>,
+    /// Ids of jobs that study.
+    pub studies: BTreeSet<String>,
     /// Ids of jobs that split.
     pub splitting: BTreeSet<String>,
     /// Ids of master jobs.
@@ -59,7 +63,11 @@ impl Busy {
                 self.groups.entry(slide.clone()).or_default().extend(items);
                 self.arrays.entry(slide).or_default().insert(id);
             }
-            Stage::Stitch => drop(self.stitch.insert(slide)),
+            Stage::Stitch => {
+                self.stitch.insert(slide);
+                self.stitching.insert(id);
+            }
+            Stage::Study => drop(self.studies.insert(id)),
             Stage::Master => drop(self.masters.insert(id)),
         }
     }

@@ -67,6 +67,19 @@ enum Piece {
     Dice(dice::DiceArgs),
 }
 
+/// What `slidegrid study --run RUN` does, with the run's own keys.
+pub(super) fn of_run(run: &Path, quiet: bool) -> Result<Exit, Failure> {
+    #[derive(clap::Parser)]
+    struct Words {
+        #[command(flatten)]
+        over_run: over_run::OverRunArgs,
+    }
+    let mut words = vec!["study".into(), "--run".into(), run.as_os_str().to_owned()];
+    words.extend(quiet.then(|| "--quiet".into()));
+    let words = <Words as clap::Parser>::try_parse_from(words);
+    over_run::run(&words.expect("these words are its own").over_run)
+}
+
 pub(super) fn run(args: &StudyArgs) -> Result<Exit, Failure> {
     let Some(piece) = &args.piece else { return over_run::run(&args.over_run) };
     match piece {

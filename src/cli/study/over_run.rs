@@ -20,8 +20,9 @@ pub(super) struct OverRunArgs {
     run: Option<PathBuf>,
 
     /// Folder with truth: SLIDE.xml (ASAP), .geojson (QuPath), .json (NCRF),
-    /// .png or .tif (masks), and reference.csv, the list of slides.
-    #[arg(long, value_name = "DIR", required = true)]
+    /// .png or .tif (masks), and reference.csv, the list of slides [default:
+    /// study.truth of the run].
+    #[arg(long, value_name = "DIR")]
     truth: Option<PathBuf>,
 
     /// Strides to compare, working px: multiples of the run's [default: the
@@ -86,9 +87,8 @@ pub(super) struct OverRunArgs {
 const MULTIPLES: [u32; 4] = [1, 4, 8, 14];
 
 pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
-    let (Some(run), Some(truth)) = (&args.run, &args.truth) else {
-        let problem =
-            "give --run and --truth, or one of the commands that `slidegrid study --help` lists";
+    let Some(run) = &args.run else {
+        let problem = "give --run, or one of the commands that `slidegrid study --help` lists";
         return Err(Failure::new(Exit::Usage, problem));
     };
     let options = RunOptions {
@@ -101,6 +101,10 @@ pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
     let mut config = options.settle()?;
     args.engine.over(&mut config);
     let keys = config.config.study.clone();
+    let Some(truth) = args.truth.as_ref().or(keys.truth.as_ref()) else {
+        let problem = "give --truth DIR, or truth = \"DIR\" in the run's [study]";
+        return Err(Failure::new(Exit::Usage, problem));
+    };
     let slides = slides_of(truth, args.slides.as_deref())?;
     let strides = strides(args, &config);
     let mut sources = vec![Source {

@@ -19,6 +19,8 @@ pub(super) enum Step {
     Predict(ArraySpec),
     /// The heatmap of a slide.
     Stitch { slide: String, growth: Growth },
+    /// The heatmaps against truth, once these jobs have ended.
+    Study { after: Vec<String> },
 }
 
 impl Step {
@@ -30,6 +32,7 @@ impl Step {
         match self {
             Self::Split { growth, .. } | Self::Stitch { growth, .. } => *growth,
             Self::Predict(array) => array.growth,
+            Self::Study { .. } => Growth::NONE,
         }
     }
 
@@ -38,12 +41,13 @@ impl Step {
             Self::Split { .. } => Stage::Split,
             Self::Predict(_) => Stage::Predict,
             Self::Stitch { .. } => Stage::Stitch,
+            Self::Study { .. } => Stage::Study,
         }
     }
 
     pub(super) fn slide(&self) -> Option<&str> {
         match self {
-            Self::Split { .. } => None,
+            Self::Split { .. } | Self::Study { .. } => None,
             Self::Predict(array) => Some(&array.slide),
             Self::Stitch { slide, .. } => Some(slide),
         }
@@ -53,7 +57,7 @@ impl Step {
         match self {
             Self::Split { rows, .. } => rows.to_string(),
             Self::Predict(array) => array.groups.to_string(),
-            Self::Stitch { .. } => String::new(),
+            Self::Stitch { .. } | Self::Study { .. } => String::new(),
         }
     }
 
@@ -61,7 +65,7 @@ impl Step {
         match self {
             Self::Split { rows, .. } => rows.as_slice().len(),
             Self::Predict(array) => array.tasks,
-            Self::Stitch { .. } => 1,
+            Self::Stitch { .. } | Self::Study { .. } => 1,
         }
     }
 
@@ -86,7 +90,7 @@ impl Step {
                 };
                 (array_of(now, tasks), Some(array_of(later, of - tasks)))
             }
-            Self::Stitch { .. } => (self, None),
+            Self::Stitch { .. } | Self::Study { .. } => (self, None),
         }
     }
 
@@ -161,6 +165,10 @@ impl Chain<'_> {
                 job.about = format!("Assembles the heatmap of {}.", one_line(slide));
                 job.command = format!("{program} stitch --run {run} --slide {}", quoted(slide));
             }
+            Step::Study { .. } => {
+                job.about = "Holds the heatmaps against truth, as [study] says.".into();
+                job.command = format!("{program} study --run {run}");
+            }
         }
         number(&mut job, &wave.scripts);
         job
@@ -215,7 +223,7 @@ impl Chain<'_> {
                 problem: "schedulers do not take such a path in their directives; use one of letters, digits and /._+=@-".into(),
             });
         }
-        let stages = [Stage::Split, Stage::Predict, Stage::Stitch, Stage::Master];
+        let stages = [Stage::Split, Stage::Predict, Stage::Stitch, Stage::Study, Stage::Master];
         for folder in stages.iter().map(|s| self.run.logs(s.name())).chain([self.run.jobs()]) {
             std::fs::create_dir_all(&folder).map_err(|e| ChainError::Folder {
                 path: folder.clone(),

@@ -7,6 +7,7 @@ use crate::config::ClusterKeys;
 use crate::jobs::lookup::Lookup;
 use crate::jobs::numbers::Part;
 use crate::jobs::scheduler::{Answer, Call, Slurm};
+use crate::jobs::todo::SlideFiles;
 use proptest::prelude::*;
 
 /// A SLURM that queues what it is given and runs nothing until told.
@@ -115,6 +116,7 @@ fn chain<'a>(run: &'a RunDir, keys: &'a ClusterKeys, fake: &'a Fake) -> Chain<'a
         grow: &|_| Growth::NONE,
         groups_per_task: 1,
         stitch: true,
+        study: false,
         dry_run: false,
         round: None,
         told: &|_| {},
@@ -209,6 +211,37 @@ fn a_second_command_submits_nothing_that_is_queued() {
     assert!(second.submitted.is_empty() && second.next.is_none());
     let scripts: BTreeSet<_> = first.submitted.iter().map(|s| s.script.clone()).collect();
     assert_eq!(scripts.len(), 5, "every job has a script of its own");
+}
+
+#[test]
+fn a_study_comes_last_and_once_a_round() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunDir::new(folder.path());
+    let (keys, fake, lookup) = (ClusterKeys::default(), Fake::default(), two_slides(&run));
+    let files = files_of(&run, Vec::new(), &lookup);
+    let asked = Chain { study: true, ..chain(&run, &keys, &fake) };
+    let first = asked.advance(&files).unwrap();
+    let last = first.submitted.last().unwrap();
+    assert_eq!((first.submitted.len(), last.stage), (6, Stage::Study));
+    let script = std::fs::read_to_string(&last.script).unwrap();
+    assert!(script.contains("/opt/slidegrid study --run "), "{script}");
+    let stitches = first.submitted.iter().filter(|s| s.stage == Stage::Stitch);
+    let ids: Vec<&str> = stitches.map(|s| s.id.as_str()).collect();
+    let held = format!("--dependency=afterany:{} ", ids.join(":"));
+    assert!(fake.calls.borrow().iter().any(|call| call.contains(&held)), "{held}");
+    assert!(asked.advance(&files).unwrap().submitted.is_empty(), "it is queued");
+    // Everything has ended without a heatmap: nothing to study in this round.
+    fake.queue.borrow_mut().clear();
+    let same = Chain { study: true, round: Some(first.round), ..chain(&run, &keys, &fake) };
+    assert!(same.advance(&files).unwrap().submitted.is_empty());
+    // Heatmaps that nobody has studied yet, and then somebody has.
+    let done = |name: &str| SlideFiles { name: name.into(), missing: Vec::new(), heatmap: true };
+    let files = Files { unsplit: Vec::new(), slides: vec![done("a"), done("b")] };
+    let later = asked.advance(&files).unwrap().submitted;
+    assert_eq!(later.iter().map(|s| s.stage).collect::<Vec<_>>(), [Stage::Study]);
+    fake.queue.borrow_mut().clear();
+    crate::staged::write(&run.study().join("study.json"), b"{}").unwrap();
+    assert!(asked.advance(&files).unwrap().submitted.is_empty());
 }
 
 #[test]

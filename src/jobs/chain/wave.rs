@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::Chain;
 use super::steps::Step;
+use super::{Chain, Files};
 use crate::config::Stage;
 use crate::jobs::plan::plan_arrays;
 use crate::jobs::scheduler::{Hold, Limits};
@@ -62,6 +62,25 @@ impl Chain<'_> {
             }
         }
         steps
+    }
+}
+
+impl Chain<'_> {
+    /// The study, when it is wanted and all that it waits for is submitted;
+    /// once a round, and only when heatmaps are new or it was never made.
+    pub(super) fn study_step(&self, files: &Files, wave: &Wave, busy: &Busy) -> Option<Step> {
+        let of_round = |submission: &&Submission| submission.round >= wave.round;
+        let mut known = wave.submitted.list.iter().filter(of_round).chain(&wave.done);
+        let again = known.any(|submission| submission.stage == Stage::Study);
+        if !self.study || again || !busy.studies.is_empty() || next(wave, busy).is_some() {
+            return None;
+        }
+        let stitches = wave.done.iter().filter(|submission| submission.stage == Stage::Stitch);
+        let stitches = stitches.map(|submission| &submission.id).chain(&busy.stitching);
+        let after: Vec<String> = stitches.cloned().collect();
+        let never = || !self.run.study().join("study.json").exists();
+        let wanted = !after.is_empty() || (files.slides.iter().any(|s| s.heatmap) && never());
+        wanted.then_some(Step::Study { after })
     }
 }
 
