@@ -47,10 +47,14 @@ fn split_holds_no_more_of_a_large_slide() {
         let stored: u64 = patches.map(|file| file.unwrap().metadata().unwrap().len()).sum();
         (peak, stored as f64 / 1e6)
     };
+    // Caches are full by 6,000 px.
     let ((small_mb, small_stored_mb), (large_mb, large_stored_mb)) =
-        (peak_of("3000"), peak_of("9000"));
+        (peak_of("6000"), peak_of("12000"));
     // Were slide or patches held, it would grow by this much.
-    assert!(large_stored_mb - small_stored_mb > 300.0, "{small_stored_mb} {large_stored_mb}");
-    assert!(large_mb - small_mb < 150.0, "{small_mb} MB for 3000 px, {large_mb} MB for 9000 px");
-    assert!(large_mb < 500.0, "{large_mb} MB");
+    let grown_mb = large_stored_mb - small_stored_mb;
+    assert!(grown_mb > 450.0, "{small_stored_mb} {large_stored_mb}");
+    let told = format!("{small_mb} MB for 6000 px, {large_mb} MB for 12000 px");
+    assert!(large_mb - small_mb < grown_mb / 2.0, "{told}");
+    assert!(large_mb < 500.0, "{told}");
+    println!("{told}");
 }
