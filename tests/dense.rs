@@ -151,18 +151,9 @@ fn a_cascade_scores_exactly_what_its_screen_raises() {
     case.run("cascade", &config, &path, &[]);
     let cascade = case.heatmap("cascade", "slide");
     let dense = scores_meta(&case, "cascade").dense.unwrap();
-    let folder = case.path("cascade").join("scores/slide");
-    let groups = (1..).map(|k| folder.join(format!("t{k}.h5"))).take_while(|path| path.exists());
-    let mut counts = CascadeMeta::default();
-    for meta in groups.map(|path| read_scores(&path).unwrap().meta) {
-        let of = meta.cascade.unwrap();
-        assert_eq!(of.refined + of.screened + of.audited, meta.windows);
-        assert!(of.refine_from <= f64::from(middle));
-        counts.refine_from = of.refine_from;
-        counts.refined += of.refined;
-        counts.screened += of.screened;
-        counts.audited += of.audited;
-    }
+    let counts = cascade_counts(&case, "cascade");
+    assert!(counts.refine_from <= f64::from(middle));
+    assert_eq!((counts.refine_to, counts.audited_high), (None, 0));
     assert!(counts.refined > 0 && counts.screened > 0 && counts.audited > 0, "{counts:?}");
     // What is above the threshold is the windows' own; what is below was screened.
     let (mut exact, mut screened) = (0, 0);
@@ -178,6 +169,34 @@ fn a_cascade_scores_exactly_what_its_screen_raises() {
     // Another tiling, the same choice.
     case.run("other", &config, &path, &with(&["tiling.block=3", "tiling.patches_per_group=2"]));
     assert_same(&cascade, &case.heatmap("other", "slide"), 2e-5);
+}
+
+#[test]
+fn a_cascade_leaves_alone_what_its_screen_is_sure_of_on_request() {
+    let case = Case::new();
+    let path = case.slide("slide.png", &slide(130, 171));
+    let card = model_card("padded");
+    case.run("window", &config(&case, &card, "window", 6, ""), &path, &[]);
+    let window = case.heatmap("window", "slide");
+    // Most of this slide is positive.
+    let high = f64::from(median(&window));
+    assert!(high > 0.5, "{high}");
+    let more = format!("refine_below = {high}\naudit_share = 0.1\n");
+    case.run("cascade", &config(&case, &card, "cascade", 6, &more), &path, &[]);
+    let cascade = case.heatmap("cascade", "slide");
+    let counts = cascade_counts(&case, "cascade");
+    let to = counts.refine_to.unwrap();
+    assert!(to >= high && counts.refined > 0 && counts.audited_high > 0, "{counts:?}");
+    let mut left = 0;
+    for (cascade, window) in cascade.iter().zip(&window) {
+        let (same, score) = ((cascade - window).abs() < 1e-6, f64::from(*cascade));
+        left += u64::from(!same && score >= to);
+        assert!(same || score >= to || score < counts.refine_from, "{cascade} for {window}");
+    }
+    assert!(left > 0 && left <= counts.screened, "{left} of {counts:?}");
+    let below = window.iter().zip(&cascade).filter(|(w, c)| **w < 0.5 && f64::from(**c) >= to);
+    assert_eq!(below.count(), 0, "{counts:?}");
+    assert_eq!(counts.refuted, 0, "{counts:?}");
 }
 
 #[test]
@@ -218,6 +237,24 @@ fn a_cascade_loses_no_detection_of_the_demo_network() {
     let counts = read_scores(&path).unwrap().meta.cascade.unwrap();
     assert_eq!(counts.missed, 0, "{counts:?}");
     assert!(counts.screened > counts.refined, "{counts:?}");
+}
+
+/// What the cascades of all groups did, together.
+fn cascade_counts(case: &Case, run: &str) -> CascadeMeta {
+    let folder = case.path(run).join("scores/slide");
+    let groups = (1..).map(|k| folder.join(format!("t{k}.h5"))).take_while(|path| path.exists());
+    let mut counts = CascadeMeta::default();
+    for meta in groups.map(|path| read_scores(&path).unwrap().meta) {
+        let of = meta.cascade.unwrap();
+        assert_eq!(of.refined + of.screened + of.audited + of.audited_high, meta.windows);
+        (counts.refine_from, counts.refine_to) = (of.refine_from, of.refine_to);
+        counts.refined += of.refined;
+        counts.screened += of.screened;
+        counts.audited += of.audited;
+        counts.audited_high += of.audited_high;
+        counts.refuted += of.refuted;
+    }
+    counts
 }
 
 /// The middle score of a heatmap.

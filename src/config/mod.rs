@@ -168,6 +168,9 @@ pub struct PredictKeys {
     /// `cascade`: screened scores of the positive class from here on are scored
     /// exactly.
     pub refine_above: f64,
+    /// `cascade`: screened scores of the positive class from here on are left as they
+    /// are where the screen cannot err by so much that they are below 0.5; 1 = none.
+    pub refine_below: f64,
     /// `cascade`: share of the points left alone that is scored exactly all the
     /// same, to see what was missed.
     pub audit_share: f64,
@@ -186,6 +189,7 @@ impl Default for PredictKeys {
             dense_tolerance: 0.05,
             dense_force: false,
             refine_above: 0.1,
+            refine_below: 1.0,
             audit_share: 0.002,
         }
     }
@@ -319,6 +323,7 @@ impl Config {
         for (key, share) in [
             ("predict.dense_tolerance", self.predict.dense_tolerance),
             ("predict.refine_above", self.predict.refine_above),
+            ("predict.refine_below", self.predict.refine_below),
             ("predict.audit_share", self.predict.audit_share),
         ] {
             if !(0.0..=1.0).contains(&share) {

@@ -19,7 +19,7 @@ const RUN_VERSION: u32 = 1;
 const MARGIN_LIMIT_PX: u32 = 2048;
 
 /// Keys that decide scores of the method `cascade` alone.
-const CASCADE: [&str; 2] = ["predict.refine_above", "predict.audit_share"];
+const CASCADE: [&str; 3] = ["predict.refine_above", "predict.refine_below", "predict.audit_share"];
 
 /// What the model card and defaults settle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

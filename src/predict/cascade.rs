@@ -2,9 +2,11 @@
 //!
 //! The dense network scores every point. Where its calibrated score of the
 //! positive class reaches `predict.refine_above`, or comes closer to 0.5 than its
-//! own errors, the point is scored by a single window. Of the points left alone a
+//! own errors, the point is scored by a single window; unless, asked for by
+//! `predict.refine_below`, it is as surely above 0.5. Of the points left alone a
 //! share, drawn by place, is scored by single windows too: what is positive among
-//! them tells how much of the rest can have been missed.
+//! the low ones tells how much of the rest can have been missed, what is not among
+//! the high ones how much was claimed wrongly.
 //!
 //! Whether a point is refined or audited depends on its own screened score and
 //! place alone, so that neither blocks nor groups change the heatmap.
@@ -28,6 +30,7 @@ const DETECTION: f64 = 0.5;
 struct Chosen {
     refined: HashSet<usize>,
     audited: HashSet<usize>,
+    audited_high: HashSet<usize>,
     screened: u64,
 }
 
@@ -35,6 +38,12 @@ struct Chosen {
 /// where the screen errs by so much that a detection could lie below it.
 pub(super) fn refine_from(refine_above: f64, p99: f64) -> f64 {
     refine_above.min(DETECTION - p99).max(0.0)
+}
+
+/// The screened score from which points are left alone again, if asked for: the
+/// configured one, and more where a point that is no detection could lie above it.
+pub(super) fn refine_to(refine_below: f64, p99: f64) -> Option<f64> {
+    (refine_below < 1.0).then(|| refine_below.max(DETECTION + p99))
 }
 
 /// Scores `todo`, or as much as there is time for.
@@ -45,8 +54,9 @@ pub(super) fn run(
 ) -> Result<(), Stopped> {
     let (ledger, task) = (job.ledger, job.task);
     let keys = &predictor.config.config.predict;
-    let (audit_share, refine_above) = (keys.audit_share, keys.refine_above);
-    let refine_from = refine_from(refine_above, job.calibrated.residual.p99);
+    let (audit_share, p99) = (keys.audit_share, job.calibrated.residual.p99);
+    let refine_from = refine_from(keys.refine_above, p99);
+    let refine_to = refine_to(keys.refine_below, p99);
     let (classes, positive) =
         (predictor.model.card.classes.len(), predictor.model.card.positive_index());
     let audits: HashSet<usize> = todo
@@ -64,8 +74,12 @@ pub(super) fn run(
         let mut left_scores = Vec::with_capacity(scores.len());
         let mut chosen = chosen.lock().unwrap_or_else(PoisonError::into_inner);
         for (&number, scores) in numbers.iter().zip(scores.chunks_exact(classes)) {
-            if f64::from(scores[positive]) >= refine_from {
+            let score = f64::from(scores[positive]);
+            let sure = refine_to.is_some_and(|from| score >= from);
+            if score >= refine_from && !sure {
                 chosen.refined.insert(number);
+            } else if sure && audits.contains(&number) {
+                chosen.audited_high.insert(number);
             } else if audits.contains(&number) {
                 chosen.audited.insert(number);
             } else {
@@ -87,6 +101,7 @@ pub(super) fn run(
             let chosen = |numbered: &&Numbered| {
                 chosen.refined.contains(&numbered.number)
                     || chosen.audited.contains(&numbered.number)
+                    || chosen.audited_high.contains(&numbered.number)
             };
             points.iter().filter(chosen).copied().collect()
         })
@@ -96,25 +111,38 @@ pub(super) fn run(
         numbers.iter().filter_map(|&number| ledger.score(number, positive)).collect()
     };
     let (refined, audited) = (scored(&chosen.refined), scored(&chosen.audited));
-    let missed = audited.iter().filter(|&&score| f64::from(score) >= DETECTION).count();
+    let audited_high = scored(&chosen.audited_high);
+    let positive = |scores: &[f32]| {
+        scores.iter().filter(|&&score| f64::from(score) >= DETECTION).count() as u64
+    };
     ledger.note_cascade(CascadeMeta {
         refine_from,
+        refine_to,
         refined: refined.len() as u64,
         screened: chosen.screened,
         audited: audited.len() as u64,
-        missed: missed as u64,
+        missed: positive(&audited),
+        audited_high: audited_high.len() as u64,
+        refuted: audited_high.len() as u64 - positive(&audited_high),
     });
     outcome
 }
 
 #[cfg(test)]
 mod tests {
-    use super::refine_from;
+    use super::{refine_from, refine_to};
 
     #[test]
     fn an_unsure_screen_refines_more() {
         assert_eq!(refine_from(0.1, 0.05), 0.1);
         assert!((refine_from(0.1, 0.45) - 0.05).abs() < 1e-12);
         assert_eq!(refine_from(0.1, 0.7), 0.0);
+    }
+
+    #[test]
+    fn what_is_sure_is_left_alone_on_request() {
+        assert_eq!(refine_to(1.0, 0.05), None);
+        assert_eq!(refine_to(0.9, 0.05), Some(0.9));
+        assert_eq!(refine_to(0.6, 0.25), Some(0.75));
     }
 }

@@ -31,6 +31,9 @@ pub struct DenseMeta {
 pub struct CascadeMeta {
     /// Screened scores of the positive class from here on were scored exactly.
     pub refine_from: f64,
+    /// Screened scores from here on were left as they are, surely above 0.5; absent:
+    /// all were scored exactly.
+    pub refine_to: Option<f64>,
     /// Points with exact scores because of that.
     pub refined: u64,
     /// Points with screened scores.
@@ -39,6 +42,10 @@ pub struct CascadeMeta {
     pub audited: u64,
     /// Of these, positive after all: at least 0.5.
     pub missed: u64,
+    /// Points from `refine_to` on drawn at random and scored exactly.
+    pub audited_high: u64,
+    /// Of these, not positive after all: below 0.5.
+    pub refuted: u64,
 }
 
 impl CascadeMeta {
@@ -47,10 +54,13 @@ impl CascadeMeta {
         let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
         Some(Self {
             refine_from: a.refine_from,
+            refine_to: a.refine_to,
             refined: a.refined + b.refined,
             screened: a.screened + b.screened,
             audited: a.audited + b.audited,
             missed: a.missed + b.missed,
+            audited_high: a.audited_high + b.audited_high,
+            refuted: a.refuted + b.refuted,
         })
     }
 }
@@ -94,19 +104,30 @@ impl CascadeMeta {
         attributes.put_u64("cascade_audited", self.audited)?;
         attributes.put_u64("cascade_missed", self.missed)?;
         let bound = missed_bound(self.missed, self.audited);
-        attributes.put_f64("cascade_missed_bound", bound)
+        attributes.put_f64("cascade_missed_bound", bound)?;
+        let Some(refine_to) = self.refine_to else { return Ok(()) };
+        attributes.put_f64("cascade_refine_to", refine_to)?;
+        attributes.put_u64("cascade_audited_high", self.audited_high)?;
+        attributes.put_u64("cascade_refuted", self.refuted)?;
+        let bound = missed_bound(self.refuted, self.audited_high);
+        attributes.put_f64("cascade_refuted_bound", bound)
     }
 
     pub(super) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
         if !attributes.has("cascade_refined") {
             return Ok(None);
         }
+        let high = attributes.has("cascade_refine_to");
+        let count = |name| if high { attributes.u64(name) } else { Ok(0) };
         Ok(Some(Self {
             refine_from: attributes.f64("cascade_refine_from")?,
+            refine_to: high.then(|| attributes.f64("cascade_refine_to")).transpose()?,
             refined: attributes.u64("cascade_refined")?,
             screened: attributes.u64("cascade_screened")?,
             audited: attributes.u64("cascade_audited")?,
             missed: attributes.u64("cascade_missed")?,
+            audited_high: count("cascade_audited_high")?,
+            refuted: count("cascade_refuted")?,
         }))
     }
 }
