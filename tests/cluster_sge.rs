@@ -42,6 +42,7 @@ fn whole_chain(cluster: &Cluster, demo: &Cohort) {
     cluster.slidegrid(&cluster.run_command(demo, "chain", &["--set", "cluster.cpus=2"]));
     cluster.wait("chain");
     cluster.assert_done(demo, "chain", &Vec::new());
+    cluster.assert_studied(demo, "chain");
     let before = cluster.scored(demo, "chain");
     let said = cluster.retry("chain", &[]);
     assert!(said.contains("nothing is missing"), "{said}");

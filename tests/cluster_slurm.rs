@@ -45,6 +45,7 @@ fn whole_chain(cluster: &Cluster, demo: &Cohort) {
     assert!(said.contains("split 1-2 (2 tasks)") && said.contains(" master"), "{said}");
     cluster.wait("chain");
     cluster.assert_done(demo, "chain", &Vec::new());
+    cluster.assert_studied(demo, "chain");
     let before = cluster.scored(demo, "chain");
     let said = cluster.retry("chain", &[]);
     assert!(said.contains("nothing is missing"), "{said}");

@@ -95,6 +95,13 @@ proptest! {
                 group.read_patch(i, &mut found).unwrap();
                 let wanted = if group.failed[i] { vec![255; found.len()] } else { pixels(index, found.len()) };
                 prop_assert_eq!(&found, &wanted);
+                let side = group.patch_px();
+                let (x, y) = (seed as usize % side, seed as usize / side % side);
+                let part = 1 + (seed as usize / 7) % (side - x.max(y));
+                let mut square = vec![0; part * part * 3];
+                group.read_square(i, (x, y), part, &mut square).unwrap();
+                let rows = (y..y + part).flat_map(|row| &wanted[(row * side + x) * 3..][..part * 3]);
+                prop_assert!(square.iter().eq(rows));
                 failed += usize::from(group.failed[i]);
                 index += 1;
             }

@@ -98,6 +98,42 @@ impl GroupReader {
         }
     }
 
+    /// Reads the square of `side_px` at (`x_px`, `y_px`) of patch `index` into
+    /// `pixels`, `[side, side, 3]`; it must lie in the patch. Of a patch that is
+    /// stored as it is nothing else is read.
+    ///
+    /// # Panics
+    /// Where the square leaves the patch.
+    ///
+    /// # Errors
+    /// As [`GroupReader::read_patch`].
+    pub fn read_square(
+        &self,
+        index: usize,
+        (x_px, y_px): (usize, usize),
+        side_px: usize,
+        pixels: &mut [u8],
+    ) -> Result<(), FormatError> {
+        assert!(x_px.max(y_px) + side_px <= self.patch_px, "the square lies in the patch");
+        let rows = pixels.chunks_exact_mut(side_px * 3).enumerate();
+        let place = |row: usize| ((y_px + row) * self.patch_px + x_px) * 3;
+        if let (Storage::Contiguous { offset }, None) = (&self.storage, &self.legacy)
+            && index < self.len()
+        {
+            let patch = offset + (index * self.patch_bytes()) as u64;
+            for (row, to) in rows {
+                self.read_bytes(to, patch + place(row) as u64)?;
+            }
+            return Ok(());
+        }
+        let mut whole = vec![0; self.patch_bytes()];
+        self.read_patch(index, &mut whole)?;
+        for (row, to) in rows {
+            to.copy_from_slice(&whole[place(row)..][..side_px * 3]);
+        }
+        Ok(())
+    }
+
     fn read_stored(&self, index: usize, pixels: &mut [u8]) -> Result<(), FormatError> {
         let failed = |e: hdf5::Error| {
             FormatError::hdf5(&self.path, &format!("read {} patch {index}", self.label), &e)

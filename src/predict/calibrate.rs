@@ -5,35 +5,24 @@
 //! calibration; the first to finish leaves it in `scores/<slide>/calibration.json`
 //! for the others.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use super::both_ways::{Both, Pair, Sample, samples};
 use super::calibration::{Calibration, Residual};
 use super::colour::Normalizer;
 use super::dense::Worker;
-use super::draw::{End, lot};
-use super::group::points_of;
-use super::prepare::{Preparation, PreparedPatch};
 use super::{PredictError, Predictor};
 use crate::config::Method;
-use crate::geometry::lattice::LatticePoint;
 use crate::geometry::{Lattice, Tiling};
 use crate::hdf5_file::FormatError;
-use crate::model::{EngineError, Session};
 use crate::patches::{GroupReader, PatchesFile};
 use crate::progress::Progress;
 use crate::scores::DenseMeta;
 use crate::staged;
-
-/// Tissue tiles to look at.
-const TILES: usize = 32;
-
-/// Windows of each tile.
-const WINDOWS: usize = 8;
 
 /// A calibration and what it leaves.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -46,20 +35,6 @@ pub(super) struct Calibrated {
     pub(super) residual: Residual,
     /// Windows scored both ways.
     sampled: u64,
-}
-
-/// Windows of one tile, scored both ways, `[window, class]`.
-#[derive(Default)]
-struct Pair {
-    dense: Vec<f32>,
-    exact: Vec<f32>,
-}
-
-/// Points of one tile in one patch.
-struct Sample<'r> {
-    reader: &'r GroupReader,
-    index: usize,
-    points: Vec<LatticePoint>,
 }
 
 impl Calibrated {
@@ -234,79 +209,4 @@ impl Predictor<'_> {
         pairs.sort_by_key(|(at, _)| *at);
         Ok(pairs.into_iter().map(|(_, pair)| pair).collect())
     }
-}
-
-/// What scores a sample both ways.
-struct Both<'b> {
-    worker: Worker<'b>,
-    windows: &'b mut dyn Session,
-    preparation: &'b Preparation,
-    normalizer: Option<&'b Normalizer>,
-}
-
-impl Both<'_> {
-    fn score(&mut self, sample: &Sample<'_>) -> Result<Pair, PredictError> {
-        let failed =
-            |source: EngineError| PredictError::Engine { what: "calibration".into(), source };
-        let side_px = sample.reader.patch_px();
-        let mut rgb = vec![0; sample.reader.patch_bytes()];
-        sample.reader.read_patch(sample.index, &mut rgb)?;
-        if let Some(Err(failure)) = self.normalizer.map(|normalizer| normalizer.apply(&mut rgb))
-            && !failure.scored
-        {
-            // Its windows are not scored either.
-            return Ok(Pair::default());
-        }
-        let mut patch = PreparedPatch::default();
-        self.preparation.prepare(&rgb, side_px, &mut patch);
-        let classes = self.worker.classes;
-        let mut pair = Pair::default();
-        pair.exact.resize(sample.points.len() * classes, 0.0);
-        if let Some(tile) = self.worker.tiles.tile_around(&sample.points) {
-            pair.dense = self.worker.scores(&patch, &tile).map_err(failed)?.0;
-        }
-        let batch = self.windows.batch();
-        let window_len = self.preparation.window_len();
-        for (points, scores) in
-            sample.points.chunks(batch).zip(pair.exact.chunks_mut(batch * classes))
-        {
-            let mut fill = |input: &mut [f32]| {
-                for (point, window) in points.iter().zip(input.chunks_exact_mut(window_len)) {
-                    self.preparation.window(&patch, point.patch_x_px, point.patch_y_px, window);
-                }
-            };
-            self.windows.run_filled(points.len(), &mut fill, scores).map_err(failed)?;
-        }
-        Ok(pair)
-    }
-}
-
-/// Draws tissue tiles with points, and some of their points.
-fn samples<'r>(readers: &'r [GroupReader], tiling: Tiling, lattice: &Lattice) -> Vec<Sample<'r>> {
-    let tile_px = i64::from(tiling.tile_px());
-    let stride_px = i64::from(lattice.stride_px());
-    let mut tiles: HashMap<(i64, i64), Sample<'r>> = HashMap::new();
-    for reader in readers {
-        for (index, points) in points_of(lattice, tiling, reader).into_iter().enumerate() {
-            for point in points {
-                let tile = |at: i32| i64::from(at) * stride_px / tile_px;
-                let place = (tile(point.row), tile(point.col));
-                let new = || Sample { reader, index, points: Vec::new() };
-                tiles.entry(place).or_insert_with(new).points.push(point);
-            }
-        }
-    }
-    let mut tiles: Vec<((i64, i64), Sample<'r>)> = tiles.into_iter().collect();
-    tiles.sort_by_key(|&((row, col), _)| lot(End::Tiles, row, col));
-    tiles.truncate(TILES);
-    tiles
-        .into_iter()
-        .map(|(_, mut sample)| {
-            sample
-                .points
-                .sort_by_key(|point| lot(End::Windows, i64::from(point.row), i64::from(point.col)));
-            sample.points.truncate(WINDOWS);
-            sample
-        })
-        .collect()
 }

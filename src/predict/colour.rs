@@ -45,6 +45,11 @@ impl Normalizer {
         Ok(Some(Self { target, scope, on_failure, slide }))
     }
 
+    /// Whether a part of a patch is changed as in the whole patch.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self.scope, Scope::Slide)
+    }
+
     /// Changes the pixels of a patch in place; `rgb`: `[row, col, rgb]`.
     pub(super) fn apply(&self, rgb: &mut [u8]) -> Result<(), Unnormalized> {
         let failed = |what: String, scored: bool| {

@@ -1,6 +1,7 @@
 //! One group of patches in, one file of scores out.
 
 mod batch;
+mod both_ways;
 mod calibrate;
 mod calibration;
 mod cascade;

@@ -85,11 +85,13 @@ impl Cluster {
         self.slidegrid(&words);
         let quickstart = std::fs::read_to_string(out.join("quickstart.toml")).unwrap();
         let more = "[tiling]\nblock = 1\npatches_per_group = 2\n";
+        // A forest wants more slides than two.
+        let study = "[study]\ntruth = \"truth\"\nslide_score = \"max\"\n";
         let predict = "[predict]\nengine = \"tract\"\nthreads = 1\n";
         assert!(quickstart.contains("[predict]\n"), "{quickstart}");
         let quickstart = quickstart.replace("[predict]\n", predict);
         let config = out.join("cluster.toml");
-        std::fs::write(&config, format!("{quickstart}{more}{}", self.keys)).unwrap();
+        std::fs::write(&config, format!("{quickstart}{more}{study}{}", self.keys)).unwrap();
         let mut slides: Vec<(String, PathBuf)> = std::fs::read_dir(out.join("slides"))
             .unwrap()
             .map(|entry| entry.unwrap().path())
@@ -268,6 +270,22 @@ impl Cluster {
             let times = computed.iter().filter(|line| line.starts_with(&start)).count();
             assert!(times <= 1, "{run}: {start} {times} times");
         }
+    }
+
+    /// The study that ends `run` found what that of the local run did.
+    pub(crate) fn assert_studied(&self, cohort: &Cohort, run: &str) {
+        let settings = |run: &str| {
+            let text = std::fs::read_to_string(self.file(run, "study/study.json"));
+            let text = text.unwrap_or_else(|e| panic!("{run} was not studied: {e}"));
+            let study: Value = serde_json::from_str(&text).unwrap();
+            let settings = study["settings"].as_array().unwrap().clone();
+            // Core-hours are each run's own.
+            let found = ["stride_px", "auc", "auc_of_max", "froc_score", "windows"];
+            settings.iter().map(|row| found.map(|key| row[key].clone())).collect::<Vec<_>>()
+        };
+        let here = settings(run);
+        assert_eq!(here, settings(&format!("local-{}", cohort.name)));
+        assert!(here.len() > 1 && here[0].iter().all(|value| !value.is_null()), "{here:?}");
     }
 
     /// Lines with `words` in the logs of a run's `predict`.
