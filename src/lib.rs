@@ -14,6 +14,8 @@
 //!        [stitch] ──[heatmap]──> heatmaps/<slide>.{h5,png,npy} [export]
 //!                                │
 //! [truth] outlines, masks ──> [study] ──[tradeoff]──> study/study.{csv,md,json}
+//!
+//! all of it ──[report]──> report/index.html
 //! ```
 //!
 //! What always holds:
@@ -43,6 +45,7 @@ pub mod patches;
 pub mod predict;
 pub mod process;
 pub mod progress;
+pub mod report;
 pub mod run_dir;
 pub mod scores;
 pub mod slide;

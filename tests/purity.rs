@@ -3,9 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 5] = ["geometry", "tissue", "normalize", "heatmap", "study"];
-const PURE_FILES: [&str; 4] =
-    ["model/dense/axis.rs", "predict/calibration.rs", "predict/draw.rs", "scores/audit.rs"];
+const PURE: [&str; 6] = ["geometry", "tissue", "normalize", "heatmap", "study", "report/page"];
+const PURE_FILES: [&str; 6] = [
+    "model/dense/axis.rs",
+    "predict/calibration.rs",
+    "predict/draw.rs",
+    "scores/audit.rs",
+    "report/layers.rs",
+    "report/names.rs",
+];
 const BANNED: [&str; 6] = ["fs::", "hdf5::", "openslide", "tract_onnx", "clap::", "std::env"];
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {

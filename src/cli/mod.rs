@@ -14,6 +14,7 @@ mod master;
 mod normalize;
 mod options;
 mod predict;
+mod report;
 mod retry;
 mod run;
 mod split;
@@ -76,6 +77,8 @@ pub enum Command {
     Stitch(StitchArgs),
     /// Say what of a run is done, missing or failed, and why.
     Status(status::StatusArgs),
+    /// Make one page of a run: slides, heatmaps, truth, failures, provenance.
+    Report(report::ReportArgs),
     /// Fit, try and apply stain normalisation outside a run.
     Normalize(normalize::NormalizeArgs),
     /// Measure a run against truth: accuracy and cost, stride by stride.
@@ -105,6 +108,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Densify(args) => args.run(),
         Command::Stitch(args) => args.run(),
         Command::Status(args) => status::run(args),
+        Command::Report(args) => report::run(args),
         Command::Normalize(args) => normalize::run(args),
         Command::Study(args) => study::run(args),
         Command::Import(args) => import::run(args),

@@ -102,7 +102,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
 }
 
 /// Files and schedulers, joined slide by slide.
-fn look(run: &RunDir) -> Result<(Vec<SlideView>, Answers), Failure> {
+pub(super) fn look(run: &RunDir) -> Result<(Vec<SlideView>, Answers), Failure> {
     let (arrays, answers) = asked(run)?;
     let tries = if arrays.is_empty() { BTreeMap::new() } else { last_tries(&arrays, &answers) };
     // Files last: what has been written meanwhile counts.
@@ -227,10 +227,15 @@ fn summary(totals: &Totals) -> String {
     )
 }
 
+/// What the run has taken until now.
+pub(super) fn cost_now(run: &RunDir) -> Result<RunCost, Failure> {
+    let (arrays, answers) = asked(run)?;
+    Ok(cost_of(run, &known_slides(run)?, &lookup_of(run)?, &arrays, &answers))
+}
+
 /// The paper's tables, and the plot.
 fn cost(args: &StatusArgs, run: &RunDir) -> Result<Exit, Failure> {
-    let (arrays, answers) = asked(run)?;
-    let cost = cost_of(run, &known_slides(run)?, &lookup_of(run)?, &arrays, &answers);
+    let cost = cost_now(run)?;
     let root = std::fs::canonicalize(&args.run).unwrap_or_else(|_| args.run.clone());
     let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy();
     let title = format!("Tasks of {name} running over time");

@@ -11,6 +11,7 @@ pub mod mask_picture;
 mod preview_picture;
 pub mod render;
 mod resample;
+mod small_picture;
 
 pub use assemble::{ClassHeatmap, Heatmap, HeatmapError};
 pub use canvas::RgbPicture;
@@ -18,3 +19,4 @@ pub use legacy::{LegacyDimensions, LegacyError, PlacedHeatmap};
 pub use mask_picture::{MaskPicture, render_mask};
 pub use preview_picture::{Swatches, TilePair, render_preview};
 pub use render::{HeatmapPicture, PlaneThumbnail, RenderError, render_heatmap};
+pub use small_picture::render_small;

@@ -181,9 +181,9 @@ pub(crate) struct Layout {
     /// The map's size.
     pub(crate) width_px: usize,
     pub(crate) height_px: usize,
-    header: Vec<String>,
-    footer: Vec<String>,
-    sheet_px: (usize, usize),
+    pub(super) header: Vec<String>,
+    pub(super) footer: Vec<String>,
+    pub(super) sheet_px: (usize, usize),
 }
 
 impl Layout {
@@ -286,11 +286,11 @@ fn points_per_pixel(
 }
 
 /// Colour of a score.
-fn colour_of(score: f32) -> [u8; 3] {
+pub(crate) fn colour_of(score: f32) -> [u8; 3] {
     colorous::VIRIDIS.eval_continuous(f64::from(score.clamp(0.0, 1.0))).as_array()
 }
 
-fn draw_scores(
+pub(super) fn draw_scores(
     picture: &mut RgbPicture,
     layout: &Layout,
     slide: &PlaneThumbnail<'_>,

@@ -105,9 +105,14 @@ impl RunDir {
         self.root.join("study")
     }
 
+    /// The report: `index.html` and what it shows.
+    pub fn report(&self) -> PathBuf {
+        self.root.join("report")
+    }
+
     /// Tasks running over time, drawn.
     pub fn tasks_svg(&self) -> PathBuf {
-        self.root.join("report").join("tasks.svg")
+        self.report().join("tasks.svg")
     }
 
     /// Why a later stage failed: `stage` is `predict` or `stitch`, `task` the

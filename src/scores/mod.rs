@@ -10,6 +10,8 @@ mod writer;
 
 pub use audit::missed_bound;
 pub use method_meta::{CascadeMeta, DenseMeta};
-pub use reader::{Scores, read_part, read_part_meta, read_scores, read_scores_meta};
+pub use reader::{
+    Scores, read_part, read_part_meta, read_scores, read_scores_meta, read_scores_notes,
+};
 pub use schema::{FORMAT, PART_FORMAT, ScoresMeta, VERSION};
 pub use writer::{write_part, write_scores};

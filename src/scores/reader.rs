@@ -32,6 +32,17 @@ pub fn read_scores_meta(path: &Path) -> Result<ScoresMeta, FormatError> {
     ScoresMeta::get(&Attributes::new(path, &file), FORMAT)
 }
 
+/// Reads the attributes of `path`, and which patches' stains could not be told.
+///
+/// # Errors
+/// [`FormatError`] when it is missing, damaged, foreign or newer.
+pub fn read_scores_notes(path: &Path) -> Result<ScoresMeta, FormatError> {
+    let file = hdf5_file::open(path)?;
+    let mut meta = ScoresMeta::get(&Attributes::new(path, &file), FORMAT)?;
+    meta.unnormalized = read_unnormalized(path, &file, &meta)?;
+    Ok(meta)
+}
+
 /// Reads `path` and checks its counts.
 ///
 /// # Errors

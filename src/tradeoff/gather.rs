@@ -271,7 +271,13 @@ fn nothing(slide: &SlideKind, lesions: &Lesions) -> SlideOutcome {
     }
 }
 
-fn detect(keys: &StudyKeys, heatmap: ArrayView2<'_, f32>, pitch_um: f64) -> Vec<Detection> {
+/// Detections in lattice points, as the keys have it; `pitch_um` counts for
+/// [`DetectionKey::Nms`] alone.
+pub(crate) fn detect(
+    keys: &StudyKeys,
+    heatmap: ArrayView2<'_, f32>,
+    pitch_um: f64,
+) -> Vec<Detection> {
     match keys.detection {
         DetectionKey::Regions => {
             let rules = RegionRules {

@@ -29,6 +29,7 @@ use crate::truth::SlideKind;
 
 pub use error::TradeoffError;
 pub use files::write;
+pub(crate) use gather::detect;
 pub use gather::gather;
 pub use plot::{Chart, Series, png, svg};
 pub use summary::{Row, Study, summarise};
@@ -117,9 +118,9 @@ impl SettingOutcome {
     }
 }
 
-/// How the study was made, for whoever reads it.
-fn rules_told(keys: &StudyKeys) -> String {
-    let detection = match keys.detection {
+/// How detections are made.
+pub(crate) fn detection_told(keys: &StudyKeys) -> String {
+    match keys.detection {
         DetectionKey::Regions => format!(
             "regions of points above {}",
             keys.detection_threshold.unwrap_or(gather::REGIONS_ABOVE)
@@ -129,7 +130,12 @@ fn rules_told(keys: &StudyKeys) -> String {
             keys.detection_threshold.unwrap_or(gather::MAXIMA_ABOVE),
             keys.nms_radius_um
         ),
-    };
+    }
+}
+
+/// How the study was made, for whoever reads it.
+fn rules_told(keys: &StudyKeys) -> String {
+    let detection = detection_told(keys);
     let score = match keys.slide_score {
         SlideScore::Forest => format!(
             "a random forest of {} trees over 30 features, {} folds, seed {}",

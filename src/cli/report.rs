@@ -1,0 +1,86 @@
+//! `slidegrid report`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::status::{cost_now, look};
+use super::{Exit, Failure, print};
+use crate::config::{ConfigError, RunConfig};
+use crate::progress::Progress;
+use crate::report::{self, Material};
+use crate::run_dir::{RunDir, known_slides};
+
+/// Make one page of a run: slides, heatmaps, truth, failures, provenance.
+///
+/// Writes RUN/report/index.html and, beside it, pictures and maps of each slide,
+/// which the page loads when they are looked at. It opens in any browser, from a
+/// file, without a network; the folder can be moved or packed as a whole. Run it
+/// again at any time: what has not changed is kept.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  slidegrid report --run run
+  slidegrid report --run run --truth annotations     outlines over the heatmaps
+  slidegrid report --run run --out /srv/www/run --json")]
+pub struct ReportArgs {
+    /// Run directory.
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+
+    /// Folder with truth: SLIDE.xml (ASAP), .geojson (QuPath), .json (NCRF),
+    /// .png or .tif (masks) [default: study.truth of the run].
+    #[arg(long, value_name = "DIR")]
+    truth: Option<PathBuf>,
+
+    /// Folder for the page [default: RUN/report].
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// What the page shows, in numbers, as JSON.
+    #[arg(long)]
+    json: bool,
+
+    /// No progress, only warnings and errors.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
+    let run = RunDir::new(&args.run);
+    let progress = Progress::on_stderr(args.quiet);
+    if let Some(truth) = args.truth.as_ref().filter(|truth| !truth.is_dir()) {
+        let problem = format!("--truth {}: no such folder", truth.display());
+        return Err(Failure::new(Exit::Usage, problem));
+    }
+    let config = match RunConfig::read(&args.run) {
+        Ok(config) => Some(config),
+        Err(ConfigError::NoRun { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let records = known_slides(&run)?;
+    let (views, answers) = look(&run)?;
+    let material = Material {
+        out: args.out.clone().unwrap_or_else(|| run.report()),
+        truth: args.truth.clone(),
+        records,
+        views,
+        cost: cost_now(&run)?,
+        config,
+        warnings: answers.warnings,
+        run,
+    };
+    let summary =
+        report::write(material, &progress).map_err(|error| Failure::new(Exit::Input, error))?;
+    for (slide, lines) in &summary.damaged {
+        for line in lines {
+            progress.warn(&format!("warning: {slide}: {line}"));
+        }
+    }
+    if args.json {
+        print(&serde_json::to_string_pretty(&summary).expect("a summary is plain data"))?;
+    } else {
+        print(&summary.index.display().to_string())?;
+    }
+    Ok(if summary.damaged.is_empty() { Exit::Done } else { Exit::Partial })
+}

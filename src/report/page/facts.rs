@@ -1,0 +1,91 @@
+//! What the page says of one slide beside its view.
+
+use super::super::cohort::Entry;
+use super::super::names::script_json;
+use super::super::picture::Origin;
+use super::super::tally::spared;
+use super::numbers::{bytes, grouped, significant};
+
+/// `facts.js` of a slide: a list of (name, value).
+pub(in super::super) fn facts_js(slide: &Entry) -> String {
+    let mut facts: Vec<(&str, String)> = Vec::new();
+    let mut add = |name, value: Option<String>| {
+        facts.extend(value.filter(|value| !value.is_empty()).map(|value| (name, value)));
+    };
+    let record = &slide.record;
+    add("Status", Some(format!("{} {}", slide.state.sign(), slide.state.name())));
+    add("Why", Some(slide.why()));
+    let logs: Vec<String> = (slide.view.ended.iter().chain(&slide.view.stuck))
+        .filter_map(|trouble| trouble.log.as_ref().map(|log| log.display().to_string()))
+        .collect();
+    add("Logs", Some(logs.join("\n")));
+    add("Slide file", Some(record.path.display().to_string()));
+    add("Read by", Some(record.reader.clone()));
+    add("Colour profile", Some(record.icc.clone()));
+    let size = record.level0_width.zip(record.level0_height);
+    add("Size", size.map(|(w, h)| format!("{w} x {h} px")));
+    let source = &record.mpp_source;
+    add("Resolution", record.mpp.map(|mpp| format!("{mpp} um per px ({source})")));
+    let plane = record.width.zip(record.height).zip(record.downsample);
+    let plane = plane.map(|((w, h), downsample)| {
+        format!("{w} x {h} px, each {} of the slide's", significant(downsample))
+    });
+    add("Worked on", plane);
+    add("Largest score", slide.drawn.max.map(|max| format!("{max:.4}")));
+    add("Points scored", Some(grouped(slide.drawn.scored)));
+    if let Some(study) = &slide.study {
+        add("Slide score", Some(format!("{:.4}", study.score)));
+        let hit = format!("{} of {}", study.lesions_hit, study.lesions);
+        add("Lesions hit", (study.lesions > 0).then_some(hit));
+        add("False positives", Some(study.false_positives.to_string()));
+    }
+    let tumor = |is_tumor| if is_tumor { "tumour" } else { "normal" }.to_owned();
+    add("Truth", slide.is_tumor.map(tumor));
+    add("Tissue tiles", record.tissue_tiles.map(|n| grouped(n as u64)));
+    add("Patches", record.patches.map(|n| grouped(n as u64)));
+    let failed = slide.failed_patches();
+    add("Failed patches", (failed > 0).then(|| grouped(failed)));
+    let files = &slide.view.files;
+    add("Groups scored", Some(format!("{} of {}", files.scored, files.groups)));
+    scored(slide, &mut add);
+    if let Origin::Slide = slide.drawn.origin {
+        add("Picture", Some("made from the slide file".into()));
+    }
+    format!("slidegrid.facts({}, {});\n", script_json(&slide.folder), script_json(&facts))
+}
+
+/// What its score files say.
+fn scored(slide: &Entry, add: &mut impl FnMut(&'static str, Option<String>)) {
+    let tally = &slide.tally;
+    let kinds = tally.unnormalized.iter().map(|(kind, n)| format!("{n} x {kind}"));
+    add("Stains not told", Some(kinds.collect::<Vec<_>>().join("\n")));
+    add(
+        "Dense residual",
+        tally.dense.as_ref().filter(|dense| !dense.exact).map(|dense| {
+            let forced = if dense.forced { ", taken all the same" } else { "" };
+            format!(
+                "{} root mean square, 99 % within {} (tolerance {}{forced})",
+                significant(dense.rms),
+                significant(dense.p99),
+                significant(dense.tolerance)
+            )
+        }),
+    );
+    if let Some(cascade) = &tally.cascade {
+        let bound = crate::scores::missed_bound(cascade.missed, cascade.audited);
+        let share = |share: f64| format!("{} %", significant(100.0 * share));
+        add("Windows spared", Some(share(spared(cascade))));
+        let found = format!(
+            "{} of {} points missed: at most {} (95 %)",
+            cascade.missed,
+            grouped(cascade.audited),
+            share(bound)
+        );
+        add("Audit", Some(found));
+    }
+    add("Core-hours", Some(significant(slide.core_hours())));
+    let peak = tally.peak_rss_bytes;
+    add("Most memory", (peak > 0).then(|| bytes(peak)));
+    let hosts: Vec<&str> = tally.hosts.keys().map(String::as_str).collect();
+    add("Hosts", Some(hosts.join(", ")));
+}

@@ -1,0 +1,103 @@
+//! What the run knows of its own errors: failed patches, colours, dense scores,
+//! the cascade's audit.
+
+use super::super::cohort::{Cohort, Entry, State};
+use super::super::names::{html, put};
+use super::super::tally::spared;
+use super::numbers::{grouped, significant};
+use crate::scores::missed_bound;
+
+/// The section.
+pub(super) fn section(cohort: &Cohort) -> String {
+    let mut text = String::from(
+        "<section id=\"quality\" aria-labelledby=\"quality-title\">\n<h2 id=\"quality-title\">Quality</h2>\n<dl class=\"facts\">\n",
+    );
+    for (name, value) in lines(cohort) {
+        put(&mut text, format_args!("<dt>{name}</dt><dd>{}</dd>\n", html(&value)));
+    }
+    text.push_str("</dl>\n");
+    colours(&mut text, cohort);
+    text.push_str("</section>\n");
+    text
+}
+
+fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    let count = |state| cohort.slides.iter().filter(|slide| slide.state == state).count();
+    let failed: u64 = cohort.slides.iter().map(Entry::failed_patches).sum();
+    let with = cohort.slides.iter().filter(|slide| slide.failed_patches() > 0).count();
+    lines.push(("Slides that failed", count(State::Failed).to_string()));
+    lines.push(("Slides without tissue", count(State::NoTissue).to_string()));
+    lines.push((
+        "Failed patches",
+        match failed {
+            0 => "none".to_owned(),
+            failed => format!("{}, on {with} slides", grouped(failed)),
+        },
+    ));
+    let missing: usize = cohort.slides.iter().map(|slide| slide.view.files.missing.len()).sum();
+    let groups: usize = cohort.slides.iter().map(|slide| slide.view.files.groups).sum();
+    let (missing, groups) = (grouped(missing as u64), grouped(groups as u64));
+    lines.push(("Groups without scores", format!("{missing} of {groups}")));
+    if let Some(dense) = &cohort.tally.dense {
+        lines.push((
+            "Dense scores",
+            match dense.exact {
+                true => "those of single windows: the network pads nowhere".to_owned(),
+                false => format!(
+                    "differ from single windows by {} (root mean square) on the worst slide, after calibration; 99 % by at most {}",
+                    significant(dense.rms),
+                    significant(dense.p99)
+                ),
+            },
+        ));
+    }
+    if let Some(cascade) = &cohort.tally.cascade {
+        let percent = |share: f64| format!("{} %", significant(100.0 * share));
+        lines.push((
+            "Cascade",
+            format!(
+                "{} of the points needed no window of their own: {} screened, {} refined, {} audited",
+                percent(spared(cascade)),
+                grouped(cascade.screened),
+                grouped(cascade.refined),
+                grouped(cascade.audited)
+            ),
+        ));
+        lines.push((
+            "Cascade, audit",
+            format!(
+                "{} of {} audited points were at 0.5 or above: of the points left alone at most {} are (95 % bound)",
+                grouped(cascade.missed),
+                grouped(cascade.audited),
+                percent(missed_bound(cascade.missed, cascade.audited))
+            ),
+        ));
+    }
+    lines
+}
+
+/// Patches whose stains could not be told, by reason.
+fn colours(text: &mut String, cohort: &Cohort) {
+    let tally = &cohort.tally;
+    if tally.normalize.is_empty() {
+        return;
+    }
+    let methods: Vec<&str> = tally.normalize.iter().map(String::as_str).collect();
+    put(
+        text,
+        format_args!(
+            "<h3>Colour</h3>\n<p>Normalised by {}. Of {} patches the stains could not be told.</p>\n",
+            html(&methods.join("; ")),
+            grouped(tally.unnormalized_patches)
+        ),
+    );
+    if tally.unnormalized.is_empty() {
+        return;
+    }
+    text.push_str("<table class=\"plain\"><thead><tr><th scope=\"col\">Reason</th><th scope=\"col\">Patches</th></tr></thead><tbody>\n");
+    for (kind, patches) in &tally.unnormalized {
+        put(text, format_args!("<tr><td>{}</td><td>{}</td></tr>\n", html(kind), grouped(*patches)));
+    }
+    text.push_str("</tbody></table>\n");
+}

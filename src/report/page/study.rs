@@ -1,0 +1,82 @@
+//! The study's table and curves.
+
+use super::super::cohort::Cohort;
+use super::super::names::{base64, html, put};
+use super::super::study::{Between, Setting, Study};
+use super::numbers::{grouped, significant};
+
+/// The section; empty without a study.
+pub(super) fn section(cohort: &Cohort) -> String {
+    let Some(study) = &cohort.study else { return String::new() };
+    let mut text = format!(
+        "<section id=\"study\" aria-labelledby=\"study-title\">\n<h2 id=\"study-title\">Study</h2>\n<p>{} slides, {} with tumour. {}</p>\n",
+        study.slides,
+        study.tumor_slides,
+        html(&study.rules)
+    );
+    table(&mut text, study);
+    text.push_str("<div class=\"curves\">\n");
+    for (svg, shows) in &study.curves {
+        text.push_str(&picture(svg, shows));
+    }
+    text.push_str("</div>\n</section>\n");
+    text
+}
+
+/// A drawing inside the page. As a picture nothing in it is run or loaded.
+pub(super) fn picture(svg: &str, shows: &str) -> String {
+    format!(
+        "<figure><img src=\"data:image/svg+xml;base64,{}\" alt=\"{}\"></figure>\n",
+        base64(svg.as_bytes()),
+        html(shows)
+    )
+}
+
+const HEADINGS: [&str; 11] = [
+    "Setting",
+    "Stride, px",
+    "AUC",
+    "95 %",
+    "Change",
+    "FROC score",
+    "95 %",
+    "Lesions hit",
+    "False positives",
+    "Windows",
+    "Core-hours",
+];
+
+fn table(text: &mut String, study: &Study) {
+    text.push_str("<div class=\"wide\"><table class=\"plain\"><thead><tr>");
+    for heading in HEADINGS {
+        put(text, format_args!("<th scope=\"col\">{heading}</th>"));
+    }
+    text.push_str("<th scope=\"col\">Saving</th></tr></thead><tbody>\n");
+    for setting in &study.settings {
+        text.push_str("<tr>");
+        for cell in cells(setting) {
+            put(text, format_args!("<td>{}</td>", html(&cell)));
+        }
+        text.push_str("</tr>\n");
+    }
+    text.push_str("</tbody></table></div>\n");
+}
+
+fn cells(of: &Setting) -> [String; 12] {
+    let between = |of: &Between| format!("{:.3} to {:.3}", of.low, of.high);
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+    [
+        of.source.clone(),
+        of.stride_px.to_string(),
+        format!("{:.3}", of.auc),
+        between(&of.auc_interval_95),
+        format!("{:+.3}", of.auc_change),
+        or_none(of.froc_score.map(|score| format!("{score:.3}"))),
+        or_none(of.froc_interval_95.as_ref().map(between)),
+        format!("{} of {}", of.lesions_hit, of.lesions),
+        of.false_positives.to_string(),
+        grouped(of.windows),
+        or_none(of.core_hours.map(significant)),
+        or_none(of.saving.map(|saving| format!("{:.1} %", 100.0 * saving))),
+    ]
+}

@@ -1,0 +1,91 @@
+//! What `slidegrid study` left in the run.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::ReportError;
+
+/// The curves it draws.
+pub(super) const CURVES: [(&str, &str); 3] = [
+    ("roc", "ROC curves of the slide scores"),
+    ("froc", "FROC curves of the detections"),
+    ("tradeoff", "AUC and FROC score over core-hours a slide"),
+];
+
+/// `study.json`, as far as the report shows it.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Study {
+    pub(super) slides: usize,
+    pub(super) tumor_slides: usize,
+    pub(super) rules: String,
+    pub(super) settings: Vec<Setting>,
+    /// Curves as SVG, with what they show.
+    #[serde(skip)]
+    pub(super) curves: Vec<(String, &'static str)>,
+}
+
+/// A row of the tables.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Setting {
+    pub(super) source: String,
+    pub(super) stride_px: u32,
+    pub(super) auc: f64,
+    pub(super) auc_interval_95: Between,
+    pub(super) auc_change: f64,
+    pub(super) froc_score: Option<f64>,
+    pub(super) froc_interval_95: Option<Between>,
+    pub(super) lesions: usize,
+    pub(super) lesions_hit: usize,
+    pub(super) false_positives: usize,
+    pub(super) windows: u64,
+    pub(super) core_hours: Option<f64>,
+    pub(super) saving: Option<f64>,
+    pub(super) slides: Vec<SlideScored>,
+}
+
+/// An interval.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct Between {
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+/// What it says of a slide.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct SlideScored {
+    pub(super) name: String,
+    pub(super) is_tumor: bool,
+    pub(super) score: f64,
+    pub(super) lesions: usize,
+    pub(super) lesions_hit: usize,
+    pub(super) false_positives: usize,
+}
+
+impl Study {
+    /// Reads the folder `study/`; `None` when there is no study in it.
+    pub(super) fn read(folder: &Path) -> Result<Option<Self>, ReportError> {
+        let path = folder.join("study.json");
+        let Ok(text) = std::fs::read(&path) else { return Ok(None) };
+        let mut study: Self = serde_json::from_slice(&text).map_err(|e| ReportError::Content {
+            problem: format!("not a study: {e}; run `slidegrid study` again, or delete it"),
+            path,
+        })?;
+        for (name, shows) in CURVES {
+            let svg = std::fs::read_to_string(folder.join(format!("{name}.svg")));
+            study.curves.extend(svg.ok().map(|svg| (svg, shows)));
+        }
+        Ok(Some(study))
+    }
+
+    /// Where the detections of the finest setting are, below the folder.
+    pub(super) fn detections(&self) -> Option<String> {
+        let first = self.settings.first()?;
+        Some(format!("detections/{}-{}", first.source, first.stride_px))
+    }
+
+    /// What the finest setting says of a slide.
+    pub(super) fn of_slide(&self, name: &str) -> Option<&SlideScored> {
+        self.settings.first()?.slides.iter().find(|slide| slide.name == name)
+    }
+}

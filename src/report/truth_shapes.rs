@@ -1,0 +1,66 @@
+//! Truth as the page draws it.
+
+use std::path::Path;
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use super::layers::{Layer, tile_layer};
+use crate::study::mask::Mask;
+use crate::study::raster::{Grid, Outline};
+use crate::truth::{Groups, Truth, TruthError};
+
+/// Cells along the longer side of a mask picture's outline.
+const MASK_CELLS: f64 = 1024.0;
+
+/// What is drawn on a slide.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Shapes {
+    /// Closed rings, level-0 px.
+    Outlines(Vec<Ring>),
+    /// A mask, to be drawn by its border.
+    Mask(Layer),
+}
+
+/// One ring.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Ring {
+    /// Takes away from lesions.
+    excludes: bool,
+    /// x, y, x, y, ..
+    points: Vec<f64>,
+}
+
+/// Reads the truth about a slide of `size_px` (level-0 width and height).
+pub(super) fn read(path: &Path, groups: &Groups, size_px: [f64; 2]) -> Result<Shapes, TruthError> {
+    let truth = Truth::read(path, groups)?;
+    Ok(match truth {
+        Truth::Outlines(outlines) => Shapes::Outlines(outlines.iter().flat_map(rings).collect()),
+        image @ Truth::Image(..) => {
+            let cell_px = (size_px[0].max(size_px[1]) / MASK_CELLS).max(1.0);
+            let grid = Grid::pixels(size_px[0], size_px[1], cell_px);
+            let mask = image.covering(size_px[0], size_px[1]).raster(&grid);
+            Shapes::Mask(tile_layer(array(&mask.unwrap_or(Mask::empty(1, 1))).view(), cell_px))
+        }
+    })
+}
+
+fn rings(outline: &Outline) -> impl Iterator<Item = Ring> + '_ {
+    let tenth = |at: f64| (at * 10.0).round() / 10.0;
+    outline.rings.iter().map(move |ring| Ring {
+        excludes: outline.excludes,
+        points: ring.iter().flatten().map(|&at| tenth(at)).collect(),
+    })
+}
+
+fn array(mask: &Mask) -> Array2<u8> {
+    let (rows, cols) = mask.shape();
+    let mut array = Array2::zeros((rows as usize, cols as usize));
+    for run in mask.runs() {
+        for col in run.start..run.end {
+            array[[run.row as usize, col as usize]] = 1;
+        }
+    }
+    array
+}

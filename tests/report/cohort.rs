@@ -1,0 +1,89 @@
+//! A small run with everything a report has to tell.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use ndarray::Array3;
+
+use crate::common::Case;
+
+/// A name that means something to HTML, addresses and scripts.
+pub(crate) const ODD: &str = "odd <b>&'\" #50%? é";
+/// Level-0 px of every slide.
+pub(crate) const SIZE: [usize; 2] = [640, 480];
+/// The spot that scores high: left, top, right, bottom, level-0 px.
+pub(crate) const SPOT: [usize; 4] = [352, 128, 448, 192];
+
+/// Brown tissue with a margin of glass, and in it, for `spot`, blue: the network
+/// scores about what is blue.
+fn tissue(spot: bool) -> Array3<u8> {
+    Array3::from_shape_fn((SIZE[1], SIZE[0], 3), |(y, x, channel)| {
+        let inside = |[left, top, right, bottom]: [usize; 4]| {
+            (left..right).contains(&x) && (top..bottom).contains(&y)
+        };
+        // A weave, so that a picture of it has something to compare.
+        let weave = u8::try_from((x / 16 + y / 16) % 2 * 12).unwrap();
+        match () {
+            () if spot && inside(SPOT) => [90, 40, 250][channel],
+            () if inside([96, 64, 544, 416]) => [180, 90, 60][channel] + weave,
+            () => 250,
+        }
+    })
+}
+
+/// Slides `spot`, [`ODD`], `glass` and `broken`, taken to heatmaps in `run`; of
+/// [`ODD`] a group has failed, and its heatmap was made without. Truth about `spot` in `truth`.
+pub(crate) fn run(case: &Case) -> PathBuf {
+    let folder = case.path("slides");
+    fs::create_dir_all(&folder).unwrap();
+    case.slide("slides/spot.png", &tissue(true));
+    case.slide(&format!("slides/{ODD}.png"), &tissue(false));
+    case.slide("slides/glass.png", &Array3::from_elem((SIZE[1], SIZE[0], 3), 250));
+    let whole = fs::read(folder.join("spot.png")).unwrap();
+    fs::write(folder.join("broken.png"), &whole[..whole.len() / 2]).unwrap();
+    truth(case);
+    let config = case.config(
+        "centre32",
+        "mpp = 1.0\n[slides]\nmpp = 0.5\n[tissue]\nmethod = \"otsu-s\"\n[tiling]\ntile = 16\nblock = 2\npatches_per_group = 20\n[predict]\nstride = 8\nengine = \"tract\"\nthreads = 1\n[stitch]\npng = false\n",
+    );
+    let run = case.path("run");
+    let words: [&dyn AsRef<Path>; 7] =
+        [&"run", &"-q", &"--run", &run, &"--config", &config, &folder];
+    // One slide is broken: the rest is done.
+    let exit = case.slidegrid(&words).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(exit, slidegrid::cli::Exit::Partial);
+    fs::remove_file(run.join("scores").join(ODD).join("t2.h5")).unwrap();
+    fs::remove_file(run.join("heatmaps").join(format!("{ODD}.h5"))).unwrap();
+    let failure = run.join("logs/predict").join(format!("{ODD}_t2.failed"));
+    fs::create_dir_all(failure.parent().unwrap()).unwrap();
+    fs::write(failure, "t2: <script>alert(1)</script> & \"such\"\n").unwrap();
+    let words: [&dyn AsRef<Path>; 7] =
+        [&"stitch", &"-q", &"--run", &run, &"--slide", &ODD, &"--allow-missing"];
+    let exit = case.slidegrid(&words).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(exit, slidegrid::cli::Exit::Partial);
+    run
+}
+
+/// The spot, drawn; the other slides are listed as normal.
+fn truth(case: &Case) {
+    let [left, top, right, bottom] = SPOT;
+    let corners = [(left, top), (right, top), (right, bottom), (left, bottom)];
+    let points: String = (corners.iter().enumerate())
+        .map(|(order, (x, y))| format!("<Coordinate Order=\"{order}\" X=\"{x}\" Y=\"{y}\"/>"))
+        .collect();
+    fs::create_dir_all(case.path("truth")).unwrap();
+    case.text("truth/spot.xml", &format!(
+        "<ASAP_Annotations><Annotations><Annotation Name=\"a\" Type=\"Polygon\" PartOfGroup=\"_0\"><Coordinates>{points}</Coordinates></Annotation></Annotations></ASAP_Annotations>"
+    ));
+    case.text("truth/reference.csv", "image,type\nspot,Tumor\nglass,Normal\nbroken,Normal\n");
+}
+
+/// `slidegrid report` with more words; result: what it printed.
+pub(crate) fn report(case: &Case, more: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_slidegrid"));
+    command.arg("report").arg("-q").arg("--run").arg(case.path("run"));
+    command.arg("--truth").arg(case.path("truth")).args(more);
+    let output = command.assert().success().get_output().clone();
+    String::from_utf8(output.stdout).unwrap()
+}
