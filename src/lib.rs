@@ -11,7 +11,7 @@
 //!                                │
 //!        [predict] colours [normalize], windows ──[model]──> scores/<slide>/t<k>.h5 [scores]
 //!                                │
-//!        [stitch] ──[heatmap]──> heatmaps/<slide>.{h5,png,npy} [export]
+//!        [stitch] ──[heatmap]──> heatmaps/<slide>.{h5,png,...} [export]
 //!                                │
 //! [truth] outlines, masks ──> [study] ──[tradeoff]──> study/study.{csv,md,json}
 //!
@@ -30,6 +30,7 @@
 
 #![cfg_attr(test, expect(clippy::cast_possible_truncation, reason = "tests count small numbers"))]
 
+mod bigtiff;
 pub mod cli;
 pub mod config;
 pub mod export;

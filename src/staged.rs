@@ -91,6 +91,80 @@ impl StagedFile {
     }
 }
 
+/// A folder of files being written. Dropped without [`StagedFolder::commit`] it
+/// disappears.
+#[derive(Debug)]
+pub struct StagedFolder {
+    temporary: tempfile::TempDir,
+    target: PathBuf,
+}
+
+impl StagedFolder {
+    /// Starts a folder that will become `target`; the one above is made if missing.
+    ///
+    /// # Errors
+    /// [`StageError`] when one of them cannot be made.
+    pub fn new(target: &Path) -> Result<Self, StageError> {
+        let fail = |action| move |source| StageError { path: target.to_owned(), action, source };
+        let above = folder_of(target);
+        fs::create_dir_all(above).map_err(fail("create its folder"))?;
+        let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        leftovers::remove(above, &name);
+        let temporary = tempfile::Builder::new()
+            .prefix(&leftovers::prefix(&name))
+            .suffix(leftovers::SUFFIX)
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777))
+            .tempdir_in(above)
+            .map_err(fail("create it"))?;
+        Ok(Self { temporary, target: target.to_owned() })
+    }
+
+    /// Where to write.
+    pub fn path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Syncs what was written and gives the folder its name; one that was there is
+    /// replaced.
+    ///
+    /// # Errors
+    /// [`StageError`]; the target is then as it was before, or, when the system
+    /// fails between two renames, gone.
+    pub fn commit(self) -> Result<(), StageError> {
+        let Self { temporary, target } = self;
+        let fail = |action| {
+            let path = target.clone();
+            move |source| StageError { path, action, source }
+        };
+        sync_tree(temporary.path()).map_err(fail("sync it"))?;
+        // A folder with files in it cannot be renamed over.
+        let old = match target.is_dir() {
+            true => {
+                let old = Self::new(&target)?;
+                fs::rename(&target, old.path().join("old")).map_err(fail("replace it"))?;
+                Some(old)
+            }
+            false => None,
+        };
+        fs::rename(temporary.path(), &target).map_err(fail("rename it into place"))?;
+        drop((old, temporary.keep()));
+        File::open(folder_of(&target))
+            .and_then(|dir| dir.sync_all())
+            .map_err(fail("sync its folder"))
+    }
+}
+
+fn sync_tree(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => sync_tree(&entry.path())?,
+            false => File::open(entry.path())?.sync_all()?,
+        }
+    }
+    File::open(folder)?.sync_all()
+}
+
 /// Writes `bytes` as `target`.
 ///
 /// # Errors
@@ -145,5 +219,23 @@ mod tests {
         fs::create_dir_all(target.join("x")).unwrap();
         let error = write(&target, b"bytes").unwrap_err().to_string();
         assert!(error.contains("taken") && error.contains("rename"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_comes_whole_or_not_at_all() {
+        let above = tempfile::tempdir().unwrap();
+        let target = above.path().join("tiles");
+        for text in ["one", "two"] {
+            let staged = StagedFolder::new(&target).unwrap();
+            fs::create_dir(staged.path().join("0")).unwrap();
+            fs::write(staged.path().join("0/a"), text).unwrap();
+            staged.commit().unwrap();
+            assert_eq!(fs::read_to_string(target.join("0/a")).unwrap(), text);
+        }
+        let dropped = StagedFolder::new(&target).unwrap();
+        fs::write(dropped.path().join("b"), "half").unwrap();
+        drop(dropped);
+        assert_eq!(fs::read_to_string(target.join("0/a")).unwrap(), "two");
+        assert_eq!(fs::read_dir(above.path()).unwrap().count(), 1);
     }
 }

@@ -7,6 +7,7 @@
 mod cluster;
 mod densify;
 mod estimate;
+mod export;
 mod failure;
 mod import;
 mod inputs;
@@ -83,6 +84,8 @@ pub enum Command {
     Normalize(normalize::NormalizeArgs),
     /// Measure a run against truth: accuracy and cost, stride by stride.
     Study(Box<study::StudyArgs>),
+    /// Write heatmaps in formats that other programs open.
+    Export(export::ExportArgs),
     /// Take over results of the original HPC_DPAI code.
     Import(import::ImportArgs),
     /// Print a completion script for a shell.
@@ -111,6 +114,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Report(args) => report::run(args),
         Command::Normalize(args) => normalize::run(args),
         Command::Study(args) => study::run(args),
+        Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
         Command::Completions { shell } => {
             clap_complete::generate(

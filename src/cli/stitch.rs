@@ -17,8 +17,8 @@ use crate::stitch::{self, Stitched};
 
 /// Assemble the scores of a slide into its heatmap.
 ///
-/// Writes RUN/heatmaps/SLIDE.h5 and a picture of it over the slide's
-/// thumbnail; prints the files made. Heatmaps that are done are left alone.
+/// Writes RUN/heatmaps/SLIDE.h5, a picture of it over the slide's thumbnail, and
+/// what stitch.export asks for; prints the files made. What is done is left alone.
 #[derive(Debug, Parser)]
 #[command(
     name = "stitch",
@@ -28,6 +28,7 @@ use crate::stitch::{self, Stitched};
 Examples:
   slidegrid stitch --run run --all
   slidegrid stitch --run run --slide tumor_001 --allow-missing
+  slidegrid stitch --run run --all --set 'stitch.export=[\"asap\",\"geojson\"]'
   slidegrid stitch --run run --task 7        row 7 of run/slides.csv, as an array job does"
 )]
 pub struct StitchArgs {
@@ -150,7 +151,11 @@ fn told(name: &str, stitched: &Stitched, progress: &Progress) -> Result<Exit, Fa
         print(&file.display().to_string())?;
     }
     if stitched.present {
-        progress.note(&format!("stitch {name}: was done"));
+        let added = match stitched.added {
+            0 => String::new(),
+            added => format!(", {added} exports added"),
+        };
+        progress.note(&format!("stitch {name}: was done{added}"));
     } else {
         let max = stitched.max.map_or("none".to_owned(), |max| format!("{max:.3}"));
         progress.note(&format!("stitch {name}: {} points scored, largest {max}", stitched.scored));

@@ -8,7 +8,9 @@ mod cluster;
 mod error;
 mod normalize;
 mod resolve;
+mod stitch;
 mod study;
+mod tiling;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,8 +18,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::geometry::groups::GroupSize;
-use crate::heatmap::render::LEAST_SIDE_PX;
 use crate::tissue::TissueOptions;
 
 pub use crate::geometry::plane::TargetMpp;
@@ -26,7 +26,9 @@ pub use error::ConfigError;
 pub use normalize::{NormalizeKeys, NormalizeMethod, OnFailure, Scope};
 pub(crate) use resolve::card_sha256;
 pub use resolve::{Resolved, RunConfig};
+pub use stitch::StitchKeys;
 pub use study::{DetectionKey, SlideScore, StudyKeys};
+pub use tiling::{CompressionKey, Coords, TilingKeys};
 
 /// A whole configuration file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -63,68 +65,6 @@ pub struct Slides {
     /// Resolution by slide name, um per level-0 px; wins over the file.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub mpp_of: BTreeMap<String, f64>,
-}
-
-/// `[tiling]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TilingKeys {
-    /// Tile side, working px.
-    pub tile: u32,
-    /// Tiles along a block's side.
-    pub block: u32,
-    /// Window side when no model card gives it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub window: Option<u32>,
-    /// Most patches in a group; excludes `group_memory_mb`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub patches_per_group: Option<u32>,
-    /// Most megabytes (10^6 bytes) of pixels in a group.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub group_memory_mb: Option<u32>,
-    /// How patches are stored.
-    pub compression: CompressionKey,
-    /// Gzip level, 1 to 9.
-    pub gzip_level: u8,
-}
-
-/// Group pixels when nothing is said: 400 of the paper's 448 px patches.
-const DEFAULT_GROUP_MEMORY_MB: u32 = 241;
-
-impl Default for TilingKeys {
-    fn default() -> Self {
-        Self {
-            tile: 224,
-            block: 4,
-            window: None,
-            patches_per_group: None,
-            group_memory_mb: None,
-            compression: CompressionKey::None,
-            gzip_level: 1,
-        }
-    }
-}
-
-impl TilingKeys {
-    /// How many patches a group may hold.
-    pub fn group_size(&self) -> GroupSize {
-        match (self.patches_per_group, self.group_memory_mb) {
-            (Some(patches), _) => GroupSize::Patches(patches),
-            (None, megabytes) => GroupSize::Bytes(
-                u64::from(megabytes.unwrap_or(DEFAULT_GROUP_MEMORY_MB)) * 1_000_000,
-            ),
-        }
-    }
-}
-
-/// How patches are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CompressionKey {
-    /// As they are.
-    None,
-    /// HDF5's stock gzip filter.
-    Gzip,
 }
 
 /// `[model]`
@@ -228,26 +168,6 @@ impl Method {
     }
 }
 
-/// `[stitch]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StitchKeys {
-    /// Write the scores of every class, not only of the positive one.
-    pub all_classes: bool,
-    /// Also write `heatmaps/<slide>.npy`.
-    pub npy: bool,
-    /// Write the picture.
-    pub png: bool,
-    /// Longest side of the picture.
-    pub max_side_px: u32,
-}
-
-impl Default for StitchKeys {
-    fn default() -> Self {
-        Self { all_classes: false, npy: false, png: true, max_side_px: 2048 }
-    }
-}
-
 impl Config {
     /// Reads and validates a file; paths in it are relative to the file.
     ///
@@ -334,13 +254,12 @@ impl Config {
         if !(minutes.is_finite() && minutes >= 0.0) {
             return rule("predict.checkpoint_min", minutes.to_string(), "minutes, at least 0");
         }
-        if (self.stitch.max_side_px as usize) < LEAST_SIDE_PX {
-            let expected = format!("at least {LEAST_SIDE_PX}");
-            return rule("stitch.max_side_px", self.stitch.max_side_px.to_string(), &expected);
-        }
         self.tissue
             .check()
             .map_err(|source| ConfigError::Tissue { origin: origin.to_owned(), source })?;
+        if let Some((key, found, expected)) = self.stitch.fault() {
+            return rule(key, found, &expected);
+        }
         if let Some((key, found, expected)) = self.normalize.fault() {
             return rule(key, found, expected);
         }

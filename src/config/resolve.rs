@@ -247,6 +247,7 @@ impl RunConfig {
                 && !key.starts_with("cluster.")
                 && !key.starts_with("stitch.")
                 && !key.starts_with("study.")
+                && key != "tiling.coords"
         });
         flat.sort();
         flat

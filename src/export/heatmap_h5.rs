@@ -17,16 +17,17 @@ use crate::hdf5_file::{
     self, Attributes, FormatError, StagedHdf5, check_dataset, check_header, put_header, read_all,
 };
 use crate::scores::{CascadeMeta, DenseMeta};
+use crate::staged::StagedFile;
 
 /// The `format` attribute.
 pub const FORMAT: &str = "slidegrid-heatmap";
 /// The newest version this program reads, and the one it writes.
 pub const VERSION: i64 = 1;
 
-const SCORE: &str = "score";
-const CLASSES: &str = "classes";
+pub(super) const SCORE: &str = "score";
+pub(super) const CLASSES: &str = "classes";
 /// Side of a compressed chunk: 256 KiB of scores.
-const CHUNK: usize = 256;
+pub(super) const CHUNK: usize = 256;
 
 /// The root attributes of a heatmap file.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -139,7 +140,7 @@ impl HeatmapMeta {
         attributes.put_u64("windows", self.windows)
     }
 
-    fn get(attributes: &Attributes<'_>) -> Result<Self, FormatError> {
+    pub(super) fn get(attributes: &Attributes<'_>) -> Result<Self, FormatError> {
         let writer = check_header(attributes, FORMAT, VERSION)?;
         let normalized = attributes.has("normalize");
         let unnormalized = if normalized { attributes.u64("unnormalized_patches")? } else { 0 };
@@ -265,13 +266,22 @@ impl HeatmapWriter {
     ///
     /// # Errors
     /// [`FormatError`]; nothing is left behind then.
-    pub fn finish(mut self) -> Result<(), FormatError> {
+    pub fn finish(self) -> Result<(), FormatError> {
+        Ok(self.close()?.commit()?)
+    }
+
+    /// Checks that `classes` is whole or absent and closes the file, which can be
+    /// read under its temporary name until it is committed.
+    ///
+    /// # Errors
+    /// As [`HeatmapWriter::finish`].
+    pub fn close(mut self) -> Result<StagedFile, FormatError> {
         let missing = self.planes.iter().position(|written| !written);
         if let (Some(_), Some(class)) = (self.classes.take(), missing) {
             let problem = format!("class {class} was never written, expected all or none");
             return Err(FormatError::content(self.output.target(), problem));
         }
-        self.output.commit()
+        self.output.close()
     }
 
     fn create_classes(&self) -> hdf5::Result<Dataset> {

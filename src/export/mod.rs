@@ -1,5 +1,79 @@
-//! Files that other programs read.
+//! Files that other programs read. docs/exports.md says which, and how their
+//! points are placed on the slide.
 
+mod asap;
+pub mod coords;
+mod deepzoom;
+mod error;
+mod format;
+mod geojson;
+mod heatmap_bands;
 pub mod heatmap_h5;
 pub mod npy;
+mod ome_tiff;
+mod ome_zarr;
+mod place;
 pub mod png;
+mod pyramid;
+mod value_tiff;
+mod wsinfer_csv;
+mod zarr_array;
+
+use std::path::{Path, PathBuf};
+
+pub use error::ExportError;
+pub use format::{ExportFormat, GeoJsonObjects, GeoJsonRules};
+
+/// Exports the heatmap in `file` as `formats`, into `folder`, named after `slide`;
+/// what is there is replaced. Returns what was made, see [`ExportFormat::path`].
+///
+/// Memory: the heatmap and, for a Zarr pyramid, a quarter of it; rows of tiles.
+///
+/// # Errors
+/// [`ExportError`] naming the file; the formats before it are then made.
+pub fn export_heatmap(
+    file: &Path,
+    folder: &Path,
+    slide: &str,
+    formats: &[ExportFormat],
+    rules: &GeoJsonRules,
+) -> Result<Vec<PathBuf>, ExportError> {
+    let mut made = Vec::new();
+    let mut maps = formats.iter().filter(|format| **format != ExportFormat::Csv).peekable();
+    if maps.peek().is_some() {
+        let (meta, score) = heatmap_h5::read_heatmap(file)?;
+        for format in maps {
+            let target = format.path(folder, slide);
+            let score = score.view();
+            match format {
+                ExportFormat::Asap => asap::write(&target, &meta, score)?,
+                ExportFormat::OmeTiff => ome_tiff::write(&target, &meta, score)?,
+                ExportFormat::OmeZarr => ome_zarr::write(&target, &meta, score)?,
+                ExportFormat::Geojson => geojson::write(&target, &meta, score, rules)?,
+                ExportFormat::Deepzoom => {
+                    let tiles = folder.join(format!("{slide}_files"));
+                    deepzoom::write(&target, &tiles, &meta, score)?;
+                }
+                ExportFormat::Csv => continue,
+            }
+            made.push(target);
+        }
+    }
+    if formats.contains(&ExportFormat::Csv) {
+        let target = ExportFormat::Csv.path(folder, slide);
+        wsinfer_csv::write(&target, file)?;
+        made.push(target);
+    }
+    Ok(made)
+}
+
+/// What a class's score is called in tables and measurements.
+fn probability_name(class: &str) -> String {
+    format!("prob_{class}")
+}
+
+/// A coordinate to the thousandth of a pixel.
+fn thousandth(px: f64) -> f64 {
+    // Adding zero takes the sign off a zero.
+    (px * 1000.0).round() / 1000.0 + 0.0
+}

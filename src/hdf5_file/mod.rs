@@ -81,10 +81,17 @@ impl StagedHdf5 {
     ///
     /// All dataset handles must be dropped before.
     pub(crate) fn commit(self) -> Result<(), FormatError> {
+        Ok(self.close()?.commit()?)
+    }
+
+    /// Flushes and closes: the file can be read, and is yet to be committed.
+    ///
+    /// All dataset handles must be dropped before.
+    pub(crate) fn close(self) -> Result<StagedFile, FormatError> {
         let Self { file, staged, target } = self;
         file.flush().map_err(|e| FormatError::hdf5(&target, "finish it", &e))?;
         file.close().map_err(|e| FormatError::hdf5(&target, "close it", &e))?;
-        Ok(staged.commit()?)
+        Ok(staged)
     }
 }
 

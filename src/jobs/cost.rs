@@ -10,6 +10,7 @@ use super::arrays::SubmittedArray;
 use super::lookup::Lookup;
 use super::sched_query::Answers;
 use super::sched_state::TaskState;
+use crate::export::ExportFormat;
 use crate::run_dir::{RunDir, SlideRecord};
 use crate::scores;
 
@@ -203,6 +204,8 @@ fn stitch_cost(run: &RunDir, slides: &[SlideRecord]) -> StageCost {
         cost.read_bytes += folder_bytes(&run.scores_of(&slide.name));
         let files = ["h5", "png", "npy"].map(|suffix| bytes(&run.heatmap(&slide.name, suffix)));
         cost.written_bytes += files.iter().sum::<u64>();
+        let exports = ExportFormat::ALL.map(|format| format.path(&run.heatmaps(), &slide.name));
+        cost.written_bytes += exports.iter().map(|file| bytes(file)).sum::<u64>();
         let record = std::fs::read(run.stitch_record(&slide.name)).ok();
         let record = record.and_then(|text| serde_json::from_slice::<StitchRecord>(&text).ok());
         cost.add(record.map(|record| Figures {

@@ -60,6 +60,16 @@ impl RunDir {
         self.root.join("scores").join(slide)
     }
 
+    /// Where heatmaps and their exports lie.
+    pub fn heatmaps(&self) -> PathBuf {
+        self.root.join("heatmaps")
+    }
+
+    /// Where the places of tiles lie that other programs read.
+    pub fn coords(&self) -> PathBuf {
+        self.root.join("coords")
+    }
+
     /// A heatmap file of a slide, by suffix: `h5`, `png`, `npy`.
     pub fn heatmap(&self, slide: &str, suffix: &str) -> PathBuf {
         self.root.join("heatmaps").join(format!("{slide}.{suffix}"))

@@ -2,6 +2,7 @@
 
 mod canvas;
 mod colour;
+mod coords;
 mod error;
 mod store;
 mod superblock;
@@ -25,6 +26,7 @@ use crate::staged::{self, StageError};
 use crate::tissue::{self, SlideMask, TissueMask, TissueMethod};
 
 use colour::Sampler;
+use coords::with_coords;
 pub use error::SplitError;
 
 /// Longest side of the thumbnail kept with the patches.
@@ -51,11 +53,11 @@ pub fn split_slide(
         ..SlideRecord::default()
     };
     match finished(run, config, record) {
-        Ok(Some(done)) => return Ok(done),
+        Ok(Some(done)) => return Ok(with_coords(run, config, done, false)),
         Ok(None) => {
             outcome.started_unix_s = Some(millis(process::unix_s()));
             match split(run, config, &mut outcome, workers, progress) {
-                Ok(()) => {}
+                Ok(()) => outcome = with_coords(run, config, outcome, true),
                 Err(error @ SplitError::Interrupted { .. }) => {
                     return Ok(SlideRecord { reason: error.to_string(), ..record.clone() });
                 }

@@ -31,7 +31,8 @@ pub(super) fn remove(folder: &Path, name: &str) {
     // What cannot be listed or removed now is in nobody's way.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if is_leftover(&entry, name) {
-            drop(fs::remove_file(entry.path()));
+            let path = entry.path();
+            drop(if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) });
         }
     }
 }
@@ -115,6 +116,19 @@ mod tests {
         let mut expected = keep.to_vec();
         expected.sort();
         assert_eq!(left_after(&names, "a.h5"), expected);
+    }
+
+    #[test]
+    fn a_folder_of_a_dead_writer_goes_with_all_in_it() {
+        let mut child = Command::new("true").spawn().unwrap();
+        let dead = child.id();
+        child.wait().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join(format!(".a.{}-{dead}.x1.part", machine().unwrap()));
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("file"), "half").unwrap();
+        remove(folder.path(), "a");
+        assert!(!left.exists());
     }
 
     #[test]

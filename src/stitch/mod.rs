@@ -12,6 +12,7 @@ use crate::config::{self, RunConfig};
 use crate::export::heatmap_h5::{self, HeatmapMeta, HeatmapWriter};
 use crate::export::npy::{self, NpyError};
 use crate::export::png::{self, PngError};
+use crate::export::{ExportError, ExportFormat, export_heatmap};
 use crate::geometry::Lattice;
 use crate::hdf5_file::FormatError;
 use crate::heatmap::{
@@ -22,6 +23,7 @@ use crate::model::{Model, ModelError};
 use crate::patches::{PatchesFile, PatchesMeta};
 use crate::run_dir::RunDir;
 use crate::scores::{self, CascadeMeta, Scores, ScoresMeta};
+use crate::staged::StageError;
 
 /// Why a heatmap could not be made.
 #[derive(Debug, Error)]
@@ -76,6 +78,12 @@ pub enum StitchError {
         /// Why.
         source: RenderError,
     },
+    /// An export cannot be made.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The heatmap cannot be written.
+    #[error(transparent)]
+    Stage(#[from] StageError),
     /// The array cannot be written.
     #[error(transparent)]
     Npy(#[from] NpyError),
@@ -97,6 +105,8 @@ pub struct Stitched {
     pub max: Option<f32>,
     /// Whether it was there already.
     pub present: bool,
+    /// Exports that were not.
+    pub added: usize,
 }
 
 /// Assembles the heatmap of a slide and writes it as the run asks.
@@ -148,13 +158,19 @@ pub fn stitch_slide(
             writer.write_class(class, plane.view())?;
         }
     }
-    writer.finish()?;
-    files.insert(0, h5);
     let values = heatmap.score.iter().copied().filter(|score| !score.is_nan());
     let (scored, max) = values.fold((0, None), |(count, max): (usize, Option<f32>), score| {
         (count + 1, Some(max.map_or(score, |m| m.max(score))))
     });
-    Ok(Stitched { files, missing, scored, max, present: false })
+    // Exports read it from the file: it is not to be held twice.
+    drop(heatmap);
+    let closed = writer.close()?;
+    let (folder, keys) = (run.heatmaps(), &config.config.stitch);
+    let rules = keys.geojson_rules(&config.config.study);
+    files.extend(export_heatmap(closed.path(), &folder, slide, &keys.export, &rules)?);
+    closed.commit()?;
+    files.insert(0, h5);
+    Ok(Stitched { files, missing, scored, max, present: false, added: 0 })
 }
 
 /// The heatmap of an earlier stitch, when it is complete.
@@ -195,13 +211,21 @@ fn present(
     if !classes || !meta.missing_groups.is_empty() || files.iter().any(|file| !file.exists()) {
         return Ok(None);
     }
-    let files = std::iter::once(path).chain(files).collect();
+    let (folder, keys) = (run.heatmaps(), &config.config.stitch);
+    let slide = &patches.slide;
+    let target = |format: &ExportFormat| format.path(&folder, slide);
+    let wished = keys.export.iter().copied();
+    let wished: Vec<_> = wished.filter(|format| !target(format).exists()).collect();
+    let rules = keys.geojson_rules(&config.config.study);
+    let added = export_heatmap(&path, &folder, slide, &wished, &rules)?.len();
+    let files = std::iter::once(path).chain(files).chain(keys.export.iter().map(target)).collect();
     Ok(Some(Stitched {
         files,
         missing: Vec::new(),
         scored: usize::try_from(meta.windows).unwrap_or(usize::MAX),
         max: None,
         present: true,
+        added,
     }))
 }
 

@@ -47,6 +47,7 @@ fn scored(
     let mut config = config.clone();
     config.config.predict.stride = stride;
     config.config.stitch.png = false;
+    config.config.stitch.export.clear();
     config.settle(again.root())?;
     link_patches(run, &again)?;
     for (from, to) in

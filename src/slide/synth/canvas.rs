@@ -5,8 +5,8 @@
     reason = "pixel positions are clamped to the tile before they become indices"
 )]
 
-use super::bigtiff::TILE_PX;
 use super::noise::Texture;
+use crate::bigtiff::TILE_PX;
 
 /// Pixels per side of the canvas.
 pub(super) const SIDE: usize = TILE_PX as usize;

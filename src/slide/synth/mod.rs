@@ -2,7 +2,7 @@
 //! and the truth about them: something to try everything on, without patients.
 //!
 //! ```text
-//! cohort --> anatomy (where is what) --> render (pixels of a tile) --> pyramid --> bigtiff
+//! cohort --> anatomy (where is what) --> render (pixels of a tile) --> pyramid --> crate::bigtiff
 //!               `--> lesions --> asap_xml, reference.csv
 //! ```
 //!
@@ -16,7 +16,6 @@
 
 mod anatomy;
 mod asap_xml;
-mod bigtiff;
 mod canvas;
 mod cells;
 mod cohort;

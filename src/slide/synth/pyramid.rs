@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, bounded};
 use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
 
-use super::bigtiff::{BigTiff, Stored, TILE_PX, levels};
 use super::canvas::SIDE;
 use super::render::{Brush, Scene};
+use crate::bigtiff::{BigTiff, Chain, Level, Pixels as TilePixels, Stored, TILE_PX, Tags};
 
 const TILE_BYTES: usize = SIDE * SIDE * 3;
 const JPEG_QUALITY: u8 = 85;
@@ -40,6 +40,19 @@ struct Encoded {
 struct Job {
     tiles: Vec<Encoded>,
     top: Pixels,
+}
+
+/// The sizes of all levels: halved until a level fits one tile.
+fn levels(width: u32, height: u32) -> Vec<Level> {
+    let mut all = Vec::new();
+    let (mut w, mut h) = (width, height);
+    loop {
+        all.push(Level::new(w, h));
+        if w.max(h) <= TILE_PX {
+            return all;
+        }
+        (w, h) = ((w / 2).max(1), (h / 2).max(1));
+    }
 }
 
 fn encode(rgb: &[u8]) -> Result<Vec<u8>, EncodingError> {
@@ -271,6 +284,24 @@ pub(super) fn write(
             Writer { plan: &plan, tiff, glass_jpeg, glass: None, results, tokens, early, next: 0 };
         // One level above the last: its single node holds the whole tree.
         writer.visit(plan.tiles.len(), 0, 0)?;
-        writer.tiff.finish(um_per_px, description)
+        writer.tiff.finish(&Tags {
+            pixels: TilePixels::JpegRgb,
+            chain: Chain::Successive,
+            um_per_px: Some([um_per_px; 2]),
+            description,
+            range: None,
+        })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_halve_until_one_tile() {
+        let sizes = |w, h| levels(w, h).iter().map(|l| (l.width, l.height)).collect::<Vec<_>>();
+        assert_eq!(sizes(2000, 1025), [(2000, 1025), (1000, 512), (500, 256)]);
+        assert_eq!(levels(100_000, 90_000).len(), 9);
+    }
 }

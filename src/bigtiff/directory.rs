@@ -1,0 +1,176 @@
+//! The entries of a BigTIFF directory.
+
+use super::{Chain, DeflateCode, Level, Pixels, TILE_PX, Tags};
+
+const ASCII: u16 = 2;
+const SHORT: u16 = 3;
+const LONG: u16 = 4;
+const RATIONAL: u16 = 5;
+const DOUBLE: u16 = 12;
+const LONG8: u16 = 16;
+/// Type of an offset of a directory.
+pub(super) const IFD8: u16 = 18;
+
+/// A tag and its value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entry {
+    tag: u16,
+    kind: u16,
+    count: u64,
+    value: Vec<u8>,
+}
+
+impl Entry {
+    pub(super) fn new(tag: u16, kind: u16, count: u64, value: Vec<u8>) -> Self {
+        Self { tag, kind, count, value }
+    }
+
+    pub(super) fn tag(&self) -> u16 {
+        self.tag
+    }
+
+    pub(super) fn value(&self) -> &[u8] {
+        &self.value
+    }
+
+    /// As it stands in the directory; `inline`: its value, or where that is.
+    pub(super) fn field(&self, inline: [u8; 8]) -> [u8; 20] {
+        let mut field = [0u8; 20];
+        field[..2].copy_from_slice(&self.tag.to_le_bytes());
+        field[2..4].copy_from_slice(&self.kind.to_le_bytes());
+        field[4..12].copy_from_slice(&self.count.to_le_bytes());
+        field[12..].copy_from_slice(&inline);
+        field
+    }
+
+    fn short(tag: u16, values: &[u16]) -> Self {
+        let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        Self::new(tag, SHORT, values.len() as u64, bytes)
+    }
+
+    fn long(tag: u16, value: u32) -> Self {
+        Self::new(tag, LONG, 1, value.to_le_bytes().to_vec())
+    }
+
+    fn text(tag: u16, text: &str) -> Self {
+        let bytes = [text.as_bytes(), b"\0"].concat();
+        Self::new(tag, ASCII, bytes.len() as u64, bytes)
+    }
+
+    fn double(tag: u16, value: f64) -> Self {
+        Self::new(tag, DOUBLE, 1, value.to_le_bytes().to_vec())
+    }
+}
+
+/// The directory of level `number`, in ascending tag order as TIFF demands.
+pub(super) fn entries(levels: &[Level], number: usize, tags: &Tags<'_>) -> Vec<Entry> {
+    let level = &levels[number];
+    let offsets = level.tiles.iter().flat_map(|t| t.offset.to_le_bytes()).collect::<Vec<u8>>();
+    let counts = level.tiles.iter().flat_map(|t| t.bytes.to_le_bytes()).collect::<Vec<u8>>();
+    let tiles = level.tiles.len() as u64;
+    let samples: u16 = if tags.pixels == Pixels::JpegRgb { 3 } else { 1 };
+    let mut entries = vec![
+        Entry::long(254, u32::from(number > 0)), // reduced resolution
+        Entry::long(256, level.width),
+        Entry::long(257, level.height),
+        Entry::short(277, &[samples]),
+        Entry::short(284, &[1]), // interleaved
+        Entry::text(305, crate::WRITER),
+        Entry::long(322, TILE_PX),
+        Entry::long(323, TILE_PX),
+        Entry::new(324, LONG8, tiles, offsets),
+        Entry::new(325, LONG, tiles, counts),
+    ];
+    entries.extend(pixel_entries(tags.pixels));
+    if !tags.description.is_empty() && (tags.chain == Chain::Successive || number == 0) {
+        entries.push(Entry::text(270, tags.description));
+    }
+    if let Some([x, y]) = tags.um_per_px {
+        let scale = |full: u32, here: u32| f64::from(full) / f64::from(here);
+        let x = x * scale(levels[0].width, level.width);
+        let y = y * scale(levels[0].height, level.height);
+        entries.push(Entry::new(282, RATIONAL, 1, per_cm(x)));
+        entries.push(Entry::new(283, RATIONAL, 1, per_cm(y)));
+        entries.push(Entry::short(296, &[3])); // centimetre
+    }
+    if let Some([least, largest]) = tags.range {
+        entries.push(Entry::double(340, least));
+        entries.push(Entry::double(341, largest));
+    }
+    entries.sort_by_key(Entry::tag);
+    entries
+}
+
+fn pixel_entries(pixels: Pixels) -> Vec<Entry> {
+    match pixels {
+        Pixels::JpegRgb => vec![
+            Entry::short(258, &[8, 8, 8]),
+            Entry::short(259, &[7]),    // JPEG
+            Entry::short(262, &[6]),    // YCbCr
+            Entry::short(530, &[2, 2]), // 4:2:0
+        ],
+        Pixels::DeflatedF32(code) => {
+            let code = match code {
+                DeflateCode::Adobe => 8,
+                DeflateCode::Old => 32946,
+            };
+            vec![
+                Entry::short(258, &[32]),
+                Entry::short(259, &[code]),
+                Entry::short(262, &[1]), // black is zero
+                Entry::short(339, &[3]), // floating point
+            ]
+        }
+    }
+}
+
+/// Pixels per centimetre as a TIFF rational, with as many digits as fit.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the denominator is chosen so that the numerator is below 2^32"
+)]
+fn per_cm(um_per_px: f64) -> Vec<u8> {
+    let per_cm = 10_000.0 / um_per_px;
+    let fits = |denominator: &u32| per_cm * f64::from(*denominator) < f64::from(u32::MAX);
+    let denominator = [1_000_000, 10_000, 100, 1].into_iter().find(fits).unwrap_or(1);
+    let numerator = (per_cm * f64::from(denominator)).round() as u32;
+    [numerator.to_le_bytes(), denominator.to_le_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resolutions_keep_their_digits() {
+        for um in [0.05, 0.25, 0.243, 3.888, 54.4, 1e4] {
+            let bytes = per_cm(um);
+            let part = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+            let read = 10_000.0 / (f64::from(part(0)) / f64::from(part(4)));
+            assert!((read / um - 1.0).abs() < 1e-6, "{um}: {read}");
+        }
+    }
+
+    #[test]
+    fn tags_are_in_ascending_order_and_levels_have_their_own_resolution() {
+        let levels = [Level::new(1025, 3), Level::new(513, 2)];
+        let tags = Tags {
+            pixels: Pixels::DeflatedF32(DeflateCode::Old),
+            chain: Chain::Successive,
+            um_per_px: Some([0.5, 2.0]),
+            description: "a",
+            range: Some([0.0, 1.0]),
+        };
+        for number in 0..2 {
+            let entries = entries(&levels, number, &tags);
+            assert!(entries.is_sorted_by_key(Entry::tag));
+        }
+        let of = |number: usize, tag| {
+            let found = entries(&levels, number, &tags);
+            found.into_iter().find(|entry| entry.tag() == tag).unwrap().value
+        };
+        assert_eq!(of(0, 283), per_cm(2.0));
+        assert_eq!(of(1, 283), per_cm(3.0));
+    }
+}

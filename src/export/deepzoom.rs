@@ -1,0 +1,82 @@
+//! `<slide>.dzi` and `<slide>_files/`: the coloured heatmap as DeepZoom tiles, for
+//! OpenSeadragon and other web viewers.
+//!
+//! Transparent where nothing was scored, opaque elsewhere: the viewer lays it over
+//! the slide's own tiles at the opacity it likes. It covers the whole slide
+//! ([`Cover`]), so both are given the same width and place. Many small files: one
+//! a tile of 512 px and level.
+
+use std::path::Path;
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
+use ndarray::ArrayView2;
+
+use super::error::{ExportError, unwritten};
+use super::heatmap_h5::HeatmapMeta;
+use super::place::{Cover, Place};
+use super::pyramid::{self, Tile};
+use crate::heatmap::render::colour_of;
+use crate::staged::{self, StagedFolder};
+
+/// Side of a tile, px.
+const TILE_PX: usize = 512;
+
+/// Writes `score` `[row, col]`, NaN where not scored: the tiles, then `target`,
+/// the `.dzi` that says what they are.
+pub(super) fn write(
+    target: &Path,
+    tiles: &Path,
+    meta: &HeatmapMeta,
+    score: ArrayView2<'_, f32>,
+) -> Result<(), ExportError> {
+    let place = Place::of(meta);
+    let cover = Cover::of(place.width_px, place.height_px, place.pitch_px);
+    let (rows, cols) = score.dim();
+    let across = cover.lattice_columns(&place, cols);
+    let down = cover.lattice_rows(&place, rows);
+    let sizes = pyramid::sizes(cover.columns, cover.rows, 1);
+    let folder = StagedFolder::new(tiles)?;
+    for level in 0..sizes.len() {
+        let made = std::fs::create_dir(folder.path().join(level.to_string()));
+        made.map_err(unwritten(tiles))?;
+    }
+    let fill = |pixel: usize, out: &mut [f32]| {
+        let row = score.row(down[pixel]);
+        out.iter_mut().zip(&across).for_each(|(out, &col)| *out = row[col]);
+        Ok(())
+    };
+    pyramid::stream(&sizes, TILE_PX, fill, |tile| {
+        // DeepZoom counts levels from the smallest.
+        let level = sizes.len() - 1 - tile.level;
+        let name = format!("{level}/{}_{}.png", tile.column, tile.row);
+        std::fs::write(folder.path().join(name), png(tile)).map_err(unwritten(tiles))
+    })?;
+    folder.commit()?;
+    Ok(staged::write(target, descriptor(&cover).as_bytes())?)
+}
+
+fn descriptor(cover: &Cover) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Image xmlns=\"http://schemas.microsoft.com/deepzoom/2008\" Format=\"png\" Overlap=\"0\" TileSize=\"{TILE_PX}\"><Size Width=\"{}\" Height=\"{}\"/></Image>\n",
+        cover.columns, cover.rows
+    )
+}
+
+fn png(tile: &Tile<'_>) -> Vec<u8> {
+    let colour = |&score: &f32| match score.is_nan() {
+        true => [0; 4],
+        false => {
+            let [r, g, b] = colour_of(score);
+            [r, g, b, 255]
+        }
+    };
+    let pixels: Vec<u8> = tile.rows.iter().flat_map(|row| row.iter()).flat_map(colour).collect();
+    let side = |px: usize| u32::try_from(px).unwrap_or(u32::MAX);
+    let (width, height) = (side(tile.rows[0].len()), side(tile.rows.len()));
+    let mut bytes = Vec::new();
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::NoFilter)
+        .write_image(&pixels, width, height, ExtendedColorType::Rgba8)
+        .expect("four bytes a pixel, written to memory");
+    bytes
+}

@@ -1,0 +1,168 @@
+//! `<slide>.geojson.gz`: objects that QuPath imports, written one after the other.
+//!
+//! After QuPath's reader of path objects: `objectType` inside `properties`, ids
+//! that are UUIDs, measurements an object of numbers, level-0 px, closed rings.
+//! An id follows from slide, kind, row and column: a file made again is the same,
+//! and QuPath recognises its objects.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use ndarray::ArrayView2;
+use sha2::{Digest, Sha256};
+
+use super::error::{ExportError, unwritten};
+use super::heatmap_h5::HeatmapMeta;
+use super::place::Place;
+use super::{GeoJsonObjects, GeoJsonRules};
+use crate::heatmap::render::colour_of;
+use crate::staged::StagedFile;
+use crate::study::detect::{PeakRules, by_peaks};
+
+/// Colour of the class in QuPath's lists.
+const CLASS_COLOUR: [u8; 3] = [200, 0, 0];
+
+/// Writes `score` `[row, col]`, NaN where not scored, as tiles or detections.
+pub(super) fn write(
+    target: &Path,
+    meta: &HeatmapMeta,
+    score: ArrayView2<'_, f32>,
+    rules: &GeoJsonRules,
+) -> Result<(), ExportError> {
+    let place = Place::of(meta);
+    let detections = match rules.objects {
+        GeoJsonObjects::Tiles => None,
+        GeoJsonObjects::Detections => Some(peaks(&meta.slide, &place, score, rules)?),
+    };
+    let staged = StagedFile::new(target)?;
+    let file = File::create(staged.path()).map_err(unwritten(target))?;
+    // Outside the encoder too: it hands on what it has in small pieces.
+    let packed = GzEncoder::new(BufWriter::new(file), Compression::new(4));
+    let mut out = Features::new(BufWriter::new(packed), meta, &place);
+    let put = match detections {
+        None => out.tiles(score, rules.min_score),
+        Some(peaks) => out.detections(score, &peaks),
+    };
+    put.and_then(|()| out.finish()).map_err(unwritten(target))?;
+    Ok(staged.commit()?)
+}
+
+/// Rows and columns of maxima, by falling score.
+fn peaks(
+    slide: &str,
+    place: &Place,
+    score: ArrayView2<'_, f32>,
+    rules: &GeoJsonRules,
+) -> Result<Vec<[usize; 2]>, ExportError> {
+    let [pitch_um, _] = place.pitch_um().ok_or(ExportError::NoResolution {
+        slide: slide.to_owned(),
+        what: "detections are kept apart by micrometres",
+    })?;
+    let rules = PeakRules {
+        threshold: rules.min_score,
+        radius: PeakRules::points_of(rules.nms_radius_um, pitch_um),
+        form: rules.nms_form,
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lattice indices")]
+    let at = |position: f64| position as usize;
+    Ok(by_peaks(score, &rules).iter().map(|found| [at(found.y), at(found.x)]).collect())
+}
+
+/// A collection being written.
+struct Features<'a, W: Write> {
+    out: W,
+    meta: &'a HeatmapMeta,
+    place: &'a Place,
+    /// The class and its score's name, as JSON texts.
+    class: String,
+    measurement: String,
+    count: usize,
+}
+
+impl Features<'_, BufWriter<GzEncoder<BufWriter<File>>>> {
+    fn finish(mut self) -> io::Result<()> {
+        if self.count == 0 {
+            self.start()?;
+        }
+        self.out.write_all(b"\n]}\n")?;
+        let packed = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        packed.finish()?.flush()
+    }
+}
+
+impl<'a, W: Write> Features<'a, W> {
+    fn new(out: W, meta: &'a HeatmapMeta, place: &'a Place) -> Self {
+        let class = &meta.classes[meta.positive as usize];
+        let json = |text: &str| serde_json::to_string(text).expect("a text is JSON");
+        let (class, measurement) = (json(class), json(&super::probability_name(class)));
+        Self { out, meta, place, class, measurement, count: 0 }
+    }
+
+    fn start(&mut self) -> io::Result<()> {
+        self.out.write_all(b"{\"type\":\"FeatureCollection\",\"features\":[")
+    }
+
+    fn tiles(&mut self, score: ArrayView2<'_, f32>, min_score: f32) -> io::Result<()> {
+        for ((row, col), &value) in score.indexed_iter() {
+            if value >= min_score {
+                self.put("tile", [row, col], self.place.pitch_px, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn detections(&mut self, score: ArrayView2<'_, f32>, peaks: &[[usize; 2]]) -> io::Result<()> {
+        for &at in peaks {
+            self.put("detection", at, self.place.window_px, score[at])?;
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, kind: &str, at: [usize; 2], side_px: f64, score: f32) -> io::Result<()> {
+        if self.count == 0 {
+            self.start()?;
+        }
+        let [row, col] = at;
+        let comma = if self.count == 0 { "" } else { "," };
+        let [x0, y0, x1, y1] = self.place.square(row, col, side_px).map(super::thousandth);
+        let id = id(&self.meta.slide, kind, row, col);
+        let [r, g, b] = colour_of(score);
+        let [class_r, class_g, class_b] = CLASS_COLOUR;
+        let (class, measurement) = (&self.class, &self.measurement);
+        self.count += 1;
+        write!(
+            self.out,
+            "{comma}\n{{\"type\":\"Feature\",\"id\":\"{id}\",\"geometry\":{{\"type\":\"Polygon\",\"coordinates\":[[[{x1},{y0}],[{x1},{y1}],[{x0},{y1}],[{x0},{y0}],[{x1},{y0}]]]}},\"properties\":{{\"objectType\":\"{kind}\",\"color\":[{r},{g},{b}],\"classification\":{{\"name\":{class},\"color\":[{class_r},{class_g},{class_b}]}},\"measurements\":{{{measurement}:{score}}}}}}}"
+        )
+    }
+}
+
+/// A UUID of version 8 (RFC 9562: bits of one's own, here of a hash).
+fn id(slide: &str, kind: &str, row: usize, col: usize) -> String {
+    let digest = Sha256::digest(format!("{slide}\n{kind}\n{row}\n{col}"));
+    let mut bytes: [u8; 16] = digest[..16].try_into().expect("a digest has 32 bytes");
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_uuids_that_follow_from_the_place() {
+        let one = id("a", "tile", 1, 12);
+        assert_eq!(one, id("a", "tile", 1, 12));
+        let others = [id("b", "tile", 1, 12), id("a", "tile", 11, 2), id("a", "detection", 1, 12)];
+        assert!(others.iter().all(|other| *other != one));
+        let parts: Vec<usize> = one.split('-').map(str::len).collect();
+        assert_eq!(parts, [8, 4, 4, 4, 12]);
+        assert_eq!(&one[14..15], "8");
+        assert!("89ab".contains(&one[19..20]));
+    }
+}

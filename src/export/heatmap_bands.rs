@@ -1,0 +1,65 @@
+//! A heatmap file read in bands of columns, all classes at once.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use hdf5::Dataset;
+use ndarray::{Array2, Array3, Axis, s};
+
+use super::heatmap_h5::{CHUNK, CLASSES, HeatmapMeta, SCORE};
+use crate::hdf5_file::{self, Attributes, FormatError, check_dataset};
+
+/// An open heatmap file.
+pub(super) struct Bands {
+    path: PathBuf,
+    meta: HeatmapMeta,
+    score: Dataset,
+    classes: Option<Dataset>,
+}
+
+impl Bands {
+    /// Opens a file and checks what will be read.
+    pub(super) fn open(path: &Path) -> Result<Self, FormatError> {
+        let file = hdf5_file::open(path)?;
+        let meta = HeatmapMeta::get(&Attributes::new(path, &file))?;
+        let (rows, cols) = meta.shape();
+        let shape = [Some(rows), Some(cols), Some(meta.classes.len())];
+        let score = check_dataset::<f32>(path, &file, SCORE, &shape[..2])?;
+        let classes = match file.link_exists(CLASSES) {
+            true => Some(check_dataset::<f32>(path, &file, CLASSES, &shape)?),
+            false => None,
+        };
+        Ok(Self { path: path.to_owned(), meta, score, classes })
+    }
+
+    pub(super) fn meta(&self) -> &HeatmapMeta {
+        &self.meta
+    }
+
+    /// Indices of the classes that are read, in their order.
+    pub(super) fn classes(&self) -> Vec<usize> {
+        match self.classes {
+            Some(_) => (0..self.meta.classes.len()).collect(),
+            None => vec![self.meta.positive as usize],
+        }
+    }
+
+    /// Columns that are stored together.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (_, cols) = self.meta.shape();
+        (0..cols).step_by(CHUNK).map(move |first| first..(first + CHUNK).min(cols))
+    }
+
+    /// `[row, column of the range, class]`
+    pub(super) fn read(&self, columns: Range<usize>) -> Result<Array3<f32>, FormatError> {
+        let failed = |e: hdf5::Error| FormatError::hdf5(&self.path, "read its scores", &e);
+        match &self.classes {
+            Some(classes) => classes.read_slice(s![.., columns, ..]).map_err(failed),
+            None => {
+                let band: Array2<f32> =
+                    self.score.read_slice_2d(s![.., columns]).map_err(failed)?;
+                Ok(band.insert_axis(Axis(2)))
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `<slide>.ome.tif`: the scores themselves, one f32 a lattice point, as OME-TIFF
+//! with a pyramid below its first directory (tag 330).
+//!
+//! Pixel (row, col) is the lattice point, NaN where not scored: the file holds the
+//! heatmap, not a picture of it. A TIFF's pixel covers an area that starts at its
+//! place; a point's cell is centred there. So the image's top left corner is half
+//! a pitch above and left of the slide's, which `PositionX` and `PositionY` of the
+//! plane say.
+
+use std::path::Path;
+
+use ndarray::ArrayView2;
+use quick_xml::escape::escape;
+
+use super::error::ExportError;
+use super::heatmap_h5::HeatmapMeta;
+use super::place::Place;
+use super::{pyramid, value_tiff};
+use crate::bigtiff::{Chain, DeflateCode, Pixels, TILE_PX, Tags};
+
+/// Writes `score` `[row, col]`, NaN where not scored.
+pub(super) fn write(
+    target: &Path,
+    meta: &HeatmapMeta,
+    score: ArrayView2<'_, f32>,
+) -> Result<(), ExportError> {
+    let place = Place::of(meta);
+    let (rows, cols) = score.dim();
+    let side = |points: usize| u32::try_from(points).unwrap_or(u32::MAX);
+    let (width, height) = (side(cols), side(rows));
+    let sizes = pyramid::sizes(width, height, TILE_PX);
+    let description = ome_xml(meta, &place, width, height);
+    let tags = Tags {
+        pixels: Pixels::DeflatedF32(DeflateCode::Adobe),
+        chain: Chain::SubIfds,
+        um_per_px: place.pitch_um(),
+        description: &description,
+        range: None,
+    };
+    let fill = |number: usize, out: &mut [f32]| {
+        for (out, &value) in out.iter_mut().zip(score.row(number)) {
+            *out = if value.is_nan() { f32::NAN } else { value };
+        }
+        Ok(())
+    };
+    value_tiff::write(target, &sizes, f32::NAN, fill, &tags)
+}
+
+/// OME's model of the image, after its schema of 2016-06. ASCII, as TIFF's texts
+/// are.
+fn ome_xml(meta: &HeatmapMeta, place: &Place, width: u32, height: u32) -> String {
+    let class = &meta.classes[meta.positive as usize];
+    let (mut size, mut plane) = (String::new(), String::new());
+    if let Some([x, y]) = place.pitch_um() {
+        size = format!(
+            " PhysicalSizeX=\"{x}\" PhysicalSizeXUnit=\"&#181;m\" PhysicalSizeY=\"{y}\" PhysicalSizeYUnit=\"&#181;m\""
+        );
+        plane = format!(
+            "<Plane TheC=\"0\" TheT=\"0\" TheZ=\"0\" PositionX=\"{}\" PositionXUnit=\"&#181;m\" PositionY=\"{}\" PositionYUnit=\"&#181;m\"/>",
+            -x / 2.0,
+            -y / 2.0
+        );
+    }
+    let about = format!(
+        "Score of class {class}, NaN where not scored. Pixel (row, col) is the window centred at level-0 pixel x = col * {pitch}, y = row * {pitch} of a slide of {} x {} px. Lower resolutions hold the largest of four.",
+        place.width_px,
+        place.height_px,
+        pitch = place.pitch_px
+    );
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><OME xmlns=\"http://www.openmicroscopy.org/Schemas/OME/2016-06\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:schemaLocation=\"http://www.openmicroscopy.org/Schemas/OME/2016-06 http://www.openmicroscopy.org/Schemas/OME/2016-06/ome.xsd\" Creator=\"{creator}\"><Image ID=\"Image:0\" Name=\"{name}\"><Description>{about}</Description><Pixels ID=\"Pixels:0\" DimensionOrder=\"XYCZT\" Type=\"float\" BigEndian=\"false\" SizeX=\"{width}\" SizeY=\"{height}\" SizeC=\"1\" SizeZ=\"1\" SizeT=\"1\"{size}><Channel ID=\"Channel:0:0\" Name=\"{channel}\" SamplesPerPixel=\"1\"/><TiffData IFD=\"0\" PlaneCount=\"1\"/>{plane}</Pixels></Image></OME>",
+        creator = crate::WRITER,
+        name = ascii(&meta.slide),
+        about = ascii(&about),
+        channel = ascii(class),
+    )
+}
+
+/// `text` for XML, all but ASCII as numbers.
+fn ascii(text: &str) -> String {
+    let mut out = String::new();
+    for character in escape(text).chars() {
+        if character.is_ascii() {
+            out.push(character);
+        } else {
+            out += &format!("&#{};", u32::from(character));
+        }
+    }
+    out
+}

@@ -1,0 +1,88 @@
+//! `<slide>.ome.zarr/`: the scores as OME-Zarr 0.5 (Zarr 3), placed on the slide.
+//!
+//! Pixel (row, col) of `s0` is the lattice point, NaN where not scored. OME-Zarr
+//! places pixels by their middles: scale is the pitch, translation 0, so that the
+//! origin is the slide's top left corner. A pixel of a lower resolution lies in
+//! the middle of those it stands for.
+//!
+//! Memory beside the heatmap: a quarter of it, and one compressed shard.
+
+use std::path::Path;
+
+use ndarray::{Array2, ArrayView2};
+use serde_json::{Value, json};
+
+use super::error::{ExportError, unwritten};
+use super::heatmap_h5::HeatmapMeta;
+use super::place::Place;
+use super::{pyramid, zarr_array};
+use crate::staged::StagedFolder;
+
+/// Writes `score` `[row, col]`, NaN where not scored.
+pub(super) fn write(
+    target: &Path,
+    meta: &HeatmapMeta,
+    score: ArrayView2<'_, f32>,
+) -> Result<(), ExportError> {
+    let folder = StagedFolder::new(target)?;
+    let (rows, cols) = score.dim();
+    let side = |points: usize| u32::try_from(points).unwrap_or(u32::MAX);
+    let levels = pyramid::sizes(side(cols), side(rows), side(zarr_array::CHUNK)).len();
+    let mut below: Option<Array2<f32>> = None;
+    for level in 0..levels {
+        if level > 0 {
+            let above = below.as_ref().map_or(score, |map| map.view());
+            below = Some(pyramid::halved_map(above));
+        }
+        let map = below.as_ref().map_or(score, |map| map.view());
+        zarr_array::write(&folder.path().join(format!("s{level}")), map)
+            .map_err(unwritten(target))?;
+    }
+    let group = json!({
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": {"ome": multiscales(meta, levels)},
+    });
+    std::fs::write(folder.path().join("zarr.json"), group.to_string())
+        .map_err(unwritten(target))?;
+    Ok(folder.commit()?)
+}
+
+/// The `ome` attribute. Micrometres, or level-0 px when the resolution is unknown.
+fn multiscales(meta: &HeatmapMeta, levels: usize) -> Value {
+    let place = Place::of(meta);
+    let [x, y] = place.pitch_um().unwrap_or([place.pitch_px; 2]);
+    let axis = |name: &str| match place.um_per_px {
+        Some(_) => json!({"name": name, "type": "space", "unit": "micrometer"}),
+        None => json!({"name": name, "type": "space"}),
+    };
+    let dataset = |level: usize| {
+        let factor = (1u64 << level) as f64;
+        let shift = (factor - 1.0) / 2.0;
+        json!({
+            "path": format!("s{level}"),
+            "coordinateTransformations": [
+                {"type": "scale", "scale": [y * factor, x * factor]},
+                {"type": "translation", "translation": [y * shift, x * shift]},
+            ],
+        })
+    };
+    let class = &meta.classes[meta.positive as usize];
+    json!({
+        "version": "0.5",
+        "multiscales": [{
+            "name": meta.slide,
+            "axes": [axis("y"), axis("x")],
+            "datasets": (0..levels).map(dataset).collect::<Vec<_>>(),
+            "type": "max",
+            "metadata": {
+                "description": format!("score of class {class}, NaN where not scored; pixels of lower resolutions are the largest of four"),
+                "slide": meta.slide,
+                "class": class,
+                "level0_px_per_point": place.pitch_px,
+                "level0_size_px": [place.height_px, place.width_px],
+                "writer": crate::WRITER,
+            },
+        }],
+    })
+}

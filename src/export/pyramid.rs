@@ -1,0 +1,182 @@
+//! Pictures of scores at lower and lower resolution, streamed: a row goes in at
+//! a time, tiles come out, and no more is held than a row of tiles a level.
+//!
+//! A pixel of a level is the largest of the four below it, NaN only if all are:
+//! a small focus is still to be seen from afar.
+
+/// Sizes (width, height) of all levels: halved, rounded up, until neither side is
+/// above `smallest_px`, or one pixel is left.
+pub(super) fn sizes(width_px: u32, height_px: u32, smallest_px: u32) -> Vec<(u32, u32)> {
+    let mut all = vec![(width_px, height_px)];
+    let (mut w, mut h) = (width_px, height_px);
+    while w.max(h) > smallest_px.max(1) {
+        (w, h) = (w.div_ceil(2), h.div_ceil(2));
+        all.push((w, h));
+    }
+    all
+}
+
+/// A tile of a level, as far as it lies inside.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Tile<'a> {
+    /// Level, 0 being the largest.
+    pub(super) level: usize,
+    /// Tile column.
+    pub(super) column: u32,
+    /// Tile row.
+    pub(super) row: u32,
+    /// Its rows, each `width` values at most a tile's side.
+    pub(super) rows: Vec<&'a [f32]>,
+}
+
+/// Rows of a level that wait for their tiles to be whole.
+struct Band {
+    width: usize,
+    height: usize,
+    /// `[row, col]`
+    rows: Vec<f32>,
+    /// Rows of the level seen so far.
+    seen: usize,
+    /// The first of two rows that make one of the next level.
+    odd: Vec<f32>,
+}
+
+/// Streams levels of `sizes` in tiles of `tile_px`: `source` fills row after row
+/// of the first, `sink` gets each tile of every level once.
+pub(super) fn stream<E>(
+    sizes: &[(u32, u32)],
+    tile_px: usize,
+    mut source: impl FnMut(usize, &mut [f32]) -> Result<(), E>,
+    mut sink: impl FnMut(&Tile<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let band = |&(width, height): &(u32, u32)| Band {
+        width: width as usize,
+        height: height as usize,
+        rows: Vec::new(),
+        seen: 0,
+        odd: Vec::new(),
+    };
+    let mut bands: Vec<Band> = sizes.iter().map(band).collect();
+    let mut row = vec![0.0; bands[0].width];
+    for number in 0..bands[0].height {
+        source(number, &mut row)?;
+        push(&mut bands, 0, tile_px, &row, &mut sink)?;
+    }
+    Ok(())
+}
+
+fn push<E>(
+    bands: &mut [Band],
+    level: usize,
+    tile_px: usize,
+    row: &[f32],
+    sink: &mut impl FnMut(&Tile<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let has_next = level + 1 < bands.len();
+    let band = &mut bands[level];
+    band.rows.extend_from_slice(row);
+    band.seen += 1;
+    let is_last = band.seen == band.height;
+    if is_last || band.seen.is_multiple_of(tile_px) {
+        flush(band, level, tile_px, sink)?;
+    }
+    if !has_next {
+        return Ok(());
+    }
+    let reduced = if band.odd.is_empty() && !is_last {
+        band.odd.extend_from_slice(row);
+        None
+    } else if band.odd.is_empty() {
+        Some(halved(row, row))
+    } else {
+        Some(halved(&std::mem::take(&mut band.odd), row))
+    };
+    reduced.map_or(Ok(()), |reduced| push(bands, level + 1, tile_px, &reduced, sink))
+}
+
+fn flush<E>(
+    band: &mut Band,
+    level: usize,
+    tile_px: usize,
+    sink: &mut impl FnMut(&Tile<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let row = number((band.seen - 1) / tile_px);
+    for (column, left) in (0..band.width).step_by(tile_px).enumerate() {
+        let right = (left + tile_px).min(band.width);
+        let rows = band.rows.chunks(band.width).map(|row| &row[left..right]).collect();
+        sink(&Tile { level, column: number(column), row, rows })?;
+    }
+    band.rows.clear();
+    Ok(())
+}
+
+/// One row of two, half as long.
+fn halved(upper: &[f32], lower: &[f32]) -> Vec<f32> {
+    let pairs = upper.chunks(2).zip(lower.chunks(2));
+    // `f32::max` passes over NaN.
+    pairs.map(|(a, b)| a.iter().chain(b).copied().fold(f32::NAN, f32::max)).collect()
+}
+
+/// The next level of a whole map, `[row, col]`.
+pub(super) fn halved_map(map: ndarray::ArrayView2<'_, f32>) -> ndarray::Array2<f32> {
+    let (rows, cols) = map.dim();
+    ndarray::Array2::from_shape_fn((rows.div_ceil(2), cols.div_ceil(2)), |(row, col)| {
+        let cells = [(0, 0), (0, 1), (1, 0), (1, 1)];
+        let cells = cells.into_iter().filter_map(|(dy, dx)| map.get((2 * row + dy, 2 * col + dx)));
+        cells.copied().fold(f32::NAN, f32::max)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, s};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn tiles_put_together_are_the_levels(
+            width in 1u32..70, height in 1u32..70, tile in 1usize..20, seed in any::<u32>(),
+        ) {
+            let sizes = sizes(width, height, 3);
+            let value = |y: usize, x: usize| {
+                let hash = (y as u32 * 7919 + x as u32 * 104_729).wrapping_mul(seed | 1) >> 9;
+                if hash.is_multiple_of(3) { f32::NAN } else { (hash % 1000) as f32 / 1000.0 }
+            };
+            let mut expected = vec![Array2::from_shape_fn(
+                (height as usize, width as usize), |(y, x)| value(y, x),
+            )];
+            while expected.len() < sizes.len() {
+                expected.push(halved_map(expected[expected.len() - 1].view()));
+            }
+            let mut found: Vec<Array2<f32>> =
+                expected.iter().map(|level| Array2::from_elem(level.dim(), -1.0)).collect();
+            let fill = |y: usize, row: &mut [f32]| -> Result<(), ()> {
+                row.iter_mut().enumerate().for_each(|(x, v)| *v = value(y, x));
+                Ok(())
+            };
+            stream(&sizes, tile, fill, |t| {
+                let (top, left) = (t.row as usize * tile, t.column as usize * tile);
+                for (y, row) in t.rows.iter().enumerate() {
+                    let mut slot = found[t.level].slice_mut(s![top + y, left..left + row.len()]);
+                    assert!(slot.iter().all(|v| *v == -1.0), "a tile came twice");
+                    slot.assign(&ndarray::ArrayView1::from(*row));
+                }
+                Ok::<(), ()>(())
+            }).unwrap();
+            for ((found, expected), size) in found.iter().zip(&expected).zip(&sizes) {
+                prop_assert_eq!(found.dim(), (size.1 as usize, size.0 as usize));
+                let same = |(a, b): (&f32, &f32)| a == b || (a.is_nan() && b.is_nan());
+                prop_assert!(found.iter().zip(expected).all(same));
+            }
+        }
+    }
+
+    #[test]
+    fn levels_halve_upwards_and_widths_fall() {
+        assert_eq!(sizes(5, 3, 1), [(5, 3), (3, 2), (2, 1), (1, 1)]);
+        assert_eq!(sizes(1, 1, 1), [(1, 1)]);
+        assert_eq!(sizes(600, 20, 512), [(600, 20), (300, 10)]);
+    }
+}

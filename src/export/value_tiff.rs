@@ -1,0 +1,76 @@
+//! Pyramids of scores as tiled BigTIFF, one f32 a pixel.
+//!
+//! Memory: one row of tiles a level.
+
+use std::io;
+use std::path::Path;
+
+use libdeflater::{CompressionLvl, Compressor};
+
+use super::error::{ExportError, unwritten};
+use super::pyramid::{self, Tile};
+use crate::bigtiff::{BigTiff, Level, Stored, TILE_PX, Tags};
+use crate::staged::StagedFile;
+
+const SIDE: usize = TILE_PX as usize;
+/// Higher levels take much longer to save a few percent of floats.
+const LEVEL: i32 = 4;
+
+/// Writes levels of `sizes` (width, height); `source` fills row after row of the
+/// first. Tiles beyond the edge are filled up with `blank`.
+pub(super) fn write(
+    target: &Path,
+    sizes: &[(u32, u32)],
+    blank: f32,
+    source: impl FnMut(usize, &mut [f32]) -> Result<(), ExportError>,
+    tags: &Tags<'_>,
+) -> Result<(), ExportError> {
+    let staged = StagedFile::new(target)?;
+    let levels = sizes.iter().map(|&(width, height)| Level::new(width, height)).collect();
+    let tiff = BigTiff::create(staged.path(), levels).map_err(unwritten(target))?;
+    let compressor = Compressor::new(CompressionLvl::new(LEVEL).expect("4 is a level"));
+    let mut tiles = Tiles { tiff, compressor, blank, stored_blank: None };
+    pyramid::stream(sizes, SIDE, source, |tile| tiles.put(tile).map_err(unwritten(target)))?;
+    tiles.tiff.finish(tags).map_err(unwritten(target))?;
+    Ok(staged.commit()?)
+}
+
+struct Tiles {
+    tiff: BigTiff,
+    compressor: Compressor,
+    blank: f32,
+    /// Most of a slide is glass: its tile is stored once.
+    stored_blank: Option<Stored>,
+}
+
+impl Tiles {
+    fn put(&mut self, tile: &Tile<'_>) -> io::Result<()> {
+        let blank = self.blank.to_bits();
+        let is_blank = tile.rows.iter().all(|row| row.iter().all(|v| v.to_bits() == blank));
+        let stored = match self.stored_blank.filter(|_| is_blank) {
+            Some(stored) => stored,
+            None => {
+                let stored = self.store(tile)?;
+                if is_blank {
+                    self.stored_blank = Some(stored);
+                }
+                stored
+            }
+        };
+        self.tiff.place(tile.level, tile.column, tile.row, stored);
+        Ok(())
+    }
+
+    fn store(&mut self, tile: &Tile<'_>) -> io::Result<Stored> {
+        let mut bytes = self.blank.to_le_bytes().repeat(SIDE * SIDE);
+        for (row, out) in tile.rows.iter().zip(bytes.chunks_mut(4 * SIDE)) {
+            for (value, out) in row.iter().zip(out.chunks_mut(4)) {
+                out.copy_from_slice(&value.to_le_bytes());
+            }
+        }
+        let mut packed = vec![0; self.compressor.zlib_compress_bound(bytes.len())];
+        let length =
+            self.compressor.zlib_compress(&bytes, &mut packed).map_err(io::Error::other)?;
+        self.tiff.store(&packed[..length])
+    }
+}

@@ -1,0 +1,67 @@
+//! `<slide>.csv`: one row a scored window, in WSInfer's columns.
+
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::Path;
+
+use super::error::{ExportError, unwritten};
+use super::heatmap_bands::Bands;
+use super::place::Place;
+use super::{probability_name, thousandth};
+use crate::staged::StagedFile;
+
+/// Writes the scored points of a heatmap file, column after column, each from top
+/// to bottom: `minx,miny` of the window in level-0 px (negative where it reaches
+/// over the slide's edge), its `width` and `height`, and `prob_<class>` of every
+/// class the file has.
+pub(super) fn write(target: &Path, heatmap: &Path) -> Result<(), ExportError> {
+    let bands = Bands::open(heatmap)?;
+    let staged = StagedFile::new(target)?;
+    let file = File::create(staged.path()).map_err(unwritten(target))?;
+    let mut out = csv::Writer::from_writer(BufWriter::new(file));
+    put(&bands, &mut out, &|e| unwritten(target)(io_error(e)))?;
+    drop(out);
+    Ok(staged.commit()?)
+}
+
+/// The system's own error, which says what to do about a full disk.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
+}
+
+fn put(
+    bands: &Bands,
+    out: &mut csv::Writer<BufWriter<File>>,
+    failed: &dyn Fn(csv::Error) -> ExportError,
+) -> Result<(), ExportError> {
+    let (meta, classes) = (bands.meta(), bands.classes());
+    let place = Place::of(meta);
+    let header = ["minx", "miny", "width", "height"].map(str::to_owned);
+    let names = classes.iter().map(|&class| probability_name(&meta.classes[class]));
+    out.write_record(header.into_iter().chain(names)).map_err(failed)?;
+    let shown = classes.iter().position(|&class| class == meta.positive as usize).unwrap_or(0);
+    let side = thousandth(place.window_px).to_string();
+    let corner = |index: usize| {
+        thousandth(index as f64 * place.pitch_px - place.window_px / 2.0).to_string()
+    };
+    for range in bands.ranges() {
+        let first = range.start;
+        let band = bands.read(range)?;
+        let (rows, cols, _) = band.dim();
+        for col in 0..cols {
+            let x = corner(first + col);
+            for row in 0..rows {
+                if band[[row, col, shown]].is_nan() {
+                    continue;
+                }
+                let scores = (0..classes.len()).map(|class| band[[row, col, class]].to_string());
+                let window = [x.clone(), corner(row), side.clone(), side.clone()];
+                out.write_record(window.into_iter().chain(scores)).map_err(failed)?;
+            }
+        }
+    }
+    out.flush().map_err(|e| failed(e.into()))
+}

@@ -1,0 +1,32 @@
+//! Where tiles are, for other programs.
+
+use crate::config::RunConfig;
+use crate::export::ExportError;
+use crate::export::coords::write_coords;
+use crate::patches::PatchesFile;
+use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
+
+/// Writes the places of the tiles where they are asked for, unless they are there of
+/// patches that are not `new`; when that fails, the outcome says so.
+pub(super) fn with_coords(
+    run: &RunDir,
+    config: &RunConfig,
+    mut outcome: SlideRecord,
+    new: bool,
+) -> SlideRecord {
+    let (folder, name) = (run.coords(), outcome.name.clone());
+    let formats = config.config.tiling.coords.0.iter().copied();
+    for format in formats.filter(|format| new || !format.path(&folder, &name).exists()) {
+        let patches = PatchesFile::open(&run.patches(&name)).map_err(ExportError::from);
+        let written = patches.and_then(|file| write_coords(&file, &folder, &name, format));
+        let Err(error) = written else { continue };
+        if outcome.status == SlideStatus::Done {
+            outcome.status = SlideStatus::Partial;
+        }
+        let before = std::mem::take(&mut outcome.reason);
+        let reasons = [before, format!("no coords/ of its tiles: {error}")];
+        outcome.reason =
+            reasons.into_iter().filter(|r| !r.is_empty()).collect::<Vec<_>>().join("; ");
+    }
+    outcome
+}
