@@ -30,6 +30,7 @@
 
 #![cfg_attr(test, expect(clippy::cast_possible_truncation, reason = "tests count small numbers"))]
 
+pub mod bench;
 mod bigtiff;
 pub mod cli;
 pub mod config;

@@ -47,6 +47,20 @@ pub fn host() -> String {
         .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
+/// What the processor calls itself.
+pub fn processor() -> String {
+    let said = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let line = said.lines().find_map(|line| line.strip_prefix("model name"));
+    let name = line.and_then(|rest| rest.split_once(':')).map(|(_, name)| name.trim().to_owned());
+    name.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}
+
+/// Processes that ran or wanted to, mean of the last minute; `None` where `/proc`
+/// does not say.
+pub fn load() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

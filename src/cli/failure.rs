@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::bench::io::IoError;
 use crate::config::ConfigError;
 use crate::import::ImportError;
 use crate::jobs::chain::ChainError;
@@ -105,6 +106,17 @@ impl From<PredictError> for Failure {
         let exit = match error {
             PredictError::Format(_) | PredictError::Stage(_) => Exit::Input,
             _ => Exit::Configuration,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<IoError> for Failure {
+    fn from(error: IoError) -> Self {
+        let exit = match error {
+            IoError::Tiling { .. } => Exit::Usage,
+            IoError::Interrupted { .. } => Exit::Partial,
+            _ => Exit::Input,
         };
         Self::new(exit, error)
     }

@@ -4,6 +4,7 @@
 //! configuration, call the stages and say what became of it. Results go to
 //! stdout, everything else to stderr.
 
+mod bench;
 mod cluster;
 mod densify;
 mod estimate;
@@ -86,6 +87,8 @@ pub enum Command {
     Study(Box<study::StudyArgs>),
     /// Write heatmaps in formats that other programs open.
     Export(export::ExportArgs),
+    /// Measure this machine, and say what settings suit it.
+    Bench(Box<bench::BenchArgs>),
     /// Take over results of the original HPC_DPAI code.
     Import(import::ImportArgs),
     /// Print a completion script for a shell.
@@ -115,6 +118,7 @@ pub fn run(cli: &Cli) -> Result<Exit, Failure> {
         Command::Normalize(args) => normalize::run(args),
         Command::Study(args) => study::run(args),
         Command::Export(args) => export::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Import(args) => import::run(args),
         Command::Completions { shell } => {
             clap_complete::generate(

@@ -1,5 +1,6 @@
 //! What runs a network: the traits, their errors, and the choice between engines.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -184,6 +185,24 @@ pub enum EngineChoice {
     Tract,
     /// onnxruntime, loaded at run time.
     Ort,
+}
+
+impl EngineChoice {
+    /// As configurations and command lines name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Tract => "tract",
+            Self::Ort => "ort",
+        }
+    }
+}
+
+impl fmt::Display for EngineChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl FromStr for EngineChoice {

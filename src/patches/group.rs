@@ -134,6 +134,25 @@ impl GroupReader {
         Ok(())
     }
 
+    /// Reads all patches into `pixels`, `[N, P, P, 3]`, RGB, in one piece where
+    /// they lie one after another.
+    ///
+    /// # Errors
+    /// [`FormatError`] naming file, group and patch.
+    pub fn read_patches(&self, pixels: &mut [u8]) -> Result<(), FormatError> {
+        let expected = self.len() * self.patch_bytes();
+        if pixels.len() != expected {
+            let problem =
+                format!("all patches into {} bytes, expected {expected} bytes", pixels.len());
+            return Err(self.wrong(&problem));
+        }
+        if let (None, Storage::Contiguous { offset }) = (&self.legacy, self.storage) {
+            return self.read_bytes(pixels, offset);
+        }
+        let patches = pixels.chunks_exact_mut(self.patch_bytes().max(1)).enumerate();
+        patches.into_iter().try_for_each(|(index, pixels)| self.read_patch(index, pixels))
+    }
+
     fn read_stored(&self, index: usize, pixels: &mut [u8]) -> Result<(), FormatError> {
         let failed = |e: hdf5::Error| {
             FormatError::hdf5(&self.path, &format!("read {} patch {index}", self.label), &e)

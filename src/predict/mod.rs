@@ -294,7 +294,7 @@ impl<'r> Predictor<'r> {
 }
 
 /// One session a worker; loaded side by side, since loading takes a second.
-fn load_sessions(
+pub(crate) fn load_sessions(
     engine: &Selected,
     model: &Model,
     batch: usize,

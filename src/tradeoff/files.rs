@@ -90,6 +90,7 @@ fn roc_chart(study: &Study) -> Chart {
         y: "true positive rate".into(),
         x_range: (0.0, 1.0),
         log_x: false,
+        y_top: 1.0,
         series: series.collect(),
     }
 }
@@ -121,6 +122,7 @@ fn froc_chart(study: &Study) -> Chart {
         y: "sensitivity".into(),
         x_range: (FEWEST, 16.0),
         log_x: true,
+        y_top: 1.0,
         series: series.collect(),
     }
 }
@@ -170,6 +172,7 @@ fn tradeoff_chart(study: &Study) -> Option<Chart> {
         y: "AUC, FROC score".into(),
         x_range: (least / 1.6, most * 1.6),
         log_x: true,
+        y_top: 1.0,
         series,
     })
 }

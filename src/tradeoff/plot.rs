@@ -8,7 +8,7 @@ use plotters::style::{FontStyle, register_font};
 use super::TradeoffError;
 use super::tables::significant;
 
-/// A chart whose y axis runs from 0 to 1.
+/// A chart whose y axis begins at 0.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chart {
     /// Above it.
@@ -21,6 +21,8 @@ pub struct Chart {
     pub x_range: (f64, f64),
     /// Whether it is logarithmic.
     pub log_x: bool,
+    /// Upper end of the y axis.
+    pub y_top: f64,
     /// What is drawn.
     pub series: Vec<Series>,
 }
@@ -111,7 +113,7 @@ fn draw<D: DrawingBackend>(area: &DrawingArea<D, Shift>, chart: &Chart, scale: u
         .margin(px(12))
         .x_label_area_size(px(46))
         .y_label_area_size(px(56))
-        .build_cartesian_2d(from..to, 0.0..1.02)?;
+        .build_cartesian_2d(from..to, 0.0..1.02 * chart.y_top)?;
     let label = |at: &f64| match chart.log_x {
         true => significant(10_f64.powf(*at)),
         false => format!("{at:.1}"),
@@ -125,7 +127,9 @@ fn draw<D: DrawingBackend>(area: &DrawingArea<D, Shift>, chart: &Chart, scale: u
         .x_labels(8)
         .y_labels(6)
         .x_label_formatter(&label)
-        .y_label_formatter(&|y| format!("{y:.1}"))
+        .y_label_formatter(&|y| {
+            if chart.y_top > 5.0 { format!("{y:.0}") } else { format!("{y:.1}") }
+        })
         .label_style(font(13))
         .axis_desc_style(font(15))
         .draw()?;
@@ -186,6 +190,7 @@ mod tests {
             y: "share".into(),
             x_range: (0.01, 100.0),
             log_x: true,
+            y_top: 1.0,
             series: vec![Series {
                 name: "one".into(),
                 points: vec![(0.02, 0.5), (50.0, 0.75)],

@@ -26,7 +26,9 @@ mod outline;
 mod pyramid;
 mod render;
 mod stain;
+mod swatch;
 mod vessels;
 
 pub use cohort::{Cohort, Made, SynthError, make};
 pub use lesions::LesionClass;
+pub use swatch::tissue;

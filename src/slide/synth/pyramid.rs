@@ -64,6 +64,13 @@ fn encode(rgb: &[u8]) -> Result<Vec<u8>, EncodingError> {
     Ok(jpeg)
 }
 
+/// What a decoder makes of an encoded tile, `[row, col, rgb]`, 512 x 512.
+pub(super) fn through_jpeg(rgb: &[u8]) -> Vec<u8> {
+    let jpeg = encode(rgb).expect("a tile has the size that is said");
+    let decoded = image::load_from_memory_with_format(&jpeg, image::ImageFormat::Jpeg);
+    decoded.expect("it was just encoded").into_rgb8().into_raw()
+}
+
 /// Averages 2 x 2 pixels of up to four children (north-west, north-east,
 /// south-west, south-east) into their parent.
 fn reduce(children: &[Pixels; 4], background: [u8; 3]) -> Pixels {

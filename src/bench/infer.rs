@@ -1,0 +1,148 @@
+//! A network in one setting: engine, batch, threads.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{EngineError, Model, Selected, Session};
+use crate::predict::{Preparation, PreparedPatch, load_sessions};
+use crate::process;
+
+/// What a patch has more than the window, px: windows lie at random within.
+const ROOM_PX: u32 = 96;
+
+/// Runs of a session that count, at least.
+const LEAST_RUNS: u64 = 2;
+
+/// What one measurement found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Name and version of the engine.
+    pub engine: String,
+    /// Windows a run; the graph's where it fixes them.
+    pub batch: usize,
+    /// Windows scored by all threads in a second of wall time.
+    pub windows_per_s: f64,
+    /// Windows scored in a second of processor time.
+    pub windows_per_cpu_s: f64,
+    /// Wall time until all sessions were loaded.
+    pub load_s: f64,
+    /// Largest resident memory of the process.
+    pub peak_rss_bytes: u64,
+}
+
+/// Runs the network on random windows for `seconds`, on `threads` threads with a
+/// session each, as `predict` does: windows are cut from bytes and prepared on
+/// the way.
+///
+/// # Errors
+/// [`EngineError`] when the network does not load or run.
+pub fn measure(
+    engine: &Selected,
+    model: &Model,
+    (batch, threads): (usize, usize),
+    seconds: f64,
+) -> Result<Measured, EngineError> {
+    let loading = Instant::now();
+    let mut sessions = load_sessions(engine, model, batch, threads)?;
+    let load_s = loading.elapsed().as_secs_f64();
+    let windows = Windows::new(model);
+    // The first run of a session allocates and plans.
+    on_all(&mut sessions, &windows, Duration::ZERO, 1)?;
+    let cpu_s = process::cpu_s();
+    let length = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO);
+    let done = on_all(&mut sessions, &windows, length, LEAST_RUNS)?;
+    let cpu_s = process::cpu_s() - cpu_s;
+    let count: u64 = done.iter().map(|(windows, _)| windows).sum();
+    let rates = done.iter().map(|(windows, wall)| *windows as f64 / wall.as_secs_f64());
+    Ok(Measured {
+        engine: format!("{} {}", engine.engine.name(), engine.engine.version()),
+        batch: sessions[0].batch(),
+        windows_per_s: rates.sum(),
+        windows_per_cpu_s: count as f64 / cpu_s,
+        load_s,
+        peak_rss_bytes: process::peak_rss_bytes(),
+    })
+}
+
+/// Windows to score: one patch of noise, and the way to prepare it.
+struct Windows {
+    preparation: Preparation,
+    patch: PreparedPatch,
+    classes: usize,
+}
+
+impl Windows {
+    fn new(model: &Model) -> Self {
+        let side_px = (model.card.window_px + ROOM_PX) as usize;
+        let mut dice = Dice(1);
+        let rgb: Vec<u8> =
+            (0..side_px * side_px * 3).map(|_| dice.bits().to_le_bytes()[5]).collect();
+        let preparation = Preparation::new(&model.card);
+        let mut patch = PreparedPatch::default();
+        preparation.prepare(&rgb, side_px, &mut patch);
+        Self { preparation, patch, classes: model.card.classes.len() }
+    }
+
+    /// Run after run for `length`, at least `least` of them: windows scored and time.
+    fn run(
+        &self,
+        session: &mut dyn Session,
+        seed: u64,
+        length: Duration,
+        least: u64,
+    ) -> Result<(u64, Duration), EngineError> {
+        let (batch, window_len) = (session.batch(), self.preparation.window_len());
+        let mut scores = vec![0.0; batch * self.classes];
+        let mut dice = Dice(seed);
+        let (started, mut runs) = (Instant::now(), 0);
+        while runs < least || started.elapsed() < length {
+            let mut fill = |input: &mut [f32]| {
+                for window in input.chunks_exact_mut(window_len) {
+                    let (x_px, y_px) = (dice.below(ROOM_PX), dice.below(ROOM_PX));
+                    self.preparation.window(&self.patch, x_px, y_px, window);
+                }
+            };
+            session.run_filled(batch, &mut fill, &mut scores)?;
+            runs += 1;
+        }
+        Ok((runs * batch as u64, started.elapsed()))
+    }
+}
+
+/// [`Windows::run`] on all sessions at the same time, a thread each.
+fn on_all(
+    sessions: &mut [Box<dyn Session>],
+    windows: &Windows,
+    length: Duration,
+    least: u64,
+) -> Result<Vec<(u64, Duration)>, EngineError> {
+    std::thread::scope(|scope| {
+        let running: Vec<_> = sessions
+            .iter_mut()
+            .zip(1..)
+            .map(|(session, seed)| {
+                scope.spawn(move || windows.run(session.as_mut(), seed, length, least))
+            })
+            .collect();
+        let joined = running.into_iter();
+        joined.map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
+}
+
+/// Random numbers good enough for noise: xorshift64 (Marsaglia 2003), seeded with
+/// anything but 0.
+struct Dice(u64);
+
+impl Dice {
+    fn bits(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, limit: u32) -> u32 {
+        u32::try_from((self.bits() >> 11) % u64::from(limit)).unwrap_or(0)
+    }
+}

@@ -1,0 +1,263 @@
+//! Patch files written and read on one file system, a group at once and patch by
+//! patch.
+//!
+//! The same patches are stored in groups of different sizes; reading a group opens
+//! the file anew, as each task does. Memory: one group, and 13 MB or more of tissue.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ndarray::Array2;
+use thiserror::Error;
+
+use super::page_cache;
+use crate::geometry::{BlockPlan, Tiling, WorkingPlane, tiling::TilingError};
+use crate::hdf5_file::FormatError;
+use crate::interrupt::Interrupt;
+use crate::patches::{Compression, PatchesFile, PatchesMeta, PatchesWriter};
+use crate::slide::synth;
+
+/// Why storage could not be measured.
+#[derive(Debug, Error)]
+pub enum IoError {
+    /// A file cannot be written or read.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// The patch side does not make a tiling.
+    #[error("--patch-px {patch_px}: {source}")]
+    Tiling {
+        /// The patch side.
+        patch_px: u32,
+        /// What is wrong.
+        source: TilingError,
+    },
+    /// The folder cannot be used.
+    #[error("{}: cannot {action}: {source}", path.display())]
+    Folder {
+        /// The folder or file.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A signal asked for an end.
+    #[error("{signal}: ended; nothing is left in {}", folder.display())]
+    Interrupted {
+        /// The signal.
+        signal: &'static str,
+        /// The folder.
+        folder: PathBuf,
+    },
+}
+
+/// How patches are grouped and stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// Patches in a group.
+    pub size: usize,
+    /// How they are stored.
+    pub compression: Compression,
+}
+
+/// One round of one setting.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Round {
+    /// Megabytes (10^6) of pixels written a second, synced.
+    pub write_mb_s: f64,
+    /// Pixels read a second, a group at once.
+    pub whole_mb_s: f64,
+    /// Pixels read a second, patch by patch.
+    pub each_mb_s: f64,
+    /// Bytes of the file for each byte of pixels.
+    pub stored_share: f64,
+    /// Largest share of the file that was in the page cache when reading began.
+    pub cached_share: f64,
+}
+
+/// The patches to store, and where.
+#[derive(Debug)]
+pub struct Workload {
+    /// Patches in the file, whatever the groups.
+    pub patches: usize,
+    plan: BlockPlan,
+    plane: WorkingPlane,
+    patch_px: usize,
+    swatch: Vec<u8>,
+    swatch_px: usize,
+}
+
+/// A side of the swatch that patches differ in enough: 13 MB of pixels.
+const SWATCH_PX: usize = 2048;
+
+/// Bytes besides pixels in a file, generously.
+const FILE_OVERHEAD: u64 = 16 << 20;
+
+impl Workload {
+    /// `patches` patches of `patch_px`, a multiple of 4.
+    ///
+    /// # Errors
+    /// [`IoError::Tiling`] when patches of that side cannot be stored.
+    pub fn new(patches: usize, patch_px: u32) -> Result<Self, IoError> {
+        let (tile_px, window_px) = (patch_px / 2, patch_px / 2);
+        let tiling = Tiling::new(tile_px, 1, window_px)
+            .map_err(|source| IoError::Tiling { patch_px, source })?;
+        let columns = patches.isqrt().max(1);
+        let rows = patches.div_ceil(columns);
+        let mask = Array2::from_shape_fn((rows, columns), |(row, column)| {
+            u8::from(row * columns + column < patches)
+        });
+        let side_px =
+            |tiles: usize| u32::try_from(tiles).unwrap_or(u32::MAX).saturating_mul(tile_px);
+        let (width_px, height_px) = (side_px(columns), side_px(rows));
+        let plane = WorkingPlane {
+            level0_width_px: width_px,
+            level0_height_px: height_px,
+            downsample: 1.0,
+            width_px,
+            height_px,
+            mpp_x: None,
+            mpp_y: None,
+        };
+        let patch_px = patch_px as usize;
+        let swatch_px = SWATCH_PX.max((patch_px + 512).next_multiple_of(512));
+        Ok(Self {
+            patches,
+            plan: BlockPlan::new(tiling, mask),
+            plane,
+            patch_px,
+            swatch: synth::tissue(1, swatch_px),
+            swatch_px,
+        })
+    }
+
+    /// Bytes of pixels in all patches of `patch_px`.
+    #[must_use]
+    pub fn pixel_bytes(patches: usize, patch_px: u32) -> u64 {
+        patches as u64 * u64::from(patch_px) * u64::from(patch_px) * 3
+    }
+
+    /// Disk space that the largest file may take.
+    #[must_use]
+    pub fn disk_bytes(patches: usize, patch_px: u32) -> u64 {
+        let pixels = Self::pixel_bytes(patches, patch_px);
+        pixels + pixels / 100 + FILE_OVERHEAD
+    }
+
+    fn patch_bytes(&self) -> usize {
+        self.patch_px * self.patch_px * 3
+    }
+
+    /// Patch `index`: cut from the swatch at a place of its own.
+    fn patch(&self, index: usize, rgb: &mut [u8]) {
+        let room = self.swatch_px - self.patch_px + 1;
+        // Steps that share no factor with most rooms, so that few patches coincide.
+        let (left, top) = (index * 389 % room, index * 613 % room);
+        for (y, line) in rgb.chunks_exact_mut(self.patch_px * 3).enumerate() {
+            let at = ((top + y) * self.swatch_px + left) * 3;
+            line.copy_from_slice(&self.swatch[at..at + line.len()]);
+        }
+    }
+
+    /// Writes, reads both ways and removes one file in `folder`.
+    ///
+    /// `whole_first`: which way of reading comes first.
+    ///
+    /// # Errors
+    /// [`IoError`]; the file is removed then too.
+    pub fn round(
+        &self,
+        folder: &Path,
+        setting: Setting,
+        whole_first: bool,
+        interrupt: &Interrupt,
+    ) -> Result<Round, IoError> {
+        let file = Removed(folder.join("patches.h5"));
+        let megabytes = (self.patches * self.patch_bytes()) as f64 / 1e6;
+        let rate = |time: Duration| megabytes / time.as_secs_f64();
+        let write_mb_s = rate(self.write(&file.0, setting, interrupt)?);
+        let about_file = |action| {
+            let path = file.0.clone();
+            move |source| IoError::Folder { path, action, source }
+        };
+        let bytes = std::fs::metadata(&file.0).map_err(about_file("look at it"))?.len();
+        let mut round = Round {
+            write_mb_s,
+            whole_mb_s: 0.0,
+            each_mb_s: 0.0,
+            stored_share: bytes as f64 / (megabytes * 1e6),
+            cached_share: 0.0,
+        };
+        for whole in [whole_first, !whole_first] {
+            let cached = page_cache::drop_file(&file.0);
+            let cached = cached.map_err(about_file("drop it from the page cache"))?;
+            round.cached_share = round.cached_share.max(cached);
+            let time = self.read(&file.0, setting, whole, interrupt)?;
+            *(if whole { &mut round.whole_mb_s } else { &mut round.each_mb_s }) = rate(time);
+        }
+        Ok(round)
+    }
+
+    fn write(
+        &self,
+        path: &Path,
+        setting: Setting,
+        interrupt: &Interrupt,
+    ) -> Result<Duration, IoError> {
+        let meta = PatchesMeta::planned("bench", &self.plane, &self.plan, setting.size);
+        let mut rgb = vec![0; self.patch_bytes()];
+        let mut started = Instant::now();
+        let Setting { size, compression } = setting;
+        let mut writer = PatchesWriter::create(path, &meta, &self.plan, size, compression)?;
+        let mut spent = started.elapsed();
+        for index in 0..self.patches {
+            go_on(path, interrupt)?;
+            self.patch(index, &mut rgb);
+            started = Instant::now();
+            writer.write_patch(index, &rgb)?;
+            spent += started.elapsed();
+        }
+        started = Instant::now();
+        writer.finish()?;
+        Ok(spent + started.elapsed())
+    }
+
+    fn read(
+        &self,
+        path: &Path,
+        setting: Setting,
+        whole: bool,
+        interrupt: &Interrupt,
+    ) -> Result<Duration, IoError> {
+        let held = if whole { setting.size.min(self.patches) } else { 1 };
+        let mut pixels = vec![0; held * self.patch_bytes()];
+        let started = Instant::now();
+        for group in 1..=self.patches.div_ceil(setting.size) {
+            let reader = PatchesFile::open(path)?.group(group)?;
+            go_on(path, interrupt)?;
+            if whole {
+                reader.read_patches(&mut pixels[..reader.len() * self.patch_bytes()])?;
+                continue;
+            }
+            for index in 0..reader.len() {
+                reader.read_patch(index, &mut pixels)?;
+            }
+        }
+        Ok(started.elapsed())
+    }
+}
+
+fn go_on(path: &Path, interrupt: &Interrupt) -> Result<(), IoError> {
+    let folder = path.parent().and_then(Path::parent).unwrap_or(path).to_owned();
+    interrupt.requested().map_or(Ok(()), |signal| Err(IoError::Interrupted { signal, folder }))
+}
+
+/// A file that does not outlive its round.
+struct Removed(PathBuf);
+
+impl Drop for Removed {
+    fn drop(&mut self) {
+        // Its folder goes too, at the end.
+        drop(std::fs::remove_file(&self.0));
+    }
+}

@@ -1,0 +1,216 @@
+//! Settings measured in turns, each measurement in a process of its own.
+
+use std::process::{Command, Stdio};
+
+use serde::Serialize;
+
+use super::Spread;
+use super::infer::Measured;
+use crate::model::EngineChoice;
+use crate::progress::Progress;
+
+/// One way of running a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// What runs it.
+    pub engine: EngineChoice,
+    /// Windows a run.
+    pub batch: usize,
+    /// Threads, each with a session.
+    pub threads: usize,
+}
+
+/// A setting and what its repeats say together.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// The setting.
+    #[serde(flatten)]
+    pub setting: Setting,
+    /// Name and version of the engine.
+    pub version: String,
+    /// Windows in a second of wall time.
+    pub windows_per_s: Spread,
+    /// Windows in a second of wall time on each core.
+    pub windows_per_core_s: f64,
+    /// Windows in a second of processor time, median.
+    pub windows_per_cpu_s: f64,
+    /// Largest resident memory of a process in this setting.
+    pub peak_rss_bytes: u64,
+    /// Wall time to load all sessions, median.
+    pub load_s: f64,
+}
+
+/// What could not be measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// The engine, or the setting.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Setting {
+    /// For a line: `ort, batch 8, 2 threads`.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let threads = if self.threads == 1 { "thread" } else { "threads" };
+        format!("{}, batch {}, {} {threads}", self.engine, self.batch, self.threads)
+    }
+}
+
+/// Measures every setting `repeats` times, in turns, forth and back, so that a
+/// machine that gets busier harms no setting more than others. A setting that
+/// fails once is not tried again.
+///
+/// `command`: makes the process that measures a setting and prints a
+/// [`Measured`] as JSON on stdout.
+pub fn in_turns(
+    settings: &[Setting],
+    repeats: usize,
+    command: &dyn Fn(&Setting) -> std::io::Result<Command>,
+    progress: &Progress,
+) -> (Vec<Row>, Vec<Missing>) {
+    let task = progress.start("bench infer", "measurements", settings.len() * repeats);
+    let mut found: Vec<Result<Vec<Measured>, String>> = vec![Ok(Vec::new()); settings.len()];
+    for repeat in 0..repeats {
+        let mut order: Vec<usize> = (0..settings.len()).collect();
+        if repeat % 2 == 1 {
+            order.reverse();
+        }
+        for at in order {
+            if let Ok(measured) = &mut found[at] {
+                match once(&settings[at], command) {
+                    Ok(one) => measured.push(one),
+                    Err(reason) => found[at] = Err(reason),
+                }
+            }
+            task.advance(1);
+        }
+    }
+    let (mut rows, mut missing) = (Vec::new(), Vec::new());
+    for (setting, found) in settings.iter().zip(found) {
+        match found.map(|measured| row(*setting, &measured)) {
+            Ok(Some(row)) => rows.push(row),
+            Ok(None) => {}
+            Err(reason) => missing.push(Missing { what: setting.told(), reason }),
+        }
+    }
+    (rows, missing)
+}
+
+fn once(
+    setting: &Setting,
+    command: &dyn Fn(&Setting) -> std::io::Result<Command>,
+) -> Result<Measured, String> {
+    let started = command(setting).and_then(|mut command| {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).output()
+    });
+    let output = started.map_err(|error| format!("cannot start a process for it: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("");
+        let last = last.strip_prefix("error: ").unwrap_or(last);
+        return Err(match output.status.code() {
+            Some(_) if !last.is_empty() => last.to_owned(),
+            _ => format!("its process ended with {}: {last}", output.status),
+        });
+    }
+    serde_json::from_slice(&output.stdout)
+        .map_err(|error| format!("its process printed something else than a result: {error}"))
+}
+
+fn row(setting: Setting, measured: &[Measured]) -> Option<Row> {
+    let median =
+        |value: fn(&Measured) -> f64| Spread::of(&measured.iter().map(value).collect::<Vec<_>>());
+    let windows_per_s = median(|one| one.windows_per_s)?;
+    Some(Row {
+        setting: Setting { batch: measured[0].batch, ..setting },
+        version: measured[0].engine.clone(),
+        windows_per_s,
+        windows_per_core_s: windows_per_s.median / setting.threads as f64,
+        windows_per_cpu_s: median(|one| one.windows_per_cpu_s)?.median,
+        peak_rss_bytes: measured.iter().map(|one| one.peak_rss_bytes).max()?,
+        load_s: median(|one| one.load_s)?.median,
+    })
+}
+
+/// Settings that reach this share of the fastest count as fast.
+const AS_FAST: f64 = 0.97;
+
+/// The setting to use: of those that are as fast as the fastest, give or take
+/// what measurements like these can tell, the one with the least memory.
+#[must_use]
+pub fn recommended(rows: &[Row]) -> Option<&Row> {
+    let fastest = rows.iter().map(|row| row.windows_per_s.median).fold(0.0, f64::max);
+    rows.iter()
+        .filter(|row| row.windows_per_s.median >= AS_FAST * fastest)
+        .min_by_key(|row| (row.peak_rss_bytes, row.setting.batch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting(batch: usize) -> Setting {
+        Setting { engine: EngineChoice::Ort, batch, threads: 2 }
+    }
+
+    fn measured(windows_per_s: f64, peak_rss_bytes: u64) -> Measured {
+        Measured {
+            engine: "ort 1.2.3".into(),
+            batch: 4,
+            windows_per_s,
+            windows_per_cpu_s: windows_per_s / 2.0,
+            load_s: 0.1,
+            peak_rss_bytes,
+        }
+    }
+
+    #[test]
+    fn repeats_become_a_row() {
+        let repeats = [measured(10.0, 100), measured(30.0, 300), measured(20.0, 200)];
+        let row = row(setting(8), &repeats).unwrap();
+        assert_eq!((row.windows_per_s.median, row.windows_per_s.most), (20.0, 30.0));
+        assert_eq!((row.windows_per_core_s, row.peak_rss_bytes), (10.0, 300));
+        // What the graph fixes, not what was asked for.
+        assert_eq!(row.setting.batch, 4);
+        assert_eq!(super::row(setting(8), &[]), None);
+    }
+
+    #[test]
+    fn memory_decides_between_equals_alone() {
+        let row = |batch, windows_per_s, bytes| {
+            let row = row(setting(batch), &[measured(windows_per_s, bytes)]).unwrap();
+            Row { setting: setting(batch), ..row }
+        };
+        let rows = [row(1, 90.0, 100), row(8, 98.0, 300), row(16, 100.0, 500)];
+        assert_eq!(recommended(&rows).unwrap().setting.batch, 8);
+        assert_eq!(recommended(&rows[..1]).unwrap().setting.batch, 1);
+        assert_eq!(recommended(&[]), None);
+    }
+
+    #[test]
+    fn failing_processes_are_told_and_not_tried_again() {
+        let tries = std::cell::Cell::new(0);
+        let command = |setting: &Setting| {
+            tries.set(tries.get() + 1);
+            let mut command = Command::new("sh");
+            command.arg("-c").arg(match setting.batch {
+                1 => "echo 'error: no such operator' >&2; exit 3",
+                2 => "kill -SEGV $$",
+                3 => "echo words",
+                _ => {
+                    r#"echo '{"engine": "e 1", "batch": 4, "windows_per_s": 5, "windows_per_cpu_s": 5, "load_s": 1, "peak_rss_bytes": 7}'"#
+                }
+            });
+            Ok(command)
+        };
+        let settings = [1, 2, 3, 4].map(setting);
+        let (rows, missing) = in_turns(&settings, 3, &command, &Progress::Silent);
+        assert_eq!((rows.len(), rows[0].version.as_str(), tries.get()), (1, "e 1", 6));
+        let reasons: Vec<&str> = missing.iter().map(|missing| missing.reason.as_str()).collect();
+        assert_eq!((reasons.len(), reasons[0]), (3, "no such operator"));
+        assert!(reasons[1].contains("signal"), "{reasons:?}");
+        assert!(reasons[2].contains("something else"), "{reasons:?}");
+    }
+}

@@ -1,0 +1,51 @@
+//! What repeats of one measurement say together. Pure.
+
+use serde::Serialize;
+
+/// Median and range of repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Spread {
+    /// The middle one, or the mean of the middle two.
+    pub median: f64,
+    /// The smallest.
+    pub least: f64,
+    /// The largest.
+    pub most: f64,
+}
+
+impl Spread {
+    /// Of `values`; `None` without any.
+    #[must_use]
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let (least, most) = (*sorted.first()?, *sorted.last()?);
+        let middle = sorted.len() / 2;
+        let median = if sorted.len() % 2 == 1 {
+            sorted[middle]
+        } else {
+            f64::midpoint(sorted[middle - 1], sorted[middle])
+        };
+        Some(Self { median, least, most })
+    }
+
+    /// Largest distance from the median, as a share of it.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        (self.most - self.median).max(self.median - self.least) / self.median
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_of_odd_and_even_counts() {
+        assert_eq!(Spread::of(&[]), None);
+        let odd = Spread::of(&[9.0, 1.0, 4.0]).unwrap();
+        assert_eq!((odd.median, odd.least, odd.most), (4.0, 1.0, 9.0));
+        assert!((odd.share() - 1.25).abs() < 1e-12);
+        assert!((Spread::of(&[4.0, 1.0]).unwrap().median - 2.5).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,237 @@
+//! `slidegrid bench infer`
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::super::{Exit, Failure, print};
+use super::Machine;
+use crate::bench::infer::measure;
+use crate::bench::rounds::{Missing, Row, Setting, in_turns, recommended};
+use crate::model::{EngineChoice, Model, select};
+use crate::progress::Progress;
+
+/// Recommend engine, batch and threads for a model card on this machine.
+///
+/// Runs the network on random windows with every engine that can be had here, as
+/// `predict` runs it: a session for each thread, windows cut and prepared on the
+/// way. Each measurement is a process of its own; all settings take turns.
+#[derive(Debug, Args)]
+#[command(
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  slidegrid bench infer --model model.toml
+  slidegrid bench infer --model model.toml --engines ort --batches 1,8 --threads 1,2,4,8
+  slidegrid bench infer --model model.toml --json > infer.json
+
+On a cluster, run it as a job on a node of the kind that is to do the work. Memory
+is that of the process: a task of `predict` takes a group of patches more."
+)]
+pub(super) struct InferArgs {
+    /// Model card (model.toml), WSInfer config.json, or an ONNX file with either
+    /// beside it.
+    #[arg(long, value_name = "MODEL_CARD")]
+    model: PathBuf,
+
+    /// Engines to try.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "tract,ort")]
+    engines: Vec<EngineChoice>,
+
+    /// Windows a run to try.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,2,4,8,16,32", value_parser = clap::value_parser!(u32).range(1..))]
+    batches: Vec<u32>,
+
+    /// Threads to try; default: 1, and as many as `predict` would take here.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    threads: Vec<u32>,
+
+    /// Length of a measurement.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    seconds: f64,
+
+    /// Measurements of each setting.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    repeats: u32,
+
+    /// libonnxruntime to load; default: as for `predict`.
+    #[arg(long, value_name = "FILE")]
+    ort_library: Option<PathBuf>,
+
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+
+    /// No progress, only warnings and errors.
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Measure one setting in this process: ENGINE,BATCH,THREADS.
+    #[arg(long, hide = true, value_parser = one)]
+    one: Option<Setting>,
+}
+
+fn one(text: &str) -> Result<Setting, String> {
+    let wrong = || format!("{text:?} is not ENGINE,BATCH,THREADS");
+    let mut parts = text.splitn(3, ',');
+    let engine = parts.next().unwrap_or_default().parse()?;
+    let mut number = || parts.next().and_then(|part| part.parse().ok()).ok_or_else(wrong);
+    Ok(Setting { engine, batch: number()?, threads: number()? })
+}
+
+#[derive(Serialize)]
+struct Report<'r> {
+    model: String,
+    model_sha256: &'r str,
+    machine: Machine,
+    seconds: f64,
+    repeats: u32,
+    settings: &'r [Row],
+    not_measured: &'r [Missing],
+    recommended: Option<&'r Row>,
+}
+
+pub(super) fn run(args: &InferArgs) -> Result<Exit, Failure> {
+    if !(args.seconds.is_finite() && args.seconds > 0.0 && args.seconds <= 3600.0) {
+        let problem = format!("--seconds {}, expected above 0 and at most 3600", args.seconds);
+        return Err(Failure::new(Exit::Usage, problem));
+    }
+    let model = Model::load(&args.model)?;
+    if let Some(setting) = &args.one {
+        let engine = select(setting.engine, args.ort_library.as_deref())?;
+        let size = (setting.batch, setting.threads);
+        let measured = measure(&engine, &model, size, args.seconds)?;
+        print(&serde_json::to_string(&measured).expect("a result is plain data"))?;
+        return Ok(Exit::Done);
+    }
+    let progress = Progress::on_stderr(args.quiet);
+    let machine = Machine::here();
+    machine.warn(&progress);
+    let (settings, mut missing) = settings(args, &model, machine.offered, &progress)?;
+    let program = std::env::current_exe()
+        .map_err(|e| Failure::new(Exit::Input, format!("cannot find this program again: {e}")))?;
+    let command = |setting: &Setting| {
+        let mut command = Command::new(&program);
+        let Setting { engine, batch, threads } = setting;
+        command.args(["bench", "infer", "--model"]).arg(&args.model);
+        command.args(["--one", &format!("{engine},{batch},{threads}")]);
+        command.args(["--seconds", &args.seconds.to_string()]);
+        if let Some(library) = &args.ort_library {
+            command.arg("--ort-library").arg(library);
+        }
+        Ok(command)
+    };
+    let (rows, failed) = in_turns(&settings, args.repeats as usize, &command, &progress);
+    missing.extend(failed);
+    let report = Report {
+        model: args.model.display().to_string(),
+        model_sha256: &model.sha256,
+        machine,
+        seconds: args.seconds,
+        repeats: args.repeats,
+        settings: &rows,
+        not_measured: &missing,
+        recommended: recommended(&rows),
+    };
+    if args.json {
+        print(&serde_json::to_string_pretty(&report).expect("a report is plain data"))?;
+    } else {
+        print(told(&report).trim_end())?;
+    }
+    Ok(if rows.is_empty() { Exit::Configuration } else { Exit::Done })
+}
+
+/// Every combination that can be tried, and the engines that cannot be had.
+fn settings(
+    args: &InferArgs,
+    model: &Model,
+    offered: usize,
+    progress: &Progress,
+) -> Result<(Vec<Setting>, Vec<Missing>), Failure> {
+    let mut batches: Vec<usize> = args.batches.iter().map(|&batch| batch as usize).collect();
+    if let Some(fixed) = model.static_batch() {
+        progress.note(&format!("the network fixes its batch: {fixed} windows a run"));
+        batches = vec![fixed];
+    }
+    let mut threads: Vec<usize> = args.threads.iter().map(|&threads| threads as usize).collect();
+    if threads.is_empty() {
+        threads = vec![1, offered];
+    }
+    if let Some(many) = threads.iter().find(|&&threads| threads > offered) {
+        progress.warn(&format!(
+            "warning: {many} threads, this process is offered {offered} processors"
+        ));
+    }
+    for list in [&mut batches, &mut threads] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    let (mut settings, mut missing) = (Vec::new(), Vec::new());
+    for &engine in &args.engines {
+        if engine == EngineChoice::Auto {
+            let problem = "--engines auto: expected engines by name, such as tract,ort";
+            return Err(Failure::new(Exit::Usage, problem));
+        }
+        match select(engine, args.ort_library.as_deref()) {
+            Ok(selected) => progress.note(&selected.reason),
+            Err(error) => {
+                missing.push(Missing { what: engine.to_string(), reason: error.to_string() });
+                continue;
+            }
+        }
+        for &batch in &batches {
+            settings.extend(threads.iter().map(|&threads| Setting { engine, batch, threads }));
+        }
+    }
+    Ok((settings, missing))
+}
+
+fn told(report: &Report<'_>) -> String {
+    let mut lines = vec![
+        format!("{}, {} processors offered", report.machine.processor, report.machine.offered),
+        format!(
+            "{:16}  {:>5}  {:>7}  {:>9}  {:>17}  {:>8}  {:>9}  {:>9}  {:>6}",
+            "engine",
+            "batch",
+            "threads",
+            "windows/s",
+            "least to most",
+            "per core",
+            "per cpu s",
+            "memory MB",
+            "load s"
+        ),
+    ];
+    lines.extend(report.settings.iter().map(|row| {
+        let Row { setting, windows_per_s, .. } = row;
+        format!(
+            "{:16}  {:>5}  {:>7}  {:>9.1}  {:>17}  {:>8.1}  {:>9.1}  {:>9.0}  {:>6.2}",
+            row.version,
+            setting.batch,
+            setting.threads,
+            windows_per_s.median,
+            format!("{:.1} to {:.1}", windows_per_s.least, windows_per_s.most),
+            row.windows_per_core_s,
+            row.windows_per_cpu_s,
+            row.peak_rss_bytes as f64 / 1e6,
+            row.load_s
+        )
+    }));
+    let (repeats, seconds) = (report.repeats, report.seconds);
+    lines.push(format!(
+        "windows/s: median of {repeats} measurements of {seconds} s, in turns; memory: of the process"
+    ));
+    for missing in report.not_measured {
+        lines.push(format!("not measured: {}: {}", missing.what, missing.reason));
+    }
+    if let Some(row) = report.recommended {
+        let Setting { engine, batch, threads } = row.setting;
+        lines.push(format!(
+            "\n# {:.1} windows a second here with --threads {threads}\n[predict]\nengine = \"{engine}\"\nbatch = {batch}",
+            row.windows_per_s.median
+        ));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,260 @@
+//! `slidegrid bench io`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::super::options::catch_signals;
+use super::super::{Exit, Failure, print};
+use super::Machine;
+use crate::bench::io::{IoError, Setting, Workload};
+use crate::bench::io_rounds::{Row, chart, in_turns, name_of, recommended};
+use crate::bench::page_cache::{available_memory_bytes, free_bytes};
+use crate::patches::Compression;
+use crate::progress::Progress;
+use crate::{staged, tradeoff};
+
+/// Recommend group size and compression for the file system of a folder.
+///
+/// Writes patch files of H&E-like pixels there, as `split` does, and reads them
+/// back, a group at once and patch by patch, with the page cache emptied of them
+/// before. One file is there at a time; it is removed, also after an error. Writes
+/// io.svg, io.png and io.json.
+#[derive(Debug, Args)]
+#[command(
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  slidegrid bench io --dir scratch
+  slidegrid bench io --dir scratch --patch-px 1120 --sizes 16,64,256
+  slidegrid bench io --dir scratch --compressions none,gzip,gzip-6 --json
+
+Patches are 448 px in the paper and 1120 px by default here (tiling.block = 4). Run it
+where tasks run: on a cluster, as a job, on the file system that the run is to be on."
+)]
+pub(super) struct IoArgs {
+    /// Folder on the file system to measure.
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+
+    /// Patches in a group to try; the largest is also how many a file has.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "16,64,256,1024", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    sizes: Vec<u32>,
+
+    /// Side of a patch, a multiple of 4.
+    #[arg(long, value_name = "P", default_value_t = 448, value_parser = patch_px)]
+    patch_px: u32,
+
+    /// How patches are stored, to try: none, gzip, or gzip-1 to gzip-9.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "none,gzip", value_parser = compression)]
+    compressions: Vec<Compression>,
+
+    /// Rounds of all settings.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    repeats: u32,
+
+    /// Where results are written.
+    #[arg(long, value_name = "DIR", default_value = "bench-io")]
+    out: PathBuf,
+
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+
+    /// No progress, only warnings and errors.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Tissue is drawn in squares of at most 8,192 px.
+const LARGEST_PX: u32 = 7680;
+
+fn patch_px(text: &str) -> Result<u32, String> {
+    let fits = |px: &u32| (32..=LARGEST_PX).contains(px) && px.is_multiple_of(4);
+    let expected = || format!("expected a multiple of 4 from 32 to {LARGEST_PX}");
+    text.parse().ok().filter(fits).ok_or_else(expected)
+}
+
+fn compression(text: &str) -> Result<Compression, String> {
+    let level = match text {
+        "none" => return Ok(Compression::None),
+        "gzip" => Some(1),
+        _ => text.strip_prefix("gzip-").and_then(|level| level.parse().ok()),
+    };
+    let level = level.filter(|level| (1..=9).contains(level));
+    level.map(Compression::Gzip).ok_or("expected none, gzip, or gzip-1 to gzip-9".to_owned())
+}
+
+#[derive(Serialize)]
+struct Report<'r> {
+    dir: String,
+    machine: Machine,
+    patch_px: u32,
+    patches: usize,
+    repeats: u32,
+    settings: &'r [Row],
+    recommended: Option<&'r Row>,
+}
+
+pub(super) fn run(args: &IoArgs) -> Result<Exit, Failure> {
+    let caught = catch_signals()?;
+    let progress = Progress::on_stderr(args.quiet);
+    let machine = Machine::here();
+    machine.warn(&progress);
+    let mut sizes: Vec<usize> = args.sizes.iter().map(|&size| size as usize).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let patches = sizes.last().copied().unwrap_or(1);
+    make_room(args, patches, &progress)?;
+    let settings: Vec<Setting> = (args.compressions.iter())
+        .flat_map(|&compression| sizes.iter().map(move |&size| Setting { size, compression }))
+        .collect();
+    let about_dir = |action| {
+        let path = args.dir.clone();
+        move |source| IoError::Folder { path, action, source }
+    };
+    let folder = tempfile::Builder::new()
+        .prefix(".slidegrid-bench-")
+        .tempdir_in(&args.dir)
+        .map_err(about_dir("make a folder in it"))?;
+    let workload = Workload::new(patches, args.patch_px)?;
+    let watch = (caught.interrupt(), &progress);
+    let rows = in_turns(&workload, &settings, args.repeats as usize, folder.path(), watch)?;
+    folder.close().map_err(about_dir("remove the folder made in it"))?;
+    let report = Report {
+        dir: args.dir.display().to_string(),
+        machine,
+        patch_px: args.patch_px,
+        patches,
+        repeats: args.repeats,
+        settings: &rows,
+        recommended: recommended(&rows),
+    };
+    let json = serde_json::to_string_pretty(&report).expect("a report is plain data");
+    let chart = chart(&rows, args.patch_px);
+    let not_drawn = |error: tradeoff::TradeoffError| Failure::new(Exit::Input, error);
+    let svg = tradeoff::svg(&chart).map_err(not_drawn)?;
+    let png = tradeoff::png(&chart).map_err(not_drawn)?;
+    for (name, bytes) in
+        [("io.svg", svg.as_bytes()), ("io.png", &png), ("io.json", json.as_bytes())]
+    {
+        staged::write(&args.out.join(name), bytes)?;
+    }
+    if args.json {
+        print(&json)?;
+    } else {
+        print(&told(&report))?;
+        print(&format!("# plot: {}", args.out.join("io.svg").display()))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Says what will be needed, and refuses where it is not there.
+fn make_room(args: &IoArgs, patches: usize, progress: &Progress) -> Result<(), Failure> {
+    let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
+    let disk = Workload::disk_bytes(patches, args.patch_px);
+    let memory = Workload::pixel_bytes(patches, args.patch_px);
+    let free = free_bytes(&args.dir).map_err(|source| IoError::Folder {
+        path: args.dir.clone(),
+        action: "look at it",
+        source,
+    })?;
+    progress.note(&format!(
+        "bench io: needs {} MB of {} MB free in {}, and {} MB of memory for the largest group; writes {} MB in all",
+        megabytes(disk),
+        megabytes(free),
+        args.dir.display(),
+        megabytes(memory),
+        megabytes(memory) * (args.sizes.len() * args.compressions.len()) as u64 * u64::from(args.repeats)
+    ));
+    let less = "fewer or smaller patches: --sizes, --patch-px";
+    if disk > free {
+        let problem = format!(
+            "{}: {} MB are free, {} MB are needed: choose another --dir, or {less}",
+            args.dir.display(),
+            megabytes(free),
+            megabytes(disk)
+        );
+        return Err(Failure::new(Exit::Input, problem));
+    }
+    if let Some(available) = available_memory_bytes().filter(|available| memory > *available) {
+        let problem = format!(
+            "the largest group takes {} MB of memory, {} MB are available: {less}",
+            megabytes(memory),
+            megabytes(available)
+        );
+        return Err(Failure::new(Exit::Input, problem));
+    }
+    Ok(())
+}
+
+fn told(report: &Report<'_>) -> String {
+    let patch_mb = Workload::pixel_bytes(1, report.patch_px) as f64 / 1e6;
+    let mut lines = vec![
+        format!(
+            "{}: {} patches of {} px ({patch_mb:.2} MB each), one thread, MB of pixels a second, median of {} rounds (least to most)",
+            report.dir, report.patches, report.patch_px, report.repeats
+        ),
+        format!(
+            "{:>7}  {:11}  {:>6}  {:>22}  {:>22}  {:>22}  {:>11}  {:>11}",
+            "patches",
+            "compression",
+            "size",
+            "write",
+            "read, group at once",
+            "read, patch by patch",
+            "s a group",
+            "ms a patch"
+        ),
+    ];
+    lines.extend(report.settings.iter().map(|row| {
+        let rate = |spread: crate::bench::Spread| {
+            format!("{:.0} ({:.0} to {:.0})", spread.median, spread.least, spread.most)
+        };
+        format!(
+            "{:>7}  {:11}  {:>6.2}  {:>22}  {:>22}  {:>22}  {:>11.3}  {:>11.2}",
+            row.size,
+            row.compression,
+            row.stored_share,
+            rate(row.write_mb_s),
+            rate(row.whole_mb_s),
+            rate(row.each_mb_s),
+            row.size as f64 * patch_mb / row.whole_mb_s.median,
+            1000.0 * patch_mb / row.each_mb_s.median
+        )
+    }));
+    lines.push(cache_line(report.settings));
+    if let Some(row) = report.recommended {
+        let (key, level) = match row.compression.strip_prefix("gzip-") {
+            Some(level) => ("gzip", format!("\ngzip_level = {level}")),
+            None => ("none", String::new()),
+        };
+        let group_mb = (row.size as f64 * patch_mb).ceil();
+        lines.push(format!(
+            "\n# {} patches of {} px a group, {} read as fast as any here\n[tiling]\ngroup_memory_mb = {group_mb:.0}\ncompression = \"{key}\"{level}",
+            row.size,
+            report.patch_px,
+            name_of_told(&row.compression)
+        ));
+    }
+    lines.join("\n")
+}
+
+fn name_of_told(compression: &str) -> &str {
+    if compression == name_of(Compression::None) { "uncompressed," } else { "compressed," }
+}
+
+/// Whether reading was from disk, as far as can be told.
+fn cache_line(rows: &[Row]) -> String {
+    let cached = rows.iter().map(|row| row.cached_share).fold(0.0, f64::max);
+    let percent = 100.0 * cached;
+    if cached > 0.05 {
+        return format!(
+            "warning: the page cache was warm: before each reading the kernel was asked to drop the file (posix_fadvise DONTNEED), and held up to {percent:.0} % of it all the same; readings are of memory"
+        );
+    }
+    format!(
+        "before each reading the file was dropped from this machine's page cache (posix_fadvise DONTNEED; at most {percent:.0} % stayed); what a disk, a host or a file server caches is not seen"
+    )
+}

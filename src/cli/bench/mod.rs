@@ -1,0 +1,39 @@
+//! `slidegrid bench`
+
+mod infer;
+mod io;
+mod machine;
+
+use clap::{Args, Subcommand};
+
+use super::{Exit, Failure};
+
+use machine::Machine;
+
+/// Measure this machine, and say what settings suit it.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "\
+Examples:
+  slidegrid bench infer --model model.toml        engine, batch, threads
+  slidegrid bench io --dir scratch                group size, compression"
+)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Infer(infer::InferArgs),
+    Io(io::IoArgs),
+}
+
+pub(super) fn run(args: &BenchArgs) -> Result<Exit, Failure> {
+    match &args.what {
+        What::Infer(args) => infer::run(args),
+        What::Io(args) => io::run(args),
+    }
+}
