@@ -1,10 +1,10 @@
-//! Both engines against the reference scores of `tests/reference/make_models.py`.
+//! All engines against the reference scores of `tests/reference/make_models.py`.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use slidegrid::model::{
-    Engine, EngineChoice, EngineError, Layout, Model, ModelError, Selected, select,
+    Engine, EngineChoice, EngineError, Layout, Model, ModelError, Selected, Wanted, select,
 };
 
 const WINDOWS: usize = 5;
@@ -17,11 +17,10 @@ fn model(name: &str) -> Model {
     Model::load(&models().join(format!("{name}.toml"))).unwrap()
 }
 
-/// onnxruntime, if it is installed. `SLIDEGRID_REQUIRE_PYTHON=1` makes its
-/// absence a failure.
-fn ort() -> Option<&'static Selected> {
-    static ORT: OnceLock<Option<Selected>> = OnceLock::new();
-    ORT.get_or_init(|| match select(EngineChoice::Ort, None) {
+/// An engine, if it is installed. `SLIDEGRID_REQUIRE_PYTHON=1` makes its absence a
+/// failure.
+fn installed(engine: EngineChoice) -> Option<Selected> {
+    match select(&Wanted { engine, ..Wanted::default() }) {
         Ok(selected) => Some(selected),
         Err(error) => {
             let required =
@@ -30,17 +29,16 @@ fn ort() -> Option<&'static Selected> {
             eprintln!("skipped: {error}");
             None
         }
-    })
-    .as_ref()
-}
-
-fn tract() -> &'static Selected {
-    static TRACT: OnceLock<Selected> = OnceLock::new();
-    TRACT.get_or_init(|| select(EngineChoice::Tract, None).unwrap())
+    }
 }
 
 fn engines() -> Vec<&'static dyn Engine> {
-    std::iter::once(tract()).chain(ort()).map(|selected| &*selected.engine).collect()
+    static ENGINES: OnceLock<Vec<Selected>> = OnceLock::new();
+    let all = ENGINES.get_or_init(|| {
+        let choices = [EngineChoice::Tract, EngineChoice::Ort, EngineChoice::OpenVino];
+        choices.into_iter().filter_map(installed).collect()
+    });
+    all.iter().map(|selected| &*selected.engine).collect()
 }
 
 /// The formula of `windows` in make_models.py, in the model's layout.
@@ -92,7 +90,7 @@ fn assert_close(found: &[f32], expected: &[f64], tolerance: f64, what: &str) {
 }
 
 #[test]
-fn both_engines_give_the_reference_scores_at_every_batch() {
+fn all_engines_give_the_reference_scores_at_every_batch() {
     let table = expected();
     assert_eq!(table.len(), 15);
     for (name, rows) in &table {
@@ -168,7 +166,7 @@ fn a_missing_operator_names_node_engine_and_way_out() {
         for word in ["unknown_operator.onnx", "org.example:Sharpen", "sharpen1", engine.name()] {
             assert!(message.contains(word), "{message} lacks {word}");
         }
-        assert_eq!(message.contains("--engine ort"), engine.name() == "tract");
+        assert_eq!(message.contains("--engine ort"), engine.name() != "ort");
     }
 }
 
@@ -261,7 +259,7 @@ fn models_load_from_card_or_network_or_wsinfer_configuration() {
 
 /// A real ImageNet classifier, where the shared data are at hand.
 #[test]
-fn both_engines_agree_on_squeezenet() {
+fn all_engines_agree_on_squeezenet() {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/models");
     let network = shared.join("squeezenet-fp32-dynbatch.onnx");
     if !network.exists() {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{EngineError, Model, Selected, Session};
+use crate::model::{EngineError, Model, Precision, Selected, Session};
 use crate::predict::{Preparation, PreparedPatch, load_sessions};
 use crate::process;
 
@@ -56,7 +56,10 @@ pub fn measure(
     let count: u64 = done.iter().map(|(windows, _)| windows).sum();
     let rates = done.iter().map(|(windows, wall)| *windows as f64 / wall.as_secs_f64());
     Ok(Measured {
-        engine: format!("{} {}", engine.engine.name(), engine.engine.version()),
+        engine: match engine.engine.precision() {
+            Precision::F32 => format!("{} {}", engine.engine.name(), engine.engine.version()),
+            less => format!("{}-{less} {}", engine.engine.name(), engine.engine.version()),
+        },
         batch: sessions[0].batch(),
         windows_per_s: rates.sum(),
         windows_per_cpu_s: count as f64 / cpu_s,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Spread;
 use super::infer::Measured;
-use crate::model::EngineChoice;
+use crate::model::{EngineChoice, Precision};
 use crate::progress::Progress;
 
 /// One way of running a network.
@@ -14,6 +14,8 @@ use crate::progress::Progress;
 pub struct Setting {
     /// What runs it.
     pub engine: EngineChoice,
+    /// What it computes in.
+    pub precision: Precision,
     /// Windows a run.
     pub batch: usize,
     /// Threads, each with a session.
@@ -54,7 +56,16 @@ impl Setting {
     #[must_use]
     pub fn told(&self) -> String {
         let threads = if self.threads == 1 { "thread" } else { "threads" };
-        format!("{}, batch {}, {} {threads}", self.engine, self.batch, self.threads)
+        format!("{}, batch {}, {} {threads}", self.runner(), self.batch, self.threads)
+    }
+
+    /// `openvino`, or with less precision than f32 `openvino-bf16`.
+    #[must_use]
+    pub fn runner(&self) -> String {
+        match self.precision {
+            Precision::F32 => self.engine.to_string(),
+            less => format!("{}-{less}", self.engine),
+        }
     }
 }
 
@@ -138,11 +149,16 @@ fn row(setting: Setting, measured: &[Measured]) -> Option<Row> {
 const AS_FAST: f64 = 0.97;
 
 /// The setting to use: of those that are as fast as the fastest, give or take
-/// what measurements like these can tell, the one with the least memory.
+/// what measurements like these can tell, the one with the least memory. Less
+/// precision than f32 only where nothing else was measured.
 #[must_use]
 pub fn recommended(rows: &[Row]) -> Option<&Row> {
-    let fastest = rows.iter().map(|row| row.windows_per_s.median).fold(0.0, f64::max);
+    let exact = rows.iter().any(|row| row.setting.precision == Precision::F32);
+    let fits = |row: &&Row| !exact || row.setting.precision == Precision::F32;
+    let rates = rows.iter().filter(fits).map(|row| row.windows_per_s.median);
+    let fastest = rates.fold(0.0, f64::max);
     rows.iter()
+        .filter(fits)
         .filter(|row| row.windows_per_s.median >= AS_FAST * fastest)
         .min_by_key(|row| (row.peak_rss_bytes, row.setting.batch))
 }
@@ -152,7 +168,7 @@ mod tests {
     use super::*;
 
     fn setting(batch: usize) -> Setting {
-        Setting { engine: EngineChoice::Ort, batch, threads: 2 }
+        Setting { engine: EngineChoice::Ort, precision: Precision::F32, batch, threads: 2 }
     }
 
     fn measured(windows_per_s: f64, peak_rss_bytes: u64) -> Measured {
@@ -187,6 +203,10 @@ mod tests {
         assert_eq!(recommended(&rows).unwrap().setting.batch, 8);
         assert_eq!(recommended(&rows[..1]).unwrap().setting.batch, 1);
         assert_eq!(recommended(&[]), None);
+        let mut less = row(8, 200.0, 300);
+        less.setting.precision = Precision::Bf16;
+        assert_eq!(recommended(&[rows[0].clone(), less.clone()]), Some(&rows[0]));
+        assert_eq!(recommended(std::slice::from_ref(&less)), Some(&less));
     }
 
     #[test]

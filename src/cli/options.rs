@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Exit, Failure};
 use crate::config::{Config, RunConfig};
 use crate::interrupt;
-use crate::model::{self, EngineChoice, Selected};
+use crate::model::{self, EngineChoice, Selected, Wanted};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::threads::{Threads, worker_count};
@@ -99,14 +99,19 @@ pub(super) fn catch_signals() -> Result<interrupt::Caught, Failure> {
 /// Which engine runs the network.
 #[derive(Debug, Clone, Args)]
 pub(super) struct EngineOptions {
-    /// Inference engine: auto takes onnxruntime when it is found.
-    #[arg(long, value_name = "auto|tract|ort")]
+    /// Inference engine: auto takes onnxruntime when it is found, never OpenVINO.
+    #[arg(long, value_name = "auto|tract|ort|openvino")]
     pub(super) engine: Option<EngineChoice>,
 
     /// libonnxruntime to load; default: $SLIDEGRID_ORT, $ORT_DYLIB_PATH, an
     /// installed Python package, the system's.
     #[arg(long, value_name = "FILE")]
     pub(super) ort_library: Option<PathBuf>,
+
+    /// libopenvino_c to load; default: $SLIDEGRID_OPENVINO, an installed Python
+    /// package, the system's.
+    #[arg(long, value_name = "FILE")]
+    pub(super) openvino_library: Option<PathBuf>,
 
     /// Windows a run of the network; default: what suits the engine.
     #[arg(long, value_name = "N")]
@@ -122,13 +127,21 @@ impl EngineOptions {
         if self.ort_library.is_some() {
             keys.ort_library.clone_from(&self.ort_library);
         }
+        if self.openvino_library.is_some() {
+            keys.openvino_library.clone_from(&self.openvino_library);
+        }
     }
 }
 
 /// Finds the engine and says which it is.
 pub(super) fn select_engine(config: &RunConfig, progress: &Progress) -> Result<Selected, Failure> {
     let keys = &config.config.predict;
-    let selected = model::select(keys.engine, keys.ort_library.as_deref())?;
+    let selected = model::select(&Wanted {
+        engine: keys.engine,
+        precision: keys.precision,
+        ort_library: keys.ort_library.as_deref(),
+        openvino_library: keys.openvino_library.as_deref(),
+    })?;
     progress.note(&selected.reason);
     Ok(selected)
 }

@@ -9,6 +9,7 @@ use super::{Exit, Failure};
 use crate::config::{Method, RunConfig};
 use crate::jobs::lookup::{Lookup, LookupError};
 use crate::jobs::numbers::{Numbers, Part};
+use crate::model::{EngineChoice, EngineError, Precision};
 use crate::predict::{GroupOutcome, Predictor, share};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
@@ -32,7 +33,9 @@ Examples:
                                              the second tenth of them, as an array job does
   slidegrid predict --run run --task 118     task 118 of run/lookup.csv
   slidegrid predict --run run --all --method dense
-                                             a patch a network run, not a window"
+                                             a patch a network run, not a window
+  slidegrid predict --run run --all --engine openvino --precision bf16
+                                             faster where the processor has bf16"
 )]
 pub struct PredictArgs {
     #[command(flatten)]
@@ -52,7 +55,13 @@ pub struct PredictArgs {
     #[arg(long, value_name = "METHOD")]
     method: Option<Method>,
 
-    /// Take dense scores whatever they differ from those of single windows.
+    /// What the network computes in: f32, or bf16 with --engine openvino; must be
+    /// the run's once there are scores.
+    #[arg(long, value_name = "f32|bf16")]
+    precision: Option<Precision>,
+
+    /// Take dense scores whatever they differ from those of single windows, and
+    /// scores of less precision whatever they differ from those in f32.
     #[arg(long)]
     force: bool,
 
@@ -97,6 +106,7 @@ impl PredictArgs {
         let mut config = self.options.settle()?;
         config = self.with_keys(&run, config)?;
         config.config.predict.dense_force |= self.force;
+        config.config.predict.precision_force |= self.force;
         self.engine.over(&mut config);
         let lookup = Lookup::read(&run)?;
         let groups = self.what.groups(&run, &lookup)?;
@@ -105,15 +115,18 @@ impl PredictArgs {
 }
 
 impl PredictArgs {
-    /// The run at another stride or by another method, as long as it has no scores.
+    /// The run at another stride, by another method or in another precision, as long
+    /// as it has no scores.
     fn with_keys(&self, run: &RunDir, mut config: RunConfig) -> Result<RunConfig, Failure> {
         let keys = &mut config.config.predict;
         let stride = self.stride.filter(|&stride| stride != keys.stride);
         let method = self.method.filter(|&method| method != keys.method);
-        let asked = match (stride, method) {
-            (None, None) => return Ok(config),
-            (Some(stride), _) => format!("--stride {stride}"),
-            (None, Some(method)) => format!("--method {}", method.name()),
+        let precision = self.precision.filter(|&precision| precision != keys.precision);
+        let asked = match (stride, method, precision) {
+            (None, None, None) => return Ok(config),
+            (Some(stride), ..) => format!("--stride {stride}"),
+            (None, Some(method), _) => format!("--method {}", method.name()),
+            (None, None, Some(precision)) => format!("--precision {precision}"),
         };
         let scored = run.root().join("scores").read_dir().is_ok_and(|mut dir| dir.next().is_some());
         if stride == Some(0) || scored {
@@ -122,16 +135,25 @@ impl PredictArgs {
                 _ => "this run has scores already",
             };
             let root = run.root().display();
-            let (has, method) = (keys.stride, keys.method.name());
+            let (has, method, in_use) = (keys.stride, keys.method.name(), keys.precision);
             return Err(Failure::new(
                 Exit::Configuration,
                 format!(
-                    "{root}: {asked}: {problem} (its stride is {has}, its method {method}); for another stride or method use another run directory, or delete {root}/scores"
+                    "{root}: {asked}: {problem} (its stride is {has}, its method {method}, its precision {in_use}); for another stride, method or precision use another run directory, or delete {root}/scores"
                 ),
             ));
         }
         keys.stride = stride.unwrap_or(keys.stride);
         keys.method = method.unwrap_or(keys.method);
+        if let Some(precision) = precision {
+            // Written together: one makes no sense without the other.
+            keys.precision = precision;
+            keys.engine = self.engine.engine.unwrap_or(keys.engine);
+            if precision != Precision::F32 && keys.engine != EngineChoice::OpenVino {
+                let engine = keys.engine.name();
+                return Err(EngineError::Precision { engine, precision }.into());
+            }
+        }
         config.write(run.root())?;
         Ok(config)
     }

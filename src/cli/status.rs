@@ -316,6 +316,7 @@ mod tests {
     fn slide(name: &str, scored: usize, failed: bool) -> SlideView {
         let files = SlideProgress {
             unnormalized_patches: 0,
+            lower_precision: None,
             name: name.into(),
             split: if failed { "failed" } else { "done" },
             reason: if failed { "the file ends after 7 of 9 tiles".into() } else { String::new() },

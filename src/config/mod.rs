@@ -7,6 +7,7 @@
 mod cluster;
 mod error;
 mod normalize;
+mod predict;
 mod resolve;
 mod stitch;
 mod study;
@@ -14,7 +15,6 @@ mod tiling;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,7 @@ pub use crate::geometry::plane::TargetMpp;
 pub use cluster::{ClusterKeys, Resources, SchedulerKind, Stage, StageKeys, SubmitFrom};
 pub use error::ConfigError;
 pub use normalize::{NormalizeKeys, NormalizeMethod, OnFailure, Scope};
+pub use predict::{Method, PredictKeys};
 pub(crate) use resolve::card_sha256;
 pub use resolve::{Resolved, RunConfig};
 pub use stitch::StitchKeys;
@@ -77,95 +78,6 @@ pub struct ModelKeys {
     /// Resolution to work at instead of the card's, um per px or `"level0"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mpp: Option<TargetMpp>,
-}
-
-/// `[predict]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PredictKeys {
-    /// Distance between scored points, working px.
-    pub stride: u32,
-    /// How lattice points get their scores.
-    pub method: Method,
-    /// `auto`, `tract` or `ort`.
-    pub engine: crate::model::EngineChoice,
-    /// Workers; the machine decides when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub threads: Option<usize>,
-    /// Windows a run of the network; the engine decides when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub batch: Option<usize>,
-    /// Minutes between saves of what is scored of a group; 0 = none.
-    pub checkpoint_min: f64,
-    /// libonnxruntime to load.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ort_library: Option<PathBuf>,
-    /// Largest root mean square difference of dense scores from those of single
-    /// windows.
-    pub dense_tolerance: f64,
-    /// Take dense scores whatever they differ.
-    pub dense_force: bool,
-    /// `cascade`: screened scores of the positive class from here on are scored
-    /// exactly.
-    pub refine_above: f64,
-    /// `cascade`: screened scores of the positive class from here on are left as they
-    /// are where the screen cannot err by so much that they are below 0.5; 1 = none.
-    pub refine_below: f64,
-    /// `cascade`: share of the points left alone that is scored exactly all the
-    /// same, to see what was missed.
-    pub audit_share: f64,
-}
-
-impl Default for PredictKeys {
-    fn default() -> Self {
-        Self {
-            stride: 16,
-            method: Method::Window,
-            engine: crate::model::EngineChoice::Auto,
-            threads: None,
-            batch: None,
-            checkpoint_min: 10.0,
-            ort_library: None,
-            dense_tolerance: 0.05,
-            dense_force: false,
-            refine_above: 0.1,
-            refine_below: 1.0,
-            audit_share: 0.002,
-        }
-    }
-}
-
-/// How lattice points get their scores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// One network run per window.
-    Window,
-    /// The network rewritten to score a whole patch in one run.
-    Dense,
-    /// Dense scores everywhere, single windows where they matter.
-    Cascade,
-}
-
-impl FromStr for Method {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let methods = [Self::Window, Self::Dense, Self::Cascade];
-        let known = methods.into_iter().find(|method| method.name() == text);
-        known.ok_or_else(|| format!("method {text:?} is not one of window, dense, cascade"))
-    }
-}
-
-impl Method {
-    /// As written in score files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Window => "window",
-            Self::Dense => "dense",
-            Self::Cascade => "cascade",
-        }
-    }
 }
 
 impl Config {
@@ -237,22 +149,8 @@ impl Config {
         if !(1..=9).contains(&self.tiling.gzip_level) {
             return rule("tiling.gzip_level", self.tiling.gzip_level.to_string(), "1 to 9");
         }
-        if self.predict.threads == Some(0) || self.predict.batch == Some(0) {
-            return rule("predict.threads or predict.batch", "0".into(), "at least 1, or nothing");
-        }
-        for (key, share) in [
-            ("predict.dense_tolerance", self.predict.dense_tolerance),
-            ("predict.refine_above", self.predict.refine_above),
-            ("predict.refine_below", self.predict.refine_below),
-            ("predict.audit_share", self.predict.audit_share),
-        ] {
-            if !(0.0..=1.0).contains(&share) {
-                return rule(key, share.to_string(), "0 to 1");
-            }
-        }
-        let minutes = self.predict.checkpoint_min;
-        if !(minutes.is_finite() && minutes >= 0.0) {
-            return rule("predict.checkpoint_min", minutes.to_string(), "minutes, at least 0");
+        if let Some((key, found, expected)) = self.predict.fault() {
+            return rule(key, found, expected);
         }
         self.tissue
             .check()
@@ -283,6 +181,7 @@ impl Config {
             &mut self.model.card,
             &mut self.normalize.template,
             &mut self.predict.ort_library,
+            &mut self.predict.openvino_library,
             &mut self.tissue.mask,
             &mut self.study.truth,
         ];

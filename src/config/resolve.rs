@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{Config, ConfigError, Method, NormalizeKeys};
 use crate::geometry::Tiling;
 use crate::geometry::plane::TargetMpp;
-use crate::model::{Model, ModelCard, densify};
+use crate::model::{Model, ModelCard, Precision, densify};
 use crate::normalize::Estimate;
 use crate::{staged, template};
 
@@ -193,6 +193,10 @@ impl RunConfig {
     pub fn scores_sha256(&self) -> String {
         let mut flat = self.comparable();
         flat.retain(|(key, _)| !key.starts_with("stitch."));
+        if self.config.predict.precision == Precision::F32 {
+            // Scores in f32 are what they were before there was less.
+            flat.retain(|(key, _)| key != "predict.precision");
+        }
         if self.config.predict.method != Method::Cascade {
             // Scores of the other methods are what they were before these keys.
             flat.retain(|(key, _)| !CASCADE.contains(&key.as_str()));
@@ -223,7 +227,7 @@ impl RunConfig {
         let table = toml::Table::try_from(self).expect("a configuration is a table");
         let mut flat = Vec::new();
         flatten("", &toml::Value::Table(table), &mut flat);
-        const MACHINE: [&str; 12] = [
+        const MACHINE: [&str; 15] = [
             "resolved.version",
             "resolved.writer",
             "model.card",
@@ -234,6 +238,9 @@ impl RunConfig {
             "predict.batch",
             "predict.checkpoint_min",
             "predict.ort_library",
+            "predict.openvino_library",
+            "predict.precision_tolerance",
+            "predict.precision_force",
             "predict.dense_tolerance",
             "predict.dense_force",
             "stitch.max_side_px",

@@ -16,7 +16,7 @@ use ndarray::{Array2, ArrayView2, Ix2, s};
 use crate::hdf5_file::{
     self, Attributes, FormatError, StagedHdf5, check_dataset, check_header, put_header, read_all,
 };
-use crate::scores::{CascadeMeta, DenseMeta};
+use crate::scores::{CascadeMeta, DenseMeta, PrecisionMeta};
 use crate::staged::StagedFile;
 
 /// The `format` attribute.
@@ -64,6 +64,9 @@ pub struct HeatmapMeta {
     pub engine: String,
     /// Number type the network ran in.
     pub precision: String,
+    /// How far scores lie from those in f32, over all groups, where the network ran
+    /// in less.
+    pub deviation: Option<PrecisionMeta>,
     /// Hash of the model file.
     pub model_sha256: String,
     /// Hash of the run's configuration.
@@ -137,6 +140,9 @@ impl HeatmapMeta {
             attributes.put_str("normalize", &self.normalize)?;
             attributes.put_u64("unnormalized_patches", self.unnormalized_patches)?;
         }
+        if let Some(deviation) = &self.deviation {
+            deviation.put(attributes)?;
+        }
         attributes.put_u64("windows", self.windows)
     }
 
@@ -163,6 +169,7 @@ impl HeatmapMeta {
             method: attributes.str("method")?,
             engine: attributes.str("engine")?,
             precision: attributes.str("precision")?,
+            deviation: PrecisionMeta::get(attributes)?,
             model_sha256: attributes.str("model_sha256")?,
             config_sha256: attributes.str("config_sha256")?,
             windows: attributes.u64("windows")?,

@@ -34,9 +34,25 @@ pub struct SlideProgress {
     pub heatmap_without: Vec<i64>,
     /// Patches whose stains could not be told, once the heatmap is there.
     pub unnormalized_patches: u64,
+    /// Scores of less precision than f32, once the heatmap is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lower_precision: Option<LowerPrecision>,
     /// Why the last stitch failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stitch_failure: Option<String>,
+}
+
+/// How far scores lie from those in f32.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LowerPrecision {
+    /// What the network computed in.
+    pub precision: String,
+    /// Largest difference of a sampled window's score.
+    pub deviation_max: f64,
+    /// Mean absolute difference.
+    pub deviation_mean: f64,
+    /// Windows scored both ways.
+    pub sample_windows: u64,
 }
 
 /// A group of which part is scored and saved.
@@ -112,12 +128,18 @@ fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> Sli
     let begun = missing.iter().filter_map(|&group| begun(&run.part(&record.name, group), group));
     let path = run.heatmap(&record.name, "h5");
     let heatmap = path.exists();
-    let (heatmap_without, unnormalized_patches, unreadable) =
-        match heatmap.then(|| read_heatmap_meta(&path)) {
-            None => (Vec::new(), 0, None),
-            Some(Ok(meta)) => (meta.missing_groups, meta.unnormalized_patches, None),
-            Some(Err(error)) => (Vec::new(), 0, Some(error.to_string())),
-        };
+    let (meta, unreadable) = match heatmap.then(|| read_heatmap_meta(&path)) {
+        None => (None, None),
+        Some(Ok(meta)) => (Some(meta), None),
+        Some(Err(error)) => (None, Some(error.to_string())),
+    };
+    let meta = meta.unwrap_or_default();
+    let lower_precision = meta.deviation.map(|found| LowerPrecision {
+        precision: meta.precision,
+        deviation_max: found.max,
+        deviation_mean: found.mean,
+        sample_windows: found.windows,
+    });
     SlideProgress {
         name: record.name.clone(),
         split: record.status.name(),
@@ -128,8 +150,9 @@ fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> Sli
         missing,
         failed,
         heatmap: heatmap && unreadable.is_none(),
-        heatmap_without,
-        unnormalized_patches,
+        heatmap_without: meta.missing_groups,
+        unnormalized_patches: meta.unnormalized_patches,
+        lower_precision,
         stitch_failure: unreadable
             .or_else(|| said(&run.failure("stitch", &record.name)).filter(|_| !heatmap)),
     }

@@ -154,6 +154,12 @@ impl SlideView {
                 files.unnormalized_patches, files.name
             ));
         }
+        if let Some(less) = &files.lower_precision {
+            parts.push(format!(
+                "scored in {}, up to {:.4} from f32 ({} windows)",
+                less.precision, less.deviation_max, less.sample_windows
+            ));
+        }
         parts.extend(reasons(&self.ended));
         parts.extend(reasons(&self.stuck));
         if self.ended.iter().all(|trouble| trouble.stage != "stitch") {
@@ -212,6 +218,7 @@ mod tests {
             heatmap: false,
             heatmap_without: Vec::new(),
             unnormalized_patches: 0,
+            lower_precision: None,
             stitch_failure: None,
         }
     }

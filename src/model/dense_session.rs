@@ -26,7 +26,7 @@ pub trait DenseSession: Send {
     ) -> Result<(), EngineError>;
 }
 
-/// What both engines' dense sessions share.
+/// What all engines' dense sessions share.
 pub(crate) struct DenseFrame {
     engine: &'static str,
     model: std::path::PathBuf,

@@ -1,27 +1,28 @@
-//! What runs a network: the traits, their errors, and the choice between engines.
+//! What runs a network: the traits and their errors.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::dense::DenseNetwork;
 use super::dense_session::DenseSession;
 use super::load::Model;
-use super::onnxruntime::OrtEngine;
-use super::ort_library::{self, Found};
-use super::tract::TractEngine;
+use super::openvino::EMULATE;
+use super::openvino_library::OLDEST;
+use super::precision::Precision;
 
 /// A library that runs networks.
 pub trait Engine: Send + Sync + std::fmt::Debug {
-    /// `tract` or `ort`.
+    /// `tract`, `ort` or `openvino`.
     fn name(&self) -> &'static str;
 
     /// Version of the library.
     fn version(&self) -> String;
+
+    /// What it computes in, whatever the type of a network's input.
+    fn precision(&self) -> Precision {
+        Precision::F32
+    }
 
     /// The batch at which the engine is fastest.
     fn best_batch(&self) -> usize;
@@ -98,6 +99,44 @@ pub enum EngineError {
         /// What is wrong with it.
         detail: String,
     },
+    /// OpenVINO was asked for and is not there.
+    #[error(
+        "OpenVINO: {detail}; `pip install openvino` in an active environment, or give libopenvino_c.so with --openvino-library or SLIDEGRID_OPENVINO, or use another --engine"
+    )]
+    NoOpenVino {
+        /// What was tried.
+        detail: String,
+    },
+    /// A library that was named cannot be used.
+    #[error("{}: {detail} ({said_by}); give the libopenvino_c.so of release {}.{} or later, or use another --engine", library.display(), OLDEST.0, OLDEST.1)]
+    OpenVinoLibrary {
+        /// The library.
+        library: PathBuf,
+        /// Who named it.
+        said_by: String,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The engine computes in f32 alone.
+    #[error(
+        "engine {engine} computes in f32, {precision} was asked for; use --engine openvino (predict.engine), or precision f32"
+    )]
+    Precision {
+        /// The engine.
+        engine: &'static str,
+        /// What was asked for.
+        precision: Precision,
+    },
+    /// The processor has no bf16.
+    #[error(
+        "OpenVINO {version}: this processor has no bf16 (it has: {reported}); use precision f32 here, or a processor with AVX-512 BF16 or AMX (Intel from Cooper Lake and Sapphire Rapids, AMD from Zen 4); to see what bf16 does to scores, slowly, set {EMULATE}=1"
+    )]
+    NoBf16 {
+        /// Version of OpenVINO.
+        version: String,
+        /// What OpenVINO says that the processor has.
+        reported: String,
+    },
     /// The engine has no such operator.
     #[error("{}: {engine} has no operator {operator} (node `{node}`); {advice}", model.display())]
     Operator {
@@ -113,7 +152,7 @@ pub enum EngineError {
         advice: &'static str,
     },
     /// The engine refuses the network.
-    #[error("{}: {engine} cannot load the network: {detail}{}", model.display(), if *engine == "tract" { "; try --engine ort" } else { "" })]
+    #[error("{}: {engine} cannot load the network: {detail}{}", model.display(), if *engine == "ort" { "" } else { "; try --engine ort" })]
     Load {
         /// The ONNX file.
         model: PathBuf,
@@ -172,151 +211,4 @@ pub enum EngineError {
         /// The session's batch.
         batch: usize,
     },
-}
-
-/// Which engine the user wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EngineChoice {
-    /// onnxruntime where it is installed, else tract.
-    #[default]
-    Auto,
-    /// tract, compiled in.
-    Tract,
-    /// onnxruntime, loaded at run time.
-    Ort,
-}
-
-impl EngineChoice {
-    /// As configurations and command lines name it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Tract => "tract",
-            Self::Ort => "ort",
-        }
-    }
-}
-
-impl fmt::Display for EngineChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for EngineChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "tract" => Ok(Self::Tract),
-            "ort" | "onnxruntime" => Ok(Self::Ort),
-            other => Err(format!("engine {other:?} is not one of auto, tract, ort")),
-        }
-    }
-}
-
-/// The engine that was taken.
-#[derive(Debug, Clone)]
-pub struct Selected {
-    /// The engine.
-    pub engine: Arc<dyn Engine>,
-    /// A sentence for the log: which engine, and why.
-    pub reason: String,
-}
-
-/// Takes an engine.
-///
-/// `ort_library` is the user's `--ort-library`. A library that was named, there
-/// or in `SLIDEGRID_ORT` or `ORT_DYLIB_PATH`, must work; one that was merely
-/// found is passed over by `auto`, and the sentence says so.
-///
-/// # Errors
-/// [`EngineError::NoOrt`] or [`EngineError::OrtLibrary`].
-pub fn select(choice: EngineChoice, ort_library: Option<&Path>) -> Result<Selected, EngineError> {
-    if choice == EngineChoice::Tract {
-        return Ok(tract("asked for".to_owned()));
-    }
-    match ort_library::find(ort_library, &|name| std::env::var(name).ok()) {
-        Found::Named { library, said_by } => {
-            let engine = OrtEngine::open(&library).map_err(|detail| EngineError::OrtLibrary {
-                library: library.clone(),
-                said_by: said_by.clone(),
-                detail,
-            })?;
-            Ok(onnxruntime(engine, &format!("{} ({said_by})", library.display())))
-        }
-        Found::Candidates(candidates) => {
-            let mut problems = Vec::new();
-            for (library, place) in candidates {
-                match OrtEngine::open(&library) {
-                    Ok(engine) => {
-                        return Ok(onnxruntime(
-                            engine,
-                            &format!("{} ({place})", library.display()),
-                        ));
-                    }
-                    Err(problem) => problems.push(format!("{}: {problem}", library.display())),
-                }
-            }
-            let detail = if problems.is_empty() {
-                "not found in an active Python environment or among the system's libraries"
-                    .to_owned()
-            } else {
-                problems.join("; ")
-            };
-            if choice == EngineChoice::Ort {
-                return Err(EngineError::NoOrt { detail });
-            }
-            Ok(tract(format!("compiled in; onnxruntime, usually 1.5 to 2 times as fast, {detail}")))
-        }
-    }
-}
-
-fn tract(why: String) -> Selected {
-    let engine = TractEngine::new();
-    Selected {
-        reason: format!("engine tract {}: {why}", engine.version()),
-        engine: Arc::new(engine),
-    }
-}
-
-fn onnxruntime(engine: OrtEngine, place: &str) -> Selected {
-    Selected {
-        reason: format!("engine onnxruntime {}: {place}", engine.version()),
-        engine: Arc::new(engine),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn choices_are_read() {
-        assert_eq!("auto".parse(), Ok(EngineChoice::Auto));
-        assert_eq!("ort".parse(), Ok(EngineChoice::Ort));
-        assert!("gpu".parse::<EngineChoice>().unwrap_err().contains("auto, tract, ort"));
-    }
-
-    #[test]
-    fn a_named_library_must_work() {
-        let missing = Path::new("/nonexistent/libonnxruntime.so");
-        for choice in [EngineChoice::Auto, EngineChoice::Ort] {
-            let message = select(choice, Some(missing)).unwrap_err().to_string();
-            assert!(
-                message.contains("/nonexistent/libonnxruntime.so")
-                    && message.contains("--ort-library"),
-                "{message}"
-            );
-        }
-        let tract = select(EngineChoice::Tract, Some(missing)).unwrap();
-        assert!(
-            tract.reason.contains("tract 0.") && tract.reason.contains("asked for"),
-            "{}",
-            tract.reason
-        );
-    }
 }

@@ -1,4 +1,4 @@
-//! What both engines need around a run: names for errors, sizes, and the way from
+//! What all engines need around a run: names for errors, sizes, and the way from
 //! raw output to scores.
 
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use super::engine::EngineError;
 use super::graph::NodeFacts;
 use super::load::Model;
 
-/// What both engines' sessions share: names for errors, sizes, and the way from
+/// What all engines' sessions share: names for errors, sizes, and the way from
 /// raw output to scores.
 #[derive(Debug)]
 pub(crate) struct Frame {
@@ -96,10 +96,10 @@ pub(crate) fn lacks(engine: &'static str, model: &Model, node: &NodeFacts) -> En
     } else {
         format!("{}:{}", node.domain, node.operator)
     };
-    let advice = if engine == "tract" {
-        "try --engine ort"
-    } else {
+    let advice = if engine == "ort" {
         "export the network with standard operators only, or install a newer onnxruntime"
+    } else {
+        "try --engine ort"
     };
     EngineError::Operator {
         model: model.path.clone(),

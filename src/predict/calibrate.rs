@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use super::both_ways::{Both, Pair, Sample, samples};
+use super::both_ways::{Both, Pair};
 use super::calibration::{Calibration, Residual};
 use super::colour::Normalizer;
 use super::dense::Worker;
+use super::sample::{Sample, samples};
 use super::{PredictError, Predictor};
 use crate::config::Method;
 use crate::geometry::{Lattice, Tiling};
@@ -23,6 +24,12 @@ use crate::patches::{GroupReader, PatchesFile};
 use crate::progress::Progress;
 use crate::scores::DenseMeta;
 use crate::staged;
+
+/// Tissue tiles to look at.
+const TILES: usize = 32;
+
+/// Windows of each tile.
+const WINDOWS: usize = 8;
 
 /// A calibration and what it leaves.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -147,7 +154,7 @@ impl Predictor<'_> {
         let readers: Vec<GroupReader> = readers.collect::<Result<_, FormatError>>()?;
         let stride_px = self.config.config.predict.stride;
         let lattice = Lattice::new(patches.meta().width_px, patches.meta().height_px, stride_px);
-        let samples = samples(&readers, tiling, &lattice);
+        let samples = samples(&readers, tiling, &lattice, (TILES, WINDOWS));
         self.load_windows()?;
         let pairs = self.pairs(&samples, normalizer, tiling)?;
         if self.config.config.predict.method == Method::Dense {
@@ -176,7 +183,8 @@ impl Predictor<'_> {
     ) -> Result<Vec<Pair>, PredictError> {
         let (preparation, card) = (&self.preparation, &self.model.card);
         let dense = self.dense.as_ref().expect("loaded before");
-        let (tiles, mut sessions) = self.load_samples(dense, tiling.tile_px())?;
+        let (tiles, mut sessions) =
+            self.load_samples(&self.engine, dense, tiling.tile_px(), self.threads)?;
         let (classes, next) = (card.classes.len(), AtomicUsize::new(0));
         let found = std::thread::scope(|scope| {
             let workers: Vec<_> = sessions

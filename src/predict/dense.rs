@@ -67,16 +67,18 @@ fn load(
 }
 
 impl Predictor<'_> {
-    /// Sessions for images of one tile, one a worker: what calibrating takes.
+    /// Sessions of `engine` for images of one tile: what calibrating takes.
     pub(super) fn load_samples(
         &self,
+        engine: &Selected,
         dense: &Dense,
         tile_px: u32,
+        count: usize,
     ) -> Result<(DenseTiles, Vec<Box<dyn DenseSession>>), PredictError> {
         let network = &dense.network;
         let (stride_px, reach_px) = (network.stride_px, network.reach_px);
         let tiles = DenseTiles::new(network.window_px, stride_px, reach_px, tile_px, |_| true);
-        let sessions = load(&self.engine, &self.model, network, (tiles.side_px(), self.threads))?;
+        let sessions = load(engine, &self.model, network, (tiles.side_px(), count))?;
         Ok((tiles, sessions))
     }
 

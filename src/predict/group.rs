@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::cascade;
 use super::colour::{self, Normalizer};
+use super::deviation::Place;
 use super::ledger::{Began, Ledger, Places};
 use super::windows::{Source, run_windows};
 use super::{PredictError, Predictor, dense};
@@ -91,7 +92,19 @@ pub(super) fn score_group(
         }
     };
     let dense = calibrated.as_ref().map(|calibrated| calibrated.meta(predictor));
-    let meta = meta_of(predictor, slide, group, (failed_patches, dense));
+    let deviation = {
+        let (normalizer, name) = (normalizer.as_ref(), format!("{slide} t{group}"));
+        let place = Place { reader: &reader, normalizer, tiling, lattice: &lattice, name: &name };
+        predictor.deviation(&place, calibrated.as_deref())?
+    };
+    if let Some(found) = deviation {
+        progress.note(&format!(
+            "predict {slide} t{group}: {} against f32 on {} windows: largest difference {:.2e}, mean {:.2e}",
+            predictor.precision_name(), found.windows, found.max, found.mean
+        ));
+    }
+    let meta =
+        ScoresMeta { deviation, ..meta_of(predictor, slide, group, (failed_patches, dense)) };
     let places = places_of(predictor, slide, group);
     let ledger = Ledger::open(places, meta, &points, (began, progress));
     if ledger.resumed() > 0 {
@@ -172,7 +185,7 @@ fn meta_of(
         classes: predictor.model.card.classes.clone(),
         method: predictor.config.config.predict.method.name().to_owned(),
         engine: predictor.engine_name(),
-        precision: predictor.model.precision().to_owned(),
+        precision: predictor.precision_name().to_owned(),
         model_sha256: predictor.model.sha256.clone(),
         config_sha256: predictor.config.scores_sha256(),
         threads: u32::try_from(predictor.threads).unwrap_or(u32::MAX),

@@ -7,10 +7,12 @@ mod calibration;
 mod cascade;
 mod colour;
 mod dense;
+mod deviation;
 mod draw;
 mod group;
 mod ledger;
 mod prepare;
+mod sample;
 mod windows;
 
 use std::path::PathBuf;
@@ -21,7 +23,7 @@ use thiserror::Error;
 use crate::config::{self, ConfigError, Method, RunConfig};
 use crate::hdf5_file::FormatError;
 use crate::interrupt::Interrupt;
-use crate::model::{DenseError, EngineError, Model, ModelError, Selected, Session};
+use crate::model::{DenseError, EngineError, Model, ModelError, Precision, Selected, Session};
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
@@ -104,6 +106,22 @@ pub enum PredictError {
         rms: f64,
         /// Windows compared.
         sampled: u64,
+        /// What was to be accepted.
+        tolerance: f64,
+    },
+    /// Scores of less precision that are not those in f32.
+    #[error(
+        "{group}: scores in {precision} differ from those in f32 by up to {max:.4} (of {windows} windows), expected at most predict.precision_tolerance = {tolerance}; use precision f32, or accept it with --force or a larger tolerance"
+    )]
+    Deviation {
+        /// The slide and group.
+        group: String,
+        /// What was computed in.
+        precision: Precision,
+        /// Largest difference.
+        max: f64,
+        /// Windows compared.
+        windows: u64,
         /// What was to be accepted.
         tolerance: f64,
     },
@@ -263,6 +281,15 @@ impl<'r> Predictor<'r> {
         }
         let patches = self.open_patches(slide)?;
         group::score_group(self, &patches, slide, group, progress)
+    }
+
+    /// As written in score files: what the network computes in, or in f32 the type of
+    /// its input.
+    fn precision_name(&self) -> &'static str {
+        match self.engine.engine.precision() {
+            Precision::F32 => self.model.precision(),
+            less => less.name(),
+        }
     }
 
     /// As written in score files.

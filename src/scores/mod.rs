@@ -4,12 +4,14 @@
 
 mod audit;
 mod method_meta;
+mod precision_meta;
 mod reader;
 mod schema;
 mod writer;
 
 pub use audit::missed_bound;
 pub use method_meta::{CascadeMeta, DenseMeta};
+pub use precision_meta::PrecisionMeta;
 pub use reader::{
     Scores, read_part, read_part_meta, read_scores, read_scores_meta, read_scores_notes,
 };

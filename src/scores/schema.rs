@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use super::method_meta::{CascadeMeta, DenseMeta};
+use super::precision_meta::PrecisionMeta;
 use crate::hdf5_file::{Attributes, FormatError, check_header, put_header};
 
 /// The `format` attribute.
@@ -48,6 +49,8 @@ pub struct ScoresMeta {
     pub engine: String,
     /// Number type the network ran in.
     pub precision: String,
+    /// How far scores lie from those in f32, where the network ran in less.
+    pub deviation: Option<PrecisionMeta>,
     /// Hash of the model file.
     pub model_sha256: String,
     /// Hash of the run's configuration.
@@ -162,6 +165,9 @@ impl ScoresMeta {
             attributes.put_str("normalize", &self.normalize)?;
             attributes.put_u64("unnormalized_patches", self.unnormalized_patches)?;
         }
+        if let Some(deviation) = &self.deviation {
+            deviation.put(attributes)?;
+        }
         if let Some(dense) = &self.dense {
             dense.put(attributes)?;
         }
@@ -191,6 +197,7 @@ impl ScoresMeta {
             method: attributes.str("method")?,
             engine: attributes.str("engine")?,
             precision: attributes.str("precision")?,
+            deviation: PrecisionMeta::get(attributes)?,
             model_sha256: attributes.str("model_sha256")?,
             config_sha256: attributes.str("config_sha256")?,
             windows: attributes.u64("windows")?,

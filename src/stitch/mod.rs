@@ -22,7 +22,7 @@ use crate::jobs::status::ranges;
 use crate::model::{Model, ModelError};
 use crate::patches::{PatchesFile, PatchesMeta};
 use crate::run_dir::RunDir;
-use crate::scores::{self, CascadeMeta, Scores, ScoresMeta};
+use crate::scores::{self, CascadeMeta, PrecisionMeta, Scores, ScoresMeta};
 use crate::staged::StageError;
 
 /// Why a heatmap could not be made.
@@ -134,7 +134,7 @@ pub fn stitch_slide(
     let (rows, cols) = Lattice::new(meta.width_px, meta.height_px, stride_px).shape();
     let mut heatmap = Heatmap::new(rows, cols, stride_px);
     let (mut provenance, mut windows, mut unnormalized) = (None, 0, 0);
-    let (mut dense, mut cascade) = (None, None);
+    let (mut dense, mut cascade, mut deviation) = (None, None, None);
     for &group in &present {
         let scores = read_group(run, config, &meta, group)?;
         let column = scores.score.column(classes.positive).to_vec();
@@ -145,9 +145,11 @@ pub fn stitch_slide(
         unnormalized += scores.meta.unnormalized_patches;
         dense = dense.or(scores.meta.dense.clone());
         cascade = CascadeMeta::sum(cascade, scores.meta.cascade);
+        deviation = PrecisionMeta::sum(deviation, scores.meta.deviation);
         provenance.get_or_insert(scores.meta);
     }
     let file = file_meta(config, &meta, &classes, provenance, &missing, (windows, unnormalized));
+    let file = HeatmapMeta { deviation, ..file };
     let mut files = write_pictures(run, config, &meta, &patches, &heatmap, &file)?;
     let h5 = run.heatmap(slide, "h5");
     let mut writer = HeatmapWriter::create(&h5, &file, heatmap.score.view())?;
@@ -324,6 +326,7 @@ fn file_meta(
         method: config.config.predict.method.name().to_owned(),
         engine,
         precision,
+        deviation: None,
         model_sha256: config.resolved.model_sha256.clone(),
         config_sha256: config.scores_sha256(),
         windows,

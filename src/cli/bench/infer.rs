@@ -10,7 +10,7 @@ use super::super::{Exit, Failure, print};
 use super::Machine;
 use crate::bench::infer::measure;
 use crate::bench::rounds::{Missing, Row, Setting, in_turns, recommended};
-use crate::model::{EngineChoice, Model, select};
+use crate::model::{EngineChoice, Model, Precision, Wanted, select};
 use crate::progress::Progress;
 
 /// Recommend engine, batch and threads for a model card on this machine.
@@ -36,9 +36,9 @@ pub(super) struct InferArgs {
     #[arg(long, value_name = "MODEL_CARD")]
     model: PathBuf,
 
-    /// Engines to try.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "tract,ort")]
-    engines: Vec<EngineChoice>,
+    /// Engines to try: tract, ort, openvino, openvino-bf16.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "tract,ort,openvino", value_parser = runner)]
+    engines: Vec<(EngineChoice, Precision)>,
 
     /// Windows a run to try.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,2,4,8,16,32", value_parser = clap::value_parser!(u32).range(1..))]
@@ -60,6 +60,10 @@ pub(super) struct InferArgs {
     #[arg(long, value_name = "FILE")]
     ort_library: Option<PathBuf>,
 
+    /// libopenvino_c to load; default: as for `predict`.
+    #[arg(long, value_name = "FILE")]
+    openvino_library: Option<PathBuf>,
+
     /// As JSON.
     #[arg(long)]
     json: bool,
@@ -73,12 +77,32 @@ pub(super) struct InferArgs {
     one: Option<Setting>,
 }
 
+impl InferArgs {
+    fn wanted(&self, (engine, precision): (EngineChoice, Precision)) -> Wanted<'_> {
+        let ort_library = self.ort_library.as_deref();
+        let openvino_library = self.openvino_library.as_deref();
+        Wanted { engine, precision, ort_library, openvino_library }
+    }
+}
+
 fn one(text: &str) -> Result<Setting, String> {
     let wrong = || format!("{text:?} is not ENGINE,BATCH,THREADS");
     let mut parts = text.splitn(3, ',');
-    let engine = parts.next().unwrap_or_default().parse()?;
+    let (engine, precision) = runner(parts.next().unwrap_or_default())?;
     let mut number = || parts.next().and_then(|part| part.parse().ok()).ok_or_else(wrong);
-    Ok(Setting { engine, batch: number()?, threads: number()? })
+    Ok(Setting { engine, precision, batch: number()?, threads: number()? })
+}
+
+/// An engine by name, with a precision after it where it is not f32.
+fn runner(text: &str) -> Result<(EngineChoice, Precision), String> {
+    let (engine, precision) = match text.split_once('-') {
+        Some((engine, precision)) => (engine.parse()?, precision.parse()?),
+        None => (text.parse()?, Precision::F32),
+    };
+    if engine == EngineChoice::Auto {
+        return Err("expected engines by name, such as tract,ort".to_owned());
+    }
+    Ok((engine, precision))
 }
 
 #[derive(Serialize)]
@@ -100,7 +124,7 @@ pub(super) fn run(args: &InferArgs) -> Result<Exit, Failure> {
     }
     let model = Model::load(&args.model)?;
     if let Some(setting) = &args.one {
-        let engine = select(setting.engine, args.ort_library.as_deref())?;
+        let engine = select(&args.wanted((setting.engine, setting.precision)))?;
         let size = (setting.batch, setting.threads);
         let measured = measure(&engine, &model, size, args.seconds)?;
         print(&serde_json::to_string(&measured).expect("a result is plain data"))?;
@@ -109,17 +133,20 @@ pub(super) fn run(args: &InferArgs) -> Result<Exit, Failure> {
     let progress = Progress::on_stderr(args.quiet);
     let machine = Machine::here();
     machine.warn(&progress);
-    let (settings, mut missing) = settings(args, &model, machine.offered, &progress)?;
+    let (settings, mut missing) = settings(args, &model, machine.offered, &progress);
     let program = std::env::current_exe()
         .map_err(|e| Failure::new(Exit::Input, format!("cannot find this program again: {e}")))?;
     let command = |setting: &Setting| {
         let mut command = Command::new(&program);
-        let Setting { engine, batch, threads } = setting;
+        let Setting { batch, threads, .. } = setting;
         command.args(["bench", "infer", "--model"]).arg(&args.model);
-        command.args(["--one", &format!("{engine},{batch},{threads}")]);
+        command.args(["--one", &format!("{},{batch},{threads}", setting.runner())]);
         command.args(["--seconds", &args.seconds.to_string()]);
         if let Some(library) = &args.ort_library {
             command.arg("--ort-library").arg(library);
+        }
+        if let Some(library) = &args.openvino_library {
+            command.arg("--openvino-library").arg(library);
         }
         Ok(command)
     };
@@ -149,7 +176,7 @@ fn settings(
     model: &Model,
     offered: usize,
     progress: &Progress,
-) -> Result<(Vec<Setting>, Vec<Missing>), Failure> {
+) -> (Vec<Setting>, Vec<Missing>) {
     let mut batches: Vec<usize> = args.batches.iter().map(|&batch| batch as usize).collect();
     if let Some(fixed) = model.static_batch() {
         progress.note(&format!("the network fixes its batch: {fixed} windows a run"));
@@ -169,30 +196,28 @@ fn settings(
         list.dedup();
     }
     let (mut settings, mut missing) = (Vec::new(), Vec::new());
-    for &engine in &args.engines {
-        if engine == EngineChoice::Auto {
-            let problem = "--engines auto: expected engines by name, such as tract,ort";
-            return Err(Failure::new(Exit::Usage, problem));
-        }
-        match select(engine, args.ort_library.as_deref()) {
+    for &(engine, precision) in &args.engines {
+        let setting = |batch, threads| Setting { engine, precision, batch, threads };
+        match select(&args.wanted((engine, precision))) {
             Ok(selected) => progress.note(&selected.reason),
             Err(error) => {
-                missing.push(Missing { what: engine.to_string(), reason: error.to_string() });
+                let what = setting(1, 1).runner();
+                missing.push(Missing { what, reason: error.to_string() });
                 continue;
             }
         }
         for &batch in &batches {
-            settings.extend(threads.iter().map(|&threads| Setting { engine, batch, threads }));
+            settings.extend(threads.iter().map(|&threads| setting(batch, threads)));
         }
     }
-    Ok((settings, missing))
+    (settings, missing)
 }
 
 fn told(report: &Report<'_>) -> String {
     let mut lines = vec![
         format!("{}, {} processors offered", report.machine.processor, report.machine.offered),
         format!(
-            "{:16}  {:>5}  {:>7}  {:>9}  {:>17}  {:>8}  {:>9}  {:>9}  {:>6}",
+            "{:24}  {:>5}  {:>7}  {:>9}  {:>17}  {:>8}  {:>9}  {:>9}  {:>6}",
             "engine",
             "batch",
             "threads",
@@ -207,7 +232,7 @@ fn told(report: &Report<'_>) -> String {
     lines.extend(report.settings.iter().map(|row| {
         let Row { setting, windows_per_s, .. } = row;
         format!(
-            "{:16}  {:>5}  {:>7}  {:>9.1}  {:>17}  {:>8.1}  {:>9.1}  {:>9.0}  {:>6.2}",
+            "{:24}  {:>5}  {:>7}  {:>9.1}  {:>17}  {:>8.1}  {:>9.1}  {:>9.0}  {:>6.2}",
             row.version,
             setting.batch,
             setting.threads,
@@ -227,9 +252,13 @@ fn told(report: &Report<'_>) -> String {
         lines.push(format!("not measured: {}: {}", missing.what, missing.reason));
     }
     if let Some(row) = report.recommended {
-        let Setting { engine, batch, threads } = row.setting;
+        let Setting { engine, precision, batch, threads } = row.setting;
+        let precision = match precision {
+            Precision::F32 => String::new(),
+            less => format!("\nprecision = \"{less}\""),
+        };
         lines.push(format!(
-            "\n# {:.1} windows a second here with --threads {threads}\n[predict]\nengine = \"{engine}\"\nbatch = {batch}",
+            "\n# {:.1} windows a second here with --threads {threads}\n[predict]\nengine = \"{engine}\"{precision}\nbatch = {batch}",
             row.windows_per_s.median
         ));
     }

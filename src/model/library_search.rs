@@ -1,0 +1,193 @@
+//! Where an engine's shared library is: named by the user, in an installed Python
+//! package, or among the system's.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// How a library is found.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    /// The flag that names it.
+    pub(crate) flag: &'static str,
+    /// Environment variables that name it, the first that is set wins.
+    pub(crate) variables: &'static [&'static str],
+    /// The Python package that brings it.
+    pub(crate) package: &'static str,
+    /// Its folder in that package.
+    pub(crate) folder: &'static str,
+    /// What file names begin with, up to `so` or a version.
+    pub(crate) prefix: &'static str,
+}
+
+/// The outcome of looking for the library.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Somebody named it.
+    Named {
+        /// The library.
+        library: PathBuf,
+        /// The flag or variable that named it.
+        said_by: String,
+    },
+    /// Found where Python or the system keeps it, best first, each with its place.
+    Candidates(Vec<(PathBuf, String)>),
+}
+
+/// Looks for the library: the flag, the variables, the active virtual or conda environment, the system's folders, and last the
+/// `python3` on PATH, which has to be run for an answer.
+pub(crate) fn find(
+    kind: &Kind,
+    flag: Option<&Path>,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Found {
+    if let Some(library) = flag {
+        return Found::Named {
+            library: absolute(library),
+            said_by: format!("given by {}", kind.flag),
+        };
+    }
+    for name in kind.variables {
+        if let Some(library) = env(name).filter(|value| !value.is_empty()) {
+            let library = absolute(Path::new(&library));
+            return Found::Named { library, said_by: format!("given by {name}") };
+        }
+    }
+    let mut candidates = Vec::new();
+    for name in ["VIRTUAL_ENV", "CONDA_PREFIX"] {
+        let Some(prefix) = env(name).filter(|value| !value.is_empty()) else { continue };
+        let lib = Path::new(&prefix).join("lib");
+        let place = format!("found in {name}");
+        candidates
+            .extend(in_python(kind, &lib).into_iter().map(|library| (library, place.clone())));
+        candidates.extend(newest_in(kind, &lib).map(|library| (library, place.clone())));
+    }
+    let folders = env("LD_LIBRARY_PATH").unwrap_or_default();
+    let system = [
+        "/usr/local/lib",
+        "/usr/local/lib64",
+        "/usr/lib64",
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+        "/usr/lib",
+    ];
+    for folder in std::env::split_paths(&folders).chain(system.iter().map(PathBuf::from)) {
+        let found = if folder.as_os_str().is_empty() { None } else { newest_in(kind, &folder) };
+        candidates.extend(
+            found.map(|library| (library, "found among the system's libraries".to_owned())),
+        );
+    }
+    if candidates.is_empty() {
+        let place = "found in the package of python3 on PATH";
+        candidates.extend(
+            ask_python(kind)
+                .and_then(|folder| newest_in(kind, &folder))
+                .map(|found| (found, place.to_owned())),
+        );
+    }
+    Found::Candidates(candidates)
+}
+
+/// dlopen searches the system for names without a slash; a named file is meant.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Libraries of the packages under `lib/python3.*/site-packages`.
+fn in_python(kind: &Kind, lib: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = entries(lib)
+        .filter(|path| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3"))
+        })
+        .filter_map(|python| {
+            newest_in(kind, &python.join("site-packages").join(kind.package).join(kind.folder))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// The library in a folder; of several versions the newest.
+fn newest_in(kind: &Kind, folder: &Path) -> Option<PathBuf> {
+    entries(folder)
+        .filter_map(|path| {
+            let name = path.file_name()?.to_string_lossy().into_owned();
+            let version = name.strip_prefix(kind.prefix)?;
+            let numbers: Vec<u32> =
+                version.split('.').filter_map(|part| part.parse().ok()).collect();
+            Some((numbers, path))
+        })
+        .max()
+        .map(|(_, path)| path)
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+/// The folder of the library in the package of `python3`; not imported, which
+/// would take a second.
+fn ask_python(kind: &Kind) -> Option<PathBuf> {
+    let script = format!(
+        "import importlib.util as u; s = u.find_spec('{}'); print(s.submodule_search_locations[0] if s else '')",
+        kind.package
+    );
+    let answer = Command::new("python3")
+        .args(["-c", &script])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let folder = String::from_utf8(answer.stdout).ok()?;
+    let folder = folder.trim();
+    (!folder.is_empty()).then(|| Path::new(folder).join(kind.folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ort_library::KIND;
+
+    #[test]
+    fn names_win_in_order() {
+        let env = |name: &str| match name {
+            "SLIDEGRID_ORT" => Some("/a/libonnxruntime.so".to_owned()),
+            "ORT_DYLIB_PATH" => Some("/b/libonnxruntime.so".to_owned()),
+            _ => None,
+        };
+        let named = |path: &str, by: &str| Found::Named {
+            library: path.into(),
+            said_by: format!("given by {by}"),
+        };
+        assert_eq!(
+            find(&KIND, Some(Path::new("/c/o.so")), &env),
+            named("/c/o.so", "--ort-library")
+        );
+        assert_eq!(find(&KIND, None, &env), named("/a/libonnxruntime.so", "SLIDEGRID_ORT"));
+        let only_second = |name: &str| env(name).filter(|_| name == "ORT_DYLIB_PATH");
+        assert_eq!(
+            find(&KIND, None, &only_second),
+            named("/b/libonnxruntime.so", "ORT_DYLIB_PATH")
+        );
+    }
+
+    #[test]
+    fn environments_are_searched_for_the_newest() {
+        let prefix = tempfile::tempdir().unwrap();
+        let capi = prefix.path().join("lib/python3.11/site-packages/onnxruntime/capi");
+        std::fs::create_dir_all(&capi).unwrap();
+        for name in [
+            "libonnxruntime.so.1.9.0",
+            "libonnxruntime.so.1.31.1",
+            "libonnxruntime_providers_shared.so",
+            "x.py",
+        ] {
+            std::fs::write(capi.join(name), "").unwrap();
+        }
+        let env = |name: &str| (name == "VIRTUAL_ENV").then(|| prefix.path().display().to_string());
+        let Found::Candidates(found) = find(&KIND, None, &env) else { panic!("nobody named one") };
+        assert_eq!(
+            found[0],
+            (capi.join("libonnxruntime.so.1.31.1"), "found in VIRTUAL_ENV".to_owned())
+        );
+    }
+}

@@ -1,0 +1,131 @@
+//! Whether a shared library is an OpenVINO that will do.
+
+use std::ffi::{CStr, c_char};
+use std::path::Path;
+
+use super::library_search::Kind;
+
+/// How it is found.
+pub(crate) const KIND: Kind = Kind {
+    flag: "--openvino-library",
+    variables: &["SLIDEGRID_OPENVINO"],
+    package: "openvino",
+    folder: "libs",
+    prefix: "libopenvino_c.",
+};
+
+/// Oldest release with the numbers for types that the `openvino` crate uses.
+pub(crate) const OLDEST: (u32, u32) = (2025, 1);
+
+/// `ov_version_t` of the C API.
+#[repr(C)]
+struct VersionStrings {
+    build_number: *const c_char,
+    description: *const c_char,
+}
+
+/// Version of the library at `path`, or why it will not do.
+///
+/// The `openvino` crate keeps a library that it has refused, and panics on what one
+/// lacks, so it only meets those that have passed here.
+pub(crate) fn probe(path: &Path) -> Result<String, String> {
+    if !path.is_file() {
+        return Err("no such file".to_owned());
+    }
+    // SAFETY: loading runs the library's initialisers. That is what whoever
+    // installed or named an OpenVINO library asks for; nothing safer exists.
+    let library = unsafe { libloading::Library::new(path) }
+        .map_err(|error| format!("cannot be loaded: {error}"))?;
+    let version = version_of(&library);
+    // Closing and reopening would run the initialisers twice.
+    std::mem::forget(library);
+    version
+}
+
+fn version_of(library: &libloading::Library) -> Result<String, String> {
+    type Get = unsafe extern "C" fn(*mut VersionStrings) -> i32;
+    type Free = unsafe extern "C" fn(*mut VersionStrings);
+    let lacks = |name: &str| {
+        let name = name.to_owned();
+        move |_| format!("is not OpenVINO's C library (it has no {name})")
+    };
+    // SAFETY: these functions have had these signatures since release 2022.1.
+    let (get, free) = unsafe {
+        let get = library.get::<Get>(b"ov_get_openvino_version");
+        let free = library.get::<Free>(b"ov_version_free");
+        (get.map_err(lacks("ov_get_openvino_version"))?, free.map_err(lacks("ov_version_free"))?)
+    };
+    let mut strings =
+        VersionStrings { build_number: std::ptr::null(), description: std::ptr::null() };
+    // SAFETY: it writes two pointers into the struct.
+    let status = unsafe { get(&raw mut strings) };
+    if status != 0 || strings.build_number.is_null() {
+        return Err("OpenVINO gives no version".to_owned());
+    }
+    // SAFETY: not null, and NUL-terminated as the C API promises; copied before it
+    // is freed by the function that is there for it.
+    let build = unsafe {
+        let build = CStr::from_ptr(strings.build_number).to_string_lossy().into_owned();
+        free(&raw mut strings);
+        build
+    };
+    // 2026.4.1-22982-e213a147257-releases/2026/4
+    let version = build.split('-').next().unwrap_or_default().to_owned();
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let release = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    if release < OLDEST {
+        let (year, number) = OLDEST;
+        return Err(format!("is OpenVINO {version}, expected {year}.{number} or later"));
+    }
+    Ok(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use super::*;
+    use crate::model::library_search::{Found, find};
+
+    /// A shared library with the entry points that matter, and nothing behind them.
+    fn stub(folder: &Path, build: &str) -> PathBuf {
+        let source = folder.join("stub.c");
+        let library = folder.join(format!("libopenvino_c.so.{}", build.replace('.', "")));
+        let code = format!(
+            "struct v {{ const char *build, *words; }}; int ov_get_openvino_version(struct v *v) {{ v->build = \"{build}\"; v->words = \"\"; return 0; }}\nvoid ov_version_free(struct v *v) {{ v->build = v->words = 0; }}"
+        );
+        std::fs::write(&source, code).unwrap();
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-w", "-o"])
+            .args([&library, &source])
+            .status();
+        assert!(compiled.unwrap().success());
+        library
+    }
+
+    #[test]
+    fn old_and_foreign_libraries_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        assert_eq!(probe(&path("none.so")), Err("no such file".to_owned()));
+        std::fs::write(path("text.so"), "not a library").unwrap();
+        assert!(probe(&path("text.so")).unwrap_err().contains("cannot be loaded"));
+        let old = probe(&stub(folder.path(), "2025.0.0-17942-abc")).unwrap_err();
+        assert_eq!(old, "is OpenVINO 2025.0.0, expected 2025.1 or later");
+        assert_eq!(probe(&stub(folder.path(), "2025.1.0-1-x")).unwrap(), "2025.1.0");
+    }
+
+    #[test]
+    fn the_wheel_s_versioned_file_is_found() {
+        let prefix = tempfile::tempdir().unwrap();
+        let libs = prefix.path().join("lib/python3.12/site-packages/openvino/libs");
+        std::fs::create_dir_all(&libs).unwrap();
+        for name in ["libopenvino.so.2641", "libopenvino_c.so.2641", "libopenvino_c.so.2520"] {
+            std::fs::write(libs.join(name), "").unwrap();
+        }
+        let env = |name: &str| (name == "VIRTUAL_ENV").then(|| prefix.path().display().to_string());
+        let Found::Candidates(found) = find(&KIND, None, &env) else { panic!("nobody named one") };
+        assert_eq!(found[0].0, libs.join("libopenvino_c.so.2641"));
+    }
+}

@@ -1,0 +1,258 @@
+//! The choice between engines.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::engine::{Engine, EngineError};
+use super::library_search::{Found, Kind, find};
+use super::onnxruntime::OrtEngine;
+use super::openvino::{NotOpen, OpenVinoEngine};
+use super::precision::Precision;
+use super::tract::TractEngine;
+use super::{openvino_library, ort_library};
+
+/// Which engine the user wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineChoice {
+    /// onnxruntime where it is installed, else tract.
+    #[default]
+    Auto,
+    /// tract, compiled in.
+    Tract,
+    /// onnxruntime, loaded at run time.
+    Ort,
+    /// OpenVINO, loaded at run time; only when asked for.
+    OpenVino,
+}
+
+impl EngineChoice {
+    /// As configurations and command lines name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Tract => "tract",
+            Self::Ort => "ort",
+            Self::OpenVino => "openvino",
+        }
+    }
+}
+
+impl fmt::Display for EngineChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for EngineChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "tract" => Ok(Self::Tract),
+            "ort" | "onnxruntime" => Ok(Self::Ort),
+            "openvino" => Ok(Self::OpenVino),
+            other => Err(format!("engine {other:?} is not one of auto, tract, ort, openvino")),
+        }
+    }
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'w> {
+    /// The engine.
+    pub engine: EngineChoice,
+    /// What it is to compute in.
+    pub precision: Precision,
+    /// The user's `--ort-library`.
+    pub ort_library: Option<&'w Path>,
+    /// The user's `--openvino-library`.
+    pub openvino_library: Option<&'w Path>,
+}
+
+/// The engine that was taken.
+#[derive(Debug, Clone)]
+pub struct Selected {
+    /// The engine.
+    pub engine: Arc<dyn Engine>,
+    /// The same engine in f32, where `engine` computes in less.
+    pub reference: Option<Arc<dyn Engine>>,
+    /// A sentence for the log: which engine, and why.
+    pub reason: String,
+}
+
+/// Takes an engine.
+///
+/// A library that was named, by a flag or a variable, must work; one that was
+/// merely found is passed over by `auto`, and the sentence says so. `auto` takes
+/// neither OpenVINO nor less precision than f32.
+///
+/// # Errors
+/// [`EngineError`] when the engine cannot be had, or not in that precision.
+pub fn select(wanted: &Wanted<'_>) -> Result<Selected, EngineError> {
+    let Wanted { engine, precision, .. } = *wanted;
+    if precision != Precision::F32 && engine != EngineChoice::OpenVino {
+        return Err(EngineError::Precision { engine: engine.name(), precision });
+    }
+    match engine {
+        EngineChoice::Tract => Ok(tract("asked for".to_owned())),
+        EngineChoice::OpenVino => openvino(wanted.openvino_library, precision),
+        EngineChoice::Auto | EngineChoice::Ort => onnxruntime(engine, wanted.ort_library),
+    }
+}
+
+fn tract(why: String) -> Selected {
+    let engine = TractEngine::new();
+    Selected {
+        reason: format!("engine tract {}: {why}", engine.version()),
+        reference: None,
+        engine: Arc::new(engine),
+    }
+}
+
+fn onnxruntime(choice: EngineChoice, library: Option<&Path>) -> Result<Selected, EngineError> {
+    let taken = |(engine, place): (OrtEngine, String)| Selected {
+        reason: format!("engine onnxruntime {}: {place}", engine.version()),
+        reference: None,
+        engine: Arc::new(engine),
+    };
+    match first_that_opens(&ort_library::KIND, library, &OrtEngine::open) {
+        Ok(opened) => Ok(taken(opened)),
+        Err(Unopened::Named { library, said_by, why: detail }) => {
+            Err(EngineError::OrtLibrary { library, said_by, detail })
+        }
+        Err(Unopened::NoneOf(problems)) => {
+            let detail = not_found(&problems);
+            if choice == EngineChoice::Ort {
+                return Err(EngineError::NoOrt { detail });
+            }
+            Ok(tract(format!("compiled in; onnxruntime, usually 1.5 to 2 times as fast, {detail}")))
+        }
+    }
+}
+
+fn openvino(library: Option<&Path>, precision: Precision) -> Result<Selected, EngineError> {
+    let open = |library: &Path| OpenVinoEngine::open(library, precision);
+    let (engine, place) = match first_that_opens(&openvino_library::KIND, library, &open) {
+        Ok(opened) => opened,
+        Err(Unopened::Named { why: NotOpen::NoBf16(version, reported), .. }) => {
+            return Err(EngineError::NoBf16 { version, reported });
+        }
+        Err(Unopened::Named { library, said_by, why: NotOpen::Library(detail) }) => {
+            return Err(EngineError::OpenVinoLibrary { library, said_by, detail });
+        }
+        Err(Unopened::NoneOf(problems)) => {
+            let mut told = Vec::new();
+            for (library, problem) in problems {
+                match problem {
+                    NotOpen::Library(detail) => told.push((library, detail)),
+                    NotOpen::NoBf16(version, reported) => {
+                        return Err(EngineError::NoBf16 { version, reported });
+                    }
+                }
+            }
+            return Err(EngineError::NoOpenVino { detail: not_found(&told) });
+        }
+    };
+    let reason = format!("engine OpenVINO {} in {precision}: {place}", engine.version());
+    let reference =
+        (precision != Precision::F32).then(|| -> Arc<dyn Engine> { Arc::new(engine.in_f32()) });
+    Ok(Selected { engine: Arc::new(engine), reference, reason })
+}
+
+/// Why no library of a kind could be opened.
+enum Unopened<E> {
+    Named { library: PathBuf, said_by: String, why: E },
+    NoneOf(Vec<(PathBuf, E)>),
+}
+
+/// The library that was named, or the first that opens; and its place.
+fn first_that_opens<T, E>(
+    kind: &Kind,
+    flag: Option<&Path>,
+    open: &dyn Fn(&Path) -> Result<T, E>,
+) -> Result<(T, String), Unopened<E>> {
+    match find(kind, flag, &|name| std::env::var(name).ok()) {
+        Found::Named { library, said_by } => match open(&library) {
+            Ok(engine) => Ok((engine, format!("{} ({said_by})", library.display()))),
+            Err(why) => Err(Unopened::Named { library, said_by, why }),
+        },
+        Found::Candidates(candidates) => {
+            let mut problems = Vec::new();
+            for (library, place) in candidates {
+                match open(&library) {
+                    Ok(engine) => return Ok((engine, format!("{} ({place})", library.display()))),
+                    Err(why) => problems.push((library, why)),
+                }
+            }
+            Err(Unopened::NoneOf(problems))
+        }
+    }
+}
+
+fn not_found(problems: &[(PathBuf, String)]) -> String {
+    if problems.is_empty() {
+        return "not found in an active Python environment or among the system's libraries"
+            .to_owned();
+    }
+    let told = problems.iter().map(|(library, why)| format!("{}: {why}", library.display()));
+    told.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_read() {
+        for engine in
+            [EngineChoice::Auto, EngineChoice::Tract, EngineChoice::Ort, EngineChoice::OpenVino]
+        {
+            assert_eq!(engine.name().parse(), Ok(engine));
+        }
+        let refused = "gpu".parse::<EngineChoice>().unwrap_err();
+        assert!(refused.contains("auto, tract, ort, openvino"));
+    }
+
+    #[test]
+    fn a_named_library_must_work() {
+        let missing = Path::new("/nonexistent/library.so");
+        let wanted = Wanted {
+            ort_library: Some(missing),
+            openvino_library: Some(missing),
+            ..Wanted::default()
+        };
+        for (engine, flag) in [
+            (EngineChoice::Auto, "--ort-library"),
+            (EngineChoice::Ort, "--ort-library"),
+            (EngineChoice::OpenVino, "--openvino-library"),
+        ] {
+            let message = select(&Wanted { engine, ..wanted }).unwrap_err().to_string();
+            assert!(
+                message.contains("/nonexistent/library.so") && message.contains(flag),
+                "{message}"
+            );
+        }
+        let tract = select(&Wanted { engine: EngineChoice::Tract, ..wanted }).unwrap();
+        assert!(
+            tract.reason.contains("tract 0.") && tract.reason.contains("asked for"),
+            "{}",
+            tract.reason
+        );
+    }
+
+    #[test]
+    fn only_openvino_computes_in_less() {
+        for engine in [EngineChoice::Auto, EngineChoice::Tract, EngineChoice::Ort] {
+            let wanted = Wanted { engine, precision: Precision::Bf16, ..Wanted::default() };
+            let message = select(&wanted).unwrap_err().to_string();
+            assert!(message.contains("--engine openvino"), "{message}");
+        }
+    }
+}
