@@ -82,7 +82,27 @@ fn scored(slide: &Entry, add: &mut impl FnMut(&'static str, Option<String>)) {
             share(bound)
         );
         add("Audit", Some(found));
+        let sure = cascade.refine_to.map(|from| {
+            let bound = crate::scores::missed_bound(cascade.refuted, cascade.audited_high);
+            format!(
+                "{} of {} screened at {} or above were below 0.5: at most {} (95 %)",
+                cascade.refuted,
+                grouped(cascade.audited_high),
+                significant(from),
+                share(bound)
+            )
+        });
+        add("Audit of sure ones", sure);
     }
+    let less = slide.view.files.lower_precision.as_ref();
+    let told = less.map(|less| {
+        let (most, mean) = (significant(less.deviation_max), significant(less.deviation_mean));
+        format!(
+            "{}: up to {most} from f32, {mean} on average ({} windows)",
+            less.precision, less.sample_windows
+        )
+    });
+    add("Precision", told);
     add("Core-hours", Some(significant(slide.core_hours())));
     let peak = tally.peak_rss_bytes;
     add("Most memory", (peak > 0).then(|| bytes(peak)));

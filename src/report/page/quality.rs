@@ -61,7 +61,7 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
                 percent(spared(cascade)),
                 grouped(cascade.screened),
                 grouped(cascade.refined),
-                grouped(cascade.audited)
+                grouped(cascade.audited + cascade.audited_high)
             ),
         ));
         lines.push((
@@ -73,6 +73,18 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
                 percent(missed_bound(cascade.missed, cascade.audited))
             ),
         ));
+        if let Some(from) = cascade.refine_to {
+            lines.push((
+                "Cascade, audit of sure ones",
+                format!(
+                    "{} of {} audited points screened at {} or above were below 0.5: of those left alone at most {} are (95 % bound)",
+                    grouped(cascade.refuted),
+                    grouped(cascade.audited_high),
+                    significant(from),
+                    percent(missed_bound(cascade.refuted, cascade.audited_high))
+                ),
+            ));
+        }
     }
     lines
 }

@@ -24,6 +24,7 @@ fn view(name: &str, missing: &[usize]) -> SlideView {
         heatmap: missing.is_empty(),
         heatmap_without: Vec::new(),
         unnormalized_patches: 0,
+        lower_precision: None,
         stitch_failure: None,
     };
     view_of(files, &std::collections::BTreeMap::new())
