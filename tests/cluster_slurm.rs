@@ -42,7 +42,7 @@ fn slides_become_the_same_heatmaps_whatever_happens() {
 fn whole_chain(cluster: &Cluster, demo: &Cohort) {
     assert!(demo.groups > 14, "no slide needs two arrays: {} groups", demo.groups);
     let said = cluster.slidegrid(&cluster.run_command(demo, "chain", &[]));
-    assert!(said.contains("split 1-2 (2 tasks)") && said.contains(" master"), "{said}");
+    assert!(said.contains("split 1-4 (4 tasks)") && said.contains(" master"), "{said}");
     cluster.wait("chain");
     cluster.assert_done(demo, "chain", &Vec::new());
     cluster.assert_studied(demo, "chain");

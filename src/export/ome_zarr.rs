@@ -5,6 +5,9 @@
 //! origin is the slide's top left corner. A pixel of a lower resolution lies in
 //! the middle of those it stands for.
 //!
+//! The kept crate for this metadata, `ome_zarr_metadata`, holds scales as f32: too
+//! coarse for a place on a slide. Hence plain JSON.
+//!
 //! Memory beside the heatmap: a quarter of it, and one compressed shard.
 
 use std::path::Path;

@@ -79,17 +79,17 @@ impl Cluster {
     /// What `synth` makes, with the network and the tissue detection it is for.
     pub(crate) fn demo(&self) -> Cohort {
         let out = self.case.path("demo");
-        let words = ["synth", "--slides", "2", "--seed", "7", "--size", "1600", "--out"];
+        let words = ["synth", "--slides", "4", "--seed", "7", "--size", "1600", "--out"];
         let mut words: Vec<String> = words.map(ToOwned::to_owned).to_vec();
         words.push(text(&out));
         self.slidegrid(&words);
         let quickstart = std::fs::read_to_string(out.join("quickstart.toml")).unwrap();
         let more = "[tiling]\nblock = 1\npatches_per_group = 2\n";
-        // A forest wants more slides than two.
-        let study = "[study]\ntruth = \"truth\"\nslide_score = \"max\"\n";
-        let predict = "[predict]\nengine = \"tract\"\nthreads = 1\n";
-        assert!(quickstart.contains("[predict]\n"), "{quickstart}");
-        let quickstart = quickstart.replace("[predict]\n", predict);
+        // A forest wants more slides than four.
+        let study = "[study]\ntruth = \"truth\"\nslide_score = \"max\"\nitc_um = 0\n";
+        let predict = "[predict]\nstride = 64\nengine = \"tract\"\nthreads = 1\n";
+        assert!(quickstart.contains("[predict]\nstride = 32\n"), "{quickstart}");
+        let quickstart = quickstart.replace("[predict]\nstride = 32\n", predict);
         let config = out.join("cluster.toml");
         std::fs::write(&config, format!("{quickstart}{more}{study}{}", self.keys)).unwrap();
         let mut slides: Vec<(String, PathBuf)> = std::fs::read_dir(out.join("slides"))
