@@ -33,8 +33,27 @@ pub(crate) enum Found {
     Candidates(Vec<(PathBuf, String)>),
 }
 
-/// Looks for the library: the flag, the variables, the active virtual or conda environment, the system's folders, and last the
-/// `python3` on PATH, which has to be run for an answer.
+/// What `look` says of the library at `path`, or why it cannot be loaded.
+pub(crate) fn look_into<T>(
+    path: &Path,
+    look: impl FnOnce(&libloading::Library) -> Result<T, String>,
+) -> Result<T, String> {
+    if !path.is_file() {
+        return Err("no such file".to_owned());
+    }
+    // SAFETY: loading runs the library's initialisers. That is what whoever
+    // installed or named an engine's library asks for; nothing safer exists.
+    let library = unsafe { libloading::Library::new(path) }
+        .map_err(|error| format!("cannot be loaded: {error}"))?;
+    let said = look(&library);
+    // Closing and reopening would run the initialisers twice.
+    std::mem::forget(library);
+    said
+}
+
+/// Looks for the library: the flag, the variables, the active virtual or conda
+/// environment, the system's folders, and last the `python3` on PATH, which has to be
+/// run for an answer.
 pub(crate) fn find(
     kind: &Kind,
     flag: Option<&Path>,

@@ -3,7 +3,7 @@
 use std::ffi::{CStr, c_char};
 use std::path::Path;
 
-use super::library_search::Kind;
+use super::library_search::{Kind, look_into};
 
 /// How it is found.
 pub(crate) const KIND: Kind = Kind {
@@ -29,17 +29,7 @@ struct VersionStrings {
 /// The `openvino` crate keeps a library that it has refused, and panics on what one
 /// lacks, so it only meets those that have passed here.
 pub(crate) fn probe(path: &Path) -> Result<String, String> {
-    if !path.is_file() {
-        return Err("no such file".to_owned());
-    }
-    // SAFETY: loading runs the library's initialisers. That is what whoever
-    // installed or named an OpenVINO library asks for; nothing safer exists.
-    let library = unsafe { libloading::Library::new(path) }
-        .map_err(|error| format!("cannot be loaded: {error}"))?;
-    let version = version_of(&library);
-    // Closing and reopening would run the initialisers twice.
-    std::mem::forget(library);
-    version
+    look_into(path, version_of)
 }
 
 fn version_of(library: &libloading::Library) -> Result<String, String> {
