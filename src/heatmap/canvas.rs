@@ -110,7 +110,7 @@ pub(crate) fn mix(a: [u8; 3], b: [u8; 3], t: f32) -> [u8; 3] {
     [0, 1, 2].map(|i| {
         let value = f32::from(a[i]) * (1.0 - t) + f32::from(b[i]) * t;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..=255")]
-        let byte = value.round().clamp(0.0, 255.0) as u8;
+        let byte = (value + 0.5).clamp(0.0, 255.0) as u8;
         byte
     })
 }

@@ -37,22 +37,42 @@ fn taps(source: usize, target: usize) -> Vec<Taps> {
 /// the image nor the result may be empty.
 pub(crate) fn resize(image: ArrayView3<'_, u8>, width: usize, height: usize) -> Array3<u8> {
     let (rows, cols, _) = image.dim();
+    let image = image.as_standard_layout();
+    let image = image.as_slice().expect("it is in standard layout");
     let across = taps(cols, width);
-    let wide = Array3::from_shape_fn((rows, width, 3), |(row, col, channel)| {
-        weighted(&across[col], |i| image[[row, i, channel]])
-    });
-    let down = taps(rows, height);
-    Array3::from_shape_fn((height, width, 3), |(row, col, channel)| {
-        weighted(&down[row], |i| wide[[i, col, channel]])
-    })
+    let mut wide = vec![0u8; rows * width * 3];
+    let mut sums = vec![0.0f32; width * 3];
+    for (from, to) in image.chunks_exact(cols * 3).zip(wide.chunks_exact_mut(width * 3)) {
+        for (taps, sum) in across.iter().zip(sums.chunks_exact_mut(3)) {
+            sum.fill(0.0);
+            let pixels = from[taps.first * 3..].chunks_exact(3);
+            for (weight, pixel) in taps.weights.iter().zip(pixels) {
+                (0..3).for_each(|channel| sum[channel] += weight * f32::from(pixel[channel]));
+            }
+        }
+        round(&sums, to);
+    }
+    let mut resized = Vec::with_capacity(height * width * 3);
+    for taps in taps(rows, height) {
+        sums.fill(0.0);
+        let lines = wide[taps.first * width * 3..].chunks_exact(width * 3);
+        for (weight, line) in taps.weights.iter().zip(lines) {
+            sums.iter_mut().zip(line).for_each(|(sum, &byte)| *sum += weight * f32::from(byte));
+        }
+        let start = resized.len();
+        resized.resize(start + width * 3, 0);
+        round(&sums, &mut resized[start..]);
+    }
+    Array3::from_shape_vec((height, width, 3), resized).expect("every row was made")
 }
 
-fn weighted(taps: &Taps, value: impl Fn(usize) -> u8) -> u8 {
-    let sum: f32 =
-        taps.weights.iter().enumerate().map(|(i, w)| w * f32::from(value(taps.first + i))).sum();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a mean of bytes")]
-    let byte = sum.round().clamp(0.0, 255.0) as u8;
-    byte
+/// Means of bytes to the nearest byte, halves upwards.
+fn round(sums: &[f32], bytes: &mut [u8]) {
+    for (byte, sum) in bytes.iter_mut().zip(sums) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 255")]
+        let rounded = (sum + 0.5).clamp(0.0, 255.0) as u8;
+        *byte = rounded;
+    }
 }
 
 #[cfg(test)]
