@@ -25,6 +25,8 @@ pub struct DenseTile {
     pub x_px: i64,
     /// Top edge of the image inside the patch.
     pub y_px: i64,
+    /// Outputs of the image, (rows, cols).
+    pub grid: (u32, u32),
     /// Output (row, col) of each point.
     pub places: Vec<(u32, u32)>,
     /// Index of each point in what was given.
@@ -52,12 +54,27 @@ impl DenseTiles {
         Self { window_px, stride_px, windows, margin }
     }
 
-    /// Side of the image of a run.
+    /// Side of the image of a run, of the largest there are.
     pub fn side_px(&self) -> u32 {
-        (self.windows + 2 * self.margin - 1) * self.stride_px + self.window_px
+        self.side_for_px(self.grid())
     }
 
-    /// Outputs along a side, unused ones included.
+    /// Side of the image for so many outputs along it.
+    pub fn side_for_px(&self, outputs: u32) -> u32 {
+        (outputs.max(1) - 1) * self.stride_px + self.window_px
+    }
+
+    /// Outputs not used, on each side of the image.
+    pub fn margin(&self) -> u32 {
+        self.margin
+    }
+
+    /// Distance between outputs.
+    pub fn stride_px(&self) -> u32 {
+        self.stride_px
+    }
+
+    /// Outputs along a side of the largest image, unused ones included.
     pub fn grid(&self) -> u32 {
         self.windows + 2 * self.margin
     }
@@ -78,6 +95,7 @@ impl DenseTiles {
         Some(DenseTile {
             x_px: i64::from(left) - before_px,
             y_px: i64::from(top) - before_px,
+            grid: (self.grid(), self.grid()),
             places: points.iter().map(place).collect(),
             points: (0..points.len()).collect(),
         })
@@ -105,6 +123,7 @@ impl DenseTiles {
             let tile = tiles.entry((row_part, col_part)).or_insert_with(|| DenseTile {
                 x_px,
                 y_px,
+                grid: (self.grid(), self.grid()),
                 places: Vec::new(),
                 points: Vec::new(),
             });
@@ -154,6 +173,60 @@ mod tests {
                 prop_assert!(seen.iter().all(|&count| count == 1));
             }
         }
+    }
+
+    proptest! {
+        /// The images a cover makes hold what each point's output depends on, hold each
+        /// point once, and are no larger than the run they stand for.
+        #[test]
+        fn a_cover_loses_no_point_and_none_of_its_pixels(
+            half in 1u32..30, stride in 1u32..50, reach in 0u32..40, side in 1u32..30,
+            chosen in proptest::collection::hash_set((0u32..30, 0u32..30), 1..60),
+        ) {
+            let tiles = DenseTiles::new(2 * half, stride, reach, side * stride, |_| true);
+            let chosen: Vec<(u32, u32)> =
+                chosen.into_iter().map(|(row, col)| (row % side, col % side)).collect();
+            let points: Vec<LatticePoint> = chosen
+                .iter()
+                .map(|&(row, col)| LatticePoint {
+                    row: 0,
+                    col: 0,
+                    patch_x_px: 100 + col * stride,
+                    patch_y_px: 200 + row * stride,
+                })
+                .collect();
+            let whole = tiles.tile_around(&points).unwrap();
+            let covers = tiles.cover(&whole);
+            let mut seen = vec![0; points.len()];
+            let px = |tile: &DenseTile| {
+                u64::from(tiles.side_for_px(tile.grid.0)) * u64::from(tiles.side_for_px(tile.grid.1))
+            };
+            for cover in &covers {
+                let (bottom, right) = (tiles.side_for_px(cover.grid.0), tiles.side_for_px(cover.grid.1));
+                for (&(row, col), &index) in cover.places.iter().zip(&cover.points) {
+                    seen[index] += 1;
+                    let (x, y) = (col * stride, row * stride);
+                    prop_assert_eq!(cover.x_px + i64::from(x), i64::from(points[index].patch_x_px));
+                    prop_assert_eq!(cover.y_px + i64::from(y), i64::from(points[index].patch_y_px));
+                    prop_assert!(x >= reach && y >= reach);
+                    prop_assert!(x + 2 * half + reach <= right && y + 2 * half + reach <= bottom);
+                }
+            }
+            prop_assert!(seen.iter().all(|&count| count == 1));
+            prop_assert!(covers.iter().map(px).sum::<u64>() <= px(&whole));
+        }
+    }
+
+    #[test]
+    fn points_in_two_corners_take_two_small_images() {
+        let tiles = DenseTiles::new(224, 16, 63, 1792, |_| true);
+        let point =
+            |patch_x_px, patch_y_px| LatticePoint { row: 0, col: 0, patch_x_px, patch_y_px };
+        let whole = tiles.tile_around(&[point(64, 64), point(80, 64), point(1840, 1840)]).unwrap();
+        let covers = tiles.cover(&whole);
+        let found: Vec<_> =
+            covers.iter().map(|cover| (cover.grid, cover.x_px, &cover.points)).collect();
+        assert_eq!(found, [((9, 10), 0, &vec![0, 1]), ((9, 9), 1776, &vec![2])]);
     }
 
     #[test]

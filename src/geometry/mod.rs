@@ -4,6 +4,7 @@
 //! the model's resolution) unless a name says `level0`.
 
 pub mod blocks;
+mod dense_cover;
 pub mod dense_tiles;
 pub mod groups;
 pub mod lattice;

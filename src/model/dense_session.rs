@@ -1,18 +1,25 @@
 //! What runs a dense network, and the way from its grid of outputs to scores.
 
 use super::activation::{RawError, write_scores};
-use super::card::ModelCard;
+use super::card::{Layout, ModelCard};
 use super::dense::DenseNetwork;
 use super::engine::EngineError;
 use super::load::Model;
 
 /// A dense network loaded by one worker; it computes on the thread that calls it.
 pub trait DenseSession: Send {
+    /// Whether images smaller than the session was loaded for will do; if not, every
+    /// image has to be of that size.
+    fn takes_smaller(&self) -> bool {
+        false
+    }
+
     /// Scores windows of one image.
     ///
-    /// `fill` writes the image, f32 `[3, side, side]` or `[side, side, 3]` as the
-    /// card's layout says, prepared as the card says. `places`: (row, col) of the
-    /// grid; window (r, c) starts at (r * stride, c * stride) of the image.
+    /// `grid`: outputs of the image, (rows, cols); its sides follow from them. `fill`
+    /// writes the image, f32 `[3, rows, cols]` or `[rows, cols, 3]` as the card's
+    /// layout says, prepared as the card says. `places`: (row, col) of the grid;
+    /// window (r, c) starts at (r * stride, c * stride) of the image.
     /// `scores`: f32 `[places, classes]`, after the card's activation.
     ///
     /// # Errors
@@ -20,6 +27,7 @@ pub trait DenseSession: Send {
     /// a finite number.
     fn run(
         &mut self,
+        grid: (u32, u32),
         fill: &mut dyn FnMut(&mut [f32]),
         places: &[(u32, u32)],
         scores: &mut [f32],
@@ -32,9 +40,9 @@ pub(crate) struct DenseFrame {
     model: std::path::PathBuf,
     output: String,
     card: ModelCard,
-    /// Shape of the image in the card's layout.
+    /// Shape of the largest image in the card's layout.
     pub(crate) shape: [usize; 4],
-    grid: usize,
+    stride_px: u32,
     row: Vec<f32>,
 }
 
@@ -45,35 +53,37 @@ impl DenseFrame {
         network: &DenseNetwork,
         side_px: u32,
     ) -> Self {
-        let side = side_px as usize;
-        let mut shape = model.input_shape(1);
-        shape
-            .iter_mut()
-            .filter(|size| **size == model.card.window_px as usize)
-            .for_each(|size| *size = side);
         Self {
             engine,
             model: model.path.clone(),
             output: network.output.clone(),
             card: model.card.clone(),
-            shape,
-            grid: network.grid(side_px) as usize,
+            shape: image_shape(model.card.layout, (side_px, side_px)),
+            stride_px: network.stride_px,
             row: Vec::new(),
         }
+    }
+
+    /// Shape of an image with so many rows and columns of outputs.
+    pub(crate) fn shape_of(&self, (rows, cols): (u32, u32)) -> [usize; 4] {
+        let side = |outputs: u32| (outputs.max(1) - 1) * self.stride_px + self.card.window_px;
+        image_shape(self.card.layout, (side(rows), side(cols)))
     }
 
     pub(crate) fn failed(&self, detail: String) -> EngineError {
         EngineError::Run { model: self.model.clone(), engine: self.engine, windows: 1, detail }
     }
 
-    /// Picks the outputs at `places` from `raw`, `[1, outputs, row, col]`.
+    /// Picks the outputs at `places` from `raw`, `[1, outputs, row, col]` with the rows
+    /// and columns of `grid`.
     pub(crate) fn scores(
         &mut self,
+        grid: (u32, u32),
         (shape, raw): (&[usize], &[f32]),
         places: &[(u32, u32)],
         scores: &mut [f32],
     ) -> Result<(), EngineError> {
-        let (grid, classes) = (self.grid, self.card.classes.len());
+        let (grid, classes) = ((grid.0 as usize, grid.1 as usize), self.card.classes.len());
         let wrong = |frame: &Self| EngineError::Output {
             model: frame.model.clone(),
             output: frame.output.clone(),
@@ -82,15 +92,16 @@ impl DenseFrame {
             classes,
         };
         let &[1, outputs, rows, cols] = shape else { return Err(wrong(self)) };
-        if (rows, cols) != (grid, grid) || raw.len() != outputs * grid * grid {
+        let area = rows * cols;
+        if (rows, cols) != grid || raw.len() != outputs * area {
             return Err(wrong(self));
         }
         for (window, (&(row, col), scores)) in
             places.iter().zip(scores.chunks_exact_mut(classes)).enumerate()
         {
-            let at = row as usize * grid + col as usize;
+            let at = row as usize * cols + col as usize;
             self.row.clear();
-            self.row.extend(raw.iter().skip(at).step_by(grid * grid));
+            self.row.extend(raw.iter().skip(at).step_by(area));
             match write_scores(&self.card, &self.row, outputs, 1, scores) {
                 Ok(()) => {}
                 Err(RawError::Shape) => return Err(wrong(self)),
@@ -100,5 +111,13 @@ impl DenseFrame {
             }
         }
         Ok(())
+    }
+}
+
+fn image_shape(layout: Layout, (rows_px, cols_px): (u32, u32)) -> [usize; 4] {
+    let (rows, cols) = (rows_px as usize, cols_px as usize);
+    match layout {
+        Layout::Nchw => [1, 3, rows, cols],
+        Layout::Nhwc => [1, rows, cols, 3],
     }
 }

@@ -27,6 +27,12 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// The batch at which the engine is fastest.
     fn best_batch(&self) -> usize;
 
+    /// Maps of all workers' dense runs together, as [`DenseNetwork::map_bytes`] counts
+    /// them, with which sessions, images and patches stay below a gigabyte.
+    fn dense_map_bytes(&self) -> u64 {
+        400_000_000
+    }
+
     /// A network ready to run up to `batch` windows at a time on the calling
     /// thread. The session's own [`Session::batch`] differs from `batch` where
     /// the graph fixes another.

@@ -306,12 +306,13 @@ struct OpenVinoDense {
 impl DenseSession for OpenVinoDense {
     fn run(
         &mut self,
+        grid: (u32, u32),
         fill: &mut dyn FnMut(&mut [f32]),
         places: &[(u32, u32)],
         scores: &mut [f32],
     ) -> Result<(), EngineError> {
         let Self { run, frame } = self;
         run.run(frame.shape.iter().product(), fill).map_err(|detail| frame.failed(detail))?;
-        frame.scores((&run.shape, &run.raw), places, scores)
+        frame.scores(grid, (&run.shape, &run.raw), places, scores)
     }
 }

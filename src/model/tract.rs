@@ -178,6 +178,7 @@ impl TractDense {
 impl DenseSession for TractDense {
     fn run(
         &mut self,
+        grid: (u32, u32),
         fill: &mut dyn FnMut(&mut [f32]),
         places: &[(u32, u32)],
         scores: &mut [f32],
@@ -185,7 +186,7 @@ impl DenseSession for TractDense {
         let output = self.infer(fill).map_err(|error| self.frame.failed(format!("{error:#}")))?;
         let plain = output.try_as_plain_ram().and_then(|plain| plain.as_slice::<f32>());
         let raw = plain.map_err(|error| self.frame.failed(format!("{error:#}")))?;
-        self.frame.scores((output.shape(), raw), places, scores)
+        self.frame.scores(grid, (output.shape(), raw), places, scores)
     }
 }
 

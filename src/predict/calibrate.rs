@@ -156,7 +156,7 @@ impl Predictor<'_> {
         let lattice = Lattice::new(patches.meta().width_px, patches.meta().height_px, stride_px);
         let samples = samples(&readers, tiling, &lattice, (TILES, WINDOWS));
         self.load_windows()?;
-        let pairs = self.pairs(&samples, normalizer, tiling)?;
+        let pairs = self.pairs(&samples, normalizer)?;
         if self.config.config.predict.method == Method::Dense {
             // They were for this alone.
             self.sessions.clear();
@@ -179,12 +179,10 @@ impl Predictor<'_> {
         &mut self,
         samples: &[Sample<'_>],
         normalizer: Option<&Normalizer>,
-        tiling: Tiling,
     ) -> Result<Vec<Pair>, PredictError> {
         let (preparation, card) = (&self.preparation, &self.model.card);
         let dense = self.dense.as_ref().expect("loaded before");
-        let (tiles, mut sessions) =
-            self.load_samples(&self.engine, dense, tiling.tile_px(), self.threads)?;
+        let (tiles, mut sessions) = self.load_samples(&self.engine, dense, self.threads)?;
         let (classes, next) = (card.classes.len(), AtomicUsize::new(0));
         let found = std::thread::scope(|scope| {
             let workers: Vec<_> = sessions

@@ -1,8 +1,8 @@
 //! Patch after patch through the dense network.
 //!
 //! One thread reads and prepares patches, the workers run the network over each
-//! or over parts of it. A run's maps may take [`MAP_BYTES`] in all workers
-//! together; patches that would take more are parted.
+//! or over parts of it. All workers' maps together may take what the engine can hold
+//! within a gigabyte; patches that would take more are parted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,8 +11,9 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::batch::Numbered;
 use super::calibrate::Calibrated;
+use super::dense_plan::{Sizes, plan};
 use super::ledger::Ledger;
-use super::prepare::{Preparation, PreparedPatch};
+use super::prepare::{Buffers, Preparation, PreparedPatch};
 use super::windows::{Source, Stopped};
 use super::{PredictError, Predictor};
 use crate::geometry::Tiling;
@@ -22,16 +23,11 @@ use crate::hdf5_file::FormatError;
 use crate::model::{DenseNetwork, DenseSession, EngineError, Model, Selected, densify};
 use crate::progress::Task;
 
-/// Maps of all workers' dense runs together. With maps of 430 MB (GoogLeNet, 2,384 px)
-/// a task was seen to take 1.3 GB: what is left of a gigabyte is for sessions, images
-/// and patches.
-const MAP_BYTES: u64 = 400_000_000;
-
 /// The dense network, loaded into one session a worker.
 pub(super) struct Dense {
     pub(super) network: DenseNetwork,
     pub(super) tiles: DenseTiles,
-    block_px: u32,
+    sizes: Sizes,
     pub(super) sessions: Vec<Box<dyn DenseSession>>,
 }
 
@@ -39,16 +35,23 @@ impl Dense {
     fn load(
         (engine, model): (&Selected, &Model),
         stride_px: u32,
-        block_px: u32,
+        tiling: Tiling,
         threads: usize,
     ) -> Result<Self, PredictError> {
         let network = densify(model, stride_px)?;
-        let budget = MAP_BYTES / threads as u64;
-        let fits = |windows: u32| network.map_bytes(windows) <= budget;
-        let reach_px = network.reach_px;
-        let tiles = DenseTiles::new(network.window_px, stride_px, reach_px, block_px, fits);
-        let sessions = load(engine, model, &network, (tiles.side_px(), threads))?;
-        Ok(Self { network, tiles, block_px, sessions })
+        let (window_px, reach_px) = (network.window_px, network.reach_px);
+        let (block_px, tile_px) = (tiling.block_px(), tiling.tile_px());
+        let sizes = Sizes { window_px, stride_px, reach_px, block_px, tile_px };
+        let most_bytes = engine.engine.dense_map_bytes();
+        let planned = plan(sizes, threads, most_bytes, |grid| network.map_bytes(grid));
+        let (workers, tiles) = planned.map_err(|needs| PredictError::DenseMemory {
+            path: model.path.clone(),
+            needs_mb: needs / 1_000_000,
+            most_mb: most_bytes / 1_000_000,
+            reach_px,
+        })?;
+        let sessions = load(engine, model, &network, (tiles.side_px(), workers))?;
+        Ok(Self { network, tiles, sizes, sessions })
     }
 }
 
@@ -67,17 +70,18 @@ fn load(
 }
 
 impl Predictor<'_> {
-    /// Sessions of `engine` for images of one tile: what calibrating takes.
+    /// Sessions of `engine` for images of one tile: what calibrating takes. At most
+    /// `count`, and as many as can hold their maps.
     pub(super) fn load_samples(
         &self,
         engine: &Selected,
         dense: &Dense,
-        tile_px: u32,
         count: usize,
     ) -> Result<(DenseTiles, Vec<Box<dyn DenseSession>>), PredictError> {
         let network = &dense.network;
-        let (stride_px, reach_px) = (network.stride_px, network.reach_px);
-        let tiles = DenseTiles::new(network.window_px, stride_px, reach_px, tile_px, |_| true);
+        let tiles = dense.sizes.one_tile();
+        let room = engine.engine.dense_map_bytes() / network.map_bytes(tiles.grid()).max(1);
+        let count = count.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1);
         let sessions = load(engine, &self.model, network, (tiles.side_px(), count))?;
         Ok((tiles, sessions))
     }
@@ -85,12 +89,12 @@ impl Predictor<'_> {
     /// Makes ready to run over patches of `tiling`.
     pub(super) fn load_dense(&mut self, tiling: Tiling) -> Result<&mut Dense, PredictError> {
         let block_px = tiling.block_px();
-        let fits = self.dense.as_ref().is_some_and(|dense| dense.block_px == block_px);
+        let fits = self.dense.as_ref().is_some_and(|dense| dense.sizes.block_px == block_px);
         if !fits {
             self.dense = None;
             let stride_px = self.config.config.predict.stride;
             let parts = (&self.engine, &self.model);
-            self.dense = Some(Dense::load(parts, stride_px, block_px, self.threads)?);
+            self.dense = Some(Dense::load(parts, stride_px, tiling, self.threads)?);
         }
         Ok(self.dense.as_mut().expect("it was just loaded"))
     }
@@ -128,9 +132,11 @@ pub(super) fn run(
     let classes = predictor.model.card.classes.len();
     let dense = predictor.dense.as_mut().expect("loaded for the calibration");
     let tiles = dense.tiles;
+    let smaller = dense.sessions.iter().all(|session| session.takes_smaller());
     let (sender, receiver) = bounded::<Part>(dense.sessions.len());
     let (read, worked) = std::thread::scope(|scope| {
-        let reading = scope.spawn(move || read_patches(job, points, preparation, tiles, &sender));
+        let cutting = Cutting { preparation, tiles, smaller };
+        let reading = scope.spawn(move || read_patches(job, points, cutting, &sender));
         let workers: Vec<_> = dense
             .sessions
             .iter_mut()
@@ -161,28 +167,45 @@ pub(super) fn run(
     read.map_err(Stopped::Read)
 }
 
+/// How patches become images.
+#[derive(Clone, Copy)]
+struct Cutting<'c> {
+    preparation: &'c Preparation,
+    tiles: DenseTiles,
+    /// Images may be smaller than a tile.
+    smaller: bool,
+}
+
+impl Cutting<'_> {
+    fn images(&self, places: &[LatticePoint], margin_px: u32) -> Vec<DenseTile> {
+        let tiles = self.tiles.tiles_of(places, margin_px);
+        if !self.smaller {
+            return tiles;
+        }
+        tiles.iter().flat_map(|tile| self.tiles.cover(tile)).collect()
+    }
+}
+
 /// Reads and prepares patch after patch, and parts them.
 fn read_patches(
     job: &Job<'_>,
     points: &[Vec<Numbered>],
-    preparation: &Preparation,
-    tiles: DenseTiles,
+    cutting: Cutting<'_>,
     sender: &Sender<Part>,
 ) -> Result<Duration, FormatError> {
     let side_px = job.source.reader.patch_px();
     let mut rgb = vec![0; side_px * side_px * 3];
+    let mut buffers = Buffers::default();
     let mut spent = Duration::ZERO;
     for (index, points) in points.iter().enumerate().filter(|(_, points)| !points.is_empty()) {
         let started = Instant::now();
         if !job.source.read(index, points.len(), &mut rgb, (job.ledger, job.task))? {
             continue;
         }
-        let mut prepared = PreparedPatch::default();
-        preparation.prepare(&rgb, side_px, &mut prepared);
+        let patch = buffers.prepared(|patch| cutting.preparation.prepare(&rgb, side_px, patch));
         spent += started.elapsed();
-        let patch = Arc::new(prepared);
         let places: Vec<LatticePoint> = points.iter().map(|numbered| numbered.point).collect();
-        for tile in tiles.tiles_of(&places, job.tiling.margin_px()) {
+        for tile in cutting.images(&places, job.tiling.margin_px()) {
             let numbers = tile.points.iter().map(|&at| points[at].number).collect();
             if sender.send(Part { patch: Arc::clone(&patch), tile, numbers }).is_err() {
                 // Every worker has stopped; they say why.
@@ -213,11 +236,12 @@ impl Worker<'_> {
         let mut filling = Duration::ZERO;
         let mut fill = |image: &mut [f32]| {
             let started = Instant::now();
-            let side_px = self.tiles.side_px() as usize;
-            self.preparation.area(patch, (tile.x_px, tile.y_px), side_px, image);
+            let side = |outputs: u32| self.tiles.side_for_px(outputs) as usize;
+            let sides_px = (side(tile.grid.1), side(tile.grid.0));
+            self.preparation.area(patch, (tile.x_px, tile.y_px), sides_px, image);
             filling = started.elapsed();
         };
-        self.session.run(&mut fill, &tile.places, &mut scores)?;
+        self.session.run(tile.grid, &mut fill, &tile.places, &mut scores)?;
         Ok((scores, filling))
     }
 }

@@ -116,9 +116,8 @@ impl Predictor<'_> {
         (workers, calibrated): (usize, &Calibrated),
     ) -> Result<Vec<f64>, PredictError> {
         let dense = self.dense.as_ref().expect("loaded for the calibration");
-        let tile_px = place.tiling.tile_px();
-        let (tiles, mut less) = self.load_samples(&self.engine, dense, tile_px, workers)?;
-        let (_, mut exact) = self.load_samples(reference, dense, tile_px, workers)?;
+        let (tiles, mut less) = self.load_samples(&self.engine, dense, workers)?;
+        let (_, mut exact) = self.load_samples(reference, dense, workers)?;
         let (preparation, classes) = (&self.preparation, self.model.card.classes.len());
         let positive = self.model.card.positive_index();
         let pairs = less.iter_mut().zip(&mut exact).collect();

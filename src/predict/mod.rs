@@ -7,10 +7,12 @@ mod calibration;
 mod cascade;
 mod colour;
 mod dense;
+mod dense_plan;
 mod deviation;
 mod draw;
 mod group;
 mod ledger;
+mod pixels;
 mod prepare;
 mod sample;
 mod windows;
@@ -93,6 +95,18 @@ pub enum PredictError {
         /// What the patches have.
         margin_px: u32,
         /// What the network needs.
+        reach_px: u32,
+    },
+    /// Maps that are too large.
+    #[error("{}: a dense run over one tissue tile needs maps of {needs_mb} MB, {most_mb} MB are kept for them: the network looks {reach_px} px beyond its window, and all of that has to be held at once; use method = \"window\"", path.display())]
+    DenseMemory {
+        /// The ONNX file.
+        path: PathBuf,
+        /// What one tile takes.
+        needs_mb: u64,
+        /// What all workers' maps may take.
+        most_mb: u64,
+        /// How far the network looks.
         reach_px: u32,
     },
     /// Dense scores that are not those of single windows.

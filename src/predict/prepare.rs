@@ -1,5 +1,8 @@
 //! From stored pixels to the numbers a network expects.
 
+use std::sync::Arc;
+
+use super::pixels::{part_channels, scale_pixels, scale_row};
 use crate::model::{Channels, Layout, ModelCard, Range};
 
 /// `value = pixel * scale + bias`, per channel of the network's input.
@@ -23,6 +26,26 @@ pub struct Preparation {
 pub struct PreparedPatch {
     side_px: usize,
     pixels: Vec<u8>,
+}
+
+/// Patches whose memory is used again: fresh pages cost as much as preparing.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    held: Vec<Arc<PreparedPatch>>,
+}
+
+impl Buffers {
+    /// What `prepare` makes, in memory that nobody else holds any more.
+    pub(super) fn prepared(
+        &mut self,
+        prepare: impl FnOnce(&mut PreparedPatch),
+    ) -> Arc<PreparedPatch> {
+        let free = self.held.iter().position(|patch| Arc::strong_count(patch) == 1);
+        let mut patch = free.map_or_else(Arc::default, |at| self.held.swap_remove(at));
+        prepare(Arc::make_mut(&mut patch));
+        self.held.push(Arc::clone(&patch));
+        patch
+    }
 }
 
 impl Preparation {
@@ -62,13 +85,13 @@ impl Preparation {
         patch.pixels.resize(rgb.len(), 0);
         match self.layout {
             Layout::Nchw => {
-                for (plane, &source) in
-                    patch.pixels.chunks_exact_mut(side_px * side_px).zip(&self.source)
-                {
-                    for (to, from) in plane.iter_mut().zip(rgb.chunks_exact(3)) {
-                        *to = from[source];
-                    }
+                let (first, rest) = patch.pixels.split_at_mut(side_px * side_px);
+                let (second, third) = rest.split_at_mut(side_px * side_px);
+                let mut planes = [first, second, third];
+                if self.source != [0, 1, 2] {
+                    planes.reverse();
                 }
+                part_channels(rgb, planes);
             }
             Layout::Nhwc => {
                 for (to, from) in patch.pixels.chunks_exact_mut(3).zip(rgb.chunks_exact(3)) {
@@ -85,101 +108,81 @@ impl Preparation {
     /// `out`: `[3, w, w]` or `[w, w, 3]` as the card's layout,
     /// [`Preparation::window_len`] values.
     pub fn window(&self, patch: &PreparedPatch, x_px: u32, y_px: u32, out: &mut [f32]) {
-        #[cfg(target_arch = "x86_64")]
-        if std::is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has what the function was compiled for.
-            return unsafe { self.window_avx2(patch, x_px, y_px, out) };
-        }
-        self.window_rows(patch, x_px, y_px, out);
+        let sides_px = (self.window_px, self.window_px);
+        self.area(patch, (x_px.into(), y_px.into()), sides_px, out);
     }
 
-    /// Writes the square of `side_px` at (`x_px`, `y_px`) of a prepared patch, which
-    /// may reach beyond the patch: white there.
+    /// Writes the box of `width_px` and `height_px` at (`x_px`, `y_px`) of a prepared
+    /// patch, which may reach beyond the patch: white there.
     ///
-    /// `out`: `[3, side, side]` or `[side, side, 3]` as the card's layout.
+    /// `out`: `[3, height, width]` or `[height, width, 3]` as the card's layout.
     pub fn area(
         &self,
         patch: &PreparedPatch,
         (x_px, y_px): (i64, i64),
-        side_px: usize,
+        (width_px, height_px): (usize, usize),
         out: &mut [f32],
     ) {
         let has = patch.side_px;
-        let clamp = |px: i64| usize::try_from(px).unwrap_or(0).min(has);
-        let end = |px: i64| clamp(px + i64::try_from(side_px).unwrap_or(i64::MAX));
-        let (left, right, top, bottom) = (clamp(x_px), end(x_px), clamp(y_px), end(y_px));
-        // Where the first pixel of the patch that is seen lies in `out`.
-        let skip = |px: i64| usize::try_from(-px).unwrap_or(0);
-        let (skip_x, skip_y) = (skip(x_px), skip(y_px));
+        let (cols, rows) = (Seen::of(x_px, width_px, has), Seen::of(y_px, height_px, has));
         let white = [0, 1, 2].map(|c| 255.0f32 * self.scale[c] + self.bias[c]);
         match self.layout {
             Layout::Nchw => {
-                for (channel, plane) in out.chunks_exact_mut(side_px * side_px).enumerate() {
-                    plane.fill(white[channel]);
+                for (channel, plane) in out.chunks_exact_mut(width_px * height_px).enumerate() {
                     let (scale, bias) = (self.scale[channel], self.bias[channel]);
-                    for row in top..bottom {
-                        let from = (channel * has + row) * has;
-                        let from = &patch.pixels[from + left..from + right];
-                        let to = (row - top + skip_y) * side_px + skip_x;
-                        for (value, &pixel) in plane[to..].iter_mut().zip(from) {
-                            *value = f32::from(pixel) * scale + bias;
-                        }
+                    for (row, values) in plane.chunks_exact_mut(width_px).enumerate() {
+                        let Some(row) = rows.source(row) else {
+                            values.fill(white[channel]);
+                            continue;
+                        };
+                        let from = (channel * has + row) * has + cols.from;
+                        let pixels = &patch.pixels[from..from + cols.len];
+                        values[..cols.before].fill(white[channel]);
+                        values[cols.before + cols.len..].fill(white[channel]);
+                        scale_row(pixels, scale, bias, &mut values[cols.before..]);
                     }
                 }
             }
             Layout::Nhwc => {
-                out.chunks_exact_mut(3).for_each(|values| values.copy_from_slice(&white));
-                for row in top..bottom {
-                    let from = &patch.pixels[(row * has + left) * 3..(row * has + right) * 3];
-                    let to = ((row - top + skip_y) * side_px + skip_x) * 3;
-                    for (values, pixels) in out[to..].chunks_exact_mut(3).zip(from.chunks_exact(3))
-                    {
-                        for channel in 0..3 {
-                            values[channel] = f32::from(pixels[channel]) * self.scale[channel]
-                                + self.bias[channel];
-                        }
-                    }
+                let fill = |values: &mut [f32]| {
+                    values.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&white));
+                };
+                for (row, values) in out.chunks_exact_mut(width_px * 3).enumerate() {
+                    let Some(row) = rows.source(row) else {
+                        fill(values);
+                        continue;
+                    };
+                    let from = (row * has + cols.from) * 3;
+                    let pixels = &patch.pixels[from..from + cols.len * 3];
+                    fill(&mut values[..cols.before * 3]);
+                    fill(&mut values[(cols.before + cols.len) * 3..]);
+                    scale_pixels(pixels, self.scale, self.bias, &mut values[cols.before * 3..]);
                 }
             }
         }
     }
+}
 
-    /// The same code with eight values an instruction; the numbers are the same.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn window_avx2(&self, patch: &PreparedPatch, x_px: u32, y_px: u32, out: &mut [f32]) {
-        self.window_rows(patch, x_px, y_px, out);
+/// Which part of a box along one axis lies in the patch, px.
+struct Seen {
+    /// White before it.
+    before: usize,
+    /// Where it starts in the patch.
+    from: usize,
+    len: usize,
+}
+
+impl Seen {
+    fn of(start_px: i64, side_px: usize, has_px: usize) -> Self {
+        let before = usize::try_from(-start_px).unwrap_or(0).min(side_px);
+        let from = usize::try_from(start_px).unwrap_or(0).min(has_px);
+        Self { before, from, len: (side_px - before).min(has_px - from) }
     }
 
-    #[inline(always)]
-    fn window_rows(&self, patch: &PreparedPatch, x_px: u32, y_px: u32, out: &mut [f32]) {
-        let (x, y, side, window) = (x_px as usize, y_px as usize, patch.side_px, self.window_px);
-        match self.layout {
-            Layout::Nchw => {
-                for (channel, plane) in out.chunks_exact_mut(window * window).enumerate() {
-                    let (scale, bias) = (self.scale[channel], self.bias[channel]);
-                    let start = (channel * side + y) * side + x;
-                    let rows = patch.pixels[start..].chunks(side);
-                    for (to, from) in plane.chunks_exact_mut(window).zip(rows) {
-                        for (value, &pixel) in to.iter_mut().zip(&from[..window]) {
-                            *value = f32::from(pixel) * scale + bias;
-                        }
-                    }
-                }
-            }
-            Layout::Nhwc => {
-                let start = (y * side + x) * 3;
-                let rows = patch.pixels[start..].chunks(side * 3);
-                for (to, from) in out.chunks_exact_mut(window * 3).zip(rows) {
-                    for (values, pixels) in to.chunks_exact_mut(3).zip(from.chunks_exact(3)) {
-                        for channel in 0..3 {
-                            values[channel] = f32::from(pixels[channel]) * self.scale[channel]
-                                + self.bias[channel];
-                        }
-                    }
-                }
-            }
-        }
+    /// The patch's row or column at `at` of the box.
+    fn source(&self, at: usize) -> Option<usize> {
+        let seen = at.checked_sub(self.before)?;
+        (seen < self.len).then_some(self.from + seen)
     }
 }
 
@@ -187,4 +190,49 @@ impl Preparation {
 #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is asked for")]
 fn narrow(value: f64) -> f32 {
     value as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Scale and bias of each channel apart, so that none can stand for another.
+    fn preparation(layout: Layout, source: [usize; 3]) -> Preparation {
+        let (scale, bias) = ([0.5, 0.25, 2.0], [1.0, -3.0, 7.0]);
+        Preparation { layout, window_px: 3, source, scale, bias }
+    }
+
+    proptest! {
+        #[test]
+        fn a_box_is_the_patch_and_white_around_it(
+            has in 1usize..70, width in 1usize..70, height in 1usize..70, x in -90i64..90, y in -90i64..90,
+            planar: bool, bgr: bool, seed: u8,
+        ) {
+            let layout = if planar { Layout::Nchw } else { Layout::Nhwc };
+            let source = if bgr { [2, 1, 0] } else { [0, 1, 2] };
+            let preparation = preparation(layout, source);
+            let rgb: Vec<u8> = (0..has * has * 3)
+                .map(|at| u8::try_from(at * 37 % 251).unwrap().wrapping_add(seed))
+                .collect();
+            let mut patch = PreparedPatch::default();
+            preparation.prepare(&rgb, has, &mut patch);
+            // Whatever was there before is overwritten.
+            let mut out = vec![f32::NAN; width * height * 3];
+            preparation.area(&patch, (x, y), (width, height), &mut out);
+            let within = |at: i64| usize::try_from(at).ok().filter(|&at| at < has);
+            for row in 0..height {
+                for col in 0..width {
+                    let from = within(y + row as i64).zip(within(x + col as i64));
+                    for channel in 0..3 {
+                        let pixel = from.map_or(255, |(r, c)| rgb[(r * has + c) * 3 + source[channel]]);
+                        let expected = f32::from(pixel) * preparation.scale[channel] + preparation.bias[channel];
+                        let at = if planar { (channel * height + row) * width + col } else { (row * width + col) * 3 + channel };
+                        prop_assert_eq!(out[at], expected);
+                    }
+                }
+            }
+        }
+    }
 }

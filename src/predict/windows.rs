@@ -1,7 +1,6 @@
 //! Window after window: one thread reads and prepares patches, the workers cut
 //! windows and run the network, all at the same time.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
@@ -9,7 +8,7 @@ use crossbeam_channel::{Sender, bounded};
 use super::batch::{Batch, Batcher, Numbered};
 use super::colour::Normalizer;
 use super::ledger::Ledger;
-use super::prepare::{Preparation, PreparedPatch};
+use super::prepare::{Buffers, Preparation};
 use super::{PredictError, Predictor};
 use crate::hdf5_file::FormatError;
 use crate::model::{EngineError, Session};
@@ -118,17 +117,15 @@ fn read_patches(
 ) -> Result<Duration, FormatError> {
     let side_px = source.reader.patch_px();
     let mut rgb = vec![0; side_px * side_px * 3];
-    let mut batcher = Batcher::new(batch);
+    let (mut batcher, mut buffers) = (Batcher::new(batch), Buffers::default());
     let mut spent = Duration::ZERO;
     for (index, points) in points.iter().enumerate().filter(|(_, points)| !points.is_empty()) {
         let started = Instant::now();
         if !source.read(index, points.len(), &mut rgb, book)? {
             continue;
         }
-        let mut prepared = PreparedPatch::default();
-        preparation.prepare(&rgb, side_px, &mut prepared);
+        let prepared = buffers.prepared(|patch| preparation.prepare(&rgb, side_px, patch));
         spent += started.elapsed();
-        let prepared = Arc::new(prepared);
         for &point in points {
             if let Some(full) = batcher.push(&prepared, point)
                 && sender.send(full).is_err()

@@ -42,6 +42,8 @@ pub struct DenseNetwork {
 pub enum Side {
     /// Any, at least the window.
     Any,
+    /// Any that outputs fill: [`DenseNetwork::side_px`] of some number of them.
+    Filled,
     /// A square of this side, px.
     Fixed(u32),
 }
@@ -67,11 +69,11 @@ impl DenseNetwork {
         let mut model = self.proto.clone();
         let graph = model.graph.as_mut().expect("it was made with a graph");
         let fixed = match side {
-            Side::Any => None,
+            Side::Any | Side::Filled => None,
             Side::Fixed(side_px) => Some(i64::from(side_px)),
         };
         let grid = match side {
-            Side::Any => None,
+            Side::Any | Side::Filled => None,
             Side::Fixed(side_px) => Some(i64::from(self.grid(side_px))),
         };
         graph.input = vec![write::info(&self.input, write::image_shape(self.layout, fixed))];
@@ -96,6 +98,7 @@ impl DenseNetwork {
         let mut builder =
             Builder::with_names(names.map(String::as_str).chain([self.input.as_str()]));
         let trimmed = match side {
+            Side::Filled => None,
             Side::Fixed(side_px) if self.side_px(self.grid(side_px)) == side_px => None,
             Side::Fixed(side_px) => {
                 let used_px = i64::from(self.side_px(self.grid(side_px)));

@@ -1,0 +1,110 @@
+//! How many workers run a dense network, and over images of which size.
+
+use crate::geometry::dense_tiles::DenseTiles;
+
+/// What is known of a network and of the patches it is to run over, px.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) window_px: u32,
+    pub(super) stride_px: u32,
+    pub(super) reach_px: u32,
+    pub(super) block_px: u32,
+    pub(super) tile_px: u32,
+}
+
+impl Sizes {
+    /// Images of one tissue tile, as calibrating takes them.
+    pub(super) fn one_tile(self) -> DenseTiles {
+        DenseTiles::new(self.window_px, self.stride_px, self.reach_px, self.tile_px, |_| true)
+    }
+}
+
+/// Workers, at most `threads`, and the images they run over: those that score most
+/// points in a time, where all workers' maps together take `most_bytes`. Small images
+/// carry more margin, few workers leave cores idle. The time of an image goes by its
+/// area.
+///
+/// `map_bytes`: of an image with so many outputs along a side.
+///
+/// # Errors
+/// What the image of one tissue tile takes, where that is more than `most_bytes`.
+pub(super) fn plan(
+    sizes: Sizes,
+    threads: usize,
+    most_bytes: u64,
+    map_bytes: impl Fn(u32) -> u64,
+) -> Result<(usize, DenseTiles), u64> {
+    let tile_bytes = map_bytes(sizes.one_tile().grid());
+    if tile_bytes > most_bytes {
+        return Err(tile_bytes);
+    }
+    let candidates = (1..=threads.max(1)).rev().filter_map(|workers| {
+        let fits = |grid: u32| map_bytes(grid) <= most_bytes / workers as u64;
+        let Sizes { window_px, stride_px, reach_px, block_px, .. } = sizes;
+        let tiles = DenseTiles::new(window_px, stride_px, reach_px, block_px, fits);
+        fits(tiles.grid()).then_some((workers, tiles))
+    });
+    let points = |(workers, tiles): &(usize, DenseTiles)| {
+        let used = f64::from(tiles.grid() - 2 * tiles.margin());
+        *workers as f64 * (used / f64::from(tiles.side_px())).powi(2)
+    };
+    // Of equals the first: the most workers.
+    let best =
+        candidates.reduce(|best, next| if points(&next) > points(&best) { next } else { best });
+    best.ok_or(tile_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SIZES: Sizes =
+        Sizes { window_px: 224, stride_px: 16, reach_px: 180, block_px: 1792, tile_px: 224 };
+
+    /// As GoogLeNet: 430 MB for 136 outputs.
+    fn map_bytes(grid: u32) -> u64 {
+        let side_px = u64::from((grid - 1) * 16 + 224);
+        75 * side_px * side_px
+    }
+
+    #[test]
+    fn one_worker_takes_whole_patches_and_two_take_quarters() {
+        let of = |threads| plan(SIZES, threads, 450_000_000, map_bytes).unwrap();
+        let sides = |threads| (of(threads).0, of(threads).1.side_px());
+        assert_eq!(sides(1), (1, 2384));
+        assert_eq!(sides(2), (2, 1488));
+    }
+
+    #[test]
+    fn many_threads_do_not_cut_images_to_nothing_but_margin() {
+        // 64 workers would have 7 MB each: not one window with its margin.
+        let (workers, tiles) = plan(SIZES, 64, 450_000_000, map_bytes).unwrap();
+        assert!(workers > 2 && tiles.grid() > 4 * tiles.margin(), "{workers} {tiles:?}");
+        assert!(map_bytes(tiles.grid()) * workers as u64 <= 450_000_000);
+    }
+
+    #[test]
+    fn what_one_tile_needs_is_said_when_it_is_too_much() {
+        let far = Sizes { reach_px: 1279, ..SIZES };
+        assert_eq!(plan(far, 1, 450_000_000, map_bytes).unwrap_err(), map_bytes(14 + 2 * 80));
+    }
+
+    proptest! {
+        #[test]
+        fn maps_of_all_workers_fit(
+            threads in 1usize..200, reach_px in 0u32..1500, blocks in 1u32..12, most_mb in 1u64..2000,
+        ) {
+            let sizes = Sizes { reach_px, block_px: 224 * blocks, ..SIZES };
+            let most = most_mb * 1_000_000;
+            match plan(sizes, threads, most, map_bytes) {
+                Ok((workers, tiles)) => {
+                    prop_assert!((1..=threads).contains(&workers));
+                    prop_assert!(map_bytes(tiles.grid()) * workers as u64 <= most);
+                }
+                Err(needed) => prop_assert!(needed > most),
+            }
+        }
+    }
+}
