@@ -423,7 +423,7 @@ class Bench:
                     rate = statistics.median(row["windows"] / row["cpu_s"] for row in good)
                     share = "" if engine.split()[0] in ("dense", "cascade") else f" ({2 * macs[name] * rate / most:.0%})"
                     memory = max(row["mb"] for row in good)
-                    cells[name, engine] = (f"{rate:,.{rate < 100:d}f}{share}", f"{memory:.0f}, {max(row['worst'] for row in good):.0e}".replace("e-0", "e-").replace(", 0e+00", ""), f"{CAMELYON16 / rate / 3600:,.0f}")
+                    cells[name, engine] = (f"{rate:,.{rate < 100:d}f}{share}", f"{memory:.0f}, {max(row['worst'] for row in good):.0e}".replace("e-0", "e-").replace(", 0e+00", ""), f"{float(f'{CAMELYON16 / rate / 3600:.2g}'):,.0f}")
         loads = [row["load"] for row in rows]
         print(f"peak {most / 1e9:.1f} GFLOP/s, load {min(loads):.1f} to {max(loads):.1f}")
         for name in names:
