@@ -27,12 +27,6 @@ struct Loaded {
     environment: Environment,
 }
 
-/// Maps of a dense run from which on memory is given back after each. The arena that
-/// keeps it grows by doubling: with maps of 430 MB (GoogLeNet, 2,384 px) a process took
-/// 1,093 MB with it and 736 MB without, in the same time. With small maps of cheap
-/// layers fresh pages cost as much as the layers do.
-const ARENA_BYTES: u64 = 128_000_000;
-
 /// The engine.
 #[derive(Debug, Clone)]
 pub(crate) struct OrtEngine {
@@ -80,11 +74,11 @@ impl OrtEngine {
         Ok(builder)
     }
 
-    /// For images of any size, so without a plan of memory for each size; `arena`:
-    /// memory is kept from run to run.
-    fn dense_builder(&self, arena: bool) -> ort::Result<ort::session::builder::SessionBuilder> {
-        let memory = ort::ep::CPU::default().with_arena_allocator(arena).build();
-        Ok(self.builder()?.with_memory_pattern(false)?.with_execution_providers([memory])?)
+    /// For images of any size: the memory of each size would be planned, and kept, by
+    /// itself. GoogLeNet with images of 2,384 px took 847 MB with
+    /// such a plan and 677 MB without, in the same time.
+    fn dense_builder(&self) -> ort::Result<ort::session::builder::SessionBuilder> {
+        Ok(self.builder()?.with_memory_pattern(false)?)
     }
 
     fn session(&self, model: &Model) -> ort::Result<ort::session::Session> {
@@ -111,8 +105,8 @@ impl Engine for OrtEngine {
     }
 
     fn dense_map_bytes(&self) -> u64 {
-        // Of which large ones are given back after each run.
-        450_000_000
+        // GoogLeNet's of 2,384 px, which take 460 MB, among them.
+        500_000_000
     }
 
     fn load(&self, model: &Model, batch: usize) -> Result<Box<dyn Session>, EngineError> {
@@ -139,8 +133,7 @@ impl Engine for OrtEngine {
         side_px: u32,
     ) -> Result<Box<dyn DenseSession>, EngineError> {
         let bytes = network.to_onnx(Side::Filled);
-        let arena = network.map_bytes(network.grid(side_px)) <= ARENA_BYTES;
-        let session = self.dense_builder(arena).and_then(|mut b| b.commit_from_memory(&bytes));
+        let session = self.dense_builder().and_then(|mut b| b.commit_from_memory(&bytes));
         let session = session.map_err(|error| refused(model, &error.to_string()))?;
         let frame = DenseFrame::new("ort", model, network, side_px);
         let image = vec![0.0; frame.shape.iter().product()];
