@@ -35,11 +35,11 @@ pub enum PngError {
 /// [`PngError`] naming the file.
 pub fn write_png(target: &Path, picture: &RgbPicture) -> Result<(), PngError> {
     let side = |px: usize| u32::try_from(px).unwrap_or(u32::MAX);
-    // Fast: a tissue mask's picture is 7 % larger, and made without what was an eighth
-    // of a small slide's split.
     // In memory first: a full disk is then the system's own error, with its
     // number and what to do about it, and not the encoder's.
     let mut bytes = Vec::new();
+    // Fast: a tissue mask's picture is 7 % larger, and made without what was an eighth
+    // of a small slide's split.
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
         .write_image(
             &picture.pixels,

@@ -12,6 +12,22 @@ pub(super) fn scale_row(pixels: &[u8], scale: f32, bias: f32, values: &mut [f32]
 
 /// The same along a row `[col, channel]`.
 pub(super) fn scale_pixels(pixels: &[u8], scale: [f32; 3], bias: [f32; 3], values: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if std::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has what the function was compiled for.
+        return unsafe { scale_pixels_avx2(pixels, scale, bias, values) };
+    }
+    scale_pixels_plain(pixels, scale, bias, values);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn scale_pixels_avx2(pixels: &[u8], scale: [f32; 3], bias: [f32; 3], values: &mut [f32]) {
+    scale_pixels_plain(pixels, scale, bias, values);
+}
+
+#[inline(always)]
+fn scale_pixels_plain(pixels: &[u8], scale: [f32; 3], bias: [f32; 3], values: &mut [f32]) {
     for (values, pixels) in values.chunks_exact_mut(3).zip(pixels.chunks_exact(3)) {
         for channel in 0..3 {
             values[channel] = f32::from(pixels[channel]) * scale[channel] + bias[channel];

@@ -108,6 +108,8 @@ impl Preparation {
     /// `out`: `[3, w, w]` or `[w, w, 3]` as the card's layout,
     /// [`Preparation::window_len`] values.
     pub fn window(&self, patch: &PreparedPatch, x_px: u32, y_px: u32, out: &mut [f32]) {
+        let end = |px: u32| px as usize + self.window_px;
+        assert!(end(x_px.max(y_px)) <= patch.side_px, "a window lies within its patch");
         let sides_px = (self.window_px, self.window_px);
         self.area(patch, (x_px.into(), y_px.into()), sides_px, out);
     }
