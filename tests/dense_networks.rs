@@ -3,6 +3,9 @@
 
 #[expect(dead_code, reason = "the flow tests need more of it")]
 mod common;
+#[expect(dead_code, reason = "parity finds onnxruntime with it")]
+#[path = "common/reference.rs"]
+mod python;
 
 use std::path::Path;
 use std::process::Command;
@@ -13,18 +16,10 @@ use slidegrid::model::{DenseError, Model, densify};
 
 /// Runs the reference script; `None` without the reference Python.
 fn reference(words: &[&dyn AsRef<Path>]) -> Option<String> {
-    let python = std::env::var("SLIDEGRID_TEST_PYTHON").ok();
-    let required = std::env::var("SLIDEGRID_REQUIRE_PYTHON").is_ok_and(|v| v == "1");
-    assert!(python.is_some() || !required, "SLIDEGRID_TEST_PYTHON is not set");
-    let Some(python) = python else {
-        println!("skipped: SLIDEGRID_TEST_PYTHON is not set");
-        return None;
-    };
+    let path = python::python()?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/dense_networks.py");
     let words = words.iter().map(|word| word.as_ref());
-    let output = Command::new(python).arg(script).args(words).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(String::from_utf8(output.stdout).unwrap())
+    Some(python::printed(Command::new(path).arg(script).args(words)))
 }
 
 /// Makes a network dense through the command line.

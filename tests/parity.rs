@@ -5,11 +5,14 @@
 
 #[expect(dead_code, reason = "the other flow tests need more of it")]
 mod common;
+#[path = "common/reference.rs"]
+mod reference;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{Case, model_card, noise};
+use reference::printed;
 use serde_json::Value;
 
 /// Runs to compare, in one folder.
@@ -23,17 +26,8 @@ struct Parity {
 impl Parity {
     /// `None` without the reference Python, unless it is required.
     fn new() -> Option<Self> {
-        let python = std::env::var("SLIDEGRID_TEST_PYTHON").ok();
-        let required = std::env::var("SLIDEGRID_REQUIRE_PYTHON").is_ok_and(|v| v == "1");
-        assert!(python.is_some() || !required, "SLIDEGRID_TEST_PYTHON is not set");
-        let Some(python) = python else {
-            println!("skipped: SLIDEGRID_TEST_PYTHON is not set");
-            return None;
-        };
-        let find = "import glob, importlib.util as u, os\n\
-            folder = u.find_spec('onnxruntime').submodule_search_locations[0]\n\
-            print(glob.glob(os.path.join(folder, 'capi', 'libonnxruntime.so*'))[0])";
-        let ort_library = printed(Command::new(&python).args(["-c", find])).trim().to_owned();
+        let python = reference::python()?;
+        let ort_library = reference::ort_library(&python);
         Some(Self { case: Case::new(), python, ort_library, runs: Vec::new() })
     }
 
@@ -93,12 +87,6 @@ impl Parity {
         }
         reports
     }
-}
-
-fn printed(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
 
 fn stem(path: &Path) -> &str {

@@ -29,6 +29,8 @@ pub struct PredictKeys {
     /// Windows a run of the network; the engine decides when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
+    /// Whether single windows share their first layers where they overlap.
+    pub share: bool,
     /// Minutes between saves of what is scored of a group; 0 = none.
     pub checkpoint_min: f64,
     /// libonnxruntime to load.
@@ -64,6 +66,7 @@ impl Default for PredictKeys {
             precision_force: false,
             threads: None,
             batch: None,
+            share: true,
             checkpoint_min: 10.0,
             ort_library: None,
             openvino_library: None,

@@ -227,7 +227,7 @@ impl RunConfig {
         let table = toml::Table::try_from(self).expect("a configuration is a table");
         let mut flat = Vec::new();
         flatten("", &toml::Value::Table(table), &mut flat);
-        const MACHINE: [&str; 15] = [
+        const MACHINE: [&str; 16] = [
             "resolved.version",
             "resolved.writer",
             "model.card",
@@ -236,6 +236,7 @@ impl RunConfig {
             "predict.engine",
             "predict.threads",
             "predict.batch",
+            "predict.share",
             "predict.checkpoint_min",
             "predict.ort_library",
             "predict.openvino_library",

@@ -10,6 +10,8 @@ use super::load::Model;
 use super::openvino::EMULATE;
 use super::openvino_library::OLDEST;
 use super::precision::Precision;
+use super::trunk::Halves;
+use super::trunk_session::LoadedHalves;
 
 /// A library that runs networks.
 pub trait Engine: Send + Sync + std::fmt::Debug {
@@ -51,6 +53,21 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
         network: &DenseNetwork,
         side_px: u32,
     ) -> Result<Box<dyn DenseSession>, EngineError>;
+
+    /// Both parts of a network, ready to run on the calling thread, the head up to
+    /// `batch` windows at a time; `None` from engines that want to know the size of an
+    /// image beforehand.
+    ///
+    /// # Errors
+    /// [`EngineError`] naming the model.
+    fn load_halves(
+        &self,
+        _model: &Model,
+        _halves: &Halves,
+        _batch: usize,
+    ) -> Result<Option<LoadedHalves>, EngineError> {
+        Ok(None)
+    }
 }
 
 /// A network loaded by one worker; it computes on the thread that calls it.

@@ -22,9 +22,12 @@ mod onnxruntime;
 mod openvino;
 mod openvino_library;
 mod ort_library;
+mod ort_sessions;
 mod precision;
 mod select;
 mod tract;
+mod trunk;
+mod trunk_session;
 mod widen;
 mod wsinfer;
 
@@ -37,3 +40,5 @@ pub use graph::{Dim, Dtype, GraphError, GraphFacts, NodeFacts, TensorFacts};
 pub use load::{Model, ModelError};
 pub use precision::Precision;
 pub use select::{EngineChoice, Selected, Wanted, select};
+pub use trunk::{CutMap, Halves};
+pub use trunk_session::{LoadedHalves, TrunkSession};

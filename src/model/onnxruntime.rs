@@ -3,11 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
 use ort::environment::Environment;
 use ort::session::builder::GraphOptimizationLevel;
-use ort::value::{DynValue, TensorRef};
 
 use super::dense::{DenseNetwork, Side};
 use super::dense_session::{DenseFrame, DenseSession};
@@ -16,6 +13,9 @@ use super::frame::{Frame, lacks};
 use super::graph::Dtype;
 use super::load::Model;
 use super::ort_library::probe;
+use super::ort_sessions::{OrtDense, OrtSession, OrtTrunk};
+use super::trunk::Halves;
+use super::trunk_session::LoadedHalves;
 
 /// One library and one environment a process; never dropped, since sessions on
 /// other threads may outlive whoever opened it.
@@ -112,17 +112,11 @@ impl Engine for OrtEngine {
     fn load(&self, model: &Model, batch: usize) -> Result<Box<dyn Session>, EngineError> {
         let session = self.session(model).map_err(|error| refused(model, &error.to_string()))?;
         let frame = Frame::new("ort", model, batch);
+        let (input, shape) = (model.input().name.clone(), model.input_shape(frame.batch));
         Ok(Box::new(OrtSession {
-            session,
-            input: model.input().name.clone(),
-            shape: model.input_shape(frame.batch),
             fixed: model.static_batch().is_some(),
             half_input: model.input().dtype == Dtype::F16,
-            frame,
-            filled: Vec::new(),
-            padded: Vec::new(),
-            halves: Vec::new(),
-            raw: Vec::new(),
+            ..OrtSession::new(session, frame, input, shape)
         }))
     }
 
@@ -140,6 +134,30 @@ impl Engine for OrtEngine {
         let (input, output) = (network.input.clone(), network.output.clone());
         Ok(Box::new(OrtDense { session, frame, input, output, image }))
     }
+
+    fn load_halves(
+        &self,
+        model: &Model,
+        halves: &Halves,
+        batch: usize,
+    ) -> Result<Option<LoadedHalves>, EngineError> {
+        let refused = |error: ort::Error| refused(model, &error.to_string());
+        let trunk = self.dense_builder().and_then(|mut b| b.commit_from_memory(&halves.trunk));
+        let head = self.builder().and_then(|mut b| b.commit_from_memory(&halves.head));
+        let (side, channels) = (halves.map.side, halves.map.channels);
+        let whole = Frame::new("ort", model, batch);
+        let frame = Frame { window_len: channels * side * side, batch: batch.max(1), ..whole };
+        let shape = [batch, channels, side, side];
+        let head = OrtSession::new(head.map_err(refused)?, frame, halves.cut.clone(), shape);
+        let trunk = OrtTrunk {
+            session: trunk.map_err(refused)?,
+            model: model.path.clone(),
+            layout: model.card.layout,
+            names: (halves.input.clone(), halves.cut.clone()),
+            images: Vec::new(),
+        };
+        Ok(Some(LoadedHalves { trunk: Box::new(trunk), head: Box::new(head) }))
+    }
 }
 
 /// Names the node when it is an operator that is missing.
@@ -156,127 +174,5 @@ fn refused(model: &Model, detail: &str) -> EngineError {
             engine: "ort",
             detail: detail.to_owned(),
         },
-    }
-}
-
-struct OrtSession {
-    session: ort::session::Session,
-    frame: Frame,
-    input: String,
-    shape: [usize; 4],
-    /// The graph fixes the batch: short batches are padded.
-    fixed: bool,
-    half_input: bool,
-    filled: Vec<f32>,
-    padded: Vec<f32>,
-    halves: Vec<f16>,
-    raw: Vec<f32>,
-}
-
-impl Session for OrtSession {
-    fn batch(&self) -> usize {
-        self.frame.batch
-    }
-
-    fn run(&mut self, input: &[f32], n: usize, scores: &mut [f32]) -> Result<(), EngineError> {
-        let Self { session, frame, shape, padded, halves, raw, .. } = self;
-        frame.check_sizes(input, n, scores)?;
-        if n == 0 {
-            return Ok(());
-        }
-        let given = if self.fixed { frame.batch } else { n };
-        let input = if given == n {
-            input
-        } else {
-            padded.clear();
-            padded.extend_from_slice(input);
-            padded.resize(given * frame.window_len, 0.0);
-            padded
-        };
-        let failed = |error: ort::Error| frame.failed(n, error.to_string());
-        let shape = [given, shape[1], shape[2], shape[3]];
-        let name = self.input.as_str();
-        let outputs = if self.half_input {
-            halves.resize(input.len(), f16::ZERO);
-            halves.convert_from_f32_slice(input);
-            let tensor = TensorRef::from_array_view((shape, halves.as_slice())).map_err(failed)?;
-            session.run(ort::inputs![name => tensor])
-        } else {
-            let tensor = TensorRef::from_array_view((shape, input)).map_err(failed)?;
-            session.run(ort::inputs![name => tensor])
-        }
-        .map_err(failed)?;
-        let output = outputs
-            .get(frame.output.as_str())
-            .ok_or_else(|| frame.failed(n, format!("no output {}", frame.output)))?;
-        let (shape, values) = floats(output, raw).map_err(failed)?;
-        frame.scores((&shape, values), given, n, scores)
-    }
-
-    fn run_filled(
-        &mut self,
-        n: usize,
-        fill: &mut dyn FnMut(&mut [f32]),
-        scores: &mut [f32],
-    ) -> Result<(), EngineError> {
-        let mut windows = std::mem::take(&mut self.filled);
-        windows.resize(n * self.frame.window_len, 0.0);
-        fill(&mut windows);
-        let result = self.run(&windows, n, scores);
-        self.filled = windows;
-        result
-    }
-}
-
-/// The output's shape and numbers; 16-bit ones are widened into `wide`.
-fn floats<'v>(
-    output: &'v DynValue,
-    wide: &'v mut Vec<f32>,
-) -> ort::Result<(Vec<usize>, &'v [f32])> {
-    let sizes =
-        |shape: &[i64]| shape.iter().map(|size| usize::try_from(*size).unwrap_or(0)).collect();
-    if let Ok((shape, values)) = output.try_extract_tensor::<f32>() {
-        return Ok((sizes(shape), values));
-    }
-    let (shape, values) = output.try_extract_tensor::<f16>()?;
-    wide.resize(values.len(), 0.0);
-    values.convert_to_f32_slice(wide);
-    Ok((sizes(shape), wide))
-}
-
-/// A dense network, for images up to a size.
-struct OrtDense {
-    session: ort::session::Session,
-    frame: DenseFrame,
-    input: String,
-    output: String,
-    image: Vec<f32>,
-}
-
-impl DenseSession for OrtDense {
-    fn takes_smaller(&self) -> bool {
-        true
-    }
-
-    fn run(
-        &mut self,
-        grid: (u32, u32),
-        fill: &mut dyn FnMut(&mut [f32]),
-        places: &[(u32, u32)],
-        scores: &mut [f32],
-    ) -> Result<(), EngineError> {
-        let Self { session, frame, input, output, image } = self;
-        let shape = frame.shape_of(grid);
-        let image = &mut image[..shape.iter().product()];
-        fill(image);
-        let failed = |error: ort::Error| frame.failed(error.to_string());
-        let tensor = TensorRef::from_array_view((shape, &*image)).map_err(failed)?;
-        let outputs = session.run(ort::inputs![input.as_str() => tensor]).map_err(failed)?;
-        let found = outputs
-            .get(output.as_str())
-            .ok_or_else(|| frame.failed(format!("no output {output}")))?;
-        let mut wide = Vec::new();
-        let (shape, values) = floats(found, &mut wide).map_err(failed)?;
-        frame.scores(grid, (&shape, values), places, scores)
     }
 }

@@ -72,6 +72,7 @@ struct Book {
     unnormalized: BTreeMap<u32, String>,
     read: Duration,
     infer: Duration,
+    shared: u64,
     cascade: Option<CascadeMeta>,
 }
 
@@ -96,6 +97,7 @@ impl<'p> Ledger<'p> {
             unnormalized: BTreeMap::new(),
             read: Duration::ZERO,
             infer: Duration::ZERO,
+            shared: 0,
             cascade: None,
         };
         if places.part.exists() {
@@ -196,6 +198,11 @@ impl<'p> Ledger<'p> {
         self.book().cascade = Some(counts);
     }
 
+    /// Notes that some of what was entered shared its first layers.
+    pub(super) fn note_shared(&self, windows: usize) {
+        self.book().shared += windows as u64;
+    }
+
     /// Notes time spent reading.
     pub(super) fn note_read(&self, read: Duration) {
         self.book().read += read;
@@ -267,6 +274,7 @@ impl<'p> Ledger<'p> {
         meta.cpu_s += process::cpu_s() - self.began.cpu_s;
         meta.read_s += book.read.as_secs_f64();
         meta.infer_s += book.infer.as_secs_f64();
+        meta.shared_windows += book.shared;
         meta.cascade = CascadeMeta::sum(meta.cascade, book.cascade);
         meta.peak_rss_bytes = meta.peak_rss_bytes.max(process::peak_rss_bytes());
         meta.failed_patches += book.refused;
@@ -336,6 +344,7 @@ fn belongs(part: &ScoresMeta, meta: &ScoresMeta, total: u64) -> Result<(), Strin
 /// Adds the figures of earlier tries to those of this one.
 fn carry_over(meta: &mut ScoresMeta, earlier: ScoresMeta) {
     meta.resumed_windows = earlier.windows;
+    meta.shared_windows = earlier.shared_windows;
     meta.wall_s += earlier.wall_s;
     meta.cpu_s += earlier.cpu_s;
     meta.read_s += earlier.read_s;

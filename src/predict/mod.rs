@@ -15,6 +15,7 @@ mod ledger;
 mod pixels;
 mod prepare;
 mod sample;
+mod shared;
 mod windows;
 
 use std::path::PathBuf;
@@ -25,7 +26,9 @@ use thiserror::Error;
 use crate::config::{self, ConfigError, Method, RunConfig};
 use crate::hdf5_file::FormatError;
 use crate::interrupt::Interrupt;
-use crate::model::{DenseError, EngineError, Model, ModelError, Precision, Selected, Session};
+use crate::model::{
+    DenseError, EngineError, LoadedHalves, Model, ModelError, Precision, Selected, Session,
+};
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
@@ -197,6 +200,8 @@ pub struct Predictor<'r> {
     batch: usize,
     /// One a worker; none until single windows are to be scored.
     sessions: Vec<Box<dyn Session>>,
+    /// Their first layers apart, where windows are to share them.
+    sharing: Option<(shared::Sharing, Vec<LoadedHalves>)>,
     dense: Option<dense::Dense>,
     /// Of the slide scored last.
     calibrated: Option<(String, Arc<calibrate::Calibrated>)>,
@@ -233,7 +238,7 @@ impl<'r> Predictor<'r> {
         });
         let preparation = Preparation::new(&model.card);
         let interrupt = Interrupt::new();
-        let (sessions, dense, calibrated) = (Vec::new(), None, None);
+        let (sessions, sharing, dense, calibrated) = (Vec::new(), None, None, None);
         let mut predictor = Self {
             run,
             config,
@@ -243,6 +248,7 @@ impl<'r> Predictor<'r> {
             threads: threads.max(1),
             batch,
             sessions,
+            sharing,
             dense,
             calibrated,
             interrupt,
@@ -250,6 +256,7 @@ impl<'r> Predictor<'r> {
         if config.config.predict.method != Method::Dense {
             predictor.load_windows()?;
         }
+        predictor.load_shared()?;
         Ok(predictor)
     }
 
@@ -262,6 +269,21 @@ impl<'r> Predictor<'r> {
                     source,
                 })?;
         }
+        Ok(())
+    }
+
+    /// Makes ready to share what neighbouring windows have in common, where asked for.
+    fn load_shared(&mut self) -> Result<(), PredictError> {
+        let keys = &self.config.config.predict;
+        if !keys.share || keys.method == Method::Dense {
+            return Ok(());
+        }
+        let sizes = (self.batch, self.threads);
+        let loaded = shared::Sharing::load(&self.engine, &self.model, keys.stride, sizes);
+        self.sharing = loaded.map_err(|source| PredictError::Engine {
+            what: self.model.path.display().to_string(),
+            source,
+        })?;
         Ok(())
     }
 

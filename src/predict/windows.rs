@@ -1,6 +1,9 @@
 //! Window after window: one thread reads and prepares patches, the workers cut
-//! windows and run the network, all at the same time.
+//! windows and run the network, all at the same time. Windows that lie close together
+//! share their first layers where that is asked for.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
@@ -9,9 +12,10 @@ use super::batch::{Batch, Batcher, Numbered};
 use super::colour::Normalizer;
 use super::ledger::Ledger;
 use super::prepare::{Buffers, Preparation};
+use super::shared::{Shared, Sharing};
 use super::{PredictError, Predictor};
 use crate::hdf5_file::FormatError;
-use crate::model::{EngineError, Session};
+use crate::model::{EngineError, LoadedHalves, Session};
 use crate::patches::GroupReader;
 use crate::progress::Task;
 
@@ -64,6 +68,12 @@ impl Source<'_> {
     }
 }
 
+/// What a worker takes on.
+enum Work {
+    Windows(Batch),
+    Region(Shared),
+}
+
 /// Enters the scores of `points` in the ledger, or of as many as there is
 /// time for before an interruption.
 pub(super) fn run_windows(
@@ -76,21 +86,38 @@ pub(super) fn run_windows(
     let (preparation, interrupt) = (&predictor.preparation, &predictor.interrupt);
     let classes = predictor.model.card.classes.len();
     let batch = predictor.sessions.first().map_or(1, |session| session.batch());
-    let (sender, receiver) = bounded::<Batch>(2 * predictor.sessions.len());
+    let (sharing, mut halves) = match &mut predictor.sharing {
+        None => (None, Vec::new()),
+        Some((sharing, halves)) => (Some(&*sharing), halves.iter_mut().map(Some).collect()),
+    };
+    halves.resize_with(predictor.sessions.len(), || None);
+    let (sender, receiver) = bounded::<Work>(2 * predictor.sessions.len());
     let (read, worked) = std::thread::scope(|scope| {
         let reading = scope.spawn(move || {
-            read_patches(source, points, preparation, (ledger, task), (batch, &sender))
+            let parting = Parting { preparation, sharing, batch, sender };
+            read_patches(source, points, (ledger, task), parting)
         });
         let workers: Vec<_> = predictor
             .sessions
             .iter_mut()
-            .map(|session| {
-                let batches = receiver.clone();
+            .zip(halves)
+            .map(|(session, halves)| {
+                let works = receiver.clone();
+                let session = session.as_mut();
                 scope.spawn(move || {
+                    let go_on = || interrupt.requested().is_none();
+                    let mut worker =
+                        Worker { session, sharing: sharing.zip(halves), preparation, classes };
                     // Dropping what waits ends the reader too.
-                    let batches =
-                        batches.into_iter().take_while(|_| interrupt.requested().is_none());
-                    work(session.as_mut(), preparation, classes, batches, (ledger, task))
+                    for work in works.into_iter().take_while(|_| go_on()) {
+                        match work {
+                            Work::Windows(batch) => worker.windows(&batch, (ledger, task))?,
+                            Work::Region(shared) => {
+                                worker.region(&shared, (ledger, task), &go_on)?;
+                            }
+                        }
+                    }
+                    Ok(())
                 })
             })
             .collect();
@@ -107,68 +134,107 @@ pub(super) fn run_windows(
     Ok(())
 }
 
+/// How a patch's windows become work.
+struct Parting<'p> {
+    preparation: &'p Preparation,
+    sharing: Option<&'p Sharing>,
+    batch: usize,
+    sender: Sender<Work>,
+}
+
 /// Reads and prepares patch after patch; returns the time spent reading.
 fn read_patches(
     source: Source<'_>,
     points: &[Vec<Numbered>],
-    preparation: &Preparation,
     book: (&Ledger<'_>, &Task<'_>),
-    (batch, sender): (usize, &Sender<Batch>),
+    parting: Parting<'_>,
 ) -> Result<Duration, FormatError> {
     let side_px = source.reader.patch_px();
     let mut rgb = vec![0; side_px * side_px * 3];
-    let (mut batcher, mut buffers) = (Batcher::new(batch), Buffers::default());
+    let (mut batcher, mut buffers) = (Batcher::new(parting.batch), Buffers::default());
     let mut spent = Duration::ZERO;
     for (index, points) in points.iter().enumerate().filter(|(_, points)| !points.is_empty()) {
         let started = Instant::now();
         if !source.read(index, points.len(), &mut rgb, book)? {
             continue;
         }
-        let prepared = buffers.prepared(|patch| preparation.prepare(&rgb, side_px, patch));
+        let patch = buffers.prepared(|to| parting.preparation.prepare(&rgb, side_px, to));
         spent += started.elapsed();
-        for &point in points {
-            if let Some(full) = batcher.push(&prepared, point)
-                && sender.send(full).is_err()
-            {
+        let (regions, alone) = match parting.sharing {
+            None => (Vec::new(), Cow::Borrowed(points.as_slice())),
+            Some(sharing) => {
+                let (regions, alone) = sharing.parted(points);
+                (regions, Cow::Owned(alone))
+            }
+        };
+        let regions = regions.into_iter().map(|(tile, numbers)| {
+            Work::Region(Shared { patch: Arc::clone(&patch), tile, numbers })
+        });
+        let batches =
+            alone.iter().filter_map(|&point| batcher.push(&patch, point)).map(Work::Windows);
+        for work in regions.chain(batches) {
+            if parting.sender.send(work).is_err() {
                 // Every worker has stopped; they say why.
                 return Ok(spent);
             }
         }
     }
     if let Some(rest) = batcher.rest() {
-        drop(sender.send(rest));
+        drop(parting.sender.send(Work::Windows(rest)));
     }
     Ok(spent)
 }
 
-/// Batch after batch: cut windows, run, enter the scores.
-fn work(
-    session: &mut dyn Session,
-    preparation: &Preparation,
+/// A worker's sessions and what it prepares windows with.
+struct Worker<'w> {
+    session: &'w mut dyn Session,
+    sharing: Option<(&'w Sharing, &'w mut LoadedHalves)>,
+    preparation: &'w Preparation,
     classes: usize,
-    batches: impl Iterator<Item = Batch>,
-    (ledger, task): (&Ledger<'_>, &Task<'_>),
-) -> Result<(), EngineError> {
-    let window_len = preparation.window_len();
-    let mut scores = vec![0.0; session.batch() * classes];
-    for batch in batches {
+}
+
+impl Worker<'_> {
+    /// Cuts the windows of a batch, runs the network, enters the scores.
+    fn windows(
+        &mut self,
+        batch: &Batch,
+        (ledger, task): (&Ledger<'_>, &Task<'_>),
+    ) -> Result<(), EngineError> {
+        let window_len = self.preparation.window_len();
         let count = batch.windows.len();
-        let scores = &mut scores[..count * classes];
+        let mut scores = vec![0.0; count * self.classes];
         let mut cut = Duration::ZERO;
         let mut fill = |input: &mut [f32]| {
             let started = Instant::now();
             let windows = batch.windows.iter().zip(input.chunks_exact_mut(window_len));
             for ((patch, numbered), window) in windows {
                 let point = &numbered.point;
-                preparation.window(patch, point.patch_x_px, point.patch_y_px, window);
+                self.preparation.window(patch, point.patch_x_px, point.patch_y_px, window);
             }
             cut = started.elapsed();
         };
         let started = Instant::now();
-        session.run_filled(count, &mut fill, scores)?;
+        self.session.run_filled(count, &mut fill, &mut scores)?;
         let numbers = batch.windows.iter().map(|(_, numbered)| numbered.number);
-        ledger.enter(numbers, scores, started.elapsed().saturating_sub(cut));
+        ledger.enter(numbers, &scores, started.elapsed().saturating_sub(cut));
         task.advance(count);
+        Ok(())
     }
-    Ok(())
+
+    /// Scores the windows of a region, or of a part of it.
+    fn region(
+        &mut self,
+        shared: &Shared,
+        (ledger, task): (&Ledger<'_>, &Task<'_>),
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<(), EngineError> {
+        let (sharing, halves) = self.sharing.as_mut().expect("regions are made for sharing");
+        let mut enter = |points: &[usize], scores: &[f32], spent: Duration| {
+            ledger.enter(points.iter().map(|&point| shared.numbers[point]), scores, spent);
+            ledger.note_shared(points.len());
+            task.advance(points.len());
+            go_on()
+        };
+        sharing.score(halves, (self.preparation, shared), self.classes, &mut enter)
+    }
 }

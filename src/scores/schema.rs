@@ -82,6 +82,8 @@ pub struct ScoresMeta {
     pub unnormalized: BTreeMap<u32, String>,
     /// Of `windows`, those that earlier, interrupted tries had scored.
     pub resumed_windows: u64,
+    /// Single windows that shared their first layers with neighbours.
+    pub shared_windows: u64,
     /// Start and end of each try that scored something, Unix time; its first
     /// number is also attribute `started_unix_s`. Empty in older files.
     pub spans_unix_s: Vec<[f64; 2]>,
@@ -146,6 +148,7 @@ impl ScoresMeta {
             ("peak_rss_bytes", self.peak_rss_bytes),
             ("failed_patches", self.failed_patches),
             ("resumed_windows", self.resumed_windows),
+            ("shared_windows", self.shared_windows),
         ] {
             attributes.put_u64(name, value)?;
         }
@@ -183,7 +186,7 @@ impl ScoresMeta {
         format: &'static str,
     ) -> Result<Self, FormatError> {
         let writer = check_header(attributes, format, VERSION)?;
-        let resumed = attributes.has("resumed_windows");
+        let newer = |name: &str| if attributes.has(name) { attributes.u64(name) } else { Ok(0) };
         let normalized = attributes.has("normalize");
         let unnormalized = if normalized { attributes.u64("unnormalized_patches")? } else { 0 };
         let spans = attributes.has("spans_unix_s");
@@ -212,7 +215,8 @@ impl ScoresMeta {
             normalize: if normalized { attributes.str("normalize")? } else { String::new() },
             unnormalized_patches: unnormalized,
             unnormalized: BTreeMap::new(),
-            resumed_windows: if resumed { attributes.u64("resumed_windows")? } else { 0 },
+            resumed_windows: newer("resumed_windows")?,
+            shared_windows: newer("shared_windows")?,
             spans_unix_s: spans.as_chunks().0.to_vec(),
             dense: DenseMeta::get(attributes)?,
             cascade: CascadeMeta::get(attributes)?,

@@ -25,14 +25,14 @@ pub(super) struct Axis {
 
 /// A layer that slides over its input, as the node says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slide {
-    pub(super) kernel: i64,
-    pub(super) dilation: i64,
-    pub(super) stride: i64,
+pub(in crate::model) struct Slide {
+    pub(in crate::model) kernel: i64,
+    pub(in crate::model) dilation: i64,
+    pub(in crate::model) stride: i64,
     /// Before and after.
-    pub(super) pads: [i64; 2],
+    pub(in crate::model) pads: [i64; 2],
     /// Rounds the number of outputs up.
-    pub(super) ceil: bool,
+    pub(in crate::model) ceil: bool,
 }
 
 /// The same layer in the dense run.

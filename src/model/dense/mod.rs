@@ -29,8 +29,8 @@
     reason = "sizes of tensors, which fit the address space"
 )]
 
-mod axis;
-mod builder;
+pub(super) mod axis;
+pub(super) mod builder;
 mod constants;
 mod conv;
 mod join;
@@ -38,12 +38,12 @@ mod linear;
 mod map;
 mod mean;
 mod network;
-mod node;
-mod pointwise;
+pub(super) mod node;
+pub(super) mod pointwise;
 mod pool;
-mod rewriter;
+pub(super) mod rewriter;
 mod shape;
-mod write;
+pub(super) mod write;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;

@@ -4,19 +4,19 @@ use tract_onnx::pb;
 
 /// A node of the old network.
 #[derive(Clone, Copy)]
-pub(super) struct Node<'g> {
-    pub(super) proto: &'g pb::NodeProto,
+pub(in crate::model) struct Node<'g> {
+    pub(in crate::model) proto: &'g pb::NodeProto,
     /// Its number in the graph.
-    pub(super) index: usize,
+    pub(in crate::model) index: usize,
 }
 
 impl<'g> Node<'g> {
-    pub(super) fn operator(&self) -> &'g str {
+    pub(in crate::model) fn operator(&self) -> &'g str {
         &self.proto.op_type
     }
 
     /// Its name, else that of its first output.
-    pub(super) fn name(&self) -> &'g str {
+    pub(in crate::model) fn name(&self) -> &'g str {
         match (self.proto.name.as_str(), self.proto.output.first()) {
             ("", Some(output)) => output,
             (name, _) => name,
@@ -24,12 +24,12 @@ impl<'g> Node<'g> {
     }
 
     /// What to call what it becomes.
-    pub(super) fn hint(&self) -> String {
+    pub(in crate::model) fn hint(&self) -> String {
         self.proto.output.first().cloned().unwrap_or_default()
     }
 
     /// Names of its inputs; absent ones are empty.
-    pub(super) fn inputs(&self) -> &'g [String] {
+    pub(in crate::model) fn inputs(&self) -> &'g [String] {
         &self.proto.input
     }
 
@@ -37,27 +37,27 @@ impl<'g> Node<'g> {
         self.proto.attribute.iter().find(|attribute| attribute.name == name)
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(in crate::model) fn has(&self, name: &str) -> bool {
         self.attribute(name).is_some()
     }
 
-    pub(super) fn int(&self, name: &str, default: i64) -> i64 {
+    pub(in crate::model) fn int(&self, name: &str, default: i64) -> i64 {
         self.attribute(name).map_or(default, |attribute| attribute.i)
     }
 
-    pub(super) fn float(&self, name: &str, default: f32) -> f32 {
+    pub(in crate::model) fn float(&self, name: &str, default: f32) -> f32 {
         self.attribute(name).map_or(default, |attribute| attribute.f)
     }
 
-    pub(super) fn ints(&self, name: &str) -> Option<&'g [i64]> {
+    pub(in crate::model) fn ints(&self, name: &str) -> Option<&'g [i64]> {
         self.attribute(name).map(|attribute| attribute.ints.as_slice())
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<&'g str> {
+    pub(in crate::model) fn text(&self, name: &str) -> Option<&'g str> {
         self.attribute(name).and_then(|attribute| std::str::from_utf8(&attribute.s).ok())
     }
 
-    pub(super) fn tensor(&self, name: &str) -> Option<&'g pb::TensorProto> {
+    pub(in crate::model) fn tensor(&self, name: &str) -> Option<&'g pb::TensorProto> {
         self.attribute(name).and_then(|attribute| attribute.t.as_ref())
     }
 }

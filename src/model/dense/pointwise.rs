@@ -36,7 +36,7 @@ const POINTWISE: [&str; 27] = [
     "ThresholdedRelu",
 ];
 
-pub(super) fn known(operator: &str) -> bool {
+pub(in crate::model) fn known(operator: &str) -> bool {
     POINTWISE.contains(&operator)
 }
 

@@ -263,7 +263,7 @@ fn foreign(node: Node<'_>) -> Problem {
 }
 
 /// A pair of numbers by axis; 1, 1 unless the node says.
-pub(super) fn pair(node: Node<'_>, name: &str) -> [i64; 2] {
+pub(in crate::model) fn pair(node: Node<'_>, name: &str) -> [i64; 2] {
     match node.ints(name) {
         Some(&[a, b]) => [a, b],
         _ => [1, 1],

@@ -84,18 +84,21 @@ pub(super) fn grid_shape(
     vec![fixed(1), fixed(channels as i64), side("rows"), side("cols")]
 }
 
-fn fixed(size: i64) -> pb::tensor_shape_proto::Dimension {
+pub(in crate::model) fn fixed(size: i64) -> pb::tensor_shape_proto::Dimension {
     let value = Some(pb::tensor_shape_proto::dimension::Value::DimValue(size));
     pb::tensor_shape_proto::Dimension { value, ..Default::default() }
 }
 
-fn named(name: &str) -> pb::tensor_shape_proto::Dimension {
+pub(in crate::model) fn named(name: &str) -> pb::tensor_shape_proto::Dimension {
     let value = Some(pb::tensor_shape_proto::dimension::Value::DimParam(name.to_owned()));
     pb::tensor_shape_proto::Dimension { value, ..Default::default() }
 }
 
 /// An input or output of the graph.
-pub(super) fn info(name: &str, dim: Vec<pb::tensor_shape_proto::Dimension>) -> pb::ValueInfoProto {
+pub(in crate::model) fn info(
+    name: &str,
+    dim: Vec<pb::tensor_shape_proto::Dimension>,
+) -> pb::ValueInfoProto {
     let tensor =
         pb::type_proto::Tensor { elem_type: FLOAT, shape: Some(pb::TensorShapeProto { dim }) };
     let value = Some(pb::type_proto::Value::TensorType(tensor));
@@ -158,7 +161,10 @@ pub(super) fn cut_input(
 }
 
 /// Takes weights that are kept in other files into the model.
-pub(super) fn inline_weights(model: &mut pb::ModelProto, path: &Path) -> Result<(), String> {
+pub(in crate::model) fn inline_weights(
+    model: &mut pb::ModelProto,
+    path: &Path,
+) -> Result<(), String> {
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     for tensor in model.graph.iter_mut().flat_map(|graph| &mut graph.initializer) {
         let entry = |key: &str| {
