@@ -14,6 +14,16 @@ pub fn cpu_s() -> f64 {
     seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
 
+/// Hands back to the system what was freed and kept by the C library for later; engines
+/// free hundreds of megabytes in pieces.
+pub fn give_back_freed() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes the number of bytes to keep, and may be called at any time.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Lets a write beyond the file-size limit (`ulimit -f`) fail with an error
 /// that can be reported. By default its signal ends the process without a word.
 pub fn report_file_size_limit() {

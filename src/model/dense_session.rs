@@ -6,6 +6,15 @@ use super::dense::DenseNetwork;
 use super::engine::EngineError;
 use super::load::Model;
 
+/// What a dense session is loaded for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DenseUse {
+    /// A few windows, to calibrate: its memory goes with it.
+    Sampling,
+    /// Every group: its maps may lie in memory that the process keeps for them.
+    Scoring,
+}
+
 /// A dense network loaded by one worker; it computes on the thread that calls it.
 pub trait DenseSession: Send {
     /// Whether images smaller than the session was loaded for will do; if not, every

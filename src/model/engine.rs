@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::dense::DenseNetwork;
-use super::dense_session::DenseSession;
+use super::dense_session::{DenseSession, DenseUse};
 use super::load::Model;
 use super::openvino::EMULATE;
 use super::openvino_library::OLDEST;
@@ -32,7 +32,7 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// Maps of all workers' dense runs together, as [`DenseNetwork::map_bytes`] counts
     /// them, with which sessions, images and patches stay below a gigabyte.
     fn dense_map_bytes(&self) -> u64 {
-        400_000_000
+        450_000_000
     }
 
     /// A network ready to run up to `batch` windows at a time on the calling
@@ -52,6 +52,7 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
         model: &Model,
         network: &DenseNetwork,
         side_px: u32,
+        used_for: DenseUse,
     ) -> Result<Box<dyn DenseSession>, EngineError>;
 
     /// Both parts of a network, ready to run on the calling thread, the head up to

@@ -7,15 +7,19 @@ use ort::environment::Environment;
 use ort::session::builder::GraphOptimizationLevel;
 
 use super::dense::{DenseNetwork, Side};
-use super::dense_session::{DenseFrame, DenseSession};
+use super::dense_session::{DenseFrame, DenseSession, DenseUse};
 use super::engine::{Engine, EngineError, Session};
 use super::frame::{Frame, lacks};
 use super::graph::Dtype;
 use super::load::Model;
+use super::ort_arena;
 use super::ort_library::probe;
 use super::ort_sessions::{OrtDense, OrtSession, OrtTrunk};
 use super::trunk::Halves;
 use super::trunk_session::LoadedHalves;
+
+/// Maps of dense runs; GoogLeNet's of 2,832 px, which take 737 MB, are among them.
+const DENSE_MAP_BYTES: i32 = 740_000_000;
 
 /// One library and one environment a process; never dropped, since sessions on
 /// other threads may outlive whoever opened it.
@@ -53,6 +57,7 @@ impl OrtEngine {
             .with_telemetry(false)
             .build()
             .map_err(|error| error.to_string())?;
+        ort_arena::register(&environment, DENSE_MAP_BYTES).map_err(|error| error.to_string())?;
         *loaded = Some(Loaded {
             library: library.to_owned(),
             version: version.clone(),
@@ -74,10 +79,8 @@ impl OrtEngine {
         Ok(builder)
     }
 
-    /// For images of any size: the memory of each size would be planned, and kept, by
-    /// itself. GoogLeNet with images of 2,384 px took 847 MB with
-    /// such a plan and 677 MB without, in the same time.
-    fn dense_builder(&self) -> ort::Result<ort::session::builder::SessionBuilder> {
+    /// For images of any size: the memory of each would be planned, and kept, by itself.
+    fn free_builder(&self) -> ort::Result<ort::session::builder::SessionBuilder> {
         Ok(self.builder()?.with_memory_pattern(false)?)
     }
 
@@ -105,8 +108,7 @@ impl Engine for OrtEngine {
     }
 
     fn dense_map_bytes(&self) -> u64 {
-        // GoogLeNet's of 2,384 px, which take 460 MB, among them.
-        500_000_000
+        u64::from(DENSE_MAP_BYTES.unsigned_abs())
     }
 
     fn load(&self, model: &Model, batch: usize) -> Result<Box<dyn Session>, EngineError> {
@@ -125,9 +127,14 @@ impl Engine for OrtEngine {
         model: &Model,
         network: &DenseNetwork,
         side_px: u32,
+        used_for: DenseUse,
     ) -> Result<Box<dyn DenseSession>, EngineError> {
         let bytes = network.to_onnx(Side::Filled);
-        let session = self.dense_builder().and_then(|mut b| b.commit_from_memory(&bytes));
+        let builder = match used_for {
+            DenseUse::Sampling => self.free_builder(),
+            DenseUse::Scoring => self.free_builder().and_then(|b| Ok(b.with_env_allocators()?)),
+        };
+        let session = builder.and_then(|mut builder| builder.commit_from_memory(&bytes));
         let session = session.map_err(|error| refused(model, &error.to_string()))?;
         let frame = DenseFrame::new("ort", model, network, side_px);
         let image = vec![0.0; frame.shape.iter().product()];
@@ -142,7 +149,7 @@ impl Engine for OrtEngine {
         batch: usize,
     ) -> Result<Option<LoadedHalves>, EngineError> {
         let refused = |error: ort::Error| refused(model, &error.to_string());
-        let trunk = self.dense_builder().and_then(|mut b| b.commit_from_memory(&halves.trunk));
+        let trunk = self.free_builder().and_then(|mut b| b.commit_from_memory(&halves.trunk));
         let head = self.builder().and_then(|mut b| b.commit_from_memory(&halves.head));
         let (side, channels) = (halves.map.side, halves.map.channels);
         let whole = Frame::new("ort", model, batch);

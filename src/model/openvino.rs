@@ -11,7 +11,7 @@ use openvino::{
 };
 
 use super::dense::{DenseNetwork, Side};
-use super::dense_session::{DenseFrame, DenseSession};
+use super::dense_session::{DenseFrame, DenseSession, DenseUse};
 use super::engine::{Engine, EngineError, Session};
 use super::frame::{Frame, lacks};
 use super::graph::Dtype;
@@ -195,6 +195,7 @@ impl Engine for OpenVinoEngine {
         model: &Model,
         network: &DenseNetwork,
         side_px: u32,
+        _used_for: DenseUse,
     ) -> Result<Box<dyn DenseSession>, EngineError> {
         let bytes = network.to_onnx(Side::Fixed(side_px));
         let frame = DenseFrame::new("openvino", model, network, side_px);

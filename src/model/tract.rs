@@ -9,7 +9,7 @@ use tract_onnx::tract_core::knobs;
 use tract_onnx::tract_hir::internal::*;
 
 use super::dense::{DenseNetwork, Side};
-use super::dense_session::{DenseFrame, DenseSession};
+use super::dense_session::{DenseFrame, DenseSession, DenseUse};
 use super::engine::{Engine, EngineError, Session};
 use super::frame::{Frame, lacks};
 use super::graph::NodeFacts;
@@ -142,6 +142,7 @@ impl Engine for TractEngine {
         model: &Model,
         network: &DenseNetwork,
         side_px: u32,
+        _used_for: DenseUse,
     ) -> Result<Box<dyn DenseSession>, EngineError> {
         let frame = DenseFrame::new("tract", model, network, side_px);
         let key = (model.sha256.clone(), frame.shape, format!("dense {}", network.stride_px));

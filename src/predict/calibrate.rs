@@ -21,6 +21,7 @@ use crate::config::Method;
 use crate::geometry::{Lattice, Tiling};
 use crate::hdf5_file::FormatError;
 use crate::patches::{GroupReader, PatchesFile};
+use crate::process;
 use crate::progress::Progress;
 use crate::scores::DenseMeta;
 use crate::staged;
@@ -161,6 +162,7 @@ impl Predictor<'_> {
             // They were for this alone.
             self.sessions.clear();
         }
+        process::give_back_freed();
         let exact = self.load_dense(tiling)?.network.inexact.is_empty();
         let classes = self.model.card.classes.len();
         let calibrated = Calibrated::fit(&pairs, classes, exact, config_sha256);

@@ -20,7 +20,7 @@ use crate::geometry::Tiling;
 use crate::geometry::dense_tiles::{DenseTile, DenseTiles};
 use crate::geometry::lattice::LatticePoint;
 use crate::hdf5_file::FormatError;
-use crate::model::{DenseNetwork, DenseSession, EngineError, Model, Selected, densify};
+use crate::model::{DenseNetwork, DenseSession, DenseUse, EngineError, Model, Selected, densify};
 use crate::progress::Task;
 
 /// The dense network, loaded into one session a worker.
@@ -50,7 +50,8 @@ impl Dense {
             most_mb: most_bytes / 1_000_000,
             reach_px,
         })?;
-        let sessions = load(engine, model, &network, (tiles.side_px(), workers))?;
+        let sessions =
+            load(engine, model, &network, (tiles.side_px(), workers), DenseUse::Scoring)?;
         Ok(Self { network, tiles, sizes, sessions })
     }
 }
@@ -61,8 +62,10 @@ fn load(
     model: &Model,
     network: &DenseNetwork,
     (side_px, threads): (u32, usize),
+    used_for: DenseUse,
 ) -> Result<Vec<Box<dyn DenseSession>>, PredictError> {
-    let sessions = (0..threads).map(|_| engine.engine.load_dense(model, network, side_px));
+    let load = |_| engine.engine.load_dense(model, network, side_px, used_for);
+    let sessions = (0..threads).map(load);
     sessions.collect::<Result<_, EngineError>>().map_err(|source| PredictError::Engine {
         what: format!("{} made dense", model.path.display()),
         source,
@@ -82,7 +85,8 @@ impl Predictor<'_> {
         let tiles = dense.sizes.one_tile();
         let room = engine.engine.dense_map_bytes() / network.map_bytes(tiles.grid()).max(1);
         let count = count.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1);
-        let sessions = load(engine, &self.model, network, (tiles.side_px(), count))?;
+        let sizes = (tiles.side_px(), count);
+        let sessions = load(engine, &self.model, network, sizes, DenseUse::Sampling)?;
         Ok((tiles, sessions))
     }
 

@@ -119,9 +119,9 @@ impl DenseNetwork {
         graph.initializer.extend(builder.weights);
     }
 
-    /// Bytes of the maps that have to be held at once for `windows` outputs along
-    /// a side, if each is freed after its last use and activations work in place,
-    /// as engines do; their own needs come on top.
+    /// Bytes of the image and the maps that have to be held at once for `windows`
+    /// outputs along a side, if maps are freed after their last use and activations
+    /// work in place, as engines do; their own needs come on top.
     #[must_use]
     pub fn map_bytes(&self, windows: u32) -> u64 {
         let graph = self.proto.graph.as_ref().expect("it was made with a graph");
@@ -139,15 +139,20 @@ impl DenseNetwork {
         }
         let (mut held, mut most) = (bytes(&self.input), 0);
         for (index, node) in graph.node.iter().enumerate() {
-            let mut done: Vec<&String> =
-                node.input.iter().filter(|name| last_use.get(name) == Some(&index)).collect();
+            let unused = |name: &&String| last_use.get(name) == Some(&index);
+            let mut done: Vec<&String> = node.input.iter().filter(unused).collect();
+            done.retain(|name| **name != self.input);
             done.dedup();
             let (made, freed) = (
                 node.output.iter().map(bytes).sum::<u64>(),
                 done.into_iter().map(bytes).sum::<u64>(),
             );
-            let in_place = super::pointwise::known(&node.op_type) && made <= freed;
-            most = most.max(held + if in_place { 0 } else { made });
+            let beside = match node.op_type.as_str() {
+                operator if super::pointwise::in_parts(operator) => 2 * made,
+                operator if super::pointwise::known(operator) && made <= freed => 0,
+                _ => made,
+            };
+            most = most.max(held + beside);
             held = (held + made).saturating_sub(freed);
         }
         most

@@ -40,6 +40,12 @@ pub(in crate::model) fn known(operator: &str) -> bool {
     POINTWISE.contains(&operator)
 }
 
+/// Operators that ONNX defines by others, and engines compute by those: with a map for
+/// each step, and one more for putting it into the next one's order.
+pub(super) fn in_parts(operator: &str) -> bool {
+    matches!(operator, "Celu" | "Gelu" | "HardSwish" | "Mish")
+}
+
 impl<'a> Rewriter<'a> {
     pub(super) fn pointwise(&mut self, node: Node<'a>) -> Rewritten {
         let map = self.ready(node, 0)?;
