@@ -119,3 +119,13 @@ fn what_is_not_shared_stays_whole() {
     assert!(networks.halves("channels_apart", 16).is_none());
     assert!(networks.halves("plain", 7).is_none());
 }
+
+#[test]
+fn what_a_worker_takes_is_weights_and_maps() {
+    let Some(networks) = Networks::made() else { return };
+    let halves = networks.halves("padded", 16).unwrap();
+    let weights = (halves.trunk.len() + halves.head.len()) as u64;
+    // The largest is the image: 6 channels at half the resolution come after it.
+    let maps = 3 * 4 * 3 * 200 * 200;
+    assert_eq!(halves.bytes(200), 2 * weights + maps);
+}

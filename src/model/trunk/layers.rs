@@ -72,4 +72,12 @@ impl Layers {
             .map(|&at| (self.0[at].cost * count(rows[at]) * count(cols[at])).unsigned_abs())
             .sum()
     }
+
+    /// The largest map of these layers over an image, in numbers.
+    pub(super) fn largest(&self, layers: &[usize], [rows_px, cols_px]: [i64; 2]) -> u64 {
+        let (rows, cols) = (self.trace(0, rows_px), self.trace(1, cols_px));
+        let count = |cells: Option<Cells>| cells.map_or(0, |cells| cells.count);
+        let numbers = |&at: &usize| self.0[at].channels * count(rows[at]) * count(cols[at]);
+        layers.iter().map(numbers).max().unwrap_or(0).unsigned_abs()
+    }
 }

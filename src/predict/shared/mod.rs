@@ -22,6 +22,10 @@ use region::{Region, Scored};
 /// least and most of one. Below, regions are mostly border; above, nothing is gained.
 const REGION_PX: (usize, usize, usize) = (1024, 256, 512);
 
+/// What all workers may take for it, beside what single windows need: with it `predict`
+/// stays within a gigabyte, the model and a group.
+const MOST_BYTES: u64 = 450_000_000;
+
 /// How windows are shared.
 #[derive(Debug)]
 pub(super) struct Sharing {
@@ -40,8 +44,8 @@ pub(super) struct Shared {
 }
 
 impl Sharing {
-    /// For `model`, and loaded once a worker; `None` where windows share nothing, or
-    /// the engine cannot run it.
+    /// For `model`, and loaded once a worker; `None` where windows share nothing, the
+    /// engine cannot run it, or it takes too much memory.
     ///
     /// # Errors
     /// [`EngineError`] naming the model.
@@ -52,14 +56,15 @@ impl Sharing {
         (batch, threads): (usize, usize),
     ) -> Result<Option<(Self, Vec<LoadedHalves>)>, EngineError> {
         let Some(halves) = Halves::of(model, stride_px) else { return Ok(None) };
-        let load = |_| engine.engine.load_halves(model, &halves, batch);
-        let loaded: Option<Vec<LoadedHalves>> =
-            (0..threads).map(load).collect::<Result<Option<_>, _>>()?;
         let window_px = model.card.window_px;
         let (all_px, least_px, most_px) = REGION_PX;
         let side_px = u32::try_from((all_px / threads.max(1)).clamp(least_px, most_px));
         let side_px = side_px.unwrap_or(u32::MAX);
         let tiles = DenseTiles::new(window_px, stride_px, 0, side_px, |_| true);
+        if threads as u64 * halves.bytes(tiles.side_px()) > MOST_BYTES {
+            return Ok(None);
+        }
+        let loaded = load_all(engine, model, &halves, (batch, threads))?;
         Ok(loaded.map(|loaded| (Self { halves, tiles, window_px, stride_px }, loaded)))
     }
 
@@ -142,4 +147,22 @@ impl Sharing {
         };
         region.score(loaded, classes, scored)
     }
+}
+
+/// Once a worker, side by side, since loading takes a second; `None` from an engine
+/// that cannot run them.
+fn load_all(
+    engine: &Selected,
+    model: &Model,
+    halves: &Halves,
+    (batch, threads): (usize, usize),
+) -> Result<Option<Vec<LoadedHalves>>, EngineError> {
+    let load = || engine.engine.load_halves(model, halves, batch);
+    std::thread::scope(|scope| {
+        let loading: Vec<_> = (0..threads).map(|_| scope.spawn(load)).collect();
+        let loaded = loading
+            .into_iter()
+            .map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        loaded.collect()
+    })
 }
