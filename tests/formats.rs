@@ -297,8 +297,12 @@ fn python_reads(python: &str, paths: &[PathBuf]) -> serde_json::Value {
 
 /// Attributes that version 1 did not have from the start; a reader must do
 /// without them.
-const ADDED_SINCE_V1: [(&str, &str); 3] =
-    [("scores.h5", "resumed_windows"), ("patches.h5", "halo"), ("patches-gzip.h5", "halo")];
+const ADDED_SINCE_V1: [(&str, &str); 4] = [
+    ("scores.h5", "resumed_windows"),
+    ("scores.h5", "shared_windows"),
+    ("patches.h5", "halo"),
+    ("patches-gzip.h5", "halo"),
+];
 
 #[test]
 fn h5py_reads_the_same_structure_as_the_frozen_files_have() {
