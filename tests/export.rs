@@ -6,6 +6,9 @@
 
 #[expect(dead_code, reason = "other tests use the rest")]
 mod common;
+#[expect(dead_code, reason = "parity finds onnxruntime with it")]
+#[path = "common/reference.rs"]
+mod reference;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -76,17 +79,10 @@ fn export_all(case: &Case, file: &Path) {
 
 /// How many files of each kind Python's readers found in order, if there is one.
 fn checked(folder: &Path) -> Option<BTreeMap<String, usize>> {
-    let python = std::env::var("SLIDEGRID_TEST_PYTHON").ok();
-    let required = std::env::var("SLIDEGRID_REQUIRE_PYTHON").is_ok_and(|v| v == "1");
-    assert!(python.is_some() || !required, "SLIDEGRID_TEST_PYTHON is not set");
-    let Some(python) = python else {
-        println!("skipped: SLIDEGRID_TEST_PYTHON is not set");
-        return None;
-    };
+    let python = reference::python()?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/read_exports.py");
-    let output = Command::new(python).arg(script).arg(folder).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Some(serde_json::from_slice(&output.stdout).unwrap())
+    let text = reference::printed(Command::new(python).arg(script).arg(folder));
+    Some(serde_json::from_str(&text).unwrap())
 }
 
 /// Sizes and strides where exports could go wrong, and random ones.

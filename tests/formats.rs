@@ -1,6 +1,10 @@
 //! The HDF5 formats: round trips, damaged and foreign files, full disks,
 //! other readers.
 
+#[expect(dead_code, reason = "parity finds onnxruntime with it")]
+#[path = "common/reference.rs"]
+mod reference;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -277,22 +281,10 @@ fn a_full_disk_is_an_error_and_leaves_nothing() {
     }
 }
 
-/// The interpreter the cross-reader tests use, if there is one.
-fn python() -> Option<String> {
-    let python = std::env::var("SLIDEGRID_TEST_PYTHON").ok();
-    let required = std::env::var("SLIDEGRID_REQUIRE_PYTHON").is_ok_and(|v| v == "1");
-    assert!(python.is_some() || !required, "SLIDEGRID_TEST_PYTHON is not set");
-    if python.is_none() {
-        println!("skipped: SLIDEGRID_TEST_PYTHON is not set");
-    }
-    python
-}
-
 fn python_reads(python: &str, paths: &[PathBuf]) -> serde_json::Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/read_formats.py");
-    let output = Command::new(python).arg(script).args(paths).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    let text = reference::printed(Command::new(python).arg(script).args(paths));
+    serde_json::from_str(&text).unwrap()
 }
 
 /// Attributes that version 1 did not have from the start; a reader must do
@@ -307,7 +299,7 @@ const ADDED_SINCE_V1: [(&str, &str); 4] = [
 #[test]
 fn h5py_reads_the_same_structure_as_the_frozen_files_have() {
     let frozen = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats/v1");
-    let Some(python) = python() else { return };
+    let Some(python) = reference::python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let today = write_all(folder.path());
     let old = today.clone().map(|path| frozen.join(path.file_name().unwrap()));

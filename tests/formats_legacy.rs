@@ -1,5 +1,9 @@
 //! Patches files of the original HPC_DPAI code.
 
+#[expect(dead_code, reason = "parity finds onnxruntime with it")]
+#[path = "common/reference.rs"]
+mod reference;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -89,20 +93,13 @@ fn legacy_patches_are_put_back_where_they_belong() {
 /// the index file beside it.
 #[test]
 fn a_file_made_in_python_is_put_back_as_well() {
-    let python = std::env::var("SLIDEGRID_TEST_PYTHON").ok();
-    let required = std::env::var("SLIDEGRID_REQUIRE_PYTHON").is_ok_and(|v| v == "1");
-    assert!(python.is_some() || !required, "SLIDEGRID_TEST_PYTHON is not set");
-    let Some(python) = python else {
-        println!("skipped: SLIDEGRID_TEST_PYTHON is not set");
-        return;
-    };
+    let Some(python) = reference::python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/make_legacy.py");
     for (width, height) in [(700_i64, 680_i64), (1000, 560)] {
         let path = folder.path().join(format!("p{width}.h5"));
         let sides = [width.to_string(), height.to_string()];
-        let output = Command::new(&python).arg(&script).arg(&path).args(sides).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        reference::printed(Command::new(&python).arg(&script).arg(&path).args(sides));
         let (w, h) = (u32::try_from(width).unwrap(), u32::try_from(height).unwrap());
         check_legacy(&PatchesFile::open_sized(&path, w, h).unwrap(), width, height);
         let found = PatchesFile::open(&path).unwrap();

@@ -100,13 +100,13 @@ fn the_rims_are_what_padding_reaches() {
     let Some(networks) = Networks::made() else { return };
     // Behind 7 x 7 by 2, padded by 3: element 0 sees pixels -3 to 3, element 1 -1 to 5,
     // so both need 6 pixels; the last of 32 sees 59 to 65 of 64.
-    let map = networks.halves("padded", 16).unwrap().map;
+    let map = networks.halves("padded", 16).unwrap().trunk.map;
     let (channels, side, jump_px) = (6, 32, 2);
     let (before, after, before_px, after_px) = (2, 1, 6, 6);
     let expected = CutMap { channels, side, jump_px, before, after, before_px, after_px };
     assert_eq!(map, expected);
     let CutMap { before, after, before_px, after_px, .. } =
-        networks.halves("plain", 16).unwrap().map;
+        networks.halves("plain", 16).unwrap().trunk.map;
     assert_eq!((before, after, before_px, after_px), (0, 0, 0, 0));
 }
 
@@ -124,7 +124,7 @@ fn what_is_not_shared_stays_whole() {
 fn what_a_worker_takes_is_weights_and_maps() {
     let Some(networks) = Networks::made() else { return };
     let halves = networks.halves("padded", 16).unwrap();
-    let weights = (halves.trunk.len() + halves.head.len()) as u64;
+    let weights = (halves.trunk_onnx.len() + halves.head_onnx.len()) as u64;
     // The largest is the image: 6 channels at half the resolution come after it.
     let maps = 3 * 4 * 3 * 200 * 200;
     assert_eq!(halves.bytes(200), 2 * weights + maps);

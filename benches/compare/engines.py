@@ -47,6 +47,7 @@ block = {block}
 [predict]
 stride = 16
 method = "{method}"
+share = {share}
 engine = "ort"
 threads = 1
 """
@@ -292,7 +293,7 @@ class Bench:
         run = self.work / name
         if not run.exists():
             config = self.work / f"{name}.toml"
-            config.write_text(CONFIG.format(card=card.resolve(), mask=mask, block=block, method=method))
+            config.write_text(CONFIG.format(card=card.resolve(), mask=mask, block=block, method=method, share=str(method != "window").lower()))
             if not self.own("split", "--quiet", "--run", run, "--config", config, self.slide_path):
                 sys.exit(f"split failed: {self.log.name}")
             self.own("master", "plan", "--quiet", "--run", run)

@@ -10,8 +10,7 @@ use super::load::Model;
 use super::openvino::EMULATE;
 use super::openvino_library::OLDEST;
 use super::precision::Precision;
-use super::trunk::Halves;
-use super::trunk_session::LoadedHalves;
+use super::trunk_session::HalvesEngine;
 
 /// A library that runs networks.
 pub trait Engine: Send + Sync + std::fmt::Debug {
@@ -55,19 +54,9 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
         used_for: DenseUse,
     ) -> Result<Box<dyn DenseSession>, EngineError>;
 
-    /// Both parts of a network, ready to run on the calling thread, the head up to
-    /// `batch` windows at a time; `None` from engines that want to know the size of an
-    /// image beforehand.
-    ///
-    /// # Errors
-    /// [`EngineError`] naming the model.
-    fn load_halves(
-        &self,
-        _model: &Model,
-        _halves: &Halves,
-        _batch: usize,
-    ) -> Result<Option<LoadedHalves>, EngineError> {
-        Ok(None)
+    /// What loads networks in two parts: engines that take images of any size.
+    fn halves(&self) -> Option<&dyn HalvesEngine> {
+        None
     }
 }
 

@@ -41,5 +41,5 @@ pub use graph::{Dim, Dtype, GraphError, GraphFacts, NodeFacts, TensorFacts};
 pub use load::{Model, ModelError};
 pub use precision::Precision;
 pub use select::{EngineChoice, Selected, Wanted, select};
-pub use trunk::{CutMap, Halves};
-pub use trunk_session::{LoadedHalves, TrunkSession};
+pub use trunk::{CutMap, Halves, Trunk};
+pub use trunk_session::{HalvesEngine, LoadedHalves, TrunkSession};

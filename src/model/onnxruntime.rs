@@ -16,7 +16,7 @@ use super::ort_arena;
 use super::ort_library::probe;
 use super::ort_sessions::{OrtDense, OrtSession, OrtTrunk};
 use super::trunk::Halves;
-use super::trunk_session::LoadedHalves;
+use super::trunk_session::{HalvesEngine, LoadedHalves};
 
 /// Maps of dense runs; GoogLeNet's of 2,832 px, which take 737 MB, are among them.
 const DENSE_MAP_BYTES: i32 = 740_000_000;
@@ -142,16 +142,22 @@ impl Engine for OrtEngine {
         Ok(Box::new(OrtDense { session, frame, input, output, image }))
     }
 
+    fn halves(&self) -> Option<&dyn HalvesEngine> {
+        Some(self)
+    }
+}
+
+impl HalvesEngine for OrtEngine {
     fn load_halves(
         &self,
         model: &Model,
         halves: &Halves,
         batch: usize,
-    ) -> Result<Option<LoadedHalves>, EngineError> {
+    ) -> Result<LoadedHalves, EngineError> {
         let refused = |error: ort::Error| refused(model, &error.to_string());
-        let trunk = self.free_builder().and_then(|mut b| b.commit_from_memory(&halves.trunk));
-        let head = self.builder().and_then(|mut b| b.commit_from_memory(&halves.head));
-        let (side, channels) = (halves.map.side, halves.map.channels);
+        let trunk = self.free_builder().and_then(|mut b| b.commit_from_memory(&halves.trunk_onnx));
+        let head = self.builder().and_then(|mut b| b.commit_from_memory(&halves.head_onnx));
+        let (side, channels) = (halves.trunk.map.side, halves.trunk.map.channels);
         let whole = Frame::new("ort", model, batch);
         let frame = Frame { window_len: channels * side * side, batch: batch.max(1), ..whole };
         let shape = [batch, channels, side, side];
@@ -163,7 +169,7 @@ impl Engine for OrtEngine {
             names: (halves.input.clone(), halves.cut.clone()),
             images: Vec::new(),
         };
-        Ok(Some(LoadedHalves { trunk: Box::new(trunk), head: Box::new(head) }))
+        Ok(LoadedHalves { trunk: Box::new(trunk), head: Box::new(head) })
     }
 }
 

@@ -1,6 +1,23 @@
 //! What runs the two parts of a network.
 
 use super::engine::{EngineError, Session};
+use super::load::Model;
+use super::trunk::Halves;
+
+/// An engine that loads networks in two parts.
+pub trait HalvesEngine: Sync {
+    /// Both parts, ready to run on the calling thread, the head up to `batch` windows
+    /// at a time.
+    ///
+    /// # Errors
+    /// [`EngineError`] naming the model.
+    fn load_halves(
+        &self,
+        model: &Model,
+        halves: &Halves,
+        batch: usize,
+    ) -> Result<LoadedHalves, EngineError>;
+}
 
 /// The first layers of a network, loaded by one worker; they compute on the thread
 /// that calls them.

@@ -8,3 +8,6 @@ mod common;
 mod flow;
 mod parity;
 mod pictures;
+#[expect(dead_code, reason = "parity finds onnxruntime with it")]
+#[path = "../common/reference.rs"]
+mod reference;

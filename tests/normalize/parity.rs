@@ -12,16 +12,7 @@ use slidegrid::normalize::{
 
 use crate::common::{Case, noise};
 use crate::pictures::{FIRST, SECOND, Scanner, bytes};
-
-fn python() -> Option<String> {
-    let python = std::env::var("SLIDEGRID_TEST_PYTHON").ok();
-    let required = std::env::var("SLIDEGRID_REQUIRE_PYTHON").is_ok_and(|v| v == "1");
-    assert!(python.is_some() || !required, "SLIDEGRID_TEST_PYTHON is not set");
-    if python.is_none() {
-        println!("skipped: SLIDEGRID_TEST_PYTHON is not set");
-    }
-    python
-}
+use crate::reference::python;
 
 /// Side of what is compared of a real picture: the reference takes its time.
 const CROP_PX: usize = 224;

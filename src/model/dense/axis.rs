@@ -35,6 +35,20 @@ pub(in crate::model) struct Slide {
     pub(in crate::model) ceil: bool,
 }
 
+impl Slide {
+    /// Outputs for so many inputs; `None` where there are none.
+    pub(in crate::model) fn outputs(&self, inputs: i64) -> Option<i64> {
+        let Self { kernel, dilation, stride, pads: [before, after], ceil } = *self;
+        let room = inputs + before + after - dilation * (kernel - 1) - 1;
+        if room < 0 || stride < 1 {
+            return None;
+        }
+        // The last output must start within the inputs or what is before them (ONNX).
+        let more = ceil && room % stride != 0 && (room / stride + 1) * stride < inputs + before;
+        Some(room / stride + 1 + i64::from(more))
+    }
+}
+
 /// The same layer in the dense run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DenseSlide {
@@ -71,16 +85,8 @@ impl Axis {
 
     /// What a sliding layer makes of it; `None` where the layer has no output.
     pub(super) fn slide(&self, slide: &Slide, stride_px: i64) -> Option<(Self, DenseSlide)> {
-        let Slide { kernel, dilation, stride, pads: [before, after], ceil } = *slide;
-        let span = dilation * (kernel - 1);
-        let room = self.extent + before + after - span - 1;
-        if room < 0 || stride < 1 {
-            return None;
-        }
-        let mut extent = room / stride + 1;
-        if ceil && room % stride != 0 && extent * stride < self.extent + before {
-            extent += 1;
-        }
+        let Slide { kernel, dilation, stride, pads: [before, _], .. } = *slide;
+        let (span, extent) = (dilation * (kernel - 1), slide.outputs(self.extent)?);
         // What the last output lacks, or leaves unused, behind the last input.
         let overhang = (extent - 1) * stride + span - before - (self.extent - 1);
         let apart = self.dilation();

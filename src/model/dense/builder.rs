@@ -122,7 +122,7 @@ pub(super) fn floats_of(tensor: &pb::TensorProto) -> Option<Vec<f32>> {
 }
 
 /// The numbers of an integer tensor.
-pub(in crate::model) fn integers_of(tensor: &pb::TensorProto) -> Option<Vec<i64>> {
+pub(super) fn integers_of(tensor: &pb::TensorProto) -> Option<Vec<i64>> {
     match (tensor.data_type, tensor.raw_data.is_empty()) {
         (INT64, true) => Some(tensor.int64_data.clone()),
         (INT64, false) => {

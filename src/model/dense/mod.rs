@@ -30,7 +30,7 @@
 )]
 
 pub(super) mod axis;
-pub(super) mod builder;
+mod builder;
 mod constants;
 mod conv;
 mod join;

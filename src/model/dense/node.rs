@@ -16,7 +16,7 @@ impl<'g> Node<'g> {
     }
 
     /// Its name, else that of its first output.
-    pub(in crate::model) fn name(&self) -> &'g str {
+    pub(super) fn name(&self) -> &'g str {
         match (self.proto.name.as_str(), self.proto.output.first()) {
             ("", Some(output)) => output,
             (name, _) => name,
@@ -24,7 +24,7 @@ impl<'g> Node<'g> {
     }
 
     /// What to call what it becomes.
-    pub(in crate::model) fn hint(&self) -> String {
+    pub(super) fn hint(&self) -> String {
         self.proto.output.first().cloned().unwrap_or_default()
     }
 
@@ -37,7 +37,7 @@ impl<'g> Node<'g> {
         self.proto.attribute.iter().find(|attribute| attribute.name == name)
     }
 
-    pub(in crate::model) fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.attribute(name).is_some()
     }
 
@@ -45,7 +45,7 @@ impl<'g> Node<'g> {
         self.attribute(name).map_or(default, |attribute| attribute.i)
     }
 
-    pub(in crate::model) fn float(&self, name: &str, default: f32) -> f32 {
+    pub(super) fn float(&self, name: &str, default: f32) -> f32 {
         self.attribute(name).map_or(default, |attribute| attribute.f)
     }
 
@@ -57,7 +57,7 @@ impl<'g> Node<'g> {
         self.attribute(name).and_then(|attribute| std::str::from_utf8(&attribute.s).ok())
     }
 
-    pub(in crate::model) fn tensor(&self, name: &str) -> Option<&'g pb::TensorProto> {
+    pub(super) fn tensor(&self, name: &str) -> Option<&'g pb::TensorProto> {
         self.attribute(name).and_then(|attribute| attribute.t.as_ref())
     }
 }

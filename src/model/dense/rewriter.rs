@@ -193,18 +193,11 @@ impl<'a> Rewriter<'a> {
             return Err(Problem::node("it looks around in what is one number a window"));
         }
         let pads = pads_of(node, map, kernel);
-        let (strides, dilations) = (pair(node, "strides"), pair(node, "dilations"));
+        let slides = slides(node, kernel, pads);
         let mut slid = Vec::with_capacity(2);
-        for at in 0..2 {
-            let slide = Slide {
-                kernel: kernel[at],
-                dilation: dilations[at],
-                stride: strides[at],
-                pads: [pads[at], pads[at + 2]],
-                ceil: node.int("ceil_mode", 0) != 0,
-            };
+        for (at, slide) in slides.iter().enumerate() {
             let extent = map.axes[at].extent;
-            slid.push(map.axes[at].slide(&slide, self.stride_px).ok_or_else(|| {
+            slid.push(map.axes[at].slide(slide, self.stride_px).ok_or_else(|| {
                 Problem::node(format!("a kernel of {} does not fit a map of {extent}", kernel[at]))
             })?);
         }
@@ -262,8 +255,20 @@ fn foreign(node: Node<'_>) -> Problem {
     Problem::node(format!("the operator {} has no dense form here", node.operator()))
 }
 
+/// A layer along rows and columns as its node says it, `pads` as [`pads_of`] gives them.
+pub(in crate::model) fn slides(node: Node<'_>, kernel: [i64; 2], pads: [i64; 4]) -> [Slide; 2] {
+    let (strides, dilations) = (pair(node, "strides"), pair(node, "dilations"));
+    [0, 1].map(|at| Slide {
+        kernel: kernel[at],
+        dilation: dilations[at],
+        stride: strides[at],
+        pads: [pads[at], pads[at + 2]],
+        ceil: node.int("ceil_mode", 0) != 0,
+    })
+}
+
 /// A pair of numbers by axis; 1, 1 unless the node says.
-pub(in crate::model) fn pair(node: Node<'_>, name: &str) -> [i64; 2] {
+pub(super) fn pair(node: Node<'_>, name: &str) -> [i64; 2] {
     match node.ints(name) {
         Some(&[a, b]) => [a, b],
         _ => [1, 1],

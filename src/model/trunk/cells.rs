@@ -21,17 +21,8 @@ impl Cells {
 
     /// What a sliding layer makes of it; `None` where it has no output.
     pub(super) fn slid(self, slide: &Slide) -> Option<Self> {
-        let Slide { kernel, dilation, stride, pads: [pad, pad_after], ceil } = *slide;
-        let span = dilation * (kernel - 1);
-        let room = self.count + pad + pad_after - span - 1;
-        if room < 0 || stride < 1 {
-            return None;
-        }
-        let mut count = room / stride + 1;
-        // The last window must start within the map or what is before it (ONNX).
-        if ceil && room % stride != 0 && count * stride < self.count + pad {
-            count += 1;
-        }
+        let Slide { kernel, dilation, stride, pads: [pad, _], .. } = *slide;
+        let (span, count) = (dilation * (kernel - 1), slide.outputs(self.count)?);
         // Output i sees inputs i * stride - pad to i * stride - pad + span.
         let before = ceil_div(self.before + pad, stride).min(count);
         let first_after = (self.count - 1 - self.after + pad - span).div_euclid(stride) + 1;

@@ -1,6 +1,8 @@
 //! The layers of a network that look at a neighbourhood alone: their maps over an
 //! image, and what they cost. Pure arithmetic.
 
+use std::collections::HashSet;
+
 use super::cells::Cells;
 use crate::model::dense::axis::Slide;
 
@@ -24,35 +26,23 @@ pub(super) struct Layer {
     pub(super) channels_first: bool,
 }
 
-/// All such layers, in the order of the graph.
+/// Such layers, in the order of the graph; the first is the image.
 #[derive(Debug, Clone)]
 pub(super) struct Layers(pub(super) Vec<Layer>);
 
 impl Layers {
-    /// Every layer's map along `axis`, for an image of `px`; `None` where it has none.
-    pub(super) fn trace(&self, axis: usize, px: i64) -> Vec<Option<Cells>> {
-        let mut traced: Vec<Option<Cells>> = Vec::with_capacity(self.0.len());
-        for layer in &self.0 {
-            let mut inputs = layer.inputs.iter().map(|&input| traced[input]);
-            let cells = match inputs.next() {
-                None => Some(Cells::image(px)),
-                Some(first) => {
-                    let joined = inputs
-                        .try_fold(first, |a, b| Some(a.zip(b).and_then(|(a, b)| a.joined(b))));
-                    let joined = joined.flatten();
-                    match &layer.slides {
-                        None => joined,
-                        Some(slides) => joined.and_then(|cells| cells.slid(&slides[axis])),
-                    }
-                }
-            };
-            traced.push(cells);
-        }
-        traced
+    /// The one that nothing here comes after.
+    pub(super) fn last(&self) -> &Layer {
+        self.0.last().expect("there is the image")
     }
 
-    /// The layers that `layer` depends on, itself included, in order.
-    pub(super) fn up_to(&self, layer: usize) -> Vec<usize> {
+    /// Their nodes, by number in the graph.
+    pub(super) fn nodes(&self) -> HashSet<usize> {
+        self.0.iter().filter_map(|layer| layer.node).collect()
+    }
+
+    /// The layers that `layer` depends on, itself the last.
+    pub(super) fn up_to(&self, layer: usize) -> Self {
         let mut needed = vec![false; layer + 1];
         needed[layer] = true;
         for at in (0..=layer).rev() {
@@ -60,24 +50,54 @@ impl Layers {
                 self.0[at].inputs.iter().for_each(|&input| needed[input] = true);
             }
         }
-        (0..=layer).filter(|&at| needed[at]).collect()
+        // The image is needed by all, and stays the first.
+        let mut place = vec![0; layer + 1];
+        let mut taken = Vec::new();
+        for at in (0..=layer).filter(|&at| needed[at]) {
+            place[at] = taken.len();
+            let inputs = self.0[at].inputs.iter().map(|&input| place[input]).collect();
+            taken.push(Layer { inputs, ..self.0[at].clone() });
+        }
+        Self(taken)
     }
 
-    /// What running these layers costs over an image, in multiplications.
-    pub(super) fn cost(&self, layers: &[usize], [rows_px, cols_px]: [i64; 2]) -> u64 {
-        let (rows, cols) = (self.trace(0, rows_px), self.trace(1, cols_px));
-        let count = |cells: Option<Cells>| cells.map_or(0, |cells| cells.count);
-        layers
-            .iter()
-            .map(|&at| (self.0[at].cost * count(rows[at]) * count(cols[at])).unsigned_abs())
-            .sum()
+    /// Every layer's map along `axis`, for an image of `px`; `None` where it has none.
+    pub(super) fn trace(&self, axis: usize, px: i64) -> Vec<Option<Cells>> {
+        let mut traced: Vec<Option<Cells>> = Vec::with_capacity(self.0.len());
+        for layer in &self.0 {
+            let inputs = layer.inputs.iter().map(|&input| traced[input]);
+            let joined = inputs.reduce(|a, b| a?.joined(b?)).unwrap_or(Some(Cells::image(px)));
+            let cells = match &layer.slides {
+                None => joined,
+                Some(slides) => joined.and_then(|cells| cells.slid(&slides[axis])),
+            };
+            traced.push(cells);
+        }
+        traced
     }
 
-    /// The largest map of these layers over an image, in numbers.
-    pub(super) fn largest(&self, layers: &[usize], [rows_px, cols_px]: [i64; 2]) -> u64 {
+    /// The last layer's map along rows and columns, for an image of `px` a side.
+    pub(super) fn maps(&self, px: i64) -> Option<[Cells; 2]> {
+        let [rows, cols] = [0, 1].map(|axis| self.trace(axis, px).pop().flatten());
+        Some([rows?, cols?])
+    }
+
+    /// Each layer with its number of outputs over an image, all channels one.
+    fn areas(&self, [rows_px, cols_px]: [i64; 2]) -> impl Iterator<Item = (&Layer, i64)> {
         let (rows, cols) = (self.trace(0, rows_px), self.trace(1, cols_px));
         let count = |cells: Option<Cells>| cells.map_or(0, |cells| cells.count);
-        let numbers = |&at: &usize| self.0[at].channels * count(rows[at]) * count(cols[at]);
-        layers.iter().map(numbers).max().unwrap_or(0).unsigned_abs()
+        let areas = rows.into_iter().zip(cols).map(move |(rows, cols)| count(rows) * count(cols));
+        self.0.iter().zip(areas)
+    }
+
+    /// What running them over an image costs, in multiplications.
+    pub(super) fn cost(&self, sides_px: [i64; 2]) -> u64 {
+        self.areas(sides_px).map(|(layer, area)| (layer.cost * area).unsigned_abs()).sum()
+    }
+
+    /// Their largest map over an image, in numbers.
+    pub(super) fn largest(&self, sides_px: [i64; 2]) -> u64 {
+        let numbers = self.areas(sides_px).map(|(layer, area)| layer.channels * area);
+        numbers.max().unwrap_or(0).unsigned_abs()
     }
 }

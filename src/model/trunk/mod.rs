@@ -13,8 +13,10 @@
 //! of the window, and what they see of other borders is left out ([`cells`]).
 
 mod cells;
+mod cut;
 mod halves;
 mod layers;
 mod read;
 
-pub use halves::{CutMap, Halves};
+pub use cut::{CutMap, Trunk};
+pub use halves::Halves;

@@ -9,7 +9,7 @@ use crate::model::card::Layout;
 use crate::model::dense::axis::Slide;
 use crate::model::dense::node::Node;
 use crate::model::dense::pointwise;
-use crate::model::dense::rewriter::pair;
+use crate::model::dense::rewriter::slides;
 
 /// What an output costs besides its multiplications, in multiplications: memory.
 /// Measured on the demo networks, where it brings layers within a factor of 2.
@@ -136,21 +136,14 @@ fn sliding(layer: Layer, node: Node<'_>, kernel: [i64; 2]) -> Option<Layer> {
         return None;
     }
     let pads = match node.ints("pads").filter(|_| node.text("auto_pad") != Some("VALID")) {
-        Some(&[top, left, bottom, right]) => [[top, bottom], [left, right]],
+        Some(&[top, left, bottom, right]) => [top, left, bottom, right],
         Some(_) => return None,
-        None => [[0; 2]; 2],
+        None => [0; 4],
     };
-    let (strides, dilations) = (pair(node, "strides"), pair(node, "dilations"));
-    let ceil = node.int("ceil_mode", 0) != 0;
-    let slides = [0, 1].map(|at| Slide {
-        kernel: kernel[at],
-        dilation: dilations[at],
-        stride: strides[at],
-        pads: pads[at],
-        ceil,
-    });
-    let jump_px = [layer.jump_px[0] * strides[0], layer.jump_px[1] * strides[1]];
-    let positive = strides.iter().chain(&dilations).all(|&value| value > 0);
-    let pads_out = pads.iter().flatten().all(|&pad| pad >= 0);
-    (positive && pads_out).then_some(Layer { slides: Some(slides), jump_px, ..layer })
+    let slides = slides(node, kernel, pads);
+    let known = |slide: &Slide| {
+        slide.stride > 0 && slide.dilation > 0 && slide.pads.iter().all(|&pad| pad >= 0)
+    };
+    let jump_px = [0, 1].map(|at| layer.jump_px[at] * slides[at].stride);
+    slides.iter().all(known).then_some(Layer { slides: Some(slides), jump_px, ..layer })
 }

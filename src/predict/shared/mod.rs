@@ -14,13 +14,18 @@ use super::batch::Numbered;
 use super::prepare::{Preparation, PreparedPatch};
 use crate::geometry::dense_tiles::{DenseTile, DenseTiles};
 use crate::geometry::lattice::LatticePoint;
-use crate::model::{EngineError, Halves, LoadedHalves, Model, Selected};
+use crate::model::{EngineError, Halves, HalvesEngine, LoadedHalves, Model, Selected, Trunk};
 use part::{PARTS, Part};
 use region::{Region, Scored};
 
+/// Whether so many workers may take so many bytes each.
+fn affordable(threads: usize, bytes: u64) -> bool {
+    threads as u64 * bytes <= MOST_BYTES
+}
+
 /// What windows move over along a side of a region, px: of all workers together, and
 /// least and most of one. Below, regions are mostly border; above, nothing is gained.
-const REGION_PX: (usize, usize, usize) = (1024, 256, 512);
+const REGION_PX: (u32, u32, u32) = (1024, 256, 512);
 
 /// What all workers may take for it, beside what single windows need: with it `predict`
 /// stays within a gigabyte, the model and a group.
@@ -29,7 +34,7 @@ const MOST_BYTES: u64 = 450_000_000;
 /// How windows are shared.
 #[derive(Debug)]
 pub(super) struct Sharing {
-    halves: Halves,
+    trunk: Trunk,
     tiles: DenseTiles,
     window_px: u32,
     stride_px: u32,
@@ -55,17 +60,15 @@ impl Sharing {
         stride_px: u32,
         (batch, threads): (usize, usize),
     ) -> Result<Option<(Self, Vec<LoadedHalves>)>, EngineError> {
+        let Some(engine) = engine.engine.halves() else { return Ok(None) };
         let Some(halves) = Halves::of(model, stride_px) else { return Ok(None) };
-        let window_px = model.card.window_px;
-        let (all_px, least_px, most_px) = REGION_PX;
-        let side_px = u32::try_from((all_px / threads.max(1)).clamp(least_px, most_px));
-        let side_px = side_px.unwrap_or(u32::MAX);
-        let tiles = DenseTiles::new(window_px, stride_px, 0, side_px, |_| true);
-        if threads as u64 * halves.bytes(tiles.side_px()) > MOST_BYTES {
+        let (window_px, region_px) = (model.card.window_px, region_px(threads));
+        let tiles = DenseTiles::new(window_px, stride_px, 0, region_px, |_| true);
+        if !affordable(threads, halves.bytes(tiles.side_px())) {
             return Ok(None);
         }
         let loaded = load_all(engine, model, &halves, (batch, threads))?;
-        Ok(loaded.map(|loaded| (Self { halves, tiles, window_px, stride_px }, loaded)))
+        Ok(Some((Self { trunk: halves.trunk, tiles, window_px, stride_px }, loaded)))
     }
 
     /// Parts a patch's windows into regions where sharing pays, and the others.
@@ -100,7 +103,7 @@ impl Sharing {
         let side_px = |outputs: u32| self.tiles.side_for_px(outputs);
         let (high_px, wide_px) = (side_px(tile.grid.0), side_px(tile.grid.1));
         let windows = tile.places.len() as u64;
-        let map = &self.halves.map;
+        let map = &self.trunk.map;
         let length_px = |part: Part, shared_px: u32| match part {
             Part::Before => map.before_px,
             Part::Shared => shared_px,
@@ -119,10 +122,10 @@ impl Sharing {
                 if sides_px.0.min(sides_px.1) == 0 {
                     return 0;
                 }
-                images * self.halves.cost(sides_px.0, sides_px.1)
+                images * self.trunk.cost(sides_px.0, sides_px.1)
             })
             .sum();
-        together < windows * self.halves.cost(self.window_px, self.window_px)
+        together < windows * self.trunk.cost(self.window_px, self.window_px)
     }
 
     /// Scores the windows of one region.
@@ -140,7 +143,7 @@ impl Sharing {
             preparation,
             patch: &shared.patch,
             tile: &shared.tile,
-            map: &self.halves.map,
+            map: &self.trunk.map,
             window_px: self.window_px,
             stride_px: self.stride_px,
             run_px: self.tiles.side_px().pow(2),
@@ -149,15 +152,21 @@ impl Sharing {
     }
 }
 
-/// Once a worker, side by side, since loading takes a second; `None` from an engine
-/// that cannot run them.
+/// What windows move over along a side of a region of one of so many workers.
+fn region_px(threads: usize) -> u32 {
+    let (all_px, least_px, most_px) = REGION_PX;
+    let threads = u32::try_from(threads.max(1)).unwrap_or(u32::MAX);
+    (all_px / threads).clamp(least_px, most_px)
+}
+
+/// Once a worker, side by side, since loading takes a second.
 fn load_all(
-    engine: &Selected,
+    engine: &dyn HalvesEngine,
     model: &Model,
     halves: &Halves,
     (batch, threads): (usize, usize),
-) -> Result<Option<Vec<LoadedHalves>>, EngineError> {
-    let load = || engine.engine.load_halves(model, halves, batch);
+) -> Result<Vec<LoadedHalves>, EngineError> {
+    let load = || engine.load_halves(model, halves, batch);
     std::thread::scope(|scope| {
         let loading: Vec<_> = (0..threads).map(|_| scope.spawn(load)).collect();
         let loaded = loading
@@ -165,4 +174,82 @@ fn load_all(
             .map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         loaded.collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn halves() -> Halves {
+        let card = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/models/demo-padded.toml");
+        Halves::of(&Model::load(&card).unwrap(), 16).unwrap()
+    }
+
+    fn sharing(threads: usize) -> Sharing {
+        let tiles = DenseTiles::new(224, 16, 0, region_px(threads), |_| true);
+        Sharing { trunk: halves().trunk, tiles, window_px: 224, stride_px: 16 }
+    }
+
+    fn points(places: impl Iterator<Item = (u32, u32)>) -> Vec<Numbered> {
+        let point = |(row, col): (u32, u32)| LatticePoint {
+            row: i32::try_from(row).unwrap(),
+            col: i32::try_from(col).unwrap(),
+            patch_x_px: 16 * col,
+            patch_y_px: 16 * row,
+        };
+        let points = places.map(point).enumerate();
+        points.map(|(at, point)| Numbered { number: 7 * at, point }).collect()
+    }
+
+    #[test]
+    fn more_workers_take_smaller_regions_until_it_is_too_much() {
+        assert_eq!([1, 2, 3, 4, 64].map(region_px), [512, 512, 341, 256, 256]);
+        let halves = halves();
+        let asks = |threads: usize| halves.bytes(region_px(threads) + 208);
+        assert!(affordable(2, asks(2)) && affordable(16, asks(16)));
+        assert!(!affordable(1_000, asks(1_000)));
+    }
+
+    #[test]
+    fn windows_in_a_heap_share_and_scattered_ones_do_not() {
+        let sharing = sharing(1);
+        let heap = points((0..40).flat_map(|row| (0..40).map(move |col| (row, col))));
+        let (regions, alone) = sharing.parted(&heap);
+        assert!(alone.is_empty() && regions.len() >= 4, "{}", regions.len());
+        let scattered = points((0..9).map(|at| (40 * (at / 3), 40 * (at % 3))));
+        let (regions, alone) = sharing.parted(&scattered);
+        assert!(regions.is_empty());
+        assert_eq!(alone, scattered);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn every_window_is_scored_once_where_it_lies(
+            places in prop::collection::btree_set((0u32..90, 0u32..90), 0..400),
+        ) {
+            let (sharing, given) = (sharing(4), points(places.into_iter()));
+            let (regions, alone) = sharing.parted(&given);
+            let mut seen: BTreeSet<(usize, u32, u32)> = alone
+                .iter()
+                .map(|numbered| (numbered.number, numbered.point.patch_x_px, numbered.point.patch_y_px))
+                .collect();
+            for (tile, numbers) in &regions {
+                for (&(row, col), &number) in tile.places.iter().zip(numbers) {
+                    let px = |start_px: i64, at: u32| u32::try_from(start_px).unwrap() + 16 * at;
+                    prop_assert!(seen.insert((number, px(tile.x_px, col), px(tile.y_px, row))));
+                }
+            }
+            let expected: BTreeSet<_> = given
+                .iter()
+                .map(|numbered| (numbered.number, numbered.point.patch_x_px, numbered.point.patch_y_px))
+                .collect();
+            prop_assert_eq!(seen, expected);
+        }
+    }
 }

@@ -1,0 +1,101 @@
+//! Where cutting a network spares most. Pure arithmetic.
+
+use super::layers::Layers;
+
+/// The map between trunk and head.
+///
+/// Where windows overlap they have its elements in common but for the rims: the first
+/// `before` and the last `after` rows and columns, which see the border of the window.
+/// Those of an image with the same border are the same, if it is at least `before_px`,
+/// or `after_px`, wide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CutMap {
+    /// Channels.
+    pub channels: usize,
+    /// Rows, and columns, for a window.
+    pub side: usize,
+    /// Pixels between elements; divides the stride.
+    pub jump_px: u32,
+    /// Elements at the start that see the border.
+    pub before: usize,
+    /// Elements at the end that see it.
+    pub after: usize,
+    /// Pixels from the window's start that the first elements need; 0 without a rim.
+    pub before_px: u32,
+    /// Pixels to the window's end that the last elements need; 0 without a rim.
+    pub after_px: u32,
+}
+
+/// The first layers of a network.
+#[derive(Debug, Clone)]
+pub struct Trunk {
+    /// What they make of one window.
+    pub map: CutMap,
+    /// They alone.
+    pub(super) layers: Layers,
+    /// Multiplications that a window among many is spared.
+    pub(super) spared: i64,
+}
+
+impl Trunk {
+    /// What running it over an image costs, in multiplications.
+    #[must_use]
+    pub fn cost(&self, rows_px: u32, cols_px: u32) -> u64 {
+        self.layers.cost([rows_px, cols_px].map(i64::from))
+    }
+
+    /// The trunk that ends with the last of `layers`; `None` where windows of
+    /// `window_px`, `stride_px` apart, share nothing of its map.
+    pub(super) fn of(layers: Layers, window_px: u32, stride_px: u32) -> Option<Self> {
+        let (last, window_px) = (layers.last(), i64::from(window_px));
+        let [rows, cols] = layers.maps(window_px)?;
+        let jump_px = last.jump_px[0];
+        let square = rows.count == cols.count && last.jump_px[1] == jump_px && last.channels_first;
+        let (before, after) = (rows.before.max(cols.before), rows.after.max(cols.after));
+        if !square || i64::from(stride_px) % jump_px != 0 || rows.count <= before + after {
+            return None;
+        }
+        let (before_px, after_px) = rims_px(&layers, window_px, (rows.count, before, after))?;
+        let cost = |sides_px: [i64; 2]| i64::try_from(layers.cost(sides_px)).ok();
+        let rims_px = [before_px, after_px];
+        let corners = rims_px.iter().flat_map(|&rows| rims_px.map(|cols| [rows, cols]));
+        let corners: Option<i64> = corners.map(cost).sum();
+        // Its elements are copied, once and again.
+        let copied = 2 * last.channels * rows.count * cols.count;
+        let spared = cost([window_px; 2])? - corners? - copied;
+        let map = CutMap {
+            channels: usize::try_from(last.channels).ok()?,
+            side: usize::try_from(rows.count).ok()?,
+            jump_px: u32::try_from(jump_px).ok()?,
+            before: usize::try_from(before).ok()?,
+            after: usize::try_from(after).ok()?,
+            before_px: u32::try_from(before_px).ok()?,
+            after_px: u32::try_from(after_px).ok()?,
+        };
+        (spared > 0).then_some(Self { map, layers, spared })
+    }
+}
+
+/// The narrowest images, from the window's start and to its end, that have its rims: of
+/// `count` elements the first `before` and the last `after`.
+fn rims_px(
+    layers: &Layers,
+    window_px: i64,
+    (count, before, after): (i64, i64, i64),
+) -> Option<(i64, i64)> {
+    let jump_px = layers.last().jump_px[0];
+    let all = |px: i64| count - (window_px - px) / jump_px;
+    let has_start = |px: &i64| {
+        let maps = layers.maps(*px);
+        maps.is_some_and(|maps| maps.iter().all(|axis| axis.count - axis.after >= before))
+    };
+    let has_end = |px: &i64| {
+        let fits = |maps: [super::cells::Cells; 2]| {
+            maps.iter().all(|axis| axis.count == all(*px) && axis.before + after <= all(*px))
+        };
+        layers.maps(*px).is_some_and(fits)
+    };
+    let start = (1..=window_px / jump_px).map(|elements| elements * jump_px).find(has_start);
+    let end = (0..window_px / jump_px).rev().map(|more| window_px - more * jump_px).find(has_end);
+    Some((if before == 0 { 0 } else { start? }, if after == 0 { 0 } else { end? }))
+}
