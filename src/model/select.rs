@@ -132,7 +132,7 @@ fn onnxruntime(choice: EngineChoice, library: Option<&Path>) -> Result<Selected,
             if choice == EngineChoice::Ort {
                 return Err(EngineError::NoOrt { detail });
             }
-            Ok(tract(format!("compiled in; onnxruntime, usually 1.5 to 2 times as fast, {detail}")))
+            Ok(tract(format!("compiled in; onnxruntime, 1.5 to 5 times as fast, {detail}")))
         }
     }
 }

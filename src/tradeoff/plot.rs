@@ -87,9 +87,10 @@ pub fn png(chart: &Chart) -> Result<Vec<u8>, TradeoffError> {
     }
     let picture =
         image::RgbImage::from_raw(width, height, pixels).expect("three bytes for each pixel");
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, image::ImageFormat::Png).map_err(|e| failed(chart, &e))?;
-    Ok(bytes.into_inner())
+    let mut bytes = Vec::new();
+    let png = image::codecs::png::PngEncoder::new(&mut bytes);
+    picture.write_with_encoder(png).map_err(|e| failed(chart, &e))?;
+    Ok(bytes)
 }
 
 fn failed(chart: &Chart, error: &dyn std::fmt::Display) -> TradeoffError {

@@ -88,8 +88,12 @@ impl Cluster {
         // A forest wants more slides than four.
         let study = "[study]\ntruth = \"truth\"\nslide_score = \"max\"\nitc_um = 0\n";
         let predict = "[predict]\nstride = 64\nengine = \"tract\"\nthreads = 1\n";
-        assert!(quickstart.contains("[predict]\nstride = 32\n"), "{quickstart}");
-        let quickstart = quickstart.replace("[predict]\nstride = 32\n", predict);
+        assert!(
+            quickstart.contains("[predict]\nstride = 16\nmethod = \"dense\"\n"),
+            "{quickstart}"
+        );
+        let quickstart =
+            quickstart.replace("[predict]\nstride = 16\nmethod = \"dense\"\n", predict);
         let config = out.join("cluster.toml");
         std::fs::write(&config, format!("{quickstart}{more}{study}{}", self.keys)).unwrap();
         let mut slides: Vec<(String, PathBuf)> = std::fs::read_dir(out.join("slides"))

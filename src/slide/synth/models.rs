@@ -27,7 +27,8 @@ pub(super) const CONFIG: &str = "\
 card = \"model/demo-valid.toml\"
 
 [predict]
-stride = 32
+stride = 16
+method = \"dense\"
 ";
 
 /// Writes networks and cards into `folder`. Files with the same content are left alone.
