@@ -8,10 +8,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use clap::Parser;
 use common::{Case, noise};
 use serde_json::Value;
-use slidegrid::cli::{self, EstimateArgs, Exit};
+use slidegrid::cli::{self, Exit};
 
 const CONFIG: &str = "[tissue]\nmethod = \"all\"\n[tiling]\ntile = 24\nblock = 1\npatches_per_group = 9\n[predict]\nstride = 8\nengine = \"tract\"\nthreads = 1\n";
 
@@ -167,20 +166,14 @@ fn a_finished_run_tells_what_it_took() {
     );
 }
 
-#[derive(Parser)]
-struct Estimate {
-    #[command(flatten)]
-    args: EstimateArgs,
-}
-
 #[test]
 fn an_estimate_times_groups_and_keeps_their_scores() {
     let case = Case::new();
     let run = planned(&case);
     let estimate = |extra: &[&str]| {
-        let words =
-            ["estimate", "-q", "--run", run.to_str().unwrap(), "--cores", "4", "--price", "2"];
-        cli::estimate(&Estimate::parse_from(words.iter().chain(extra)).args)
+        let run = run.to_str().unwrap();
+        let words = ["master", "estimate", "-q", "--run", run, "--cores", "4", "--price", "2"];
+        cli::run(words.iter().chain(extra).map(Into::into))
     };
     assert_eq!(estimate(&["--groups", "2"]).unwrap(), Exit::Done);
     let report = json(&case, &run, &[]);

@@ -2,13 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use slidegrid::cli::{self, MasterArgs};
-
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let args = MasterArgs::parse();
-    cli::report(|| args.run())
+    slidegrid::cli::master()
 }

@@ -2,13 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use slidegrid::cli::{self, SplitArgs};
-
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let args = SplitArgs::parse();
-    cli::report(|| args.run())
+    slidegrid::cli::split()
 }

@@ -32,7 +32,7 @@ Says on stdout whether the outputs are those of single windows (a network withou
 padding) or which layers make them differ. `predict --method dense` does all this
 by itself."
 )]
-pub struct DensifyArgs {
+pub(crate) struct DensifyArgs {
     /// Model card (model.toml), WSInfer config.json, or an ONNX file with either
     /// beside it.
     #[arg(value_name = "MODEL_CARD")]
@@ -56,7 +56,7 @@ impl DensifyArgs {
     ///
     /// # Errors
     /// [`Failure`] naming the nodes that cannot be rewritten.
-    pub fn run(&self) -> Result<Exit, Failure> {
+    pub(crate) fn run(&self) -> Result<Exit, Failure> {
         if self.stride == 0 {
             return Err(Failure::new(Exit::Usage, "--stride 0, expected at least 1"));
         }

@@ -27,7 +27,7 @@ use crate::scores;
 Examples:
   slidegrid master estimate --run run
   slidegrid master estimate --run run --cores 4000 --price 0.04 --threads 7")]
-pub struct EstimateArgs {
+pub(crate) struct EstimateArgs {
     #[command(flatten)]
     options: RunOptions,
 
@@ -78,7 +78,7 @@ struct Disk {
 ///
 /// # Errors
 /// [`Failure`] when the run has no groups, or one cannot be scored.
-pub fn run(args: &EstimateArgs) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &EstimateArgs) -> Result<Exit, Failure> {
     let caught = catch_signals()?;
     let (run, progress) = (args.options.dir(), args.options.progress());
     let mut config = args.options.settle()?;

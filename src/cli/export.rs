@@ -27,7 +27,7 @@ Examples:
   slidegrid export --run run --slide tumor_001 --format ome-zarr --out viewer
   slidegrid export run/heatmaps/tumor_001.h5 --format geojson --objects detections
   slidegrid export run/patches/tumor_001.h5 --format clam-coords --out coords")]
-pub struct ExportArgs {
+pub(crate) struct ExportArgs {
     /// Heatmap files, for clam-coords and trident-coords patch files.
     #[arg(value_name = "H5", required_unless_present = "run", conflicts_with = "run")]
     files: Vec<PathBuf>,

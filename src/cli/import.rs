@@ -13,7 +13,7 @@ use crate::progress::tell;
 /// Its patch files need no import: put SLIDE.h5 into RUN/patches, then
 /// `slidegrid master plan`, `predict --all` and `stitch --all`.
 #[derive(Debug, Args)]
-pub struct ImportArgs {
+pub(crate) struct ImportArgs {
     #[command(subcommand)]
     what: What,
 }

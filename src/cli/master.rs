@@ -3,8 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use super::cluster::{self, Asked, ClusterOptions};
+use super::estimate::{self, EstimateArgs};
 use super::options::RunOptions;
-use super::{EstimateArgs, Exit, Failure, print};
+use super::{Exit, Failure, print};
 use crate::jobs::lookup::{Lookup, LookupRow};
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
@@ -26,7 +27,7 @@ Examples:
   slidegrid master retry --run run --memory-factor 1.5
                                         everything missing asks for 1.5 times the memory"
 )]
-pub struct MasterArgs {
+pub(crate) struct MasterArgs {
     #[command(subcommand)]
     command: MasterCommand,
 }
@@ -78,7 +79,7 @@ impl MasterArgs {
     /// # Errors
     /// [`Failure`] when the table cannot be written or the scheduler refuses;
     /// patch files that cannot be read are listed and give [`Exit::Partial`].
-    pub fn run(&self) -> Result<Exit, Failure> {
+    pub(crate) fn run(&self) -> Result<Exit, Failure> {
         match &self.command {
             MasterCommand::Plan { options } => {
                 options.settle()?;
@@ -89,7 +90,7 @@ impl MasterArgs {
                 }
                 Ok(exit)
             }
-            MasterCommand::Estimate(args) => super::estimate(args),
+            MasterCommand::Estimate(args) => estimate::run(args),
             MasterCommand::Submit { options, cluster, round } => {
                 let asked = Asked { round: *round, ..Asked::default() };
                 cluster::submit(options, cluster, &asked)

@@ -25,6 +25,7 @@ mod stitch;
 mod study;
 mod synth;
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -35,20 +36,19 @@ use clap_complete::Shell;
 use crate::process;
 use crate::progress::tell;
 
-pub use estimate::{EstimateArgs, run as estimate};
 pub use failure::{Exit, Failure};
-pub use master::MasterArgs;
-pub use predict::PredictArgs;
-pub use split::SplitArgs;
-pub use stitch::StitchArgs;
+use master::MasterArgs;
+use predict::PredictArgs;
+use split::SplitArgs;
+use stitch::StitchArgs;
 
 /// Whole-slide images to pixelwise heatmaps on clusters of ordinary CPUs.
 #[derive(Debug, Parser)]
 #[command(name = "slidegrid", version, max_term_width = 100, after_help = EXAMPLES)]
-pub struct Cli {
+struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    command: Command,
 }
 
 const EXAMPLES: &str = "\
@@ -62,7 +62,7 @@ Exit codes: 0 done, 1 bug, 2 usage, 3 configuration, 4 input, 5 partial
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+enum Command {
     /// Write synthetic slides with truth, and demo models, to try everything on.
     Synth(synth::Args),
     /// Take slides to heatmaps: split, plan, predict and stitch in one go.
@@ -100,11 +100,47 @@ pub enum Command {
     },
 }
 
-/// Runs a command of the umbrella program.
+/// The program `slidegrid`.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    report(|| dispatch(&cli))
+}
+
+/// `slidegrid split` as a program of its own, for the cluster scripts.
+pub fn split() -> ExitCode {
+    let args = SplitArgs::parse();
+    report(|| args.run())
+}
+
+/// `slidegrid master` as a program of its own.
+pub fn master() -> ExitCode {
+    let args = MasterArgs::parse();
+    report(|| args.run())
+}
+
+/// `slidegrid predict` as a program of its own.
+pub fn predict() -> ExitCode {
+    let args = PredictArgs::parse();
+    report(|| args.run())
+}
+
+/// `slidegrid stitch` as a program of its own.
+pub fn stitch() -> ExitCode {
+    let args = StitchArgs::parse();
+    report(|| args.run())
+}
+
+/// Runs `slidegrid WORDS` within this process.
 ///
 /// # Errors
-/// [`Failure`] with its exit code.
-pub fn run(cli: &Cli) -> Result<Exit, Failure> {
+/// [`Failure`] with its exit code, also for words that make no sense.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
+    let words = std::iter::once("slidegrid".into()).chain(words);
+    let cli = Cli::try_parse_from(words).map_err(|e| Failure::new(Exit::Usage, e.to_string()))?;
+    dispatch(&cli)
+}
+
+fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Synth(args) => Ok(synth::run(args).map(|()| Exit::Done)?),
         Command::Run(args) => run::run(args),
@@ -137,7 +173,7 @@ const BUG: u8 = 1;
 
 /// Runs `command` and turns what becomes of it into an exit code, printing
 /// failures once, to stderr.
-pub fn report(command: impl FnOnce() -> Result<Exit, Failure>) -> ExitCode {
+fn report(command: impl FnOnce() -> Result<Exit, Failure>) -> ExitCode {
     process::report_file_size_limit();
     // Everything that matters is on disk under its final name, or not at all:
     // a panic leaves nothing behind that could be read half-done.

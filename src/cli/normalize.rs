@@ -16,7 +16,7 @@ use crate::template::{self, StainsFile, TemplateError, pool, sample_tiles, whole
 ///
 /// A run does it by itself: normalize.method in the configuration, docs/colour.md.
 #[derive(Debug, Args)]
-pub struct NormalizeArgs {
+pub(crate) struct NormalizeArgs {
     #[command(subcommand)]
     what: What,
 }

@@ -37,7 +37,7 @@ Examples:
   slidegrid predict --run run --all --engine openvino --precision bf16
                                              faster where the processor has bf16"
 )]
-pub struct PredictArgs {
+pub(crate) struct PredictArgs {
     #[command(flatten)]
     options: RunOptions,
 
@@ -101,7 +101,7 @@ impl PredictArgs {
     ///
     /// # Errors
     /// [`Failure`] when nothing can be done; failed groups are listed.
-    pub fn run(&self) -> Result<Exit, Failure> {
+    pub(crate) fn run(&self) -> Result<Exit, Failure> {
         let (run, progress) = (self.options.dir(), self.options.progress());
         let mut config = self.options.settle()?;
         config = self.with_keys(&run, config)?;

@@ -23,7 +23,7 @@ Examples:
   slidegrid report --run run
   slidegrid report --run run --truth annotations     outlines over the heatmaps
   slidegrid report --run run --out /srv/www/run --json")]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     /// Run directory.
     #[arg(long, value_name = "DIR")]
     run: PathBuf,

@@ -26,7 +26,7 @@ Examples:
   slidegrid run --config c.toml --run run --set predict.stride=64 a.svs b.svs
   slidegrid run --run run                    do what is missing
   slidegrid run --config c.toml --run run --scheduler slurm slides/")]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     #[command(flatten)]
     options: RunOptions,
 

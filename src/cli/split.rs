@@ -28,7 +28,7 @@ Examples:
   slidegrid split --run run --config c.toml a.svs b.ndpi more.txt
   slidegrid split --run run --task 7        row 7 of run/slides.csv, as an array job does"
 )]
-pub struct SplitArgs {
+pub(crate) struct SplitArgs {
     #[command(flatten)]
     options: RunOptions,
 
@@ -55,7 +55,7 @@ impl SplitArgs {
     /// # Errors
     /// [`Failure`] when nothing can be done; failed slides are listed and
     /// give [`Exit::Partial`], or [`Exit::Input`] when none is left.
-    pub fn run(&self) -> Result<Exit, Failure> {
+    pub(crate) fn run(&self) -> Result<Exit, Failure> {
         let (run, progress) = (self.options.dir(), self.options.progress());
         let slides = inputs::expand(&self.slides, &progress)?;
         let config = self.options.settle()?;

@@ -31,7 +31,7 @@ Examples:
   slidegrid status --run run --watch 30
   slidegrid status --run run --cost          what it took; draws RUN/report/tasks.svg
   slidegrid status --run run --json | jq '.slides[] | select(.heatmap | not)'")]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// Run directory.
     #[arg(long, value_name = "DIR")]
     run: PathBuf,

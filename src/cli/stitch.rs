@@ -31,7 +31,7 @@ Examples:
   slidegrid stitch --run run --all --set 'stitch.export=[\"asap\",\"geojson\"]'
   slidegrid stitch --run run --task 7        row 7 of run/slides.csv, as an array job does"
 )]
-pub struct StitchArgs {
+pub(crate) struct StitchArgs {
     #[command(flatten)]
     options: RunOptions,
 
@@ -57,7 +57,7 @@ impl StitchArgs {
     ///
     /// # Errors
     /// [`Failure`] when nothing can be done; slides that fail are listed.
-    pub fn run(&self) -> Result<Exit, Failure> {
+    pub(crate) fn run(&self) -> Result<Exit, Failure> {
         let (run, progress) = (self.options.dir(), self.options.progress());
         let config = self.options.settle()?;
         let names = self.names(&run)?;

@@ -32,46 +32,46 @@ exist are kept, so an interrupted command can be repeated.";
 /// Make synthetic lymph-node slides with metastases, and the truth about them.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
-pub struct Args {
+pub(crate) struct Args {
     /// Folder to write into; made if missing.
     #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    pub(crate) out: PathBuf,
 
     /// Number of slides.
     #[arg(long, default_value_t = 2)]
-    pub slides: u32,
+    pub(crate) slides: u32,
 
     /// Everything follows from this number.
     #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    pub(crate) seed: u64,
 
     /// Width and height of a slide, px (1000 to 100000).
     #[arg(long, value_name = "PX", default_value_t = 4000)]
-    pub size: u32,
+    pub(crate) size: u32,
 
     /// Width, px, where it differs from --size.
     #[arg(long, value_name = "PX")]
-    pub width: Option<u32>,
+    pub(crate) width: Option<u32>,
 
     /// Height, px, where it differs from --size.
     #[arg(long, value_name = "PX")]
-    pub height: Option<u32>,
+    pub(crate) height: Option<u32>,
 
     /// Resolution, micrometres per pixel. The demo networks want 0.25.
     #[arg(long, default_value_t = 0.25)]
-    pub mpp: f64,
+    pub(crate) mpp: f64,
 
     /// Share of slides with metastases (0 to 1).
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
-    pub tumor_fraction: f64,
+    pub(crate) tumor_fraction: f64,
 
     /// Drawing threads [default: all cores].
     #[arg(long)]
-    pub threads: Option<NonZero<usize>>,
+    pub(crate) threads: Option<NonZero<usize>>,
 
     /// Make slides again that exist.
     #[arg(long)]
-    pub force: bool,
+    pub(crate) force: bool,
 }
 
 /// Makes the slides; one line per slide on stderr.

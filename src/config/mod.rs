@@ -9,6 +9,7 @@ mod error;
 mod normalize;
 mod predict;
 mod resolve;
+mod run_file;
 mod stitch;
 mod study;
 mod tiling;

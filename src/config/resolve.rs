@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::run_file::RunFile;
 use super::{Config, ConfigError, Method, NormalizeKeys};
 use crate::geometry::Tiling;
 use crate::geometry::plane::TargetMpp;
@@ -48,11 +49,11 @@ pub struct Resolved {
 
 /// A validated configuration together with what it resolves to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "RunFile", into = "RunFile")]
 pub struct RunConfig {
     /// Settled values.
     pub resolved: Resolved,
     /// The configuration, defaults filled in, paths absolute.
-    #[serde(flatten)]
     pub config: Config,
 }
 

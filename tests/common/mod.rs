@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
 use ndarray::{Array2, Array3};
-use slidegrid::cli::{self, Cli, Exit, Failure};
+use slidegrid::cli::{self, Exit, Failure};
 use slidegrid::export::heatmap_h5;
 use tempfile::TempDir;
 
@@ -60,10 +59,7 @@ impl Case {
 
     /// Runs `slidegrid ARGS`.
     pub(crate) fn slidegrid(&self, args: &[&dyn AsRef<Path>]) -> Result<Exit, Failure> {
-        let words = args.iter().map(|arg| arg.as_ref().as_os_str().to_owned());
-        let cli = Cli::try_parse_from(std::iter::once("slidegrid".into()).chain(words))
-            .unwrap_or_else(|e| panic!("{e}"));
-        cli::run(&cli)
+        cli::run(args.iter().map(|arg| arg.as_ref().as_os_str().to_owned()))
     }
 
     /// `slidegrid run` on `slide` with `config`, into `run`; must succeed.

@@ -20,7 +20,7 @@ Examples:
   slidegrid bench infer --model model.toml        engine, batch, threads
   slidegrid bench io --dir scratch                group size, compression"
 )]
-pub struct BenchArgs {
+pub(crate) struct BenchArgs {
     #[command(subcommand)]
     what: What,
 }

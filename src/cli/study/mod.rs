@@ -49,7 +49,7 @@ Examples:
     subcommand_negates_reqs = true,
     disable_help_subcommand = true
 )]
-pub struct StudyArgs {
+pub(crate) struct StudyArgs {
     #[command(flatten)]
     over_run: over_run::OverRunArgs,
 
