@@ -24,7 +24,7 @@
 //! - A lattice point is scored iff its pixel lies in a tissue tile, by exactly
 //!   one patch ([`geometry::lattice`]). So block size, group size, batch,
 //!   threads and engine do not change a heatmap, and a coarser stride is a
-//!   finer one subsampled.
+//!   finer one subsampled, but for how an engine rounds (1e-5).
 //! - [`geometry`], [`tissue`], [`normalize`], [`heatmap`] and [`study`] know nothing
 //!   of files, formats and libraries (`tests/purity.rs` holds them to it).
 

@@ -95,6 +95,25 @@ mod tests {
         assert!(odd.warning.unwrap().contains("\"four\""));
     }
 
+    #[test]
+    fn one_processor_of_the_affinity_is_one_worker() {
+        let counted = std::thread::spawn(|| {
+            // SAFETY: an all-zero set is a set without processors, and is written within.
+            let bound = unsafe {
+                let mut set: libc::cpu_set_t = std::mem::zeroed();
+                let running = usize::try_from(libc::sched_getcpu()).unwrap();
+                libc::CPU_SET(running, &mut set);
+                // This thread alone.
+                libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
+            };
+            assert_eq!(bound, 0);
+            worker_count(Some(64), &|_| None)
+        });
+        let threads = counted.join().unwrap();
+        assert_eq!(threads.count, 1);
+        assert!(threads.warning.unwrap().contains("offered 1 processors"));
+    }
+
     proptest! {
         #[test]
         fn never_none_and_never_more_than_offered(

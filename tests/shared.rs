@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{Case, assert_same, noise};
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use slidegrid::model::{CutMap, Halves, Model};
 use slidegrid::scores::read_scores;
 
@@ -40,26 +40,34 @@ impl Networks {
         Halves::of(&Model::load(&self.card(name)).unwrap(), stride_px)
     }
 
-    /// Scores a slide whose tissue is in crumbs; the heatmap, and how many windows
-    /// shared their first layers.
+    /// The heatmap, and how many windows shared their first layers.
     fn scored(&self, name: &str, stride: u32, share: bool) -> (Array2<f32>, u64) {
+        self.scored_with(
+            name,
+            &[&format!("predict.stride={stride}"), &format!("predict.share={share}")],
+        )
+    }
+
+    /// Scores a slide whose tissue is in crumbs, with these settings.
+    fn scored_with(&self, name: &str, set: &[&str]) -> (Array2<f32>, u64) {
         let slide = self.case.slide("slide.png", &noise(210, 250, 11));
         let mask = Array2::from_shape_fn((9, 11), |(r, c)| u8::from((r * 7 + c * 3) % 5 > 1));
         let mask = self.case.mask("slide_mask.png", &mask);
         let text = format!(
             "[model]\ncard = {:?}\nmpp = \"level0\"\n[tissue]\nmethod = \"mask\"\nmask = {mask:?}\n\
-             [tiling]\ntile = 24\nblock = 4\n[predict]\nstride = {stride}\nengine = \"ort\"\nthreads = 2\n\
-             ort_library = {:?}\nshare = {share}\n[stitch]\npng = false\n",
+             [tiling]\ntile = 24\nblock = 4\n[predict]\nstride = 4\nengine = \"ort\"\nthreads = 2\n\
+             ort_library = {:?}\n[stitch]\npng = false\n",
             self.card(name),
             self.ort_library,
         );
-        let run = format!("{name}-{stride}-{share}");
+        let run = format!("{name}-{}", set.join("-"));
         let config = self.case.text("config.toml", &text);
-        self.case.run(&run, &config, &slide, &[]);
+        let set: Vec<String> = set.iter().map(|&item| item.to_owned()).collect();
+        self.case.run(&run, &config, &slide, &set);
         let groups = std::fs::read_dir(self.case.path(&run).join("scores/slide")).unwrap();
         let files = groups.map(|file| file.unwrap().path());
-        let shared = files.filter(|path| path.file_name().is_some_and(|name| name == "t1.h5"));
-        let shared = shared.map(|path| read_scores(&path).unwrap().meta.shared_windows).sum();
+        let scores = files.filter(|path| path.extension().is_some_and(|suffix| suffix == "h5"));
+        let shared = scores.map(|path| read_scores(&path).unwrap().meta.shared_windows).sum();
         (self.case.heatmap(&run, "slide"), shared)
     }
 }
@@ -93,6 +101,26 @@ fn shared_windows_score_as_alone() {
         }
     }
     assert!(sharing >= 9, "{sharing} of {} networks", all.len());
+}
+
+#[test]
+fn tiling_batch_and_threads_do_not_change_what_is_shared() {
+    let Some(networks) = Networks::made() else { return };
+    for name in ["padded", "channels_last"] {
+        let (reference, windows) = networks.scored_with(name, &[]);
+        assert!(windows > 0, "{name} shares nothing");
+        for set in [
+            &["tiling.block=1"][..],
+            &["tiling.block=5"],
+            &["tiling.block=2", "tiling.patches_per_group=1"],
+            &["predict.batch=7"],
+            &["predict.threads=1", "predict.batch=3"],
+        ] {
+            assert_same(&networks.scored_with(name, set).0, &reference, 1e-5);
+        }
+        let coarse = networks.scored_with(name, &["predict.stride=16"]).0;
+        assert_same(&coarse, &reference.slice(s![..;4, ..;4]).to_owned(), 1e-5);
+    }
 }
 
 #[test]

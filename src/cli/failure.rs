@@ -94,7 +94,7 @@ impl fmt::Display for Failure {
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let exit = match error {
-            ConfigError::Write(_) => Exit::Input,
+            ConfigError::Write(_) | ConfigError::RunIsFile { .. } => Exit::Input,
             _ => Exit::Configuration,
         };
         Self::new(exit, error)

@@ -48,6 +48,12 @@ pub enum ConfigError {
         /// The run directory.
         run: PathBuf,
     },
+    /// A file where a run directory should be.
+    #[error("{}: is a file, expected a run directory or a path where there is nothing yet; give another one with --run", run.display())]
+    RunIsFile {
+        /// The file.
+        run: PathBuf,
+    },
     /// The run was made with other settings.
     #[error("{}: this run was made with another configuration:\n{differences}\nuse the settings of the run (leave --config out), or another run directory", run.display())]
     Differs {

@@ -16,7 +16,7 @@ use crate::{staged, template};
 /// Version of `run.toml`.
 const RUN_VERSION: u32 = 1;
 
-/// Widest margin of a patch; DenseNet needs about 900 px.
+/// Widest margin of a patch; DenseNet-121 needs 1,021 px.
 const MARGIN_LIMIT_PX: u32 = 2048;
 
 /// Keys that decide scores of the method `cascade` alone.
@@ -109,6 +109,9 @@ impl RunConfig {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 return Err(ConfigError::NoRun { run: run.to_owned() });
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotADirectory => {
+                return Err(ConfigError::RunIsFile { run: run.to_owned() });
             }
             Err(source) => return Err(ConfigError::Read { path, source }),
         };

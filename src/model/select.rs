@@ -248,6 +248,17 @@ mod tests {
     }
 
     #[test]
+    fn auto_says_which_it_took() {
+        let selected = select(&Wanted::default()).unwrap();
+        // Which depends on the machine.
+        let found = selected.engine.name() == "ort";
+        let said = if found { "engine onnxruntime 1." } else { "engine tract 0." };
+        assert!(selected.reason.starts_with(said), "{}", selected.reason);
+        let why = if found { "libonnxruntime" } else { "onnxruntime, 1.5 to 5 times as fast, " };
+        assert!(selected.reason.contains(why), "{}", selected.reason);
+    }
+
+    #[test]
     fn only_openvino_computes_in_less() {
         for engine in [EngineChoice::Auto, EngineChoice::Tract, EngineChoice::Ort] {
             let wanted = Wanted { engine, precision: Precision::Bf16, ..Wanted::default() };

@@ -41,6 +41,8 @@ fn a_mistyped_path_can_be_put_right() {
 fn text_called_svs() {
     let scene = Scene::usual();
     scene.write("text.svs", "Tomorrow I will send the slide.\n");
+    let alone = scene.slidegrid("run --run alone --config c.toml text.svs");
+    alone.exits(4).says(&["text.svs", "not a slide", "found a text file"]);
     scene.slidegrid("run --run run --config c.toml text.svs a.png").exits(5).says(&[
         "text.svs",
         "not a slide",

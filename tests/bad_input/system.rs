@@ -133,7 +133,11 @@ fn a_read_only_run_directory() {
 fn a_file_where_the_run_directory_should_be() {
     let scene = Scene::usual();
     scene.write("run", "in the way");
-    scene.slidegrid("run --run run --config c.toml a.png").mentions(&["run"]);
+    for command in ["run --run run --config c.toml a.png", "predict --run run --all"] {
+        let words = ["run: is a file", "expected a run directory", "--run"];
+        scene.slidegrid(command).exits(4).says(&words);
+    }
+    assert_eq!(scene.text("run"), "in the way");
 }
 
 #[test]
