@@ -102,32 +102,33 @@ enum Command {
 
 /// The program `slidegrid`.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    report(|| dispatch(&cli))
+    program(dispatch)
 }
 
 /// `slidegrid split` as a program of its own, for the cluster scripts.
 pub fn split() -> ExitCode {
-    let args = SplitArgs::parse();
-    report(|| args.run())
+    program(SplitArgs::run)
 }
 
 /// `slidegrid master` as a program of its own.
 pub fn master() -> ExitCode {
-    let args = MasterArgs::parse();
-    report(|| args.run())
+    program(MasterArgs::run)
 }
 
 /// `slidegrid predict` as a program of its own.
 pub fn predict() -> ExitCode {
-    let args = PredictArgs::parse();
-    report(|| args.run())
+    program(PredictArgs::run)
 }
 
 /// `slidegrid stitch` as a program of its own.
 pub fn stitch() -> ExitCode {
-    let args = StitchArgs::parse();
-    report(|| args.run())
+    program(StitchArgs::run)
+}
+
+/// Runs `command` with the words of this process.
+fn program<A: Parser>(command: impl FnOnce(&A) -> Result<Exit, Failure>) -> ExitCode {
+    let args = A::parse();
+    report(|| command(&args))
 }
 
 /// Runs `slidegrid WORDS` within this process.
