@@ -21,6 +21,12 @@ pub fn worker_count(flag: Option<usize>, env: &dyn Fn(&str) -> Option<String>) -
     decide(flag, env, std::thread::available_parallelism().map_or(1, NonZero::get))
 }
 
+/// [`worker_count`] with the variables of this process.
+#[must_use]
+pub fn granted(flag: Option<usize>) -> Threads {
+    worker_count(flag, &|name| std::env::var(name).ok())
+}
+
 fn decide(flag: Option<usize>, env: &dyn Fn(&str) -> Option<String>, offered: usize) -> Threads {
     if let Some(count) = flag {
         return limited(count, "--threads", offered);

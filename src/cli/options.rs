@@ -11,7 +11,7 @@ use crate::interrupt;
 use crate::model::{self, EngineChoice, Selected, Wanted};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
-use crate::threads::{Threads, worker_count};
+use crate::threads::granted;
 
 /// Which run, and how it is made.
 #[derive(Debug, Args)]
@@ -79,10 +79,7 @@ pub(super) struct ThreadOptions {
 
 impl ThreadOptions {
     pub(super) fn count(&self, configured: Option<usize>, progress: &Progress) -> usize {
-        let threads: Threads =
-            worker_count(self.threads.map(NonZero::get).or(configured), &|name| {
-                std::env::var(name).ok()
-            });
+        let threads = granted(self.threads.map(NonZero::get).or(configured));
         if let Some(warning) = &threads.warning {
             progress.warn(&format!("warning: {warning}"));
         }

@@ -1,12 +1,12 @@
 //! `slidegrid synth`: slides to try everything on.
 
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args as ClapArgs;
 
-use crate::progress::tell;
+use super::options::ThreadOptions;
+use crate::progress::{Progress, tell};
 use crate::slide::synth::{Cohort, SynthError, make};
 
 const EXAMPLES: &str = "\
@@ -65,9 +65,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     pub(crate) tumor_fraction: f64,
 
-    /// Drawing threads [default: all cores].
-    #[arg(long)]
-    pub(crate) threads: Option<NonZero<usize>>,
+    #[command(flatten)]
+    pub(crate) threads: ThreadOptions,
 
     /// Make slides again that exist.
     #[arg(long)]
@@ -79,7 +78,6 @@ pub(crate) struct Args {
 /// # Errors
 /// [`SynthError`] as [`make`] gives it.
 pub(super) fn run(args: &Args) -> Result<(), SynthError> {
-    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
     let cohort = Cohort {
         slides: args.slides,
         seed: args.seed,
@@ -87,7 +85,7 @@ pub(super) fn run(args: &Args) -> Result<(), SynthError> {
         height_px: args.height.unwrap_or(args.size),
         um_per_px: args.mpp,
         tumor_fraction: args.tumor_fraction,
-        threads: args.threads.map_or_else(cores, NonZero::get),
+        threads: args.threads.count(None, &Progress::on_stderr(false)),
         force: args.force,
     };
     let mut since = Instant::now();

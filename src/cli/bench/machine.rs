@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::process;
 use crate::progress::Progress;
-use crate::threads::worker_count;
+use crate::threads::granted;
 
 /// The machine that something was measured on.
 #[derive(Debug, Serialize)]
@@ -22,7 +22,7 @@ impl Machine {
         Self {
             host: process::host(),
             processor: process::processor(),
-            offered: worker_count(None, &|name| std::env::var(name).ok()).count,
+            offered: granted(None).count,
             load: process::load(),
         }
     }
