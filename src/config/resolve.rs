@@ -160,9 +160,13 @@ impl RunConfig {
     /// # Errors
     /// [`ConfigError::Write`].
     pub fn write(&self, run: &Path) -> Result<(), ConfigError> {
-        let text = toml::to_string(self).expect("a configuration is a table of plain values");
+        let text = self.to_toml();
         let text = format!("# Written by slidegrid; do not edit: results rest on it.\n{text}");
         Ok(staged::write(&run.join("run.toml"), text.as_bytes())?)
+    }
+
+    fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a configuration is a table of plain values")
     }
 
     /// The tiling of this run.
@@ -228,7 +232,8 @@ impl RunConfig {
     /// Sorted `section.key`, value pairs of all that decides results: not the
     /// engine, threads, paths and cluster, which differ between machines.
     fn comparable(&self) -> Vec<(String, String)> {
-        let table = toml::Table::try_from(self).expect("a configuration is a table");
+        // By way of text: a second serializer for every key is slow to build.
+        let table: toml::Table = self.to_toml().parse().expect("it was just written");
         let mut flat = Vec::new();
         flatten("", &toml::Value::Table(table), &mut flat);
         const MACHINE: [&str; 16] = [
