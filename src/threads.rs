@@ -17,14 +17,9 @@ pub struct Threads {
 /// (`SLURM_CPUS_PER_TASK`, `NSLOTS`), else what the machine offers; never more
 /// than it offers. What it offers already honours affinity and cgroup quotas.
 #[must_use]
-pub fn worker_count(flag: Option<usize>, env: &dyn Fn(&str) -> Option<String>) -> Threads {
-    decide(flag, env, std::thread::available_parallelism().map_or(1, NonZero::get))
-}
-
-/// [`worker_count`] with the variables of this process.
-#[must_use]
-pub fn granted(flag: Option<usize>) -> Threads {
-    worker_count(flag, &|name| std::env::var(name).ok())
+pub fn worker_count(flag: Option<usize>) -> Threads {
+    let offered = std::thread::available_parallelism().map_or(1, NonZero::get);
+    decide(flag, &|name| std::env::var(name).ok(), offered)
 }
 
 fn decide(flag: Option<usize>, env: &dyn Fn(&str) -> Option<String>, offered: usize) -> Threads {
@@ -113,7 +108,7 @@ mod tests {
                 libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
             };
             assert_eq!(bound, 0);
-            worker_count(Some(64), &|_| None)
+            worker_count(Some(64))
         });
         let threads = counted.join().unwrap();
         assert_eq!(threads.count, 1);

@@ -11,7 +11,7 @@ use crate::interrupt;
 use crate::model::{self, EngineChoice, Selected, Wanted};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
-use crate::threads::granted;
+use crate::threads::worker_count;
 
 /// Which run, and how it is made.
 #[derive(Debug, Args)]
@@ -79,7 +79,7 @@ pub(super) struct ThreadOptions {
 
 impl ThreadOptions {
     pub(super) fn count(&self, configured: Option<usize>, progress: &Progress) -> usize {
-        let threads = granted(self.threads.map(NonZero::get).or(configured));
+        let threads = worker_count(self.threads.map(NonZero::get).or(configured));
         if let Some(warning) = &threads.warning {
             progress.warn(&format!("warning: {warning}"));
         }

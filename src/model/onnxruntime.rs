@@ -26,7 +26,7 @@ const DENSE_MAP_BYTES: i32 = 740_000_000;
 static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
 
 struct Loaded {
-    library: PathBuf,
+    path: PathBuf,
     version: String,
     environment: Environment,
 }
@@ -44,8 +44,8 @@ impl OrtEngine {
     pub(crate) fn open(library: &Path) -> Result<Self, String> {
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = &*loaded {
-            if loaded.library != library {
-                return Err(format!("this process already uses {}", loaded.library.display()));
+            if loaded.path != library {
+                return Err(format!("this process already uses {}", loaded.path.display()));
             }
             let (version, environment) = (loaded.version.clone(), loaded.environment.clone());
             return Ok(Self { version, environment });
@@ -59,7 +59,7 @@ impl OrtEngine {
             .map_err(|error| error.to_string())?;
         ort_arena::register(&environment, DENSE_MAP_BYTES).map_err(|error| error.to_string())?;
         *loaded = Some(Loaded {
-            library: library.to_owned(),
+            path: library.to_owned(),
             version: version.clone(),
             environment: environment.clone(),
         });

@@ -6,7 +6,7 @@ use super::TemplateError;
 use crate::geometry::WorkingPlane;
 use crate::geometry::plane::TargetMpp;
 use crate::slide::{self, IccOutcome, PlaneReader, Slide};
-use crate::threads;
+use crate::threads::worker_count;
 use crate::tissue::{TissueOptions, find_tissue};
 
 /// Larger pictures are slides: read whole, they would fill the memory.
@@ -103,7 +103,7 @@ pub fn sample_tiles(
 
 /// (row, column) of tiles with tissue.
 fn tissue_tiles(reader: &PlaneReader<'_>, tile_px: u32) -> Result<Vec<(u32, u32)>, String> {
-    let threads = threads::granted(None).count;
+    let threads = worker_count(None).count;
     let thumbnail = slide::tile_thumbnail(reader, tile_px, threads).map_err(|e| e.to_string())?;
     let (rows, cols, _) = thumbnail.rgb.dim();
     // Otsu's thresholds say nothing of a handful of tiles.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::process;
 use crate::progress::Progress;
-use crate::threads::granted;
+use crate::threads::worker_count;
 
 /// The machine that something was measured on.
 #[derive(Debug, Serialize)]
@@ -22,7 +22,7 @@ impl Machine {
         Self {
             host: process::host(),
             processor: process::processor(),
-            offered: granted(None).count,
+            offered: worker_count(None).count,
             load: process::load(),
         }
     }

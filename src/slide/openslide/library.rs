@@ -115,7 +115,7 @@ impl OpenSlide {
         // SAFETY: `path` is a C string; returns NULL or an owned handle.
         let raw = NonNull::new(unsafe { (self.functions.open)(path.as_ptr()) });
         let Some(raw) = raw else { return Ok(None) };
-        let handle = Handle { library: self, raw };
+        let handle = Handle { openslide: self, raw };
         match handle.error() {
             Some(error) => Err(error),
             None => Ok(Some(handle)),
@@ -126,7 +126,7 @@ impl OpenSlide {
 /// An open slide. An error makes it useless for good: OpenSlide keeps the
 /// first error and answers nothing more.
 pub(super) struct Handle {
-    library: &'static OpenSlide,
+    openslide: &'static OpenSlide,
     raw: NonNull<RawSlide>,
 }
 
@@ -138,7 +138,7 @@ unsafe impl Sync for Handle {}
 
 impl Handle {
     fn functions(&self) -> &Functions {
-        &self.library.functions
+        &self.openslide.functions
     }
 
     /// The error that made the handle useless, if one did.

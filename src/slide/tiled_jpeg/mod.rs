@@ -43,7 +43,7 @@ pub(super) fn faster(slide: OpenSlideReader) -> Result<Box<dyn Slide>, SlideErro
     let turbo = turbo::library().map_err(|named| SlideError::NoTurboJpeg {
         path: slide.path().to_owned(),
         variable: turbo::VARIABLE,
-        library: named.library,
+        library: named.path,
         reason: named.reason,
     })?;
     let Some(turbo) = turbo.filter(|_| VENDORS.contains(&slide.vendor())) else {

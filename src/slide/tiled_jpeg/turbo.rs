@@ -62,7 +62,7 @@ pub(super) struct TurboJpeg {
 /// A library the user has named does not work.
 #[derive(Debug, Clone)]
 pub(super) struct Named {
-    pub(super) library: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) reason: String,
 }
 
@@ -85,10 +85,10 @@ fn find(named: Option<OsString>, folders: &[PathBuf]) -> Result<Option<TurboJpeg
         if named == NONE {
             return Ok(None);
         }
-        let library = PathBuf::from(named);
-        return match load(library.as_os_str()) {
+        let path = PathBuf::from(named);
+        return match load(path.as_os_str()) {
             Ok(turbo) => Ok(Some(turbo)),
-            Err(error) => Err(Named { library, reason: words(&error) }),
+            Err(error) => Err(Named { path, reason: words(&error) }),
         };
     }
     let system = SONAMES.iter().map(PathBuf::from);
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn a_named_library_that_does_not_load_is_an_error() {
         let error = find(Some("/nowhere/libturbojpeg.so.0".into()), &[]).err().unwrap();
-        assert_eq!(error.library, Path::new("/nowhere/libturbojpeg.so.0"));
+        assert_eq!(error.path, Path::new("/nowhere/libturbojpeg.so.0"));
         assert!(!error.reason.is_empty());
     }
 
