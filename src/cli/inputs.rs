@@ -2,13 +2,72 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::Args;
 
 use super::{Exit, Failure};
+use crate::config::Slides;
 use crate::progress::Progress;
+use crate::run_dir::{self, RunDir};
 use crate::slide::is_slide_name;
 
 /// Suffixes of list files: one path a line, `#` starts a comment.
 const LISTS: [&str; 3] = ["txt", "list", "lst"];
+
+/// What files of slides do not state.
+#[derive(Debug, Args)]
+pub(super) struct SlideOptions {
+    /// Resolution of slides that state none, um per level-0 px; with a name,
+    /// of that slide, whatever it states. The run remembers it.
+    #[arg(long, value_name = "[NAME=]UM")]
+    mpp: Vec<GivenMpp>,
+}
+
+impl SlideOptions {
+    /// As `[slides]` of a configuration; every name must be one of `slides` or of
+    /// the run's.
+    pub(super) fn keys(&self, run: &RunDir, slides: &[PathBuf]) -> Result<Slides, Failure> {
+        let known = run_dir::known_slides(run).unwrap_or_default();
+        let mut keys = Slides::default();
+        for given in &self.mpp {
+            let Some(name) = &given.name else {
+                keys.mpp = Some(given.mpp);
+                continue;
+            };
+            let is_it = |path: &PathBuf| path.file_stem().is_some_and(|stem| *stem == name[..]);
+            if !slides.iter().any(is_it) && !known.iter().any(|record| record.name == *name) {
+                let problem =
+                    format!("--mpp {name}={}: no slide of this run has that name", given.mpp);
+                return Err(Failure::new(Exit::Usage, problem));
+            }
+            keys.mpp_of.insert(name.clone(), given.mpp);
+        }
+        Ok(keys)
+    }
+}
+
+/// `0.25`, or `tumor_026=0.243`.
+#[derive(Debug, Clone)]
+struct GivenMpp {
+    name: Option<String>,
+    mpp: f64,
+}
+
+impl FromStr for GivenMpp {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, mpp) = match text.rsplit_once('=') {
+            Some((name, mpp)) => (Some(name.to_owned()), mpp),
+            None => (None, text),
+        };
+        match mpp.parse() {
+            Ok(mpp) if mpp > 0.0 && f64::is_finite(mpp) => Ok(Self { name, mpp }),
+            _ => Err("expected um per px above 0, such as 0.25, or NAME=0.25"),
+        }
+    }
+}
 
 /// Slides in the order given; folders in order of name.
 ///

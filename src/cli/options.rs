@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Exit, Failure};
-use crate::config::{Config, RunConfig};
+use crate::config::{Config, RunConfig, Slides};
 use crate::interrupt;
 use crate::model::{self, EngineChoice, Selected, Wanted};
 use crate::progress::Progress;
@@ -44,6 +44,11 @@ impl RunOptions {
 
     /// The configuration given, settled as the run's; without one, the run's.
     pub(super) fn settle(&self) -> Result<RunConfig, Failure> {
+        self.settle_with(&Slides::default())
+    }
+
+    /// As [`Self::settle`], with what the command line says of `slides`.
+    pub(super) fn settle_with(&self, slides: &Slides) -> Result<RunConfig, Failure> {
         let mut config = match &self.config {
             Some(file) => {
                 let config = Config::read(file, &self.set)?;
@@ -51,6 +56,7 @@ impl RunOptions {
             }
             None => self.with_overrides(RunConfig::read(&self.run)?)?,
         };
+        config.config.slides.add(slides);
         config.settle(&self.run)?;
         // With what was said of other slides before.
         config.config.slides = RunConfig::read(&self.run)?.config.slides;

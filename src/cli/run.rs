@@ -25,6 +25,7 @@ Examples:
   slidegrid run --config configs/quickstart.toml --run run slides/
   slidegrid run --config c.toml --run run --set predict.stride=64 a.svs b.svs
   slidegrid run --run run                    do what is missing
+  slidegrid run --run run --mpp tumor_9=0.25 what a slide does not state
   slidegrid run --config c.toml --run run --scheduler slurm slides/")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -32,6 +33,9 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     cluster: ClusterOptions,
+
+    #[command(flatten)]
+    given: inputs::SlideOptions,
 
     #[command(flatten)]
     threads: ThreadOptions,
@@ -50,7 +54,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let caught = catch_signals()?;
     let interrupt = caught.interrupt();
     let slides = inputs::expand(&args.slides, &progress)?;
-    let mut config = args.options.settle()?;
+    let mut config = args.options.settle_with(&args.given.keys(&run, &slides)?)?;
     args.engine.over(&mut config);
     let records = split::register(&run, &slides)?;
     if args.cluster.kind(&config) != SchedulerKind::Local || args.cluster.dry_run {

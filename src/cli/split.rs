@@ -33,6 +33,9 @@ pub(crate) struct SplitArgs {
     options: RunOptions,
 
     #[command(flatten)]
+    given: inputs::SlideOptions,
+
+    #[command(flatten)]
     threads: ThreadOptions,
 
     /// Only these rows of slides.csv, counted from 1: 7, or 3-10,17.
@@ -58,7 +61,7 @@ impl SplitArgs {
     pub(crate) fn run(&self) -> Result<Exit, Failure> {
         let (run, progress) = (self.options.dir(), self.options.progress());
         let slides = inputs::expand(&self.slides, &progress)?;
-        let config = self.options.settle()?;
+        let config = self.options.settle_with(&self.given.keys(&run, &slides)?)?;
         let threads = self.threads.count(config.config.predict.threads, &progress);
         let records = register(&run, &slides)?;
         let wanted: Vec<&SlideRecord> = match &self.task {

@@ -69,6 +69,14 @@ pub struct Slides {
     pub mpp_of: BTreeMap<String, f64>,
 }
 
+impl Slides {
+    /// Adds what is `given`, which wins over what was known.
+    pub fn add(&mut self, given: &Self) {
+        self.mpp = given.mpp.or(self.mpp);
+        self.mpp_of.extend(given.mpp_of.clone());
+    }
+}
+
 /// `[model]`
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

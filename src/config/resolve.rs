@@ -141,10 +141,9 @@ impl RunConfig {
             Ok(mut existing) => {
                 let differences = existing.differences(self);
                 if differences.is_empty() {
-                    let (known, given) = (existing.config.slides.clone(), &self.config.slides);
+                    let known = existing.config.slides.clone();
                     let slides = &mut existing.config.slides;
-                    slides.mpp = given.mpp.or(slides.mpp);
-                    slides.mpp_of.extend(given.mpp_of.clone());
+                    slides.add(&self.config.slides);
                     return if *slides == known { Ok(()) } else { existing.write(run) };
                 }
                 Err(ConfigError::Differs {

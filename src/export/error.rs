@@ -28,7 +28,7 @@ pub enum ExportError {
     },
     /// A length in micrometres and no resolution.
     #[error(
-        "{slide}: the slide's resolution is unknown, and {what}; give it with [slides] mpp or [slides.mpp_of] before `slidegrid split`, or leave this export out"
+        "{slide}: the slide's resolution is unknown, and {what}; give it to `slidegrid split` with --mpp, [slides] mpp or [slides.mpp_of], or leave this export out"
     )]
     NoResolution {
         /// The slide.

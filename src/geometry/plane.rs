@@ -55,7 +55,7 @@ impl From<TargetMpp> for RawTarget {
 pub enum PlaneError {
     /// A model resolution is asked for and the slide's is unknown.
     #[error(
-        "the slide's resolution is unknown, expected micrometres per pixel: give it with [slides] mpp or [slides.mpp_of], or work at [model] mpp = \"level0\""
+        "the slide's resolution is unknown, expected micrometres per pixel: give it with --mpp, [slides] mpp or [slides.mpp_of], or work at [model] mpp = \"level0\""
     )]
     UnknownMpp,
     /// A resolution that no picture has.

@@ -123,7 +123,7 @@ impl SlideMpp {
 pub enum ResolutionError {
     /// Nothing believable is known.
     #[error(
-        "{}: its resolution is unknown: {found}; expected micrometres per pixel, an objective power, or TIFF resolution tags. Give it with [slides] mpp = 0.25 in the configuration (typical of 40x; 0.5 of 20x), or for this slide alone under [slides.mpp_of], or work at [model] mpp = \"level0\" if the model does not care",
+        "{}: its resolution is unknown: {found}; expected micrometres per pixel, an objective power, or TIFF resolution tags. Give it with --mpp 0.25 (typical of 40x; 0.5 of 20x) or [slides] mpp in the configuration, for this slide alone with --mpp NAME=0.25 or under [slides.mpp_of], or work at [model] mpp = \"level0\" if the model does not care",
         path.display()
     )]
     Unknown {
@@ -145,7 +145,7 @@ pub enum ResolutionError {
     },
     /// Pixels are not square.
     #[error(
-        "{}: its pixels are {x} x {y} um ({stated_by}), expected square ones (within {} %): resample the slide, or give one value under [slides.mpp_of] in the configuration",
+        "{}: its pixels are {x} x {y} um ({stated_by}), expected square ones (within {} %): resample the slide, or give one value with --mpp NAME=UM or under [slides.mpp_of] in the configuration",
         path.display(), 100.0 * AXES_TOLERANCE
     )]
     NotSquare {

@@ -135,6 +135,18 @@ fn a_slide_without_mpp_names_ways_out_that_work() {
     scene.slidegrid("run --run one --config one.toml plain.tif").exits(0);
     let file = PatchesFile::open(&scene.path("one/patches/plain.h5")).unwrap();
     assert_eq!((file.meta().downsample, file.meta().width_px), (2.0, 128));
+    scene.slidegrid("run --run told --config c.toml --mpp 0.25 plain.tif").exits(0);
+    let both = "split --run told1 --config c.toml --mpp 0.25 --mpp plain=0.125 plain.tif";
+    scene.slidegrid(both).exits(0);
+    let told = PatchesFile::open(&scene.path("told1/patches/plain.h5")).unwrap();
+    assert_eq!(told.meta().downsample, 2.0);
+    for wrong in ["0", "-1", "plain=", "NaN", "0.25um"] {
+        let command = format!("run --run wrong --config c.toml --mpp={wrong} plain.tif");
+        scene.slidegrid(&command).exits(2).says(&["--mpp", "um per px above 0"]);
+    }
+    let other = scene.slidegrid("run --run other --config c.toml --mpp plane=0.25 plain.tif");
+    other.exits(2).says(&["plane=0.25", "no slide of this run"]);
+    assert!(!scene.path("other").exists());
     scene.config("level0.toml", "centre32", &at("\"level0\""));
     scene.slidegrid("run --run level0 --config level0.toml plain.tif").exits(0);
     // Patches that are there are not passed off as made at another resolution.
