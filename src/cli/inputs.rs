@@ -1,5 +1,6 @@
 //! SLIDE arguments: files, folders and lists of them.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -9,7 +10,7 @@ use clap::Args;
 use super::{Exit, Failure};
 use crate::config::Slides;
 use crate::progress::Progress;
-use crate::run_dir::{self, RunDir};
+use crate::run_dir::{self, RunDir, slide_name};
 use crate::slide::is_slide_name;
 
 /// Suffixes of list files: one path a line, `#` starts a comment.
@@ -28,15 +29,16 @@ impl SlideOptions {
     /// As `[slides]` of a configuration; every name must be one of `slides` or of
     /// the run's.
     pub(super) fn keys(&self, run: &RunDir, slides: &[PathBuf]) -> Result<Slides, Failure> {
-        let known = run_dir::known_slides(run).unwrap_or_default();
+        let mut names: HashSet<String> =
+            slides.iter().map(|slide| slide_name(slide)).collect::<Result<_, _>>()?;
+        names.extend(run_dir::registered(run)?.into_iter().map(|record| record.name));
         let mut keys = Slides::default();
         for given in &self.mpp {
             let Some(name) = &given.name else {
                 keys.mpp = Some(given.mpp);
                 continue;
             };
-            let is_it = |path: &PathBuf| path.file_stem().is_some_and(|stem| *stem == name[..]);
-            if !slides.iter().any(is_it) && !known.iter().any(|record| record.name == *name) {
+            if !names.contains(name) {
                 let problem =
                     format!("--mpp {name}={}: no slide of this run has that name", given.mpp);
                 return Err(Failure::new(Exit::Usage, problem));

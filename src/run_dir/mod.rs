@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 pub use known::known_slides;
 pub use slides_csv::{SlideRecord, SlideStatus, SlidesError, read_slides, register, write_slides};
+pub(crate) use slides_csv::{registered, slide_name};
 
 /// Paths inside a run directory.
 #[derive(Debug, Clone, PartialEq, Eq)]

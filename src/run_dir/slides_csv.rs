@@ -136,7 +136,7 @@ pub enum SlidesError {
 /// # Errors
 /// [`SlidesError::SameName`] before any work.
 pub fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideRecord>, SlidesError> {
-    let mut records = if run.slides_csv().exists() { read_slides(run)? } else { Vec::new() };
+    let mut records = registered(run)?;
     let mut in_table: BTreeSet<String> = records.iter().map(|r| r.name.clone()).collect();
     let mut changed = false;
     let mut by_name: BTreeMap<String, PathBuf> =
@@ -178,7 +178,7 @@ fn same_file(a: &Path, b: &Path) -> bool {
 }
 
 /// The file stem, when it can name files.
-fn slide_name(path: &Path) -> Result<String, SlidesError> {
+pub(crate) fn slide_name(path: &Path) -> Result<String, SlidesError> {
     let problem =
         |problem: &str| SlidesError::Input { path: path.to_owned(), problem: problem.to_owned() };
     let stem = path
@@ -189,6 +189,14 @@ fn slide_name(path: &Path) -> Result<String, SlidesError> {
         return Err(problem("its name starts with a dot or holds a control character; rename it"));
     }
     Ok(stem.to_owned())
+}
+
+/// The slides of the table; none where there is no table yet.
+///
+/// # Errors
+/// [`SlidesError::Table`] when it is not one of ours.
+pub(crate) fn registered(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
+    if run.slides_csv().exists() { read_slides(run) } else { Ok(Vec::new()) }
 }
 
 /// Reads the table, newest outcomes merged in.
