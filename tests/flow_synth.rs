@@ -105,6 +105,8 @@ fn threads_do_not_change_a_byte_and_complete_slides_are_kept() {
     for slide in &made {
         let other = three.join(slide.slide.strip_prefix(&one).unwrap());
         assert!(fs::read(&slide.slide).unwrap() == fs::read(other).unwrap(), "{}", slide.name);
+        let other = three.join(slide.tissue.strip_prefix(&one).unwrap());
+        assert!(fs::read(&slide.tissue).unwrap() == fs::read(other).unwrap(), "{}", slide.name);
     }
     let again = make(&cohort(2), &one, |_| {}).unwrap();
     assert!(again.iter().all(|slide| slide.kept) && made.iter().all(|slide| !slide.kept));
@@ -119,8 +121,11 @@ fn threads_do_not_change_a_byte_and_complete_slides_are_kept() {
     );
 
     fs::remove_file(&made[0].slide).unwrap();
+    let map = fs::read(&made[1].tissue).unwrap();
+    fs::remove_file(&made[1].tissue).unwrap();
     let repaired = make(&cohort(2), &one, |_| {}).unwrap();
     assert!(!repaired[0].kept && repaired[1].kept);
+    assert!(fs::read(&made[1].tissue).unwrap() == map);
 }
 
 #[test]
@@ -197,6 +202,125 @@ fn glass_is_pale_tissue_is_stained_and_lesions_lie_in_tissue() {
     assert!(csv.starts_with("image,type,itc,micro,macro,largest_um\ndemo_tumor_001,Tumor,"));
     assert!(csv.contains("\ndemo_normal_002,Normal,0,0,0,0\n"));
     assert!(folder.path().join("model/demo-valid.onnx").exists());
+}
+
+/// Which pixels of a slide differ from its glass, `[row, col]`. The corner is glass.
+fn stained(picture: &image::RgbImage) -> Vec<bool> {
+    let glass = *picture.get_pixel(2, 2);
+    let differs = |pixel: &image::Rgb<u8>| (0..3).any(|c| pixel[c].abs_diff(glass[c]) > 10);
+    picture.pixels().map(differs).collect()
+}
+
+/// Which pixels cannot be reached from the slide's border over glass, `[row, col]`:
+/// tissue with all that it encloses, and specks of dust.
+fn enclosed(stained: &[bool], width: usize) -> Vec<bool> {
+    let height = stained.len() / width;
+    let mut enclosed = vec![true; stained.len()];
+    let border = |at: &usize| {
+        let (x, y) = (at % width, at / width);
+        x == 0 || x == width - 1 || y == 0 || y == height - 1
+    };
+    let mut open: Vec<usize> = (0..stained.len()).filter(border).collect();
+    while let Some(at) = open.pop() {
+        if stained[at] || !enclosed[at] {
+            continue;
+        }
+        enclosed[at] = false;
+        let (x, y) = (at % width, at / width);
+        open.extend((x > 0).then(|| at - 1).into_iter().chain((x + 1 < width).then_some(at + 1)));
+        open.extend((y > 0).then(|| at - width));
+        open.extend((y + 1 < height).then_some(at + width));
+    }
+    enclosed
+}
+
+/// The share of true pixels in the 16 x 16 px block (`column`, `row`), as far as it lies
+/// on the slide.
+fn share(pixels: &[bool], width: usize, column: u32, row: u32) -> f64 {
+    let height = pixels.len() / width;
+    let span = |at: u32, end: usize| at as usize * 16..(at as usize * 16 + 16).min(end);
+    let block = span(row, height)
+        .flat_map(|y| span(column, width).map(move |x| pixels[y * width + x]))
+        .collect::<Vec<_>>();
+    block.iter().filter(|&&pixel| pixel).count() as f64 / block.len() as f64
+}
+
+/// The criterion knows the drawn pixels alone: what glass does not reach is tissue, and
+/// fat and other tissue are told apart by how much white they hold.
+#[test]
+fn the_tissue_map_is_what_was_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let width = SIDE as usize;
+    for made in make(&Cohort { slides: 4, ..cohort(2) }, folder.path(), |_| {}).unwrap() {
+        let bytes = fs::read(&made.slide).unwrap();
+        let stained = stained(&decode(&bytes, &directories(&bytes)[0]));
+        let enclosed = enclosed(&stained, width);
+        let map = image::open(&made.tissue).unwrap();
+        assert_eq!(map.color(), image::ColorType::L8);
+        let map = map.into_luma8();
+        assert_eq!(map.dimensions(), (SIDE.div_ceil(16), 1300u32.div_ceil(16)));
+        // Blocks whose share of tissue is not that of the map's pixel `shift` farther left.
+        let wrong = |shift: u32| {
+            let disagrees = |&(column, row, _): &(u32, u32, &image::Luma<u8>)| {
+                let inside = share(&enclosed, width, column, row);
+                let found = map.get_pixel(column.saturating_sub(shift), row)[0] > 0;
+                if found { inside < 0.4 } else { inside > 0.6 }
+            };
+            map.enumerate_pixels().filter(disagrees).count()
+        };
+        let limit = map.len() / 200;
+        assert!(wrong(0) <= limit, "{}: {} of {} blocks", made.name, wrong(0), map.len());
+        assert!(wrong(1) > limit, "{}: a map that is moved by a block passes too", made.name);
+
+        let white = |value: u8| {
+            let of_value = map.enumerate_pixels().filter(|block| block.2[0] == value);
+            let whites = of_value.map(|(column, row, _)| 1.0 - share(&stained, width, column, row));
+            let whites: Vec<f64> = whites.collect();
+            (whites.len(), whites.iter().sum::<f64>() / whites.len() as f64)
+        };
+        let (fat, tissue) = (white(128), white(255));
+        assert!(fat.0 > 300 && fat.1 > 0.5, "{}: fat {fat:?}", made.name);
+        assert!(tissue.0 > 2000 && tissue.1 < 0.06, "{}: tissue {tissue:?}", made.name);
+        assert_eq!(fat.0 + tissue.0 + white(0).0, map.len(), "{}", made.name);
+    }
+}
+
+/// The map is a mask that `split` takes as it is.
+#[test]
+fn the_tissue_map_serves_as_a_mask() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = make(&Cohort { slides: 1, ..cohort(2) }, folder.path(), |_| {}).unwrap();
+    let run = folder.path().join("run");
+    let mask = format!("tissue.mask=\"{}\"", folder.path().join("tissue").display());
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_slidegrid"))
+        .args(["split", "--threads", "1", "--set", "tissue.method=\"mask\"", "--set", &mask])
+        .args(["--set", "model.mpp=\"level0\"", "--config"])
+        .arg(folder.path().join("quickstart.toml"))
+        .arg("--run")
+        .arg(&run)
+        .arg(&made[0].slide)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let patches = slidegrid::patches::PatchesFile::open(&run.join("patches/demo_tumor_001.h5"));
+    let tiles = patches.unwrap().tissue().unwrap();
+    let map = image::open(&made[0].tissue).unwrap().into_luma8();
+    let px_per_tile = 224 / 16;
+    for ((row, column), &tile) in tiles.indexed_iter() {
+        let span = |at: usize, end: u32| {
+            let first = u32::try_from(at).unwrap() * px_per_tile;
+            first..(first + px_per_tile).min(end)
+        };
+        let pixels: Vec<bool> = span(row, map.height())
+            .flat_map(|y| span(column, map.width()).map(move |x| (x, y)))
+            .map(|(x, y)| map.get_pixel(x, y)[0] > 0)
+            .collect();
+        let marked = pixels.iter().filter(|&&pixel| pixel).count() as f64 / pixels.len() as f64;
+        // The map is laid over a slide that ends within its last row and column.
+        if (marked - 0.5).abs() > 0.06 {
+            assert_eq!(tile == 1, marked > 0.5, "tile {column}, {row}: {marked} marked");
+        }
+    }
 }
 
 #[test]

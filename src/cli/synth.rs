@@ -21,6 +21,9 @@ Writes:
   demo/slides/demo_tumor_001.tif    pyramidal JPEG BigTIFF, opens in OpenSlide, QuPath, ASAP
   demo/truth/demo_tumor_001.xml     lesion outlines, ASAP XML as CAMELYON16's
   demo/truth/reference.csv          type and lesion counts of every slide
+  demo/tissue/demo_tumor_001.png    where tissue is: one grey pixel per 16 x 16 px of level 0,
+                                    255 tissue, 128 fat (mostly white), 0 glass and pen;
+                                    [tissue] method = \"mask\", mask = \"demo/tissue\" takes it
   demo/model/demo-valid.onnx, .toml no padding: dense inference is exact
   demo/model/demo-padded.onnx, .toml  zero padding, as most networks have
   demo/quickstart.toml              configuration: slidegrid run --config demo/quickstart.toml

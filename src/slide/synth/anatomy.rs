@@ -141,6 +141,40 @@ impl Anatomy {
         }
     }
 
+    /// Depth in the tissue, and the piece of which the point is part, if of any.
+    fn deepest(&self, x: f32, y: f32) -> (f32, &Piece) {
+        let mut deepest = (f32::NEG_INFINITY, &self.pieces[0]);
+        for piece in &self.pieces {
+            let depth = piece.depth(x, y);
+            if depth > deepest.0 {
+                deepest = (depth, piece);
+            }
+        }
+        deepest
+    }
+
+    /// [`DEPTH`] and [`FAT`] of the point (`x`, `y`), for a fraction of what a site takes.
+    pub(super) fn cover(&self, x: f32, y: f32) -> (f32, f32) {
+        let (depth, piece) = self.deepest(x, y);
+        if depth < CLEAR_UM {
+            return (depth, 0.0);
+        }
+        let replaced = self.lesions.iter().map(|lesion| lesions::replaced(lesion.margin(x, y)));
+        (depth, replaced.fold(self.fat(piece, depth, x, y).0, |fat, share| lerp(fat, 0.0, share)))
+    }
+
+    /// How much of the point is fat, 0 to 1, and how deep it lies below the fat, um.
+    fn fat(&self, piece: &Piece, depth: f32, x: f32, y: f32) -> (f32, f32) {
+        let (seed, size) = (self.seed, piece.outline.a.min(piece.outline.b));
+        let fat_um = (fractal(seed ^ 10, x / (0.9 * size), y / (0.9 * size), 2) + 0.1).max(0.0)
+            * 0.42
+            * size;
+        let depth = depth - fat_um;
+        let inner_fat = smoothstep(0.5, 0.6, fractal(seed ^ 11, x / 420.0, y / 420.0, 3));
+        let outer_fat = if fat_um > 0.0 { smoothstep(6.0, -6.0, depth) } else { 0.0 };
+        (outer_fat.max(inner_fat), depth)
+    }
+
     /// Everything about the point (`x`, `y`).
     pub(super) fn site(&self, x: f32, y: f32) -> Site {
         let mut site = [0.0; COUNT];
@@ -148,14 +182,7 @@ impl Anatomy {
         let seed = self.seed;
         site[DRIFT_H] = 1.0 + 0.13 * noise(seed ^ 4, x / 2600.0, y / 2600.0);
         site[DRIFT_E] = 1.0 + 0.18 * noise(seed ^ 5, x / 2100.0, y / 2100.0);
-        let mut depth = f32::NEG_INFINITY;
-        let mut piece = &self.pieces[0];
-        for candidate in &self.pieces {
-            let d = candidate.depth(x, y);
-            if d > depth {
-                (depth, piece) = (d, candidate);
-            }
-        }
+        let (depth, piece) = self.deepest(x, y);
         site[DEPTH] = depth;
         if depth < CLEAR_UM {
             return site;
@@ -174,12 +201,7 @@ impl Anatomy {
     fn node(&self, site: &mut Site, piece: &Piece, x: f32, y: f32) {
         let seed = self.seed;
         let size = piece.outline.a.min(piece.outline.b);
-        let fat_um = (fractal(seed ^ 10, x / (0.9 * size), y / (0.9 * size), 2) + 0.1).max(0.0)
-            * 0.42
-            * size;
-        let depth = site[DEPTH] - fat_um;
-        let inner_fat = smoothstep(0.5, 0.6, fractal(seed ^ 11, x / 420.0, y / 420.0, 3));
-        let fat = if fat_um > 0.0 { smoothstep(6.0, -6.0, depth) } else { 0.0 }.max(inner_fat);
+        let (fat, depth) = self.fat(piece, site[DEPTH], x, y);
         let capsule = smoothstep(38.0, 24.0, depth) * (1.0 - fat);
         let medulla = smoothstep(
             0.45,
@@ -249,7 +271,7 @@ impl Anatomy {
             if margin < -4.0 {
                 continue;
             }
-            let inside = smoothstep(-3.0, 3.0, margin);
+            let inside = lesions::replaced(margin);
             let ridge = noise(self.seed ^ 30, x / 150.0, y / 150.0).abs();
             let septum = smoothstep(0.07, 0.04, ridge) * smoothstep(10.0, 30.0, margin);
             let slack = 0.85 + 0.2 * fractal(self.seed ^ 31, x / 80.0, y / 80.0, 2);

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use image::ImageFormat;
 use thiserror::Error;
 
 use super::asap_xml::{self, Polygon};
@@ -12,6 +13,7 @@ use super::models;
 use super::noise::mix;
 use super::pyramid;
 use super::render::Scene;
+use super::tissue_map;
 use crate::staged::{self, StageError, StagedFile};
 
 /// What to make.
@@ -44,6 +46,8 @@ pub struct Made {
     pub slide: PathBuf,
     /// The outlines of its lesions, on tumour slides.
     pub truth: Option<PathBuf>,
+    /// Where its tissue and its fat are, a grey PNG.
+    pub tissue: PathBuf,
     /// Class and longest diameter (um) of each lesion.
     pub lesions: Vec<(LesionClass, f32)>,
     /// True when the files existed and were left alone.
@@ -75,6 +79,14 @@ pub enum SynthError {
         found: String,
         /// The settings asked for.
         wanted: String,
+    },
+    /// A tissue map could not be written.
+    #[error("{}: cannot encode the tissue map: {source}", path.display())]
+    TissueMap {
+        /// The map.
+        path: PathBuf,
+        /// What the encoder said.
+        source: image::ImageError,
     },
     /// A slide could not be written.
     #[error("{}: cannot write the slide: {source}; free space or choose another --out, then run the same command again", path.display())]
@@ -173,6 +185,10 @@ impl Cohort {
         let truth = tumor.then(|| out.join("truth").join(format!("{name}.xml")));
         let seed = mix(self.seed ^ mix(u64::from(number)));
         let scene = Scene::new(seed, self.width_px, self.height_px, self.um_per_px, tumor);
+        let tissue = out.join("tissue").join(format!("{name}.png"));
+        if self.force || !tissue.exists() {
+            self.write_tissue_map(&scene, &tissue)?;
+        }
         let lesions = &scene.anatomy.lesions;
         let kept = !self.force && slide.exists() && truth.as_ref().is_none_or(|path| path.exists());
         if !kept {
@@ -190,7 +206,15 @@ impl Cohort {
             staged.commit()?;
         }
         let lesions = lesions.iter().map(|lesion| (lesion.class(), lesion.diameter_um)).collect();
-        Ok(Made { name, slide, truth, lesions, kept })
+        Ok(Made { name, slide, truth, tissue, lesions, kept })
+    }
+
+    fn write_tissue_map(&self, scene: &Scene, path: &Path) -> Result<(), SynthError> {
+        let map = tissue_map::draw(scene, self.width_px, self.height_px, self.threads);
+        let mut png = io::Cursor::new(Vec::new());
+        map.write_to(&mut png, ImageFormat::Png)
+            .map_err(|source| SynthError::TissueMap { path: path.to_owned(), source })?;
+        Ok(staged::write(path, png.get_ref())?)
     }
 
     /// The outlines of a slide's lesions, level-0 px.
@@ -229,8 +253,8 @@ fn reference(all: &[Made]) -> String {
     csv
 }
 
-/// Makes `cohort` below `out`: `slides/`, `truth/`, `model/`, `synth.toml`. `done` hears of
-/// each slide. Slides that exist complete are kept unless `force`.
+/// Makes `cohort` below `out`: `slides/`, `truth/`, `tissue/`, `model/`, `synth.toml`. `done`
+/// hears of each slide. Slides that exist complete are kept unless `force`.
 ///
 /// # Errors
 /// [`SynthError`] for settings out of range, a folder with slides of other

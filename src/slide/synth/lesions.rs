@@ -9,7 +9,7 @@
 )]
 
 use super::anatomy::Piece;
-use super::noise::Dice;
+use super::noise::{Dice, smoothstep};
 use super::outline::Outline;
 
 /// The size class of a lesion.
@@ -96,6 +96,11 @@ impl Lesion {
             _ => outer,
         }
     }
+}
+
+/// How much of a point a lesion replaces, 0 to 1, by how far it lies inside, um.
+pub(super) fn replaced(margin: f32) -> f32 {
+    smoothstep(-3.0, 3.0, margin)
 }
 
 /// Points that follow `outline` to a few pixels.

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! cohort --> anatomy (where is what) --> render (pixels of a tile) --> pyramid --> crate::bigtiff
-//!               `--> lesions --> asap_xml, reference.csv
+//!               |--> lesions --> asap_xml, reference.csv
+//!               `--> tissue_map (where tissue and fat are)
 //! ```
 //!
 //! Every value follows from the seed and a position, never from the order of
@@ -27,6 +28,7 @@ mod pyramid;
 mod render;
 mod stain;
 mod swatch;
+mod tissue_map;
 mod vessels;
 
 pub use cohort::{Cohort, Made, SynthError, make};

@@ -16,7 +16,7 @@ use super::stain::Stain;
 use super::vessels;
 
 /// Spacing of the grid of sites, px.
-const STEP: usize = 16;
+pub(super) const STEP: usize = 16;
 /// Blocks per tile side.
 const BLOCKS: usize = SIDE / STEP;
 
@@ -88,6 +88,17 @@ impl Scene {
             grain: Texture::new(seed ^ 41, 4, 2),
             chromatin: Texture::new(seed ^ 42, 4, 2),
         }
+    }
+
+    /// Depth in the tissue (um, negative outside) and fat (0 to 1) at a level-0 px.
+    pub(super) fn cover(&self, x: usize, y: usize) -> (f32, f32) {
+        self.anatomy.cover(x as f32 * self.um_per_px, y as f32 * self.um_per_px)
+    }
+
+    /// Whether a square of level-0 px surely holds only glass.
+    pub(super) fn is_clear(&self, left: usize, top: usize, side: usize) -> bool {
+        let [left, top, side] = [left, top, side].map(|px| px as f32 * self.um_per_px);
+        self.anatomy.is_clear(left, top, side, side)
     }
 
     /// Draws tile (`column`, `row`) of level 0 into `rgb` (`[row, col, rgb]`).

@@ -1,0 +1,152 @@
+//! Where a slide's tissue is: the map that is written beside its truth.
+//!
+//! A pixel of the map is a block of 16 x 16 px of level 0. Depth in the tissue and
+//! fat are known at the corners of the blocks and interpolated between them, as the
+//! drawing does it: the map says what was drawn without looking at a drawn pixel.
+
+use std::sync::{Mutex, PoisonError};
+
+use image::GrayImage;
+
+use super::noise::lerp;
+use super::render::{STEP, Scene};
+
+/// A block of which less than half lies in tissue.
+pub(super) const GLASS_VALUE: u8 = 0;
+/// A block of tissue of which at least half is adipose: white but for thin walls.
+pub(super) const FAT_VALUE: u8 = 128;
+/// Any other block of tissue.
+pub(super) const TISSUE_VALUE: u8 = 255;
+
+/// Blocks per side of the squares that threads draw one at a time.
+const SQUARE: usize = 32;
+
+/// The map of `scene`, `width_px` x `height_px` px at level 0: `ceil(width_px / 16)` x
+/// `ceil(height_px / 16)` pixels of [`GLASS_VALUE`], [`FAT_VALUE`] or [`TISSUE_VALUE`].
+/// Blocks at the right and bottom border count by what of them lies on the slide.
+/// The map does not depend on `threads`.
+pub(super) fn draw(scene: &Scene, width_px: u32, height_px: u32, threads: usize) -> GrayImage {
+    let (width, height) = (width_px as usize, height_px as usize);
+    let (columns, rows) = (width.div_ceil(STEP), height.div_ceil(STEP));
+    let mut pixels = vec![GLASS_VALUE; columns * rows];
+    let bands = Mutex::new(pixels.chunks_mut(SQUARE * columns).enumerate());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                // The lock is held while a band is taken, not while it is drawn.
+                while let Some((band, pixels)) =
+                    { bands.lock().unwrap_or_else(PoisonError::into_inner).next() }
+                {
+                    let top = band * SQUARE;
+                    for left in (0..columns).step_by(SQUARE) {
+                        square(scene, (left, top), (width, height), pixels);
+                    }
+                }
+            });
+        }
+    });
+    let side = |blocks: usize| u32::try_from(blocks).unwrap_or(u32::MAX);
+    GrayImage::from_raw(side(columns), side(rows), pixels).expect("one pixel per block")
+}
+
+/// Depth (um, negative outside the tissue) and fat (0 to 1) of one corner.
+type Corner = (f32, f32);
+
+/// Draws the square whose first block is (`left`, `top`) into its band of the map.
+fn square(
+    scene: &Scene,
+    (left, top): (usize, usize),
+    (width, height): (usize, usize),
+    band: &mut [u8],
+) {
+    let columns = width.div_ceil(STEP);
+    if scene.is_clear(left * STEP, top * STEP, SQUARE * STEP) {
+        return;
+    }
+    let across = SQUARE.min(columns - left);
+    let corner = |column: usize, row: usize| scene.cover(column * STEP, row * STEP);
+    let line = |row: usize| (left..=left + across).map(|column| corner(column, row)).collect();
+    let mut north: Vec<Corner> = line(top);
+    for (below, blocks) in band.chunks_mut(columns).enumerate() {
+        let row = top + below;
+        let south: Vec<Corner> = line(row + 1);
+        for at in 0..across {
+            let size = (STEP.min(width - (left + at) * STEP), STEP.min(height - row * STEP));
+            let corners = [north[at], north[at + 1], south[at], south[at + 1]];
+            blocks[left + at] = block(corners, size);
+        }
+        north = south;
+    }
+}
+
+/// What a block is, by the corners north-west, north-east, south-west and south-east
+/// and by how many of its px lie on the slide, (columns, rows).
+fn block(corners: [Corner; 4], (width, height): (usize, usize)) -> u8 {
+    if corners.iter().all(|corner| corner.0 < 0.0) {
+        return GLASS_VALUE;
+    }
+    let [nw, ne, sw, se] = corners;
+    let (mut tissue, mut fat) = (0, 0);
+    for y in 0..height {
+        let ty = y as f32 / STEP as f32;
+        let west = (lerp(nw.0, sw.0, ty), lerp(nw.1, sw.1, ty));
+        let east = (lerp(ne.0, se.0, ty), lerp(ne.1, se.1, ty));
+        for x in 0..width {
+            let tx = x as f32 / STEP as f32;
+            if lerp(west.0, east.0, tx) >= 0.0 {
+                tissue += 1;
+                fat += usize::from(lerp(west.1, east.1, tx) >= 0.5);
+            }
+        }
+    }
+    match () {
+        () if 2 * tissue < width * height => GLASS_VALUE,
+        () if 2 * fat >= tissue => FAT_VALUE,
+        () => TISSUE_VALUE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::anatomy::field::{DEPTH, FAT, PEN, TUMOR};
+    use super::*;
+
+    #[test]
+    fn half_a_block_is_tissue_and_a_little_less_is_glass() {
+        // Depth rises by 1 per px from the west: px `x` is tissue from `x >= -start`.
+        let rising = |start: f32, fat: f32| {
+            let (west, east) = ((start, fat), (start + 16.0, fat));
+            [west, east, west, east]
+        };
+        assert_eq!(block(rising(-8.0, 0.0), (16, 16)), TISSUE_VALUE);
+        assert_eq!(block(rising(-9.0, 0.0), (16, 16)), GLASS_VALUE);
+        assert_eq!(block(rising(-8.0, 0.5), (16, 16)), FAT_VALUE);
+        assert_eq!(block(rising(-9.0, 1.0), (16, 16)), GLASS_VALUE);
+        // The slide ends after 8 px, of which four are tissue.
+        assert_eq!(block(rising(-4.0, 0.0), (8, 16)), TISSUE_VALUE);
+        assert_eq!(block(rising(-5.0, 0.0), (8, 3)), GLASS_VALUE);
+    }
+
+    #[test]
+    fn cover_is_what_the_drawing_goes_by_and_a_pen_is_not_tissue() {
+        let (mut strokes, mut fat, mut lesions) = (0, 0, 0);
+        for seed in 0..30 {
+            let scene = Scene::new(seed, 3000, 3000, 0.5, true);
+            let map = draw(&scene, 3000, 3000, 1);
+            for (column, row, pixel) in map.enumerate_pixels() {
+                let (x, y) = (column as f32 * 8.0, row as f32 * 8.0);
+                let site = scene.anatomy.site(x, y);
+                let cover = scene.cover(column as usize * STEP, row as usize * STEP);
+                assert_eq!((site[DEPTH], site[FAT]), cover, "seed {seed} at {x}, {y}");
+                fat += u32::from(site[FAT] > 0.5);
+                lesions += u32::from(site[TUMOR] > 0.0);
+                if site[PEN] > 5.0 && site[DEPTH] < -20.0 {
+                    strokes += 1;
+                    assert_eq!(pixel.0, [GLASS_VALUE]);
+                }
+            }
+        }
+        let all = (strokes, fat, lesions);
+        assert!(strokes > 100 && fat > 10_000 && lesions > 1000, "{all:?}");
+    }
+}
