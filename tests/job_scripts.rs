@@ -147,7 +147,8 @@ fn grid_engine_gets_99_after_a_warning_so_many_times() {
     for code in [99, 99, 5, 5] {
         assert_eq!(script.end("", &["-USR1"]), Some(code));
     }
-    let soon = ["timeout() { shift 2; command timeout --signal=USR1 0.5 \"$@\"; }"];
+    // Long enough for the program to begin on a busy machine.
+    let soon = ["timeout() { shift 2; command timeout --signal=USR1 3 \"$@\"; }"];
     let script = Script::new(SchedulerKind::Sge, PROGRAM, &soon);
     for code in [99, 99, 5] {
         assert_eq!(script.end("", &[]), Some(code));

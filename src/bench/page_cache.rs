@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn space_and_memory_are_plausible() {
-        assert!(free_bytes(Path::new("/")).unwrap() > 1 << 20);
+        assert!(free_bytes(&std::env::temp_dir()).unwrap() > 1 << 20);
         assert!(free_bytes(Path::new("/no such folder")).is_err());
         assert!(available_memory_bytes().is_none_or(|bytes| bytes > 1 << 20));
     }

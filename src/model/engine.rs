@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::bf16_support::NoBf16Here;
 use super::dense::DenseNetwork;
 use super::dense_session::{DenseSession, DenseUse};
 use super::load::Model;
@@ -142,13 +143,14 @@ pub enum EngineError {
     },
     /// The processor has no bf16.
     #[error(
-        "OpenVINO {version}: this processor has no bf16 (it has: {reported}); use precision f32 here, or a processor with AVX-512 BF16 or AMX (Intel from Cooper Lake and Sapphire Rapids, AMD from Zen 4); to see what bf16 does to scores, slowly, set {EMULATE}=1"
+        "OpenVINO {version}: {here}; set precision = \"f32\" ([predict], or --precision f32), or use a machine with AVX-512 BF16 or AMX (Intel from Cooper Lake and Sapphire Rapids, AMD from Zen 4){}",
+        emulation(here)
     )]
     NoBf16 {
         /// Version of OpenVINO.
         version: String,
-        /// What OpenVINO says that the processor has.
-        reported: String,
+        /// The processor, and what it lacks.
+        here: NoBf16Here,
     },
     /// The engine has no such operator.
     #[error("{}: {engine} has no operator {operator} (node `{node}`); {advice}", model.display())]
@@ -224,4 +226,12 @@ pub enum EngineError {
         /// The session's batch.
         batch: usize,
     },
+}
+
+/// The third way, where it is one.
+fn emulation(here: &NoBf16Here) -> String {
+    match here.to_emulate.is_empty() {
+        true => format!("; to see here, slowly, what bf16 does to scores, set {EMULATE}=1"),
+        false => String::new(),
+    }
 }

@@ -9,6 +9,7 @@
 //! one worker thread and runs on that thread alone.
 
 mod activation;
+mod bf16_support;
 mod card;
 mod check;
 mod dense;
@@ -32,6 +33,7 @@ mod trunk_session;
 mod widen;
 mod wsinfer;
 
+pub use bf16_support::NoBf16Here;
 pub use card::{Activation, CardError, Channels, Layout, ModelCard, Range};
 pub use check::{Mismatch, check_card};
 pub use dense::{DenseError, DenseNetwork, Side, densify};

@@ -10,6 +10,7 @@ use openvino::{
     RwPropertyKey, SetupError, Shape, Tensor,
 };
 
+use super::bf16_support::NoBf16Here;
 use super::dense::{DenseNetwork, Side};
 use super::dense_session::{DenseFrame, DenseSession, DenseUse};
 use super::engine::{Engine, EngineError, Session};
@@ -37,8 +38,8 @@ pub(crate) struct OpenVinoEngine {
 pub(crate) enum NotOpen {
     /// The library is at fault.
     Library(String),
-    /// The processor is: version of the library, what it says of the processor.
-    NoBf16(String, String),
+    /// The processor is; version of the library.
+    NoBf16(String, NoBf16Here),
 }
 
 impl OpenVinoEngine {
@@ -54,10 +55,11 @@ impl OpenVinoEngine {
         if able.split_whitespace().any(|word| word == "BF16") {
             return Ok(Self { version, precision });
         }
-        if std::env::var(EMULATE).is_ok_and(|value| value == "1") {
+        let here = NoBf16Here::look();
+        if std::env::var(EMULATE).is_ok_and(|value| value == "1") && here.to_emulate.is_empty() {
             return Ok(Self { version: format!("{version} (bf16 emulated)"), precision });
         }
-        Err(NotOpen::NoBf16(version, able))
+        Err(NotOpen::NoBf16(version, here))
     }
 
     /// The same library in f32.
@@ -71,7 +73,7 @@ impl OpenVinoEngine {
         &self,
         source: Source<'_>,
         input: (&str, [usize; 4]),
-    ) -> Result<InferRequest, String> {
+    ) -> Result<InferRequest, Refusal> {
         let mut core = Core::new().map_err(|error| error.to_string())?;
         let precision = self.precision.name();
         core.set_properties(
@@ -97,9 +99,38 @@ impl OpenVinoEngine {
         let key = RwPropertyKey::HintInferencePrecision.into();
         let found = compiled.get_property(&key).map_err(said)?.into_owned();
         if found != precision {
-            return Err(format!("computes in {found}, was asked for {precision}"));
+            return Err(Refusal::OtherPrecision);
         }
-        compiled.create_infer_request().map_err(said)
+        Ok(compiled.create_infer_request().map_err(said)?)
+    }
+
+    /// What is said to the user when a network cannot be had.
+    fn refused(&self, model: &Model, refusal: Refusal) -> EngineError {
+        let bf16 = self.precision == Precision::Bf16;
+        match (refusal, NoBf16Here::look()) {
+            (Refusal::OtherPrecision, here) => {
+                EngineError::NoBf16 { version: self.version.clone(), here }
+            }
+            (Refusal::Said(detail), NoBf16Here { capped: Some((name, value)), .. }) if bf16 => {
+                let capped = format!("{detail}; {name}={value} may keep it from bf16: unset that");
+                refused(model, capped)
+            }
+            (Refusal::Said(detail), _) => refused(model, detail),
+        }
+    }
+}
+
+/// Why a network cannot be had.
+enum Refusal {
+    /// In OpenVINO's words.
+    Said(String),
+    /// It would compute in another precision than was asked for.
+    OtherPrecision,
+}
+
+impl From<String> for Refusal {
+    fn from(said: String) -> Self {
+        Self::Said(said)
     }
 }
 
@@ -185,8 +216,9 @@ impl Engine for OpenVinoEngine {
         let name = model.input().name.as_str();
         let half = model.input().dtype == Dtype::F16;
         let run = self.request(source, (name, shape));
-        let run = run.and_then(|request| Run::new(request, (name, shape, half), &frame.output));
-        let run = run.map_err(|detail| refused(model, detail))?;
+        let run = run
+            .and_then(|request| Ok(Run::new(request, (name, shape, half), &frame.output)?))
+            .map_err(|refusal| self.refused(model, refusal))?;
         Ok(Box::new(OpenVinoSession { run, frame }))
     }
 
@@ -201,8 +233,9 @@ impl Engine for OpenVinoEngine {
         let frame = DenseFrame::new("openvino", model, network, side_px);
         let (name, shape) = (network.input.as_str(), frame.shape);
         let run = self.request(Source::Bytes(&bytes), (name, shape));
-        let run = run.and_then(|request| Run::new(request, (name, shape, false), &network.output));
-        let run = run.map_err(|detail| refused(model, detail))?;
+        let run = run
+            .and_then(|request| Ok(Run::new(request, (name, shape, false), &network.output)?))
+            .map_err(|refusal| self.refused(model, refusal))?;
         Ok(Box::new(OpenVinoDense { run, frame }))
     }
 }

@@ -141,8 +141,8 @@ fn openvino(library: Option<&Path>, precision: Precision) -> Result<Selected, En
     let open = |library: &Path| OpenVinoEngine::open(library, precision);
     let (engine, place) = match first_that_opens(&openvino_library::KIND, library, &open) {
         Ok(opened) => opened,
-        Err(Unopened::Named { why: NotOpen::NoBf16(version, reported), .. }) => {
-            return Err(EngineError::NoBf16 { version, reported });
+        Err(Unopened::Named { why: NotOpen::NoBf16(version, here), .. }) => {
+            return Err(EngineError::NoBf16 { version, here });
         }
         Err(Unopened::Named { library, said_by, why: NotOpen::Library(detail) }) => {
             return Err(EngineError::OpenVinoLibrary { library, said_by, detail });
@@ -152,8 +152,8 @@ fn openvino(library: Option<&Path>, precision: Precision) -> Result<Selected, En
             for (library, problem) in problems {
                 match problem {
                     NotOpen::Library(detail) => told.push((library, detail)),
-                    NotOpen::NoBf16(version, reported) => {
-                        return Err(EngineError::NoBf16 { version, reported });
+                    NotOpen::NoBf16(version, here) => {
+                        return Err(EngineError::NoBf16 { version, here });
                     }
                 }
             }
