@@ -11,6 +11,7 @@ use common::Case;
 use ndarray::Array2;
 use serde_json::Value;
 use slidegrid::export::{heatmap_h5, npy};
+use slidegrid::run_dir::{RunDir, SlideRecord, SlideStatus, write_slides};
 
 fn slidegrid(args: &[&str]) -> assert_cmd::assert::Assert {
     let mut command = Command::new(env!("CARGO_BIN_EXE_slidegrid"));
@@ -199,6 +200,11 @@ fn dice_is_swept_and_told_by_class() {
 /// A run of which only the heatmaps were kept: four slides of spots, every
 /// second one without.
 fn kept_heatmaps(case: &Case) -> (String, String) {
+    kept_heatmaps_but(case, |_, _| {})
+}
+
+/// The same, with scores changed: `change(slide, scores)`.
+fn kept_heatmaps_but(case: &Case, change: impl Fn(&str, &mut Array2<f32>)) -> (String, String) {
     let run = case.path("run");
     let mut list = String::from("image,type\n");
     for number in 0..8 {
@@ -208,6 +214,7 @@ fn kept_heatmaps(case: &Case) -> (String, String) {
         if !tumor {
             score.mapv_inplace(|v| if v > 0.5 { 0.25 } else { v });
         }
+        change(&slide, &mut score);
         let meta = heatmap_h5::HeatmapMeta {
             slide: slide.clone(),
             stride_px: 16,
@@ -265,6 +272,7 @@ fn a_run_is_studied_from_its_heatmaps_alone() {
         "study.csv",
         "study.json",
         "scores.csv",
+        "lesions.csv",
         "features-window-64.csv",
         "roc.svg",
         "roc.png",
@@ -281,6 +289,147 @@ fn a_run_is_studied_from_its_heatmaps_alone() {
     let report = json(&[&study[..], &["--compare", &compare, "--json"]].concat());
     assert_eq!(report["settings"][3]["source"], "again");
     assert_eq!(report["settings"][3]["map_deviation"], 0.0);
+}
+
+/// `x` and `y` of all points of a lattice in the square that [`outline`] draws.
+fn points_inside(stride: u32) -> Vec<(u32, u32)> {
+    let points = (0..1920 / stride).flat_map(|col| (0..1600 / stride).map(move |row| (col, row)));
+    points
+        .map(|(col, row)| (col * stride, row * stride))
+        .filter(|(x, y)| (490..790).contains(x) && (330..630).contains(y))
+        .collect()
+}
+
+#[test]
+fn how_much_of_each_lesion_was_scored_is_told() {
+    let case = Case::new();
+    let inside = points_inside(16);
+    let (run, truth) = kept_heatmaps_but(&case, |slide, score| match slide {
+        // Half of the lesion is there, and hit.
+        "s0" => score.indexed_iter_mut().filter(|((_, col), _)| *col < 40).for_each(|(_, v)| {
+            *v = f32::NAN;
+        }),
+        // A frame of high scores around a lesion that has none: its centre is inside.
+        "s2" => score.indexed_iter_mut().for_each(|((row, col), value)| {
+            let away = row.abs_diff(30).max(col.abs_diff(40));
+            match away {
+                0..=9 => *value = f32::NAN,
+                10..=12 => *value = 0.97,
+                _ => {}
+            }
+        }),
+        _ => {}
+    });
+    // The last tumour slide has no tissue, and so no heatmap.
+    let record = SlideRecord {
+        name: "s6".into(),
+        status: SlideStatus::NoTissue,
+        width: Some(1920),
+        height: Some(1600),
+        level0_width: Some(1920),
+        level0_height: Some(1600),
+        downsample: Some(1.0),
+        mpp: Some(0.9),
+        ..SlideRecord::default()
+    };
+    write_slides(&RunDir::new(Path::new(&run)), &[record]).unwrap();
+    fs::remove_file(case.path("run/heatmaps/s6.h5")).unwrap();
+
+    let study =
+        ["study", "--run", &run, "--truth", &truth, "--strides", "16,64,1600", "--quiet", "--json"];
+    let output = slidegrid(&study).success().get_output().clone();
+    let study: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+
+    // Counted here point by point: all, and those right of column 40.
+    let (all, right) = (inside.len(), inside.iter().filter(|(x, _)| *x >= 40 * 16).count());
+    assert_eq!((all, right), (361, 190));
+    let outside = "not scored: outside the tissue that was found";
+    let nowhere = "not scored: no tissue was found on the slide";
+    let expected = [
+        ("s0", right, Some(0.95), None),
+        ("s2", 0, None, Some(outside)),
+        ("s4", all, Some(0.95), None),
+        ("s6", 0, None, Some(nowhere)),
+    ];
+    let lesions = study["settings"][0]["coverage"].as_array().unwrap();
+    assert_eq!(lesions.len(), expected.len());
+    for (lesion, (slide, scored, score, reason)) in lesions.iter().zip(expected) {
+        assert_eq!(lesion["slide"], slide);
+        assert_eq!((&lesion["points"], &lesion["scored"]), (&all.into(), &scored.into()));
+        assert_eq!(lesion["share"], scored as f64 / all as f64);
+        let best = lesion["score"].as_f64();
+        assert_eq!(best.map(|best| (best * 100.0).round() / 100.0), score, "{slide}");
+        assert_eq!(lesion["reason"].as_str(), reason);
+        // The square's centre, to the pixel that lesions are looked for in.
+        for (axis, centre) in [("x", 640.0), ("y", 480.0)] {
+            assert!((lesion[axis].as_f64().unwrap() - centre).abs() < 8.0, "{lesion}");
+        }
+    }
+    // s2's frame is in its lesion's margin: no hit, and no false positive either. The other
+    // spots are false positives as ever: s0, s2 and s4 have one.
+    let row = &study["settings"][0];
+    assert_eq!((&row["lesions"], &row["lesions_hit"]), (&4.into(), &2.into()));
+    assert_eq!(row["false_positives"], 3);
+
+    // At stride 64 the counts are those of its lattice; at 1600 no point lies inside.
+    let coarse = points_inside(64);
+    let scored = coarse.iter().filter(|(x, _)| *x >= 40 * 16).count();
+    let of_s0 = &study["settings"][1]["coverage"][0];
+    assert_eq!((&of_s0["points"], &of_s0["scored"]), (&coarse.len().into(), &scored.into()));
+    let of_s0 = &study["settings"][2]["coverage"][0];
+    assert!(of_s0["share"].is_null() && of_s0["points"] == 0);
+    assert_eq!(of_s0["reason"], "no point of the lattice lies inside");
+
+    // One warning a lesion, not one a stride.
+    let warned: Vec<&str> = told.lines().filter(|line| line.contains("points scored")).collect();
+    assert_eq!(warned.len(), 3, "{told}");
+    assert!(warned[0].contains("s0: lesion 1") && warned[0].contains("190 of 361"), "{told}");
+    assert!(warned[1].contains("s2: lesion 1") && warned[1].contains(outside), "{told}");
+    assert!(warned[2].contains("s6: lesion 1") && warned[2].contains(nowhere), "{told}");
+    let md = fs::read_to_string(case.path("run/study/study.md")).unwrap();
+    assert!(md.contains("3 of 4 lesions to find") && md.contains("2 of these on none"), "{md}");
+    assert!(md.contains("| s0 | 1 |") && md.contains("| 361 | 190 | 52.6 % | hit |"), "{md}");
+    assert!(md.contains(&format!("| 361 | 0 | 0.0 % | missed: {outside} |")), "{md}");
+    let csv = fs::read_to_string(case.path("run/study/lesions.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 3 * 4);
+    let of_s2 = csv.lines().find(|line| line.starts_with("window,window,16,s2,1,")).unwrap();
+    assert!(of_s2.ends_with(&format!(",361,0,0,missed,,\"{outside}\"")), "{of_s2}");
+}
+
+#[test]
+fn where_every_lesion_was_scored_nothing_is_warned_of() {
+    let case = Case::new();
+    let (run, truth) = kept_heatmaps(&case);
+    let study = ["study", "--run", &run, "--truth", &truth, "--strides", "16", "--quiet"];
+    let output = slidegrid(&study).success().get_output().clone();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!told.contains("points scored"), "{told}");
+    let md = fs::read_to_string(case.path("run/study/study.md")).unwrap();
+    assert!(md.contains("every lesion to find has scores on at least nine tenths"), "{md}");
+}
+
+#[test]
+fn isolated_tumour_cells_are_listed_and_not_warned_of() {
+    let case = Case::new();
+    let (run, truth) = kept_heatmaps_but(&case, |slide, score| {
+        if slide == "s2" {
+            score.fill(f32::NAN);
+        }
+    });
+    // 270 um across, grown: below 2,000 um all are isolated tumour cells.
+    let settings = case.path("run/run.toml");
+    let text = fs::read_to_string(&settings).unwrap() + "\n[study]\nitc_um = 2000.0\n";
+    fs::write(&settings, text).unwrap();
+    let study = ["study", "--run", &run, "--truth", &truth, "--strides", "16", "--quiet", "--json"];
+    let output = slidegrid(&study).success().get_output().clone();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!told.contains("points scored"), "{told}");
+    let study: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let of_s2 = &study["settings"][0]["coverage"][1];
+    assert_eq!((&of_s2["is_itc"], &of_s2["scored"]), (&true.into(), &0.into()));
+    let csv = fs::read_to_string(case.path("run/study/lesions.csv")).unwrap();
+    assert!(csv.lines().skip(1).all(|line| line.contains(",itc,")), "{csv}");
 }
 
 #[test]

@@ -42,6 +42,25 @@ pub(super) struct Setting {
     pub(super) core_hours: Option<f64>,
     pub(super) saving: Option<f64>,
     pub(super) slides: Vec<SlideScored>,
+    /// Studies of before lack it.
+    #[serde(default)]
+    pub(super) coverage: Vec<LesionScored>,
+}
+
+/// How much of a lesion was scored.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct LesionScored {
+    pub(super) slide: String,
+    pub(super) lesion: usize,
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) major_axis_um: f64,
+    pub(super) is_itc: bool,
+    pub(super) points: u64,
+    pub(super) scored: u64,
+    pub(super) share: Option<f64>,
+    pub(super) score: Option<f64>,
+    pub(super) reason: Option<String>,
 }
 
 /// An interval.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::coverage::Coverage;
 use super::detect::Detection;
 use super::interval::{Interval, percentile_interval, resample_counts};
 use super::lesions::Lesions;
@@ -43,6 +44,18 @@ impl SlideHits {
             }
         }
         hits
+    }
+
+    /// The same with lesions missed of which nothing was scored: what lies beside them
+    /// did not find them. It is no false positive either, being in a lesion.
+    #[must_use]
+    pub fn without_unscored(mut self, coverage: &[Coverage]) -> Self {
+        for (best, of) in self.lesions.iter_mut().zip(coverage) {
+            if of.is_unscored() {
+                *best = 0.0;
+            }
+        }
+        self
     }
 }
 

@@ -3,7 +3,7 @@
 use super::label::{Connectivity, Labels, fill_holes};
 use super::mask::Mask;
 use super::raster::Grid;
-use super::region::major_axis_px;
+use super::region::{centroid, major_axis_px};
 
 /// The evaluation's two lengths.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +26,8 @@ impl Default for LesionRules {
 pub struct Lesion {
     /// Longer axis of the grown lesion.
     pub major_axis_um: f64,
+    /// x and y of the grown lesion's centre of gravity, level-0 px.
+    pub centre: [f64; 2],
     /// Whether it is isolated tumour cells.
     pub is_itc: bool,
 }
@@ -66,7 +68,10 @@ impl Lesions {
         let lesions = labels.regions().into_iter().map(|runs| {
             let axis_px = major_axis_px(&runs);
             let is_itc = rules.itc_um > 0.0 && axis_px < limit_px;
-            Lesion { major_axis_um: axis_px * um_per_px, is_itc }
+            let [row, col] = centroid(&runs);
+            let centre = [col, row];
+            let centre = [0, 1].map(|axis| grid.origin[axis] + centre[axis] * grid.pitch[axis]);
+            Lesion { major_axis_um: axis_px * um_per_px, centre, is_itc }
         });
         Self { lesions: lesions.collect(), labels, grid }
     }
@@ -84,6 +89,17 @@ impl Lesions {
         let (row, col) = self.grid.element(x, y)?;
         let lesion = self.labels.at(row, col).expect("the grid is the labels'");
         (lesion > 0).then_some(lesion as usize)
+    }
+
+    /// As [`Lesions::at`], or else a lesion within a pixel of the raster: what was drawn
+    /// reaches up to half a pixel beyond the pixels whose centres it holds.
+    pub fn near(&self, x: f64, y: f64) -> Option<usize> {
+        self.at(x, y).or_else(|| {
+            let steps = [-1.0, 0.0, 1.0];
+            let around = steps.iter().flat_map(|dy| steps.iter().map(move |dx| (dx, dy)));
+            let [across, down] = self.grid.pitch;
+            around.filter_map(|(dx, dy)| self.at(x + dx * across, y + dy * down)).next()
+        })
     }
 
     /// Lesions to be found: all but isolated tumour cells.

@@ -4,7 +4,8 @@
 //! outlines --[raster]--> mask --[lesions]--> lesions, isolated tumour cells
 //! heatmap --[detect]--> detections --[froc]--> sensitivity at false positives
 //!    |--[features]--> 30 numbers --[forest]--> slide score --[auc]--> AUC
-//!    `--[overlap]--> Dice, IoU
+//!    |--[overlap]--> Dice, IoU
+//!    `--[coverage]--> how much of each lesion was scored
 //! ```
 //!
 //! The rules are those of the CAMELYON16 challenge (Ehteshami Bejnordi et al.,
@@ -13,6 +14,7 @@
 //! a few hundred thousand of them.
 
 pub mod auc;
+pub mod coverage;
 pub mod detect;
 pub mod features;
 pub mod forest;

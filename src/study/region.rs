@@ -65,6 +65,12 @@ impl RegionShape {
     }
 }
 
+/// Mean row and mean column alone, see [`RegionShape::centroid`].
+pub fn centroid(runs: &[Run]) -> [f64; 2] {
+    let bbox = bbox(runs);
+    Moments::of(runs, bbox).centroid(bbox)
+}
+
 /// Longer axis alone, see [`RegionShape::major_axis_px`].
 pub fn major_axis_px(runs: &[Run]) -> f64 {
     4.0 * Moments::of(runs, bbox(runs)).eigenvalues()[0].sqrt()

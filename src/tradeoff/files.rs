@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::lesion_tables::lesions_csv;
 use super::plot::{Chart, Series, png, svg};
 use super::summary::{SettingStudy, Study};
 use super::tables::{scores_csv, significant, study_csv, study_md};
@@ -33,6 +34,7 @@ pub fn write(
         ("study.csv".to_owned(), study_csv(study).into_bytes()),
         ("study.json".to_owned(), json),
         ("scores.csv".to_owned(), scores_csv(study).into_bytes()),
+        ("lesions.csv".to_owned(), lesions_csv(study).into_bytes()),
     ];
     for setting in settings {
         let name = format!("features-{}.csv", setting.label());

@@ -1,21 +1,23 @@
 //! Reads heatmaps and truth; one slide at a time, so that memory is a
 //! heatmap's.
 
+use std::collections::HashSet;
+
 use ndarray::ArrayView2;
 
+use super::annotation::{Annotation, Sheet};
 use super::cost::{SlideCost, slide_cost};
-use super::{CostSource, Question, SettingOutcome, SlideOutcome, Source, TradeoffError};
+use super::{CostSource, Question, SettingOutcome, SlideOutcome, Source, TradeoffError, Unscored};
 use crate::config::{DetectionKey, StudyKeys};
-use crate::export::heatmap_h5::{self, HeatmapMeta};
+use crate::export::heatmap_h5;
 use crate::heatmap::Heatmap;
 use crate::progress::Progress;
 use crate::run_dir::{SlideStatus, known_slides};
 use crate::study::detect::{Detection, PeakRules, RegionRules, by_peaks, by_regions};
 use crate::study::features::{FeatureRules, features};
 use crate::study::froc::SlideHits;
-use crate::study::lesions::{Lesions, evaluation_downsample};
 use crate::study::raster::Grid;
-use crate::truth::{self, SlideKind, Truth, TruthError};
+use crate::truth::SlideKind;
 
 /// Detection thresholds when none is given.
 pub(super) const REGIONS_ABOVE: f64 = 0.9;
@@ -42,8 +44,9 @@ pub fn gather(
         settings.push(source.strides.iter().map(setting).collect());
     }
     let task = progress.start("study", "slides", slides.len());
+    let broken = broken_slides(question);
     for slide in slides {
-        gather_slide(question, slide, &mut settings)?;
+        gather_slide(question, slide, &broken, &mut settings)?;
         task.advance(1);
     }
     Ok(settings.into_iter().flatten().collect())
@@ -85,34 +88,52 @@ fn present<'q>(
     Ok(slides)
 }
 
+/// For each source, the slides of which patches could not be decoded.
+fn broken_slides(question: &Question) -> Vec<HashSet<String>> {
+    let of_source = |source: &Source| {
+        let records = known_slides(&source.run).unwrap_or_default().into_iter();
+        let broken = records.filter(|record| record.failed_patches.is_some_and(|n| n > 0));
+        broken.map(|record| record.name).collect()
+    };
+    question.sources.iter().map(of_source).collect()
+}
+
 fn gather_slide(
     question: &Question,
     slide: &SlideKind,
+    broken: &[HashSet<String>],
     settings: &mut [Vec<SettingOutcome>],
 ) -> Result<(), TradeoffError> {
     // Lesions and the finest map are those of the source in question.
-    let mut lesions: Option<Lesions> = None;
+    let mut annotation: Option<Annotation> = None;
     let mut finest: Option<Heatmap> = None;
-    for (source, settings) in question.sources.iter().zip(settings) {
+    for ((source, settings), broken) in question.sources.iter().zip(settings).zip(broken) {
         let path = source.run.heatmap(&slide.name, "h5");
         if !path.exists() {
             // Listed as without tissue: nothing was scored, nothing found.
             let sheet = Sheet::of_record(question, source, slide)?;
-            let lesions = found_lesions(&mut lesions, question, slide, &sheet)?;
-            settings.iter_mut().for_each(|setting| setting.slides.push(nothing(slide, lesions)));
+            let annotation = looked_up(&mut annotation, question, slide, &sheet)?;
+            for setting in settings {
+                setting.slides.push(nothing(slide, annotation, &sheet.lattice(setting.stride_px)));
+            }
             continue;
         }
         let (meta, score) = heatmap_h5::read_heatmap(&path)?;
         let map = Heatmap { score, stride_px: meta.stride_px };
         let sheet = Sheet::of_heatmap(question, slide, &meta)?;
-        let lesions = found_lesions(&mut lesions, question, slide, &sheet)?;
-        let cost = slide_cost(&source.run, &slide.name, !meta.missing_groups.is_empty());
-        let place = Place { downsample: meta.downsample, mpp: sheet.mpp, cost };
+        let annotation = looked_up(&mut annotation, question, slide, &sheet)?;
+        let incomplete = !meta.missing_groups.is_empty();
+        let cost = slide_cost(&source.run, &slide.name, incomplete);
+        let unscored = match incomplete || broken.contains(&slide.name) {
+            true => Unscored::Incomplete,
+            false => Unscored::OutsideTissue,
+        };
+        let of = OfSlide { slide, sheet: &sheet, annotation, cost, unscored };
         for setting in settings {
             setting.method.clone_from(&meta.method);
             let times = multiple(source, setting.stride_px, map.stride_px)?;
             let coarse = map.subsample(times);
-            let mut outcome = outcome(&question.keys, slide, &place, &coarse, lesions);
+            let mut outcome = outcome(&question.keys, &of, &coarse);
             outcome.deviation = deviation(finest.as_ref().unwrap_or(&map), &coarse);
             if times > 1 {
                 setting.cost = CostSource::Scaled;
@@ -131,117 +152,41 @@ fn multiple(source: &Source, stride_px: u32, found: u32) -> Result<u32, Tradeoff
     Err(TradeoffError::Stride { run: source.run.root().to_owned(), found, stride: stride_px })
 }
 
-/// How large a slide is.
-struct Sheet {
-    /// Level-0 px.
-    width: f64,
-    /// Level-0 px.
-    height: f64,
-    /// um per level-0 px.
-    mpp: f64,
-}
-
-impl Sheet {
-    fn of_heatmap(
-        question: &Question,
-        slide: &SlideKind,
-        meta: &HeatmapMeta,
-    ) -> Result<Self, TradeoffError> {
-        let stated = meta.mpp_x.map(|mpp| mpp / meta.downsample);
-        let size = (meta.level0_width_px, meta.level0_height_px);
-        Self::new(question, slide, Some(size), stated)
-    }
-
-    /// Of a slide that was split but has nothing to score.
-    fn of_record(
-        question: &Question,
-        source: &Source,
-        slide: &SlideKind,
-    ) -> Result<Self, TradeoffError> {
-        let records = known_slides(&source.run).unwrap_or_default();
-        let record = records.into_iter().find(|record| record.name == slide.name);
-        let record = record.unwrap_or_default();
-        let size = record.level0_width.zip(record.level0_height);
-        Self::new(question, slide, size, record.mpp)
-    }
-
-    fn new(
-        question: &Question,
-        slide: &SlideKind,
-        size: Option<(u32, u32)>,
-        stated_mpp: Option<f64>,
-    ) -> Result<Self, TradeoffError> {
-        let wrong = |problem: &str| TradeoffError::Slide {
-            slide: slide.name.clone(),
-            problem: problem.to_owned(),
-        };
-        let (width, height) =
-            size.ok_or_else(|| wrong("slides.csv does not say its size; split it again"))?;
-        let mpp = stated_mpp.or(question.mpp).ok_or_else(|| {
-            wrong("its resolution, which lesions are measured by, is unknown; give --mpp, um per level-0 px")
-        })?;
-        Ok(Self { width: f64::from(width), height: f64::from(height), mpp })
-    }
-}
-
-/// The slide's lesions, looked for once.
-fn found_lesions<'l>(
-    lesions: &'l mut Option<Lesions>,
+/// What is known of the slide, looked up once.
+fn looked_up<'a>(
+    annotation: &'a mut Option<Annotation>,
     question: &Question,
     slide: &SlideKind,
     sheet: &Sheet,
-) -> Result<&'l Lesions, TradeoffError> {
-    if lesions.is_none() {
-        *lesions = Some(lesions_of(question, slide, sheet)?);
+) -> Result<&'a Annotation, TradeoffError> {
+    if annotation.is_none() {
+        *annotation = Some(Annotation::of(question, slide, sheet)?);
     }
-    Ok(lesions.as_ref().expect("just found"))
-}
-
-fn lesions_of(
-    question: &Question,
-    slide: &SlideKind,
-    sheet: &Sheet,
-) -> Result<Lesions, TradeoffError> {
-    if !slide.is_tumor {
-        return Ok(Lesions::none());
-    }
-    let path = truth::find(&question.truth, &slide.name).ok_or_else(|| TruthError::Content {
-        path: question.truth.clone(),
-        problem: format!(
-            "no truth about {}, which is listed as having tumour; expected {0}.xml, .geojson, .json, .png or .tif",
-            slide.name
-        ),
-    })?;
-    let truth = Truth::read(&path, &question.keys.groups())?.covering(sheet.width, sheet.height);
-    let grid = Grid::pixels(sheet.width, sheet.height, evaluation_downsample(sheet.mpp));
-    let mask = truth.raster(&grid).expect("an image covers its slide");
-    Ok(Lesions::of(&mask, grid, sheet.mpp, &question.keys.lesion_rules()))
+    Ok(annotation.as_ref().expect("just looked up"))
 }
 
 /// What a slide's settings share.
-struct Place {
-    /// Level-0 px per working px.
-    downsample: f64,
-    mpp: f64,
+struct OfSlide<'a> {
+    slide: &'a SlideKind,
+    sheet: &'a Sheet,
+    annotation: &'a Annotation,
     cost: Option<SlideCost>,
+    unscored: Unscored,
 }
 
-fn outcome(
-    keys: &StudyKeys,
-    slide: &SlideKind,
-    place: &Place,
-    map: &Heatmap,
-    lesions: &Lesions,
-) -> SlideOutcome {
-    let pitch_px = f64::from(map.stride_px) * place.downsample;
-    let found = detect(keys, map.score.view(), pitch_px * place.mpp);
+fn outcome(keys: &StudyKeys, of: &OfSlide<'_>, map: &Heatmap) -> SlideOutcome {
+    let OfSlide { slide, sheet, annotation, cost, unscored } = *of;
+    let lattice = lattice_of(map, sheet);
+    let pitch_px = lattice.pitch[0];
+    let found = detect(keys, map.score.view(), pitch_px * sheet.mpp);
     let detections: Vec<Detection> = found
         .into_iter()
         .map(|of| Detection { x: of.x * pitch_px, y: of.y * pitch_px, ..of })
         .collect();
     let windows = map.scored() as u64;
-    let core_s = place.cost.map(|cost| cost.core_s * windows as f64 / cost.windows as f64);
+    let core_s = cost.map(|cost| cost.core_s * windows as f64 / cost.windows as f64);
     let max = map.score.iter().copied().fold(f32::NAN, f32::max);
+    let coverage = annotation.coverage(&lattice, |row, col| !map.score[[row, col]].is_nan());
     let rules =
         FeatureRules { threshold: narrow(keys.feature_threshold), ..FeatureRules::default() };
     SlideOutcome {
@@ -251,13 +196,23 @@ fn outcome(
         core_s,
         max: if max.is_nan() { 0.0 } else { f64::from(max) },
         features: features(map.score.view(), &rules),
-        hits: SlideHits::of(&detections, lesions),
+        hits: SlideHits::of(&detections, &annotation.lesions).without_unscored(&coverage),
+        lesions: annotation.lesions.lesions.clone(),
+        coverage,
+        unscored,
         detections,
         deviation: (0.0, 0),
     }
 }
 
-fn nothing(slide: &SlideKind, lesions: &Lesions) -> SlideOutcome {
+/// The lattice that a heatmap's elements are the points of.
+fn lattice_of(map: &Heatmap, sheet: &Sheet) -> Grid {
+    let (rows, cols) = map.score.dim();
+    let side = |points: usize| u32::try_from(points).expect("a lattice is within a slide");
+    Grid::lattice(side(rows), side(cols), f64::from(map.stride_px) * sheet.downsample)
+}
+
+fn nothing(slide: &SlideKind, annotation: &Annotation, lattice: &Grid) -> SlideOutcome {
     SlideOutcome {
         name: slide.name.clone(),
         is_tumor: slide.is_tumor,
@@ -266,7 +221,10 @@ fn nothing(slide: &SlideKind, lesions: &Lesions) -> SlideOutcome {
         max: 0.0,
         features: [0.0; 30],
         detections: Vec::new(),
-        hits: SlideHits::of(&[], lesions),
+        hits: SlideHits::of(&[], &annotation.lesions),
+        lesions: annotation.lesions.lesions.clone(),
+        coverage: annotation.coverage(lattice, |_, _| false),
+        unscored: Unscored::NoTissue,
         deviation: (0.0, 0),
     }
 }

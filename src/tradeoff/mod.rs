@@ -5,14 +5,16 @@
 //! heatmaps, truth ──[gather]──> a slide's numbers at each setting
 //!   scores ──[cost]──> core time         │
 //!                                   [summary] ──> a row a setting
-//!                                        ├──[tables]──> study.csv .md .json
+//!                                        ├──[tables]──> study.csv .md .json, lesions.csv
 //!                                        └──[plot]────> roc, froc, tradeoff .svg .png
 //! ```
 
+mod annotation;
 mod cost;
 mod error;
 mod files;
 mod gather;
+mod lesion_tables;
 mod plot;
 mod summary;
 mod tables;
@@ -23,14 +25,17 @@ use serde::Serialize;
 
 use crate::config::{DetectionKey, SlideScore, StudyKeys};
 use crate::run_dir::RunDir;
+use crate::study::coverage::Coverage;
 use crate::study::detect::Detection;
 use crate::study::froc::SlideHits;
+use crate::study::lesions::Lesion;
 use crate::truth::SlideKind;
 
 pub use error::TradeoffError;
 pub use files::write;
 pub(crate) use gather::detect;
 pub use gather::gather;
+pub use lesion_tables::LesionScored;
 pub use plot::{Chart, Series, png, svg};
 pub use summary::{Row, Study, summarise};
 
@@ -72,6 +77,30 @@ pub enum CostSource {
     Scaled,
 }
 
+/// Why a slide has points without a score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unscored {
+    /// They lie in no tissue tile.
+    OutsideTissue,
+    /// The slide has no tissue tile.
+    NoTissue,
+    /// Groups or patches of the slide have no scores, or the points lie in no tissue tile.
+    Incomplete,
+}
+
+impl Unscored {
+    /// Why a lesion was missed of which nothing was scored.
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::OutsideTissue => "not scored: outside the tissue that was found",
+            Self::NoTissue => "not scored: no tissue was found on the slide",
+            Self::Incomplete => {
+                "not scored: in a group or patch without scores, or outside the tissue that was found"
+            }
+        }
+    }
+}
+
 /// One slide at one setting.
 #[derive(Debug, Clone)]
 pub struct SlideOutcome {
@@ -91,6 +120,12 @@ pub struct SlideOutcome {
     pub detections: Vec<Detection>,
     /// What they hit.
     pub hits: SlideHits,
+    /// Its lesions, as those of `hits`.
+    pub lesions: Vec<Lesion>,
+    /// How much of each was scored.
+    pub coverage: Vec<Coverage>,
+    /// Why the rest was not.
+    pub unscored: Unscored,
     /// Sum of absolute differences from the finest map, at its points, each
     /// compared with the nearest point of this one; number of them.
     pub deviation: (f64, u64),

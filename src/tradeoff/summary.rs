@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::lesion_tables::{self, LesionScored};
 use super::{CostSource, SettingOutcome, TradeoffError};
 use crate::config::{SlideScore, StudyKeys};
 use crate::study::auc::{Auc, RocPoint, auc, auc_difference, roc};
@@ -74,6 +75,8 @@ pub struct SettingStudy {
     pub froc: Option<Froc>,
     /// A score a slide.
     pub slides: Vec<SlideScored>,
+    /// How much of each lesion was scored.
+    pub coverage: Vec<LesionScored>,
 }
 
 /// One slide's score.
@@ -135,14 +138,16 @@ pub fn summarise(
     }
     let slides = settings.first().map_or(0, |setting| setting.slides.len());
     let tumor = |of: &SettingOutcome| of.slides.iter().filter(|slide| slide.is_tumor).count();
-    Ok(Study {
+    let study = Study {
         version: VERSION,
         writer: crate::WRITER.to_owned(),
         slides,
         tumor_slides: settings.first().map_or(0, tumor),
         rules: super::rules_told(keys),
         settings: done,
-    })
+    };
+    lesion_tables::warnings(&study).iter().for_each(|line| warn(line));
+    Ok(study)
 }
 
 fn of_setting(
@@ -187,7 +192,8 @@ fn of_setting(
         row.saving = row.core_hours.map(|_| 0.0);
         row.froc_change = row.froc_score.map(|_| 0.0);
     }
-    Ok(SettingStudy { row, roc, froc, slides })
+    let coverage = setting.slides.iter().flat_map(lesion_tables::of_slide).collect();
+    Ok(SettingStudy { row, roc, froc, slides, coverage })
 }
 
 fn forest_scores(

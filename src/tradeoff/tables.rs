@@ -1,6 +1,7 @@
 //! The study as CSV and Markdown.
 
 use super::CostSource;
+use super::lesion_tables::section_md;
 use super::summary::{Row, Study};
 use crate::study::froc::SCORED_AT;
 
@@ -169,6 +170,7 @@ pub(super) fn study_md(study: &Study) -> String {
             row.lesions
         );
     }
+    md += &section_md(study);
     md += "\n## Cost\n\n| setting | stride, px | windows | core-hours | core-hours a slide | | saving | slide score moved by | map moved by |\n|---|---|---|---|---|---|---|---|---|\n";
     for row in rows(study) {
         let hours = |value: Option<f64>| value.map_or("-".into(), significant);

@@ -200,6 +200,17 @@ fn a_study_is_shown_and_not_run() {
         "windows": 1234567, "core_hours": 0.5, "saving": 0.0,
         "slides": [{"name": "spot", "is_tumor": true, "score": 0.625, "lesions": 3,
                     "lesions_hit": 2, "false_positives": 1}],
+        "coverage": [
+            {"slide": "spot", "lesion": 1, "x": 100, "y": 120, "major_axis_um": 310.4,
+             "is_itc": false, "points": 3147, "scored": 5, "share": 5.0 / 3147.0, "score": null,
+             "reason": null},
+            {"slide": "spot", "lesion": 2, "x": 300, "y": 320, "major_axis_um": 410.0,
+             "is_itc": false, "points": 50, "scored": 0, "share": 0.0, "score": null,
+             "reason": "not scored: <outside>"},
+            {"slide": "spot", "lesion": 3, "x": 500, "y": 520, "major_axis_um": 110.0,
+             "is_itc": true, "points": 9, "scored": 0, "share": 0.0, "score": null,
+             "reason": null},
+        ],
     }]);
     let json = serde_json::json!({
         "version": 1, "slides": 4, "tumor_slides": 1, "rules": "Rules <here>.",
@@ -211,6 +222,14 @@ fn a_study_is_shown_and_not_run() {
     let page = read(&run.join("report/index.html"));
     assert!(page.contains("Rules &lt;here&gt;.") && page.contains("0.875"), "study's table");
     assert!(page.contains("data:image/svg+xml;base64,") && !page.contains("alert(2)"));
+    assert!(page.contains("window, stride 8: 2 of 2 lesions to find have scores on less"));
+    assert!(
+        page.contains("<td>5 of 3\u{202f}147</td><td>0.2 %</td><td>missed</td>"),
+        "its lesions"
+    );
+    assert!(
+        page.contains("<td>missed: not scored: &lt;outside&gt;</td>") && !page.contains("of 9<")
+    );
     assert!(rows(&page).iter().any(|row| row.contains(">spot</a>") && row.contains(">0.625</td>")));
     let layers = argument(&run.join("report/slides/spot/layers.js"), "slidegrid.layers(");
     assert_eq!(layers["detections"], serde_json::json!([[0.75, 100.0, 120.0]]));

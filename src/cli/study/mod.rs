@@ -38,7 +38,8 @@ Examples:
 /// positives a slide and the FROC score, with intervals, and windows and
 /// core-hours. Coarser strides are every n-th point of the heatmaps, which is
 /// what scoring at that stride gives. Writes study.md, study.csv, study.json,
-/// and ROC, FROC and trade-off curves as SVG and PNG.
+/// lesions.csv, and ROC, FROC and trade-off curves as SVG and PNG. Says of each
+/// lesion how much of it was scored, and warns below nine tenths.
 ///
 /// The commands below do one piece each, on any program's files.
 #[derive(Debug, Args)]

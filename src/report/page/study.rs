@@ -2,8 +2,9 @@
 
 use super::super::cohort::Cohort;
 use super::super::names::{base64, html, put};
-use super::super::study::{Between, Setting, Study};
+use super::super::study::{Between, LesionScored, Setting, Study};
 use super::numbers::{grouped, significant};
+use crate::study::coverage::WELL_SCORED;
 
 /// The section; empty without a study.
 pub(super) fn section(cohort: &Cohort) -> String {
@@ -15,12 +16,66 @@ pub(super) fn section(cohort: &Cohort) -> String {
         html(&study.rules)
     );
     table(&mut text, study);
+    coverage(&mut text, study);
     text.push_str("<div class=\"curves\">\n");
     for (svg, shows) in &study.curves {
         text.push_str(&picture(svg, shows));
     }
     text.push_str("</div>\n</section>\n");
     text
+}
+
+/// Lesions of which too little was scored, at the finest stride of each source.
+fn coverage(text: &mut String, study: &Study) {
+    for (at, setting) in study.settings.iter().enumerate() {
+        let is_poor = |lesion: &&LesionScored| {
+            !lesion.is_itc && lesion.share.is_some_and(|share| share < WELL_SCORED)
+        };
+        let poor: Vec<&LesionScored> = setting.coverage.iter().filter(is_poor).collect();
+        let is_finest = study.settings[..at].iter().all(|of| of.source != setting.source);
+        if !is_finest || poor.is_empty() {
+            continue;
+        }
+        let to_find = setting.coverage.iter().filter(|lesion| !lesion.is_itc).count();
+        put(
+            text,
+            format_args!(
+                "<p class=\"warning\">{}, stride {}: {} of {to_find} lesions to find have scores on less than nine tenths of their points. What was not scored cannot be found.</p>\n<div class=\"wide\"><table class=\"plain\"><thead><tr>",
+                html(&setting.source),
+                setting.stride_px,
+                poor.len()
+            ),
+        );
+        for heading in COVERAGE_HEADINGS {
+            put(text, format_args!("<th scope=\"col\">{heading}</th>"));
+        }
+        text.push_str("</tr></thead><tbody>\n");
+        for lesion in poor {
+            text.push_str("<tr>");
+            for cell in coverage_cells(lesion) {
+                put(text, format_args!("<td>{}</td>", html(&cell)));
+            }
+            text.push_str("</tr>\n");
+        }
+        text.push_str("</tbody></table></div>\n");
+    }
+}
+
+const COVERAGE_HEADINGS: [&str; 7] =
+    ["Slide", "Lesion", "x, y (level-0 px)", "Axis, um", "Points scored", "Share", "Outcome"];
+
+fn coverage_cells(of: &LesionScored) -> [String; 7] {
+    let outcome = if of.score.is_some() { "hit" } else { "missed" };
+    let reason = of.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+    [
+        of.slide.clone(),
+        of.lesion.to_string(),
+        format!("{}, {}", of.x, of.y),
+        format!("{:.0}", of.major_axis_um),
+        format!("{} of {}", grouped(of.scored), grouped(of.points)),
+        of.share.map_or("-".into(), |share| format!("{:.1} %", 100.0 * share)),
+        format!("{outcome}{reason}"),
+    ]
 }
 
 /// A drawing inside the page. As a picture nothing in it is run or loaded.

@@ -1,0 +1,194 @@
+//! How much of each lesion was scored, lesion by lesion.
+
+use serde::Serialize;
+
+use super::SlideOutcome;
+use super::summary::{SettingStudy, Study};
+use crate::study::coverage::{Coverage, WELL_SCORED};
+use crate::study::lesions::Lesion;
+
+/// What a setting makes of one lesion.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LesionScored {
+    /// The slide.
+    pub slide: String,
+    /// Its number on the slide, from 1.
+    pub lesion: usize,
+    /// Its centre of gravity, level-0 px.
+    pub x: f64,
+    /// Its centre of gravity, level-0 px.
+    pub y: f64,
+    /// Longer axis, um, grown by half of `merge_um`.
+    pub major_axis_um: f64,
+    /// Isolated tumour cells: counts neither way.
+    pub is_itc: bool,
+    /// Lattice points inside its outline.
+    pub points: u64,
+    /// Of these scored.
+    pub scored: u64,
+    /// Their share; absent where no point lies inside.
+    pub share: Option<f64>,
+    /// Best score of a detection that hit it; absent where none did.
+    pub score: Option<f64>,
+    /// Why it could not be hit, where that is so.
+    pub reason: Option<&'static str>,
+}
+
+/// A lesion without a point of the lattice inside.
+const NO_POINT: &str = "no point of the lattice lies inside";
+
+/// The lesions of one slide.
+pub(super) fn of_slide(slide: &SlideOutcome) -> Vec<LesionScored> {
+    let told = |number: usize, lesion: &Lesion, of: &Coverage, best: f64| {
+        let score = (best > 0.0).then_some(best);
+        let reason = match (of.points, of.scored) {
+            (0, _) if score.is_none() => Some(NO_POINT),
+            (1.., 0) => Some(slide.unscored.told()),
+            _ => None,
+        };
+        LesionScored {
+            slide: slide.name.clone(),
+            lesion: number,
+            x: lesion.centre[0].round(),
+            y: lesion.centre[1].round(),
+            major_axis_um: (lesion.major_axis_um * 10.0).round() / 10.0,
+            is_itc: lesion.is_itc,
+            points: of.points,
+            scored: of.scored,
+            share: of.share(),
+            score,
+            reason,
+        }
+    };
+    let lesions = slide.lesions.iter().zip(&slide.coverage).zip(&slide.hits.lesions);
+    lesions.zip(1..).map(|(((lesion, of), &best), at)| told(at, lesion, of, best)).collect()
+}
+
+impl LesionScored {
+    /// Whether it counts and too little of it was scored.
+    fn is_poorly_scored(&self) -> bool {
+        !self.is_itc && self.share.is_some_and(|share| share < WELL_SCORED)
+    }
+
+    /// `itc`, `hit` or `missed`.
+    fn outcome(&self) -> &'static str {
+        match (self.is_itc, self.score) {
+            (true, _) => "itc",
+            (false, Some(_)) => "hit",
+            (false, None) => "missed",
+        }
+    }
+}
+
+/// The first setting of each source: its finest, which tells most about tissue.
+fn finest(study: &Study) -> impl Iterator<Item = &SettingStudy> {
+    let is_first = |at: usize| {
+        let source = &study.settings[at].row.source;
+        study.settings[..at].iter().all(|earlier| earlier.row.source != *source)
+    };
+    study.settings.iter().enumerate().filter(move |(at, _)| is_first(*at)).map(|(_, of)| of)
+}
+
+fn poorly_scored(setting: &SettingStudy) -> Vec<&LesionScored> {
+    setting.coverage.iter().filter(|lesion| lesion.is_poorly_scored()).collect()
+}
+
+/// One line for each lesion, at the finest stride of each source, of which less than
+/// nine tenths was scored.
+pub(super) fn warnings(study: &Study) -> Vec<String> {
+    let of_setting = |setting: &SettingStudy| {
+        let label = format!("{}-{}", setting.row.source, setting.row.stride_px);
+        let line = |lesion: &LesionScored| {
+            format!(
+                "warning: {label}: {}: lesion {} at {}, {} (level-0 px), {:.0} um: {} of {} points scored ({})",
+                lesion.slide,
+                lesion.lesion,
+                lesion.x,
+                lesion.y,
+                lesion.major_axis_um,
+                lesion.scored,
+                lesion.points,
+                lesion.reason.unwrap_or("the rest has no scores and cannot be found"),
+            )
+        };
+        poorly_scored(setting).into_iter().map(line).collect::<Vec<_>>()
+    };
+    finest(study).flat_map(of_setting).collect()
+}
+
+/// `lesions.csv`: a row a lesion and setting.
+pub(super) fn lesions_csv(study: &Study) -> String {
+    let mut csv = String::from(
+        "source,method,stride_px,name,lesion,x,y,major_axis_um,points,scored,share,outcome,score,reason\n",
+    );
+    let or_empty = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    for setting in &study.settings {
+        let row = &setting.row;
+        for lesion in &setting.coverage {
+            // Reasons hold commas.
+            let reason = lesion.reason.map_or(String::new(), |reason| format!("\"{reason}\""));
+            csv += &format!(
+                "{},{},{},{},{},{},{},{},{},{},{},{},{},{reason}\n",
+                row.source,
+                row.method,
+                row.stride_px,
+                lesion.slide,
+                lesion.lesion,
+                lesion.x,
+                lesion.y,
+                lesion.major_axis_um,
+                lesion.points,
+                lesion.scored,
+                or_empty(lesion.share),
+                lesion.outcome(),
+                or_empty(lesion.score),
+            );
+        }
+    }
+    csv
+}
+
+/// The section of `study.md`; empty without lesions to find.
+pub(super) fn section_md(study: &Study) -> String {
+    let mut md = String::new();
+    for setting in finest(study) {
+        let row = &setting.row;
+        let to_find = setting.coverage.iter().filter(|lesion| !lesion.is_itc).count();
+        if to_find == 0 {
+            continue;
+        }
+        let poor = poorly_scored(setting);
+        let label = format!("{}, stride {}", row.source, row.stride_px);
+        if poor.is_empty() {
+            md += &format!(
+                "{label}: every lesion to find has scores on at least nine tenths of its points.\n\n"
+            );
+            continue;
+        }
+        let unscored = poor.iter().filter(|lesion| lesion.scored == 0).count();
+        md += &format!(
+            "**Warning.** {label}: {} of {to_find} lesions to find have scores on less than nine tenths of their points, {unscored} of these on none. What was not scored cannot be found: look at the run's masks.\n\n| slide | lesion | x, y (level-0 px) | axis, um | points inside | scored | share | |\n|---|---|---|---|---|---|---|---|\n",
+            poor.len()
+        );
+        for lesion in poor {
+            md += &format!(
+                "| {} | {} | {}, {} | {:.0} | {} | {} | {:.1} % | {}{} |\n",
+                lesion.slide,
+                lesion.lesion,
+                lesion.x,
+                lesion.y,
+                lesion.major_axis_um,
+                lesion.points,
+                lesion.scored,
+                100.0 * lesion.share.unwrap_or(0.0),
+                lesion.outcome(),
+                lesion.reason.map_or(String::new(), |reason| format!(": {reason}")),
+            );
+        }
+        md.push('\n');
+    }
+    if md.is_empty() {
+        return md;
+    }
+    format!("\n## Lesions: how much of each was scored\n\n{}", md.trim_end()) + "\n"
+}
