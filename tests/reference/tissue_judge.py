@@ -78,6 +78,19 @@ class Tiles:
         ]
         return along[0] @ marked.astype(float) @ along[1].T
 
+    def areas_of(self, shape):
+        """Area of a shape in every tile."""
+        area = np.zeros(self.mask.shape)
+        rows, columns = area.shape
+        for row in range(rows):
+            # A row first: what a tile is cut out of is then small.
+            band = shapely.box(0, row * self.side, columns * self.side, (row + 1) * self.side)
+            of_row = shape.intersection(band)
+            if not of_row.is_empty:
+                boxes = [self.box(row, column) for column in range(columns)]
+                area[row] = shapely.area(shapely.intersection(of_row, boxes))
+        return area
+
 
 def overlaps(tiles, side, pixels, pixel):
     """[tiles, pixels]: which part of a pixel's length lies in a tile."""
@@ -142,14 +155,7 @@ def outlined_truth(path, tiles):
         uncertain = shapely.union_all([uncertain, edge])
     tissue = tissue.difference(uncertain)
     fat = of_class(FAT).difference(shapely.union_all([tissue, uncertain]))
-    areas = []
-    for shape in (tissue, fat, uncertain):
-        shape = shape.intersection(slide)
-        shapely.prepare(shape)
-        area = np.zeros(tiles.mask.shape)
-        for row, column in np.ndindex(area.shape):
-            area[row, column] = shape.intersection(tiles.box(row, column)).area
-        areas.append(area)
+    areas = [tiles.areas_of(shape.intersection(slide)) for shape in (tissue, fat, uncertain)]
     return (*areas, shapes.get("lesion", []))
 
 
