@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
+use super::manifest::Manifest;
 use super::{Exit, Failure};
 use crate::config::Slides;
 use crate::progress::Progress;
@@ -23,16 +24,40 @@ pub(super) struct SlideOptions {
     /// of that slide, whatever it states. The run remembers it.
     #[arg(long, value_name = "[NAME=]UM")]
     mpp: Vec<GivenMpp>,
+
+    /// Table of slides (CSV): slide, and any of mpp, mask, tissue_method and
+    /// tissue_threshold. The run remembers them.
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+}
+
+/// Slides to work on, and what is known of single ones.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) slides: Vec<PathBuf>,
+    /// As `[slides]` of a configuration.
+    pub(super) keys: Slides,
 }
 
 impl SlideOptions {
-    /// As `[slides]` of a configuration; every name must be one of `slides` or of
-    /// the run's.
-    pub(super) fn keys(&self, run: &RunDir, slides: &[PathBuf]) -> Result<Slides, Failure> {
+    /// The slides named on the command line and in the manifest, and what is said of
+    /// them; every name given with --mpp must be one of these or of the run's.
+    pub(super) fn given(
+        &self,
+        run: &RunDir,
+        named: &[PathBuf],
+        progress: &Progress,
+    ) -> Result<Given, Failure> {
+        let mut slides = expand(named, progress)?;
+        let mut keys = Slides::default();
+        if let Some(file) = &self.manifest {
+            let manifest = Manifest::read(file)?;
+            slides.extend(manifest.slides);
+            keys = manifest.keys;
+        }
         let mut names: HashSet<String> =
             slides.iter().map(|slide| slide_name(slide)).collect::<Result<_, _>>()?;
         names.extend(run_dir::registered(run)?.into_iter().map(|record| record.name));
-        let mut keys = Slides::default();
         for given in &self.mpp {
             let Some(name) = &given.name else {
                 keys.mpp = Some(given.mpp);
@@ -45,7 +70,7 @@ impl SlideOptions {
             }
             keys.mpp_of.insert(name.clone(), given.mpp);
         }
-        Ok(keys)
+        Ok(Given { slides, keys })
     }
 }
 

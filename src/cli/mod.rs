@@ -12,6 +12,7 @@ mod export;
 mod failure;
 mod import;
 mod inputs;
+mod manifest;
 mod master;
 mod normalize;
 mod options;

@@ -51,12 +51,13 @@ impl RunOptions {
     pub(super) fn settle_with(&self, slides: &Slides) -> Result<RunConfig, Failure> {
         let mut config = match &self.config {
             Some(file) => {
-                let config = Config::read(file, &self.set)?;
+                let config = Config::read_for(&self.run, file, &self.set)?;
                 RunConfig::resolve(config, &file.display().to_string())?
             }
             None => self.with_overrides(RunConfig::read(&self.run)?)?,
         };
         config.config.slides.add(slides);
+        config.config.check_slides("what the command line says of slides")?;
         config.settle(&self.run)?;
         // With what was said of other slides before.
         config.config.slides = RunConfig::read(&self.run)?.config.slides;

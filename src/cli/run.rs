@@ -12,6 +12,7 @@ use super::stitch::{stitch_all, stitchable};
 use super::{Exit, Failure, inputs, master, split, study};
 use crate::config::SchedulerKind;
 use crate::run_dir;
+use crate::split::Extent;
 
 /// Take slides to heatmaps: split, plan, predict and stitch in one go.
 ///
@@ -53,8 +54,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let (run, progress) = (args.options.dir(), args.options.progress());
     let caught = catch_signals()?;
     let interrupt = caught.interrupt();
-    let slides = inputs::expand(&args.slides, &progress)?;
-    let mut config = args.options.settle_with(&args.given.keys(&run, &slides)?)?;
+    let inputs::Given { slides, keys } = args.given.given(&run, &args.slides, &progress)?;
+    let mut config = args.options.settle_with(&keys)?;
     args.engine.over(&mut config);
     let records = split::register(&run, &slides)?;
     if args.cluster.kind(&config) != SchedulerKind::Local || args.cluster.dry_run {
@@ -63,7 +64,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let wanted = split::chosen(&records, &slides);
     let names: HashSet<String> = wanted.iter().map(|record| record.name.clone()).collect();
     let threads = args.threads.count(config.config.predict.threads, &progress);
-    let split = split::split_all(&run, &config, &wanted, threads, &progress)?;
+    let split = split::split_all(&run, &config, &wanted, Extent::Patches, threads, &progress)?;
     if run.slides_csv().exists() {
         run_dir::write_slides(&run, &run_dir::read_slides(&run)?)?;
     }

@@ -10,7 +10,7 @@ use crate::config::RunConfig;
 use crate::jobs::numbers::{Numbers, Part};
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDir, SlideRecord, SlideStatus};
-use crate::split;
+use crate::split::{self, Extent};
 
 /// Find tissue, tile it and write grouped patches, one HDF5 file a slide.
 ///
@@ -26,6 +26,8 @@ use crate::split;
 Examples:
   slidegrid split --run run --config configs/quickstart.toml slides/
   slidegrid split --run run --config c.toml a.svs b.ndpi more.txt
+  slidegrid split --run run --config c.toml --masks-only slides/    masks to look at first
+  slidegrid split --run run --config c.toml --manifest cohort.csv   settings a slide
   slidegrid split --run run --task 7        row 7 of run/slides.csv, as an array job does"
 )]
 pub(crate) struct SplitArgs {
@@ -46,6 +48,11 @@ pub(crate) struct SplitArgs {
     #[arg(long, value_name = "I/N", requires = "task")]
     part: Option<Part>,
 
+    /// Only find and draw the tissue: RUN/masks/SLIDE.png to look at, and
+    /// RUN/masks/tiles/SLIDE.png, which can be edited and given back as a mask.
+    #[arg(long)]
+    masks_only: bool,
+
     /// Slides: files, folders, or .txt lists with a path a line; none: all
     /// slides the run knows.
     #[arg(value_name = "SLIDE")]
@@ -60,8 +67,8 @@ impl SplitArgs {
     /// give [`Exit::Partial`], or [`Exit::Input`] when none is left.
     pub(crate) fn run(&self) -> Result<Exit, Failure> {
         let (run, progress) = (self.options.dir(), self.options.progress());
-        let slides = inputs::expand(&self.slides, &progress)?;
-        let config = self.options.settle_with(&self.given.keys(&run, &slides)?)?;
+        let inputs::Given { slides, keys } = self.given.given(&run, &self.slides, &progress)?;
+        let config = self.options.settle_with(&keys)?;
         let threads = self.threads.count(config.config.predict.threads, &progress);
         let records = register(&run, &slides)?;
         let wanted: Vec<&SlideRecord> = match &self.task {
@@ -71,7 +78,8 @@ impl SplitArgs {
             }
             None => chosen(&records, &slides),
         };
-        let exit = split_all(&run, &config, &wanted, threads, &progress)?;
+        let extent = if self.masks_only { Extent::Masks } else { Extent::Patches };
+        let exit = split_all(&run, &config, &wanted, extent, threads, &progress)?;
         if self.task.is_none() && run.slides_csv().exists() {
             run_dir::write_slides(&run, &run_dir::read_slides(&run)?)?;
         }
@@ -125,6 +133,7 @@ pub(super) fn split_all(
     run: &RunDir,
     config: &RunConfig,
     records: &[&SlideRecord],
+    extent: Extent,
     threads: usize,
     progress: &Progress,
 ) -> Result<Exit, Failure> {
@@ -133,18 +142,22 @@ pub(super) fn split_all(
     let (mut whole, mut failed) = (0, 0);
     let mut partial = false;
     for record in records {
-        let outcome = split::split_slide(run, config, record, &workers, progress)?;
+        let outcome = split::split_slide(run, config, record, extent, &workers, progress)?;
         if workers.interrupt.requested().is_some() && outcome.status == SlideStatus::Waiting {
             progress.note(&line(&outcome));
             return Ok(Exit::Partial);
         }
-        if outcome.status.has_patches() {
+        // A slide whose mask alone was asked for goes on waiting.
+        let masked = extent == Extent::Masks
+            && outcome.status == SlideStatus::Waiting
+            && outcome.tissue_tiles.is_some_and(|tiles| tiles > 0);
+        if outcome.status.has_patches() || masked {
             whole += 1;
         } else {
             failed += 1;
         }
         partial |= !outcome.reason.is_empty();
-        if outcome.reason.is_empty() {
+        if outcome.reason.is_empty() && outcome.note.is_empty() {
             progress.note(&line(&outcome));
         } else {
             progress.warn(&line(&outcome));
@@ -161,9 +174,13 @@ fn line(outcome: &SlideRecord) -> String {
         (Some(tiles), Some(patches), Some(groups)) => {
             format!(" ({tiles} tissue tiles, {patches} patches, {groups} groups)")
         }
+        (Some(tiles), ..) => format!(" ({tiles} tissue tiles)"),
         _ => String::new(),
     };
-    let reason =
-        if outcome.reason.is_empty() { String::new() } else { format!(": {}", outcome.reason) };
-    format!("split {}: {}{figures}{reason}", outcome.name, outcome.status.name())
+    let said: String = [&outcome.reason, &outcome.note]
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .map(|text| format!(": {text}"))
+        .collect();
+    format!("split {}: {}{figures}{said}", outcome.name, outcome.status.name())
 }

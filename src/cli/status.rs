@@ -320,6 +320,7 @@ mod tests {
             name: name.into(),
             split: if failed { "failed" } else { "done" },
             reason: if failed { "the file ends after 7 of 9 tiles".into() } else { String::new() },
+            note: String::new(),
             groups: 9,
             scored,
             missing: (scored + 1..=9).collect(),

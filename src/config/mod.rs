@@ -10,11 +10,11 @@ mod normalize;
 mod predict;
 mod resolve;
 mod run_file;
+mod slides;
 mod stitch;
 mod study;
 mod tiling;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,7 @@ pub use normalize::{NormalizeKeys, NormalizeMethod, OnFailure, Scope};
 pub use predict::{Method, PredictKeys};
 pub(crate) use resolve::card_sha256;
 pub use resolve::{Resolved, RunConfig};
+pub use slides::{SlideTissue, Slides};
 pub use stitch::StitchKeys;
 pub use study::{DetectionKey, SlideScore, StudyKeys};
 pub use tiling::{CompressionKey, Coords, TilingKeys};
@@ -57,26 +58,6 @@ pub struct Config {
     pub study: StudyKeys,
 }
 
-/// `[slides]`
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Slides {
-    /// Resolution of slides that state none, um per level-0 px.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mpp: Option<f64>,
-    /// Resolution by slide name, um per level-0 px; wins over the file.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub mpp_of: BTreeMap<String, f64>,
-}
-
-impl Slides {
-    /// Adds what is `given`, which wins over what was known.
-    pub fn add(&mut self, given: &Self) {
-        self.mpp = given.mpp.or(self.mpp);
-        self.mpp_of.extend(given.mpp_of.clone());
-    }
-}
-
 /// `[model]`
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -89,6 +70,9 @@ pub struct ModelKeys {
     pub mpp: Option<TargetMpp>,
 }
 
+/// Keys whose default was another one in earlier versions.
+const CHANGED_DEFAULTS: [(&str, &str); 1] = [("tissue", "method")];
+
 impl Config {
     /// Reads and validates a file; paths in it are relative to the file.
     ///
@@ -99,6 +83,28 @@ impl Config {
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let base = path.parent().unwrap_or(Path::new("."));
         Self::parse(&text, &path.display().to_string(), base, overrides)
+    }
+
+    /// [`Self::read`] for a run that may have begun: of a default that has changed since,
+    /// the run keeps what its run.toml says, unless the file or `overrides` state it.
+    ///
+    /// # Errors
+    /// As for [`Config::read`].
+    pub fn read_for(run: &Path, path: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
+        let table = |path: &Path| {
+            std::fs::read_to_string(path).ok().and_then(|text| text.parse::<toml::Table>().ok())
+        };
+        let key = |table: &toml::Table, (section, name): (&str, &str)| {
+            table.get(section).and_then(|section| section.get(name)).cloned()
+        };
+        let (begun, given) = (table(&run.join("run.toml")), table(path).unwrap_or_default());
+        let kept = CHANGED_DEFAULTS.iter().filter_map(|&(section, name)| {
+            let value = key(begun.as_ref()?, (section, name))?;
+            let stated = key(&given, (section, name)).is_some();
+            (!stated).then(|| format!("{section}.{name}={value}"))
+        });
+        let settings: Vec<String> = kept.chain(overrides.iter().cloned()).collect();
+        Self::read(path, &settings)
     }
 
     /// Validates `text`, called `origin` in messages, after setting
@@ -176,13 +182,20 @@ impl Config {
         if let Some((key, found, expected)) = self.study.fault() {
             return rule(key, found, expected);
         }
-        let given = self.slides.mpp.iter().chain(self.slides.mpp_of.values());
-        for mpp in given {
-            if !(mpp.is_finite() && *mpp > 0.0) {
-                return rule("slides.mpp", mpp.to_string(), "micrometres per pixel above 0");
+        self.check_slides(origin)
+    }
+
+    /// Checks `[slides]`, to which a command line adds.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] naming the key, what was found and what is expected.
+    pub fn check_slides(&self, origin: &str) -> Result<(), ConfigError> {
+        match self.slides.fault(&self.tissue) {
+            None => Ok(()),
+            Some((key, found, expected)) => {
+                Err(ConfigError::Value { origin: origin.to_owned(), key, found, expected })
             }
         }
-        Ok(())
     }
 
     fn anchor(&mut self, base: &Path) {
@@ -198,6 +211,7 @@ impl Config {
             let joined = base.join(&path);
             *path = std::path::absolute(&joined).unwrap_or(joined);
         }
+        self.slides.anchor(base);
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
+use ndarray::ArrayView2;
 use thiserror::Error;
 
 use crate::heatmap::RgbPicture;
@@ -54,6 +55,16 @@ pub fn write_png(target: &Path, picture: &RgbPicture) -> Result<(), PngError> {
             source,
         })?;
     Ok(staged::write(target, &bytes)?)
+}
+
+/// Writes a tile mask `[tile row, tile col]` as a grey picture of a pixel a tile: 255
+/// where it is not 0.
+///
+/// # Errors
+/// As for [`write_png`].
+pub fn write_mask_tiles(target: &Path, mask: ArrayView2<'_, u8>) -> Result<(), PngError> {
+    let pixels = mask.iter().flat_map(|&tile| [if tile == 0 { 0 } else { 255 }; 3]).collect();
+    write_png(target, &RgbPicture { width_px: mask.ncols(), height_px: mask.nrows(), pixels })
 }
 
 #[cfg(test)]

@@ -8,6 +8,11 @@ use super::render::{Layout, MAX_SIDE_PX, PlaneThumbnail, RenderError, tile_at};
 /// Outline of the tissue: a bluish green that neither eosin nor haematoxylin
 /// has, dark enough to be seen without its hue.
 const OUTLINE: [u8; 3] = [0, 135, 90];
+/// Tiles left out although their texture is that of tissue: orange, which no stain, pen
+/// or outline has.
+const LEFT_OUT: [u8; 3] = [255, 140, 0];
+/// How much of a left-out tile's colour is that of [`LEFT_OUT`].
+const LEFT_OUT_SHARE: f32 = 0.45;
 /// Borders of stored blocks.
 const BLOCK: [u8; 3] = [40, 90, 200];
 /// How far the slide outside the tissue fades.
@@ -16,7 +21,10 @@ const MARGIN_PX: usize = 14;
 
 /// What a mask's picture shows besides the mask.
 #[derive(Debug, Clone)]
-pub struct MaskPicture {
+pub struct MaskPicture<'a> {
+    /// What a second method marks, `[tile row, tile col]`, non-zero = marked: tiles of it
+    /// that the mask leaves out are drawn in orange.
+    pub second: Option<ArrayView2<'a, u8>>,
     /// Lines above the slide: name, method, thresholds, number of tiles.
     pub title: Vec<String>,
     /// Side of a tile in the working plane.
@@ -27,14 +35,20 @@ pub struct MaskPicture {
     pub max_side_px: usize,
 }
 
-impl Default for MaskPicture {
+impl Default for MaskPicture<'_> {
     fn default() -> Self {
-        Self { title: Vec::new(), tile_px: 224, block_tiles: None, max_side_px: MAX_SIDE_PX }
+        Self {
+            second: None,
+            title: Vec::new(),
+            tile_px: 224,
+            block_tiles: None,
+            max_side_px: MAX_SIDE_PX,
+        }
     }
 }
 
-/// Draws which tiles are tissue: these in the slide's own colours and outlined,
-/// the rest faded.
+/// Draws which tiles are tissue: these in the slide's own colours and outlined, those
+/// that only the second method marks in orange, the rest faded.
 ///
 /// `mask`: `[tile row, tile col]`, non-zero = tissue.
 ///
@@ -44,10 +58,13 @@ impl Default for MaskPicture {
 pub fn render_mask(
     slide: &PlaneThumbnail<'_>,
     mask: ArrayView2<'_, u8>,
-    options: &MaskPicture,
+    options: &MaskPicture<'_>,
 ) -> Result<RgbPicture, RenderError> {
     slide.check()?;
     slide.check_grid("tissue mask", mask.dim(), options.tile_px)?;
+    if let Some(second) = options.second {
+        slide.check_grid("second tissue mask", second.dim(), options.tile_px)?;
+    }
     let wanted = 4 * mask.nrows().max(mask.ncols());
     let layout = Layout::plan(slide, &options.title, &[], MARGIN_PX, wanted, options.max_side_px)?;
     let mut picture = layout.sheet(slide);
@@ -61,12 +78,19 @@ pub fn render_mask(
         .map(|y| tile_at(y, layout.height_px, slide.height_px, options.tile_px))
         .collect();
     let tissue = |y: usize, x: usize| mask[[down[y], across[x]]] != 0;
+    let left_out = |y: usize, x: usize| {
+        !tissue(y, x) && options.second.is_some_and(|second| second[[down[y], across[x]]] != 0)
+    };
     let line_px = if layout.width_px >= 6 * mask.ncols() { 2 } else { 1 };
     for y in 0..layout.height_px {
         for x in 0..layout.width_px {
             let (px, py) = (layout.left_px + x, layout.top_px + y);
             let Some(own) = picture.get(px, py) else { continue };
-            let colour = if tissue(y, x) { own } else { mix(own, WHITE, FADE) };
+            let colour = match (tissue(y, x), left_out(y, x)) {
+                (true, _) => own,
+                (false, true) => mix(own, LEFT_OUT, LEFT_OUT_SHARE),
+                (false, false) => mix(own, WHITE, FADE),
+            };
             let on_block = block.zip(stored.as_ref()).is_some_and(|(block, stored)| {
                 let at = |y: usize, x: usize| (down[y] / block, across[x] / block);
                 let starts =
@@ -130,6 +154,29 @@ mod tests {
         assert_eq!(at(6999, 4999), OUTLINE);
         let blue = mix(mix([180, 100, 150], WHITE, FADE), BLOCK, 0.6);
         assert!(picture.pixels.chunks(3).any(|pixel| *pixel == blue));
+    }
+
+    #[test]
+    fn what_was_left_out_is_orange() {
+        let rgb = Array3::from_shape_fn((500, 700, 3), |(_, _, k)| [180, 100, 150][k]);
+        let slide = PlaneThumbnail { rgb: rgb.view(), width_px: 7000, height_px: 5000 };
+        let (mut mask, mut second) = (Array2::zeros((23, 32)), Array2::zeros((23, 32)));
+        mask[[3, 4]] = 1_u8;
+        second[[3, 4]] = 1_u8;
+        second[[9, 8]] = 1;
+        let options = MaskPicture { second: Some(second.view()), ..MaskPicture::default() };
+        let picture = render_mask(&slide, mask.view(), &options).unwrap();
+        let middle = |row: usize, col: usize| {
+            let at = |tile: usize| MARGIN_PX + (tile * 224 + 112) / 10;
+            picture.get(at(col), at(row)).unwrap()
+        };
+        assert_eq!(middle(3, 4), [180, 100, 150]);
+        assert_eq!(middle(9, 8), mix([180, 100, 150], LEFT_OUT, LEFT_OUT_SHARE));
+        assert_eq!(middle(12, 12), mix([180, 100, 150], WHITE, FADE));
+        let small = Array2::zeros((3, 3));
+        let options = MaskPicture { second: Some(small.view()), ..MaskPicture::default() };
+        let error = render_mask(&slide, mask.view(), &options).unwrap_err();
+        assert!(error.to_string().contains("second tissue mask has 3 x 3"), "{error}");
     }
 
     #[test]

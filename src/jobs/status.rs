@@ -18,6 +18,9 @@ pub struct SlideProgress {
     pub split: &'static str,
     /// Why, when it was not `done`.
     pub reason: String,
+    /// What somebody should look at though nothing failed.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub note: String,
     /// Groups to score.
     pub groups: usize,
     /// Groups scored.
@@ -144,6 +147,7 @@ fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> Sli
         name: record.name.clone(),
         split: record.status.name(),
         reason: record.reason.clone(),
+        note: record.note.clone(),
         groups,
         scored: groups - missing.len(),
         begun: begun.collect(),

@@ -134,6 +134,9 @@ impl SlideView {
         if !files.reason.is_empty() {
             parts.push(files.reason.clone());
         }
+        if !files.note.is_empty() {
+            parts.push(files.note.clone());
+        }
         if !files.missing.is_empty() && files.scored > 0 {
             parts.push(format!("groups without scores: {}", ranges(&files.missing)));
         }
@@ -207,6 +210,7 @@ mod tests {
             name: "a".into(),
             split: "done",
             reason: String::new(),
+            note: String::new(),
             groups: 7,
             scored: 1,
             missing: vec![2, 3, 4, 5, 6, 7],

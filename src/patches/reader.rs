@@ -11,7 +11,7 @@ use ndarray::{Array1, Array2, Array3, Ix1, Ix2, Ix3};
 use super::SlideColours;
 use super::group::{GroupReader, Storage};
 use super::legacy::{self, Legacy};
-use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, THUMBNAIL, TISSUE};
+use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, TEXTURE, THUMBNAIL, TISSUE};
 use crate::geometry::PatchCoord;
 use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, read_all};
 
@@ -98,6 +98,21 @@ impl PatchesFile {
         let (rows, cols) = self.meta.mask_shape();
         let mask = check_dataset::<u8>(&self.path, &self.file, TISSUE, &[Some(rows), Some(cols)])?;
         read_all::<u8, Ix2>(&self.path, &mask)
+    }
+
+    /// Tiles with the texture of tissue, `[tile row, tile col]`, 1 = textured, if they
+    /// were looked for.
+    ///
+    /// # Errors
+    /// [`FormatError`] when they are there but cannot be read.
+    pub fn texture(&self) -> Result<Option<Array2<u8>>, FormatError> {
+        if !self.file.link_exists(TEXTURE) {
+            return Ok(None);
+        }
+        let (rows, cols) = self.meta.mask_shape();
+        let tiles =
+            check_dataset::<u8>(&self.path, &self.file, TEXTURE, &[Some(rows), Some(cols)])?;
+        read_all::<u8, Ix2>(&self.path, &tiles).map(Some)
     }
 
     /// One line per patch that could not be read.

@@ -22,6 +22,8 @@ pub const FORMAT: &str = "slidegrid-patches";
 pub const VERSION: i64 = 1;
 
 pub(crate) const TISSUE: &str = "tissue";
+/// `[tile row, tile col]`, 1 = textured like tissue, whatever the method says.
+pub(crate) const TEXTURE: &str = "texture";
 pub(crate) const FAILURES: &str = "failures";
 pub(crate) const THUMBNAIL: &str = "thumbnail";
 pub(crate) const IMG: &str = "img";

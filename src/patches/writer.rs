@@ -7,10 +7,10 @@ use hdf5::dataset::{AllocTime, FillTime};
 use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, Group};
 use libdeflater::{CompressionLvl, Compressor};
-use ndarray::{Array1, Array2, Array3, ArrayView, ArrayView3, Axis, s};
+use ndarray::{Array1, Array2, Array3, ArrayView, ArrayView2, ArrayView3, Axis, s};
 
 use super::SlideColours;
-use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, THUMBNAIL, TISSUE};
+use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, TEXTURE, THUMBNAIL, TISSUE};
 use crate::geometry::{BlockPlan, PatchCoord, groups::group_ranges};
 use crate::hdf5_file::{FormatError, StagedHdf5, write_chunk, write_dataset};
 
@@ -190,6 +190,14 @@ impl PatchesWriter {
     pub fn set_thumbnail(&mut self, thumbnail: ArrayView3<'_, u8>) -> Result<(), FormatError> {
         let standard = thumbnail.as_standard_layout();
         write_dataset(self.output.target(), self.output.file(), THUMBNAIL, standard.view())
+    }
+
+    /// Adds which tiles have the texture of tissue: `[tile row, tile col]`, 1 = textured.
+    ///
+    /// # Errors
+    /// [`FormatError`] when it cannot be written, or there is one already.
+    pub fn set_texture(&mut self, tiles: ArrayView2<'_, u8>) -> Result<(), FormatError> {
+        write_dataset(self.output.target(), self.output.file(), TEXTURE, tiles)
     }
 
     /// Adds what was measured of the slide's colours.

@@ -77,7 +77,7 @@ pub(super) struct Layers {
     /// Level-0 px that `slide.jpg` shows.
     pub(super) picture: Option<[f64; 2]>,
     pub(super) heat: Option<Layer>,
-    /// 1 = tissue, 2 = tissue without scores.
+    /// 1 = tissue, 2 = tissue without scores, 3 = texture of tissue, left out.
     pub(super) tissue: Option<Layer>,
     /// Score, x, y.
     pub(super) detections: Vec<[f64; 3]>,

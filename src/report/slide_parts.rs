@@ -123,7 +123,8 @@ impl Subject<'_> {
     }
 }
 
-/// Tissue, and where it has no scores although there is a heatmap.
+/// Tissue (1), where it has no scores although there is a heatmap (2), and what has the
+/// texture of tissue and was left out (3).
 pub(super) fn tissue(
     patches: &PatchesFile,
     map: Option<&Heatmap>,
@@ -134,6 +135,13 @@ pub(super) fn tissue(
     tiles.mapv_inplace(|tile| u8::from(tile != 0));
     if let Some(map) = map {
         tiles += &map.missing_tiles(tiles.view(), meta.tile_px).mapv(|tile| u8::from(tile != 0));
+    }
+    if let Some(texture) = notes.taken(patches.texture())? {
+        tiles.zip_mut_with(&texture, |tile, &textured| {
+            if *tile == 0 && textured != 0 {
+                *tile = 3;
+            }
+        });
     }
     Some(tile_layer(tiles.view(), f64::from(meta.tile_px) * meta.downsample))
 }

@@ -46,6 +46,11 @@ impl RunDir {
         self.root.join("masks").join(format!("{slide}.png"))
     }
 
+    /// The mask of a slide as an image of a pixel a tile.
+    pub fn mask_tiles(&self, slide: &str) -> PathBuf {
+        self.root.join("masks").join("tiles").join(format!("{slide}.png"))
+    }
+
     /// The scores of a group, counted from 1.
     pub fn scores(&self, slide: &str, group: usize) -> PathBuf {
         self.root.join("scores").join(slide).join(format!("t{group}.h5"))

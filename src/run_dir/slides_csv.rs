@@ -93,6 +93,16 @@ pub struct SlideRecord {
     pub started_unix_s: Option<f64>,
     /// What became of its colour profile, when `[normalize] icc` asked for it.
     pub icc: String,
+    /// Its own tissue settings, as given; empty where it has the run's.
+    pub tissue_settings: String,
+    /// Tiles that the tissue method or texture alone marks, by those that either does.
+    pub tissue_differs: Option<f64>,
+    /// Tiles that texture marks and the method left out.
+    pub tissue_left_out: Option<usize>,
+    /// Tiles that the method marks and texture does not.
+    pub tissue_added: Option<usize>,
+    /// What somebody should look at though nothing failed; empty when nothing.
+    pub note: String,
 }
 
 /// The table of slides cannot be made or read.

@@ -31,7 +31,7 @@ pub use openslide::{OpenSlideMissing, version as openslide_version};
 pub use overview::{Overview, overview};
 pub use plane_reader::PlaneReader;
 pub use resolution::{MppSource, Resolution, ResolutionError, SlideMpp, slide_mpp};
-pub use thumbnail::{FailedTiles, TileThumbnail, tile_thumbnail};
+pub use thumbnail::{FailedTiles, TileThumbnail, tile_thumbnail, tissue_picture};
 
 /// One resolution at which a slide is stored.
 #[derive(Debug, Clone, Copy, PartialEq)]

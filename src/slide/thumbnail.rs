@@ -1,4 +1,4 @@
-//! One pixel per tile.
+//! Small pictures of mean colours: one pixel per tile, or a fixed resolution.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -14,6 +14,9 @@ use super::{PlaneReader, RegionError, Slide};
 /// Fewest level px along a tile's side that a mean is taken over.
 const FEWEST_PX: f64 = 8.0;
 
+/// Fewest level px along the side of a pixel of the tissue picture.
+const FEWEST_PICTURE_PX: f64 = 2.0;
+
 /// Side, in level px, of the pieces that are read at once: 13 MB a thread.
 const PIECE_SIDE_PX: f64 = 2048.0;
 
@@ -21,7 +24,7 @@ const PIECE_SIDE_PX: f64 = 2048.0;
 /// has not been narrowed down counts as damaged altogether.
 const SEARCH_READS: usize = 256;
 
-/// A picture with one pixel per tile.
+/// A picture of the mean colours of squares, such as tiles.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TileThumbnail {
     /// u8 [tile row, tile col, rgb]: mean colour of the part of each tile that
@@ -57,23 +60,21 @@ pub fn tile_thumbnail(
     tile_px: u32,
     threads: usize,
 ) -> Result<TileThumbnail, RegionError> {
-    let job = Job::new(reader, tile_px.max(1));
-    let pieces = job.pieces();
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, pieces.len().max(1)) {
-            scope.spawn(|| {
-                while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let means = job.means(piece);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push(means);
-                }
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|means| (means.area.rows.start, means.area.cols.start));
-    job.assemble(done)
+    Job::new(reader, f64::from(tile_px.max(1)), FEWEST_PX).run(threads)
+}
+
+/// Mean colours of squares of `step_px` working px (at least 1) in place of tiles, from
+/// the coarsest level that has at least 2 px along a square's side, else from the finest.
+/// Otherwise as [`tile_thumbnail`].
+///
+/// # Errors
+/// The first [`RegionError`] when nothing at all can be read.
+pub fn tissue_picture(
+    reader: &PlaneReader<'_>,
+    step_px: f64,
+    threads: usize,
+) -> Result<TileThumbnail, RegionError> {
+    Job::new(reader, step_px.max(1.0), FEWEST_PICTURE_PX).run(threads)
 }
 
 /// Tiles, as ranges of tile rows and columns.
@@ -122,21 +123,44 @@ struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
-    fn new(reader: &PlaneReader<'a>, tile_px: u32) -> Self {
+    /// Squares of `tile_px` working px, from a level with at least `fewest_px` along them.
+    fn new(reader: &PlaneReader<'a>, tile_px: f64, fewest_px: f64) -> Self {
         let (slide, plane) = (reader.slide(), reader.plane());
         let levels = slide.levels();
-        let level0_side_px = f64::from(tile_px) * plane.downsample;
+        let level0_side_px = tile_px * plane.downsample;
         let level = (0..levels.len())
-            .filter(|&level| level0_side_px / levels[level].downsample >= FEWEST_PX)
+            .filter(|&level| level0_side_px / levels[level].downsample >= fewest_px)
             .max_by(|&a, &b| levels[a].downsample.total_cmp(&levels[b].downsample))
             .unwrap_or(0);
         let info = levels[level];
-        let tiles = Area {
-            rows: 0..plane.height_px.div_ceil(tile_px),
-            cols: 0..plane.width_px.div_ceil(tile_px),
-        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "tiles are at least a px wide"
+        )]
+        let count = |px: u32| (f64::from(px) / tile_px).ceil() as u32;
+        let tiles = Area { rows: 0..count(plane.height_px), cols: 0..count(plane.width_px) };
         let side_px = level0_side_px / info.downsample;
         Self { slide, level, side_px, limit_px: [info.width_px, info.height_px], tiles }
+    }
+
+    fn run(&self, threads: usize) -> Result<TileThumbnail, RegionError> {
+        let pieces = self.pieces();
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            for _ in 0..threads.clamp(1, pieces.len().max(1)) {
+                scope.spawn(|| {
+                    while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let means = self.means(piece);
+                        done.lock().unwrap_or_else(PoisonError::into_inner).push(means);
+                    }
+                });
+            }
+        });
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_by_key(|means| (means.area.rows.start, means.area.cols.start));
+        self.assemble(done)
     }
 
     fn pieces(&self) -> Vec<Area> {

@@ -114,4 +114,24 @@ pub enum SplitError {
         /// Its resolution now.
         expected: f64,
     },
+    /// Patches made with other tissue settings for this slide are in the way.
+    #[error("{}: these patches were made with {} for this slide, now it is given {}; delete this file, scores/{name} and heatmaps/{name}.*, or use another run directory", path.display(), settings(found), settings(expected))]
+    OtherTissue {
+        /// The patch file.
+        path: PathBuf,
+        /// The slide.
+        name: String,
+        /// Its own settings then; empty for the run's.
+        found: String,
+        /// Its own settings now.
+        expected: String,
+    },
+}
+
+fn settings(given: &str) -> String {
+    if given.is_empty() {
+        "the run's tissue settings".to_owned()
+    } else {
+        format!("tissue settings of its own ({given})")
+    }
 }

@@ -6,16 +6,14 @@ mod coords;
 mod error;
 mod store;
 mod superblock;
+mod tissue;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use ndarray::Array3;
-
 use crate::config::{RunConfig, TargetMpp};
 use crate::export::png;
 use crate::geometry::{BlockPlan, WorkingPlane};
-use crate::heatmap::{MaskPicture, PlaneThumbnail, render_mask};
 use crate::interrupt::Interrupt;
 use crate::patches::{PatchesFile, PatchesMeta, SlideColours};
 use crate::process;
@@ -23,7 +21,6 @@ use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
 use crate::slide::{self, IccOutcome, MppSource, PlaneReader};
 use crate::staged::{self, StageError};
-use crate::tissue::{self, SlideMask, TissueMask, TissueMethod};
 
 use colour::Sampler;
 use coords::with_coords;
@@ -31,6 +28,17 @@ pub use error::SplitError;
 
 /// Longest side of the thumbnail kept with the patches.
 const THUMBNAIL_PX: u32 = 2048;
+
+/// How far a slide is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Its tissue is found and drawn: `masks/<slide>.png`, and `masks/tiles/<slide>.png`
+    /// with a pixel a tile (255 = tissue), which can be edited and given back as
+    /// `tissue.mask`. The slide stays waiting.
+    Masks,
+    /// Its patches are stored.
+    Patches,
+}
 
 /// Splits a slide unless that is done, and leaves the outcome in the run.
 ///
@@ -43,6 +51,7 @@ pub fn split_slide(
     run: &RunDir,
     config: &RunConfig,
     record: &SlideRecord,
+    extent: Extent,
     workers: &Workers<'_>,
     progress: &Progress,
 ) -> Result<SlideRecord, StageError> {
@@ -56,7 +65,8 @@ pub fn split_slide(
         Ok(Some(done)) => return Ok(with_coords(run, config, done, false)),
         Ok(None) => {
             outcome.started_unix_s = Some(millis(process::unix_s()));
-            match split(run, config, &mut outcome, workers, progress) {
+            match split(run, config, &mut outcome, extent, workers, progress) {
+                Ok(()) if extent == Extent::Masks => {}
                 Ok(()) => outcome = with_coords(run, config, outcome, true),
                 Err(error @ SplitError::Interrupted { .. }) => {
                     return Ok(SlideRecord { reason: error.to_string(), ..record.clone() });
@@ -69,7 +79,7 @@ pub fn split_slide(
         }
         // The patches that are there stay what they were: asked again, the
         // answer must be the same.
-        Err(error @ SplitError::OtherMpp { .. }) => {
+        Err(error @ (SplitError::OtherMpp { .. } | SplitError::OtherTissue { .. })) => {
             let (status, reason) = (SlideStatus::Failed, error.to_string());
             return Ok(SlideRecord { status, reason, ..outcome });
         }
@@ -78,9 +88,11 @@ pub fn split_slide(
             outcome.reason = error.to_string();
         }
     }
-    outcome.split_s = Some(millis(started.elapsed().as_secs_f64()));
-    outcome.split_threads = Some(workers.threads);
-    outcome.split_cpu_s = Some(millis(process::cpu_s() - cpu_s));
+    if outcome.status != SlideStatus::Waiting {
+        outcome.split_s = Some(millis(started.elapsed().as_secs_f64()));
+        outcome.split_threads = Some(workers.threads);
+        outcome.split_cpu_s = Some(millis(process::cpu_s() - cpu_s));
+    }
     let bytes = serde_json::to_vec_pretty(&outcome).expect("a record is plain data");
     staged::write(&run.split_outcome(&record.name), &bytes)?;
     Ok(outcome)
@@ -135,11 +147,12 @@ fn finished(
         .ok()
         .and_then(|bytes| serde_json::from_slice::<SlideRecord>(&bytes).ok());
     let known = known.filter(|outcome| outcome.status != SlideStatus::Failed);
-    known.map(|outcome| check_mpp(config, outcome, path)).transpose()
+    known.map(|outcome| check_given(config, outcome, path)).transpose()
 }
 
-/// The resolution given for a slide must be the one it was split at.
-fn check_mpp(
+/// What is given for a slide, its resolution and tissue settings, must be what it was
+/// split with.
+fn check_given(
     config: &RunConfig,
     outcome: SlideRecord,
     path: PathBuf,
@@ -147,6 +160,11 @@ fn check_mpp(
     let slides = &config.config.slides;
     let for_all = slides.mpp.filter(|_| outcome.mpp_source == MppSource::User.to_string());
     let given = slides.mpp_of.get(&outcome.name).copied().or(for_all);
+    let settings = slides.tissue_settings(&outcome.name);
+    if settings != outcome.tissue_settings {
+        let (name, found) = (outcome.name, outcome.tissue_settings);
+        return Err(SplitError::OtherTissue { path, name, found, expected: settings });
+    }
     match (given, outcome.mpp) {
         (Some(expected), Some(found)) if (found / expected - 1.0).abs() > 1e-6 => {
             Err(SplitError::OtherMpp { path, name: outcome.name, found, expected })
@@ -174,6 +192,7 @@ fn split(
     run: &RunDir,
     config: &RunConfig,
     outcome: &mut SlideRecord,
+    extent: Extent,
     workers: &Workers<'_>,
     progress: &Progress,
 ) -> Result<(), SplitError> {
@@ -191,19 +210,25 @@ fn split(
         });
     }
     let reader = PlaneReader::new(slide.as_ref(), plane);
-    let unreadable = |source| SplitError::Unreadable { path: path.clone(), source };
-    let thumbnail =
-        slide::tile_thumbnail(&reader, tiling.tile_px(), workers.threads).map_err(unreadable)?;
+    outcome.tissue_settings = config.config.slides.tissue_settings(&outcome.name);
+    let found = tissue::find(config, &reader, outcome, workers.threads)?;
     workers.go_on()?;
-    let mask = find_tissue(config, &path, &plane, &thumbnail.rgb)?;
-    outcome.tissue_tiles = Some(mask.tissue_tiles);
-    let plan = BlockPlan::new(tiling, mask.mask.clone());
-    let overview = slide::overview(slide.as_ref(), THUMBNAIL_PX).map_err(unreadable)?;
-    write_mask_picture(run, config, outcome, &overview.rgb, &mask, (&plane, &plan))?;
+    tissue::note(outcome, &found);
+    let plan = BlockPlan::new(tiling, found.mask.mask.clone());
+    let overview = slide::overview(slide.as_ref(), THUMBNAIL_PX)
+        .map_err(|source| SplitError::Unreadable { path, source })?;
+    tissue::write_picture(run, outcome, &overview.rgb, &found, (&plane, &plan))?;
+    if extent == Extent::Masks {
+        png::write_mask_tiles(&run.mask_tiles(&outcome.name), found.mask.mask.view())?;
+        if found.mask.tissue_tiles == 0 {
+            outcome.note = tissue::none_found(&outcome.name, &found);
+        }
+        return Ok(());
+    }
     let method = config.config.normalize.method.method();
     let sampler = method.map(|method| Sampler::new(method, &plan, &plane));
     let job = store::Job { run, config, outcome, plane: &plane, reader: &reader, plan: &plan };
-    let mut stored = store::store(&job, &mask, &overview.rgb, sampler, workers, progress)?;
+    let mut stored = store::store(&job, &found, &overview.rgb, sampler, workers, progress)?;
     outcome.patches = Some(plan.patches().len());
     outcome.groups = Some(stored.groups);
     outcome.failed_patches = Some(stored.failures.len());
@@ -211,11 +236,7 @@ fn split(
         // Nobody misses it.
         stored.colours = stored.colours.filter(|colours| colours.estimate.is_ok());
     }
-    let method = config.config.tissue.method;
-    let unseen: Vec<String> =
-        thumbnail.failed.iter().map(|failed| failed.error.to_string()).collect();
-    (outcome.status, outcome.reason) = verdict(&outcome.name, method, &mask, &stored, &unseen);
-
+    (outcome.status, outcome.reason) = verdict(&outcome.name, &found, &stored);
     Ok(())
 }
 
@@ -277,88 +298,9 @@ fn working_plane(
     Ok(plane)
 }
 
-fn find_tissue(
-    config: &RunConfig,
-    path: &Path,
-    plane: &WorkingPlane,
-    thumbnail: &Array3<u8>,
-) -> Result<TissueMask, SplitError> {
-    let options = &config.config.tissue;
-    let tile_px = f64::from(config.config.tiling.tile);
-    let image = match (&options.mask, options.method) {
-        (Some(file), TissueMethod::Mask) => Some(SlideMask {
-            pixels: read_mask(path, file)?,
-            tiles_down: f64::from(plane.height_px) / tile_px,
-            tiles_across: f64::from(plane.width_px) / tile_px,
-        }),
-        _ => None,
-    };
-    tissue::find_tissue(thumbnail.view(), options, image.as_ref())
-        .map_err(|source| SplitError::Tissue { path: path.to_owned(), source })
-}
-
-/// The user's mask image; a folder holds one per slide, `<slide>.png`.
-fn read_mask(slide: &Path, given: &Path) -> Result<ndarray::Array2<u8>, SplitError> {
-    let file = if given.is_dir() {
-        let mut name = slide.file_stem().unwrap_or_default().to_owned();
-        name.push(".png");
-        given.join(name)
-    } else {
-        given.to_owned()
-    };
-    let grey = image::open(&file)
-        .map_err(|source| SplitError::Mask { path: slide.to_owned(), mask: file, source })?
-        .to_luma8();
-    let shape = (grey.height() as usize, grey.width() as usize);
-    Ok(ndarray::Array2::from_shape_vec(shape, grey.into_raw())
-        .expect("an image has height x width pixels"))
-}
-
-fn write_mask_picture(
-    run: &RunDir,
-    config: &RunConfig,
-    outcome: &SlideRecord,
-    overview: &Array3<u8>,
-    mask: &TissueMask,
-    (plane, plan): (&WorkingPlane, &BlockPlan),
-) -> Result<(), SplitError> {
-    let tiling = plan.tiling();
-    let thresholds: Vec<_> =
-        mask.thresholds.iter().map(|(name, value)| format!("{name} {value}")).collect();
-    let method = config.config.tissue.method;
-    let found = format!("{method} {}: {} tissue tiles", thresholds.join(", "), mask.tissue_tiles);
-    let slide = PlaneThumbnail {
-        rgb: overview.view(),
-        width_px: plane.width_px,
-        height_px: plane.height_px,
-    };
-    let options = MaskPicture {
-        title: vec![outcome.name.clone(), found],
-        tile_px: tiling.tile_px(),
-        block_tiles: Some(tiling.block_tiles()),
-        ..MaskPicture::default()
-    };
-    let picture = render_mask(&slide, mask.mask.view(), &options)
-        .map_err(|source| SplitError::Render { path: outcome.path.clone(), source })?;
-    Ok(png::write_png(&run.mask_png(&outcome.name), &picture)?)
-}
-
-fn verdict(
-    name: &str,
-    method: TissueMethod,
-    mask: &TissueMask,
-    stored: &store::Stored,
-    unseen: &[String],
-) -> (SlideStatus, String) {
-    if mask.tissue_tiles == 0 {
-        let thresholds: Vec<_> =
-            mask.thresholds.iter().map(|(name, value)| format!("{name} {value}")).collect();
-        let reason = format!(
-            "no tissue found ({}, thresholds: {}); look at masks/{name}.png, then try another [tissue] method, or method = \"mask\" with an image of your own",
-            method,
-            thresholds.join(", "),
-        );
-        return (SlideStatus::NoTissue, reason);
+fn verdict(name: &str, found: &tissue::Found, stored: &store::Stored) -> (SlideStatus, String) {
+    if found.mask.tissue_tiles == 0 {
+        return (SlideStatus::NoTissue, tissue::none_found(name, found));
     }
     let mut problems = Vec::new();
     if let Some(first) = stored.failures.first() {
@@ -370,10 +312,10 @@ fn verdict(
             "its colours cannot be told by {method}: {reason}; [normalize] on_failure says what becomes of its patches"
         ));
     }
-    if let Some(first) = unseen.first() {
+    if let Some(first) = found.unseen.first() {
         problems.push(format!(
             "{} areas could not be decoded while looking for tissue, first: {first}",
-            unseen.len()
+            found.unseen.len()
         ));
     }
     if problems.is_empty() {

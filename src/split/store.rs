@@ -13,6 +13,7 @@ use ndarray::Array3;
 use super::canvas::Canvas;
 use super::colour::Sampler;
 use super::superblock::{Area, cells, superblocks};
+use super::tissue::Found;
 use super::{SplitError, Workers};
 use crate::config::{CompressionKey, RunConfig};
 use crate::geometry::{BlockPlan, PatchCoord, WorkingPlane};
@@ -21,7 +22,6 @@ use crate::patches::{Compression, PatchCompressor, PatchesMeta, PatchesWriter, S
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord};
 use crate::slide::{PlaneReader, RegionError};
-use crate::tissue::TissueMask;
 
 /// Bytes of patches waiting for the writer.
 const QUEUE_BYTES: usize = 64_000_000;
@@ -69,7 +69,7 @@ enum Message {
 
 pub(super) fn store(
     job: &Job<'_>,
-    mask: &TissueMask,
+    tissue: &Found,
     overview: &Array3<u8>,
     sampler: Option<Sampler<'_>>,
     workers: &Workers<'_>,
@@ -77,11 +77,14 @@ pub(super) fn store(
 ) -> Result<Stored, SplitError> {
     let tiling = job.plan.tiling();
     let per_group = job.config.config.tiling.group_size().patches(tiling.patch_bytes());
-    let meta = meta(job, mask, per_group);
+    let meta = meta(job, tissue, per_group);
     let compression = compression(job.config);
     let path = job.run.patches(&job.outcome.name);
     let mut writer = PatchesWriter::create(&path, &meta, job.plan, per_group, compression)?;
     writer.set_thumbnail(overview.view())?;
+    if let Some(second) = &tissue.mask.second {
+        writer.set_texture(second.mask.view())?;
+    }
     let queue = (QUEUE_BYTES / usize::try_from(tiling.patch_bytes()).unwrap_or(usize::MAX)).max(2);
     let (sender, receiver) = bounded(queue);
     let pool = Pool::default();
@@ -96,7 +99,7 @@ pub(super) fn store(
     // Dropped unfinished, the writer leaves nothing.
     workers.go_on()?;
     // Without tissue there is nothing to measure, and nothing to score.
-    let colours = sampler.filter(|_| mask.tissue_tiles > 0).map(Sampler::colours);
+    let colours = sampler.filter(|_| tissue.mask.tissue_tiles > 0).map(Sampler::colours);
     if let Some(colours) = &colours {
         writer.set_colours(colours)?;
     }
@@ -235,16 +238,16 @@ fn compression(config: &RunConfig) -> Compression {
     }
 }
 
-fn meta(job: &Job<'_>, mask: &TissueMask, per_group: usize) -> PatchesMeta {
+fn meta(job: &Job<'_>, tissue: &Found, per_group: usize) -> PatchesMeta {
     let config = &job.config;
     let thresholds =
-        mask.thresholds.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        tissue.mask.thresholds.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
     let mut provenance = BTreeMap::from([("reader".to_owned(), job.outcome.reader.clone())]);
     if !job.outcome.icc.is_empty() {
         provenance.insert("icc".to_owned(), job.outcome.icc.clone());
     }
     PatchesMeta {
-        tissue_method: config.config.tissue.method.to_string(),
+        tissue_method: tissue.options.method.to_string(),
         thresholds,
         config_sha256: config.patches_sha256(),
         provenance,

@@ -7,7 +7,8 @@ use crate::geometry::WorkingPlane;
 use crate::geometry::plane::TargetMpp;
 use crate::slide::{self, IccOutcome, PlaneReader, Slide};
 use crate::threads::worker_count;
-use crate::tissue::{TissueOptions, find_tissue};
+use crate::tissue::picture::PICTURE_UM;
+use crate::tissue::{TissueOptions, TissuePicture, TissueViews, find_tissue};
 
 /// Larger pictures are slides: read whole, they would fill the memory.
 const LIMIT_PX: u64 = 1 << 25;
@@ -104,12 +105,16 @@ pub fn sample_tiles(
 /// (row, column) of tiles with tissue.
 fn tissue_tiles(reader: &PlaneReader<'_>, tile_px: u32) -> Result<Vec<(u32, u32)>, String> {
     let threads = worker_count(None).count;
-    let thumbnail = slide::tile_thumbnail(reader, tile_px, threads).map_err(|e| e.to_string())?;
-    let (rows, cols, _) = thumbnail.rgb.dim();
-    // Otsu's thresholds say nothing of a handful of tiles.
-    let small = rows * cols < 64;
-    let mask = find_tissue(thumbnail.rgb.view(), &TissueOptions::default(), None)
-        .map_err(|error| error.to_string())?;
+    let plane = reader.plane();
+    let step_px = TissuePicture::step_px(None, tile_px);
+    let seen = slide::tissue_picture(reader, step_px, threads).map_err(|e| e.to_string())?;
+    let picture = TissuePicture { rgb: seen.rgb, step_px, step_um: PICTURE_UM };
+    let tiles = |px: u32| px.div_ceil(tile_px) as usize;
+    let grid = (tiles(plane.height_px), tiles(plane.width_px));
+    // A handful of tiles may show no glass.
+    let small = grid.0 * grid.1 < 64;
+    let views = TissueViews { thumbnail: None, picture: &picture, tile_px, grid, mask: None };
+    let mask = find_tissue(&views, &TissueOptions::default()).map_err(|error| error.to_string())?;
     let index = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     let found: Vec<(u32, u32)> = mask
         .mask
@@ -118,7 +123,7 @@ fn tissue_tiles(reader: &PlaneReader<'_>, tile_px: u32) -> Result<Vec<(u32, u32)
         .map(|((row, col), _)| (index(row), index(col)))
         .collect();
     if found.is_empty() {
-        return Err("every tile is below the thresholds for hue and saturation".into());
+        return Err("no tile has the colour of stain against the glass".into());
     }
     Ok(found)
 }

@@ -1,8 +1,9 @@
 //! A mask image given by the user, brought to the tile grid.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 
 use super::TissueError;
+use super::picture::shares;
 
 /// A mask image and the part of the tile grid it covers.
 ///
@@ -39,50 +40,16 @@ impl SlideMask {
                 tiles_across: self.tiles_across,
             });
         }
-        let down = tile_shares(height, self.tiles_down);
-        let across = tile_shares(width, self.tiles_across);
-        Ok(Array2::from_shape_fn((down.len(), across.len()), |(row, col)| {
-            weighted_mean(self.pixels.view(), &down[row], &across[col])
-        }))
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "positive, finite"
+        )]
+        let tiles = |extent: f64| extent.ceil() as usize;
+        let per_tile = [height as f64 / self.tiles_down, width as f64 / self.tiles_across];
+        let grid = (tiles(self.tiles_down), tiles(self.tiles_across));
+        Ok(shares(self.pixels.view(), per_tile, grid))
     }
-}
-
-/// Pixels of one axis that touch one tile.
-struct Share {
-    first: usize,
-    /// Length of each pixel inside the tile, in pixels.
-    lengths: Vec<f64>,
-}
-
-/// Which pixels of an axis `pixels` long fall on each of its tiles.
-fn tile_shares(pixels: usize, tiles: f64) -> Vec<Share> {
-    let per_tile = pixels as f64 / tiles;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, finite")]
-    let index = |position: f64| position as usize;
-    (0..index(tiles.ceil()))
-        .map(|tile| {
-            let start = tile as f64 * per_tile;
-            let end = ((tile + 1) as f64 * per_tile).min(pixels as f64);
-            let first = index(start).min(pixels - 1);
-            let last = index(end.ceil()).clamp(first + 1, pixels);
-            let inside = |pixel: usize| ((pixel + 1) as f64).min(end) - (pixel as f64).max(start);
-            Share { first, lengths: (first..last).map(|p| inside(p).max(0.0)).collect() }
-        })
-        .collect()
-}
-
-fn weighted_mean(pixels: ArrayView2<'_, u8>, down: &Share, across: &Share) -> f64 {
-    let (mut set, mut all) = (0.0, 0.0);
-    for (dy, height) in down.lengths.iter().enumerate() {
-        for (dx, width) in across.lengths.iter().enumerate() {
-            let area = height * width;
-            all += area;
-            if pixels[[down.first + dy, across.first + dx]] != 0 {
-                set += area;
-            }
-        }
-    }
-    if all > 0.0 { set / all } else { 0.0 }
 }
 
 #[cfg(test)]

@@ -1,11 +1,19 @@
-//! From a thumbnail to the tissue mask.
+//! From pictures of a slide to its tissue mask.
 
 use ndarray::{Array2, ArrayView3};
 
+use super::glass::Glass;
 use super::morphology::{close, fill_holes, median, remove_small};
 use super::otsu::{histogram, threshold_otsu};
+use super::picture::TissuePicture;
+use super::second::SecondMask;
+use super::stain::{stained, stained_shares};
 use super::{SlideMask, TissueError, TissueMethod, TissueOptions, hsv};
 
+/// Channels below this are dark: stained tissue is brighter in one at least.
+const DARK: u8 = 80;
+/// A larger share of dark pixels, without glass, is no bright-field slide.
+const DARK_LIMIT: f64 = 0.5;
 /// Fractions of a tile are equal when rounding alone tells them apart.
 const COVERAGE_ROUNDING: f64 = 1e-9;
 
@@ -16,21 +24,47 @@ pub struct TissueMask {
     pub mask: Array2<u8>,
     /// Name and value of each threshold as applied, before clean-up: tissue has
     /// `hue` and `saturation` at or above theirs, `grey` at or below its own,
-    /// `coverage` at or above it. 256 is reached by no tile.
+    /// `coverage` at or above it; 256 is reached by no tile. Of `stain`: `glass_red`,
+    /// `glass_green`, `glass_blue` (0..=255), the least `colour` of stain against them
+    /// (optical density) and the least `share` of a tile.
     pub thresholds: Vec<(&'static str, f64)>,
     /// Number of ones in `mask`.
     pub tissue_tiles: usize,
+    /// Share of the picture that is dark, 0..=1: near 1 in fluorescence, where `stain` has
+    /// no glass to go by.
+    pub dark: f64,
+    /// What texture alone says, of every method but `all`.
+    pub second: Option<SecondMask>,
+}
+
+/// What is seen of a slide.
+#[derive(Debug, Clone, Copy)]
+pub struct TissueViews<'a> {
+    /// `[tile row, tile col, rgb]`, one pixel per tile, alpha composited over white.
+    /// Only methods that [`TissueMethod::needs_thumbnail`] look at it.
+    pub thumbnail: Option<ArrayView3<'a, u8>>,
+    /// The whole slide at a fixed resolution.
+    pub picture: &'a TissuePicture,
+    /// Tile side, working px.
+    pub tile_px: u32,
+    /// Rows and columns of tiles.
+    pub grid: (usize, usize),
+    /// The user's mask image, for [`TissueMethod::Mask`].
+    pub mask: Option<&'a SlideMask>,
+}
+
+impl TissueViews<'_> {
+    fn pixels_per_tile(&self) -> f64 {
+        f64::from(self.tile_px) / self.picture.step_px
+    }
 }
 
 /// Finds the tissue tiles of a slide.
 ///
-/// `thumbnail`: `[tile rows, tile cols, rgb]`, one pixel per tile, alpha
-/// composited over white. `mask` is asked for by [`TissueMethod::Mask`] only.
-///
 /// `all` marks every tile and skips the clean-up; the other methods apply, in
 /// this order, median, thresholds, closing, minimum area, hole filling.
 ///
-/// Where this differs from the published code: its `H >= tH and S >= tS` marks
+/// Where `otsu-hs` differs from the published code: its `H >= tH and S >= tS` marks
 /// a uniform slide as all tissue, because Otsu's threshold of a constant
 /// channel is its value. So does it mark a flat white ground with one flat
 /// stain: each threshold is then the ground's own value. When every threshold
@@ -40,32 +74,69 @@ pub struct TissueMask {
 ///
 /// # Errors
 /// [`TissueError`] for options that cannot work, a missing or mismatched mask,
-/// or a thumbnail that is not RGB.
+/// or a thumbnail that is missing or not RGB.
 pub fn find_tissue(
-    thumbnail: ArrayView3<'_, u8>,
+    views: &TissueViews<'_>,
     options: &TissueOptions,
-    mask: Option<&SlideMask>,
 ) -> Result<TissueMask, TissueError> {
     options.check()?;
-    let (rows, cols, channels) = thumbnail.dim();
-    if channels != 3 {
-        return Err(TissueError::Channels { found: channels });
-    }
     if options.method == TissueMethod::All {
-        return Ok(TissueMask {
-            mask: Array2::ones((rows, cols)),
-            thresholds: Vec::new(),
-            tissue_tiles: rows * cols,
-        });
+        let mask = Array2::ones(views.grid);
+        let tissue_tiles = mask.len();
+        let thresholds = Vec::new();
+        return Ok(TissueMask { mask, thresholds, tissue_tiles, dark: 0.0, second: None });
     }
+    let glass = Glass::of(views.picture.rgb.view());
+    let dark = dark_share(views.picture);
     let (raw, thresholds) = match options.method {
-        TissueMethod::Mask => from_mask(mask.ok_or(TissueError::NoMask)?, (rows, cols), options)?,
-        TissueMethod::Threshold => from_fixed(thumbnail, options),
-        method => from_otsu(thumbnail, options, method == TissueMethod::OtsuHs),
+        TissueMethod::Mask => {
+            from_mask(views.mask.ok_or(TissueError::NoMask)?, views.grid, options)?
+        }
+        TissueMethod::Threshold => from_fixed(rgb_of(views)?, options),
+        TissueMethod::OtsuS => from_otsu(rgb_of(views)?, options, false),
+        TissueMethod::OtsuHs => from_otsu(rgb_of(views)?, options, true),
+        TissueMethod::Stain if dark > DARK_LIMIT && !glass.seen => {
+            (Array2::zeros(views.grid), Vec::new())
+        }
+        TissueMethod::Stain | TissueMethod::All => from_stain(views, &glass, options),
     };
     let mask = clean_up(raw, options);
     let tissue_tiles = mask.iter().filter(|&&tile| tile != 0).count();
-    Ok(TissueMask { mask, thresholds, tissue_tiles })
+    let second = SecondMask::beside(&mask, views.picture, &glass, views.pixels_per_tile());
+    Ok(TissueMask { mask, thresholds, tissue_tiles, dark, second: Some(second) })
+}
+
+/// Share of pixels that are dark in all channels.
+fn dark_share(picture: &TissuePicture) -> f64 {
+    let pixels = picture.rgb.rows();
+    let dark = pixels.into_iter().filter(|pixel| pixel.iter().all(|&value| value < DARK)).count();
+    dark as f64 / (picture.rgb.len() / 3).max(1) as f64
+}
+
+/// The thumbnail, for the methods that look at it.
+fn rgb_of<'a>(views: &TissueViews<'a>) -> Result<ArrayView3<'a, u8>, TissueError> {
+    let thumbnail = views.thumbnail.ok_or(TissueError::NoThumbnail)?;
+    match thumbnail.dim().2 {
+        3 => Ok(thumbnail),
+        found => Err(TissueError::Channels { found }),
+    }
+}
+
+fn from_stain(views: &TissueViews<'_>, glass: &Glass, options: &TissueOptions) -> Decided {
+    let found = stained(views.picture, glass, options.stain_threshold);
+    let shares = stained_shares(&found, views.pixels_per_tile(), views.grid);
+    let least = options.min_share();
+    let tiles = shares.mapv(|share| u8::from(share > 0.0 && share >= least - COVERAGE_ROUNDING));
+    let [red, green, blue] = glass.rgb;
+    let thresholds = vec![
+        ("glass_red", red),
+        ("glass_green", green),
+        ("glass_blue", blue),
+        // As written: 0.015, not the nearest f32.
+        ("colour", (f64::from(found.colour) * 1e4).round() / 1e4),
+        ("share", least),
+    ];
+    (smoothed(tiles, options), thresholds)
 }
 
 type Decided = (Array2<u8>, Vec<(&'static str, f64)>);

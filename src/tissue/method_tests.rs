@@ -4,6 +4,19 @@ use proptest::prelude::*;
 use super::*;
 use crate::tissue::test_support::{flip, parse_mask, thumbnails};
 
+/// The method on a thumbnail alone: the picture, which these methods are only checked
+/// against, is empty.
+fn find_tissue(
+    image: ArrayView3<'_, u8>,
+    options: &TissueOptions,
+    mask: Option<&SlideMask>,
+) -> Result<TissueMask, TissueError> {
+    let picture = TissuePicture { rgb: Array3::zeros((0, 0, 3)), step_px: 32.0, step_um: 8.0 };
+    let grid = (image.dim().0, image.dim().1);
+    let views = TissueViews { thumbnail: Some(image), picture: &picture, tile_px: 224, grid, mask };
+    super::find_tissue(&views, options)
+}
+
 fn with(method: TissueMethod) -> TissueOptions {
     TissueOptions { method, ..TissueOptions::default() }
 }
@@ -27,7 +40,7 @@ fn masks_are_the_references() {
         let image = Array3::from_shape_vec((number("rows"), number("cols"), 3), bytes).unwrap();
         let find = |options: &TissueOptions| find_tissue(image.view(), options, None).unwrap();
 
-        let found = find(&TissueOptions::default());
+        let found = find(&with(TissueMethod::OtsuHs));
         assert_eq!(found.mask, parse_mask(&case["otsu_hs"]), "{name}");
         let thresholds = [number("hue") as f64, number("saturation") as f64];
         assert_eq!(found.thresholds, [("hue", thresholds[0]), ("saturation", thresholds[1])]);
@@ -119,7 +132,7 @@ fn what_cannot_be_done_is_refused() {
         TissueError::MaskGrid { found: (2, 4), expected: (2, 3) }
     );
     let grey = Array3::zeros((2, 2, 1));
-    let error = find_tissue(grey.view(), &TissueOptions::default(), None).unwrap_err();
+    let error = find_tissue(grey.view(), &with(TissueMethod::OtsuHs), None).unwrap_err();
     assert_eq!(error, TissueError::Channels { found: 1 });
 }
 
@@ -173,7 +186,7 @@ proptest! {
 
     #[test]
     fn stored_thresholds_reproduce_the_mask(image in thumbnails(9)) {
-        let found = find_tissue(image.view(), &TissueOptions::default(), None).unwrap();
+        let found = find_tissue(image.view(), &with(TissueMethod::OtsuHs), None).unwrap();
         let (hue, saturation) = hsv::hue_saturation(image.view());
         for (tile, &tissue) in found.mask.indexed_iter() {
             let passes = f64::from(hue[tile]) >= found.thresholds[0].1

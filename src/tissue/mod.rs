@@ -1,19 +1,31 @@
 //! Which tiles hold tissue. Pure: no I/O.
 //!
-//! The slide arrives as a thumbnail `[rows, cols, rgb]` with one pixel per
-//! tile; a [`TissueMask`] leaves. The default, `otsu-hs`, is the paper's: Otsu
-//! on hue and on saturation, tissue where both reach their threshold.
+//! The slide arrives as pictures ([`TissueViews`]); a [`TissueMask`] leaves. The default,
+//! `stain`, looks for colour or density against the slide's own glass, in a picture of
+//! 8 um a pixel; `otsu-hs` is the paper's: Otsu on hue and on saturation of one pixel a
+//! tile, tissue where both reach their threshold. Whatever the method, texture is looked
+//! at as well, so that a mask that throws tissue away does not go unsaid
+//! ([`SecondMask`]).
 
+pub mod glass;
 pub mod hsv;
 pub mod mask;
 pub mod method;
 pub mod morphology;
 pub mod options;
 pub mod otsu;
+pub mod picture;
+mod regions;
+pub mod second;
+mod stain;
 #[cfg(test)]
 mod test_support;
+mod texture;
+mod window;
 
 pub use mask::SlideMask;
-pub use method::{TissueMask, find_tissue};
+pub use method::{TissueMask, TissueViews, find_tissue};
 pub use morphology::Element;
 pub use options::{TissueError, TissueMethod, TissueOptions};
+pub use picture::TissuePicture;
+pub use second::SecondMask;

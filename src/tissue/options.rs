@@ -11,8 +11,10 @@ use super::Element;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TissueMethod {
-    /// Hue and saturation both at or above their own Otsu thresholds.
+    /// Colour or density against the slide's own glass, in a picture of fixed resolution.
     #[default]
+    Stain,
+    /// Hue and saturation both at or above their own Otsu thresholds: the paper's.
     OtsuHs,
     /// Saturation at or above its Otsu threshold: stains other than H&E too.
     OtsuS,
@@ -28,12 +30,18 @@ impl TissueMethod {
     /// The method's name in configurations and file attributes.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Stain => "stain",
             Self::OtsuHs => "otsu-hs",
             Self::OtsuS => "otsu-s",
             Self::Threshold => "threshold",
             Self::All => "all",
             Self::Mask => "mask",
         }
+    }
+
+    /// Whether it looks at a thumbnail of one pixel a tile.
+    pub fn needs_thumbnail(self) -> bool {
+        matches!(self, Self::OtsuHs | Self::OtsuS | Self::Threshold)
     }
 }
 
@@ -43,7 +51,7 @@ impl std::fmt::Display for TissueMethod {
     }
 }
 
-/// The `[tissue]` section. The default is the paper's method, nothing added.
+/// The `[tissue]` section. The default is `stain`, nothing added.
 ///
 /// Order of work: median, thresholds, closing, minimum area, hole filling. A
 /// step whose size is 0 is left out.
@@ -52,6 +60,15 @@ impl std::fmt::Display for TissueMethod {
 pub struct TissueOptions {
     /// How tissue tiles are told from the rest.
     pub method: TissueMethod,
+    /// `stain` only: least colour of stain against the glass, the difference of its
+    /// largest and smallest optical density, above 0 and up to 2. Without it the slide's
+    /// glass decides, between 0.015 and 0.06.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stain_threshold: Option<f64>,
+    /// `stain` only: a tile is tissue when at least this share of its area is stained,
+    /// above 0 and up to 1; default 0.05.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_share: Option<f64>,
     /// `threshold` only: tissue has at least this saturation, 0..=255. CLAM and
     /// WSInfer use 8.
     pub saturation_threshold: Option<u8>,
@@ -79,7 +96,9 @@ pub struct TissueOptions {
 impl Default for TissueOptions {
     fn default() -> Self {
         Self {
-            method: TissueMethod::OtsuHs,
+            method: TissueMethod::Stain,
+            stain_threshold: None,
+            min_share: None,
             saturation_threshold: None,
             grey_threshold: None,
             median: 0,
@@ -93,7 +112,16 @@ impl Default for TissueOptions {
     }
 }
 
+/// Share of a tile that makes it tissue when nothing is said: a rim of 12 um along a
+/// tile of 56 um is a fifth of it, a cell on the glass is less.
+const DEFAULT_MIN_SHARE: f64 = 0.05;
+
 impl TissueOptions {
+    /// Least stained share of a tile of tissue.
+    pub fn min_share(&self) -> f64 {
+        self.min_share.unwrap_or(DEFAULT_MIN_SHARE)
+    }
+
     /// Checks the rules that no single value can break alone.
     ///
     /// # Errors
@@ -106,6 +134,18 @@ impl TissueOptions {
         }
         if !(self.mask_coverage > 0.0 && self.mask_coverage <= 1.0) {
             return Err(TissueError::Coverage { found: self.mask_coverage });
+        }
+        for (setting, found, most) in
+            [("stain_threshold", self.stain_threshold, 2.0), ("min_share", self.min_share, 1.0)]
+        {
+            if found.is_some_and(|value| !(value > 0.0 && value <= most)) {
+                let found = found.unwrap_or_default();
+                return Err(TissueError::Range { setting, found, most });
+            }
+        }
+        let of_stain = self.stain_threshold.is_some() || self.min_share.is_some();
+        if of_stain && self.method != TissueMethod::Stain {
+            return Err(TissueError::UnusedStain { method: self.method });
         }
         let fixed = self.saturation_threshold.is_some() || self.grey_threshold.is_some();
         match self.method {
@@ -134,6 +174,27 @@ pub enum TissueError {
         /// What was asked.
         found: f64,
     },
+    /// A setting of `stain` outside its range.
+    #[error("tissue.{setting} is {found}; it must be above 0 and at most {most}")]
+    Range {
+        /// `stain_threshold` or `min_share`.
+        setting: &'static str,
+        /// What was asked.
+        found: f64,
+        /// Its largest value.
+        most: f64,
+    },
+    /// A setting of `stain` that the method would not look at.
+    #[error(
+        "tissue.stain_threshold and tissue.min_share have no effect with tissue.method = \"{method}\"; remove them or use method = \"stain\""
+    )]
+    UnusedStain {
+        /// The method asked for.
+        method: TissueMethod,
+    },
+    /// A method that needs a thumbnail, without one.
+    #[error("no thumbnail of one pixel a tile was given to a method that looks at it")]
+    NoThumbnail,
     /// `threshold` without a threshold.
     #[error(
         "tissue.method = \"threshold\" needs tissue.saturation_threshold (0 to 255, often 8), tissue.grey_threshold (0 to 255, often 220) or both"
@@ -190,10 +251,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_is_the_papers_method_and_nothing_else() {
+    fn the_default_is_stain_and_nothing_else() {
         let options: TissueOptions = toml::from_str("").unwrap();
         assert_eq!(options, TissueOptions::default());
-        assert_eq!(options.method, TissueMethod::OtsuHs);
+        assert_eq!((options.method, options.min_share()), (TissueMethod::Stain, 0.05));
         assert_eq!(
             (options.median, options.closing, options.min_area_tiles, options.fill_holes_tiles),
             (0, 0, 0, 0)
@@ -204,6 +265,7 @@ mod tests {
     #[test]
     fn method_names_are_their_configuration_names() {
         for method in [
+            TissueMethod::Stain,
             TissueMethod::OtsuHs,
             TissueMethod::OtsuS,
             TissueMethod::Threshold,
@@ -225,7 +287,10 @@ mod tests {
         assert!(refused("mask_coverage = 0.0").contains("above 0"));
         assert!(refused("mask_coverage = nan").contains("above 0"));
         assert!(refused("method = 'threshold'").contains("saturation_threshold"));
-        assert!(refused("saturation_threshold = 8").contains("otsu-hs"));
+        assert!(refused("saturation_threshold = 8").contains("\"stain\""));
+        assert!(refused("stain_threshold = 0.0").contains("tissue.stain_threshold is 0;"));
+        assert!(refused("min_share = 1.1").contains("at most 1"));
+        assert!(refused("method = 'otsu-s'\nmin_share = 0.1").contains("\"otsu-s\""));
         assert!(toml::from_str::<TissueOptions>("medain = 3").is_err());
         assert!(toml::from_str::<TissueOptions>("method = 'otsu'").is_err());
     }

@@ -2,6 +2,8 @@
 
 const TRUTH = "#c2410c";
 const TISSUE = "#1d4ed8";
+// Tiles with the texture of tissue that the mask leaves out.
+const LEFT_OUT = "rgb(255 140 0 / 45%)";
 // Half a diamond, CSS px.
 const MARK = 7;
 
@@ -15,7 +17,8 @@ class Drawing {
     this.tissue = layers.tissueMap;
     this.truth = truthPaths(layers);
     this.cells = new Map();
-    if (this.tissue) this.tissueBorder = border(this.tissue, (byte) => byte > 0);
+    if (this.tissue) this.tissueBorder = border(this.tissue, (byte) => byte === 1 || byte === 2);
+    if (this.tissue?.bytes.includes(3)) this.leftOut = area(this.tissue, 3);
     if (this.levels.length && this.tissue?.bytes.includes(2)) this.missing = area(this.tissue, 2);
   }
 
@@ -89,6 +92,10 @@ class Drawing {
   }
 
   drawTissue(context, view, dpr) {
+    if (this.leftOut) {
+      context.fillStyle = LEFT_OUT;
+      context.fill(this.leftOut);
+    }
     stroke(context, this.tissueBorder, view, 3 * dpr, "rgb(255 255 255 / 70%)");
     stroke(context, this.tissueBorder, view, 1.5 * dpr, TISSUE, [5 * dpr, 3 * dpr]);
   }

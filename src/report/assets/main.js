@@ -51,6 +51,7 @@ function show({ facts, layers, picture }) {
   const count = (number) => (number ? `(${number})` : "(none)");
   byId("count-detections").textContent = count(layers.detections.length);
   byId("count-truth").textContent = layers.truth ? "" : "(none)";
+  byId("legend-left-out").hidden = !drawing?.leftOut;
   byId("legend-missing").hidden = !drawing?.missing;
 }
 

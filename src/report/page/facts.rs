@@ -42,6 +42,17 @@ pub(in super::super) fn facts_js(slide: &Entry) -> String {
     let tumor = |is_tumor| if is_tumor { "tumour" } else { "normal" }.to_owned();
     add("Truth", slide.is_tumor.map(tumor));
     add("Tissue tiles", record.tissue_tiles.map(|n| grouped(n as u64)));
+    let differs = record.tissue_differs.map(|differ| {
+        let count = |tiles: Option<usize>| grouped(tiles.unwrap_or(0) as u64);
+        format!(
+            "differs on {} % of the tiles that either marks: {} left out, {} without texture",
+            significant(100.0 * differ),
+            count(record.tissue_left_out),
+            count(record.tissue_added)
+        )
+    });
+    add("Tissue by texture", differs);
+    add("Tissue settings of its own", Some(record.tissue_settings.clone()));
     add("Patches", record.patches.map(|n| grouped(n as u64)));
     let failed = slide.failed_patches();
     add("Failed patches", (failed > 0).then(|| grouped(failed)));

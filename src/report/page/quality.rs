@@ -6,6 +6,7 @@ use super::super::names::{html, put};
 use super::super::tally::spared;
 use super::numbers::{grouped, significant};
 use crate::scores::missed_bound;
+use crate::tissue::second::DIFFER_LIMIT;
 
 /// The section.
 pub(super) fn section(cohort: &Cohort) -> String {
@@ -28,6 +29,25 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
     let with = cohort.slides.iter().filter(|slide| slide.failed_patches() > 0).count();
     lines.push(("Slides that failed", count(State::Failed).to_string()));
     lines.push(("Slides without tissue", count(State::NoTissue).to_string()));
+    let doubtful: Vec<&str> = (cohort.slides.iter())
+        .filter(|slide| slide.record.tissue_differs.is_some_and(|differ| differ > DIFFER_LIMIT))
+        .map(|slide| slide.record.name.as_str())
+        .collect();
+    lines.push((
+        "Tissue to look at",
+        match doubtful.as_slice() {
+            [] => {
+                let compared = |slide: &&Entry| slide.record.tissue_differs.is_some();
+                let compared = cohort.slides.iter().filter(compared).count();
+                format!("none of {compared} slides on which texture was compared with it")
+            }
+            names => format!(
+                "{} slides, where texture and the tissue method differ: {}",
+                names.len(),
+                names.join(", ")
+            ),
+        },
+    ));
     lines.push((
         "Failed patches",
         match failed {

@@ -13,6 +13,7 @@ use crate::scores::{CascadeMeta, DenseMeta};
 
 fn view(name: &str, missing: &[usize]) -> SlideView {
     let files = SlideProgress {
+        note: String::new(),
         name: name.into(),
         split: "done",
         reason: String::new(),

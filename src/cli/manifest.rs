@@ -1,0 +1,84 @@
+//! `--manifest FILE`: a table of slides and of what is known of each.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::{Exit, Failure};
+use crate::config::{SlideTissue, Slides};
+use crate::run_dir::slide_name;
+use crate::tissue::TissueMethod;
+
+/// A row as it is written. Paths are relative to the table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    slide: PathBuf,
+    #[serde(default)]
+    mpp: Option<f64>,
+    #[serde(default)]
+    mask: Option<PathBuf>,
+    #[serde(default)]
+    tissue_method: Option<TissueMethod>,
+    #[serde(default)]
+    tissue_threshold: Option<f64>,
+}
+
+/// Slides, in the order of the table, and their settings.
+#[derive(Debug, Default)]
+pub(super) struct Manifest {
+    pub(super) slides: Vec<PathBuf>,
+    pub(super) keys: Slides,
+}
+
+impl Manifest {
+    /// Reads a CSV table with a column `slide` and any of `mpp` (um per level-0 px),
+    /// `mask`, `tissue_method` and `tissue_threshold`; empty cells say nothing.
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let wrong = |problem: String| {
+            let message = format!(
+                "{}: {problem}; expected a CSV table with the column slide and any of mpp, mask, tissue_method, tissue_threshold",
+                path.display()
+            );
+            Failure::new(Exit::Input, message)
+        };
+        let bytes = std::fs::read(path).map_err(|e| wrong(format!("cannot be read: {e}")))?;
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
+        let base = path.parent().unwrap_or(Path::new("."));
+        let mut manifest = Self::default();
+        for row in reader.deserialize() {
+            let row: Row = row.map_err(|e| wrong(format!("not a table of slides: {e}")))?;
+            if row.slide.as_os_str().is_empty() {
+                return Err(wrong("a row names no slide".into()));
+            }
+            manifest.add(base, row)?;
+        }
+        if manifest.slides.is_empty() {
+            return Err(wrong("it names no slides".into()));
+        }
+        Ok(manifest)
+    }
+
+    fn add(&mut self, base: &Path, row: Row) -> Result<(), Failure> {
+        let slide = base.join(&row.slide);
+        let name = slide_name(&slide)?;
+        if let Some(mpp) = row.mpp {
+            self.keys.mpp_of.insert(name.clone(), mpp);
+        }
+        let absolute = |mask: PathBuf| {
+            let joined = base.join(mask);
+            std::path::absolute(&joined).unwrap_or(joined)
+        };
+        let own = SlideTissue {
+            method: row.tissue_method,
+            mask: row.mask.map(absolute),
+            threshold: row.tissue_threshold,
+        };
+        if own != SlideTissue::default() {
+            self.keys.tissue_of.insert(name, own);
+        }
+        self.slides.push(slide);
+        Ok(())
+    }
+}

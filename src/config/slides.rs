@@ -1,0 +1,180 @@
+//! What is known of single slides.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::tissue::{TissueMethod, TissueOptions};
+
+/// `[slides]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Slides {
+    /// Resolution of slides that state none, um per level-0 px.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mpp: Option<f64>,
+    /// Resolution by slide name, um per level-0 px; wins over the file.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub mpp_of: BTreeMap<String, f64>,
+    /// Tissue settings by slide name; they win over `[tissue]`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tissue_of: BTreeMap<String, SlideTissue>,
+}
+
+/// Tissue settings of one slide: `[slides.tissue_of.NAME]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SlideTissue {
+    /// The method; `mask` where a mask is given, else that of `[tissue]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<TissueMethod>,
+    /// The mask image, or a folder with `<slide>.png`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask: Option<PathBuf>,
+    /// `stain_threshold` of method `stain`, `saturation_threshold` of `threshold`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+}
+
+impl Slides {
+    /// Adds what is `given`, which wins over what was known.
+    pub fn add(&mut self, given: &Self) {
+        self.mpp = given.mpp.or(self.mpp);
+        self.mpp_of.extend(given.mpp_of.clone());
+        self.tissue_of.extend(given.tissue_of.clone());
+    }
+
+    /// Tissue settings of a slide: its own over those of the run.
+    pub fn tissue(&self, name: &str, of_run: &TissueOptions) -> TissueOptions {
+        self.tissue_of.get(name).map_or_else(|| of_run.clone(), |own| own.over(of_run))
+    }
+
+    /// The slide's own settings in a line, such as `method = "otsu-s"`; empty without.
+    pub fn tissue_settings(&self, name: &str) -> String {
+        let Some(own) = self.tissue_of.get(name) else { return String::new() };
+        let lines = toml::to_string(own).expect("settings are plain values");
+        lines.trim().replace('\n', ", ")
+    }
+
+    /// Paths become absolute, those in the file being relative to `base`.
+    pub(super) fn anchor(&mut self, base: &Path) {
+        for path in self.tissue_of.values_mut().filter_map(|own| own.mask.as_mut()) {
+            let joined = base.join(&path);
+            *path = std::path::absolute(&joined).unwrap_or(joined);
+        }
+    }
+
+    /// The key, what was found and what is expected, of a value that cannot be.
+    pub(super) fn fault(&self, of_run: &TissueOptions) -> Option<(String, String, String)> {
+        for mpp in self.mpp.iter().chain(self.mpp_of.values()) {
+            if !(mpp.is_finite() && *mpp > 0.0) {
+                let expected = "micrometres per pixel above 0".to_owned();
+                return Some(("slides.mpp".into(), mpp.to_string(), expected));
+            }
+        }
+        self.tissue_of.iter().find_map(|(name, own)| {
+            let problem = own.fault(of_run)?;
+            Some((format!("slides.tissue_of.{name}"), self.tissue_settings(name), problem))
+        })
+    }
+}
+
+impl SlideTissue {
+    fn over(&self, of_run: &TissueOptions) -> TissueOptions {
+        let mut options = of_run.clone();
+        options.method = match (self.method, &self.mask) {
+            (Some(method), _) => method,
+            (None, Some(_)) => TissueMethod::Mask,
+            (None, None) => of_run.method,
+        };
+        if options.method != of_run.method || self.threshold.is_some() {
+            (options.saturation_threshold, options.grey_threshold) = (None, None);
+            options.stain_threshold = None;
+        }
+        if options.method != TissueMethod::Stain {
+            options.min_share = None;
+        }
+        options.mask = self.mask.clone().or(options.mask);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a cast to u8 saturates, and `fault` has refused what is not whole"
+        )]
+        match options.method {
+            TissueMethod::Stain => {
+                options.stain_threshold = self.threshold.or(options.stain_threshold)
+            }
+            TissueMethod::Threshold => {
+                let own = self.threshold.map(|threshold| threshold as u8);
+                options.saturation_threshold = own.or(options.saturation_threshold);
+            }
+            _ => {}
+        }
+        options
+    }
+
+    /// What is expected in place of these settings.
+    fn fault(&self, of_run: &TissueOptions) -> Option<String> {
+        let options = self.over(of_run);
+        match (self.threshold, options.method) {
+            (Some(value), TissueMethod::Threshold)
+                if !(0.0..=255.0).contains(&value) || value.fract() != 0.0 =>
+            {
+                return Some("a saturation that is a whole number from 0 to 255".into());
+            }
+            (Some(_), TissueMethod::Stain | TissueMethod::Threshold) | (None, _) => {}
+            (Some(_), method) => {
+                return Some(format!("no threshold with method {method}, which has none to give"));
+            }
+        }
+        if self.mask.is_some() && options.method != TissueMethod::Mask {
+            return Some(format!(
+                "no mask with method {}, which does not look at it",
+                options.method
+            ));
+        }
+        if options.method == TissueMethod::Mask && options.mask.is_none() {
+            return Some("a mask image, or a folder with <slide>.png".into());
+        }
+        options.check().err().map(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(text: &str) -> SlideTissue {
+        toml::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_slides_settings_win_over_the_runs() {
+        let run = TissueOptions { closing: 3, min_share: Some(0.2), ..TissueOptions::default() };
+        let found = own("threshold = 0.04").over(&run);
+        assert_eq!((found.method, found.stain_threshold), (TissueMethod::Stain, Some(0.04)));
+        assert_eq!((found.closing, found.min_share), (3, Some(0.2)));
+        let found = own("method = 'threshold'\nthreshold = 9").over(&run);
+        assert_eq!(found.saturation_threshold, Some(9));
+        assert_eq!((found.min_share, found.closing), (None, 3));
+        let found = own("mask = '/m.png'").over(&run);
+        assert_eq!((found.method, found.mask), (TissueMethod::Mask, Some("/m.png".into())));
+        for settings in ["threshold = 0.04", "method = 'otsu-hs'", "mask = '/m'", "method = 'all'"]
+        {
+            assert_eq!(own(settings).fault(&run), None, "{settings}");
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_named() {
+        let run = TissueOptions::default();
+        let fault = |text: &str| own(text).fault(&run).unwrap();
+        assert!(fault("method = 'otsu-s'\nthreshold = 3").contains("otsu-s"));
+        assert!(fault("method = 'threshold'\nthreshold = 0.5").contains("whole number"));
+        assert!(fault("method = 'threshold'").contains("saturation_threshold"));
+        assert!(fault("method = 'mask'").contains("<slide>.png"));
+        assert!(fault("method = 'all'\nmask = 'm.png'").contains("does not look at it"));
+        assert!(fault("threshold = 0.0").contains("stain_threshold"));
+    }
+}

@@ -1,0 +1,172 @@
+//! Where a slide's tissue is: the pictures it is sought in, and the picture that shows it.
+
+use std::path::Path;
+
+use ndarray::{Array2, Array3};
+
+use super::SplitError;
+use crate::config::RunConfig;
+use crate::export::png;
+use crate::geometry::{BlockPlan, WorkingPlane};
+use crate::heatmap::{MaskPicture, PlaneThumbnail, render_mask};
+use crate::run_dir::{RunDir, SlideRecord};
+use crate::slide::{self, FailedTiles, PlaneReader};
+use crate::tissue::{
+    self, SecondMask, SlideMask, TissueMask, TissueMethod, TissueOptions, TissuePicture,
+    TissueViews, picture::PICTURE_UM,
+};
+
+/// Tissue as it was found.
+pub(super) struct Found {
+    /// The settings it was sought with.
+    pub(super) options: TissueOptions,
+    pub(super) mask: TissueMask,
+    /// Areas of the pictures that could not be decoded.
+    pub(super) unseen: Vec<String>,
+}
+
+/// Seeks the tissue of a slide with the run's settings, or its own.
+pub(super) fn find(
+    config: &RunConfig,
+    reader: &PlaneReader<'_>,
+    record: &SlideRecord,
+    threads: usize,
+) -> Result<Found, SplitError> {
+    let (path, plane) = (&record.path, reader.plane());
+    let options = config.config.slides.tissue(&record.name, &config.config.tissue);
+    let tile_px = config.config.tiling.tile;
+    let unreadable = |source| SplitError::Unreadable { path: path.clone(), source };
+    let mut failed: Vec<FailedTiles> = Vec::new();
+    let thumbnail = if options.method.needs_thumbnail() {
+        let seen = slide::tile_thumbnail(reader, tile_px, threads).map_err(unreadable)?;
+        failed.extend(seen.failed);
+        Some(seen.rgb)
+    } else {
+        None
+    };
+    let picture = if options.method == TissueMethod::All {
+        TissuePicture { rgb: Array3::zeros((0, 0, 3)), step_px: 1.0, step_um: PICTURE_UM }
+    } else {
+        let working_um = record.mpp.map(|um| um * plane.downsample);
+        let step_px = TissuePicture::step_px(working_um, tile_px);
+        let seen = slide::tissue_picture(reader, step_px, threads).map_err(unreadable)?;
+        if thumbnail.is_none() {
+            failed.extend(seen.failed);
+        }
+        let step_um = working_um.map_or(PICTURE_UM, |um| um * step_px);
+        TissuePicture { rgb: seen.rgb, step_px, step_um }
+    };
+    let tiles = |px: u32| px.div_ceil(tile_px) as usize;
+    let mask = match (&options.mask, options.method) {
+        (Some(file), TissueMethod::Mask) => Some(SlideMask {
+            pixels: read_mask(path, &record.name, file)?,
+            tiles_down: f64::from(plane.height_px) / f64::from(tile_px),
+            tiles_across: f64::from(plane.width_px) / f64::from(tile_px),
+        }),
+        _ => None,
+    };
+    let views = TissueViews {
+        thumbnail: thumbnail.as_ref().map(|rgb| rgb.view()),
+        picture: &picture,
+        tile_px,
+        grid: (tiles(plane.height_px), tiles(plane.width_px)),
+        mask: mask.as_ref(),
+    };
+    let mask = tissue::find_tissue(&views, &options)
+        .map_err(|source| SplitError::Tissue { path: path.clone(), source })?;
+    let unseen = failed.iter().map(|failed| failed.error.to_string()).collect();
+    Ok(Found { options, mask, unseen })
+}
+
+/// Notes in the slide's row what was found, and whether a second look agrees.
+pub(super) fn note(record: &mut SlideRecord, found: &Found) {
+    record.tissue_tiles = Some(found.mask.tissue_tiles);
+    let Some(second) = &found.mask.second else { return };
+    record.tissue_differs = Some((second.differ * 1000.0).round() / 1000.0);
+    record.tissue_left_out = Some(second.left_out);
+    record.tissue_added = Some(second.added);
+    if second.is_doubt() {
+        record.note = doubt(&record.name, found, second);
+    }
+}
+
+fn doubt(name: &str, found: &Found, second: &SecondMask) -> String {
+    format!(
+        "tissue: {} marks {} tiles, texture {}; they differ on {:.0} % of the tiles that either marks ({} left out, {} without texture): look at masks/{name}.png, where what was left out is orange, and if tissue is, try another [tissue] method or a mask for this slide",
+        found.options.method,
+        found.mask.tissue_tiles,
+        second.mask.iter().filter(|&&tile| tile != 0).count(),
+        100.0 * second.differ,
+        second.left_out,
+        second.added,
+    )
+}
+
+/// `no tissue found`, and what can be done about it.
+pub(super) fn none_found(name: &str, found: &Found) -> String {
+    let dark = if found.mask.dark > 0.5 {
+        format!(
+            "; {:.0} % of the slide is dark, as in fluorescence, and has no bright glass that stain could be told from",
+            100.0 * found.mask.dark
+        )
+    } else {
+        String::new()
+    };
+    format!(
+        "no tissue found ({}{dark}); look at masks/{name}.png, then try another [tissue] method, or method = \"mask\" with an image of your own",
+        thresholds(found),
+    )
+}
+
+fn thresholds(found: &Found) -> String {
+    let values: Vec<_> =
+        found.mask.thresholds.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    format!("{}, thresholds: {}", found.options.method, values.join(", "))
+}
+
+/// The user's mask image; a folder holds one per slide, `<slide>.png`.
+fn read_mask(slide: &Path, name: &str, given: &Path) -> Result<Array2<u8>, SplitError> {
+    let file = if given.is_dir() { given.join(format!("{name}.png")) } else { given.to_owned() };
+    let grey = image::open(&file)
+        .map_err(|source| SplitError::Mask { path: slide.to_owned(), mask: file, source })?
+        .to_luma8();
+    let shape = (grey.height() as usize, grey.width() as usize);
+    Ok(Array2::from_shape_vec(shape, grey.into_raw()).expect("an image has height x width pixels"))
+}
+
+/// Writes `masks/<slide>.png`: the slide, its tissue, and what was left out in orange.
+pub(super) fn write_picture(
+    run: &RunDir,
+    record: &SlideRecord,
+    overview: &Array3<u8>,
+    found: &Found,
+    (plane, plan): (&WorkingPlane, &BlockPlan),
+) -> Result<(), SplitError> {
+    let tiling = plan.tiling();
+    let slide = PlaneThumbnail {
+        rgb: overview.view(),
+        width_px: plane.width_px,
+        height_px: plane.height_px,
+    };
+    let mut title = vec![
+        record.name.clone(),
+        format!("{}: {} tissue tiles", thresholds(found), found.mask.tissue_tiles),
+    ];
+    if let Some(second) = found.mask.second.as_ref().filter(|second| second.is_doubt()) {
+        title.push(format!(
+            "LOOK: texture differs on {:.0} % of the tiles; {} were left out (orange)",
+            100.0 * second.differ,
+            second.left_out
+        ));
+    }
+    let options = MaskPicture {
+        second: found.mask.second.as_ref().map(|second| second.mask.view()),
+        title,
+        tile_px: tiling.tile_px(),
+        block_tiles: Some(tiling.block_tiles()),
+        ..MaskPicture::default()
+    };
+    let picture = render_mask(&slide, found.mask.mask.view(), &options)
+        .map_err(|source| SplitError::Render { path: record.path.clone(), source })?;
+    Ok(png::write_png(&run.mask_png(&record.name), &picture)?)
+}

@@ -1,0 +1,131 @@
+//! The picture that tissue is sought in: fixed resolution, whatever the tile.
+
+use ndarray::{Array2, Array3, ArrayView2};
+
+/// Side of a pixel of the picture, um, where the slide's resolution is known.
+///
+/// A 224 px tile at 0.25 um per px has 7 x 7 of them: enough to see a rim of tissue in
+/// a tile, few enough to read from a slide's coarse levels.
+pub const PICTURE_UM: f64 = 8.0;
+
+/// A small picture of a slide.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TissuePicture {
+    /// u8 `[row, col, rgb]`, alpha composited over white; white where it could not be read.
+    pub rgb: Array3<u8>,
+    /// Side of one of its pixels, working px.
+    pub step_px: f64,
+    /// Side of one of its pixels, um; [`PICTURE_UM`] is assumed where it is unknown.
+    pub step_um: f64,
+}
+
+impl TissuePicture {
+    /// Side of the picture's pixels, working px: [`PICTURE_UM`], but not less than a
+    /// working px.
+    ///
+    /// `working_um`: um per working px. Where it is unknown a tile is seven of them.
+    pub fn step_px(working_um: Option<f64>, tile_px: u32) -> f64 {
+        let wanted = working_um.map_or(f64::from(tile_px) / 7.0, |um| PICTURE_UM / um);
+        wanted.max(1.0)
+    }
+
+    /// Rows and columns.
+    pub fn size(&self) -> (usize, usize) {
+        (self.rgb.dim().0, self.rgb.dim().1)
+    }
+
+    /// The picture's pixels in an area of `um2` square micrometres, at least one.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rounded, positive"
+    )]
+    pub(super) fn pixels_in(&self, um2: f64) -> usize {
+        (um2 / (self.step_um * self.step_um)).round().max(1.0) as usize
+    }
+}
+
+/// Share of each tile that `marked` covers, by area: `[tile row, tile col]` 0..=1.
+///
+/// `marked`: `[row, col]`, non-zero = marked, one pixel `1 / pixels_per_tile` of a tile
+/// wide; `grid`: rows and columns of tiles. Pixels that straddle a tile's border count
+/// for both tiles by the area they have in each; a ragged tile is measured over the part
+/// that has pixels.
+pub(super) fn shares(
+    marked: ArrayView2<'_, u8>,
+    pixels_per_tile: [f64; 2],
+    grid: (usize, usize),
+) -> Array2<f64> {
+    if marked.is_empty() {
+        return Array2::zeros(grid);
+    }
+    let down = axis_shares(marked.nrows(), pixels_per_tile[0], grid.0);
+    let across = axis_shares(marked.ncols(), pixels_per_tile[1], grid.1);
+    Array2::from_shape_fn(grid, |(row, col)| weighted_mean(marked, &down[row], &across[col]))
+}
+
+/// Pixels of one axis that touch one tile.
+struct AxisShare {
+    first: usize,
+    /// Length of each pixel inside the tile, in pixels.
+    lengths: Vec<f64>,
+}
+
+fn axis_shares(pixels: usize, per_tile: f64, tiles: usize) -> Vec<AxisShare> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, finite")]
+    let index = |position: f64| position as usize;
+    (0..tiles)
+        .map(|tile| {
+            let start = tile as f64 * per_tile;
+            let end = ((tile + 1) as f64 * per_tile).min(pixels as f64);
+            let first = index(start).min(pixels - 1);
+            let last = index(end.ceil()).clamp(first + 1, pixels);
+            let inside = |pixel: usize| ((pixel + 1) as f64).min(end) - (pixel as f64).max(start);
+            AxisShare { first, lengths: (first..last).map(|p| inside(p).max(0.0)).collect() }
+        })
+        .collect()
+}
+
+fn weighted_mean(marked: ArrayView2<'_, u8>, down: &AxisShare, across: &AxisShare) -> f64 {
+    let (mut set, mut all) = (0.0, 0.0);
+    for (dy, height) in down.lengths.iter().enumerate() {
+        for (dx, width) in across.lengths.iter().enumerate() {
+            let area = height * width;
+            all += area;
+            if marked[[down.first + dy, across.first + dx]] != 0 {
+                set += area;
+            }
+        }
+    }
+    if all > 0.0 { set / all } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pixel_is_eight_micrometres_but_no_less_than_the_plane_has() {
+        assert_eq!(TissuePicture::step_px(Some(0.25), 224), 32.0);
+        assert_eq!(TissuePicture::step_px(Some(0.5), 224), 16.0);
+        assert_eq!(TissuePicture::step_px(Some(29.0), 224), 1.0);
+        assert_eq!(TissuePicture::step_px(None, 224), 32.0);
+        assert_eq!(TissuePicture::step_px(None, 4), 1.0);
+    }
+
+    #[test]
+    fn pixels_that_straddle_tiles_count_for_both() {
+        let marked = ndarray::arr2(&[[1_u8, 1, 0, 0, 1]]);
+        let found = shares(marked.view(), [1.0, 2.5], (1, 2));
+        assert!((found[[0, 0]] - 2.0 / 2.5).abs() < 1e-12);
+        assert!((found[[0, 1]] - 1.0 / 2.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_last_pixel_beyond_the_last_tile_is_left_out() {
+        // Two tiles of 1.2 px end within the third pixel, which the slide fills in part.
+        let marked = ndarray::arr2(&[[0_u8, 0, 1]]);
+        let found = shares(marked.view(), [1.0, 1.2], (1, 2));
+        assert!((found[[0, 1]] - 0.4 / 1.2).abs() < 1e-12, "{found}");
+    }
+}

@@ -1,0 +1,82 @@
+//! A second, independent look: where it differs from the mask, somebody should look.
+
+use ndarray::Array2;
+
+use super::glass::Glass;
+use super::picture::TissuePicture;
+use super::texture::textured_tiles;
+
+/// Largest share of tiles on which the two may differ without a word.
+pub const DIFFER_LIMIT: f64 = 0.1;
+
+/// Tiles with the texture of tissue, against the mask of the chosen method.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SecondMask {
+    /// `[tile row, tile col]`, 1 = textured like tissue.
+    pub mask: Array2<u8>,
+    /// Tiles that texture marks and the method leaves out.
+    pub left_out: usize,
+    /// Tiles that the method marks and texture does not.
+    pub added: usize,
+    /// Tiles in one alone, divided by tiles in either, 0..=1; 0 where there are none.
+    pub differ: f64,
+}
+
+impl SecondMask {
+    /// Looks at the texture of a picture and compares it with the method's `mask`.
+    pub(super) fn beside(
+        mask: &Array2<u8>,
+        picture: &TissuePicture,
+        glass: &Glass,
+        pixels_per_tile: f64,
+    ) -> Self {
+        Self::compared(mask, textured_tiles(picture, glass, pixels_per_tile, mask.dim()))
+    }
+
+    fn compared(mask: &Array2<u8>, second: Array2<u8>) -> Self {
+        let (mut left_out, mut added, mut either) = (0, 0, 0);
+        for (&method, &texture) in mask.iter().zip(&second) {
+            left_out += usize::from(method == 0 && texture != 0);
+            added += usize::from(method != 0 && texture == 0);
+            either += usize::from(method != 0 || texture != 0);
+        }
+        let differ = (left_out + added) as f64 / either.max(1) as f64;
+        Self { mask: second, left_out, added, differ }
+    }
+
+    /// Whether the two differ by more than [`DIFFER_LIMIT`].
+    pub fn is_doubt(&self) -> bool {
+        self.differ > DIFFER_LIMIT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tissue::test_support::masks;
+    use proptest::prelude::*;
+
+    #[test]
+    fn tiles_in_one_alone_are_counted_against_tiles_in_either() {
+        let mask = ndarray::arr2(&[[1_u8, 1, 1, 0, 0]]);
+        let second = SecondMask::compared(&mask, ndarray::arr2(&[[1, 1, 0, 1, 0]]));
+        assert_eq!((second.left_out, second.added, second.differ), (1, 1, 0.5));
+        assert!(second.is_doubt());
+        assert!(!SecondMask::compared(&mask, mask.clone()).is_doubt());
+        let nothing = Array2::zeros((3, 3));
+        assert_eq!(SecondMask::compared(&nothing, nothing.clone()).differ, 0.0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_difference_is_that_of_sets(mask in masks(9), other in masks(9)) {
+            let other = Array2::from_shape_fn(mask.dim(), |at| other.get(at).copied().unwrap_or(0));
+            let found = SecondMask::compared(&mask, other.clone());
+            let turned = SecondMask::compared(&other, mask.clone());
+            prop_assert_eq!((found.left_out, found.added), (turned.added, turned.left_out));
+            prop_assert!((0.0..=1.0).contains(&found.differ));
+            let whole = SecondMask::compared(&mask, Array2::zeros(mask.dim()));
+            prop_assert_eq!(whole.differ, f64::from(mask.iter().any(|&tile| tile != 0)));
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Tissue by its stain, against the slide's own glass.
+
+use ndarray::Array2;
+
+use super::glass::Glass;
+use super::picture::{TissuePicture, shares};
+use super::regions::{grow, remove_specks};
+
+/// Least threshold for the colour of stain: what JPEG leaves on empty glass is below.
+const LEAST_COLOUR: f32 = 0.015;
+/// Largest threshold that noise of the glass may ask for: pale eosin is above.
+const MOST_COLOUR: f32 = 0.06;
+/// Standard deviations of the glass that stain lies above it.
+const DEVIATIONS: f32 = 6.0;
+/// Pixels of less density are glass when its noise is measured.
+const GLASS_DENSITY: f32 = 0.015;
+/// Grey is what has less colour than this share of its density: dust, shadows, black ink
+/// and edges. Stains have at least 0.3.
+const GREY: f32 = 0.15;
+/// Stained specks are smaller, um^2: dust, not cells on their own.
+const SPECK_UM2: f64 = 1000.0;
+/// Marks in green ink, which no stain is, are larger, um^2.
+const GREEN_UM2: f64 = 1500.0;
+/// Marks in blue ink are larger, um^2; mucin in Alcian blue mostly has other tissue in its
+/// tile.
+const BLUE_UM2: f64 = 2000.0;
+/// Strokes in red ink are larger, um^2: a sixth of a millimetre square. Pools of blood,
+/// which has their hue, are mostly smaller.
+const RED_UM2: f64 = 30_000.0;
+/// Steps of density that the noise of glass is counted in.
+const STEP: f32 = 0.0005;
+
+/// What was found, and what decided it.
+pub(super) struct Stained {
+    /// `[row, col]` of the picture, 1 = stained tissue.
+    pub(super) pixels: Array2<u8>,
+    /// Least colour of stain.
+    pub(super) colour: f32,
+}
+
+/// Densities of one pixel against the glass.
+#[derive(Clone, Copy)]
+struct Light {
+    red: f32,
+    green: f32,
+    blue: f32,
+    /// Mean of the three.
+    density: f32,
+    /// Largest less smallest: saturation, as light lost.
+    colour: f32,
+}
+
+impl Light {
+    fn is_stain(self, least: f32) -> bool {
+        let dense = self.density >= 3.0 * least && self.colour >= least / 2.0;
+        (self.colour >= least || dense) && self.colour >= GREY * self.density
+    }
+
+    /// Whether it has a hue of `ink`, faintly or `much`. Haematoxylin takes at most 1.1
+    /// times as much red as green, and eosin, like blood, more red or less blue than red
+    /// ink does.
+    fn is_ink(self, ink: Ink, much: bool) -> bool {
+        let (more, less) = if much { (1.25, 0.15) } else { (1.2, 0.05) };
+        let cold = self.red > more * self.green && self.red >= less;
+        let (most_red, least_blue) = if much { (0.2, 0.68) } else { (0.25, 0.64) };
+        let warm = self.red < most_red * self.green && self.blue > least_blue * self.green;
+        match ink {
+            Ink::Green => cold && self.blue > self.green && self.colour >= less,
+            Ink::Blue => cold && self.blue <= self.green && self.colour >= less,
+            Ink::Red => warm && self.colour >= if much { 0.15 } else { 0.05 },
+        }
+    }
+}
+
+/// Inks of pens that hue tells from stains; black ink is grey.
+#[derive(Debug, Clone, Copy)]
+enum Ink {
+    Green,
+    Blue,
+    Red,
+}
+
+/// Finds stained pixels.
+///
+/// A pixel is stained where its colour (the largest less the smallest of its optical
+/// densities against the glass) reaches the threshold, or its mean density three times it
+/// with half the colour. The threshold is `least_colour`, or else six standard deviations
+/// of the glass, between 0.015 and 0.06. What is grey for its density is not stained, nor
+/// are strokes of a pen: hue is looked at only where there is much colour, and only for
+/// hues that stains do not have; where most of the slide has such a hue (Giemsa, toluidine
+/// blue), it is not. Specks below 1,000 um^2 are dust.
+pub(super) fn stained(
+    picture: &TissuePicture,
+    glass: &Glass,
+    least_colour: Option<f64>,
+) -> Stained {
+    let densities = glass.densities();
+    let light = |at: (usize, usize)| -> Light {
+        let [red, green, blue] =
+            [0, 1, 2].map(|k| densities[k][usize::from(picture.rgb[[at.0, at.1, k]])]);
+        let (least, most) = (red.min(green).min(blue), red.max(green).max(blue));
+        Light { red, green, blue, density: (red + green + blue) / 3.0, colour: most - least }
+    };
+    let size = picture.size();
+    #[expect(clippy::cast_possible_truncation, reason = "a threshold of density")]
+    let colour = least_colour.map_or_else(
+        || match glass.seen {
+            true => threshold(ndarray::indices(size).into_iter().map(light)),
+            false => LEAST_COLOUR,
+        },
+        |given| given as f32,
+    );
+    let mut pixels = Array2::from_shape_fn(size, |at| u8::from(light(at).is_stain(colour)));
+    let all = pixels.iter().filter(|&&pixel| pixel != 0).count();
+    let mut rest = pixels.clone();
+    for (ink, least_um2) in [(Ink::Green, GREEN_UM2), (Ink::Blue, BLUE_UM2), (Ink::Red, RED_UM2)] {
+        let [seeds, weak] = [true, false]
+            .map(|much| Array2::from_shape_fn(size, |at| u8::from(light(at).is_ink(ink, much))));
+        let strokes = grow(&seeds, &weak, picture.pixels_in(least_um2));
+        rest.zip_mut_with(&strokes, |pixel, &stroke| *pixel &= 1 - stroke);
+    }
+    // Where most of what is stained has such a hue, it is the stain.
+    if 2 * rest.iter().filter(|&&pixel| pixel != 0).count() > all {
+        pixels = rest;
+    }
+    remove_specks(&mut pixels, picture.pixels_in(SPECK_UM2));
+    Stained { pixels, colour }
+}
+
+/// Share of each tile that is stained, `[tile row, tile col]` 0..=1.
+pub(super) fn stained_shares(
+    stained: &Stained,
+    pixels_per_tile: f64,
+    grid: (usize, usize),
+) -> Array2<f64> {
+    shares(stained.pixels.view(), [pixels_per_tile; 2], grid)
+}
+
+/// The colour that glass does not reach: its median and six standard deviations, the
+/// deviation being 1.4826 median absolute deviations.
+fn threshold(pixels: impl Iterator<Item = Light>) -> f32 {
+    const STEPS: usize = 200;
+    let mut counts = [0_u64; STEPS];
+    let index = |colour: f32| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "colour is not negative"
+        )]
+        let step = (colour / STEP) as usize;
+        step.min(STEPS - 1)
+    };
+    for light in pixels.filter(|light| light.density.abs() < GLASS_DENSITY) {
+        counts[index(light.colour)] += 1;
+    }
+    let middle = median_index(counts.iter().copied().enumerate());
+    let away = counts.iter().enumerate().map(|(at, &count)| (at.abs_diff(middle), count));
+    let mut deviations = [0_u64; STEPS];
+    away.for_each(|(distance, count)| deviations[distance] += count);
+    let deviation = median_index(deviations.iter().copied().enumerate());
+    let steps = middle as f32 + DEVIATIONS * 1.4826 * deviation as f32;
+    (steps * STEP).clamp(LEAST_COLOUR, MOST_COLOUR)
+}
+
+/// The index that half of the counts do not exceed; 0 of nothing.
+fn median_index(counts: impl Iterator<Item = (usize, u64)> + Clone) -> usize {
+    let half = counts.clone().map(|(_, count)| count).sum::<u64>().div_ceil(2);
+    let mut below = 0;
+    counts
+        .into_iter()
+        .find(|&(_, count)| {
+            below += count;
+            below >= half
+        })
+        .map_or(0, |(at, _)| at)
+}
+
+#[cfg(test)]
+#[path = "stain_tests.rs"]
+mod tests;
