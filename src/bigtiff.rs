@@ -8,11 +8,12 @@
 
 mod directory;
 
-use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use directory::{Entry, IFD8};
+
+use crate::staged::{StageError, StagedStream};
 
 /// Side of a tile, px.
 pub(crate) const TILE_PX: u32 = 512;
@@ -96,16 +97,18 @@ pub(crate) struct Tags<'a> {
 /// The file being written.
 #[derive(Debug)]
 pub(crate) struct BigTiff {
-    out: BufWriter<File>,
+    out: StagedStream,
     at: u64,
     levels: Vec<Level>,
 }
 
 impl BigTiff {
-    pub(crate) fn create(path: &Path, levels: Vec<Level>) -> io::Result<Self> {
-        let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
-        out.write_all(b"II\x2B\0\x08\0\0\0")?;
-        out.write_all(&0u64.to_le_bytes())?;
+    /// Starts a file that will become `target`.
+    pub(crate) fn create(target: &Path, levels: Vec<Level>) -> Result<Self, StageError> {
+        let mut out = StagedStream::new(target)?;
+        // Its last eight bytes are where the first directory is to be pointed to.
+        let written = out.write_all(b"II\x2B\0\x08\0\0\0\0\0\0\0\0\0\0\0");
+        written.map_err(|e| out.failed("write it", e))?;
         Ok(Self { out, at: 16, levels })
     }
 
@@ -128,8 +131,13 @@ impl BigTiff {
         self.levels[level].tiles[(row * columns + column) as usize] = stored;
     }
 
-    /// Writes the directories.
-    pub(crate) fn finish(mut self, tags: &Tags<'_>) -> io::Result<()> {
+    /// Writes the directories and gives the file its name.
+    pub(crate) fn finish(mut self, tags: &Tags<'_>) -> Result<(), StageError> {
+        self.write_directories(tags).map_err(|e| self.out.failed("write it", e))?;
+        self.out.commit()
+    }
+
+    fn write_directories(&mut self, tags: &Tags<'_>) -> io::Result<()> {
         let levels = std::mem::take(&mut self.levels);
         for (number, level) in levels.iter().enumerate() {
             if level.tiles.iter().any(|tile| tile.bytes == 0) {
@@ -153,7 +161,7 @@ impl BigTiff {
                 self.directory(&levels, 0, tags, first, Some(&below))?;
             }
         }
-        self.out.flush()
+        Ok(())
     }
 
     /// Writes the directory of a level, lets `pointer_at` point to it, and says
@@ -167,7 +175,7 @@ impl BigTiff {
         below: Option<&[u64]>,
     ) -> io::Result<u64> {
         let (start, next_at) = self.write_directory(levels, number, tags, below)?;
-        self.patch(pointer_at, start)?;
+        self.out.patch(pointer_at, start.to_le_bytes());
         Ok(next_at)
     }
 
@@ -218,14 +226,6 @@ impl BigTiff {
         }
         let gap = 8 - self.at % 8;
         self.append(&[0u8; 8][..usize::try_from(gap).unwrap_or(0)])
-    }
-
-    /// Fills in a directory pointer and returns to the end.
-    fn patch(&mut self, pointer_at: u64, value: u64) -> io::Result<()> {
-        self.out.seek(SeekFrom::Start(pointer_at))?;
-        self.out.write_all(&value.to_le_bytes())?;
-        self.out.seek(SeekFrom::Start(self.at))?;
-        Ok(())
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {

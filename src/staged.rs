@@ -1,19 +1,28 @@
 //! Files that are complete when they exist: written under a temporary name in
-//! the same directory, synced, renamed. What killed writers left is removed by
-//! the next writer of the same file.
+//! the same directory, synced, read back and compared with what was to be written,
+//! renamed. So the first reader of a file is its writer, and a write that was lost
+//! without an error is an error too. What killed writers left is removed by the
+//! next writer of the same file.
 
+mod file;
+mod folder;
 mod leftovers;
+mod stream;
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use tempfile::TempPath;
 use thiserror::Error;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
+
+pub use file::{StagedFile, write};
+pub use folder::StagedFolder;
+pub use stream::StagedStream;
 
 /// An output file could not be made.
 #[derive(Debug, Error)]
-#[error("{}: cannot {action}: {source}{}", path.display(), advice(source))]
+#[error("{}: cannot {action}: {source}{}", path.display(), advice(action, source))]
 pub struct StageError {
     /// The file that was to be made.
     pub path: PathBuf,
@@ -24,7 +33,8 @@ pub struct StageError {
 }
 
 /// What to do about a failed write, when that is known.
-fn advice(error: &io::Error) -> &'static str {
+fn advice(action: &str, error: &io::Error) -> &'static str {
+    let written = !["open", "read it"].contains(&action);
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "; nothing was lost: free some space or choose another run directory, then run the same command again"
@@ -35,148 +45,45 @@ fn advice(error: &io::Error) -> &'static str {
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
             "; choose a run directory that you may write to"
         }
+        io::ErrorKind::InvalidData if written => {
+            "; nothing of it was kept: check the disk or file system, then run the same command again"
+        }
+        _ if written && error.raw_os_error() == Some(libc::EIO) => {
+            "; nothing of it was kept: check the disk and the way to it, then run the same command again"
+        }
         _ => "",
     }
 }
 
-/// A file being written. Dropped without [`StagedFile::commit`] it disappears.
-#[derive(Debug)]
-pub struct StagedFile {
-    temporary: TempPath,
-    target: PathBuf,
+/// Name of the step in which a file is compared with what was written.
+pub(crate) const READ_BACK: &str = "read back what was written";
+
+/// What a file that has lost a write is told by.
+fn lost(what: &str) -> io::Error {
+    let told = format!("{what} is not what was written, though no write failed");
+    io::Error::new(io::ErrorKind::InvalidData, told)
 }
 
-impl StagedFile {
-    /// Starts a file that will become `target`; its folder is made if missing.
-    ///
-    /// # Errors
-    /// [`StageError`] when the folder or the temporary file cannot be made.
-    pub fn new(target: &Path) -> Result<Self, StageError> {
-        let fail = |action| move |source| StageError { path: target.to_owned(), action, source };
-        let folder = folder_of(target);
-        fs::create_dir_all(folder).map_err(fail("create its folder"))?;
-        let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        leftovers::remove(folder, &name);
-        let temporary = tempfile::Builder::new()
-            .prefix(&leftovers::prefix(&name))
-            .suffix(leftovers::SUFFIX)
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
-            .tempfile_in(folder)
-            .map_err(fail("create it"))?
-            .into_temp_path();
-        Ok(Self { temporary, target: target.to_owned() })
-    }
-
-    /// Where to write.
-    pub fn path(&self) -> &Path {
-        &self.temporary
-    }
-
-    /// Syncs what was written and gives it its name.
-    ///
-    /// # Errors
-    /// [`StageError`]; the target is then as it was before.
-    pub fn commit(self) -> Result<(), StageError> {
-        let target = self.target;
-        let fail = |action| {
-            let path = target.clone();
-            move |source| StageError { path, action, source }
-        };
-        File::open(&self.temporary).and_then(|file| file.sync_all()).map_err(fail("sync it"))?;
-        self.temporary.persist(&target).map_err(|e| fail("rename it into place")(e.error))?;
-        // The new name must survive a crash as well as the bytes do.
-        File::open(folder_of(&target))
-            .and_then(|dir| dir.sync_all())
-            .map_err(fail("sync its folder"))
-    }
-}
-
-/// A folder of files being written. Dropped without [`StagedFolder::commit`] it
-/// disappears.
-#[derive(Debug)]
-pub struct StagedFolder {
-    temporary: tempfile::TempDir,
-    target: PathBuf,
-}
-
-impl StagedFolder {
-    /// Starts a folder that will become `target`; the one above is made if missing.
-    ///
-    /// # Errors
-    /// [`StageError`] when one of them cannot be made.
-    pub fn new(target: &Path) -> Result<Self, StageError> {
-        let fail = |action| move |source| StageError { path: target.to_owned(), action, source };
-        let above = folder_of(target);
-        fs::create_dir_all(above).map_err(fail("create its folder"))?;
-        let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        leftovers::remove(above, &name);
-        let temporary = tempfile::Builder::new()
-            .prefix(&leftovers::prefix(&name))
-            .suffix(leftovers::SUFFIX)
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777))
-            .tempdir_in(above)
-            .map_err(fail("create it"))?;
-        Ok(Self { temporary, target: target.to_owned() })
-    }
-
-    /// Where to write.
-    pub fn path(&self) -> &Path {
-        self.temporary.path()
-    }
-
-    /// Syncs what was written and gives the folder its name; one that was there is
-    /// replaced.
-    ///
-    /// # Errors
-    /// [`StageError`]; the target is then as it was before, or, when the system
-    /// fails between two renames, gone.
-    pub fn commit(self) -> Result<(), StageError> {
-        let Self { temporary, target } = self;
-        let fail = |action| {
-            let path = target.clone();
-            move |source| StageError { path, action, source }
-        };
-        sync_tree(temporary.path()).map_err(fail("sync it"))?;
-        // A folder with files in it cannot be renamed over.
-        let old = match target.is_dir() {
-            true => {
-                let old = Self::new(&target)?;
-                fs::rename(&target, old.path().join("old")).map_err(fail("replace it"))?;
-                Some(old)
+/// Checks that the file at `path` holds `bytes` bytes of hash `sum`.
+fn check_whole(path: &Path, bytes: u64, sum: u64) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 1 << 16];
+    let (mut found, mut hash) = (0, Xxh3Default::new());
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => {
+                hash.update(&buffer[..read]);
+                found += read as u64;
             }
-            false => None,
-        };
-        fs::rename(temporary.path(), &target).map_err(fail("rename it into place"))?;
-        drop((old, temporary.keep()));
-        File::open(folder_of(&target))
-            .and_then(|dir| dir.sync_all())
-            .map_err(fail("sync its folder"))
-    }
-}
-
-fn sync_tree(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        match entry.file_type()?.is_dir() {
-            true => sync_tree(&entry.path())?,
-            false => File::open(entry.path())?.sync_all()?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
-    File::open(folder)?.sync_all()
-}
-
-/// Writes `bytes` as `target`.
-///
-/// # Errors
-/// [`StageError`]; the target is then as it was before.
-pub fn write(target: &Path, bytes: &[u8]) -> Result<(), StageError> {
-    let staged = StagedFile::new(target)?;
-    fs::write(staged.path(), bytes).map_err(|source| StageError {
-        path: target.to_owned(),
-        action: "write it",
-        source,
-    })?;
-    staged.commit()
+    match (found, hash.digest()) == (bytes, sum) {
+        true => Ok(()),
+        false => Err(lost(&format!("its content ({found} bytes of {bytes})"))),
+    }
 }
 
 fn folder_of(target: &Path) -> &Path {
@@ -186,9 +93,15 @@ fn folder_of(target: &Path) -> &Path {
     }
 }
 
+/// The new name must survive a crash as well as the bytes do.
+fn sync_folder_of(target: &Path) -> io::Result<()> {
+    File::open(folder_of(target)).and_then(|folder| folder.sync_all())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_dropped_file_leaves_nothing() {
@@ -226,16 +139,64 @@ mod tests {
         let above = tempfile::tempdir().unwrap();
         let target = above.path().join("tiles");
         for text in ["one", "two"] {
-            let staged = StagedFolder::new(&target).unwrap();
-            fs::create_dir(staged.path().join("0")).unwrap();
-            fs::write(staged.path().join("0/a"), text).unwrap();
+            let mut staged = StagedFolder::new(&target).unwrap();
+            staged.write("0/a", text.as_bytes()).unwrap();
             staged.commit().unwrap();
             assert_eq!(fs::read_to_string(target.join("0/a")).unwrap(), text);
         }
-        let dropped = StagedFolder::new(&target).unwrap();
-        fs::write(dropped.path().join("b"), "half").unwrap();
+        let mut dropped = StagedFolder::new(&target).unwrap();
+        dropped.write("b", b"half").unwrap();
         drop(dropped);
         assert_eq!(fs::read_to_string(target.join("0/a")).unwrap(), "two");
         assert_eq!(fs::read_dir(above.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_lost_a_write_is_refused() {
+        let above = tempfile::tempdir().unwrap();
+        let target = above.path().join("tiles");
+        for damage in ["0/a", "0/b"] {
+            let mut staged = StagedFolder::new(&target).unwrap();
+            staged.write("0/a", b"one").unwrap();
+            staged.write("0/b", b"two").unwrap();
+            fs::write(staged.path().join(damage), [0; 3]).unwrap();
+            let error = staged.commit().unwrap_err().to_string();
+            assert!(error.contains(damage) && error.contains("not what was written"), "{error}");
+            assert_eq!(fs::read_dir(above.path()).unwrap().count(), 0);
+        }
+    }
+
+    #[test]
+    fn a_stream_is_what_was_written_and_patched() {
+        use std::io::Write;
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("out");
+        // Several blocks, written in pieces of no round size; the patch is in two.
+        let mut expected: Vec<u8> = (0..3_000_001_u32).map(|k| (k % 251) as u8).collect();
+        expected[1_048_570..1_048_586].fill(0);
+        let mut stream = StagedStream::new(&target).unwrap();
+        expected.chunks(77_777).for_each(|piece| stream.write_all(piece).unwrap());
+        stream.patch(1_048_572, [7; 8]);
+        expected[1_048_572..1_048_580].fill(7);
+        stream.commit().unwrap();
+        assert_eq!(fs::read(&target).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_stream_that_lost_a_write_is_refused() {
+        use std::io::Write;
+        use std::os::unix::fs::FileExt;
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("out");
+        for at in [0, 1_500_000, 2_999_999] {
+            let mut stream = StagedStream::new(&target).unwrap();
+            stream.write_all(&[1; 3_000_000]).unwrap();
+            stream.flush().unwrap();
+            let behind = File::options().write(true).open(stream.path()).unwrap();
+            behind.write_all_at(&[0], at).unwrap();
+            let error = stream.commit().unwrap_err().to_string();
+            assert!(error.contains("out: cannot read back"), "{error}");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
     }
 }

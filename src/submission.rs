@@ -1,6 +1,7 @@
 //! CSV files of results: detections as CAMELYON16 took them, and columns of
 //! scores.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -28,13 +29,14 @@ fn content(path: &Path, problem: String) -> SubmissionError {
     SubmissionError::Content { path: path.to_owned(), problem }
 }
 
-fn reader(path: &Path, has_headers: bool) -> Result<csv::Reader<std::fs::File>, SubmissionError> {
-    csv::ReaderBuilder::new()
-        .has_headers(has_headers)
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_path(path)
-        .map_err(|e| content(path, format!("cannot read it: {e}")))
+fn reader(
+    path: &Path,
+    has_headers: bool,
+) -> Result<csv::Reader<io::Cursor<Vec<u8>>>, SubmissionError> {
+    let text = std::fs::read(path).map_err(|e| content(path, format!("cannot read it: {e}")))?;
+    let mut reader = csv::ReaderBuilder::new();
+    reader.has_headers(has_headers).flexible(true).trim(csv::Trim::All);
+    Ok(reader.from_reader(io::Cursor::new(text)))
 }
 
 /// Reads the detections of one slide: rows of confidence, x, y in level-0 px,

@@ -1,5 +1,6 @@
 //! What `run`, `master submit` and `master retry` do with a scheduler.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use clap::Args;
 
 use super::master::plan;
 use super::options::RunOptions;
-use super::{Exit, Failure, retry};
+use super::{Exit, Failure, print, retry};
 use crate::config::{ClusterKeys, RunConfig, SchedulerKind, SubmitFrom};
 use crate::jobs::chain::{Advanced, Chain, Files, Refused, files_of};
 use crate::jobs::grown::Grown;
@@ -110,7 +111,7 @@ pub(super) fn submit(
     let program = std::env::current_exe()
         .map_err(|e| Failure::new(Exit::Input, format!("cannot tell where slidegrid is: {e}")))?;
     let scheduler = scheduler(keys.scheduler);
-    let (mut files, mut exit) = known(&run, &progress)?;
+    let (files, exit) = known(&run, &progress)?;
     let grown = match asked.retry {
         Some(factors) => {
             let grown = retry::grow(&run, &keys, scheduler.as_ref(), &files, factors, &progress)?;
@@ -121,6 +122,7 @@ pub(super) fn submit(
         }
         None => Grown::read(&run)?,
     };
+    let untold = RefCell::new(None);
     let mut chain = Chain {
         run: &run,
         cluster: &keys,
@@ -133,15 +135,32 @@ pub(super) fn submit(
         study: config.config.study.truth.is_some() && !asked_of.no_stitch,
         dry_run: asked_of.dry_run,
         round: asked.round,
-        told: &|submission| tell(submission, asked_of.dry_run),
+        told: &|submission| {
+            if let Err(failure) = tell(submission, asked_of.dry_run) {
+                untold.borrow_mut().get_or_insert(failure);
+            }
+        },
     };
+    let exit = pursue(&mut chain, (asked_of, asked), (files, exit), &progress)?;
+    // The jobs are submitted and written down by now, also those not told of.
+    untold.into_inner().map_or(Ok(exit), Err)
+}
+
+/// Submits until nothing is missing, or a master job or an end has been found.
+fn pursue(
+    chain: &mut Chain,
+    (asked_of, asked): (&ClusterOptions, &Asked),
+    (mut files, mut exit): (Files, Exit),
+    progress: &Progress,
+) -> Result<Exit, Failure> {
+    let keys = chain.cluster;
     let from_jobs = keys.submit_from == SubmitFrom::Job && keys.scheduler != SchedulerKind::Local;
     loop {
         let advanced = chain.advance(&files)?;
         if asked.retry.is_some() {
-            explain(&advanced, &progress);
+            explain(&advanced, progress);
         }
-        exit = exit.and(refused(&advanced, &progress));
+        exit = exit.and(refused(&advanced, progress));
         let Some(hold) = &advanced.next else { return Ok(exit) };
         if asked_of.dry_run {
             progress.note("then a master job, when these have ended, submits what follows");
@@ -154,8 +173,8 @@ pub(super) fn submit(
             return Ok(exit);
         }
         chain.round = Some(advanced.round);
-        wait(&chain, &hold.after, &progress)?;
-        let (now, planned) = known(&run, &progress)?;
+        wait(chain, &hold.after, progress)?;
+        let (now, planned) = known(chain.run, progress)?;
         files = now;
         exit = exit.and(planned);
     }
@@ -237,17 +256,20 @@ fn measured_minutes(run: &RunDir) -> Option<f64> {
 }
 
 /// A line on stdout for each job; the script too when nothing is submitted.
-fn tell(submission: &Submission, dry_run: bool) {
+fn tell(submission: &Submission, dry_run: bool) -> Result<(), Failure> {
     let slide = submission.slide.as_deref().unwrap_or_default();
     let tasks = submission.tasks.map_or(String::new(), |tasks| format!(" ({tasks} tasks)"));
     let items = &submission.items;
     let what = format!("{} {slide} {items}", submission.stage.name());
     let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
-    println!("{} {what}{tasks}", submission.id);
+    print(&format!("{} {what}{tasks}", submission.id))?;
     if dry_run {
-        println!("# {}", submission.script.display());
-        print!("{}", std::fs::read_to_string(&submission.script).unwrap_or_default());
+        let path = submission.script.display();
+        let script = std::fs::read_to_string(&submission.script)
+            .map_err(|e| Failure::new(Exit::Input, format!("{path}: cannot read it: {e}")))?;
+        print(&format!("# {path}\n{}", script.trim_end()))?;
     }
+    Ok(())
 }
 
 /// What is left alone, and what nothing can be done about from here.

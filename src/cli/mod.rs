@@ -128,8 +128,19 @@ pub fn stitch() -> ExitCode {
 
 /// Runs `command` with the words of this process.
 fn program<A: Parser>(command: impl FnOnce(&A) -> Result<Exit, Failure>) -> ExitCode {
-    let args = A::parse();
-    report(|| command(&args))
+    match A::try_parse() {
+        Ok(args) => report(|| command(&args)),
+        Err(told) => report(|| unparsed(&told)),
+    }
+}
+
+/// Prints help, a version, or what is wrong with the words.
+fn unparsed(told: &clap::Error) -> Result<Exit, Failure> {
+    let printed = told.print();
+    if told.use_stderr() {
+        return Ok(Exit::Usage);
+    }
+    written(printed).map(|()| Exit::Done)
 }
 
 /// Runs `slidegrid WORDS` within this process.
@@ -159,12 +170,9 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Bench(args) => bench::run(args),
         Command::Import(args) => import::run(args),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                *shell,
-                &mut Cli::command(),
-                "slidegrid",
-                &mut std::io::stdout(),
-            );
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "slidegrid", &mut script);
+            print(String::from_utf8_lossy(&script).trim_end())?;
             Ok(Exit::Done)
         }
     }
@@ -198,7 +206,11 @@ fn report(command: impl FnOnce() -> Result<Exit, Failure>) -> ExitCode {
 /// Prints a result to stdout. A reader that has seen enough (`| head`) is no
 /// failure.
 fn print(line: &str) -> Result<(), Failure> {
-    match writeln!(std::io::stdout(), "{line}") {
+    written(writeln!(std::io::stdout(), "{line}"))
+}
+
+fn written(result: std::io::Result<()>) -> Result<(), Failure> {
+    match result {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::new(Exit::Input, format!("cannot write results to stdout: {e}")))
         }

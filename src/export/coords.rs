@@ -17,6 +17,8 @@ use super::ExportError;
 use crate::hdf5_file::{Attributes, FormatError, StagedHdf5};
 use crate::patches::{PatchesFile, PatchesMeta};
 
+const COORDS: &str = "coords";
+
 /// Whose attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -85,14 +87,14 @@ pub fn write_coords(
         CoordsFormat::Trident => Some(magnification(slide, meta)?),
     };
     let coords = corners(meta, patches.tissue()?.view());
-    let output = StagedHdf5::create(&target)?;
+    let mut output = StagedHdf5::create(&target)?;
     let dataset = output
         .file()
         .new_dataset::<i64>()
         .obj_track_times(false)
         .chunk((coords.nrows().clamp(1, 4096), 2))
         .shape((coords.nrows().., 2))
-        .create("coords")
+        .create(COORDS)
         .and_then(|dataset| match coords.is_empty() {
             true => Ok(dataset),
             false => dataset.write(coords.view()).map(|()| dataset),
@@ -104,7 +106,10 @@ pub fn write_coords(
         None => put_clam(&attributes, meta, slide, &folder)?,
         Some(level0) => put_trident(&attributes, meta, slide, &folder, level0)?,
     }
+    output.flush()?;
     drop(dataset);
+    output.handed().whole(COORDS, coords.as_slice().expect("standard layout"));
+    output.handed().describe(COORDS);
     output.commit()?;
     Ok(target)
 }

@@ -12,7 +12,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 use ndarray::ArrayView2;
 
-use super::error::{ExportError, unwritten};
+use super::error::ExportError;
 use super::heatmap_h5::HeatmapMeta;
 use super::place::{Cover, Place};
 use super::pyramid::{self, Tile};
@@ -36,11 +36,7 @@ pub(super) fn write(
     let across = cover.lattice_columns(&place, cols);
     let down = cover.lattice_rows(&place, rows);
     let sizes = pyramid::sizes(cover.columns, cover.rows, 1);
-    let folder = StagedFolder::new(tiles)?;
-    for level in 0..sizes.len() {
-        let made = std::fs::create_dir(folder.path().join(level.to_string()));
-        made.map_err(unwritten(tiles))?;
-    }
+    let mut folder = StagedFolder::new(tiles)?;
     let fill = |pixel: usize, out: &mut [f32]| {
         let row = score.row(down[pixel]);
         out.iter_mut().zip(&across).for_each(|(out, &col)| *out = row[col]);
@@ -50,7 +46,7 @@ pub(super) fn write(
         // DeepZoom counts levels from the smallest.
         let level = sizes.len() - 1 - tile.level;
         let name = format!("{level}/{}_{}.png", tile.column, tile.row);
-        std::fs::write(folder.path().join(name), png(tile)).map_err(unwritten(tiles))
+        folder.write(name, &png(tile)).map_err(ExportError::from)
     })?;
     folder.commit()?;
     Ok(staged::write(target, descriptor(&cover).as_bytes())?)

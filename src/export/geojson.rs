@@ -5,7 +5,6 @@
 //! An id follows from slide, kind, row and column: a file made again is the same,
 //! and QuPath recognises its objects.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -19,7 +18,7 @@ use super::heatmap_h5::HeatmapMeta;
 use super::place::Place;
 use super::{GeoJsonObjects, GeoJsonRules};
 use crate::heatmap::render::colour_of;
-use crate::staged::StagedFile;
+use crate::staged::StagedStream;
 use crate::study::detect::{PeakRules, by_peaks};
 
 /// Colour of the class in QuPath's lists.
@@ -37,17 +36,15 @@ pub(super) fn write(
         GeoJsonObjects::Tiles => None,
         GeoJsonObjects::Detections => Some(peaks(&meta.slide, &place, score, rules)?),
     };
-    let staged = StagedFile::new(target)?;
-    let file = File::create(staged.path()).map_err(unwritten(target))?;
-    // Outside the encoder too: it hands on what it has in small pieces.
-    let packed = GzEncoder::new(BufWriter::new(file), Compression::new(4));
+    // Outside the encoder too: it is given small pieces.
+    let packed = GzEncoder::new(StagedStream::new(target)?, Compression::new(4));
     let mut out = Features::new(BufWriter::new(packed), meta, &place);
     let put = match detections {
         None => out.tiles(score, rules.min_score),
         Some(peaks) => out.detections(score, &peaks),
     };
-    put.and_then(|()| out.finish()).map_err(unwritten(target))?;
-    Ok(staged.commit()?)
+    let stream = put.and_then(|()| out.finish()).map_err(unwritten(target))?;
+    Ok(stream.commit()?)
 }
 
 /// Rows and columns of maxima, by falling score.
@@ -82,14 +79,14 @@ struct Features<'a, W: Write> {
     count: usize,
 }
 
-impl Features<'_, BufWriter<GzEncoder<BufWriter<File>>>> {
-    fn finish(mut self) -> io::Result<()> {
+impl Features<'_, BufWriter<GzEncoder<StagedStream>>> {
+    fn finish(mut self) -> io::Result<StagedStream> {
         if self.count == 0 {
             self.start()?;
         }
         self.out.write_all(b"\n]}\n")?;
         let packed = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        packed.finish()?.flush()
+        packed.finish()
     }
 }
 

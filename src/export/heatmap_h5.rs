@@ -148,7 +148,7 @@ impl HeatmapMeta {
 
     pub(super) fn get(attributes: &Attributes<'_>) -> Result<Self, FormatError> {
         let writer = check_header(attributes, FORMAT, VERSION)?;
-        let normalized = attributes.has("normalize");
+        let normalized = attributes.has("normalize")?;
         let unnormalized = if normalized { attributes.u64("unnormalized_patches")? } else { 0 };
         let meta = Self {
             normalize: if normalized { attributes.str("normalize")? } else { String::new() },
@@ -184,6 +184,8 @@ impl HeatmapMeta {
 /// disappears.
 #[derive(Debug)]
 pub struct HeatmapWriter {
+    // Datasets first: they must be closed before the file is.
+    score: Dataset,
     classes: Option<Dataset>,
     planes: Vec<bool>,
     shape: (usize, usize),
@@ -204,10 +206,10 @@ impl HeatmapWriter {
     ) -> Result<Self, FormatError> {
         meta.check(path)?;
         check_shape(path, SCORE, score, meta.shape())?;
-        let output = StagedHdf5::create(path)?;
+        let mut output = StagedHdf5::create(path)?;
         meta.put(&output.attributes())?;
         let (rows, cols) = meta.shape();
-        output
+        let dataset = output
             .file()
             .new_dataset::<f32>()
             .obj_track_times(false)
@@ -216,10 +218,11 @@ impl HeatmapWriter {
             .deflate(1)
             .shape((rows, cols))
             .create(SCORE)
-            .and_then(|dataset| dataset.write(score.as_standard_layout().view()))
+            .and_then(|dataset| dataset.write(score.as_standard_layout().view()).map(|()| dataset))
             .map_err(|e| FormatError::hdf5(path, "write /score", &e))?;
+        output.handed().plane(SCORE, score, (CHUNK, None));
         let planes = vec![false; meta.classes.len()];
-        Ok(Self { classes: None, planes, shape: meta.shape(), output })
+        Ok(Self { score: dataset, classes: None, planes, shape: meta.shape(), output })
     }
 
     /// Adds what the methods `dense` and `cascade` know of their own errors.
@@ -265,6 +268,7 @@ impl HeatmapWriter {
                 .write_slice(score.as_standard_layout().view(), s![.., .., class])
                 .map_err(failed)?;
         }
+        self.output.handed().plane(CLASSES, score, (CHUNK, Some(class)));
         self.planes[class] = true;
         Ok(())
     }
@@ -282,13 +286,16 @@ impl HeatmapWriter {
     ///
     /// # Errors
     /// As [`HeatmapWriter::finish`].
-    pub fn close(mut self) -> Result<StagedFile, FormatError> {
+    pub fn close(self) -> Result<StagedFile, FormatError> {
         let missing = self.planes.iter().position(|written| !written);
-        if let (Some(_), Some(class)) = (self.classes.take(), missing) {
+        if let (Some(_), Some(class)) = (&self.classes, missing) {
             let problem = format!("class {class} was never written, expected all or none");
             return Err(FormatError::content(self.output.target(), problem));
         }
-        self.output.close()
+        self.output.flush()?;
+        let Self { score, classes, output, .. } = self;
+        drop((score, classes));
+        output.close()
     }
 
     fn create_classes(&self) -> hdf5::Result<Dataset> {
@@ -319,7 +326,7 @@ pub fn read_heatmap_meta(path: &Path) -> Result<HeatmapMeta, FormatError> {
 /// # Errors
 /// [`FormatError`] when it is missing or damaged.
 pub fn has_classes(path: &Path) -> Result<bool, FormatError> {
-    Ok(hdf5_file::open(path)?.link_exists(CLASSES))
+    hdf5_file::has_link(path, &*hdf5_file::open(path)?, CLASSES)
 }
 
 /// Reads attributes and the positive class's heatmap, `[rows, cols]`.

@@ -15,7 +15,7 @@ use std::path::Path;
 use ndarray::{Array2, ArrayView2};
 use serde_json::{Value, json};
 
-use super::error::{ExportError, unwritten};
+use super::error::ExportError;
 use super::heatmap_h5::HeatmapMeta;
 use super::place::Place;
 use super::{pyramid, zarr_array};
@@ -27,7 +27,7 @@ pub(super) fn write(
     meta: &HeatmapMeta,
     score: ArrayView2<'_, f32>,
 ) -> Result<(), ExportError> {
-    let folder = StagedFolder::new(target)?;
+    let mut folder = StagedFolder::new(target)?;
     let (rows, cols) = score.dim();
     let side = |points: usize| u32::try_from(points).unwrap_or(u32::MAX);
     let levels = pyramid::sizes(side(cols), side(rows), side(zarr_array::CHUNK)).len();
@@ -38,16 +38,14 @@ pub(super) fn write(
             below = Some(pyramid::halved_map(above));
         }
         let map = below.as_ref().map_or(score, |map| map.view());
-        zarr_array::write(&folder.path().join(format!("s{level}")), map)
-            .map_err(unwritten(target))?;
+        zarr_array::write(&mut folder, &format!("s{level}"), map)?;
     }
     let group = json!({
         "zarr_format": 3,
         "node_type": "group",
         "attributes": {"ome": multiscales(meta, levels)},
     });
-    std::fs::write(folder.path().join("zarr.json"), group.to_string())
-        .map_err(unwritten(target))?;
+    folder.write("zarr.json", group.to_string().as_bytes())?;
     Ok(folder.commit()?)
 }
 

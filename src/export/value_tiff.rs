@@ -10,7 +10,6 @@ use libdeflater::{CompressionLvl, Compressor};
 use super::error::{ExportError, unwritten};
 use super::pyramid::{self, Tile};
 use crate::bigtiff::{BigTiff, Level, Stored, TILE_PX, Tags};
-use crate::staged::StagedFile;
 
 const SIDE: usize = TILE_PX as usize;
 /// Higher levels take much longer to save a few percent of floats.
@@ -25,14 +24,12 @@ pub(super) fn write(
     source: impl FnMut(usize, &mut [f32]) -> Result<(), ExportError>,
     tags: &Tags<'_>,
 ) -> Result<(), ExportError> {
-    let staged = StagedFile::new(target)?;
     let levels = sizes.iter().map(|&(width, height)| Level::new(width, height)).collect();
-    let tiff = BigTiff::create(staged.path(), levels).map_err(unwritten(target))?;
+    let tiff = BigTiff::create(target, levels)?;
     let compressor = Compressor::new(CompressionLvl::new(LEVEL).expect("4 is a level"));
     let mut tiles = Tiles { tiff, compressor, blank, stored_blank: None };
     pyramid::stream(sizes, SIDE, source, |tile| tiles.put(tile).map_err(unwritten(target)))?;
-    tiles.tiff.finish(tags).map_err(unwritten(target))?;
-    Ok(staged.commit()?)
+    Ok(tiles.tiff.finish(tags)?)
 }
 
 struct Tiles {

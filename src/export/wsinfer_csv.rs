@@ -1,14 +1,13 @@
 //! `<slide>.csv`: one row a scored window, in WSInfer's columns.
 
-use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io;
 use std::path::Path;
 
 use super::error::{ExportError, unwritten};
 use super::heatmap_bands::Bands;
 use super::place::Place;
 use super::{probability_name, thousandth};
-use crate::staged::StagedFile;
+use crate::staged::StagedStream;
 
 /// Writes the scored points of a heatmap file, column after column, each from top
 /// to bottom: `minx,miny` of the window in level-0 px (negative where it reaches
@@ -16,12 +15,10 @@ use crate::staged::StagedFile;
 /// class the file has.
 pub(super) fn write(target: &Path, heatmap: &Path) -> Result<(), ExportError> {
     let bands = Bands::open(heatmap)?;
-    let staged = StagedFile::new(target)?;
-    let file = File::create(staged.path()).map_err(unwritten(target))?;
-    let mut out = csv::Writer::from_writer(BufWriter::new(file));
+    let mut out = csv::Writer::from_writer(StagedStream::new(target)?);
     put(&bands, &mut out, &|e| unwritten(target)(io_error(e)))?;
-    drop(out);
-    Ok(staged.commit()?)
+    let stream = out.into_inner().map_err(|e| unwritten(target)(e.into_error()))?;
+    Ok(stream.commit()?)
 }
 
 /// The system's own error, which says what to do about a full disk.
@@ -34,7 +31,7 @@ fn io_error(error: csv::Error) -> io::Error {
 
 fn put(
     bands: &Bands,
-    out: &mut csv::Writer<BufWriter<File>>,
+    out: &mut csv::Writer<StagedStream>,
     failed: &dyn Fn(csv::Error) -> ExportError,
 ) -> Result<(), ExportError> {
     let (meta, classes) = (bands.meta(), bands.classes());
@@ -63,5 +60,5 @@ fn put(
             }
         }
     }
-    out.flush().map_err(|e| failed(e.into()))
+    Ok(())
 }

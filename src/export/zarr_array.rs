@@ -9,11 +9,12 @@
 //! in files of up to 2048 x 2048; what is all NaN is not stored.
 
 use std::io;
-use std::path::Path;
 
 use libdeflater::{CompressionLvl, Compressor};
 use ndarray::{ArrayView2, s};
 use serde_json::json;
+
+use crate::staged::{StageError, StagedFolder};
 
 /// Side of a chunk, points.
 pub(super) const CHUNK: usize = 256;
@@ -23,24 +24,28 @@ const GZIP_LEVEL: i32 = 4;
 /// In place of offset and length of a chunk that is not stored.
 const NOT_STORED: u64 = u64::MAX;
 
-/// Writes `map` `[row, col]` as array `folder`, which must not exist; axes y and x.
-pub(super) fn write(folder: &Path, map: ArrayView2<'_, f32>) -> io::Result<()> {
+/// Writes `map` `[row, col]` as array `name` of `folder`, which must not have it; axes y
+/// and x.
+pub(super) fn write(
+    folder: &mut StagedFolder,
+    name: &str,
+    map: ArrayView2<'_, f32>,
+) -> Result<(), StageError> {
     let (rows, cols) = map.dim();
     let chunks = |points: usize| points.div_ceil(CHUNK).clamp(1, CHUNKS_A_SHARD);
     let shard = [chunks(rows), chunks(cols)];
-    std::fs::create_dir(folder)?;
     let metadata = metadata([rows, cols], shard);
-    std::fs::write(folder.join("zarr.json"), metadata.to_string())?;
+    folder.write(format!("{name}/zarr.json"), metadata.to_string().as_bytes())?;
     let mut compressor = Compressor::new(CompressionLvl::new(GZIP_LEVEL).expect("4 is a level"));
     for (down, top) in (0..rows).step_by(shard[0] * CHUNK).enumerate() {
         for (across, left) in (0..cols).step_by(shard[1] * CHUNK).enumerate() {
             let bottom = (top + shard[0] * CHUNK).min(rows);
             let right = (left + shard[1] * CHUNK).min(cols);
             let part = map.slice(s![top..bottom, left..right]);
-            if let Some(bytes) = shard_bytes(part, shard, &mut compressor)? {
-                let folder = folder.join("c").join(down.to_string());
-                std::fs::create_dir_all(&folder)?;
-                std::fs::write(folder.join(across.to_string()), bytes)?;
+            let file = format!("{name}/c/{down}/{across}");
+            let bytes = shard_bytes(part, shard, &mut compressor);
+            if let Some(bytes) = bytes.map_err(|e| folder.failed(&file, "write it", e))? {
+                folder.write(file, &bytes)?;
             }
         }
     }
@@ -144,13 +149,13 @@ mod tests {
 
     #[test]
     fn nothing_is_stored_of_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let array = folder.path().join("s0");
+        let above = tempfile::tempdir().unwrap();
+        let mut folder = StagedFolder::new(&above.path().join("a.zarr")).unwrap();
         let mut map = Array2::from_elem((300, 2500), f32::NAN);
-        write(&array, map.view()).unwrap();
-        assert!(!array.join("c").exists());
+        write(&mut folder, "s0", map.view()).unwrap();
+        assert!(!folder.path().join("s0/c").exists());
         map[[299, 2499]] = 0.5;
-        write(&folder.path().join("s1"), map.view()).unwrap();
+        write(&mut folder, "s1", map.view()).unwrap();
         assert!(!folder.path().join("s1/c/0/0").exists());
         let shard = std::fs::read(folder.path().join("s1/c/0/1")).unwrap();
         // Two by eight chunks, of which one is stored.

@@ -7,6 +7,7 @@ use hdf5::types::VarLenUnicode;
 use hdf5::{Attribute, H5Type, Location};
 
 use super::FormatError;
+use super::there::has_attribute;
 
 /// The attributes of one object of one file.
 pub(crate) struct Attributes<'a> {
@@ -24,8 +25,9 @@ impl<'a> Attributes<'a> {
         self.path
     }
 
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.location.attr(name).is_ok()
+    pub(crate) fn has(&self, name: &str) -> Result<bool, FormatError> {
+        let action = format!("read attribute {name}");
+        has_attribute(self.location, name).map_err(|e| FormatError::hdf5(self.path, &action, &e))
     }
 
     pub(crate) fn names(&self) -> Result<Vec<String>, FormatError> {
@@ -139,7 +141,7 @@ impl<'a> Attributes<'a> {
 
     fn scalar<T: H5Type>(&self, name: &str, expected: &'static str) -> Result<T, FormatError> {
         let attribute = self.open(name, expected)?;
-        attribute.read_scalar().map_err(|e| self.wrong(name, e.to_string(), expected))
+        attribute.read_scalar().map_err(|e| self.unread(name, &e, expected))
     }
 
     fn array<T: H5Type>(&self, name: &str, expected: &'static str) -> Result<Vec<T>, FormatError> {
@@ -151,11 +153,14 @@ impl<'a> Attributes<'a> {
         if attribute.size() == 0 {
             return Ok(Vec::new());
         }
-        attribute.read_raw().map_err(|e| self.wrong(name, e.to_string(), expected))
+        attribute.read_raw().map_err(|e| self.unread(name, &e, expected))
     }
 
     fn open(&self, name: &str, expected: &'static str) -> Result<Attribute, FormatError> {
-        self.location.attr(name).map_err(|_| self.wrong(name, "missing".into(), expected))
+        match self.has(name)? {
+            true => self.location.attr(name).map_err(|e| self.unread(name, &e, expected)),
+            false => Err(self.wrong(name, "missing".into(), expected)),
+        }
     }
 
     fn put_scalar<T: H5Type>(&self, name: &str, value: &T) -> Result<(), FormatError> {
@@ -185,6 +190,12 @@ impl<'a> Attributes<'a> {
         std::str::from_utf8(value.as_bytes())
             .map(str::to_owned)
             .map_err(|_| self.wrong(name, "not UTF-8".into(), "UTF-8 text"))
+    }
+
+    /// The system's own error, when it is one.
+    fn unread(&self, name: &str, error: &hdf5::Error, expected: &'static str) -> FormatError {
+        FormatError::system(self.path, error)
+            .unwrap_or_else(|| self.wrong(name, error.to_string(), expected))
     }
 
     fn wrong(&self, name: &str, found: String, expected: &'static str) -> FormatError {

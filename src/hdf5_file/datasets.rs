@@ -5,13 +5,13 @@ use std::path::Path;
 use hdf5::{Dataset, Group, H5Type};
 use ndarray::{Array, ArrayView, Dimension};
 
-use super::FormatError;
+use super::{FormatError, has_link};
 
 /// More than deflate can ever shrink (1032 times).
 const LARGEST_RATIO: u64 = 1100;
 
 /// Writes `data` (standard layout) as dataset `name` of `group`.
-pub(crate) fn write_dataset<T: H5Type, D: Dimension>(
+pub(super) fn write_dataset<T: H5Type, D: Dimension>(
     path: &Path,
     group: &Group,
     name: &str,
@@ -41,7 +41,7 @@ pub(crate) fn check_dataset<T: H5Type>(
             shape.iter().map(|n| n.map_or("any".to_owned(), |n| n.to_string())).collect();
         format!("{} [{}]", std::any::type_name::<T>(), extents.join(", "))
     };
-    if !group.link_exists(name) {
+    if !has_link(path, group, name)? {
         return Err(FormatError::Missing { path: path.to_owned(), item, expected: expected() });
     }
     let refused = |e: hdf5::Error| FormatError::hdf5(path, &format!("read {item}"), &e);

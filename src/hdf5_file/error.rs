@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::staged::StageError;
+use crate::staged::{READ_BACK, StageError};
 
 /// A patches, scores or heatmap file could not be written or read.
 #[derive(Debug, Error)]
@@ -97,6 +97,17 @@ pub enum FormatError {
         /// Shape or type expected.
         expected: String,
     },
+    /// What was written is not what can be read.
+    #[error(
+        "{}: {item} read back is not what was written, though no write failed; nothing of it was kept: check the disk or file system, then run the same command again",
+        path.display()
+    )]
+    Lost {
+        /// The file that was to be made.
+        path: PathBuf,
+        /// The attribute or dataset.
+        item: String,
+    },
     /// What is (to be) stored contradicts itself.
     #[error("{}: {problem}", path.display())]
     Content {
@@ -116,10 +127,16 @@ impl FormatError {
         Self::Content { path: path.to_owned(), problem: problem.into() }
     }
 
+    /// What the system said when HDF5 could not read.
+    pub(crate) fn system(path: &Path, error: &hdf5::Error) -> Option<Self> {
+        Some(Self::io(path, "read it", os_error(error)?))
+    }
+
     /// From HDF5's error stack; a full disk becomes the system's own error,
     /// which says what to do.
     pub(crate) fn hdf5(path: &Path, action: &str, error: &hdf5::Error) -> Self {
         match os_error(error) {
+            Some(source) if action == READ_BACK => Self::io(path, READ_BACK, source),
             Some(source) if action.starts_with("read") => Self::io(path, "read it", source),
             Some(source) => Self::io(path, "write it", source),
             None => {

@@ -5,20 +5,27 @@ mod attributes;
 mod chunks;
 mod datasets;
 mod error;
+mod readback;
+mod there;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hdf5::File;
 use hdf5::file::{FileCloseDegree, LibraryVersion};
+use ndarray::{ArrayView, Dimension};
 
 use crate::staged::StagedFile;
 
 pub(crate) use attributes::Attributes;
 pub(crate) use chunks::{chunk_place, write_chunk};
-pub(crate) use datasets::{check_dataset, read_all, write_dataset};
+use datasets::write_dataset;
+pub(crate) use datasets::{check_dataset, read_all};
 pub use error::FormatError;
 pub(crate) use error::cause;
+use readback::Handed;
+pub(crate) use readback::Summed;
+pub(crate) use there::has_link;
 
 /// What every file written by this version says of its writer.
 pub(crate) const WRITER: &str = concat!("slidegrid ", env!("CARGO_PKG_VERSION"));
@@ -30,20 +37,27 @@ pub(crate) fn open(path: &Path) -> Result<File, FormatError> {
     if metadata.is_dir() {
         return Err(FormatError::content(path, "is a folder, expected an HDF5 file"));
     }
-    File::with_options().with_fapl(|p| p.file_locking(false)).open(path).map_err(|error| {
-        FormatError::NotHdf5 { path: path.to_owned(), bytes: metadata.len(), cause: cause(&error) }
+    open_unlocked(path).map_err(|error| FormatError::NotHdf5 {
+        path: path.to_owned(),
+        bytes: metadata.len(),
+        cause: cause(&error),
     })
+}
+
+fn open_unlocked(path: &Path) -> hdf5::Result<File> {
+    File::with_options().with_fapl(|p| p.file_locking(false)).open(path)
 }
 
 /// An HDF5 file being written under a temporary name.
 ///
-/// Dropped without [`StagedHdf5::commit`] it disappears.
+/// Dropped without [`StagedHdf5::commit`] it disappears. What is written into its
+/// datasets is to be noted in `handed`, which is compared with the closed file.
 #[derive(Debug)]
 pub(crate) struct StagedHdf5 {
     // Declared first: HDF5 must let go of the file before it is removed.
     file: File,
     staged: StagedFile,
-    target: PathBuf,
+    handed: Handed,
 }
 
 impl StagedHdf5 {
@@ -52,16 +66,18 @@ impl StagedHdf5 {
         let staged = StagedFile::new(target)?;
         // Every HDF5 since 1.10 opens what these bounds allow; metadata carries
         // checksums from that version on. Strong: closing must close, even if
-        // a dataset handle was forgotten, or errors would surface nowhere.
+        // a dataset handle was forgotten, or errors would surface nowhere. No sieve:
+        // what is written to a contiguous dataset fails at once, or not at all.
         let file = File::with_options()
             .with_fapl(|p| {
                 p.file_locking(false)
                     .libver_bounds(LibraryVersion::V110, LibraryVersion::V110)
                     .fclose_degree(FileCloseDegree::Strong)
+                    .sieve_buf_size(0)
             })
             .create(staged.path())
             .map_err(|e| FormatError::hdf5(target, "create it", &e))?;
-        Ok(Self { file, staged, target: target.to_owned() })
+        Ok(Self { file, staged, handed: Handed::default() })
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -69,28 +85,61 @@ impl StagedHdf5 {
     }
 
     pub(crate) fn target(&self) -> &Path {
-        &self.target
+        self.staged.target()
     }
 
     /// Attributes of the root group.
     pub(crate) fn attributes(&self) -> Attributes<'_> {
-        Attributes::new(&self.target, &self.file)
+        Attributes::new(self.target(), &self.file)
     }
 
-    /// Flushes, closes, syncs and renames; each step's error is reported.
+    /// Where to note what was written into datasets.
+    pub(crate) fn handed(&mut self) -> &mut Handed {
+        &mut self.handed
+    }
+
+    /// Writes `data` as dataset `name`, a path from the root.
+    pub(crate) fn write_dataset<T: Summed, D: Dimension>(
+        &mut self,
+        name: &str,
+        data: ArrayView<'_, T, D>,
+    ) -> Result<(), FormatError> {
+        let data = data.as_standard_layout();
+        write_dataset(self.target(), &self.file, name, data.view())?;
+        self.handed.whole(name, data.as_slice().expect("standard layout"));
+        Ok(())
+    }
+
+    /// Has HDF5 write what it still holds, also of datasets that are open: those whose
+    /// chunks it caches must be, since closing them reports no error.
+    pub(crate) fn flush(&self) -> Result<(), FormatError> {
+        self.file.flush().map_err(|e| FormatError::hdf5(self.target(), "finish it", &e))
+    }
+
+    /// Flushes, closes, syncs, reads back and renames; each step's error is reported.
     ///
-    /// All dataset handles must be dropped before.
+    /// All dataset handles must be dropped before, after [`StagedHdf5::flush`].
     pub(crate) fn commit(self) -> Result<(), FormatError> {
         Ok(self.close()?.commit()?)
     }
 
-    /// Flushes and closes: the file can be read, and is yet to be committed.
-    ///
-    /// All dataset handles must be dropped before.
+    /// All of [`StagedHdf5::commit`] but the name: the file can be read, and is yet to be
+    /// committed.
     pub(crate) fn close(self) -> Result<StagedFile, FormatError> {
-        let Self { file, staged, target } = self;
-        file.flush().map_err(|e| FormatError::hdf5(&target, "finish it", &e))?;
-        file.close().map_err(|e| FormatError::hdf5(&target, "close it", &e))?;
+        self.flush()?;
+        let Self { file, mut staged, handed } = self;
+        let failed =
+            |staged: &StagedFile, action, e| FormatError::hdf5(staged.target(), action, &e);
+        let described =
+            handed.attributes(&file).map_err(|e| failed(&staged, "finish its attributes", e))?;
+        file.close().map_err(|e| failed(&staged, "close it", e))?;
+        // Side by side: one waits for the disk, the other reads memory.
+        let (path, target) = (staged.path().to_owned(), staged.target().to_owned());
+        std::thread::scope(|scope| {
+            let checked = scope.spawn(|| handed.check(&path, &target, &described));
+            staged.sync()?;
+            checked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
         Ok(staged)
     }
 }
@@ -113,7 +162,7 @@ pub(crate) fn check_header(
     version: i64,
 ) -> Result<String, FormatError> {
     let path = attributes.path().to_owned();
-    if !attributes.has("format") {
+    if !attributes.has("format")? {
         return Err(FormatError::Foreign { path, found: "no format attribute".into(), format });
     }
     let found = attributes.str("format")?;

@@ -111,7 +111,11 @@ pub fn read_arrays(
     slides: &[SlideRecord],
 ) -> Result<Vec<SubmittedArray>, ArraysError> {
     let path = run.submitted();
-    let Ok(text) = std::fs::read_to_string(&path) else { return Ok(Vec::new()) };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(wrong(&path, 1, format!("cannot read it: {e}"))),
+    };
     let mut arrays = Vec::new();
     for (number, text) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let wrong = |problem: String| wrong(&path, number + 1, problem);

@@ -25,7 +25,7 @@ use super::submitted::{Submission, Submitted, SubmittedError};
 use super::todo::{Busy, todo};
 use crate::config::{ClusterKeys, Stage};
 use crate::run_dir::RunDir;
-use crate::staged::StageError;
+use crate::staged::{self, StageError};
 pub use checks::Refused;
 pub use files::{Files, files_of};
 use steps::{Step, scripts_of};
@@ -290,11 +290,7 @@ impl Chain<'_> {
 
     fn write(&self, job: &Job) -> Result<PathBuf, ChainError> {
         let script = PathBuf::from(&job.script);
-        // Not synced, as results are: after a crash it is rendered anew.
-        std::fs::write(&script, self.scheduler.render(job)).map_err(|e| ChainError::Folder {
-            path: script.clone(),
-            problem: format!("cannot write the script: {e}"),
-        })?;
+        staged::write(&script, self.scheduler.render(job).as_bytes())?;
         Ok(script)
     }
 }

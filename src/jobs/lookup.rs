@@ -125,12 +125,14 @@ impl Lookup {
     pub fn read(run: &RunDir) -> Result<Self, LookupError> {
         let path = run.lookup_csv();
         let wrong = |problem: String| LookupError::Table { path: path.clone(), problem };
-        let mut reader = csv::Reader::from_path(&path).map_err(|e| {
+        // At once: the reader of CSV takes a file that cannot be read for an empty one.
+        let text = std::fs::read(&path).map_err(|e| {
             wrong(format!(
                 "cannot read the look-up table: {e}; `slidegrid master plan --run {}` writes it",
                 run.root().display()
             ))
         })?;
+        let mut reader = csv::Reader::from_reader(text.as_slice());
         let rows: Vec<LookupRow> = reader.deserialize().collect::<Result<_, _>>().map_err(|e| {
             wrong(format!("not a look-up table: {e}; make it again with `slidegrid master plan`"))
         })?;

@@ -40,7 +40,7 @@ impl SlideColours {
 
     /// `None` in files made without `[normalize]`.
     pub(super) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
-        if !attributes.has(METHOD) {
+        if !attributes.has(METHOD)? {
             return Ok(None);
         }
         let wrong = |problem: String| FormatError::content(attributes.path(), problem);
@@ -48,7 +48,7 @@ impl SlideColours {
             .str(METHOD)?
             .parse()
             .map_err(|problem: String| wrong(format!("{METHOD} is {problem}")))?;
-        if attributes.has(FAILURE) {
+        if attributes.has(FAILURE)? {
             return Ok(Some(Self { method, estimate: Err(attributes.str(FAILURE)?) }));
         }
         let estimate = match method {

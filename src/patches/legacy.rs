@@ -17,7 +17,7 @@ use ndarray::{Array2, Array3, Ix2};
 
 use super::schema::{COORD, IMG, PatchesMeta, group_name};
 use crate::geometry::{PatchCoord, Tiling};
-use crate::hdf5_file::{Attributes, FormatError, check_dataset, read_all};
+use crate::hdf5_file::{Attributes, FormatError, check_dataset, has_link, read_all};
 
 const TILE_PX: u32 = 224;
 const PATCH_PX: i64 = 448;
@@ -34,9 +34,12 @@ pub(crate) struct Legacy {
 }
 
 /// Whether `file` has the layout and lacks the attributes of ours.
-pub(crate) fn is_legacy(file: &File) -> bool {
-    !Attributes::new(Path::new(""), file).has("format")
-        && file.group("t1").is_ok_and(|group| group.link_exists(IMG) && group.link_exists(COORD))
+pub(crate) fn is_legacy(path: &Path, file: &File) -> Result<bool, FormatError> {
+    if Attributes::new(path, file).has("format")? || !has_link(path, file, "t1")? {
+        return Ok(false);
+    }
+    let Ok(group) = file.group("t1") else { return Ok(false) };
+    Ok(has_link(path, &group, IMG)? && has_link(path, &group, COORD)?)
 }
 
 /// Attributes and slide size of a legacy file.

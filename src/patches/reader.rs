@@ -13,7 +13,7 @@ use super::group::{GroupReader, Storage};
 use super::legacy::{self, Legacy};
 use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, TEXTURE, THUMBNAIL, TISSUE};
 use crate::geometry::PatchCoord;
-use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, read_all};
+use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, has_link, read_all};
 
 /// An open patches file. Opening reads attributes, no pixels.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl PatchesFile {
     fn open_with(path: &Path, size: Option<(u32, u32)>) -> Result<Self, FormatError> {
         let file = hdf5_file::open(path)?;
         let bytes = fs::File::open(path).map_err(|e| FormatError::io(path, "open", e))?;
-        let (meta, legacy) = if legacy::is_legacy(&file) {
+        let (meta, legacy) = if legacy::is_legacy(path, &file)? {
             let (meta, legacy) = legacy::read_meta(path, &file, size)?;
             (meta, Some(legacy))
         } else {
@@ -106,7 +106,7 @@ impl PatchesFile {
     /// # Errors
     /// [`FormatError`] when they are there but cannot be read.
     pub fn texture(&self) -> Result<Option<Array2<u8>>, FormatError> {
-        if !self.file.link_exists(TEXTURE) {
+        if !has_link(&self.path, &self.file, TEXTURE)? {
             return Ok(None);
         }
         let (rows, cols) = self.meta.mask_shape();
@@ -138,7 +138,7 @@ impl PatchesFile {
     /// # Errors
     /// [`FormatError`] when it is there but cannot be read.
     pub fn thumbnail(&self) -> Result<Option<Array3<u8>>, FormatError> {
-        if !self.file.link_exists(THUMBNAIL) {
+        if !has_link(&self.path, &self.file, THUMBNAIL)? {
             return Ok(None);
         }
         let picture =
@@ -250,10 +250,12 @@ impl PatchesFile {
                 groups => format!("t1 to t{groups}"),
             },
         };
-        if group == 0 || group > self.meta.groups || !self.file.link_exists(&name) {
+        let known = (1..=self.meta.groups).contains(&group);
+        if !known || !has_link(&self.path, &self.file, &name)? {
             return Err(missing());
         }
-        self.file.group(&name).map_err(|_| missing())
+        let unread = |e| FormatError::hdf5(&self.path, &format!("read group {name}"), &e);
+        self.file.group(&name).map_err(unread)
     }
 
     fn storage(

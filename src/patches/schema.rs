@@ -172,7 +172,7 @@ impl PatchesMeta {
         let window_px = attributes.u32("window", 1)?;
         // Older files have half a window around their blocks.
         let halo_px =
-            if attributes.has("halo") { attributes.u32("halo", 0)? } else { window_px / 2 };
+            if attributes.has("halo")? { attributes.u32("halo", 0)? } else { window_px / 2 };
         let meta = Self {
             slide: attributes.str("slide")?,
             width_px: attributes.u32("width", 1)?,

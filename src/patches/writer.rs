@@ -8,11 +8,12 @@ use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, Group};
 use libdeflater::{CompressionLvl, Compressor};
 use ndarray::{Array1, Array2, Array3, ArrayView, ArrayView2, ArrayView3, Axis, s};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::SlideColours;
 use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, TEXTURE, THUMBNAIL, TISSUE};
 use crate::geometry::{BlockPlan, PatchCoord, groups::group_ranges};
-use crate::hdf5_file::{FormatError, StagedHdf5, write_chunk, write_dataset};
+use crate::hdf5_file::{FormatError, StagedHdf5, write_chunk};
 
 /// How pixels are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,6 +78,8 @@ pub struct PatchesWriter {
     patch_px: usize,
     compression: Compression,
     written: Vec<bool>,
+    /// Hash of each patch as it is stored.
+    sums: Vec<u64>,
     failed: Vec<bool>,
     failures: Vec<(usize, String)>,
 }
@@ -97,10 +100,10 @@ impl PatchesWriter {
         compression: Compression,
     ) -> Result<Self, FormatError> {
         check_plan(path, meta, plan, per_group)?;
-        let output = StagedHdf5::create(path)?;
+        let mut output = StagedHdf5::create(path)?;
         meta.put(&output.attributes())?;
         let mask = plan.mask().mapv(|tile| u8::from(tile != 0));
-        write_dataset(path, output.file(), TISSUE, mask.view())?;
+        output.write_dataset(TISSUE, mask.view())?;
         let patch_px = plan.tiling().patch_px() as usize;
         let mut images = Vec::new();
         for (index, range) in group_ranges(plan.patches().len(), per_group).into_iter().enumerate()
@@ -111,7 +114,7 @@ impl PatchesWriter {
                 .create_group(&name)
                 .map_err(|e| FormatError::hdf5(path, &format!("make group {name}"), &e))?;
             let patches = &plan.patches()[range];
-            write_places(path, &group, plan, patches)?;
+            write_places(&mut output, &name, plan, patches)?;
             let image = create_image(&group, patches.len(), patch_px, compression)
                 .map_err(|e| FormatError::hdf5(path, &format!("make /{name}/{IMG}"), &e))?;
             images.push(image);
@@ -124,6 +127,7 @@ impl PatchesWriter {
             patch_px,
             compression,
             written: vec![false; plan.patches().len()],
+            sums: vec![0; plan.patches().len()],
             failed: vec![false; plan.patches().len()],
             failures: Vec::new(),
         })
@@ -152,7 +156,7 @@ impl PatchesWriter {
         let stored = ArrayView::from_shape((side, side, 3), pixels)
             .map_err(hdf5::Error::from)
             .and_then(|view| image.write_slice(view, s![row, .., .., ..]));
-        self.settle(index, stored)
+        self.settle(index, stored, pixels)
     }
 
     /// Stores one patch that a [`PatchCompressor`] compressed.
@@ -167,7 +171,7 @@ impl PatchesWriter {
         }
         let (image, row) = self.claim(index)?;
         let stored = write_chunk(&image, row, chunk);
-        self.settle(index, stored)
+        self.settle(index, stored, chunk)
     }
 
     /// Records that a patch cannot be had: it stays white and is marked.
@@ -188,8 +192,7 @@ impl PatchesWriter {
     /// # Errors
     /// [`FormatError`] when it cannot be written, or there is one already.
     pub fn set_thumbnail(&mut self, thumbnail: ArrayView3<'_, u8>) -> Result<(), FormatError> {
-        let standard = thumbnail.as_standard_layout();
-        write_dataset(self.output.target(), self.output.file(), THUMBNAIL, standard.view())
+        self.output.write_dataset(THUMBNAIL, thumbnail)
     }
 
     /// Adds which tiles have the texture of tissue: `[tile row, tile col]`, 1 = textured.
@@ -197,7 +200,7 @@ impl PatchesWriter {
     /// # Errors
     /// [`FormatError`] when it cannot be written, or there is one already.
     pub fn set_texture(&mut self, tiles: ArrayView2<'_, u8>) -> Result<(), FormatError> {
-        write_dataset(self.output.target(), self.output.file(), TEXTURE, tiles)
+        self.output.write_dataset(TEXTURE, tiles)
     }
 
     /// Adds what was measured of the slide's colours.
@@ -229,18 +232,22 @@ impl PatchesWriter {
             );
             return Err(FormatError::content(&path, problem));
         }
-        self.write_failures(&path)?;
+        self.write_failures()?;
+        self.output.flush()?;
         self.images.clear();
+        let row_bytes = (self.compression == Compression::None).then_some(self.patch_bytes);
+        for (group, sums) in self.sums.chunks(self.per_group).enumerate() {
+            let name = format!("{}/{IMG}", schema::group_name(group + 1));
+            self.output.handed().stored(&name, sums.to_vec(), row_bytes);
+        }
         self.output.commit()
     }
 
-    fn write_failures(&mut self, path: &Path) -> Result<(), FormatError> {
+    fn write_failures(&mut self) -> Result<(), FormatError> {
         for (group, failed) in self.failed.chunks(self.per_group).enumerate() {
             let name = schema::group_name(group + 1);
             let failed: Array1<u8> = failed.iter().map(|&failed| u8::from(failed)).collect();
-            let group =
-                self.output.file().group(&name).map_err(|e| FormatError::hdf5(path, &name, &e))?;
-            write_dataset(path, &group, FAILED, failed.view())?;
+            self.output.write_dataset(&format!("{name}/{FAILED}"), failed.view())?;
         }
         // Threads fail patches in any order; files should not differ by it.
         self.failures.sort();
@@ -250,7 +257,7 @@ impl PatchesWriter {
             .map(|(index, reason)| format!("{}: {reason}", self.label(*index)))
             .map(|line| VarLenUnicode::from_str(&line).expect("NUL characters were replaced"))
             .collect();
-        write_dataset(path, self.output.file(), FAILURES, lines.view())
+        self.output.write_dataset(FAILURES, lines.view())
     }
 
     /// Marks a patch as written and says where it goes.
@@ -281,7 +288,13 @@ impl PatchesWriter {
     }
 
     /// A patch that could not be stored does not count as written.
-    fn settle(&mut self, index: usize, stored: hdf5::Result<()>) -> Result<(), FormatError> {
+    fn settle(
+        &mut self,
+        index: usize,
+        stored: hdf5::Result<()>,
+        bytes: &[u8],
+    ) -> Result<(), FormatError> {
+        self.sums[index] = xxh3_64(bytes);
         stored.map_err(|error| {
             self.written[index] = false;
             let action = format!("write {}", self.label(index));
@@ -292,8 +305,8 @@ impl PatchesWriter {
 
 /// `coord` and `tissue` of one group.
 fn write_places(
-    path: &Path,
-    group: &Group,
+    output: &mut StagedHdf5,
+    group: &str,
     plan: &BlockPlan,
     patches: &[PatchCoord],
 ) -> Result<(), FormatError> {
@@ -304,8 +317,8 @@ fn write_places(
         coord.row_mut(row).assign(&ArrayView::from(&patch.to_row()));
         tissue.index_axis_mut(Axis(0), row).assign(&plan.tissue_of(patch));
     }
-    write_dataset::<i64, _>(path, group, COORD, coord.view())?;
-    write_dataset::<u8, _>(path, group, TISSUE, tissue.view())
+    output.write_dataset::<i64, _>(&format!("{group}/{COORD}"), coord.view())?;
+    output.write_dataset::<u8, _>(&format!("{group}/{TISSUE}"), tissue.view())
 }
 
 fn create_image(

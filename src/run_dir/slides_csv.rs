@@ -216,9 +216,11 @@ pub(crate) fn registered(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> 
 pub fn read_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
     let path = run.slides_csv();
     let wrong = |problem: String| SlidesError::Table { path: path.clone(), problem };
-    let mut reader = csv::Reader::from_path(&path).map_err(|e| {
+    // At once: the reader of CSV takes a file that cannot be read for an empty one.
+    let text = std::fs::read(&path).map_err(|e| {
         wrong(format!("cannot read the table of slides: {e}; `slidegrid split` writes it"))
     })?;
+    let mut reader = csv::Reader::from_reader(text.as_slice());
     let mut records = Vec::new();
     for row in reader.deserialize() {
         let record: SlideRecord = row.map_err(|e| wrong(format!("not a table of slides: {e}")))?;
@@ -234,7 +236,8 @@ pub fn read_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
 fn merged(run: &RunDir, record: SlideRecord) -> Result<SlideRecord, SlidesError> {
     let path = run.split_outcome(&record.name);
     match std::fs::read(&path) {
-        Err(_) => Ok(record),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(record),
+        Err(e) => Err(SlidesError::Table { path, problem: format!("cannot read it: {e}") }),
         Ok(bytes) => match serde_json::from_slice::<SlideRecord>(&bytes) {
             // The table knows where the slide is now.
             Ok(outcome) => Ok(SlideRecord { path: record.path, ..outcome }),

@@ -79,7 +79,7 @@ impl DenseMeta {
     }
 
     pub(super) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
-        if !attributes.has("dense_exact") {
+        if !attributes.has("dense_exact")? {
             return Ok(None);
         }
         Ok(Some(Self {
@@ -114,10 +114,10 @@ impl CascadeMeta {
     }
 
     pub(super) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
-        if !attributes.has("cascade_refined") {
+        if !attributes.has("cascade_refined")? {
             return Ok(None);
         }
-        let high = attributes.has("cascade_refine_to");
+        let high = attributes.has("cascade_refine_to")?;
         let count = |name| if high { attributes.u64(name) } else { Ok(0) };
         Ok(Some(Self {
             refine_from: attributes.f64("cascade_refine_from")?,

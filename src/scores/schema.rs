@@ -186,10 +186,10 @@ impl ScoresMeta {
         format: &'static str,
     ) -> Result<Self, FormatError> {
         let writer = check_header(attributes, format, VERSION)?;
-        let newer = |name: &str| if attributes.has(name) { attributes.u64(name) } else { Ok(0) };
-        let normalized = attributes.has("normalize");
+        let newer = |name: &str| if attributes.has(name)? { attributes.u64(name) } else { Ok(0) };
+        let normalized = attributes.has("normalize")?;
         let unnormalized = if normalized { attributes.u64("unnormalized_patches")? } else { 0 };
-        let spans = attributes.has("spans_unix_s");
+        let spans = attributes.has("spans_unix_s")?;
         let spans = if spans { attributes.f64s("spans_unix_s")? } else { Vec::new() };
         let meta = Self {
             slide: attributes.str("slide")?,

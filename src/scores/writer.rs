@@ -7,7 +7,7 @@ use hdf5::types::VarLenUnicode;
 use ndarray::{Array1, ArrayView1, ArrayView2};
 
 use super::schema::{COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED};
-use crate::hdf5_file::{FormatError, StagedHdf5, write_dataset};
+use crate::hdf5_file::{FormatError, StagedHdf5};
 
 /// Writes the scores of one group.
 ///
@@ -53,18 +53,18 @@ fn stage(
     score: ArrayView2<'_, f32>,
 ) -> Result<StagedHdf5, FormatError> {
     check_scores(path, meta.classes.len(), row, col, score)?;
-    let output = StagedHdf5::create(path)?;
+    let mut output = StagedHdf5::create(path)?;
     meta.put(&output.attributes(), format)?;
-    write_dataset(path, output.file(), ROW, ArrayView1::from(row))?;
-    write_dataset(path, output.file(), COL, ArrayView1::from(col))?;
-    write_dataset(path, output.file(), SCORE, score.as_standard_layout().view())?;
+    output.write_dataset(ROW, ArrayView1::from(row))?;
+    output.write_dataset(COL, ArrayView1::from(col))?;
+    output.write_dataset(SCORE, score)?;
     if !meta.normalize.is_empty() {
         let line = |(patch, reason): (&u32, &String)| {
             let line = format!("patch {patch}: {}", reason.replace('\0', "\u{fffd}"));
             VarLenUnicode::from_str(&line).expect("NUL characters were replaced")
         };
         let lines: Array1<VarLenUnicode> = meta.unnormalized.iter().map(line).collect();
-        write_dataset(path, output.file(), UNNORMALIZED, lines.view())?;
+        output.write_dataset(UNNORMALIZED, lines.view())?;
     }
     Ok(output)
 }

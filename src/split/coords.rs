@@ -6,6 +6,9 @@ use crate::export::coords::write_coords;
 use crate::patches::PatchesFile;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
 
+/// Begins what is said of coordinates in a slide's outcome: the end of its reason.
+const NONE: &str = "no coords/ of its tiles: ";
+
 /// Writes the places of the tiles where they are asked for, unless they are there of
 /// patches that are not `new`; when that fails, the outcome says so.
 pub(super) fn with_coords(
@@ -24,9 +27,21 @@ pub(super) fn with_coords(
             outcome.status = SlideStatus::Partial;
         }
         let before = std::mem::take(&mut outcome.reason);
-        let reasons = [before, format!("no coords/ of its tiles: {error}")];
+        let reasons = [before, format!("{NONE}{error}")];
         outcome.reason =
             reasons.into_iter().filter(|r| !r.is_empty()).collect::<Vec<_>>().join("; ");
+    }
+    outcome
+}
+
+/// The outcome without what an earlier try said of coordinates.
+pub(super) fn without_coords(mut outcome: SlideRecord) -> SlideRecord {
+    if let Some(at) = outcome.reason.find(NONE) {
+        outcome.reason.truncate(at);
+        outcome.reason.truncate(outcome.reason.trim_end_matches("; ").len());
+        if outcome.status == SlideStatus::Partial && outcome.reason.is_empty() {
+            outcome.status = SlideStatus::Done;
+        }
     }
     outcome
 }

@@ -23,7 +23,7 @@ use crate::slide::{self, IccOutcome, MppSource, PlaneReader};
 use crate::staged::{self, StageError};
 
 use colour::Sampler;
-use coords::with_coords;
+use coords::{with_coords, without_coords};
 pub use error::SplitError;
 
 /// Longest side of the thumbnail kept with the patches.
@@ -62,7 +62,13 @@ pub fn split_slide(
         ..SlideRecord::default()
     };
     match finished(run, config, record) {
-        Ok(Some(done)) => return Ok(with_coords(run, config, done, false)),
+        Ok(Some(done)) => {
+            let outcome = with_coords(run, config, without_coords(done.clone()), false);
+            if outcome != done {
+                write_outcome(run, &outcome)?;
+            }
+            return Ok(outcome);
+        }
         Ok(None) => {
             outcome.started_unix_s = Some(millis(process::unix_s()));
             match split(run, config, &mut outcome, extent, workers, progress) {
@@ -93,9 +99,13 @@ pub fn split_slide(
         outcome.split_threads = Some(workers.threads);
         outcome.split_cpu_s = Some(millis(process::cpu_s() - cpu_s));
     }
-    let bytes = serde_json::to_vec_pretty(&outcome).expect("a record is plain data");
-    staged::write(&run.split_outcome(&record.name), &bytes)?;
+    write_outcome(run, &outcome)?;
     Ok(outcome)
+}
+
+fn write_outcome(run: &RunDir, outcome: &SlideRecord) -> Result<(), StageError> {
+    let bytes = serde_json::to_vec_pretty(outcome).expect("a record is plain data");
+    staged::write(&run.split_outcome(&outcome.name), &bytes)
 }
 
 /// Who does the work, and who may end it.

@@ -25,12 +25,13 @@ const KINDS: [&str; 6] = ["type", "truth", "is_tumor", "tumor", "label", "class"
 /// [`TruthError`] naming the line.
 pub fn read_slide_list(path: &Path) -> Result<Vec<SlideKind>, TruthError> {
     let wrong = |problem: String| TruthError::content(path, problem);
+    let text =
+        std::fs::read(path).map_err(|e| wrong(format!("cannot read the list of slides: {e}")))?;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .trim(csv::Trim::All)
-        .from_path(path)
-        .map_err(|e| wrong(format!("cannot read the list of slides: {e}")))?;
+        .from_reader(text.as_slice());
     let (mut name_at, mut kind_at) = (0, 1);
     let mut slides = Vec::new();
     for (place, row) in reader.records().enumerate() {

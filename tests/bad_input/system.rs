@@ -160,9 +160,13 @@ fn logs_and_results_on_a_full_disk() {
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let status = scene.command("predict --run run --all").stderr(full()).status().unwrap();
     assert_eq!(status.code(), Some(0), "the work counts, not its log");
-    let told = scene.command("status --run run").stdout(full()).output().unwrap();
-    assert_eq!(told.status.code(), Some(4));
-    assert!(String::from_utf8_lossy(&told.stderr).contains("cannot write results to stdout"));
+    let results = ["status --run run", "--help", "split --help", "--version", "completions bash"];
+    for command in results {
+        let told = scene.command(command).stdout(full()).output().unwrap();
+        assert_eq!(told.status.code(), Some(4), "{command}");
+        let said = String::from_utf8_lossy(&told.stderr);
+        assert!(said.contains("cannot write results to stdout"), "{command}: {said}");
+    }
 }
 
 /// Every file under its final name must be whole.

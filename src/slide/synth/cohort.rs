@@ -14,7 +14,7 @@ use super::noise::mix;
 use super::pyramid;
 use super::render::Scene;
 use super::tissue_map;
-use crate::staged::{self, StageError, StagedFile};
+use crate::staged::{self, StageError};
 
 /// What to make.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,14 +88,6 @@ pub enum SynthError {
         /// What the encoder said.
         source: image::ImageError,
     },
-    /// A slide could not be written.
-    #[error("{}: cannot write the slide: {source}; free space or choose another --out, then run the same command again", path.display())]
-    Slide {
-        /// The slide.
-        path: PathBuf,
-        /// What the system or the encoder said.
-        source: io::Error,
-    },
     /// A file could not be read.
     #[error("{}: cannot read it: {source}", path.display())]
     Read {
@@ -104,7 +96,7 @@ pub enum SynthError {
         /// What the system said.
         source: io::Error,
     },
-    /// A small file could not be written.
+    /// A file could not be written.
     #[error(transparent)]
     Stage(#[from] StageError),
 }
@@ -195,15 +187,12 @@ impl Cohort {
             if let Some(path) = &truth {
                 staged::write(path, asap_xml::document(&self.polygons(&scene)).as_bytes())?;
             }
-            let staged = StagedFile::new(&slide)?;
             let description = format!(
                 "Synthetic lymph node, no patient: slidegrid synth, seed {}, slide {number}, {} um/px",
                 self.seed, self.um_per_px
             );
             let size = (self.width_px, self.height_px);
-            pyramid::write(staged.path(), &scene, size, self.um_per_px, &description, self.threads)
-                .map_err(|source| SynthError::Slide { path: slide.clone(), source })?;
-            staged.commit()?;
+            pyramid::write(&slide, &scene, size, self.um_per_px, &description, self.threads)?;
         }
         let lesions = lesions.iter().map(|lesion| (lesion.class(), lesion.diameter_um)).collect();
         Ok(Made { name, slide, truth, tissue, lesions, kept })

@@ -17,6 +17,7 @@ use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
 use super::canvas::SIDE;
 use super::render::{Brush, Scene};
 use crate::bigtiff::{BigTiff, Chain, Level, Pixels as TilePixels, Stored, TILE_PX, Tags};
+use crate::staged::StageError;
 
 const TILE_BYTES: usize = SIDE * SIDE * 3;
 const JPEG_QUALITY: u8 = 85;
@@ -240,17 +241,18 @@ impl Writer<'_> {
     }
 }
 
-/// Draws `scene` (`width` x `height` px) into `path` with `threads` threads. The
+/// Draws `scene` (`width` x `height` px) as the file `target` with `threads` threads. The
 /// bytes do not depend on `threads`.
 pub(super) fn write(
-    path: &Path,
+    target: &Path,
     scene: &Scene,
     (width, height): (u32, u32),
     um_per_px: f64,
     description: &str,
     threads: usize,
-) -> io::Result<()> {
-    let tiff = BigTiff::create(path, levels(width, height))?;
+) -> Result<(), StageError> {
+    let tiff = BigTiff::create(target, levels(width, height))?;
+    let undrawn = |source| StageError { path: target.to_owned(), action: "write it", source };
     let tiles = tiff.levels().iter().map(|level| (level.columns(), level.rows())).collect();
     let background = scene.stain.background();
     let plan = Plan { scene, tiles, background };
@@ -285,12 +287,13 @@ pub(super) fn write(
             });
         }
         drop((sender, permits));
-        let glass_jpeg = encode(&background.repeat(SIDE * SIDE)).map_err(io::Error::other)?;
+        let glass_jpeg =
+            encode(&background.repeat(SIDE * SIDE)).map_err(|e| undrawn(io::Error::other(e)))?;
         let early = BTreeMap::new();
         let mut writer =
             Writer { plan: &plan, tiff, glass_jpeg, glass: None, results, tokens, early, next: 0 };
         // One level above the last: its single node holds the whole tree.
-        writer.visit(plan.tiles.len(), 0, 0)?;
+        writer.visit(plan.tiles.len(), 0, 0).map_err(undrawn)?;
         writer.tiff.finish(&Tags {
             pixels: TilePixels::JpegRgb,
             chain: Chain::Successive,

@@ -1,0 +1,272 @@
+//! What was handed to HDF5, compared with what a reader finds.
+//!
+//! HDF5 keeps what it is given, and writes it when it likes: the last of it when handles
+//! are closed, which has no way to report an error. So a writer notes a hash of all that
+//! it hands over, and before the file gets its name it is opened anew and read.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::num::NonZero;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
+use hdf5::{Attribute, Dataset, File, H5Type, Location};
+use ndarray::{ArrayView2, s};
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
+
+use super::FormatError;
+use super::chunks::chunk_place;
+use crate::staged::READ_BACK;
+
+/// Numbers and texts that have a hash.
+pub(crate) trait Summed: H5Type + Clone {
+    /// Hash of `values`, their number included.
+    fn sum(values: &[Self]) -> u64;
+}
+
+impl Summed for u8 {
+    fn sum(values: &[Self]) -> u64 {
+        xxh3_64(values)
+    }
+}
+
+macro_rules! summed_by_bytes {
+    ($($number:ty),+) => {$(
+        impl Summed for $number {
+            fn sum(values: &[Self]) -> u64 {
+                let mut hash = Xxh3Default::new();
+                let mut bytes = Vec::new();
+                for values in values.chunks(4096) {
+                    bytes.clear();
+                    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+                    hash.update(&bytes);
+                }
+                hash.digest()
+            }
+        }
+    )+};
+}
+
+summed_by_bytes!(i32, i64, f32, f64);
+
+impl Summed for VarLenUnicode {
+    fn sum(values: &[Self]) -> u64 {
+        let mut hash = Xxh3Default::new();
+        for text in values {
+            hash.update(&(text.as_bytes().len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+        hash.digest()
+    }
+}
+
+/// What a file is to hold.
+#[derive(Debug, Default)]
+pub(crate) struct Handed {
+    parts: Vec<(String, Part)>,
+    /// Datasets that have attributes, beside the root group.
+    described: Vec<String>,
+}
+
+/// Part of a dataset, with its hash.
+#[derive(Debug)]
+enum Part {
+    /// All of it; how it is read.
+    Whole(u64, fn(&Dataset) -> hdf5::Result<u64>),
+    /// Rows of a plane of f32, `[rows, cols]`, or of class `class` of `[rows, cols, C]`.
+    Rows { sum: u64, rows: Range<usize>, class: Option<usize> },
+    /// Bytes as they lie in the file, row by row of the first axis: `row_bytes` each
+    /// where the dataset is contiguous, or else one chunk each.
+    Stored { sums: Vec<u64>, row_bytes: Option<usize> },
+}
+
+impl Handed {
+    /// All of `dataset`, in standard layout.
+    pub(crate) fn whole<T: Summed>(&mut self, dataset: &str, values: &[T]) {
+        let read = |dataset: &Dataset| match dataset.size() {
+            0 => Ok(T::sum(&[])),
+            _ => dataset.read_raw::<T>().map(|values| T::sum(&values)),
+        };
+        self.parts.push((dataset.to_owned(), Part::Whole(T::sum(values), read)));
+    }
+
+    /// A plane of f32, `[rows, cols]`, to be read back by `step` rows at a time.
+    pub(crate) fn plane(
+        &mut self,
+        dataset: &str,
+        plane: ArrayView2<'_, f32>,
+        (step, class): (usize, Option<usize>),
+    ) {
+        for first in (0..plane.nrows()).step_by(step.max(1)) {
+            let rows = first..plane.nrows().min(first + step.max(1));
+            let sum = sum_of(plane.slice(s![rows.clone(), ..]));
+            self.parts.push((dataset.to_owned(), Part::Rows { sum, rows, class }));
+        }
+    }
+
+    /// Rows of a dataset as they lie in the file: [`xxh3_64`] of each.
+    pub(crate) fn stored(&mut self, dataset: &str, sums: Vec<u64>, row_bytes: Option<usize>) {
+        self.parts.push((dataset.to_owned(), Part::Stored { sums, row_bytes }));
+    }
+
+    /// A dataset with attributes.
+    pub(crate) fn describe(&mut self, dataset: &str) {
+        self.described.push(dataset.to_owned());
+    }
+
+    /// The attributes of the root group and of what is described, as `file` holds them.
+    pub(crate) fn attributes(&self, file: &File) -> hdf5::Result<Described> {
+        let mut found = attributes_of(file, "/")?;
+        for name in &self.described {
+            found.extend(attributes_of(&*file.dataset(name)?, name)?);
+        }
+        Ok(found)
+    }
+
+    /// Compares the file at `path` with what it is to hold, and with `described`, what
+    /// [`Handed::attributes`] gave before it was closed. Errors name `target`.
+    pub(crate) fn check(
+        &self,
+        path: &Path,
+        target: &Path,
+        described: &Described,
+    ) -> Result<(), FormatError> {
+        let lost = |item: &str| FormatError::Lost { path: target.to_owned(), item: item.into() };
+        let unread = |e: hdf5::Error| FormatError::hdf5(target, READ_BACK, &e);
+        let file = super::open_unlocked(path).map_err(unread)?;
+        let bytes = std::fs::File::open(path).map_err(|e| FormatError::io(target, READ_BACK, e))?;
+        let found = self.attributes(&file).map_err(unread)?;
+        let other = described.iter().find(|(name, value)| found.get(*name) != Some(*value));
+        if let Some((name, _)) = other {
+            return Err(lost(&format!("attribute {name}")));
+        }
+        for (name, part) in &self.parts {
+            let dataset = file.dataset(name).map_err(unread)?;
+            let same = match part {
+                Part::Whole(sum, read) => read(&dataset).map_err(unread)? == *sum,
+                Part::Rows { sum, rows, class } => {
+                    read_rows(&dataset, rows, *class).map_err(unread)? == *sum
+                }
+                Part::Stored { sums, row_bytes } => {
+                    let row = other_row(&dataset, &bytes, sums, *row_bytes);
+                    match row.map_err(|e| FormatError::io(target, READ_BACK, e))? {
+                        Some(row) => return Err(lost(&format!("{name}, row {row}"))),
+                        None => true,
+                    }
+                }
+            };
+            if !same {
+                return Err(lost(name));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Attributes by object and name, each with its type and a hash of its values.
+pub(crate) type Described = BTreeMap<String, (&'static str, usize, u64)>;
+
+fn attributes_of(object: &Location, name: &str) -> hdf5::Result<Described> {
+    let mut found = Described::new();
+    for attribute in object.attr_names()? {
+        let value = value_of(&object.attr(&attribute)?)?;
+        found.insert(format!("{}/{attribute}", name.trim_end_matches('/')), value);
+    }
+    Ok(found)
+}
+
+fn value_of(attribute: &Attribute) -> hdf5::Result<(&'static str, usize, u64)> {
+    let size = attribute.size();
+    let kind = attribute.dtype()?.to_descriptor()?;
+    if size == 0 {
+        return Ok(("empty", 0, 0));
+    }
+    Ok(match kind {
+        TypeDescriptor::Integer(IntSize::U8) => {
+            ("integer", size, i64::sum(&attribute.read_raw::<i64>()?))
+        }
+        TypeDescriptor::Float(FloatSize::U8) => {
+            ("float", size, f64::sum(&attribute.read_raw::<f64>()?))
+        }
+        TypeDescriptor::VarLenUnicode => {
+            ("text", size, VarLenUnicode::sum(&attribute.read_raw::<VarLenUnicode>()?))
+        }
+        other => return Err(format!("attribute of type {other}, which nobody writes").into()),
+    })
+}
+
+fn read_rows(dataset: &Dataset, rows: &Range<usize>, class: Option<usize>) -> hdf5::Result<u64> {
+    let read = match class {
+        None => dataset.read_slice_2d::<f32, _>(s![rows.clone(), ..]),
+        Some(class) => dataset.read_slice_2d::<f32, _>(s![rows.clone(), .., class]),
+    };
+    Ok(sum_of(read?.view()))
+}
+
+/// Hash of a plane, row by row.
+fn sum_of(plane: ArrayView2<'_, f32>) -> u64 {
+    let standard = plane.as_standard_layout();
+    f32::sum(standard.as_slice().expect("standard layout"))
+}
+
+/// A row whose bytes in the file are not those of its hash.
+fn other_row(
+    dataset: &Dataset,
+    file: &std::fs::File,
+    sums: &[u64],
+    row_bytes: Option<usize>,
+) -> io::Result<Option<usize>> {
+    let length = file.metadata()?.len();
+    let mut rows = Vec::with_capacity(sums.len());
+    for (row, &sum) in sums.iter().enumerate() {
+        let place = match row_bytes {
+            Some(bytes) => dataset.offset().map(|start| (start + (row * bytes) as u64, bytes)),
+            None => chunk_place(dataset, row)
+                .map_err(io::Error::other)?
+                .map(|place| (place.offset, usize::try_from(place.bytes).unwrap_or(usize::MAX))),
+        };
+        let within =
+            |&(offset, bytes): &(u64, usize)| offset.saturating_add(bytes as u64) <= length;
+        let Some((offset, bytes)) = place.filter(within) else { return Ok(Some(row)) };
+        rows.push(Row { row, offset, bytes, sum });
+    }
+    let readers = std::thread::available_parallelism().map_or(1, NonZero::get).min(READERS);
+    std::thread::scope(|scope| {
+        let parts = rows.chunks(rows.len().div_ceil(readers).max(1));
+        let readers: Vec<_> = parts.map(|rows| scope.spawn(|| other_of(rows, file))).collect();
+        let mut found = Ok(None);
+        for reader in readers {
+            let part = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            if matches!(found, Ok(None)) {
+                found = part;
+            }
+        }
+        found
+    })
+}
+
+/// Threads that read back: more than memory has lanes do not make it faster.
+const READERS: usize = 4;
+
+/// Where a row lies in the file, and its hash.
+struct Row {
+    row: usize,
+    offset: u64,
+    bytes: usize,
+    sum: u64,
+}
+
+/// The first of `rows` that is something else.
+fn other_of(rows: &[Row], file: &std::fs::File) -> io::Result<Option<usize>> {
+    let mut buffer = Vec::new();
+    for row in rows {
+        buffer.resize(row.bytes, 0);
+        file.read_exact_at(&mut buffer, row.offset)?;
+        if xxh3_64(&buffer) != row.sum {
+            return Ok(Some(row.row));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,122 @@
+//! A folder of files that come together.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::{READ_BACK, StageError, check_whole, folder_of, leftovers, sync_folder_of, xxh3_64};
+
+/// A folder of files being written. Dropped without [`StagedFolder::commit`] it
+/// disappears.
+#[derive(Debug)]
+pub struct StagedFolder {
+    temporary: tempfile::TempDir,
+    target: PathBuf,
+    written: Vec<Written>,
+}
+
+/// A file of the folder, and what it is to hold.
+#[derive(Debug)]
+struct Written {
+    name: PathBuf,
+    bytes: u64,
+    sum: u64,
+}
+
+impl StagedFolder {
+    /// Starts a folder that will become `target`; the one above is made if missing.
+    ///
+    /// # Errors
+    /// [`StageError`] when one of them cannot be made.
+    pub fn new(target: &Path) -> Result<Self, StageError> {
+        let fail = |action| move |source| StageError { path: target.to_owned(), action, source };
+        let above = folder_of(target);
+        fs::create_dir_all(above).map_err(fail("create its folder"))?;
+        let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        leftovers::remove(above, &name);
+        let temporary = tempfile::Builder::new()
+            .prefix(&leftovers::prefix(&name))
+            .suffix(leftovers::SUFFIX)
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777))
+            .tempdir_in(above)
+            .map_err(fail("create it"))?;
+        Ok(Self { temporary, target: target.to_owned(), written: Vec::new() })
+    }
+
+    /// Where it is being written.
+    pub fn path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Writes `bytes` as the new file `name` of the folder; folders on the way are made.
+    ///
+    /// # Errors
+    /// [`StageError`] naming the file.
+    pub fn write(&mut self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<(), StageError> {
+        let name = name.as_ref().to_owned();
+        let path = self.path().join(&name);
+        fs::create_dir_all(folder_of(&path))
+            .and_then(|()| File::create_new(&path))
+            .and_then(|mut file| file.write_all(bytes))
+            .map_err(|source| self.failed(&name, "write it", source))?;
+        self.written.push(Written { name, bytes: bytes.len() as u64, sum: xxh3_64(bytes) });
+        Ok(())
+    }
+
+    /// Syncs what was written, reads it back, and gives the folder its name; one that was
+    /// there is replaced.
+    ///
+    /// # Errors
+    /// [`StageError`]; the target is then as it was before, or, when the system
+    /// fails between two renames, gone.
+    pub fn commit(self) -> Result<(), StageError> {
+        let fail = |action| {
+            let path = self.target.clone();
+            move |source| StageError { path, action, source }
+        };
+        sync_tree(self.path()).map_err(fail("sync it"))?;
+        for Written { name, bytes, sum } in &self.written {
+            check_whole(&self.path().join(name), *bytes, *sum)
+                .map_err(|source| self.failed(name, READ_BACK, source))?;
+        }
+        // A folder with files in it cannot be renamed over.
+        let old = match self.target.is_dir() {
+            true => {
+                let old = Self::new(&self.target)?;
+                let aside = old.path().join("old");
+                fs::rename(&self.target, aside).map_err(fail("replace it"))?;
+                Some(old)
+            }
+            false => None,
+        };
+        let into_place = fail("rename it into place");
+        fs::rename(self.path(), &self.target).map_err(into_place)?;
+        drop((old, self.temporary.keep()));
+        sync_folder_of(&self.target).map_err(|source| StageError {
+            path: self.target,
+            action: "sync its folder",
+            source,
+        })
+    }
+
+    /// An error in one step of making file `name`.
+    pub(crate) fn failed(
+        &self,
+        name: impl AsRef<Path>,
+        action: &'static str,
+        source: io::Error,
+    ) -> StageError {
+        StageError { path: self.target.join(name), action, source }
+    }
+}
+
+fn sync_tree(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => sync_tree(&entry.path())?,
+            false => File::open(entry.path())?.sync_all()?,
+        }
+    }
+    File::open(folder)?.sync_all()
+}
