@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use tracer::{Fault, Kind, Traced};
 
 /// Tries of each way to store patches when not all are made.
-const SAMPLE: usize = 60;
+const SAMPLE: usize = 40;
 
 /// Two groups, saved after every batch; all that can be exported.
 const CONFIG: &str = r#"
