@@ -17,6 +17,7 @@ mod master;
 mod normalize;
 mod options;
 mod predict;
+mod redo;
 mod report;
 mod retry;
 mod run;
@@ -59,7 +60,8 @@ Examples:
   slidegrid status --run run
 
 Exit codes: 0 done, 1 bug, 2 usage, 3 configuration, 4 input, 5 partial
-(some slides or patches failed; the rest is done and the failures are listed).";
+(some slides or patches failed, or a cascade's audit does not hold; the rest is done
+and what is not is listed).";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -78,6 +80,8 @@ enum Command {
     Densify(densify::DensifyArgs),
     /// Assemble the scores of a slide into its heatmap.
     Stitch(StitchArgs),
+    /// Score slides afresh, also by another method, and make their heatmaps anew.
+    Redo(redo::RedoArgs),
     /// Say what of a run is done, missing or failed, and why.
     Status(status::StatusArgs),
     /// Make one page of a run: slides, heatmaps, truth, failures, provenance.
@@ -162,6 +166,7 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
         Command::Predict(args) => args.run(),
         Command::Densify(args) => args.run(),
         Command::Stitch(args) => args.run(),
+        Command::Redo(args) => redo::run(args),
         Command::Status(args) => status::run(args),
         Command::Report(args) => report::run(args),
         Command::Normalize(args) => normalize::run(args),

@@ -59,9 +59,7 @@ impl RunOptions {
         config.config.slides.add(slides);
         config.config.check_slides("what the command line says of slides")?;
         config.settle(&self.run)?;
-        // With what was said of other slides before.
-        config.config.slides = RunConfig::read(&self.run)?.config.slides;
-        Ok(config)
+        Ok(config.going_on_with(RunConfig::read(&self.run)?))
     }
 
     fn with_overrides(&self, config: RunConfig) -> Result<RunConfig, Failure> {

@@ -18,7 +18,8 @@ use crate::staged;
 /// Score the windows of a group with the network.
 ///
 /// Writes RUN/scores/SLIDE/tK.h5. Groups that are done are left alone, so
-/// running it again does what is missing.
+/// running it again does what is missing. Exit code 5 also where the audit of a cascade
+/// finds that something was missed: `slidegrid redo` does that slide afresh.
 #[derive(Debug, Parser)]
 #[command(
     name = "predict",
@@ -60,8 +61,9 @@ pub(crate) struct PredictArgs {
     #[arg(long, value_name = "f32|bf16")]
     precision: Option<Precision>,
 
-    /// Take dense scores whatever they differ from those of single windows, and
-    /// scores of less precision whatever they differ from those in f32.
+    /// Take dense scores whatever they differ from those of single windows, also where
+    /// the sample does not fix their calibration, and scores of less precision whatever
+    /// they differ from those in f32.
     #[arg(long)]
     force: bool,
 
@@ -108,6 +110,9 @@ impl PredictArgs {
         config.config.predict.dense_force |= self.force;
         config.config.predict.precision_force |= self.force;
         self.engine.over(&mut config);
+        if let Some(share) = config.config.predict.audit_share {
+            progress.note(&format!("note: predict.audit_share = {share} is what there was before predict.audit_bound: no bound on what a cascade missed is held"));
+        }
         let lookup = Lookup::read(&run)?;
         let groups = self.what.groups(&run, &lookup)?;
         predict_all(&run, &config, &groups, &self.threads, &progress)
@@ -235,7 +240,7 @@ pub(super) fn predict_all(
             Ok(outcome) => {
                 done += 1;
                 clear(&marker);
-                exit = exit.and(told(slide, *group, &outcome, progress));
+                exit = exit.and(told(run, (slide, *group), &outcome, progress));
             }
             Err(error) => {
                 failed += 1;
@@ -254,15 +259,22 @@ pub(super) fn predict_all(
 /// How an interrupted task says that nothing more is needed than time.
 pub(super) const GO_ON: &str = "run the same command again to go on";
 
-fn told(slide: &str, group: usize, outcome: &GroupOutcome, progress: &Progress) -> Exit {
+fn told(
+    run: &RunDir,
+    (slide, group): (&str, usize),
+    outcome: &GroupOutcome,
+    progress: &Progress,
+) -> Exit {
     match *outcome {
-        GroupOutcome::Present { failed_patches } => whole(slide, group, failed_patches, progress),
+        GroupOutcome::Present { failed_patches, missed } => {
+            whole(run, (slide, group), (failed_patches, missed), progress)
+        }
         GroupOutcome::Interrupted { signal, scored, windows } => {
             let saved = share(scored, windows);
             progress.note(&format!("predict {slide} t{group}: {signal}: {saved} saved; {GO_ON}"));
             Exit::Partial
         }
-        GroupOutcome::Scored { windows, resumed, failed_patches, unnormalized, wall_s } => {
+        GroupOutcome::Scored { windows, resumed, failed_patches, unnormalized, missed, wall_s } => {
             let count = windows - resumed;
             let rate = count as f64 / wall_s.max(1e-9);
             progress.note(&format!(
@@ -271,18 +283,28 @@ fn told(slide: &str, group: usize, outcome: &GroupOutcome, progress: &Progress) 
             if unnormalized > 0 {
                 progress.note(&format!("warning: {slide} t{group}: the stains of {unnormalized} patches could not be told; what was done is in its score file, /unnormalized"));
             }
-            whole(slide, group, failed_patches, progress)
+            whole(run, (slide, group), (failed_patches, missed), progress)
         }
     }
 }
 
 /// Says what a group lacks for good.
-fn whole(slide: &str, group: usize, failed_patches: u64, progress: &Progress) -> Exit {
-    if failed_patches == 0 {
-        return Exit::Done;
+fn whole(
+    run: &RunDir,
+    (slide, group): (&str, usize),
+    (failed_patches, missed): (u64, u64),
+    progress: &Progress,
+) -> Exit {
+    if failed_patches > 0 {
+        progress.warn(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv), or their colours not be told (see its score file)"));
     }
-    progress.warn(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv), or their colours not be told (see its score file)"));
-    Exit::Partial
+    if missed > 0 {
+        progress.warn(&format!(
+            "warning: {slide} t{group}: the audit found {missed} points at 0.5 or above that the cascade had left alone; more can have been missed; `{}` does the slide afresh",
+            run.redo_by_window(slide)
+        ));
+    }
+    if failed_patches == 0 && missed == 0 { Exit::Done } else { Exit::Partial }
 }
 
 /// Leaves the reason where `slidegrid status` finds it.

@@ -317,6 +317,8 @@ mod tests {
         let files = SlideProgress {
             unnormalized_patches: 0,
             lower_precision: None,
+            screen: None,
+            partial: None,
             name: name.into(),
             split: if failed { "failed" } else { "done" },
             reason: if failed { "the file ends after 7 of 9 tiles".into() } else { String::new() },

@@ -133,7 +133,7 @@ pub(super) fn stitch_all(
                     let text = serde_json::to_vec(&record).expect("a record is plain data");
                     staged::write(&run.stitch_record(name), &text)?;
                 }
-                exit = exit.and(told(name, &stitched, progress)?);
+                exit = exit.and(told(run, name, &stitched, progress)?);
             }
             Err(error) => {
                 failed += 1;
@@ -146,7 +146,12 @@ pub(super) fn stitch_all(
     Ok(Exit::of(done, failed).and(exit))
 }
 
-fn told(name: &str, stitched: &Stitched, progress: &Progress) -> Result<Exit, Failure> {
+fn told(
+    run: &RunDir,
+    name: &str,
+    stitched: &Stitched,
+    progress: &Progress,
+) -> Result<Exit, Failure> {
     for file in &stitched.files {
         print(&file.display().to_string())?;
     }
@@ -160,8 +165,12 @@ fn told(name: &str, stitched: &Stitched, progress: &Progress) -> Result<Exit, Fa
         let max = stitched.max.map_or("none".to_owned(), |max| format!("{max:.3}"));
         progress.note(&format!("stitch {name}: {} points scored, largest {max}", stitched.scored));
     }
+    if let Some(fault) = &stitched.fault {
+        let redo = run.redo_by_window(name);
+        progress.warn(&format!("warning: {name}: {fault}; `{redo}` does the slide afresh"));
+    }
     if stitched.missing.is_empty() {
-        return Ok(Exit::Done);
+        return Ok(if stitched.fault.is_some() { Exit::Partial } else { Exit::Done });
     }
     progress.warn(&format!(
         "warning: {name}: left out {} groups without scores: {}",

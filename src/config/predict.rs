@@ -50,10 +50,18 @@ pub struct PredictKeys {
     /// `cascade`: screened scores of the positive class from here on are left as they
     /// are where the screen cannot err by so much that they are below 0.5; 1 = none.
     pub refine_below: f64,
-    /// `cascade`: share of the points left alone that is scored exactly all the
-    /// same, to see what was missed.
-    pub audit_share: f64,
+    /// `cascade`: largest share of a slide's points that may have been missed, at 95 %
+    /// confidence; as many points left alone as that takes are scored exactly all the
+    /// same.
+    pub audit_bound: f64,
+    /// What there was before `audit_bound`: a share of the points left alone is scored
+    /// exactly all the same, and no bound has to be held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit_share: Option<f64>,
 }
+
+/// [`PredictKeys::audit_bound`] where nothing else is said.
+const AUDIT_BOUND: f64 = 0.0033;
 
 impl Default for PredictKeys {
     fn default() -> Self {
@@ -74,7 +82,8 @@ impl Default for PredictKeys {
             dense_force: false,
             refine_above: 0.1,
             refine_below: 1.0,
-            audit_share: 0.002,
+            audit_bound: AUDIT_BOUND,
+            audit_share: None,
         }
     }
 }
@@ -91,7 +100,8 @@ impl PredictKeys {
             ("predict.precision_tolerance", self.precision_tolerance),
             ("predict.refine_above", self.refine_above),
             ("predict.refine_below", self.refine_below),
-            ("predict.audit_share", self.audit_share),
+            ("predict.audit_bound", self.audit_bound),
+            ("predict.audit_share", self.audit_share.unwrap_or(0.0)),
         ] {
             if !(0.0..=1.0).contains(&share) {
                 return Some((key, share.to_string(), "0 to 1"));

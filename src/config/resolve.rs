@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::run_file::RunFile;
-use super::{Config, ConfigError, Method, NormalizeKeys};
+use super::{Config, ConfigError, Method, NormalizeKeys, PredictKeys};
 use crate::geometry::Tiling;
 use crate::geometry::plane::TargetMpp;
 use crate::model::{Model, ModelCard, Precision, densify};
@@ -20,7 +20,8 @@ const RUN_VERSION: u32 = 1;
 const MARGIN_LIMIT_PX: u32 = 2048;
 
 /// Keys that decide scores of the method `cascade` alone.
-const CASCADE: [&str; 3] = ["predict.refine_above", "predict.refine_below", "predict.audit_share"];
+const CASCADE: [&str; 4] =
+    ["predict.refine_above", "predict.refine_below", "predict.audit_bound", "predict.audit_share"];
 
 /// What the model card and defaults settle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -213,7 +214,12 @@ impl RunConfig {
 
     /// `key: the run has X, given Y` for each key that decides results.
     fn differences(&self, given: &Self) -> Vec<String> {
-        let (ours, theirs) = (self.comparable(), given.comparable());
+        let (mut ours, mut theirs) = (self.comparable(), given.comparable());
+        if self.keeps_its_share(given) {
+            let other = |(key, _): &(String, String)| !key.starts_with("predict.audit_");
+            ours.retain(other);
+            theirs.retain(other);
+        }
         let find = |list: &[(String, String)], key: &str| {
             list.iter().find(|(k, _)| k == key).map_or("nothing".to_owned(), |(_, v)| v.clone())
         };
@@ -226,6 +232,33 @@ impl RunConfig {
                 format!("  {key}: the run has {}, given {}", find(&ours, key), find(&theirs, key))
             })
             .collect()
+    }
+
+    /// Whether this run was made when an audit was a share of points, and `given` says
+    /// nothing of audits: the run goes on as it was made.
+    fn keeps_its_share(&self, given: &Self) -> bool {
+        let given = &given.config.predict;
+        let says_nothing =
+            given.audit_share.is_none() && given.audit_bound == PredictKeys::default().audit_bound;
+        self.config.predict.audit_share.is_some() && says_nothing
+    }
+
+    /// This configuration as the run goes on with it: with what `run` knows of single
+    /// slides, and with its share of audited points where that still holds.
+    #[must_use]
+    pub fn going_on_with(mut self, run: Self) -> Self {
+        if run.keeps_its_share(&self) {
+            self.config.predict.audit_share = run.config.predict.audit_share;
+        }
+        self.config.slides = run.config.slides;
+        self
+    }
+
+    /// How the points of a slide get their scores: by the run's method, unless the slide
+    /// was to be done afresh by another.
+    pub fn method_of(&self, slide: &str) -> Method {
+        let own = self.config.slides.method_of.get(slide);
+        own.copied().unwrap_or(self.config.predict.method)
     }
 
     /// Sorted `section.key`, value pairs of all that decides results: not the
@@ -265,6 +298,10 @@ impl RunConfig {
                 && !key.starts_with("study.")
                 && key != "tiling.coords"
         });
+        if self.config.predict.audit_share.is_some() {
+            // No bound is held, whatever it says.
+            flat.retain(|(key, _)| key != "predict.audit_bound");
+        }
         flat.sort();
         flat
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Method;
 use crate::tissue::{TissueMethod, TissueOptions};
 
 /// `[slides]`
@@ -20,6 +21,10 @@ pub struct Slides {
     /// Tissue settings by slide name; they win over `[tissue]`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tissue_of: BTreeMap<String, SlideTissue>,
+    /// `window` by slide name: slides that are done window by window, whatever
+    /// `predict.method` says.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub method_of: BTreeMap<String, Method>,
 }
 
 /// Tissue settings of one slide: `[slides.tissue_of.NAME]`.
@@ -43,6 +48,7 @@ impl Slides {
         self.mpp = given.mpp.or(self.mpp);
         self.mpp_of.extend(given.mpp_of.clone());
         self.tissue_of.extend(given.tissue_of.clone());
+        self.method_of.extend(given.method_of.clone());
     }
 
     /// Tissue settings of a slide: its own over those of the run.
@@ -72,6 +78,14 @@ impl Slides {
                 let expected = "micrometres per pixel above 0".to_owned();
                 return Some(("slides.mpp".into(), mpp.to_string(), expected));
             }
+        }
+        if let Some((name, other)) = self.method_of.iter().find(|(_, m)| **m != Method::Window) {
+            let expected = "\"window\": what every run can do for single slides".to_owned();
+            return Some((
+                format!("slides.method_of.{name}"),
+                format!("{:?}", other.name()),
+                expected,
+            ));
         }
         self.tissue_of.iter().find_map(|(name, own)| {
             let problem = own.fault(of_run)?;

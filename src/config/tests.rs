@@ -107,6 +107,65 @@ fn hashes_follow_what_results_depend_on() {
 }
 
 #[test]
+fn a_run_with_a_share_of_audited_points_goes_on_with_it() {
+    let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
+    let (start, cascade) = ("[tiling]\nwindow = 224\n[predict]\n", "method = \"cascade\"\n");
+    for method in ["", cascade] {
+        let run = tempfile::tempdir().unwrap();
+        // As older versions wrote it: no bound, and their default share.
+        let before = resolve(&format!("{start}{method}audit_share = 0.002"));
+        before.write(run.path()).unwrap();
+        let path = run.path().join("run.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let text: String = text
+            .lines()
+            .filter(|line| !line.starts_with("audit_bound"))
+            .map(|l| format!("{l}\n"))
+            .collect();
+        std::fs::write(&path, text).unwrap();
+        let read = RunConfig::read(run.path()).unwrap();
+        assert_eq!(read.scores_sha256(), before.scores_sha256());
+        assert_eq!(read.config.predict.audit_share, Some(0.002));
+
+        // The configuration it was made with, which says nothing of audits.
+        let given = resolve(&format!("{start}{method}"));
+        given.settle(run.path()).unwrap();
+        let going_on = given.going_on_with(RunConfig::read(run.path()).unwrap());
+        assert_eq!(going_on.scores_sha256(), before.scores_sha256());
+        assert_eq!(going_on.config.predict.audit_share, Some(0.002));
+
+        // Asked for, a bound is another configuration, and so is a share in a new run.
+        let bound = resolve(&format!("{start}{method}audit_bound = 0.01"));
+        let message = bound.settle(run.path()).unwrap_err().to_string();
+        assert!(message.contains("audit_share: the run has 0.002"), "{message}");
+        let new = tempfile::tempdir().unwrap();
+        resolve(&format!("{start}{method}")).settle(new.path()).unwrap();
+        assert!(before.settle(new.path()).is_err());
+    }
+    // Methods that audit nothing have the scores they had.
+    assert_eq!(
+        resolve(start).scores_sha256(),
+        resolve(&format!("{start}audit_bound = 0.1")).scores_sha256()
+    );
+    assert!(parse(&format!("{start}audit_bound = 1.5")).is_err());
+}
+
+#[test]
+fn single_slides_may_have_their_own_method() {
+    let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
+    let text = "[tiling]\nwindow = 224\n[predict]\nmethod = \"cascade\"\n";
+    let run = tempfile::tempdir().unwrap();
+    resolve(text).settle(run.path()).unwrap();
+    let own = resolve(&format!("{text}[slides.method_of]\na = \"window\""));
+    own.settle(run.path()).unwrap();
+    let read = RunConfig::read(run.path()).unwrap();
+    assert_eq!((read.method_of("a"), read.method_of("b")), (Method::Window, Method::Cascade));
+    assert_eq!(read.scores_sha256(), resolve(text).scores_sha256());
+    let error = parse(&format!("{text}[slides.method_of]\na = \"dense\"")).unwrap_err();
+    assert!(error.to_string().contains("slides.method_of"), "{error}");
+}
+
+#[test]
 fn colour_that_is_not_asked_for_changes_no_hash() {
     let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
     let base = resolve("[tiling]\nwindow = 224");

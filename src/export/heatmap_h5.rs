@@ -77,11 +77,22 @@ pub struct HeatmapMeta {
     pub normalize: String,
     /// Patches whose stains could not be told, over all groups.
     pub unnormalized_patches: u64,
+    /// What the methods `dense` and `cascade` know of their own errors, over all groups.
+    /// Set on reading; written by [`HeatmapWriter::note_method`].
+    pub dense: Option<DenseMeta>,
+    /// The same of `cascade`.
+    pub cascade: Option<CascadeMeta>,
     /// What wrote the file. Set on reading.
     pub writer: String,
 }
 
 impl HeatmapMeta {
+    /// Why the heatmap is partial although no group is missing, when it is: what the
+    /// cascade's audit says against it.
+    pub fn fault(&self) -> Option<String> {
+        self.cascade.as_ref().and_then(CascadeMeta::fault)
+    }
+
     /// (rows, columns) of the heatmap: the lattice of the working plane.
     pub fn shape(&self) -> (usize, usize) {
         let points = |px: u32| px.div_ceil(self.stride_px.max(1)) as usize;
@@ -173,6 +184,8 @@ impl HeatmapMeta {
             model_sha256: attributes.str("model_sha256")?,
             config_sha256: attributes.str("config_sha256")?,
             windows: attributes.u64("windows")?,
+            dense: DenseMeta::get(attributes)?,
+            cascade: CascadeMeta::get(attributes)?,
             writer,
         };
         meta.check(attributes.path())?;
@@ -225,7 +238,8 @@ impl HeatmapWriter {
         Ok(Self { score: dataset, classes: None, planes, shape: meta.shape(), output })
     }
 
-    /// Adds what the methods `dense` and `cascade` know of their own errors.
+    /// Adds what the methods `dense` and `cascade` know of their own errors, and as
+    /// `partial` what the audit says against the heatmap.
     ///
     /// # Errors
     /// [`FormatError`] when it cannot be written.
@@ -236,7 +250,12 @@ impl HeatmapWriter {
     ) -> Result<(), FormatError> {
         let attributes = self.output.attributes();
         dense.map_or(Ok(()), |dense| dense.put(&attributes))?;
-        cascade.map_or(Ok(()), |cascade| cascade.put(&attributes))
+        let Some(cascade) = cascade else { return Ok(()) };
+        cascade.put(&attributes)?;
+        match cascade.fault() {
+            None => Ok(()),
+            Some(fault) => attributes.put_str("partial", &fault),
+        }
     }
 
     /// Adds one plane of `classes`; all must be added once the first is.

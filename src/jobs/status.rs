@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::lookup::{Lookup, LookupError};
 use crate::export::heatmap_h5::read_heatmap_meta;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus, SlidesError, known_slides};
-use crate::scores;
+use crate::scores::{self, CascadeMeta, DenseMeta};
 
 /// A slide and how far it has come.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -40,6 +40,13 @@ pub struct SlideProgress {
     /// Scores of less precision than f32, once the heatmap is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lower_precision: Option<LowerPrecision>,
+    /// What was no fit screen, and what took its place, once the heatmap is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub screen: Option<String>,
+    /// Why the heatmap is partial although no group is missing, and the command that
+    /// does the slide afresh.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
     /// Why the last stitch failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stitch_failure: Option<String>,
@@ -137,6 +144,9 @@ fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> Sli
         Some(Err(error)) => (None, Some(error.to_string())),
     };
     let meta = meta.unwrap_or_default();
+    let partial = meta.fault().map(|fault| {
+        format!("{fault}; `{}` does the slide afresh", run.redo_by_window(&record.name))
+    });
     let lower_precision = meta.deviation.map(|found| LowerPrecision {
         precision: meta.precision,
         deviation_max: found.max,
@@ -157,9 +167,25 @@ fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> Sli
         heatmap_without: meta.missing_groups,
         unnormalized_patches: meta.unnormalized_patches,
         lower_precision,
+        screen: screen_of(meta.dense.as_ref(), meta.cascade.as_ref()),
+        partial,
         stitch_failure: unreadable
             .or_else(|| said(&run.failure("stitch", &record.name)).filter(|_| !heatmap)),
     }
+}
+
+/// What is to be said of a dense fit that its sample leaves open.
+pub(crate) fn screen_of(
+    dense: Option<&DenseMeta>,
+    cascade: Option<&CascadeMeta>,
+) -> Option<String> {
+    let open = dense.map(|dense| dense.open.as_str()).filter(|open| !open.is_empty())?;
+    Some(match cascade {
+        Some(cascade) => format!("no dense screen ({open}); {}", cascade.told()),
+        None => format!(
+            "dense scores, taken all the same although their calibration is not fixed ({open})"
+        ),
+    })
 }
 
 /// How far a part has come; one that cannot be read counts for nothing, as it

@@ -157,6 +157,8 @@ impl SlideView {
                 files.unnormalized_patches, files.name
             ));
         }
+        parts.extend(files.partial.clone());
+        parts.extend(files.screen.clone());
         if let Some(less) = &files.lower_precision {
             parts.push(format!(
                 "scored in {}, up to {:.4} from f32 ({} windows)",
@@ -223,6 +225,8 @@ mod tests {
             heatmap_without: Vec::new(),
             unnormalized_patches: 0,
             lower_precision: None,
+            screen: None,
+            partial: None,
             stitch_failure: None,
         }
     }

@@ -13,9 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::both_ways::{Both, Pair};
 use super::calibration::{Calibration, Residual};
+use super::cascade::DETECTION;
 use super::colour::Normalizer;
 use super::dense::Worker;
 use super::sample::{Sample, samples};
+use super::span::Span;
 use super::{PredictError, Predictor};
 use crate::config::Method;
 use crate::geometry::{Lattice, Tiling};
@@ -43,9 +45,24 @@ pub(super) struct Calibrated {
     pub(super) residual: Residual,
     /// Windows scored both ways.
     sampled: u64,
+    /// Of these, windows near the threshold or above it.
+    near: u64,
+    /// 5 and 95 % of the positive class's slope, fitted to tiles drawn again and again;
+    /// `None` where nothing was fitted.
+    slope_range: Option<[f64; 2]>,
+    /// Why the sample does not fix the calibration; empty: it does.
+    open: String,
+    /// The lowest score, in a calibration fitted to other windows, of one that alone is
+    /// a detection.
+    pub(super) lowest_detection: Option<f64>,
 }
 
 impl Calibrated {
+    /// Why the calibration is not to be used; `None`: it is.
+    pub(super) fn open(&self) -> Option<&str> {
+        (!self.open.is_empty()).then_some(&self.open)
+    }
+
     /// As stored with scores.
     pub(super) fn meta(&self, predictor: &Predictor<'_>) -> DenseMeta {
         let network = &predictor.dense.as_ref().expect("loaded for the calibration").network;
@@ -59,12 +76,22 @@ impl Calibrated {
             rms: self.residual.rms,
             p99: self.residual.p99,
             tolerance: keys.dense_tolerance,
-            forced: keys.dense_force && self.residual.rms > keys.dense_tolerance,
+            forced: keys.dense_force
+                && predictor.config.config.predict.method == Method::Dense
+                && (self.residual.rms > keys.dense_tolerance || self.open().is_some()),
+            near: Some(self.near),
+            slope_range: self.slope_range,
+            open: self.open.clone(),
         }
     }
 
     /// From pairs of tiles; folds of alternate tiles tell what is left.
-    fn fit(pairs: &[Pair], classes: usize, exact: bool, config_sha256: String) -> Self {
+    fn fit(
+        pairs: &[Pair],
+        (classes, positive): (usize, usize),
+        exact: bool,
+        config_sha256: String,
+    ) -> Self {
         let join = |keep: &dyn Fn(usize) -> bool| {
             let mut joined = Pair::default();
             for (_, pair) in pairs.iter().enumerate().filter(|(tile, _)| keep(*tile)) {
@@ -75,10 +102,20 @@ impl Calibrated {
         };
         let all = join(&|_| true);
         let sampled = (all.exact.len() / classes.max(1)) as u64;
-        if exact || sampled == 0 {
-            let residual = Residual::between(&all.dense, &all.exact);
-            let calibration = Calibration::identity(classes);
-            return Self { config_sha256, calibration, residual, sampled };
+        let span = Span::of(pairs, classes, positive);
+        let near = span.near;
+        if exact || pairs.is_empty() || sampled == 0 {
+            return Self {
+                config_sha256,
+                calibration: Calibration::identity(classes),
+                residual: Residual::between(&all.dense, &all.exact),
+                sampled,
+                near,
+                slope_range: None,
+                // Without a point there is nothing to lose.
+                open: if exact || pairs.is_empty() { String::new() } else { span.open },
+                lowest_detection: None,
+            };
         }
         let mut held_out = Pair::default();
         for fold in 0..2 {
@@ -88,9 +125,16 @@ impl Calibrated {
             held_out.dense.extend(unseen.dense);
             held_out.exact.extend(unseen.exact);
         }
-        let residual = Residual::between(&held_out.dense, &held_out.exact);
-        let calibration = Calibration::fit(&all.dense, &all.exact, classes);
-        Self { config_sha256, calibration, residual, sampled }
+        Self {
+            config_sha256,
+            calibration: Calibration::fit(&all.dense, &all.exact, classes),
+            residual: Residual::between(&held_out.dense, &held_out.exact),
+            sampled,
+            near,
+            slope_range: Some(span.slope),
+            open: span.open,
+            lowest_detection: lowest_detection(&held_out, classes, positive),
+        }
     }
 
     /// What another task has left, if it is of this configuration.
@@ -98,6 +142,15 @@ impl Calibrated {
         let known: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
         (known.config_sha256 == config_sha256).then_some(known)
     }
+}
+
+/// The lowest dense score of the windows that alone are detections.
+fn lowest_detection(pair: &Pair, classes: usize, positive: usize) -> Option<f64> {
+    let of = |scores: &[f32]| -> Vec<f64> {
+        scores.iter().skip(positive).step_by(classes).map(|&score| f64::from(score)).collect()
+    };
+    let both = of(&pair.dense).into_iter().zip(of(&pair.exact));
+    both.filter(|(_, exact)| *exact >= DETECTION).map(|(dense, _)| dense).min_by(f64::total_cmp)
 }
 
 impl Predictor<'_> {
@@ -131,7 +184,14 @@ impl Predictor<'_> {
         };
         let keys = &self.config.config.predict;
         let (rms, tolerance) = (calibrated.residual.rms, keys.dense_tolerance);
-        if method == Method::Dense && rms > tolerance && !keys.dense_force {
+        if method != Method::Dense || keys.dense_force {
+            return Ok(calibrated);
+        }
+        if let Some(open) = calibrated.open() {
+            let (redo, open) = (self.run.redo_by_window(slide), open.to_owned());
+            return Err(PredictError::OpenFit { redo, slide: slide.to_owned(), open });
+        }
+        if rms > tolerance {
             let (slide, sampled) = (slide.to_owned(), calibrated.sampled);
             return Err(PredictError::Residual { slide, rms, sampled, tolerance });
         }
@@ -165,12 +225,18 @@ impl Predictor<'_> {
         process::give_back_freed();
         let exact = self.load_dense(tiling)?.network.inexact.is_empty();
         let classes = self.model.card.classes.len();
-        let calibrated = Calibrated::fit(&pairs, classes, exact, config_sha256);
+        let positive = self.model.card.positive_index();
+        let calibrated = Calibrated::fit(&pairs, (classes, positive), exact, config_sha256);
         let Residual { rms, p99 } = calibrated.residual;
         progress.note(&format!(
             "predict {slide}: dense scores against {} single windows: root mean square difference {rms:.2e}, 99 % within {p99:.2e}",
             calibrated.sampled
         ));
+        if let Some(open) = calibrated.open() {
+            progress.note(&format!(
+                "predict {slide}: the sample does not fix the calibration, so that it is not used: {open}"
+            ));
+        }
         let bytes = serde_json::to_vec_pretty(&calibrated).expect("a calibration is plain data");
         staged::write(&path, &bytes)?;
         Ok(calibrated)

@@ -3,41 +3,39 @@
 //! The dense network scores every point. Where its calibrated score of the
 //! positive class reaches `predict.refine_above`, or comes closer to 0.5 than its
 //! own errors, the point is scored by a single window; unless, asked for by
-//! `predict.refine_below`, it is as surely above 0.5. Of the points left alone a
-//! share, drawn by place, is scored by single windows too: what is positive among
+//! `predict.refine_below`, it is as surely above 0.5. Of the points left alone some,
+//! drawn by place, are scored by single windows too: what is positive among
 //! the low ones tells how much of the rest can have been missed, what is not among
 //! the high ones how much was claimed wrongly.
 //!
-//! Whether a point is refined or audited depends on its own screened score and
-//! place alone, so that neither blocks nor groups change the heatmap.
+//! Where the sample does not fix the calibration, single windows at points further
+//! apart are the screen ([`coarse`]).
+//!
+//! Whether a point is refined or audited depends on screened scores around it and
+//! places alone, so that neither blocks nor groups change the heatmap.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::Predictor;
+use super::audit::Audit;
 use super::batch::Numbered;
+use super::cascade_tally::{CascadeTally, How};
+use super::coarse;
 use super::dense::{self, Job};
-use super::draw::{End, drawn};
-use super::windows::{Stopped, run_windows};
-use crate::scores::CascadeMeta;
+use super::windows::{Stopped, Windows, run_windows};
+use crate::scores::{CascadeMeta, Screen};
 
 /// A score of the positive class from here on is a detection.
-const DETECTION: f64 = 0.5;
-
-/// What becomes of a screened point.
-#[derive(Debug, Default)]
-struct Chosen {
-    refined: HashSet<usize>,
-    audited: HashSet<usize>,
-    audited_high: HashSet<usize>,
-    screened: u64,
-}
+pub(super) const DETECTION: f64 = 0.5;
 
 /// The screened score from which points are refined: the configured one, and less
-/// where the screen errs by so much that a detection could lie below it.
-pub(super) fn refine_from(refine_above: f64, p99: f64) -> f64 {
-    refine_above.min(DETECTION - p99).max(0.0)
+/// where the screen errs by so much that a detection could lie below it, or has given
+/// one, of windows it was not fitted to, less than twice as much.
+pub(super) fn refine_from(refine_above: f64, p99: f64, lowest_detection: Option<f64>) -> f64 {
+    let lowest = lowest_detection.unwrap_or(1.0) / 2.0;
+    refine_above.min(DETECTION - p99).min(lowest).max(0.0)
 }
 
 /// The screened score from which points are left alone again, if asked for: the
@@ -51,92 +49,104 @@ pub(super) fn run(
     predictor: &mut Predictor<'_>,
     job: &Job<'_>,
     todo: &[Vec<Numbered>],
+    audit: &Audit,
 ) -> Result<(), Stopped> {
-    let (ledger, task) = (job.ledger, job.task);
+    let numbered = todo.iter().flatten();
+    let drawn: HashSet<usize> =
+        numbered.filter(|n| audit.draws(&n.point)).map(|n| n.number).collect();
+    if job.calibrated.open().is_some() {
+        return coarse::run(predictor, job, todo, (drawn, audit.bound()));
+    }
     let keys = &predictor.config.config.predict;
-    let (audit_share, p99) = (keys.audit_share, job.calibrated.residual.p99);
-    let refine_from = refine_from(keys.refine_above, p99);
-    let refine_to = refine_to(keys.refine_below, p99);
+    let p99 = job.calibrated.residual.p99;
+    let rules = Rules {
+        from: refine_from(keys.refine_above, p99, job.calibrated.lowest_detection),
+        to: refine_to(keys.refine_below, p99),
+        drawn: drawn.clone(),
+    };
+    let settings = CascadeMeta {
+        screen: Screen::Dense,
+        refine_from: rules.from,
+        refine_to: rules.to,
+        bound: audit.bound(),
+        ..CascadeMeta::default()
+    };
+    let positive = predictor.model.card.positive_index();
+    job.ledger.note_cascade(CascadeTally { settings, drawn, positive });
+    let exact = screened(predictor, job, todo, &rules)?;
+    let points: Vec<Vec<Numbered>> = todo
+        .iter()
+        .map(|points| points.iter().filter(|n| exact.contains(&n.number)).copied().collect())
+        .collect();
+    let Job { source, ledger, task, .. } = *job;
+    run_windows(predictor, Windows { source, points: &points, ledger, task })
+}
+
+/// What becomes of screened points.
+struct Rules {
+    from: f64,
+    to: Option<f64>,
+    /// Numbers of the points drawn for the audit.
+    drawn: HashSet<usize>,
+}
+
+impl Rules {
+    fn how(&self, number: usize, score: f64) -> How {
+        let sure = self.to.is_some_and(|from| score >= from);
+        match (score >= self.from, self.drawn.contains(&number)) {
+            (true, _) if !sure => How::Refined,
+            (_, true) if sure => How::AuditedHigh,
+            (_, true) => How::Audited,
+            (_, false) => How::Screened,
+        }
+    }
+}
+
+/// Screens `todo` by dense scores, enters what is left alone, and returns the numbers
+/// of the points to score exactly.
+fn screened(
+    predictor: &mut Predictor<'_>,
+    job: &Job<'_>,
+    todo: &[Vec<Numbered>],
+    rules: &Rules,
+) -> Result<HashSet<usize>, Stopped> {
+    let (ledger, task) = (job.ledger, job.task);
     let (classes, positive) =
         (predictor.model.card.classes.len(), predictor.model.card.positive_index());
-    let audits: HashSet<usize> = todo
-        .iter()
-        .flatten()
-        .filter(|numbered| {
-            let (row, col) = (i64::from(numbered.point.row), i64::from(numbered.point.col));
-            drawn(End::Audit, row, col, audit_share)
-        })
-        .map(|numbered| numbered.number)
-        .collect();
-    let chosen = Mutex::new(Chosen::default());
+    let exact = Mutex::new(HashSet::new());
     let sink = |numbers: &[usize], scores: &[f32], infer: Duration| {
         let mut left = Vec::with_capacity(numbers.len());
         let mut left_scores = Vec::with_capacity(scores.len());
-        let mut chosen = chosen.lock().unwrap_or_else(PoisonError::into_inner);
         for (&number, scores) in numbers.iter().zip(scores.chunks_exact(classes)) {
-            let score = f64::from(scores[positive]);
-            let sure = refine_to.is_some_and(|from| score >= from);
-            if score >= refine_from && !sure {
-                chosen.refined.insert(number);
-            } else if sure && audits.contains(&number) {
-                chosen.audited_high.insert(number);
-            } else if audits.contains(&number) {
-                chosen.audited.insert(number);
-            } else {
+            let how = rules.how(number, f64::from(scores[positive]));
+            ledger.note_how(how, &[number]);
+            if how == How::Screened {
                 left.push(number);
                 left_scores.extend_from_slice(scores);
+            } else {
+                exact.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
             }
         }
-        chosen.screened += left.len() as u64;
-        drop(chosen);
         ledger.enter(left.iter().copied(), &left_scores, infer);
         task.advance(left.len());
     };
     let read = dense::run(predictor, job, todo, &sink)?;
     ledger.note_read(read);
-    let chosen = chosen.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let exact: Vec<Vec<Numbered>> = todo
-        .iter()
-        .map(|points| {
-            let chosen = |numbered: &&Numbered| {
-                chosen.refined.contains(&numbered.number)
-                    || chosen.audited.contains(&numbered.number)
-                    || chosen.audited_high.contains(&numbered.number)
-            };
-            points.iter().filter(chosen).copied().collect()
-        })
-        .collect();
-    let outcome = run_windows(predictor, job.source, &exact, ledger, task);
-    let scored = |numbers: &HashSet<usize>| -> Vec<f32> {
-        numbers.iter().filter_map(|&number| ledger.score(number, positive)).collect()
-    };
-    let (refined, audited) = (scored(&chosen.refined), scored(&chosen.audited));
-    let audited_high = scored(&chosen.audited_high);
-    let positive = |scores: &[f32]| {
-        scores.iter().filter(|&&score| f64::from(score) >= DETECTION).count() as u64
-    };
-    ledger.note_cascade(CascadeMeta {
-        refine_from,
-        refine_to,
-        refined: refined.len() as u64,
-        screened: chosen.screened,
-        audited: audited.len() as u64,
-        missed: positive(&audited),
-        audited_high: audited_high.len() as u64,
-        refuted: audited_high.len() as u64 - positive(&audited_high),
-    });
-    outcome
+    Ok(exact.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{refine_from, refine_to};
+    use super::*;
 
     #[test]
     fn an_unsure_screen_refines_more() {
-        assert_eq!(refine_from(0.1, 0.05), 0.1);
-        assert!((refine_from(0.1, 0.45) - 0.05).abs() < 1e-12);
-        assert_eq!(refine_from(0.1, 0.7), 0.0);
+        assert_eq!(refine_from(0.1, 0.05, None), 0.1);
+        assert!((refine_from(0.1, 0.45, None) - 0.05).abs() < 1e-12);
+        assert_eq!(refine_from(0.1, 0.7, None), 0.0);
+        // A detection that it was not fitted to was screened at 0.04.
+        assert_eq!(refine_from(0.1, 0.05, Some(0.04)), 0.02);
+        assert_eq!(refine_from(0.1, 0.05, Some(0.6)), 0.1);
     }
 
     #[test]
@@ -144,5 +154,21 @@ mod tests {
         assert_eq!(refine_to(1.0, 0.05), None);
         assert_eq!(refine_to(0.9, 0.05), Some(0.9));
         assert_eq!(refine_to(0.6, 0.25), Some(0.75));
+    }
+
+    #[test]
+    fn a_point_is_left_alone_refined_or_audited() {
+        let rules = Rules { from: 0.1, to: Some(0.9), drawn: HashSet::from([1]) };
+        let how = |number, score| rules.how(number, score);
+        assert_eq!(
+            (how(0, 0.05), how(0, 0.1), how(0, 0.95)),
+            (How::Screened, How::Refined, How::Screened)
+        );
+        assert_eq!(
+            (how(1, 0.05), how(1, 0.1), how(1, 0.95)),
+            (How::Audited, How::Refined, How::AuditedHigh)
+        );
+        let all = Rules { from: 0.1, to: None, drawn: HashSet::new() };
+        assert_eq!(all.how(0, 1.0), How::Refined);
     }
 }

@@ -16,9 +16,9 @@ use super::ledger::Ledger;
 use super::prepare::{Buffers, Preparation, PreparedPatch};
 use super::windows::{Source, Stopped};
 use super::{PredictError, Predictor};
-use crate::geometry::Tiling;
 use crate::geometry::dense_tiles::{DenseTile, DenseTiles};
 use crate::geometry::lattice::LatticePoint;
+use crate::geometry::{Lattice, Tiling};
 use crate::hdf5_file::FormatError;
 use crate::model::{DenseNetwork, DenseSession, DenseUse, EngineError, Model, Selected, densify};
 use crate::progress::Task;
@@ -105,9 +105,11 @@ impl Predictor<'_> {
 }
 
 /// A group to run over.
+#[derive(Clone, Copy)]
 pub(super) struct Job<'j> {
     pub(super) source: Source<'j>,
     pub(super) tiling: Tiling,
+    pub(super) lattice: &'j Lattice,
     pub(super) calibrated: &'j Calibrated,
     pub(super) ledger: &'j Ledger<'j>,
     pub(super) task: &'j Task<'j>,

@@ -33,6 +33,8 @@ pub(super) struct Place<'p> {
     pub(super) lattice: &'p Lattice,
     /// `slide t3`
     pub(super) name: &'p str,
+    /// How its points get their scores.
+    pub(super) method: Method,
 }
 
 impl Predictor<'_> {
@@ -45,13 +47,12 @@ impl Predictor<'_> {
         let Some(engine) = &self.engine.reference else { return Ok(None) };
         let reference = Selected { engine: engine.clone(), reference: None, reason: String::new() };
         let keys = &self.config.config.predict;
-        let (tolerance, force, method) =
-            (keys.precision_tolerance, keys.precision_force, keys.method);
+        let (tolerance, force) = (keys.precision_tolerance, keys.precision_force);
         let readers = std::slice::from_ref(place.reader);
         let samples = samples(readers, place.tiling, place.lattice, SAMPLE);
         let workers = self.threads.min(MOST_WORKERS).min(samples.len());
         let mut differences = Vec::new();
-        if method != Method::Dense && workers > 0 {
+        if place.method != Method::Dense && workers > 0 {
             differences.extend(self.of_windows(&reference, place, &samples, workers)?);
         }
         if let (Some(calibrated), true) = (calibrated, workers > 0) {

@@ -18,6 +18,18 @@ pub(super) fn lot(end: End, row: i64, col: i64) -> u64 {
     mixed(mixed(place.wrapping_add(0x9e37_79b9_7f4a_7c15)).wrapping_add(end as u64))
 }
 
+/// As [`lot`], of the places of one slide.
+pub(super) fn lot_of(slide: u64, end: End, row: i64, col: i64) -> u64 {
+    mixed(lot(end, row, col) ^ slide)
+}
+
+/// A number that only depends on a slide's name.
+pub(super) fn number_of(slide: &str) -> u64 {
+    slide.bytes().fold(slide.len() as u64, |number, byte| {
+        mixed(number.wrapping_add(0x9e37_79b9_7f4a_7c15) ^ u64::from(byte))
+    })
+}
+
 /// Whether a place is among a `share` of all, 0 to 1.
 pub(super) fn drawn(end: End, row: i64, col: i64, share: f64) -> bool {
     let uniform = (lot(end, row, col) >> 11) as f64 / (1u64 << 53) as f64;

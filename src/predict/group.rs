@@ -11,7 +11,7 @@ use super::cascade;
 use super::colour::{self, Normalizer};
 use super::deviation::Place;
 use super::ledger::{Began, Ledger, Places};
-use super::windows::{Source, run_windows};
+use super::windows::{Source, Windows, run_windows};
 use super::{PredictError, Predictor, dense};
 use crate::config::{Method, RunConfig};
 use crate::geometry::lattice::LatticePoint;
@@ -28,6 +28,8 @@ pub enum GroupOutcome {
     Present {
         /// Patches without scores in it: they could not be decoded by `split`.
         failed_patches: u64,
+        /// Audited points at 0.5 or above that a cascade had left alone.
+        missed: u64,
     },
     /// It was scored.
     Scored {
@@ -40,6 +42,8 @@ pub enum GroupOutcome {
         failed_patches: u64,
         /// Patches whose stains could not be told.
         unnormalized: usize,
+        /// Audited points at 0.5 or above that a cascade had left alone.
+        missed: u64,
         /// Wall time of this try.
         wall_s: f64,
     },
@@ -58,11 +62,19 @@ pub enum GroupOutcome {
 pub(super) fn check_existing(
     path: &Path,
     config: &RunConfig,
+    slide: &str,
 ) -> Result<GroupOutcome, PredictError> {
     let meta = scores::read_scores_meta(path)?;
-    let expected = config.scores_sha256();
+    let (expected, method) = (config.scores_sha256(), config.method_of(slide).name());
+    if meta.config_sha256 == expected && meta.method != method {
+        let (path, found) = (path.to_owned(), meta.method);
+        return Err(PredictError::OtherMethod { path, found, method });
+    }
     if meta.config_sha256 == expected {
-        return Ok(GroupOutcome::Present { failed_patches: meta.failed_patches });
+        return Ok(GroupOutcome::Present {
+            failed_patches: meta.failed_patches,
+            missed: meta.cascade.map_or(0, |cascade| cascade.missed),
+        });
     }
     Err(PredictError::OtherScores { path: path.to_owned(), found: meta.config_sha256, expected })
 }
@@ -83,7 +95,7 @@ pub(super) fn score_group(
     let tiling = tiling_of(patches, &reader)?;
     let points = points_of(&lattice, tiling, &reader);
     let failed_patches = reader.failed.iter().filter(|&&failed| failed).count() as u64;
-    let method = predictor.config.config.predict.method;
+    let method = predictor.config.method_of(slide);
     let calibrated = match method {
         Method::Window => None,
         Method::Dense | Method::Cascade => {
@@ -91,10 +103,15 @@ pub(super) fn score_group(
             Some(predictor.calibrated(patches, normalizer, tiling, slide, progress)?)
         }
     };
+    let audit = match method {
+        Method::Cascade => Some(predictor.audit(patches, slide)?),
+        Method::Window | Method::Dense => None,
+    };
     let dense = calibrated.as_ref().map(|calibrated| calibrated.meta(predictor));
     let deviation = {
         let (normalizer, name) = (normalizer.as_ref(), format!("{slide} t{group}"));
-        let place = Place { reader: &reader, normalizer, tiling, lattice: &lattice, name: &name };
+        let (reader, lattice, name) = (&reader, &lattice, name.as_str());
+        let place = Place { reader, normalizer, tiling, lattice, name, method };
         predictor.deviation(&place, calibrated.as_deref())?
     };
     if let Some(found) = deviation {
@@ -117,12 +134,16 @@ pub(super) fn score_group(
     let todo = ledger.todo(&points);
     let source = Source { reader: &reader, normalizer: normalizer.as_ref() };
     let done = match &calibrated {
-        None => run_windows(predictor, source, &todo, &ledger, &task),
+        None => {
+            let windows = Windows { source, points: &todo, ledger: &ledger, task: &task };
+            run_windows(predictor, windows)
+        }
         Some(calibrated) => {
-            let job = dense::Job { source, tiling, calibrated, ledger: &ledger, task: &task };
-            match method {
-                Method::Cascade => cascade::run(predictor, &job, &todo),
-                _ => dense::run(
+            let (ledger, task, lattice) = (&ledger, &task, &lattice);
+            let job = dense::Job { source, tiling, lattice, calibrated, ledger, task };
+            match &audit {
+                Some(audit) => cascade::run(predictor, &job, &todo, audit),
+                None => dense::run(
                     predictor,
                     &job,
                     &todo,
@@ -148,11 +169,16 @@ pub(super) fn score_group(
         ledger.save()?;
         return Ok(GroupOutcome::Interrupted { signal, scored, windows });
     }
-    ledger.finish()?;
+    let counts = ledger.finish()?.cascade;
+    if let Some(counts) = &counts {
+        progress.note(&format!("predict {slide} t{group}: {}", counts.told()));
+    }
     let (resumed, wall_s) = (ledger.resumed(), started.elapsed().as_secs_f64());
     let (refused, unnormalized) = ledger.colour_failures();
     let failed_patches = failed_patches + refused;
-    Ok(GroupOutcome::Scored { windows: scored, resumed, failed_patches, unnormalized, wall_s })
+    let missed = counts.map_or(0, |counts| counts.missed);
+    let windows = scored;
+    Ok(GroupOutcome::Scored { windows, resumed, failed_patches, unnormalized, missed, wall_s })
 }
 
 /// `1200 of 2000 windows (60 %)`
@@ -183,7 +209,7 @@ fn meta_of(
         stride_px: predictor.config.config.predict.stride,
         window_px: predictor.model.card.window_px,
         classes: predictor.model.card.classes.clone(),
-        method: predictor.config.config.predict.method.name().to_owned(),
+        method: predictor.config.method_of(slide).name().to_owned(),
         engine: predictor.engine_name(),
         precision: predictor.precision_name().to_owned(),
         model_sha256: predictor.model.sha256.clone(),

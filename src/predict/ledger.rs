@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use ndarray::{Array2, Axis};
 
 use super::batch::Numbered;
+use super::cascade_tally::{CascadeTally, How, Tallied};
 use super::colour::Unnormalized;
 use crate::geometry::lattice::LatticePoint;
 use crate::hdf5_file::FormatError;
@@ -73,7 +74,8 @@ struct Book {
     read: Duration,
     infer: Duration,
     shared: u64,
-    cascade: Option<CascadeMeta>,
+    /// How this try has come to the scores of a cascade.
+    cascade: Option<Tallied>,
 }
 
 impl<'p> Ledger<'p> {
@@ -123,6 +125,11 @@ impl<'p> Ledger<'p> {
     /// Windows that earlier tries have scored.
     pub(super) fn resumed(&self) -> usize {
         self.resumed
+    }
+
+    /// Windows of the group.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
     }
 
     /// Windows still to be scored when this try began.
@@ -187,19 +194,23 @@ impl<'p> Ledger<'p> {
         self.scored() + self.book().lost
     }
 
-    /// Score of one class of a window, if it is scored.
-    pub(super) fn score(&self, number: usize, class: usize) -> Option<f32> {
-        let book = self.book();
-        book.done[number].then(|| book.scores[[number, class]])
+    /// Begins to count what a cascade does.
+    pub(super) fn note_cascade(&self, tally: CascadeTally) {
+        self.book().cascade = Some(Tallied::new(tally, self.rows.len()));
     }
 
-    /// Notes how a cascade has gone.
-    pub(super) fn note_cascade(&self, counts: CascadeMeta) {
-        self.book().cascade = Some(counts);
+    /// Notes what a cascade does with windows, before their scores are entered: what is
+    /// saved in between is counted as well.
+    pub(super) fn note_how(&self, how: How, numbers: &[usize]) {
+        if let Some(tallied) = &mut self.book().cascade {
+            tallied.note(how, numbers);
+        }
     }
 
-    /// Notes that some of what was entered shared its first layers.
-    pub(super) fn note_shared(&self, windows: usize) {
+    /// Notes that some of what was scored shared its first layers. Numbers beyond the
+    /// group's are of windows that it does not keep.
+    pub(super) fn note_shared(&self, numbers: &[usize]) {
+        let windows = numbers.iter().filter(|&&number| number < self.rows.len()).count();
         self.book().shared += windows as u64;
     }
 
@@ -246,8 +257,8 @@ impl<'p> Ledger<'p> {
         self.book().done.iter().filter(|&&done| done).count()
     }
 
-    /// Writes the scores of the whole group and drops the part.
-    pub(super) fn finish(&self) -> Result<(), FormatError> {
+    /// Writes the scores of the whole group and drops the part; returns its attributes.
+    pub(super) fn finish(&self) -> Result<ScoresMeta, FormatError> {
         let book = self.book();
         let mut meta = self.figures(&book);
         let done: Vec<usize> = (0..self.rows.len()).filter(|&window| book.done[window]).collect();
@@ -263,7 +274,7 @@ impl<'p> Ledger<'p> {
             scores::write_scores(whole, &meta, &rows, &cols, scores.view())?;
         }
         remove_part(&self.places.part);
-        Ok(())
+        Ok(meta)
     }
 
     /// The attributes, with what was used until now.
@@ -275,7 +286,8 @@ impl<'p> Ledger<'p> {
         meta.read_s += book.read.as_secs_f64();
         meta.infer_s += book.infer.as_secs_f64();
         meta.shared_windows += book.shared;
-        meta.cascade = CascadeMeta::sum(meta.cascade, book.cascade);
+        let counts = book.cascade.as_ref().map(|now| now.counts(&book.done, book.scores.view()));
+        meta.cascade = CascadeMeta::sum(meta.cascade, counts);
         meta.peak_rss_bytes = meta.peak_rss_bytes.max(process::peak_rss_bytes());
         meta.failed_patches += book.refused;
         meta.unnormalized.clone_from(&book.unnormalized);

@@ -1,190 +1,41 @@
 //! One group of patches in, one file of scores out.
 
+mod audit;
 mod batch;
 mod both_ways;
 mod calibrate;
 mod calibration;
 mod cascade;
+mod cascade_tally;
+mod coarse;
 mod colour;
 mod dense;
 mod dense_plan;
 mod deviation;
 mod draw;
+mod error;
 mod group;
 mod ledger;
 mod pixels;
 mod prepare;
 mod sample;
 mod shared;
+mod span;
 mod windows;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use thiserror::Error;
-
-use crate::config::{self, ConfigError, Method, RunConfig};
-use crate::hdf5_file::FormatError;
+use crate::config::{self, Method, RunConfig};
 use crate::interrupt::Interrupt;
-use crate::model::{
-    DenseError, EngineError, LoadedHalves, Model, ModelError, Precision, Selected, Session,
-};
+use crate::model::{EngineError, LoadedHalves, Model, Precision, Selected, Session};
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
-use crate::staged::StageError;
 
+pub use error::PredictError;
 pub use group::GroupOutcome;
 pub(crate) use group::share;
 pub use prepare::{Preparation, PreparedPatch};
-
-/// Why a group could not be scored.
-#[derive(Debug, Error)]
-pub enum PredictError {
-    /// The run has no usable configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The model cannot be used.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// The run was made without a model.
-    #[error("{}: this run has no model: it was split with [tiling] window alone; make a run with [model] card", run.display())]
-    NoModel {
-        /// The run directory.
-        run: PathBuf,
-    },
-    /// The ONNX file is not the run's.
-    #[error("{}: the network has SHA-256 {found}, the run was made with {expected}; put the old file back, or use another run directory", path.display())]
-    OtherModel {
-        /// The ONNX file.
-        path: PathBuf,
-        /// Its hash.
-        found: String,
-        /// The run's.
-        expected: String,
-    },
-    /// The model card was edited since the run was made.
-    #[error("{}: the model card says something else than when the run was made; put the old card back, or use another run directory", path.display())]
-    OtherCard {
-        /// The card.
-        path: PathBuf,
-    },
-    /// The engine failed.
-    #[error("{what}: {source}")]
-    Engine {
-        /// The slide and group, or the model.
-        what: String,
-        /// What it said.
-        source: EngineError,
-    },
-    /// The sizes in a patch file do not make a tiling.
-    #[error("{}: {source}", path.display())]
-    Tiling {
-        /// The patch file.
-        path: PathBuf,
-        /// What is wrong.
-        source: crate::geometry::tiling::TilingError,
-    },
-    /// The network has no dense form.
-    #[error(transparent)]
-    Dense(#[from] DenseError),
-    /// Patches with too little around them.
-    #[error("{}: patches have {margin_px} px around their windows, method = \"{method}\" needs {reach_px} px: layers of this network pad, so that a dense run sees the border of its image that far; split again in a run directory whose configuration says [predict] method = \"{method}\", or use method = \"window\"", path.display())]
-    Margin {
-        /// The patch file.
-        path: PathBuf,
-        /// The method.
-        method: &'static str,
-        /// What the patches have.
-        margin_px: u32,
-        /// What the network needs.
-        reach_px: u32,
-    },
-    /// Maps that are too large.
-    #[error("{}: a dense run over one tissue tile needs maps of {needs_mb} MB, {most_mb} MB are kept for them: the network looks {reach_px} px beyond its window, and all of that has to be held at once; use method = \"window\"", path.display())]
-    DenseMemory {
-        /// The ONNX file.
-        path: PathBuf,
-        /// What one tile takes.
-        needs_mb: u64,
-        /// What all workers' maps may take.
-        most_mb: u64,
-        /// How far the network looks.
-        reach_px: u32,
-    },
-    /// Dense scores that are not those of single windows.
-    #[error(
-        "{slide}: dense scores differ from those of single windows by {rms:.4} (root mean square over {sampled} windows, after calibration), expected at most predict.dense_tolerance = {tolerance}; use method = \"window\" or \"cascade\", or accept it with --force or a larger tolerance"
-    )]
-    Residual {
-        /// The slide.
-        slide: String,
-        /// Root mean square difference.
-        rms: f64,
-        /// Windows compared.
-        sampled: u64,
-        /// What was to be accepted.
-        tolerance: f64,
-    },
-    /// Scores of less precision that are not those in f32.
-    #[error(
-        "{group}: scores in {precision} differ from those in f32 by up to {max:.4} (of {windows} windows), expected at most predict.precision_tolerance = {tolerance}; use precision f32, or accept it with --force or a larger tolerance"
-    )]
-    Deviation {
-        /// The slide and group.
-        group: String,
-        /// What was computed in.
-        precision: Precision,
-        /// Largest difference.
-        max: f64,
-        /// Windows compared.
-        windows: u64,
-        /// What was to be accepted.
-        tolerance: f64,
-    },
-    /// A file cannot be read or written.
-    #[error(transparent)]
-    Format(#[from] FormatError),
-    /// A file cannot be written.
-    #[error(transparent)]
-    Stage(#[from] StageError),
-    /// Patches of another configuration.
-    #[error("{}: these patches were made with another configuration (hash {found}, this run has {expected}); split again, or use another run directory", path.display())]
-    OtherPatches {
-        /// The patch file.
-        path: PathBuf,
-        /// Its hash.
-        found: String,
-        /// The run's.
-        expected: String,
-    },
-    /// Patches of a slide whose colours were never measured.
-    #[error("{}: holds no colour estimate of its slide (made by the HPC_DPAI code or an older slidegrid), and [normalize] needs one; split the slide again, or in another run set scope = \"patch\" and on_failure = \"raw\" or \"fail\"", path.display())]
-    NoColours {
-        /// The patch file.
-        path: PathBuf,
-    },
-    /// The patches do not fit the model.
-    #[error("{}: the patches were cut for a window of {found} px, the model looks at {expected} px; split again in another run directory", path.display())]
-    OtherWindow {
-        /// The patch file.
-        path: PathBuf,
-        /// Its window.
-        found: u32,
-        /// The model's.
-        expected: u32,
-    },
-    /// Scores of another configuration are in the way.
-    #[error("{}: these scores were made with another configuration (hash {found}, this run has {expected}); delete the file, or use another run directory", path.display())]
-    OtherScores {
-        /// The score file.
-        path: PathBuf,
-        /// Its hash.
-        found: String,
-        /// The run's.
-        expected: String,
-    },
-}
 
 /// Windows in all workers' batches together, unless the batch is given.
 const WINDOWS_AT_ONCE: usize = 32;
@@ -202,9 +53,13 @@ pub struct Predictor<'r> {
     sessions: Vec<Box<dyn Session>>,
     /// Their first layers apart, where windows are to share them.
     sharing: Option<(shared::Sharing, Vec<LoadedHalves>)>,
+    /// Whether that was looked at.
+    asked_to_share: bool,
     dense: Option<dense::Dense>,
     /// Of the slide scored last.
     calibrated: Option<(String, Arc<calibrate::Calibrated>)>,
+    /// Of the slide scored last.
+    audit: Option<(String, Arc<audit::Audit>)>,
     interrupt: Interrupt,
 }
 
@@ -238,7 +93,7 @@ impl<'r> Predictor<'r> {
         });
         let preparation = Preparation::new(&model.card);
         let interrupt = Interrupt::new();
-        let (sessions, sharing, dense, calibrated) = (Vec::new(), None, None, None);
+        let (sessions, sharing, dense) = (Vec::new(), None, None);
         let mut predictor = Self {
             run,
             config,
@@ -249,14 +104,16 @@ impl<'r> Predictor<'r> {
             batch,
             sessions,
             sharing,
+            asked_to_share: false,
             dense,
-            calibrated,
+            calibrated: None,
+            audit: None,
             interrupt,
         };
         if config.config.predict.method != Method::Dense {
             predictor.load_windows()?;
+            predictor.load_shared()?;
         }
-        predictor.load_shared()?;
         Ok(predictor)
     }
 
@@ -275,9 +132,10 @@ impl<'r> Predictor<'r> {
     /// Makes ready to share what neighbouring windows have in common, where asked for.
     fn load_shared(&mut self) -> Result<(), PredictError> {
         let keys = &self.config.config.predict;
-        if !keys.share || keys.method == Method::Dense {
+        if !keys.share || self.asked_to_share {
             return Ok(());
         }
+        self.asked_to_share = true;
         let sizes = (self.batch, self.threads);
         let loaded = shared::Sharing::load(&self.engine, &self.model, keys.stride, sizes);
         self.sharing = loaded.map_err(|source| PredictError::Engine {
@@ -311,11 +169,15 @@ impl<'r> Predictor<'r> {
     ) -> Result<GroupOutcome, PredictError> {
         let path = self.run.scores(slide, group);
         if path.exists() {
-            let present = group::check_existing(&path, self.config)?;
+            let present = group::check_existing(&path, self.config, slide)?;
             ledger::remove_part(&self.run.part(slide, group));
             return Ok(present);
         }
         let patches = self.open_patches(slide)?;
+        if self.config.method_of(slide) == Method::Window {
+            self.load_windows()?;
+            self.load_shared()?;
+        }
         group::score_group(self, &patches, slide, group, progress)
     }
 

@@ -10,6 +10,7 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::batch::{Batch, Batcher, Numbered};
 use super::colour::Normalizer;
+use super::dense::Sink;
 use super::ledger::Ledger;
 use super::prepare::{Buffers, Preparation};
 use super::shared::{Shared, Sharing};
@@ -74,15 +75,42 @@ enum Work {
     Region(Shared),
 }
 
-/// Enters the scores of `points` in the ledger, or of as many as there is
-/// time for before an interruption.
+/// Windows to score, patch by patch.
+#[derive(Clone, Copy)]
+pub(super) struct Windows<'w> {
+    pub(super) source: Source<'w>,
+    /// Of each patch.
+    pub(super) points: &'w [Vec<Numbered>],
+    pub(super) ledger: &'w Ledger<'w>,
+    pub(super) task: &'w Task<'w>,
+}
+
+/// Enters the scores of `windows` in the ledger, or of as many as there is time for
+/// before an interruption.
 pub(super) fn run_windows(
     predictor: &mut Predictor<'_>,
-    source: Source<'_>,
-    points: &[Vec<Numbered>],
-    ledger: &Ledger<'_>,
-    task: &Task<'_>,
+    windows: Windows<'_>,
 ) -> Result<(), Stopped> {
+    let Windows { ledger, task, .. } = windows;
+    let sink = |numbers: &[usize], scores: &[f32], infer: Duration| {
+        ledger.enter(numbers.iter().copied(), scores, infer);
+        task.advance(numbers.len());
+    };
+    let lost = |patch: usize| windows.points[patch].len();
+    run_windows_into(predictor, windows, &lost, &sink)
+}
+
+/// Hands the scores of `windows` to `sink`, or of as many as there is time for before
+/// an interruption.
+///
+/// `lost`: windows of a patch that are given up where its colours have it left out.
+pub(super) fn run_windows_into(
+    predictor: &mut Predictor<'_>,
+    windows: Windows<'_>,
+    lost: &(dyn Fn(usize) -> usize + Sync),
+    sink: &Sink<'_>,
+) -> Result<(), Stopped> {
+    let ledger = windows.ledger;
     let (preparation, interrupt) = (&predictor.preparation, &predictor.interrupt);
     let classes = predictor.model.card.classes.len();
     let batch = predictor.sessions.first().map_or(1, |session| session.batch());
@@ -95,7 +123,7 @@ pub(super) fn run_windows(
     let (read, worked) = std::thread::scope(|scope| {
         let reading = scope.spawn(move || {
             let parting = Parting { preparation, sharing, batch, sender };
-            read_patches(source, points, (ledger, task), parting)
+            read_patches(windows, lost, parting)
         });
         let workers: Vec<_> = predictor
             .sessions
@@ -106,15 +134,13 @@ pub(super) fn run_windows(
                 let session = session.as_mut();
                 scope.spawn(move || {
                     let go_on = || interrupt.requested().is_none();
-                    let mut worker =
-                        Worker { session, sharing: sharing.zip(halves), preparation, classes };
+                    let sharing = sharing.zip(halves);
+                    let mut worker = Worker { session, sharing, preparation, classes, sink };
                     // Dropping what waits ends the reader too.
                     for work in works.into_iter().take_while(|_| go_on()) {
                         match work {
-                            Work::Windows(batch) => worker.windows(&batch, (ledger, task))?,
-                            Work::Region(shared) => {
-                                worker.region(&shared, (ledger, task), &go_on)?;
-                            }
+                            Work::Windows(batch) => worker.windows(&batch)?,
+                            Work::Region(shared) => worker.region(&shared, ledger, &go_on)?,
                         }
                     }
                     Ok(())
@@ -144,9 +170,8 @@ struct Parting<'p> {
 
 /// Reads and prepares patch after patch; returns the time spent reading.
 fn read_patches(
-    source: Source<'_>,
-    points: &[Vec<Numbered>],
-    book: (&Ledger<'_>, &Task<'_>),
+    Windows { source, points, ledger, task }: Windows<'_>,
+    lost: &dyn Fn(usize) -> usize,
     parting: Parting<'_>,
 ) -> Result<Duration, FormatError> {
     let side_px = source.reader.patch_px();
@@ -155,7 +180,7 @@ fn read_patches(
     let mut spent = Duration::ZERO;
     for (index, points) in points.iter().enumerate().filter(|(_, points)| !points.is_empty()) {
         let started = Instant::now();
-        if !source.read(index, points.len(), &mut rgb, book)? {
+        if !source.read(index, lost(index), &mut rgb, (ledger, task))? {
             continue;
         }
         let patch = buffers.prepared(|to| parting.preparation.prepare(&rgb, side_px, to));
@@ -191,15 +216,12 @@ struct Worker<'w> {
     sharing: Option<(&'w Sharing, &'w mut LoadedHalves)>,
     preparation: &'w Preparation,
     classes: usize,
+    sink: &'w Sink<'w>,
 }
 
 impl Worker<'_> {
-    /// Cuts the windows of a batch, runs the network, enters the scores.
-    fn windows(
-        &mut self,
-        batch: &Batch,
-        (ledger, task): (&Ledger<'_>, &Task<'_>),
-    ) -> Result<(), EngineError> {
+    /// Cuts the windows of a batch, runs the network, hands the scores on.
+    fn windows(&mut self, batch: &Batch) -> Result<(), EngineError> {
         let window_len = self.preparation.window_len();
         let count = batch.windows.len();
         let mut scores = vec![0.0; count * self.classes];
@@ -215,9 +237,9 @@ impl Worker<'_> {
         };
         let started = Instant::now();
         self.session.run_filled(count, &mut fill, &mut scores)?;
-        let numbers = batch.windows.iter().map(|(_, numbered)| numbered.number);
-        ledger.enter(numbers, &scores, started.elapsed().saturating_sub(cut));
-        task.advance(count);
+        let numbers: Vec<usize> =
+            batch.windows.iter().map(|(_, numbered)| numbered.number).collect();
+        (self.sink)(&numbers, &scores, started.elapsed().saturating_sub(cut));
         Ok(())
     }
 
@@ -225,14 +247,15 @@ impl Worker<'_> {
     fn region(
         &mut self,
         shared: &Shared,
-        (ledger, task): (&Ledger<'_>, &Task<'_>),
+        ledger: &Ledger<'_>,
         go_on: &dyn Fn() -> bool,
     ) -> Result<(), EngineError> {
+        let sink = self.sink;
         let (sharing, halves) = self.sharing.as_mut().expect("regions are made for sharing");
         let mut enter = |points: &[usize], scores: &[f32], spent: Duration| {
-            ledger.enter(points.iter().map(|&point| shared.numbers[point]), scores, spent);
-            ledger.note_shared(points.len());
-            task.advance(points.len());
+            let numbers: Vec<usize> = points.iter().map(|&point| shared.numbers[point]).collect();
+            sink(&numbers, scores, spent);
+            ledger.note_shared(&numbers);
             go_on()
         };
         sharing.score(halves, (self.preparation, shared), self.classes, &mut enter)

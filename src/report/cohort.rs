@@ -19,7 +19,8 @@ pub(super) enum State {
     Stuck,
     /// Its heatmap lacks groups.
     Incomplete,
-    /// Some of its patches could not be decoded or scored.
+    /// Some of its patches could not be decoded or scored, or the audit of a cascade
+    /// speaks against its heatmap.
     Partial,
     /// It has no tissue.
     NoTissue,
@@ -78,7 +79,9 @@ impl State {
             SlideStatus::NoTissue => return Self::NoTissue,
             _ => {}
         }
-        let partial = record.status == SlideStatus::Partial || failed_patches > 0;
+        let partial = record.status == SlideStatus::Partial
+            || failed_patches > 0
+            || view.files.partial.is_some();
         match view {
             view if view.has_failed() => Self::Failed,
             view if !view.stuck.is_empty() => Self::Stuck,

@@ -5,6 +5,7 @@ mod slides_csv;
 
 use std::path::{Path, PathBuf};
 
+use crate::jobs::script::quoted;
 pub use known::known_slides;
 pub use slides_csv::{SlideRecord, SlideStatus, SlidesError, read_slides, register, write_slides};
 pub(crate) use slides_csv::{registered, slide_name};
@@ -129,6 +130,12 @@ impl RunDir {
     /// Tasks running over time, drawn.
     pub fn tasks_svg(&self) -> PathBuf {
         self.report().join("tasks.svg")
+    }
+
+    /// The command that does a slide afresh, window by window.
+    pub fn redo_by_window(&self, slide: &str) -> String {
+        let (run, slide) = (quoted(&self.root.to_string_lossy()), quoted(slide));
+        format!("slidegrid redo --run {run} {slide} --method window")
     }
 
     /// Why a later stage failed: `stage` is `predict` or `stitch`, `task` the

@@ -1,7 +1,10 @@
 //! How much can have been missed, given what an audit found.
 
-/// Confidence of the bound.
+/// Confidence of the bounds.
 const CONFIDENCE: f64 = 0.95;
+
+/// What probabilities from logarithms of factorials may be off by.
+const ROUNDING: f64 = 1e-6;
 
 /// Upper bound on the share that was missed, when `missed` of `audited` points
 /// drawn at random were: 0..=1, exceeded in at most 5 of 100 audits.
@@ -27,6 +30,47 @@ pub fn missed_bound(missed: u64, audited: u64) -> f64 {
     high
 }
 
+/// Upper bound on the share of all `points` that were missed, when `missed` of
+/// `drawn` ones, drawn at random and none twice, were: 0..=1, exceeded in at most 5 of
+/// 100 audits; 1 without a drawn point.
+///
+/// [`missed_bound`] for draws from a finite number of points: the largest number of
+/// missed points at which finding `missed` or fewer has a probability above 0.05, which
+/// is hypergeometric. Where every point is drawn it is what was found.
+#[must_use]
+pub fn missed_bound_of(points: u64, missed: u64, drawn: u64) -> f64 {
+    if drawn == 0 || points == 0 || missed > drawn || drawn > points {
+        return 1.0;
+    }
+    // As many are missed at least; with one more than `high` too many were found sound.
+    let (mut low, mut high) = (missed, points - (drawn - missed));
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if at_most_drawn(missed, points, middle, drawn) > 1.0 - CONFIDENCE + ROUNDING {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    low as f64 / points as f64
+}
+
+/// How many of `points` have to be drawn, so that with none of them missed at most a
+/// share of `bound` can be (95 %).
+#[must_use]
+pub fn points_to_draw(points: u64, bound: f64) -> u64 {
+    let (mut low, mut high) = (0, points);
+    while low < high {
+        let middle = u64::midpoint(low, high);
+        if missed_bound_of(points, 0, middle) <= bound {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low
+}
+
 /// Probability of at most `missed` of `audited`, each with probability `p`.
 fn at_most(missed: u64, audited: u64, p: f64) -> f64 {
     let (n, odds) = (audited as f64, (p / (1.0 - p)).ln());
@@ -40,9 +84,35 @@ fn at_most(missed: u64, audited: u64, p: f64) -> f64 {
     sum
 }
 
+/// Probability of at most `found` of `all_missed` among `drawn` of `points`, none drawn
+/// twice.
+fn at_most_drawn(found: u64, points: u64, all_missed: u64, drawn: u64) -> f64 {
+    let sound = points - all_missed;
+    let least = drawn.saturating_sub(sound);
+    let ways =
+        |k: u64| ln_choose(all_missed, k) + ln_choose(sound, drawn - k) - ln_choose(points, drawn);
+    (least..=found.min(all_missed).min(drawn)).map(|k| ways(k).exp()).sum()
+}
+
+/// Logarithm of the number of ways to choose `k` of `n`.
+fn ln_choose(n: u64, k: u64) -> f64 {
+    ln_factorial(n) - ln_factorial(k) - ln_factorial(n - k)
+}
+
+/// Logarithm of `n`!, by Stirling's series from 16 on.
+fn ln_factorial(n: u64) -> f64 {
+    if n < 16 {
+        return (2..=n).map(|k| (k as f64).ln()).sum();
+    }
+    let x = n as f64;
+    let series = 1.0 / (12.0 * x) - 1.0 / (360.0 * x.powi(3)) + 1.0 / (1260.0 * x.powi(5));
+    x * x.ln() - x + 0.5 * (2.0 * std::f64::consts::PI * x).ln() + series
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn bounds_are_clopper_and_pearson_s() {
@@ -60,5 +130,50 @@ mod tests {
         }
         assert_eq!(missed_bound(0, 0), 1.0);
         assert_eq!(missed_bound(3, 3), 1.0);
+    }
+
+    #[test]
+    fn bounds_of_finite_numbers_are_hypergeometric() {
+        // max(m for m in range(n) if scipy.stats.hypergeom.cdf(k, n, m, d) > 0.05)
+        for (points, missed, drawn, expected) in [
+            (20, 0, 5, 8),
+            (1000, 0, 300, 8),
+            (1000, 2, 300, 18),
+            (26_460, 0, 890, 87),
+            (26_460, 1, 890, 138),
+            (2_000_000, 0, 907, 6593),
+            (2_000_000, 5, 907, 23_108),
+            (47, 3, 20, 14),
+            (100, 0, 99, 0),
+        ] {
+            let found = missed_bound_of(points, missed, drawn) * points as f64;
+            assert!((found - f64::from(expected)).abs() < 1e-6, "{missed} of {drawn} of {points}");
+        }
+        assert_eq!(missed_bound_of(50, 0, 50), 0.0);
+        assert_eq!(missed_bound_of(50, 3, 50), 0.06);
+        assert_eq!((missed_bound_of(50, 0, 0), missed_bound_of(0, 0, 0)), (1.0, 1.0));
+    }
+
+    #[test]
+    fn as_many_points_are_drawn_as_the_bound_takes() {
+        assert_eq!(points_to_draw(100_000_000, 0.0033), 907);
+        assert_eq!(points_to_draw(0, 0.0033), 0);
+        // Not one of so few may be missed: 95 of 100 ways to draw must show it.
+        assert_eq!(points_to_draw(100, 0.0033), 95);
+        assert_eq!(points_to_draw(100, 0.0), 95);
+        assert_eq!(points_to_draw(100, 1.0), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_drawn_meets_the_bound_and_one_less_does_not(
+            points in 1u64..2_000_000, bound in 0.0005f64..0.2,
+        ) {
+            let drawn = points_to_draw(points, bound);
+            prop_assert!(drawn <= points && missed_bound_of(points, 0, drawn) <= bound);
+            prop_assert!(missed_bound_of(points, 0, drawn - 1) > bound);
+            // Never more than draws from infinitely many would need.
+            prop_assert!(missed_bound(0, drawn - 1) > bound * 0.99);
+        }
     }
 }

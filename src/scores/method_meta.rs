@@ -1,6 +1,6 @@
 //! What the methods `dense` and `cascade` store with their scores.
 
-use super::audit::missed_bound;
+use super::audit::{missed_bound, missed_bound_of};
 use crate::hdf5_file::{Attributes, FormatError};
 
 /// How dense scores were fitted to those of single windows, and what is left.
@@ -22,13 +22,36 @@ pub struct DenseMeta {
     pub p99: f64,
     /// Largest root mean square difference that was to be accepted.
     pub tolerance: f64,
-    /// Accepted although it was larger.
+    /// Accepted although it was larger, or although the sample leaves the fit open.
     pub forced: bool,
+    /// Of the sampled windows, those near or above the threshold: what fixes the fit.
+    /// Absent in older files.
+    pub near: Option<u64>,
+    /// 5 and 95 % of the positive class's slope, fitted to tiles of the sample drawn
+    /// again and again. Absent in older files and where nothing was fitted.
+    pub slope_range: Option<[f64; 2]>,
+    /// Why the sample does not fix the fit; empty: it does.
+    pub open: String,
+}
+
+/// What a cascade looks at before it chooses points to score exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Screen {
+    /// Calibrated dense scores of every point.
+    #[default]
+    Dense,
+    /// Single windows at points so many px apart; at the stride, all of them.
+    Windows {
+        /// Distance of these points, working px.
+        step_px: u32,
+    },
 }
 
 /// What a cascade did.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct CascadeMeta {
+    /// What it looked at first.
+    pub screen: Screen,
     /// Screened scores of the positive class from here on were scored exactly.
     pub refine_from: f64,
     /// Screened scores from here on were left as they are, surely above 0.5; absent:
@@ -46,9 +69,77 @@ pub struct CascadeMeta {
     pub audited_high: u64,
     /// Of these, not positive after all: below 0.5.
     pub refuted: u64,
+    /// Points whose single windows were the screen.
+    pub coarse: u64,
+    /// Points drawn from all of the slide's to be audited, those that were scored
+    /// exactly anyway among them.
+    pub drawn: u64,
+    /// Largest share of a slide's points that may have been missed; absent: a share of
+    /// points was to be audited, and no bound to be held.
+    pub bound: Option<f64>,
 }
 
 impl CascadeMeta {
+    /// Points of any kind.
+    pub fn points(&self) -> u64 {
+        self.refined + self.screened + self.audited + self.audited_high + self.coarse
+    }
+
+    /// Points scored by windows of their own.
+    pub fn exact(&self) -> u64 {
+        self.points() - self.screened
+    }
+
+    /// What was done, in a line.
+    pub fn told(&self) -> String {
+        let screen = match self.screen {
+            Screen::Dense => "screened by dense scores".to_owned(),
+            Screen::Windows { step_px } => {
+                format!("screened by single windows {step_px} px apart ({})", self.coarse)
+            }
+        };
+        format!(
+            "{screen}, {} refined, {} audited: {} of {} points by windows of their own",
+            self.refined,
+            self.audited + self.audited_high,
+            self.exact(),
+            self.points()
+        )
+    }
+
+    /// Upper 95 % bound on the share of all points that were missed.
+    pub fn bound_of_all(&self) -> f64 {
+        if self.screened == 0 {
+            // Nothing was left alone.
+            return 0.0;
+        }
+        missed_bound_of(self.points(), self.missed, self.drawn)
+    }
+
+    /// What the audit of a whole slide says against its heatmap, when it does.
+    pub fn fault(&self) -> Option<String> {
+        let (points, audited) = (self.points(), self.audited);
+        if self.missed > 0 {
+            let at_most = match self.bound {
+                Some(_) => format!(
+                    "up to {:.2} % of its points can have been (95 %)",
+                    100.0 * self.bound_of_all()
+                ),
+                None => "more can have been".to_owned(),
+            };
+            return Some(format!(
+                "the audit found {} of {audited} points at 0.5 or above that the cascade had left alone: {at_most}",
+                self.missed
+            ));
+        }
+        let bound = self.bound.filter(|&bound| points > 0 && self.bound_of_all() > bound)?;
+        Some(format!(
+            "the audit of {} of {points} points leaves open whether up to {:.2} % of them were missed (95 %), expected at most predict.audit_bound = {bound}",
+            self.drawn,
+            100.0 * self.bound_of_all()
+        ))
+    }
+
     /// Counts of two tries, or of two groups, together.
     pub(crate) fn sum(a: Option<Self>, b: Option<Self>) -> Option<Self> {
         let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
@@ -61,6 +152,10 @@ impl CascadeMeta {
             missed: a.missed + b.missed,
             audited_high: a.audited_high + b.audited_high,
             refuted: a.refuted + b.refuted,
+            coarse: a.coarse + b.coarse,
+            drawn: a.drawn + b.drawn,
+            screen: a.screen,
+            bound: a.bound,
         })
     }
 }
@@ -75,13 +170,22 @@ impl DenseMeta {
         attributes.put_f64("dense_rms", self.rms)?;
         attributes.put_f64("dense_p99", self.p99)?;
         attributes.put_f64("dense_tolerance", self.tolerance)?;
-        attributes.put_i64("dense_forced", i64::from(self.forced))
+        attributes.put_i64("dense_forced", i64::from(self.forced))?;
+        if let Some(near) = self.near {
+            attributes.put_u64("dense_near", near)?;
+        }
+        if let Some(range) = &self.slope_range {
+            attributes.put_f64s("dense_slope_range", range)?;
+        }
+        if self.open.is_empty() { Ok(()) } else { attributes.put_str("dense_open", &self.open) }
     }
 
-    pub(super) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
+    pub(crate) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
         if !attributes.has("dense_exact")? {
             return Ok(None);
         }
+        let newer = |name| Ok::<_, FormatError>(attributes.has(name)?.then_some(name));
+        let range = newer("dense_slope_range")?.map(|name| attributes.f64s(name)).transpose()?;
         Ok(Some(Self {
             exact: attributes.u64("dense_exact")? != 0,
             reach_px: attributes.u32("dense_reach", 0)?,
@@ -92,6 +196,9 @@ impl DenseMeta {
             p99: attributes.f64("dense_p99")?,
             tolerance: attributes.f64("dense_tolerance")?,
             forced: attributes.u64("dense_forced")? != 0,
+            near: newer("dense_near")?.map(|name| attributes.u64(name)).transpose()?,
+            slope_range: range.and_then(|range| range.try_into().ok()),
+            open: newer("dense_open")?.map_or(Ok(String::new()), |name| attributes.str(name))?,
         }))
     }
 }
@@ -105,6 +212,14 @@ impl CascadeMeta {
         attributes.put_u64("cascade_missed", self.missed)?;
         let bound = missed_bound(self.missed, self.audited);
         attributes.put_f64("cascade_missed_bound", bound)?;
+        attributes.put_u64("cascade_drawn", self.drawn)?;
+        if let Some(bound) = self.bound {
+            attributes.put_f64("cascade_audit_bound", bound)?;
+        }
+        if let Screen::Windows { step_px } = self.screen {
+            attributes.put_i64("cascade_screen_step", i64::from(step_px))?;
+            attributes.put_u64("cascade_coarse", self.coarse)?;
+        }
         let Some(refine_to) = self.refine_to else { return Ok(()) };
         attributes.put_f64("cascade_refine_to", refine_to)?;
         attributes.put_u64("cascade_audited_high", self.audited_high)?;
@@ -113,13 +228,23 @@ impl CascadeMeta {
         attributes.put_f64("cascade_refuted_bound", bound)
     }
 
-    pub(super) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
+    pub(crate) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
         if !attributes.has("cascade_refined")? {
             return Ok(None);
         }
         let high = attributes.has("cascade_refine_to")?;
         let count = |name| if high { attributes.u64(name) } else { Ok(0) };
+        let newer = |name| if attributes.has(name)? { attributes.u64(name) } else { Ok(0) };
+        let bound = attributes.has("cascade_audit_bound")?;
+        let screen = match attributes.has("cascade_screen_step")? {
+            true => Screen::Windows { step_px: attributes.u32("cascade_screen_step", 1)? },
+            false => Screen::Dense,
+        };
         Ok(Some(Self {
+            screen,
+            coarse: newer("cascade_coarse")?,
+            drawn: newer("cascade_drawn")?,
+            bound: bound.then(|| attributes.f64("cascade_audit_bound")).transpose()?,
             refine_from: attributes.f64("cascade_refine_from")?,
             refine_to: high.then(|| attributes.f64("cascade_refine_to")).transpose()?,
             refined: attributes.u64("cascade_refined")?,

@@ -9,8 +9,8 @@ mod reader;
 mod schema;
 mod writer;
 
-pub use audit::missed_bound;
-pub use method_meta::{CascadeMeta, DenseMeta};
+pub use audit::{missed_bound, missed_bound_of, points_to_draw};
+pub use method_meta::{CascadeMeta, DenseMeta, Screen};
 pub use precision_meta::PrecisionMeta;
 pub use reader::{
     Scores, read_part, read_part_meta, read_scores, read_scores_meta, read_scores_notes,

@@ -3,94 +3,25 @@
 //! Memory: one heatmap of f32 and one group's scores; the picture is bounded
 //! by its longest side.
 
+mod error;
+
 use std::path::PathBuf;
 
 use ndarray::{Array2, Array3, s};
-use thiserror::Error;
 
 use crate::config::{self, RunConfig};
 use crate::export::heatmap_h5::{self, HeatmapMeta, HeatmapWriter};
-use crate::export::npy::{self, NpyError};
-use crate::export::png::{self, PngError};
-use crate::export::{ExportError, ExportFormat, export_heatmap};
+use crate::export::npy;
+use crate::export::png;
+use crate::export::{ExportFormat, export_heatmap};
 use crate::geometry::Lattice;
-use crate::hdf5_file::FormatError;
-use crate::heatmap::{
-    Heatmap, HeatmapError, HeatmapPicture, PlaneThumbnail, RenderError, RgbPicture, render_heatmap,
-};
-use crate::jobs::status::ranges;
-use crate::model::{Model, ModelError};
+use crate::heatmap::{Heatmap, HeatmapPicture, PlaneThumbnail, RgbPicture, render_heatmap};
+use crate::model::Model;
 use crate::patches::{PatchesFile, PatchesMeta};
 use crate::run_dir::RunDir;
 use crate::scores::{self, CascadeMeta, PrecisionMeta, Scores, ScoresMeta};
-use crate::staged::StageError;
 
-/// Why a heatmap could not be made.
-#[derive(Debug, Error)]
-pub enum StitchError {
-    /// Groups without scores.
-    #[error("{slide}: {} of {groups} groups have no scores: {}; run `slidegrid predict` for them, or stitch with --allow-missing", missing.len(), ranges(missing))]
-    Missing {
-        /// The slide.
-        slide: String,
-        /// How many groups it has.
-        groups: usize,
-        /// Those without scores.
-        missing: Vec<usize>,
-    },
-    /// Scores of another slide, stride, model or configuration.
-    #[error("{}: {what} is {found}, expected {expected}; delete the file and run `slidegrid predict` again", path.display())]
-    Foreign {
-        /// The score file.
-        path: PathBuf,
-        /// What disagrees.
-        what: &'static str,
-        /// In the file.
-        found: String,
-        /// In the run.
-        expected: String,
-    },
-    /// Scores that do not fit the lattice.
-    #[error("{}: {source}", path.display())]
-    Assemble {
-        /// The score file.
-        path: PathBuf,
-        /// What is wrong.
-        source: HeatmapError,
-    },
-    /// A file cannot be read or written.
-    #[error(transparent)]
-    Format(#[from] FormatError),
-    /// The model card was edited since the run was made.
-    #[error("{}: the model card says something else than when the run was made; put the old card back, or use another run directory", path.display())]
-    OtherCard {
-        /// The card.
-        path: PathBuf,
-    },
-    /// The model card cannot be read.
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    /// The picture cannot be drawn.
-    #[error("{slide}: {source}")]
-    Render {
-        /// The slide.
-        slide: String,
-        /// Why.
-        source: RenderError,
-    },
-    /// An export cannot be made.
-    #[error(transparent)]
-    Export(#[from] ExportError),
-    /// The heatmap cannot be written.
-    #[error(transparent)]
-    Stage(#[from] StageError),
-    /// The array cannot be written.
-    #[error(transparent)]
-    Npy(#[from] NpyError),
-    /// The picture cannot be written.
-    #[error(transparent)]
-    Picture(#[from] PngError),
-}
+pub use error::StitchError;
 
 /// What a stitch made.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,6 +30,8 @@ pub struct Stitched {
     pub files: Vec<PathBuf>,
     /// Groups left out on request.
     pub missing: Vec<usize>,
+    /// What the cascade's audit says against the heatmap.
+    pub fault: Option<String>,
     /// Scored lattice points.
     pub scored: usize,
     /// Largest score, `None` without any.
@@ -172,7 +105,8 @@ pub fn stitch_slide(
     files.extend(export_heatmap(closed.path(), &folder, slide, &keys.export, &rules)?);
     closed.commit()?;
     files.insert(0, h5);
-    Ok(Stitched { files, missing, scored, max, present: false, added: 0 })
+    let fault = cascade.as_ref().and_then(CascadeMeta::fault);
+    Ok(Stitched { files, missing, fault, scored, max, present: false, added: 0 })
 }
 
 /// The heatmap of an earlier stitch, when it is complete.
@@ -194,6 +128,10 @@ fn present(
             found: meta.config_sha256,
             expected,
         });
+    }
+    let (found, expected) = (&meta.method, config.method_of(&patches.slide).name());
+    if found != expected {
+        return Err(other_method(path, found, expected));
     }
     let plane = |width_px, height_px, downsample| {
         format!("{width_px} x {height_px} px at downsample {downsample}")
@@ -224,6 +162,7 @@ fn present(
     Ok(Some(Stitched {
         files,
         missing: Vec::new(),
+        fault: meta.fault(),
         scored: usize::try_from(meta.windows).unwrap_or(usize::MAX),
         max: None,
         present: true,
@@ -252,6 +191,10 @@ impl Classes {
     }
 }
 
+fn other_method(path: PathBuf, found: &str, expected: &'static str) -> StitchError {
+    StitchError::OtherMethod { path, found: found.to_owned(), expected }
+}
+
 /// Reads a group's scores and checks that they belong here.
 fn read_group(
     run: &RunDir,
@@ -270,6 +213,10 @@ fn read_group(
         ("window", found.window_px.to_string(), meta.window_px.to_string()),
         ("config_sha256", found.config_sha256.clone(), config.scores_sha256()),
     ];
+    let method = config.method_of(&meta.slide).name();
+    if found.method != method {
+        return Err(other_method(path, &found.method, method));
+    }
     for (what, found, expected) in rules {
         if found != expected {
             return Err(StitchError::Foreign { path, what, found, expected });
@@ -323,10 +270,12 @@ fn file_meta(
         missing_groups: missing.iter().map(|&group| group as i64).collect(),
         classes: classes.names.clone(),
         positive: u32::try_from(classes.positive).unwrap_or(0),
-        method: config.config.predict.method.name().to_owned(),
+        method: config.method_of(&patches.slide).name().to_owned(),
         engine,
         precision,
         deviation: None,
+        dense: None,
+        cascade: None,
         model_sha256: config.resolved.model_sha256.clone(),
         config_sha256: config.scores_sha256(),
         windows,

@@ -73,7 +73,11 @@ fn scored(slide: &Entry, add: &mut impl FnMut(&'static str, Option<String>)) {
     add(
         "Dense residual",
         tally.dense.as_ref().filter(|dense| !dense.exact).map(|dense| {
-            let forced = if dense.forced { ", taken all the same" } else { "" };
+            let forced = match (dense.forced, dense.open.is_empty()) {
+                (true, _) => ", taken all the same",
+                (false, false) => "; not used: the sample leaves the fit open",
+                (false, true) => "",
+            };
             format!(
                 "{} root mean square, 99 % within {} (tolerance {}{forced})",
                 significant(dense.rms),
@@ -93,6 +97,16 @@ fn scored(slide: &Entry, add: &mut impl FnMut(&'static str, Option<String>)) {
             share(bound)
         );
         add("Audit", Some(found));
+        add("Cascade", Some(cascade.told()));
+        let of_all = cascade.bound.map(|bound| {
+            format!(
+                "at most {} of the slide's points missed (95 %; {} allowed), {} drawn",
+                share(cascade.bound_of_all()),
+                share(bound),
+                grouped(cascade.drawn)
+            )
+        });
+        add("Audit of all points", of_all);
         let sure = cascade.refine_to.map(|from| {
             let bound = crate::scores::missed_bound(cascade.refuted, cascade.audited_high);
             format!(

@@ -72,7 +72,20 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
             },
         ));
     }
+    let open = cohort.slides.iter().filter(|slide| slide.view.files.screen.is_some()).count();
+    if open > 0 {
+        let told = format!("left open by the sample of {open} slides: see why beside each");
+        lines.push(("Calibration of dense scores", told));
+    }
     if let Some(cascade) = &cohort.tally.cascade {
+        let faults = cohort.slides.iter().filter(|slide| slide.view.files.partial.is_some());
+        lines.push((
+            "Cascade, slides whose audit does not hold",
+            match faults.count() {
+                0 => "none".to_owned(),
+                slides => format!("{slides}: see the command beside each"),
+            },
+        ));
         let percent = |share: f64| format!("{} %", significant(100.0 * share));
         lines.push((
             "Cascade",

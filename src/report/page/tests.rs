@@ -26,6 +26,8 @@ fn view(name: &str, missing: &[usize]) -> SlideView {
         heatmap_without: Vec::new(),
         unnormalized_patches: 0,
         lower_precision: None,
+        screen: None,
+        partial: None,
         stitch_failure: None,
     };
     view_of(files, &std::collections::BTreeMap::new())

@@ -1,0 +1,158 @@
+//! Which points of a slide are audited.
+//!
+//! As many as the bound takes are drawn from all points of the slide, by their place
+//! and the slide's name, before anything is scored: the draw knows nothing of blocks,
+//! groups and screens, and the groups' audits add up to one of the slide. Drawn points
+//! that the cascade scores exactly anyway cost nothing.
+
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use super::draw::{End, drawn, lot_of, number_of};
+use super::group::{points_of, tiling_of};
+use super::{PredictError, Predictor};
+use crate::geometry::Lattice;
+use crate::geometry::lattice::LatticePoint;
+use crate::patches::PatchesFile;
+use crate::scores::points_to_draw;
+
+/// What draws points of a slide.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Audit {
+    /// A share of all places, and no bound to hold.
+    Share(f64),
+    /// The points of the lowest lots.
+    Lowest {
+        /// Of the slide.
+        slide: u64,
+        /// The highest lot that is drawn; `None`: none is.
+        up_to: Option<u64>,
+        /// What the draw is to hold.
+        bound: f64,
+    },
+}
+
+impl Audit {
+    /// Draws as many of `points` as `bound` takes. `points` are gone through twice.
+    fn of_points<P: Iterator<Item = (i32, i32)>>(
+        slide: &str,
+        points: impl Fn() -> P,
+        bound: f64,
+    ) -> Self {
+        let slide = number_of(slide);
+        let count = points_to_draw(points().count() as u64, bound);
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        // The highest of the lowest lots on top.
+        let mut lowest = BinaryHeap::new();
+        for (row, col) in points() {
+            let lot = lot_of(slide, End::Audit, row.into(), col.into());
+            if lowest.len() < count {
+                lowest.push(lot);
+            } else if lowest.peek().is_some_and(|&highest| lot < highest) {
+                lowest.pop();
+                lowest.push(lot);
+            }
+        }
+        Self::Lowest { slide, up_to: lowest.peek().copied(), bound }
+    }
+
+    /// Whether a point is to be audited.
+    pub(super) fn draws(&self, point: &LatticePoint) -> bool {
+        let (row, col) = (point.row.into(), point.col.into());
+        match *self {
+            Self::Share(share) => drawn(End::Audit, row, col, share),
+            Self::Lowest { slide, up_to, .. } => {
+                up_to.is_some_and(|up_to| lot_of(slide, End::Audit, row, col) <= up_to)
+            }
+        }
+    }
+
+    /// The share of a slide's points that at most may have been missed.
+    pub(super) fn bound(&self) -> Option<f64> {
+        match *self {
+            Self::Share(_) => None,
+            Self::Lowest { bound, .. } => Some(bound),
+        }
+    }
+}
+
+impl Predictor<'_> {
+    /// The audit of a slide.
+    pub(super) fn audit(
+        &mut self,
+        patches: &PatchesFile,
+        slide: &str,
+    ) -> Result<Arc<Audit>, PredictError> {
+        if let Some((of, audit)) = &self.audit
+            && of == slide
+        {
+            return Ok(Arc::clone(audit));
+        }
+        let keys = &self.config.config.predict;
+        let audit = match keys.audit_share {
+            Some(share) => Audit::Share(share),
+            None => {
+                let meta = patches.meta();
+                let lattice = Lattice::new(meta.width_px, meta.height_px, keys.stride);
+                let mut readers = Vec::with_capacity(patches.groups());
+                for group in 1..=patches.groups() {
+                    let reader = patches.group(group)?;
+                    readers.push((tiling_of(patches, &reader)?, reader));
+                }
+                let points = || {
+                    let groups = readers.iter();
+                    groups
+                        .flat_map(|(tiling, reader)| points_of(&lattice, *tiling, reader))
+                        .flatten()
+                        .map(|point| (point.row, point.col))
+                };
+                Audit::of_points(slide, points, keys.audit_bound)
+            }
+        };
+        let audit = Arc::new(audit);
+        self.audit = Some((slide.to_owned(), Arc::clone(&audit)));
+        Ok(audit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at((row, col): (i32, i32)) -> LatticePoint {
+        LatticePoint { row, col, patch_x_px: 0, patch_y_px: 0 }
+    }
+
+    proptest! {
+        #[test]
+        fn as_many_are_drawn_as_the_bound_takes_in_whatever_order_they_come(
+            rows in 1i32..60, cols in 1i32..60, bound in 0.0f64..0.3, turn in 0usize..1000,
+        ) {
+            let places: Vec<(i32, i32)> =
+                (0..rows).flat_map(|row| (0..cols).map(move |col| (row, col))).collect();
+            let mut other = places.clone();
+            other.rotate_left(turn % places.len());
+            let audit = Audit::of_points("slide", || places.iter().copied(), bound);
+            prop_assert_eq!(audit, Audit::of_points("slide", || other.iter().copied(), bound));
+            let drawn = places.iter().filter(|&&place| audit.draws(&at(place))).count() as u64;
+            prop_assert_eq!(drawn, points_to_draw(places.len() as u64, bound));
+        }
+    }
+
+    #[test]
+    fn another_slide_has_other_points() {
+        let places = || (0..200).flat_map(|row| (0..200).map(move |col| (row, col)));
+        let of = |slide: &str| -> Vec<(i32, i32)> {
+            let audit = Audit::of_points(slide, places, 0.0033);
+            places().filter(|&place| audit.draws(&at(place))).collect()
+        };
+        let (one, other) = (of("slide_1"), of("slide_2"));
+        assert_eq!((one.len(), other.len()), (890, 890));
+        let both = one.iter().filter(|place| other.contains(place)).count();
+        // 890 of 40,000, twice: 20 by chance.
+        assert!(both < 45, "{both}");
+        let upper = one.iter().filter(|(row, _)| *row < 100).count();
+        assert!((380..=514).contains(&upper), "{upper} of 890 in the upper half");
+    }
+}

@@ -1,0 +1,386 @@
+//! A cascade whose screen is single windows at points further apart.
+//!
+//! Where a calibration is not fixed, a dense score says nothing of tumour. So exact
+//! windows of a coarser lattice, at most 64 px apart, are the screen: a lesion that
+//! single windows see is larger than that, since their scores change over about half a
+//! window. A point is left alone where every screened point around it, those of the
+//! cell it lies in and those a step away, is below `predict.refine_above`; its score is
+//! then what lies between theirs (bilinear). All others are scored by windows of their
+//! own.
+//!
+//! What is left alone depends on windows less than a step from a point, or a step where
+//! the margin is as wide: those lie in the point's own patch. So screened points beyond
+//! the block are scored here as well, and neither blocks nor groups change the choice.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::Predictor;
+use super::batch::Numbered;
+use super::cascade_tally::{CascadeTally, How};
+use super::dense::Job;
+use super::ledger::Ledger;
+use super::windows::{Stopped, Windows, run_windows, run_windows_into};
+use crate::geometry::Lattice;
+use crate::geometry::lattice::LatticePoint;
+use crate::scores::{CascadeMeta, Screen};
+
+/// Screened points are no further apart.
+const MOST_STEP_PX: u32 = 64;
+
+/// Where screened points lie, in strides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Grid {
+    /// From one to the next; 1: all points are.
+    step: i32,
+    /// How far those lie that a point asks, at most: the corners of its cell at least.
+    reach: i32,
+}
+
+impl Grid {
+    /// The coarsest one within [`MOST_STEP_PX`] whose cells' corners lie in the patches'
+    /// margin.
+    fn of(stride_px: u32, margin_px: u32) -> Self {
+        let strides = |px: u32| px / stride_px.max(1);
+        let step = strides(MOST_STEP_PX).min(strides(margin_px) + 1).max(1);
+        let reach = step.min(strides(margin_px));
+        let short = |strides: u32| i32::try_from(strides).expect("a step is short");
+        Self { step: short(step), reach: short(reach) }
+    }
+
+    /// Whether a point is one of the screen.
+    fn has(self, point: &LatticePoint) -> bool {
+        point.row % self.step == 0 && point.col % self.step == 0
+    }
+
+    /// Screened points around `point` on a lattice of so many rows and columns.
+    fn around(
+        self,
+        point: &LatticePoint,
+        (rows, cols): (usize, usize),
+    ) -> impl Iterator<Item = (i32, i32)> {
+        let Self { step, reach } = self;
+        let along = move |at: i32, count: usize| {
+            let first = (at - step).div_euclid(step) * step;
+            let on_lattice = move |other: i32| usize::try_from(other).is_ok_and(|o| o < count);
+            (0..=3)
+                .map(move |k| first + k * step)
+                .filter(move |&other| (at - other).abs() <= reach && on_lattice(other))
+        };
+        let (row, col) = (point.row, point.col);
+        along(row, rows).flat_map(move |row| along(col, cols).map(move |col| (row, col)))
+    }
+}
+
+/// Scores `todo`, or as much as there is time for.
+pub(super) fn run(
+    predictor: &mut Predictor<'_>,
+    job: &Job<'_>,
+    todo: &[Vec<Numbered>],
+    (drawn, bound): (HashSet<usize>, Option<f64>),
+) -> Result<(), Stopped> {
+    let Job { source, ledger, task, lattice, .. } = *job;
+    let stride_px = lattice.stride_px();
+    let grid = Grid::of(stride_px, job.tiling.margin_px());
+    let positive = predictor.model.card.positive_index();
+    let refine_from = predictor.config.config.predict.refine_above;
+    let settings = CascadeMeta {
+        screen: Screen::Windows { step_px: stride_px * grid.step.unsigned_abs() },
+        refine_from,
+        bound,
+        ..CascadeMeta::default()
+    };
+    ledger.note_cascade(CascadeTally { settings, drawn: drawn.clone(), positive });
+    let mut beyond = ledger.len();
+    let coarse: Vec<Vec<Numbered>> =
+        todo.iter().map(|points| screen_of(points, (grid, lattice), &mut beyond)).collect();
+    let known = screen(predictor, job, (todo, grid), &coarse)?;
+    if predictor.interrupt.requested().is_some() {
+        return Ok(());
+    }
+    let rules = Rules { grid, positive, refine_from, drawn };
+    let mut exact = vec![Vec::new(); todo.len()];
+    for (patch, points) in todo.iter().enumerate() {
+        // Without a score the patch is not scored at all.
+        let Some(known) = &known[patch] else { continue };
+        exact[patch] = rules.settle(points, known, (ledger, job));
+    }
+    run_windows(predictor, Windows { source, points: &exact, ledger, task })
+}
+
+/// Scores of screened points by (row, column), all classes.
+type Known = HashMap<(i32, i32), Vec<f32>>;
+
+/// What the screen scores for `points` of a patch: those of them that are its own, and
+/// those around the others. One that is not among `points` has a number from `beyond`
+/// on.
+fn screen_of(
+    points: &[Numbered],
+    (grid, lattice): (Grid, &Lattice),
+    beyond: &mut usize,
+) -> Vec<Numbered> {
+    let own: HashMap<(i32, i32), usize> =
+        points.iter().map(|n| ((n.point.row, n.point.col), n.number)).collect();
+    let mut wanted: BTreeMap<(i32, i32), LatticePoint> = BTreeMap::new();
+    for Numbered { point, .. } in points {
+        if grid.has(point) {
+            wanted.insert((point.row, point.col), *point);
+            continue;
+        }
+        for place in grid.around(point, lattice.shape()) {
+            wanted.entry(place).or_insert_with(|| moved(point, place, lattice));
+        }
+    }
+    let numbered = wanted.into_iter().map(|(place, point)| {
+        let number = own.get(&place).copied().unwrap_or_else(|| {
+            *beyond += 1;
+            *beyond - 1
+        });
+        Numbered { number, point }
+    });
+    numbered.collect()
+}
+
+/// The point of another place in the same patch.
+fn moved(point: &LatticePoint, (row, col): (i32, i32), lattice: &Lattice) -> LatticePoint {
+    let stride_px = i64::from(lattice.stride_px());
+    let along = |at_px: u32, from: i32, to: i32| {
+        let px = i64::from(at_px) + (i64::from(to) - i64::from(from)) * stride_px;
+        u32::try_from(px).expect("what a point asks lies in the margin")
+    };
+    LatticePoint {
+        row,
+        col,
+        patch_x_px: along(point.patch_x_px, point.col, col),
+        patch_y_px: along(point.patch_y_px, point.row, row),
+    }
+}
+
+/// Scores the screen's points; of each patch what is known then, `None` where it is not
+/// scored.
+fn screen(
+    predictor: &mut Predictor<'_>,
+    job: &Job<'_>,
+    (todo, grid): (&[Vec<Numbered>], Grid),
+    coarse: &[Vec<Numbered>],
+) -> Result<Vec<Option<Known>>, Stopped> {
+    let Job { source, ledger, task, .. } = *job;
+    let classes = predictor.model.card.classes.len();
+    let own: HashSet<usize> =
+        todo.iter().flatten().filter(|n| grid.has(&n.point)).map(|n| n.number).collect();
+    let found: Mutex<HashMap<usize, Vec<f32>>> = Mutex::default();
+    let sink = |numbers: &[usize], scores: &[f32], infer: Duration| {
+        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+        let scored = || numbers.iter().copied().zip(scores.chunks_exact(classes));
+        found.extend(scored().map(|(number, scores)| (number, scores.to_vec())));
+        drop(found);
+        let (kept, values): (Vec<usize>, Vec<&[f32]>) =
+            scored().filter(|(number, _)| own.contains(number)).unzip();
+        ledger.note_how(How::Coarse, &kept);
+        ledger.enter(kept.iter().copied(), &values.concat(), infer);
+        task.advance(kept.len());
+    };
+    let windows = Windows { source, points: coarse, ledger, task };
+    let lost = |patch: usize| todo[patch].len();
+    run_windows_into(predictor, windows, &lost, &sink)?;
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let known = coarse.iter().map(|points| {
+        let scored = points.iter().map(|numbered| {
+            let place = (numbered.point.row, numbered.point.col);
+            Some((place, found.get(&numbered.number)?.clone()))
+        });
+        scored.collect::<Option<Known>>()
+    });
+    Ok(known.collect())
+}
+
+/// What becomes of the points between screened ones.
+struct Rules {
+    grid: Grid,
+    positive: usize,
+    refine_from: f64,
+    /// Numbers of the points drawn for the audit.
+    drawn: HashSet<usize>,
+}
+
+impl Rules {
+    /// Enters the scores of what is left alone of a patch, and returns what is not.
+    fn settle(
+        &self,
+        points: &[Numbered],
+        known: &Known,
+        (ledger, job): (&Ledger<'_>, &Job<'_>),
+    ) -> Vec<Numbered> {
+        let (mut left, mut left_scores, mut exact) = (Vec::new(), Vec::new(), Vec::new());
+        for numbered in points.iter().filter(|n| !self.grid.has(&n.point)) {
+            let how = self.how(numbered, known, job.lattice);
+            ledger.note_how(how, &[numbered.number]);
+            if how == How::Screened {
+                left.push(numbered.number);
+                left_scores.extend(between(&numbered.point, self.grid.step, known));
+            } else {
+                exact.push(*numbered);
+            }
+        }
+        ledger.enter(left.iter().copied(), &left_scores, Duration::ZERO);
+        job.task.advance(left.len());
+        exact
+    }
+
+    fn how(&self, numbered: &Numbered, known: &Known, lattice: &Lattice) -> How {
+        let low = |place: (i32, i32)| {
+            let scores = known.get(&place);
+            scores.is_some_and(|scores| f64::from(scores[self.positive]) < self.refine_from)
+        };
+        if !self.grid.around(&numbered.point, lattice.shape()).all(low) {
+            How::Refined
+        } else if self.drawn.contains(&numbered.number) {
+            How::Audited
+        } else {
+            How::Screened
+        }
+    }
+}
+
+/// The scores at a point between screened ones, bilinear; of those that are there, at
+/// the lattice's edge.
+fn between(point: &LatticePoint, step: i32, known: &Known) -> Vec<f32> {
+    let corners = |at: i32| {
+        let before = at.div_euclid(step) * step;
+        let share = f64::from(at - before) / f64::from(step);
+        [(before, 1.0 - share), (before + step, share)]
+    };
+    let (mut sums, mut weights) = (Vec::new(), 0.0);
+    for (row, of_row) in corners(point.row) {
+        for (col, of_col) in corners(point.col) {
+            let weight = of_row * of_col;
+            let Some(scores) = known.get(&(row, col)).filter(|_| weight > 0.0) else { continue };
+            sums.resize(scores.len(), 0.0);
+            for (sum, &score) in sums.iter_mut().zip(scores) {
+                *sum += weight * f64::from(score);
+            }
+            weights += weight;
+        }
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "scores are f32")]
+    sums.into_iter().map(|sum| (sum / weights) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(row: i32, col: i32) -> LatticePoint {
+        LatticePoint { row, col, patch_x_px: 500, patch_y_px: 500 }
+    }
+
+    #[test]
+    fn steps_are_multiples_of_the_stride_up_to_64_px_within_the_margin() {
+        let of = |stride, margin| {
+            let Grid { step, reach } = Grid::of(stride, margin);
+            (step * i32::try_from(stride).unwrap(), reach)
+        };
+        assert_eq!([of(16, 200), of(20, 200), of(24, 200)], [(64, 4), (60, 3), (48, 2)]);
+        // The corners of a cell lie in the margin, those a step away do not.
+        assert_eq!([of(16, 63), of(32, 63), of(16, 40)], [(64, 3), (64, 1), (48, 2)]);
+        // All points.
+        assert_eq!(
+            [of(48, 200), of(64, 200), of(224, 200), of(16, 15)].map(|g| g.0),
+            [48, 64, 224, 16]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn all_screened_points_within_reach_are_asked(
+            row in 0i32..50, col in 0i32..50, rows in 51usize..60, step in 1i32..9, less in 0i32..2,
+        ) {
+            let reach = (step - less).max(0);
+            let grid = Grid { step, reach };
+            let found: HashSet<(i32, i32)> = grid.around(&at(row, col), (rows, 51)).collect();
+            let count = grid.around(&at(row, col), (rows, 51)).count();
+            let mut expected = HashSet::new();
+            for r in (0..60).filter(|r| r % step == 0 && usize::try_from(*r).unwrap() < rows) {
+                for c in (0..51).filter(|c| c % step == 0) {
+                    if (r - row).abs() <= reach && (c - col).abs() <= reach {
+                        expected.insert((r, c));
+                    }
+                }
+            }
+            prop_assert_eq!(count, found.len());
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn what_is_left_alone_lies_between_the_screen_s_scores(
+            row in 0i32..40, col in 0i32..40, step in 2i32..9,
+        ) {
+            // A plane of scores is met exactly; at the edge by what is there.
+            let plane = |r: i32, c: i32| 0.001 * (r + 2 * c) as f32;
+            let known: Known = (0..=40)
+                .flat_map(|r| (0..=40).map(move |c| (r, c)))
+                .filter(|(r, c)| r % step == 0 && c % step == 0)
+                .map(|(r, c)| ((r, c), vec![1.0 - plane(r, c), plane(r, c)]))
+                .collect();
+            let found = between(&at(row, col), step, &known);
+            let last = 40 / step * step;
+            prop_assert!((found[0] + found[1] - 1.0).abs() < 1e-6);
+            if row <= last && col <= last {
+                prop_assert!((found[1] - plane(row, col)).abs() < 1e-6, "{found:?}");
+            } else {
+                prop_assert!(found[1] <= plane(last, last) + 1e-6, "{found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_point_near_what_is_not_low_is_refined() {
+        let lattice = Lattice::new(41, 41, 1);
+        let low = (0..=40).step_by(4).flat_map(|r| (0..=40).step_by(4).map(move |c| (r, c)));
+        let mut known: Known = low.map(|place| (place, vec![0.09])).collect();
+        known.insert((20, 20), vec![0.1]);
+        let rules = Rules {
+            grid: Grid { step: 4, reach: 4 },
+            positive: 0,
+            refine_from: 0.1,
+            drawn: HashSet::from([7]),
+        };
+        let how = |row, col, number| {
+            rules.how(&Numbered { number, point: at(row, col) }, &known, &lattice)
+        };
+        for (row, col) in [(19, 19), (16, 17), (24, 21), (21, 24), (23, 16)] {
+            assert_eq!(how(row, col, 0), How::Refined, "{row} {col}");
+        }
+        for (row, col) in [(15, 20), (25, 20), (20, 25), (20, 15), (15, 15), (40, 39)] {
+            assert_eq!(how(row, col, 0), How::Screened, "{row} {col}");
+            assert_eq!(how(row, col, 7), How::Audited, "{row} {col}");
+        }
+    }
+
+    #[test]
+    fn the_screen_is_asked_beyond_the_block_once_and_kept_where_it_is_the_group_s() {
+        let lattice = Lattice::new(640, 640, 16);
+        let points: Vec<Numbered> = (8..12)
+            .flat_map(|row| (8..12).map(move |col| (row, col)))
+            .enumerate()
+            .map(|(number, (row, col))| {
+                let px = |at: i32| u32::try_from(64 + (at - 8) * 16).unwrap();
+                let point = LatticePoint { row, col, patch_x_px: px(col), patch_y_px: px(row) };
+                Numbered { number, point }
+            })
+            .collect();
+        let mut beyond = 100;
+        let screen = screen_of(&points, (Grid { step: 4, reach: 4 }, &lattice), &mut beyond);
+        // Rows and columns 4, 8, 12: (4, 4) is within a step of (8, 8) alone, which is
+        // the screen's own.
+        let places: Vec<(i32, i32)> = screen.iter().map(|n| (n.point.row, n.point.col)).collect();
+        assert_eq!(places, [(4, 8), (4, 12), (8, 4), (8, 8), (8, 12), (12, 4), (12, 8), (12, 12)]);
+        let numbers: Vec<usize> = screen.iter().map(|n| n.number).collect();
+        assert_eq!(numbers, [100, 101, 102, 0, 103, 104, 105, 106]);
+        assert_eq!(beyond, 107);
+        let corner = screen[0].point;
+        assert_eq!((corner.patch_x_px, corner.patch_y_px), (64, 0));
+    }
+}

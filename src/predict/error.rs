@@ -1,0 +1,180 @@
+//! Why a group could not be scored.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::config::ConfigError;
+use crate::hdf5_file::FormatError;
+use crate::model::{DenseError, EngineError, ModelError, Precision};
+use crate::staged::StageError;
+
+/// Why a group could not be scored.
+#[derive(Debug, Error)]
+pub enum PredictError {
+    /// The run has no usable configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The model cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The run was made without a model.
+    #[error("{}: this run has no model: it was split with [tiling] window alone; make a run with [model] card", run.display())]
+    NoModel {
+        /// The run directory.
+        run: PathBuf,
+    },
+    /// The ONNX file is not the run's.
+    #[error("{}: the network has SHA-256 {found}, the run was made with {expected}; put the old file back, or use another run directory", path.display())]
+    OtherModel {
+        /// The ONNX file.
+        path: PathBuf,
+        /// Its hash.
+        found: String,
+        /// The run's.
+        expected: String,
+    },
+    /// The model card was edited since the run was made.
+    #[error("{}: the model card says something else than when the run was made; put the old card back, or use another run directory", path.display())]
+    OtherCard {
+        /// The card.
+        path: PathBuf,
+    },
+    /// The engine failed.
+    #[error("{what}: {source}")]
+    Engine {
+        /// The slide and group, or the model.
+        what: String,
+        /// What it said.
+        source: EngineError,
+    },
+    /// The sizes in a patch file do not make a tiling.
+    #[error("{}: {source}", path.display())]
+    Tiling {
+        /// The patch file.
+        path: PathBuf,
+        /// What is wrong.
+        source: crate::geometry::tiling::TilingError,
+    },
+    /// The network has no dense form.
+    #[error(transparent)]
+    Dense(#[from] DenseError),
+    /// Patches with too little around them.
+    #[error("{}: patches have {margin_px} px around their windows, method = \"{method}\" needs {reach_px} px: layers of this network pad, so that a dense run sees the border of its image that far; split again in a run directory whose configuration says [predict] method = \"{method}\", or use method = \"window\"", path.display())]
+    Margin {
+        /// The patch file.
+        path: PathBuf,
+        /// The method.
+        method: &'static str,
+        /// What the patches have.
+        margin_px: u32,
+        /// What the network needs.
+        reach_px: u32,
+    },
+    /// Maps that are too large.
+    #[error("{}: a dense run over one tissue tile needs maps of {needs_mb} MB, {most_mb} MB are kept for them: the network looks {reach_px} px beyond its window, and all of that has to be held at once; use method = \"window\"", path.display())]
+    DenseMemory {
+        /// The ONNX file.
+        path: PathBuf,
+        /// What one tile takes.
+        needs_mb: u64,
+        /// What all workers' maps may take.
+        most_mb: u64,
+        /// How far the network looks.
+        reach_px: u32,
+    },
+    /// Dense scores that are not those of single windows.
+    #[error(
+        "{slide}: dense scores differ from those of single windows by {rms:.4} (root mean square over {sampled} windows, after calibration), expected at most predict.dense_tolerance = {tolerance}; use method = \"window\" or \"cascade\", or accept it with --force or a larger tolerance"
+    )]
+    Residual {
+        /// The slide.
+        slide: String,
+        /// Root mean square difference.
+        rms: f64,
+        /// Windows compared.
+        sampled: u64,
+        /// What was to be accepted.
+        tolerance: f64,
+    },
+    /// A calibration that the sample does not fix.
+    #[error(
+        "{slide}: dense scores cannot be calibrated: {open}; a lesion that the sample does not have could be lost; `{redo}` does this slide by single windows; or use method = \"cascade\" in another run, or accept it with --force"
+    )]
+    OpenFit {
+        /// The command that does the slide otherwise.
+        redo: String,
+        /// The slide.
+        slide: String,
+        /// What is open.
+        open: String,
+    },
+    /// Scores of less precision that are not those in f32.
+    #[error(
+        "{group}: scores in {precision} differ from those in f32 by up to {max:.4} (of {windows} windows), expected at most predict.precision_tolerance = {tolerance}; use precision f32, or accept it with --force or a larger tolerance"
+    )]
+    Deviation {
+        /// The slide and group.
+        group: String,
+        /// What was computed in.
+        precision: Precision,
+        /// Largest difference.
+        max: f64,
+        /// Windows compared.
+        windows: u64,
+        /// What was to be accepted.
+        tolerance: f64,
+    },
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// Patches of another configuration.
+    #[error("{}: these patches were made with another configuration (hash {found}, this run has {expected}); split again, or use another run directory", path.display())]
+    OtherPatches {
+        /// The patch file.
+        path: PathBuf,
+        /// Its hash.
+        found: String,
+        /// The run's.
+        expected: String,
+    },
+    /// Patches of a slide whose colours were never measured.
+    #[error("{}: holds no colour estimate of its slide (made by the HPC_DPAI code or an older slidegrid), and [normalize] needs one; split the slide again, or in another run set scope = \"patch\" and on_failure = \"raw\" or \"fail\"", path.display())]
+    NoColours {
+        /// The patch file.
+        path: PathBuf,
+    },
+    /// The patches do not fit the model.
+    #[error("{}: the patches were cut for a window of {found} px, the model looks at {expected} px; split again in another run directory", path.display())]
+    OtherWindow {
+        /// The patch file.
+        path: PathBuf,
+        /// Its window.
+        found: u32,
+        /// The model's.
+        expected: u32,
+    },
+    /// Scores of this slide by another method are in the way.
+    #[error("{}: these scores were made by method {found}, expected {method}, as the run says of this slide; `slidegrid redo` does a slide afresh, with all that follows", path.display())]
+    OtherMethod {
+        /// The score file.
+        path: PathBuf,
+        /// Its method.
+        found: String,
+        /// The slide's.
+        method: &'static str,
+    },
+    /// Scores of another configuration are in the way.
+    #[error("{}: these scores were made with another configuration (hash {found}, this run has {expected}); delete the file, or use another run directory", path.display())]
+    OtherScores {
+        /// The score file.
+        path: PathBuf,
+        /// Its hash.
+        found: String,
+        /// The run's.
+        expected: String,
+    },
+}

@@ -1,0 +1,170 @@
+//! Whether a sample fixes the calibration that is fitted to it. Pure.
+//!
+//! A slope is fixed by windows near the threshold and above it. Where all of a sample
+//! is far below, the fit is what the noise of the low scores makes it, often nearly a
+//! constant, and what is left looks excellent: it was only ever asked about low scores.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::both_ways::Pair;
+use super::calibration::Calibration;
+
+/// Scores of the positive class from here on are near the threshold or above it.
+const NEAR: f32 = 0.1;
+
+/// Such windows that fix a slope, at least, and the tiles they are of: windows of one
+/// tile are alike.
+const LEAST: (usize, usize) = (16, 4);
+
+/// Times that as many tiles as there are are drawn, each as often as it comes.
+const DRAWS: usize = 200;
+
+/// The draws follow from this.
+const SEED: u64 = 0x51de_941d;
+
+/// The largest slope over the smallest one, of 9 in 10 draws, that still is one slope.
+const MOST_RATIO: f64 = 2.0;
+
+/// What a sample says of the fit to it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Span {
+    /// Windows near the threshold or above it.
+    pub(super) near: u64,
+    /// 5 and 95 % of the positive class's slope over the draws.
+    pub(super) slope: [f64; 2],
+    /// Why the fit is not fixed; empty: it is.
+    pub(super) open: String,
+}
+
+impl Span {
+    /// Of the windows of each tile, `classes` scores a window.
+    pub(super) fn of(tiles: &[Pair], classes: usize, positive: usize) -> Self {
+        let near_in = |pair: &Pair| {
+            let scores = pair.exact.iter().skip(positive).step_by(classes);
+            scores.filter(|&&score| score >= NEAR).count()
+        };
+        let sampled: usize = tiles.iter().map(|pair| pair.exact.len() / classes).sum();
+        let counts: Vec<usize> = tiles.iter().map(near_in).filter(|&count| count > 0).collect();
+        let near: usize = counts.iter().sum();
+        let slope = slopes(tiles, classes, positive);
+        let [low, high] = slope;
+        let open = if near < LEAST.0 || counts.len() < LEAST.1 {
+            format!(
+                "{near} of {sampled} sampled windows, of {} tissue tiles, are near the threshold or above it ({NEAR}), expected at least {} of {}",
+                counts.len(),
+                LEAST.0,
+                LEAST.1
+            )
+        } else if low > 0.0 && high <= MOST_RATIO * low {
+            String::new()
+        } else {
+            format!(
+                "the slope is {low:.2} to {high:.2} (9 in 10 of {DRAWS} draws of tiles), expected above 0 and within a factor of {MOST_RATIO}"
+            )
+        };
+        Self { near: near as u64, slope, open }
+    }
+}
+
+/// 5 and 95 % of the slope, fitted to tiles drawn again and again (Efron, "Bootstrap
+/// methods: another look at the jackknife", Annals of Statistics 7, 1979).
+fn slopes(tiles: &[Pair], classes: usize, positive: usize) -> [f64; 2] {
+    if tiles.is_empty() {
+        return [f64::NEG_INFINITY, f64::INFINITY];
+    }
+    let of_positive = |scores: &[f32]| -> Vec<f32> {
+        scores.iter().skip(positive).step_by(classes).copied().collect()
+    };
+    let tiles: Vec<(Vec<f32>, Vec<f32>)> =
+        tiles.iter().map(|pair| (of_positive(&pair.dense), of_positive(&pair.exact))).collect();
+    let mut random = ChaCha8Rng::seed_from_u64(SEED);
+    let mut found: Vec<f64> = (0..DRAWS)
+        .map(|_| {
+            let (mut dense, mut exact) = (Vec::new(), Vec::new());
+            for _ in 0..tiles.len() {
+                let (of_dense, of_exact) = &tiles[random.random_range(0..tiles.len())];
+                dense.extend(of_dense);
+                exact.extend(of_exact);
+            }
+            Calibration::fit(&dense, &exact, 1).slope[0]
+        })
+        .collect();
+    found.sort_by(f64::total_cmp);
+    [found[DRAWS / 20], found[DRAWS - 1 - DRAWS / 20]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sigmoid(x: f64) -> f32 {
+        #[expect(clippy::cast_possible_truncation, reason = "scores are f32")]
+        let score = (1.0 / (1.0 + (-x).exp())) as f32;
+        score
+    }
+
+    /// 32 tiles of 8 windows: of each logit, what `dense` and `exact` make of it.
+    fn sample(
+        logits: impl Fn(usize, f64) -> f64,
+        dense: impl Fn(f64, f64) -> f64,
+        exact: impl Fn(f64) -> f64,
+    ) -> Vec<Pair> {
+        let mut random = ChaCha8Rng::seed_from_u64(7);
+        let tile = |tile: usize| {
+            let mut pair = Pair::default();
+            for _ in 0..8 {
+                let logit = logits(tile, random.random_range(-1.0..1.0));
+                let [p, q] =
+                    [dense(logit, random.random_range(-1.0..1.0)), exact(logit)].map(sigmoid);
+                pair.dense.extend([1.0 - p, p]);
+                pair.exact.extend([1.0 - q, q]);
+            }
+            pair
+        };
+        (0..32).map(tile).collect()
+    }
+
+    #[test]
+    fn a_sample_without_tumour_fixes_nothing() {
+        // All windows are low; what the dense run says of them is noise of its border.
+        let tiles =
+            sample(|_, noise| -3.5 + 0.3 * noise, |_, noise| -3.0 + 2.0 * noise, |logit| logit);
+        let span = Span::of(&tiles, 2, 1);
+        assert!(span.near == 0 && span.open.contains("0 of 256 sampled windows"), "{span:?}");
+        // The fit itself is all but a constant, and leaves next to nothing.
+        let join = |of: &dyn Fn(&Pair) -> &Vec<f32>| -> Vec<f32> {
+            tiles.iter().flat_map(|pair| of(pair).clone()).collect()
+        };
+        let (dense, exact) = (join(&|pair| &pair.dense), join(&|pair| &pair.exact));
+        let fit = Calibration::fit(&dense, &exact, 2);
+        assert!(fit.slope[1].abs() < 0.3, "{fit:?}");
+        let mut tumour = vec![0.01, 0.99];
+        fit.apply(&mut tumour);
+        assert!(tumour[1] < 0.1, "a fit that loses tumour was expected: {tumour:?}");
+    }
+
+    #[test]
+    fn tumour_in_one_tile_is_not_enough() {
+        let logits = |tile, noise| if tile < 3 { 2.0 + noise } else { -5.0 + noise };
+        let span = Span::of(&sample(logits, |logit, _| logit, |logit| logit), 2, 1);
+        assert!(span.near == 24 && span.open.contains("of 3 tissue tiles"), "{span:?}");
+    }
+
+    #[test]
+    fn a_sample_of_both_kinds_fixes_the_slope() {
+        let logits = |tile: usize, noise: f64| tile as f64 / 4.0 - 6.0 + noise;
+        let dense = |logit: f64, noise: f64| logit / 1.5 + 1.0 + 0.2 * noise;
+        let span = Span::of(&sample(logits, dense, |logit| logit), 2, 1);
+        assert!(span.open.is_empty() && span.near >= 16, "{span:?}");
+        assert!(span.slope[0] < 1.5 && span.slope[1] > 1.4, "{span:?}");
+    }
+
+    #[test]
+    fn a_slope_that_differs_from_draw_to_draw_is_open() {
+        // Tumour enough, but the dense run does not see it.
+        let logits = |tile, noise| if tile < 6 { 2.0 + noise } else { -4.0 + noise };
+        let span = Span::of(&sample(logits, |_, noise| 3.0 * noise, |logit| logit), 2, 1);
+        assert!(span.near == 48 && span.open.starts_with("the slope is"), "{span:?}");
+    }
+}
