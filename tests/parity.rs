@@ -57,7 +57,7 @@ impl Parity {
     fn run(&mut self, slide: &Path, card: &Path, engine: &str, set: &[&str]) {
         let name = format!("run{}-{}-{engine}", self.runs.len(), stem(card));
         let text = format!(
-            "[model]\ncard = {card:?}\n[predict]\nstride = 50\nthreads = 1\n[stitch]\npng = false\n"
+            "[model]\ncard = {card:?}\n[tissue]\nmethod = \"otsu-hs\"\n[predict]\nstride = 50\nthreads = 1\n[stitch]\npng = false\n"
         );
         let config = self.case.text("config.toml", &text);
         let mut set: Vec<String> = set.iter().map(|&item| item.to_owned()).collect();

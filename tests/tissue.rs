@@ -213,6 +213,37 @@ fn masks_come_first_and_can_be_edited_and_given_back() {
 }
 
 #[test]
+fn the_method_may_be_changed_until_something_is_split() {
+    let case = Case::new();
+    let slide = case.slide("pale.png", &pale_slide());
+    let config = case.config("valid", SMALL);
+    let run = case.path("run");
+    let with = |method: &'static str| -> Vec<String> {
+        let words = ["--config", config.to_str().unwrap(), "--set", method];
+        words.into_iter().chain([slide.to_str().unwrap()]).map(str::to_owned).collect()
+    };
+    let words = |list: &[String], only: bool| {
+        let mut args: Vec<&dyn AsRef<Path>> = vec![&"split", &"--quiet", &"--run", &run];
+        if only {
+            args.push(&"--masks-only");
+        }
+        args.extend(list.iter().map(|word| word as &dyn AsRef<Path>));
+        case.slidegrid(&args)
+    };
+    assert_eq!(words(&with("tissue.method=stain"), true).unwrap(), Exit::Done);
+    assert_eq!(words(&with("tissue.method=all"), true).unwrap(), Exit::Done);
+    assert_eq!(record(&run).tissue_tiles, Some(400));
+    assert_eq!(words(&with("tissue.method=stain"), false).unwrap(), Exit::Done);
+    assert_eq!(record(&run).tissue_tiles, Some(100));
+    let message = words(&with("tissue.method=all"), false).unwrap_err().to_string();
+    assert!(message.contains("tissue.method: the run has"), "{message}");
+    // The mask of what is split can be had to edit, too.
+    std::fs::remove_dir_all(run.join("masks/tiles")).unwrap();
+    assert_eq!(words(&[], true).unwrap(), Exit::Done);
+    assert_eq!(tiles(&run, "pale").pixels().filter(|pixel| pixel[0] > 0).count(), 100);
+}
+
+#[test]
 fn a_manifest_that_cannot_be_used_says_why() {
     let case = Case::new();
     case.slide("pale.png", &pale_slide());
@@ -229,6 +260,7 @@ fn a_manifest_that_cannot_be_used_says_why() {
         ("slide,tissue_method\npale.png,otsu\n", "otsu"),
         ("path\npale.png\n", "expected a CSV table with the column slide"),
         ("slide\n", "names no slides"),
+        ("slide,mask\npale.png,a.png\npale.png,b.png\n", "has this slide twice"),
         ("slide,mpp\npale.png,-1\n", "above 0"),
         ("slide,tissue_method,tissue_threshold\npale.png,all,3\n", "no threshold with method all"),
     ] {

@@ -68,13 +68,20 @@ impl Manifest {
         }
         let absolute = |mask: PathBuf| {
             let joined = base.join(mask);
-            std::path::absolute(&joined).unwrap_or(joined)
+            // One file has one name, however the table was reached: the run remembers it.
+            std::fs::canonicalize(&joined)
+                .or_else(|_| std::path::absolute(&joined))
+                .unwrap_or(joined)
         };
         let own = SlideTissue {
             method: row.tissue_method,
             mask: row.mask.map(absolute),
             threshold: row.tissue_threshold,
         };
+        if self.slides.contains(&slide) {
+            let problem = format!("{}: the table has this slide twice", slide.display());
+            return Err(Failure::new(Exit::Input, problem));
+        }
         if own != SlideTissue::default() {
             self.keys.tissue_of.insert(name, own);
         }

@@ -110,9 +110,6 @@ impl PredictArgs {
         config.config.predict.dense_force |= self.force;
         config.config.predict.precision_force |= self.force;
         self.engine.over(&mut config);
-        if let Some(share) = config.config.predict.audit_share {
-            progress.note(&format!("note: predict.audit_share = {share} is what there was before predict.audit_bound: no bound on what a cascade missed is held"));
-        }
         let lookup = Lookup::read(&run)?;
         let groups = self.what.groups(&run, &lookup)?;
         predict_all(&run, &config, &groups, &self.threads, &progress)
@@ -225,6 +222,9 @@ pub(super) fn predict_all(
     let caught = super::options::catch_signals()?;
     let interrupt = caught.interrupt();
     let threads = threads.count(config.config.predict.threads, progress);
+    if let Some(share) = config.config.predict.audit_share {
+        progress.note(&format!("note: predict.audit_share = {share} is what there was before predict.audit_bound: no bound on what a cascade missed is held"));
+    }
     let engine = select_engine(config, progress)?;
     let mut predictor =
         Predictor::load(run, config, engine, threads)?.with_interrupt(interrupt.clone());

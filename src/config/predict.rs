@@ -107,6 +107,10 @@ impl PredictKeys {
                 return Some((key, share.to_string(), "0 to 1"));
             }
         }
+        if self.audit_bound <= 0.0 {
+            let rule = "above 0: no audit of fewer than all points holds a bound of 0; method = \"window\" does";
+            return Some(("predict.audit_bound", self.audit_bound.to_string(), rule));
+        }
         if self.precision != Precision::F32 && self.engine != EngineChoice::OpenVino {
             let found = format!("{} with engine = \"{}\"", self.precision, self.engine);
             let rule = "engine = \"openvino\" with it: the other engines compute in f32";

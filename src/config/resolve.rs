@@ -140,7 +140,15 @@ impl RunConfig {
             Err(ConfigError::NoRun { .. }) => self.write(run),
             Err(error) => Err(error),
             Ok(mut existing) => {
-                let differences = existing.differences(self);
+                let tissue_alone = |line: &String| line.trim_start().starts_with("tissue.");
+                let mut differences = existing.differences(self);
+                if differences.iter().all(tissue_alone) && !has_patches(run) {
+                    // Masks were looked at and nothing is spent: they may be sought anew.
+                    existing.config.tissue = self.config.tissue.clone();
+                    if !std::mem::take(&mut differences).is_empty() {
+                        existing.write(run)?;
+                    }
+                }
                 if differences.is_empty() {
                     let known = existing.config.slides.clone();
                     let slides = &mut existing.config.slides;
@@ -305,6 +313,11 @@ impl RunConfig {
         flat.sort();
         flat
     }
+}
+
+/// Whether any slide of the run is split.
+fn has_patches(run: &Path) -> bool {
+    std::fs::read_dir(run.join("patches")).is_ok_and(|mut files| files.next().is_some())
 }
 
 /// What slides are to look like.

@@ -179,7 +179,13 @@ pub(crate) fn screen_of(
     dense: Option<&DenseMeta>,
     cascade: Option<&CascadeMeta>,
 ) -> Option<String> {
-    let open = dense.map(|dense| dense.open.as_str()).filter(|open| !open.is_empty())?;
+    let dense = dense?;
+    if dense.near.is_none() && !dense.exact {
+        return Some(
+            "calibrated by an earlier version, which did not look whether its sample fixes the calibration; `slidegrid redo` does the slide afresh".to_owned(),
+        );
+    }
+    let open = Some(dense.open.as_str()).filter(|open| !open.is_empty())?;
     Some(match cascade {
         Some(cascade) => format!("no dense screen ({open}); {}", cascade.told()),
         None => format!(

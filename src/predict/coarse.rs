@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use super::Predictor;
 use super::batch::Numbered;
+use super::cascade::DETECTION;
 use super::cascade_tally::{CascadeTally, How};
 use super::dense::Job;
 use super::ledger::Ledger;
@@ -84,7 +85,8 @@ pub(super) fn run(
     let stride_px = lattice.stride_px();
     let grid = Grid::of(stride_px, job.tiling.margin_px());
     let positive = predictor.model.card.positive_index();
-    let refine_from = predictor.config.config.predict.refine_above;
+    // A window that is not clearly below the threshold is never low, whatever is asked for.
+    let refine_from = predictor.config.config.predict.refine_above.min(DETECTION / 2.0);
     let settings = CascadeMeta {
         screen: Screen::Windows { step_px: stride_px * grid.step.unsigned_abs() },
         refine_from,

@@ -55,7 +55,10 @@ impl Predictor<'_> {
         if place.method != Method::Dense && workers > 0 {
             differences.extend(self.of_windows(&reference, place, &samples, workers)?);
         }
-        if let (Some(calibrated), true) = (calibrated, workers > 0) {
+        // A calibration that its sample leaves open decides no scores of a cascade.
+        let used =
+            calibrated.filter(|found| place.method == Method::Dense || found.open().is_none());
+        if let (Some(calibrated), true) = (used, workers > 0) {
             differences.extend(self.of_dense(
                 &reference,
                 place,

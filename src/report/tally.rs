@@ -118,8 +118,7 @@ impl Tally {
 
 /// Share of a cascade's points that needed no window of their own.
 pub(super) fn spared(cascade: &CascadeMeta) -> f64 {
-    let audited = cascade.audited + cascade.audited_high;
-    let all = cascade.screened + cascade.refined + audited;
+    let all = cascade.points();
     if all == 0 { 0.0 } else { cascade.screened as f64 / all as f64 }
 }
 

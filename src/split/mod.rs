@@ -63,6 +63,11 @@ pub fn split_slide(
     };
     match finished(run, config, record) {
         Ok(Some(done)) => {
+            if extent == Extent::Masks && !run.mask_tiles(&record.name).exists() {
+                tissue::write_tiles_of(run, &record.name).unwrap_or_else(|error| {
+                    progress.warn(&format!("warning: {}: {error}", record.name));
+                });
+            }
             let outcome = with_coords(run, config, without_coords(done.clone()), false);
             if outcome != done {
                 write_outcome(run, &outcome)?;
@@ -231,7 +236,8 @@ fn split(
     if extent == Extent::Masks {
         png::write_mask_tiles(&run.mask_tiles(&outcome.name), found.mask.mask.view())?;
         if found.mask.tissue_tiles == 0 {
-            outcome.note = tissue::none_found(&outcome.name, &found);
+            outcome.note =
+                format!("{}; {}", tissue::none_found(&outcome.name, &found), outcome.note);
         }
         return Ok(());
     }
@@ -322,12 +328,7 @@ fn verdict(name: &str, found: &tissue::Found, stored: &store::Stored) -> (SlideS
             "its colours cannot be told by {method}: {reason}; [normalize] on_failure says what becomes of its patches"
         ));
     }
-    if let Some(first) = found.unseen.first() {
-        problems.push(format!(
-            "{} areas could not be decoded while looking for tissue, first: {first}",
-            found.unseen.len()
-        ));
-    }
+    problems.extend(tissue::unseen(found));
     if problems.is_empty() {
         (SlideStatus::Done, String::new())
     } else {

@@ -9,6 +9,7 @@ use crate::config::RunConfig;
 use crate::export::png;
 use crate::geometry::{BlockPlan, WorkingPlane};
 use crate::heatmap::{MaskPicture, PlaneThumbnail, render_mask};
+use crate::patches::PatchesFile;
 use crate::run_dir::{RunDir, SlideRecord};
 use crate::slide::{self, FailedTiles, PlaneReader};
 use crate::tissue::{
@@ -48,7 +49,8 @@ pub(super) fn find(
         TissuePicture { rgb: Array3::zeros((0, 0, 3)), step_px: 1.0, step_um: PICTURE_UM }
     } else {
         let working_um = record.mpp.map(|um| um * plane.downsample);
-        let step_px = TissuePicture::step_px(working_um, tile_px);
+        let area_px = f64::from(plane.width_px) * f64::from(plane.height_px);
+        let step_px = TissuePicture::step_px(working_um, tile_px, area_px);
         let seen = slide::tissue_picture(reader, step_px, threads).map_err(unreadable)?;
         if thumbnail.is_none() {
             failed.extend(seen.failed);
@@ -81,12 +83,33 @@ pub(super) fn find(
 /// Notes in the slide's row what was found, and whether a second look agrees.
 pub(super) fn note(record: &mut SlideRecord, found: &Found) {
     record.tissue_tiles = Some(found.mask.tissue_tiles);
+    let mut notes = Vec::new();
+    let ink = found.mask.ink.as_ref().map_or(0, |ink| ink.iter().filter(|&&t| t != 0).count());
+    if ink > 0 {
+        notes.push(format!(
+            "{ink} tiles were taken for strokes of a pen and left out: look at masks/{}.png, where they are orange",
+            record.name
+        ));
+    }
+    notes.extend(unseen(found));
+    note_second(record, found, &mut notes);
+    record.note = notes.join("; ");
+}
+
+/// Areas that nobody has seen, if there are any.
+pub(super) fn unseen(found: &Found) -> Option<String> {
+    let first = found.unseen.first()?;
+    let count = found.unseen.len();
+    Some(format!("{count} areas could not be decoded while looking for tissue, first: {first}"))
+}
+
+fn note_second(record: &mut SlideRecord, found: &Found, notes: &mut Vec<String>) {
     let Some(second) = &found.mask.second else { return };
     record.tissue_differs = Some((second.differ * 1000.0).round() / 1000.0);
     record.tissue_left_out = Some(second.left_out);
     record.tissue_added = Some(second.added);
     if second.is_doubt() {
-        record.note = doubt(&record.name, found, second);
+        notes.push(doubt(&record.name, found, second));
     }
 }
 
@@ -113,15 +136,19 @@ pub(super) fn none_found(name: &str, found: &Found) -> String {
         String::new()
     };
     format!(
-        "no tissue found ({}{dark}); look at masks/{name}.png, then try another [tissue] method, or method = \"mask\" with an image of your own",
+        "no tissue found ({}{dark}); look at masks/{name}.png, then try another [tissue] method, or method = \"mask\" with an image of your own{}",
         thresholds(found),
+        unseen(found).map_or(String::new(), |unseen| format!("; {unseen}")),
     )
 }
 
 fn thresholds(found: &Found) -> String {
     let values: Vec<_> =
         found.mask.thresholds.iter().map(|(name, value)| format!("{name} {value}")).collect();
-    format!("{}, thresholds: {}", found.options.method, values.join(", "))
+    match values.as_slice() {
+        [] => found.options.method.to_string(),
+        values => format!("{}, thresholds: {}", found.options.method, values.join(", ")),
+    }
 }
 
 /// The user's mask image; a folder holds one per slide, `<slide>.png`.
@@ -132,6 +159,21 @@ fn read_mask(slide: &Path, name: &str, given: &Path) -> Result<Array2<u8>, Split
         .to_luma8();
     let shape = (grey.height() as usize, grey.width() as usize);
     Ok(Array2::from_shape_vec(shape, grey.into_raw()).expect("an image has height x width pixels"))
+}
+
+/// Writes the tile mask of a slide that is split, as `--masks-only` does of others.
+pub(super) fn write_tiles_of(run: &RunDir, name: &str) -> Result<(), SplitError> {
+    let mask = PatchesFile::open(&run.patches(name))?.tissue()?;
+    Ok(png::write_mask_tiles(&run.mask_tiles(name), mask.view())?)
+}
+
+/// Tiles that texture marks, or that were taken for ink.
+fn left_out(mask: &TissueMask) -> Array2<u8> {
+    let mut tiles = mask.ink.clone().unwrap_or_else(|| Array2::zeros(mask.mask.dim()));
+    if let Some(second) = &mask.second {
+        tiles.zip_mut_with(&second.mask, |tile, &texture| *tile |= texture);
+    }
+    tiles
 }
 
 /// Writes `masks/<slide>.png`: the slide, its tissue, and what was left out in orange.
@@ -159,8 +201,9 @@ pub(super) fn write_picture(
             second.left_out
         ));
     }
+    let left_out = left_out(&found.mask);
     let options = MaskPicture {
-        second: found.mask.second.as_ref().map(|second| second.mask.view()),
+        second: Some(left_out.view()),
         title,
         tile_px: tiling.tile_px(),
         block_tiles: Some(tiling.block_tiles()),

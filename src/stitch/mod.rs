@@ -19,7 +19,7 @@ use crate::heatmap::{Heatmap, HeatmapPicture, PlaneThumbnail, RgbPicture, render
 use crate::model::Model;
 use crate::patches::{PatchesFile, PatchesMeta};
 use crate::run_dir::RunDir;
-use crate::scores::{self, CascadeMeta, PrecisionMeta, Scores, ScoresMeta};
+use crate::scores::{self, CascadeMeta, DenseMeta, PrecisionMeta, Scores, ScoresMeta};
 
 pub use error::StitchError;
 
@@ -76,7 +76,7 @@ pub fn stitch_slide(
             .map_err(|source| StitchError::Assemble { path: run.scores(slide, group), source })?;
         windows += scores.meta.windows;
         unnormalized += scores.meta.unnormalized_patches;
-        dense = dense.or(scores.meta.dense.clone());
+        dense = telling(dense, scores.meta.dense.clone());
         cascade = CascadeMeta::sum(cascade, scores.meta.cascade);
         deviation = PrecisionMeta::sum(deviation, scores.meta.deviation);
         provenance.get_or_insert(scores.meta);
@@ -188,6 +188,16 @@ impl Classes {
         }
         let positive = card.positive_index();
         Ok(Self { names: card.classes, positive })
+    }
+}
+
+/// Of two groups' calibrations the one that there is more to say of: an open fit, or one
+/// of a version that did not look.
+fn telling(known: Option<DenseMeta>, other: Option<DenseMeta>) -> Option<DenseMeta> {
+    let doubtful = |meta: &DenseMeta| !meta.exact && (!meta.open.is_empty() || meta.near.is_none());
+    match (known, other) {
+        (Some(known), Some(other)) if !doubtful(&known) && doubtful(&other) => Some(other),
+        (known, other) => known.or(other),
     }
 }
 

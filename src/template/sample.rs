@@ -106,7 +106,8 @@ pub fn sample_tiles(
 fn tissue_tiles(reader: &PlaneReader<'_>, tile_px: u32) -> Result<Vec<(u32, u32)>, String> {
     let threads = worker_count(None).count;
     let plane = reader.plane();
-    let step_px = TissuePicture::step_px(None, tile_px);
+    let area_px = f64::from(plane.width_px) * f64::from(plane.height_px);
+    let step_px = TissuePicture::step_px(None, tile_px, area_px);
     let seen = slide::tissue_picture(reader, step_px, threads).map_err(|e| e.to_string())?;
     let picture = TissuePicture { rgb: seen.rgb, step_px, step_um: PICTURE_UM };
     let tiles = |px: u32| px.div_ceil(tile_px) as usize;

@@ -5,9 +5,9 @@ use ndarray::{Array2, ArrayView3};
 use super::glass::Glass;
 use super::morphology::{close, fill_holes, median, remove_small};
 use super::otsu::{histogram, threshold_otsu};
-use super::picture::TissuePicture;
+use super::picture::{TissuePicture, shares};
 use super::second::SecondMask;
-use super::stain::{stained, stained_shares};
+use super::stain::stained;
 use super::{SlideMask, TissueError, TissueMethod, TissueOptions, hsv};
 
 /// Channels below this are dark: stained tissue is brighter in one at least.
@@ -30,6 +30,9 @@ pub struct TissueMask {
     pub thresholds: Vec<(&'static str, f64)>,
     /// Number of ones in `mask`.
     pub tissue_tiles: usize,
+    /// `[tile row, tile col]`, 1 = tissue but for what `stain` took for a pen's ink. Empty
+    /// with the other methods.
+    pub ink: Option<Array2<u8>>,
     /// Share of the picture that is dark, 0..=1: near 1 in fluorescence, where `stain` has
     /// no glass to go by.
     pub dark: f64,
@@ -84,10 +87,12 @@ pub fn find_tissue(
         let mask = Array2::ones(views.grid);
         let tissue_tiles = mask.len();
         let thresholds = Vec::new();
-        return Ok(TissueMask { mask, thresholds, tissue_tiles, dark: 0.0, second: None });
+        let (ink, second) = (None, None);
+        return Ok(TissueMask { mask, thresholds, tissue_tiles, ink, dark: 0.0, second });
     }
     let glass = Glass::of(views.picture.rgb.view());
     let dark = dark_share(views.picture);
+    let mut ink = None;
     let (raw, thresholds) = match options.method {
         TissueMethod::Mask => {
             from_mask(views.mask.ok_or(TissueError::NoMask)?, views.grid, options)?
@@ -98,12 +103,15 @@ pub fn find_tissue(
         TissueMethod::Stain if dark > DARK_LIMIT && !glass.seen => {
             (Array2::zeros(views.grid), Vec::new())
         }
-        TissueMethod::Stain | TissueMethod::All => from_stain(views, &glass, options),
+        TissueMethod::Stain | TissueMethod::All => from_stain(views, &glass, options, &mut ink),
     };
     let mask = clean_up(raw, options);
     let tissue_tiles = mask.iter().filter(|&&tile| tile != 0).count();
+    if let Some(ink) = &mut ink {
+        ink.zip_mut_with(&mask, |ink, &tissue| *ink &= 1 - tissue);
+    }
     let second = SecondMask::beside(&mask, views.picture, &glass, views.pixels_per_tile());
-    Ok(TissueMask { mask, thresholds, tissue_tiles, dark, second: Some(second) })
+    Ok(TissueMask { mask, thresholds, tissue_tiles, ink, dark, second: Some(second) })
 }
 
 /// Share of pixels that are dark in all channels.
@@ -122,11 +130,21 @@ fn rgb_of<'a>(views: &TissueViews<'a>) -> Result<ArrayView3<'a, u8>, TissueError
     }
 }
 
-fn from_stain(views: &TissueViews<'_>, glass: &Glass, options: &TissueOptions) -> Decided {
+/// Tissue by stain; `ink` becomes the tiles that ink alone would make tissue.
+fn from_stain(
+    views: &TissueViews<'_>,
+    glass: &Glass,
+    options: &TissueOptions,
+    ink: &mut Option<Array2<u8>>,
+) -> Decided {
     let found = stained(views.picture, glass, options.stain_threshold);
-    let shares = stained_shares(&found, views.pixels_per_tile(), views.grid);
     let least = options.min_share();
-    let tiles = shares.mapv(|share| u8::from(share > 0.0 && share >= least - COVERAGE_ROUNDING));
+    let tiles_of = |pixels: &Array2<u8>| {
+        shares(pixels.view(), [views.pixels_per_tile(); 2], views.grid)
+            .mapv(|share| u8::from(share > 0.0 && share >= least - COVERAGE_ROUNDING))
+    };
+    let tiles = tiles_of(&found.pixels);
+    *ink = Some(tiles_of(&found.ink));
     let [red, green, blue] = glass.rgb;
     let thresholds = vec![
         ("glass_red", red),

@@ -8,6 +8,10 @@ use ndarray::{Array2, Array3, ArrayView2};
 /// a tile, few enough to read from a slide's coarse levels.
 pub const PICTURE_UM: f64 = 8.0;
 
+/// Most pixels of the picture: 2,048 mm^2 of 8 um, more than a slide of glass shows. It
+/// bounds memory where tiles are small and the resolution is unknown or mistaken.
+const MOST_PIXELS: f64 = 32e6;
+
 /// A small picture of a slide.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TissuePicture {
@@ -21,12 +25,12 @@ pub struct TissuePicture {
 
 impl TissuePicture {
     /// Side of the picture's pixels, working px: [`PICTURE_UM`], but not less than a
-    /// working px.
+    /// working px, nor so little that a plane of `area_px` would have over 32 million.
     ///
     /// `working_um`: um per working px. Where it is unknown a tile is seven of them.
-    pub fn step_px(working_um: Option<f64>, tile_px: u32) -> f64 {
+    pub fn step_px(working_um: Option<f64>, tile_px: u32, area_px: f64) -> f64 {
         let wanted = working_um.map_or(f64::from(tile_px) / 7.0, |um| PICTURE_UM / um);
-        wanted.max(1.0)
+        wanted.max(1.0).max((area_px / MOST_PIXELS).sqrt())
     }
 
     /// Rows and columns.
@@ -106,11 +110,14 @@ mod tests {
 
     #[test]
     fn a_pixel_is_eight_micrometres_but_no_less_than_the_plane_has() {
-        assert_eq!(TissuePicture::step_px(Some(0.25), 224), 32.0);
-        assert_eq!(TissuePicture::step_px(Some(0.5), 224), 16.0);
-        assert_eq!(TissuePicture::step_px(Some(29.0), 224), 1.0);
-        assert_eq!(TissuePicture::step_px(None, 224), 32.0);
-        assert_eq!(TissuePicture::step_px(None, 4), 1.0);
+        let step_px = |um, tile_px| TissuePicture::step_px(um, tile_px, 1e10);
+        assert_eq!(step_px(Some(0.25), 224), 32.0);
+        assert_eq!(TissuePicture::step_px(Some(0.5), 224, 1e9), 16.0);
+        assert_eq!(TissuePicture::step_px(Some(29.0), 224, 1e6), 1.0);
+        assert_eq!(step_px(None, 224), 32.0);
+        assert_eq!(TissuePicture::step_px(None, 4, 1e6), 1.0);
+        // 100,000 px a side in tiles of 16 would be 1.9 billion pixels.
+        assert!((1e10 / step_px(None, 16).powi(2) - MOST_PIXELS).abs() < 1.0);
     }
 
     #[test]

@@ -18,8 +18,8 @@ pub(super) fn remove_specks(mask: &mut Array2<u8>, least: usize) {
 }
 
 /// `seeds` and the pixels of `weak` that are 8-connected to them through such pixels, in
-/// regions of at least `least` pixels.
-pub(super) fn grow(seeds: &Array2<u8>, weak: &Array2<u8>, least: usize) -> Array2<u8> {
+/// regions of at least `least` pixels of which seeds are at least `share`.
+pub(super) fn grow(seeds: &Array2<u8>, weak: &Array2<u8>, least: usize, share: f64) -> Array2<u8> {
     let mut open = seeds.clone();
     open.zip_mut_with(weak, |open, &weak| *open |= weak);
     let mut seen = open.mapv(|value| value == 0);
@@ -28,7 +28,8 @@ pub(super) fn grow(seeds: &Array2<u8>, weak: &Array2<u8>, least: usize) -> Array
     for (start, &seed) in seeds.indexed_iter() {
         if seed != 0 && !seen[start] {
             let members = flood.fill(start, &mut seen, usize::MAX);
-            if members.len() >= least {
+            let sown = members.iter().filter(|&&at| seeds[at] != 0).count();
+            if members.len() >= least && sown as f64 >= share * members.len() as f64 {
                 members.iter().for_each(|&at| grown[at] = 1);
             }
         }
@@ -93,7 +94,7 @@ mod tests {
             let seeds = Array2::from_shape_fn(weak.dim(), |(row, col)| {
                 picked.get((row, col)).map_or(0, |&seed| seed & weak[[row, col]])
             });
-            let grown = grow(&seeds, &weak, 1);
+            let grown = grow(&seeds, &weak, 1, 0.0);
             for (at, &seed) in seeds.indexed_iter() {
                 prop_assert!(seed <= grown[at] && grown[at] <= weak[at]);
             }
@@ -102,8 +103,9 @@ mod tests {
             let beside = crate::tissue::window::largest(&grown);
             prop_assert!(rest.iter().zip(&beside).all(|(&rest, &beside)| rest & beside == 0));
             // Each of its regions has a seed.
-            prop_assert_eq!(grow(&seeds, &grown, 1), grown);
-            prop_assert!(grow(&seeds, &weak, usize::MAX).iter().all(|&set| set == 0));
+            prop_assert_eq!(grow(&seeds, &grown, 1, 0.0), grown);
+            prop_assert!(grow(&seeds, &weak, usize::MAX, 0.0).iter().all(|&set| set == 0));
+            prop_assert_eq!(grow(&weak, &weak, 1, 1.0), weak.clone());
         }
     }
 }

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::glass::Glass;
-use super::picture::{TissuePicture, shares};
+use super::picture::TissuePicture;
 use super::regions::{grow, remove_specks};
 
 /// Least threshold for the colour of stain: what JPEG leaves on empty glass is below.
@@ -24,9 +24,13 @@ const GREEN_UM2: f64 = 1500.0;
 /// Marks in blue ink are larger, um^2; mucin in Alcian blue mostly has other tissue in its
 /// tile.
 const BLUE_UM2: f64 = 2000.0;
-/// Strokes in red ink are larger, um^2: a sixth of a millimetre square. Pools of blood,
-/// which has their hue, are mostly smaller.
+/// Strokes in red ink are larger, um^2: a sixth of a millimetre square.
 const RED_UM2: f64 = 30_000.0;
+/// Colour of red ink, optical density. Muscle and blood have its hue, and at 8 um less
+/// colour; faint red strokes stay in the mask rather than tissue be lost.
+const RED_COLOUR: f32 = 0.4;
+/// Share of a stroke that has much of its ink's colour.
+const INKED_SHARE: f64 = 0.5;
 /// Steps of density that the noise of glass is counted in.
 const STEP: f32 = 0.0005;
 
@@ -34,6 +38,8 @@ const STEP: f32 = 0.0005;
 pub(super) struct Stained {
     /// `[row, col]` of the picture, 1 = stained tissue.
     pub(super) pixels: Array2<u8>,
+    /// `[row, col]` of the picture, 1 = taken for a pen's ink.
+    pub(super) ink: Array2<u8>,
     /// Least colour of stain.
     pub(super) colour: f32,
 }
@@ -57,17 +63,15 @@ impl Light {
     }
 
     /// Whether it has a hue of `ink`, faintly or `much`. Haematoxylin takes at most 1.1
-    /// times as much red as green, and eosin, like blood, more red or less blue than red
-    /// ink does.
+    /// times as much red as green.
     fn is_ink(self, ink: Ink, much: bool) -> bool {
         let (more, less) = if much { (1.25, 0.15) } else { (1.2, 0.05) };
         let cold = self.red > more * self.green && self.red >= less;
-        let (most_red, least_blue) = if much { (0.2, 0.68) } else { (0.25, 0.64) };
-        let warm = self.red < most_red * self.green && self.blue > least_blue * self.green;
+        let warm = self.red < 0.2 * self.green && self.blue > 0.68 * self.green;
         match ink {
             Ink::Green => cold && self.blue > self.green && self.colour >= less,
             Ink::Blue => cold && self.blue <= self.green && self.colour >= less,
-            Ink::Red => warm && self.colour >= if much { 0.15 } else { 0.05 },
+            Ink::Red => warm && self.colour >= if much { RED_COLOUR } else { less },
         }
     }
 }
@@ -112,28 +116,22 @@ pub(super) fn stained(
     );
     let mut pixels = Array2::from_shape_fn(size, |at| u8::from(light(at).is_stain(colour)));
     let all = pixels.iter().filter(|&&pixel| pixel != 0).count();
-    let mut rest = pixels.clone();
+    let mut ink_pixels = Array2::zeros(size);
     for (ink, least_um2) in [(Ink::Green, GREEN_UM2), (Ink::Blue, BLUE_UM2), (Ink::Red, RED_UM2)] {
         let [seeds, weak] = [true, false]
             .map(|much| Array2::from_shape_fn(size, |at| u8::from(light(at).is_ink(ink, much))));
-        let strokes = grow(&seeds, &weak, picture.pixels_in(least_um2));
-        rest.zip_mut_with(&strokes, |pixel, &stroke| *pixel &= 1 - stroke);
+        let share = if matches!(ink, Ink::Red) { INKED_SHARE } else { 0.0 };
+        let strokes = grow(&seeds, &weak, picture.pixels_in(least_um2), share);
+        ink_pixels.zip_mut_with(&strokes, |pixel, &stroke| *pixel |= stroke);
     }
+    ink_pixels.zip_mut_with(&pixels, |ink, &stained| *ink &= stained);
     // Where most of what is stained has such a hue, it is the stain.
-    if 2 * rest.iter().filter(|&&pixel| pixel != 0).count() > all {
-        pixels = rest;
+    if 2 * ink_pixels.iter().filter(|&&pixel| pixel != 0).count() >= all {
+        ink_pixels.fill(0);
     }
+    pixels.zip_mut_with(&ink_pixels, |pixel, &ink| *pixel &= 1 - ink);
     remove_specks(&mut pixels, picture.pixels_in(SPECK_UM2));
-    Stained { pixels, colour }
-}
-
-/// Share of each tile that is stained, `[tile row, tile col]` 0..=1.
-pub(super) fn stained_shares(
-    stained: &Stained,
-    pixels_per_tile: f64,
-    grid: (usize, usize),
-) -> Array2<f64> {
-    shares(stained.pixels.view(), [pixels_per_tile; 2], grid)
+    Stained { pixels, ink: ink_pixels, colour }
 }
 
 /// The colour that glass does not reach: its median and six standard deviations, the

@@ -111,9 +111,29 @@ fn strokes_of_a_pen_are_not_tissue() {
         paint(&mut rgb, 10..10 + rows, 84..100, ink);
         let found = by_default(&rgb);
         assert_eq!(found.mask, drawn(), "{ink:?}");
+        let tiles = found.ink.unwrap();
+        assert!((2..40).contains(&tiles.sum()), "{ink:?}: {tiles}");
         let second = found.second.unwrap();
         assert!(second.left_out > 0, "the edge of a stroke has texture");
     }
+}
+
+#[test]
+fn muscle_and_blood_are_not_taken_for_red_ink() {
+    // (220, 120, 150) is muscle with the hue of ink; (190, 60, 70) is blood, a pool of it in
+    // a field of muscle; then a field of eosin that is strewn with red cells.
+    let mut rgb = slide(CLEAR, 0.4);
+    paint(&mut rgb, 14..63, 21..77, [220, 120, 150]);
+    paint(&mut rgb, 20..27, 30..37, [190, 60, 70]);
+    let found = by_default(&rgb);
+    assert_eq!(found.mask, drawn());
+    assert_eq!(found.ink.unwrap().sum(), 0);
+    let mut rgb = slide(CLEAR, 0.4);
+    for at in 0..200 {
+        let (row, col) = (14 + at * 7 % 49, 21 + at * 31 % 56);
+        paint(&mut rgb, row..row + 1, col..col + 1, [190, 60, 70]);
+    }
+    assert_eq!(by_default(&rgb).mask, drawn());
 }
 
 #[test]

@@ -7,8 +7,8 @@ use super::picture::{TissuePicture, shares};
 use super::regions::remove_specks;
 use super::window::{largest, smallest};
 
-/// Optical density by which a pixel's neighbours differ in tissue. Glass at 8 um differs
-/// by 0.004, flat stroma by 0.03 and more.
+/// Optical density by which a pixel of tissue exceeds its brightest neighbour's. Glass at
+/// 8 um varies by 0.004, flat stroma by 0.03 and more.
 const LEAST_RANGE: f32 = 0.03;
 /// Share of a tile that must be textured.
 const LEAST_SHARE: f64 = 0.1;
@@ -16,14 +16,15 @@ const LEAST_SHARE: f64 = 0.1;
 const BORDER_PIXELS: usize = 2;
 /// Pictures with a shorter side are fields of tissue, not scans with borders.
 const SMALL_PIXELS: usize = 64;
-/// Specks of dust are smaller, um^2; a neighbourhood widens them by 16 um.
-const SPECK_UM2: f64 = 2600.0;
+/// Specks of dust are smaller, um^2.
+const SPECK_UM2: f64 = 1000.0;
 
 /// Tiles with the texture of tissue: `[tile row, tile col]`, 1 = textured.
 ///
-/// Colour plays no part: a pixel is textured where grey densities (against `glass`)
-/// within its 3 x 3 neighbourhood differ by 0.03 or more, a tile where a tenth of it is.
-/// Pixels beside black or white areas are left out: their step is the scanner's.
+/// Colour plays no part: a pixel is textured where its grey density (against `glass`) is 0.03
+/// or more above the least of its 3 x 3 neighbourhood, a tile where a tenth of it is; so
+/// glass beside tissue is not. Pixels beside black or white areas are left out: their step
+/// is the scanner's.
 pub(super) fn textured_tiles(
     picture: &TissuePicture,
     glass: &Glass,
@@ -41,10 +42,9 @@ pub(super) fn textured_tiles(
         if border && rows.min(cols) >= SMALL_PIXELS {
             return 0;
         }
-        let (low, high) = (low[at], high[at]);
-        let range = densities[usize::from(low)] - densities[usize::from(high)];
-        let scanned = low > BLACK && (high < WHITE || white_is_glass);
-        u8::from(scanned && range >= LEAST_RANGE)
+        let density = |grey: u8| densities[usize::from(grey)];
+        let scanned = low[at] > BLACK && (high[at] < WHITE || white_is_glass);
+        u8::from(scanned && density(grey[at]) - density(high[at]) >= LEAST_RANGE)
     });
     remove_specks(&mut textured, picture.pixels_in(SPECK_UM2));
     shares(textured.view(), [pixels_per_tile; 2], grid).mapv(|share| u8::from(share >= LEAST_SHARE))

@@ -9,6 +9,8 @@ use super::{input, print_json, rerun};
 use crate::cli::options::{EngineOptions, RunOptions, ThreadOptions};
 use crate::cli::{Exit, Failure, print};
 use crate::config::RunConfig;
+use crate::export::heatmap_h5::read_heatmap_meta;
+use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::tradeoff::{Question, Source, gather, summarise, write};
 
@@ -86,6 +88,24 @@ pub(super) struct OverRunArgs {
 /// Without a stride list: the paper's, for the paper's stride of 16.
 const MULTIPLES: [u32; 4] = [1, 4, 8, 14];
 
+/// Says which heatmaps their own audit or fit speaks against: they count all the same.
+fn warn_of_doubts(question: &Question, progress: &Progress) {
+    for source in &question.sources {
+        for slide in &question.slides {
+            let path = source.run.heatmap(&slide.name, "h5");
+            // What cannot be read was an error before.
+            let Ok(meta) = read_heatmap_meta(&path) else { continue };
+            let open = meta.dense.as_ref().filter(|_| meta.cascade.is_none());
+            let open = open.map(|dense| dense.open.clone()).filter(|open| !open.is_empty());
+            let open = open.map(|open| format!("dense scores whose calibration is open: {open}"));
+            if let Some(doubt) = meta.fault().or(open) {
+                progress
+                    .warn(&format!("warning: {}: {doubt}; it counts all the same", path.display()));
+            }
+        }
+    }
+}
+
 pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
     let Some(run) = &args.run else {
         let problem = "give --run, or one of the commands that `slidegrid study --help` lists";
@@ -128,6 +148,7 @@ pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
         keys: keys.clone(),
     };
     let mut settings = gather(&question, &progress).map_err(input)?;
+    warn_of_doubts(&question, &progress);
     if !args.methods.is_empty() {
         settings.retain(|setting| args.methods.contains(&setting.method));
     }
