@@ -87,7 +87,7 @@ pub(super) fn note(record: &mut SlideRecord, found: &Found) {
     let ink = found.mask.ink.as_ref().map_or(0, |ink| ink.iter().filter(|&&t| t != 0).count());
     if ink > 0 {
         notes.push(format!(
-            "{ink} tiles were taken for strokes of a pen and left out: look at masks/{}.png, where they are orange",
+            "left out as strokes of a pen: {ink} of the tiles; they are orange in masks/{}.png: look whether they are tissue",
             record.name
         ));
     }

@@ -8,10 +8,10 @@ use super::regions::remove_specks;
 use super::window::{largest, smallest};
 
 /// Optical density by which a pixel of tissue exceeds its brightest neighbour's. Glass at
-/// 8 um varies by 0.004, flat stroma by 0.03 and more.
-const LEAST_RANGE: f32 = 0.03;
+/// 8 um varies by 0.004, flat stroma by 0.02 and more.
+const LEAST_RANGE: f32 = 0.02;
 /// Share of a tile that must be textured.
-const LEAST_SHARE: f64 = 0.1;
+const LEAST_SHARE: f64 = 0.05;
 /// Pixels at the picture's border that are left out: a scan often ends in a dark line.
 const BORDER_PIXELS: usize = 2;
 /// Pictures with a shorter side are fields of tissue, not scans with borders.
@@ -21,8 +21,8 @@ const SPECK_UM2: f64 = 1000.0;
 
 /// Tiles with the texture of tissue: `[tile row, tile col]`, 1 = textured.
 ///
-/// Colour plays no part: a pixel is textured where its grey density (against `glass`) is 0.03
-/// or more above the least of its 3 x 3 neighbourhood, a tile where a tenth of it is; so
+/// Colour plays no part: a pixel is textured where its grey density (against `glass`) is 0.02
+/// or more above the least of its 3 x 3 neighbourhood, a tile where a twentieth of it is; so
 /// glass beside tissue is not. Pixels beside black or white areas are left out: their step
 /// is the scanner's.
 pub(super) fn textured_tiles(
