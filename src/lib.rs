@@ -56,6 +56,7 @@ pub mod staged;
 pub mod stitch;
 pub mod study;
 pub mod submission;
+pub mod synth;
 pub mod template;
 pub mod threads;
 pub mod tissue;

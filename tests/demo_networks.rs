@@ -7,9 +7,9 @@ mod common;
 use common::Case;
 use ndarray::{Array2, Array3, s};
 use slidegrid::slide;
-use slidegrid::slide::synth::{Cohort, Made, make};
 use slidegrid::study::auc::auc;
 use slidegrid::study::raster::Grid;
+use slidegrid::synth::{Cohort, Made, make};
 use slidegrid::truth::{Groups, Truth};
 
 const SIDE_PX: u32 = 4000;

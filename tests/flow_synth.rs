@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use slidegrid::slide::synth::{Cohort, LesionClass, SynthError, make};
+use slidegrid::synth::{Cohort, LesionClass, SynthError, make};
 
 const SIDE: u32 = 1800;
 

@@ -11,8 +11,8 @@ use image::GrayImage;
 use ndarray::Array3;
 use slidegrid::cli::Exit;
 use slidegrid::run_dir::{RunDir, SlideRecord, SlideStatus, read_slides};
-use slidegrid::slide::synth::{Cohort, make};
 use slidegrid::study::raster::{Grid, rasterise};
+use slidegrid::synth::{Cohort, make};
 use slidegrid::truth::{Groups, Truth};
 
 const TILE_PX: u32 = 224;

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use image::{GrayImage, Luma};
 use serde_json::{Value, json};
-use slidegrid::slide::synth::{Cohort, make};
+use slidegrid::synth::{Cohort, make};
 
 const SLIDE: &str = "demo_tumor_001";
 

@@ -15,7 +15,7 @@ use crate::geometry::{BlockPlan, Tiling, WorkingPlane, tiling::TilingError};
 use crate::hdf5_file::FormatError;
 use crate::interrupt::Interrupt;
 use crate::patches::{Compression, PatchesFile, PatchesMeta, PatchesWriter};
-use crate::slide::synth;
+use crate::synth;
 
 /// Why storage could not be measured.
 #[derive(Debug, Error)]

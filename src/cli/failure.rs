@@ -13,9 +13,9 @@ use crate::jobs::status::StatusError;
 use crate::model::{DenseError, EngineError, ModelError};
 use crate::predict::PredictError;
 use crate::run_dir::SlidesError;
-use crate::slide::synth::SynthError;
 use crate::staged::StageError;
 use crate::stitch::StitchError;
+use crate::synth::SynthError;
 use crate::template::TemplateError;
 
 /// How a command ended. Never 99, 100 or above 125: Grid Engine and shells

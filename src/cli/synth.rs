@@ -7,7 +7,7 @@ use clap::Args as ClapArgs;
 
 use super::options::ThreadOptions;
 use crate::progress::{Progress, tell};
-use crate::slide::synth::{Cohort, SynthError, make};
+use crate::synth::{Cohort, SynthError, make};
 
 const EXAMPLES: &str = "\
 Examples:

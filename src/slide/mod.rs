@@ -18,7 +18,6 @@ mod raster;
 mod resample;
 pub mod resolution;
 mod stated;
-pub mod synth;
 mod thumbnail;
 mod tiled_jpeg;
 

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::support::{have_openslide, have_turbojpeg, noise, shared_data};
 use crate::{contract, tiff};
 use rand::{Rng, SeedableRng};
-use slidegrid::slide::{self, Slide, synth};
+use slidegrid::slide::{self, Slide};
+use slidegrid::synth;
 
 const FASTER: &str = ", tiles by libturbojpeg";
 

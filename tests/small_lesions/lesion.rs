@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3, s};
 use slidegrid::slide;
-use slidegrid::slide::synth::{Cohort, Made, make};
 use slidegrid::study::raster::Grid;
+use slidegrid::synth::{Cohort, Made, make};
 use slidegrid::truth::{Groups, Truth};
 
 use super::common::Case;

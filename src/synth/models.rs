@@ -7,7 +7,7 @@ use crate::staged::{self, StageError};
 
 macro_rules! model_file {
     ($name:literal) => {
-        ($name, include_bytes!(concat!("../../../configs/models/", $name)).as_slice())
+        ($name, include_bytes!(concat!("../../configs/models/", $name)).as_slice())
     };
 }
 
