@@ -13,7 +13,7 @@
 //!                                │
 //!        [stitch] ──[heatmap]──> heatmaps/<slide>.{h5,png,...} [export]
 //!                                │
-//! [truth] outlines, masks ──> [study] ──[tradeoff]──> study/study.{csv,md,json}
+//! [truth] outlines, masks ──> [metrics] ──[study]──> study/study.{csv,md,json}
 //!
 //! all of it ──[report]──> report/index.html
 //! ```
@@ -25,7 +25,7 @@
 //!   one patch ([`geometry::lattice`]). So block size, group size, batch,
 //!   threads and engine do not change a heatmap, and a coarser stride is a
 //!   finer one subsampled, but for how an engine rounds (1e-5).
-//! - [`geometry`], [`tissue`], [`normalize`], [`heatmap`] and [`study`] know nothing
+//! - [`geometry`], [`tissue`], [`normalize`], [`heatmap`] and [`metrics`] know nothing
 //!   of files, formats and libraries (`tests/purity.rs` holds them to it).
 
 #![cfg_attr(test, expect(clippy::cast_possible_truncation, reason = "tests count small numbers"))]
@@ -41,6 +41,7 @@ pub mod heatmap;
 pub mod import;
 pub mod interrupt;
 pub mod jobs;
+pub mod metrics;
 pub mod model;
 pub mod normalize;
 pub mod patches;
@@ -55,12 +56,10 @@ pub mod split;
 pub mod staged;
 pub mod stitch;
 pub mod study;
-pub mod submission;
 pub mod synth;
 pub mod template;
 pub mod threads;
 pub mod tissue;
-pub mod tradeoff;
 pub mod truth;
 
 /// Program and version, written into every file.

@@ -6,9 +6,9 @@ mod common;
 
 use common::Case;
 use ndarray::{Array2, Array3, s};
+use slidegrid::metrics::auc::auc;
+use slidegrid::metrics::raster::Grid;
 use slidegrid::slide;
-use slidegrid::study::auc::auc;
-use slidegrid::study::raster::Grid;
 use slidegrid::synth::{Cohort, Made, make};
 use slidegrid::truth::{Groups, Truth};
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 6] = ["geometry", "tissue", "normalize", "heatmap", "study", "report/page"];
+const PURE: [&str; 6] = ["geometry", "tissue", "normalize", "heatmap", "metrics", "report/page"];
 const PURE_FILES: [&str; 6] = [
     "model/dense/axis.rs",
     "predict/calibration.rs",

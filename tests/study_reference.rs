@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayView2};
 use serde_json::Value;
-use slidegrid::study::auc::{auc, auc_difference};
-use slidegrid::study::detect::{Detection, Neighbourhood, PeakRules, by_peaks};
-use slidegrid::study::features::{FeatureRules, NAMES, features};
-use slidegrid::study::forest::{Forest, ForestRules};
-use slidegrid::study::froc::{Froc, ReadOff, SlideHits};
-use slidegrid::study::label::{Connectivity, Labels, fill_holes};
-use slidegrid::study::lesions::{LesionRules, Lesions};
-use slidegrid::study::mask::Mask;
-use slidegrid::study::overlap::{per_class, threshold_sweep};
-use slidegrid::study::raster::{Grid, Outline, rasterise};
-use slidegrid::study::region::RegionShape;
+use slidegrid::metrics::auc::{auc, auc_difference};
+use slidegrid::metrics::detect::{Detection, Neighbourhood, PeakRules, by_peaks};
+use slidegrid::metrics::features::{FeatureRules, NAMES, features};
+use slidegrid::metrics::forest::{Forest, ForestRules};
+use slidegrid::metrics::froc::{Froc, ReadOff, SlideHits};
+use slidegrid::metrics::label::{Connectivity, Labels, fill_holes};
+use slidegrid::metrics::lesions::{LesionRules, Lesions};
+use slidegrid::metrics::mask::Mask;
+use slidegrid::metrics::overlap::{per_class, threshold_sweep};
+use slidegrid::metrics::raster::{Grid, Outline, rasterise};
+use slidegrid::metrics::region::RegionShape;
 
 fn cases(name: &str) -> Vec<Value> {
     let text = include_str!("reference/study.json");
@@ -276,7 +276,8 @@ fn published_readings_have_their_published_areas() {
     ];
     let columns: Vec<&str> =
         std::iter::once("truth").chain(published.iter().map(|of| of.0)).collect();
-    let mut numbers = slidegrid::submission::read_numbers(&csv, &columns).unwrap().into_iter();
+    let mut numbers =
+        slidegrid::study::detections_csv::read_numbers(&csv, &columns).unwrap().into_iter();
     let truth: Vec<bool> = numbers.next().unwrap().into_iter().map(|v| v == 1.0).collect();
     for ((name, area, sd), scores) in published.into_iter().zip(numbers) {
         let found = auc(&truth, &scores).unwrap();

@@ -10,8 +10,8 @@ use common::Case;
 use image::GrayImage;
 use ndarray::Array3;
 use slidegrid::cli::Exit;
+use slidegrid::metrics::raster::{Grid, rasterise};
 use slidegrid::run_dir::{RunDir, SlideRecord, SlideStatus, read_slides};
-use slidegrid::study::raster::{Grid, rasterise};
 use slidegrid::synth::{Cohort, make};
 use slidegrid::truth::{Groups, Truth};
 

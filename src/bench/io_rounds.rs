@@ -9,7 +9,7 @@ use super::io::{IoError, Round, Setting, Workload};
 use crate::interrupt::Interrupt;
 use crate::patches::Compression;
 use crate::progress::Progress;
-use crate::tradeoff::{Chart, Series};
+use crate::study::{Chart, Series};
 
 /// A setting and what its rounds say together; MB are 10^6 bytes of pixels.
 #[derive(Debug, Clone, PartialEq, Serialize)]

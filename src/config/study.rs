@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::study::detect::{Neighbourhood, RegionPoint, RegionScore};
-use crate::study::features::FeatureRules;
-use crate::study::forest::ForestRules;
-use crate::study::lesions::LesionRules;
+use crate::metrics::detect::{Neighbourhood, RegionPoint, RegionScore};
+use crate::metrics::features::FeatureRules;
+use crate::metrics::forest::ForestRules;
+use crate::metrics::lesions::LesionRules;
 use crate::truth::Groups;
 
 /// `[study]`

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::study::detect::Neighbourhood;
+use crate::metrics::detect::Neighbourhood;
 
 /// A format of heatmaps that other programs open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,8 +18,8 @@ use super::heatmap_h5::HeatmapMeta;
 use super::place::Place;
 use super::{GeoJsonObjects, GeoJsonRules};
 use crate::heatmap::render::colour_of;
+use crate::metrics::detect::{PeakRules, by_peaks};
 use crate::staged::StagedStream;
-use crate::study::detect::{PeakRules, by_peaks};
 
 /// Colour of the class in QuPath's lists.
 const CLASS_COLOUR: [u8; 3] = [200, 0, 0];

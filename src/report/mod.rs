@@ -34,7 +34,7 @@ use crate::process;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord};
 use crate::staged;
-use crate::tradeoff::detection_told;
+use crate::study::detection_told;
 use crate::truth::{self, SlideKind, read_slide_list};
 
 use cohort::{Cohort, Entry};

@@ -12,8 +12,8 @@ use crate::export::heatmap_h5::HeatmapMeta;
 use crate::heatmap::{Heatmap, PlaneThumbnail, render_small};
 use crate::patches::PatchesFile;
 use crate::run_dir::SlideStatus;
-use crate::submission::read_detections;
-use crate::tradeoff::detect;
+use crate::study::detect;
+use crate::study::detections_csv::read_detections;
 
 /// Longer side of the table's pictures.
 const THUMB_PX: usize = 160;

@@ -6,8 +6,8 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use super::layers::{Layer, tile_layer};
-use crate::study::mask::Mask;
-use crate::study::raster::{Grid, Outline};
+use crate::metrics::mask::Mask;
+use crate::metrics::raster::{Grid, Outline};
 use crate::truth::{Groups, Truth, TruthError};
 
 /// Cells along the longer side of a mask picture's outline.

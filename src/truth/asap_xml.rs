@@ -7,7 +7,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
 use super::{Groups, TruthError, UNGROUPED};
-use crate::study::raster::Outline;
+use crate::metrics::raster::Outline;
 
 /// Types of annotation that have an area; their coordinates are its corners.
 const AREAS: [&str; 3] = ["polygon", "spline", "rectangle"];

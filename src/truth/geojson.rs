@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Groups, TruthError, UNGROUPED};
-use crate::study::raster::Outline;
+use crate::metrics::raster::Outline;
 
 /// One ring: points of at least x and y.
 type Ring = Vec<Vec<f64>>;

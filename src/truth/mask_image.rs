@@ -6,8 +6,8 @@ use image::ImageReader;
 use ndarray::Array2;
 
 use super::TruthError;
-use crate::study::mask::Mask;
-use crate::study::raster::Grid;
+use crate::metrics::mask::Mask;
+use crate::metrics::raster::Grid;
 
 /// Reads a picture of one channel as labels `[row, col]`. Colours become grey:
 /// label images have to be greyscale or indexed by grey.

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 
-use crate::study::mask::Mask;
-use crate::study::raster::{Grid, Outline, rasterise};
+use crate::metrics::mask::Mask;
+use crate::metrics::raster::{Grid, Outline, rasterise};
 
 pub use error::TruthError;
 pub use mask_image::read_labels;

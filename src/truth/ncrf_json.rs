@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::{Groups, TruthError, geojson};
-use crate::study::raster::Outline;
+use crate::metrics::raster::Outline;
 
 #[derive(Deserialize)]
 struct File {

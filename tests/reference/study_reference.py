@@ -1,4 +1,4 @@
-"""Reference numbers for src/study, from scikit-image, SciPy, scikit-learn and MONAI.
+"""Reference numbers for src/metrics, from scikit-image, SciPy, scikit-learn and MONAI.
 
     python tests/reference/study_reference.py MONAI_DIR
 

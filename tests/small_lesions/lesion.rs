@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3, s};
+use slidegrid::metrics::raster::Grid;
 use slidegrid::slide;
-use slidegrid::study::raster::Grid;
 use slidegrid::synth::{Cohort, Made, make};
 use slidegrid::truth::{Groups, Truth};
 

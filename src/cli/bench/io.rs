@@ -13,7 +13,7 @@ use crate::bench::io_rounds::{Row, chart, in_turns, name_of, recommended};
 use crate::bench::page_cache::{available_memory_bytes, free_bytes};
 use crate::patches::Compression;
 use crate::progress::Progress;
-use crate::{staged, tradeoff};
+use crate::{staged, study};
 
 /// Recommend group size and compression for the file system of a folder.
 ///
@@ -133,9 +133,9 @@ pub(super) fn run(args: &IoArgs) -> Result<Exit, Failure> {
     };
     let json = serde_json::to_string_pretty(&report).expect("a report is plain data");
     let chart = chart(&rows, args.patch_px);
-    let not_drawn = |error: tradeoff::TradeoffError| Failure::new(Exit::Input, error);
-    let svg = tradeoff::svg(&chart).map_err(not_drawn)?;
-    let png = tradeoff::png(&chart).map_err(not_drawn)?;
+    let not_drawn = |error: study::TradeoffError| Failure::new(Exit::Input, error);
+    let svg = study::svg(&chart).map_err(not_drawn)?;
+    let png = study::png(&chart).map_err(not_drawn)?;
     for (name, bytes) in
         [("io.svg", svg.as_bytes()), ("io.png", &png), ("io.json", json.as_bytes())]
     {

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::{input, print_json};
 use crate::cli::{Exit, Failure, print};
-use crate::study::auc::{Auc, AucDifference, auc, auc_difference};
-use crate::submission::read_numbers;
+use crate::metrics::auc::{Auc, AucDifference, auc, auc_difference};
+use crate::study::detections_csv::read_numbers;
 
 /// Area under the ROC curve of scores in a CSV file, and of their differences.
 ///
@@ -107,7 +107,8 @@ fn table(report: &Report) -> String {
         "score", "AUC", "SD", "95 % interval", "DeLong SD", "95 % interval"
     )];
     for OfScore { score, auc } in &report.scores {
-        let between = |i: &crate::study::interval::Interval| format!("{:.4}-{:.4}", i.low, i.high);
+        let between =
+            |i: &crate::metrics::interval::Interval| format!("{:.4}-{:.4}", i.low, i.high);
         lines.push(format!(
             "{score:width$}  {:.4}  {:.5}  {:>15}  {:>9.5}  {:>15}",
             auc.auc,

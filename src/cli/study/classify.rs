@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::{deliver, input, print_json};
 use crate::cli::{Exit, Failure};
+use crate::metrics::auc::{Auc, auc};
+use crate::metrics::features::NAMES;
+use crate::metrics::forest::{Forest, ForestRules, cross_validated};
 use crate::progress::tell;
-use crate::study::auc::{Auc, auc};
-use crate::study::features::NAMES;
-use crate::study::forest::{Forest, ForestRules, cross_validated};
-use crate::submission::{read_columns, read_numbers};
+use crate::study::detections_csv::{read_columns, read_numbers};
 
 /// Slide scores by a random forest over features.
 ///

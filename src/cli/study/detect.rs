@@ -9,7 +9,7 @@ use super::heatmaps::HeatmapOptions;
 use super::options::DetectOptions;
 use super::{input, print_json};
 use crate::cli::{Exit, Failure, print};
-use crate::submission::write_detections;
+use crate::study::detections_csv::write_detections;
 
 /// Find lesions in heatmaps: a CSV file of confidence, x, y a slide.
 ///

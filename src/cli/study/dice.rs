@@ -9,7 +9,7 @@ use super::heatmaps::{HeatmapOptions, LoadedHeatmap};
 use super::options::GroupOptions;
 use super::{input, number, print_json};
 use crate::cli::{Exit, Failure, print};
-use crate::study::overlap::{Overlap, per_class, threshold_sweep};
+use crate::metrics::overlap::{Overlap, per_class, threshold_sweep};
 use crate::truth::{self, Truth, read_labels};
 
 /// Dice and intersection over union of segmentations with truth.

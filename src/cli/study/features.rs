@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::heatmaps::HeatmapOptions;
 use super::{deliver, input, print_json};
 use crate::cli::{Exit, Failure};
-use crate::study::features::{FeatureRules, NAMES, features};
+use crate::metrics::features::{FeatureRules, NAMES, features};
 use crate::truth::read_slide_list;
 
 /// The 30 features by which the paper's random forest classifies slides.

@@ -10,12 +10,12 @@ use super::detect::csv_of;
 use super::options::{GroupOptions, RuleOptions, slides_of, truth_of};
 use super::{input, print_json};
 use crate::cli::{Exit, Failure, print};
+use crate::metrics::froc::{Froc, ReadOff, SCORED_AT, SlideHits, score_interval};
+use crate::metrics::interval::Interval;
+use crate::metrics::lesions::{Lesions, evaluation_downsample};
+use crate::metrics::raster::Grid;
 use crate::progress::tell;
-use crate::study::froc::{Froc, ReadOff, SCORED_AT, SlideHits, score_interval};
-use crate::study::interval::Interval;
-use crate::study::lesions::{Lesions, evaluation_downsample};
-use crate::study::raster::Grid;
-use crate::submission::read_detections;
+use crate::study::detections_csv::read_detections;
 use crate::truth::Truth;
 
 /// Sensitivity against false positives a slide, as CAMELYON16 scored it.

@@ -8,7 +8,7 @@ use ndarray::Array2;
 use super::input;
 use crate::cli::Failure;
 use crate::export::{heatmap_h5, npy};
-use crate::study::raster::Grid;
+use crate::metrics::raster::Grid;
 
 /// Which heatmaps.
 #[derive(Debug, Args)]

@@ -6,11 +6,11 @@ use clap::{Args, ValueEnum};
 
 use super::input;
 use crate::cli::Failure;
-use crate::study::detect::{
+use crate::metrics::detect::{
     Detection, Neighbourhood, PeakRules, RegionPoint, RegionRules, RegionScore, by_peaks,
     by_regions,
 };
-use crate::study::lesions::LesionRules;
+use crate::metrics::lesions::LesionRules;
 use crate::truth::{Groups, SlideKind, Truth, read_slide_list};
 
 /// Which annotations are lesions.

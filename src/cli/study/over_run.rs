@@ -12,7 +12,7 @@ use crate::config::RunConfig;
 use crate::export::heatmap_h5::read_heatmap_meta;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
-use crate::tradeoff::{Question, Source, gather, summarise, write};
+use crate::study::{Question, Source, gather, summarise, write};
 
 /// A run, and how it is measured.
 #[derive(Debug, Args)]

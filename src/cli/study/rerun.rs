@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::staged;
 use crate::stitch;
-use crate::tradeoff::Source;
+use crate::study::Source;
 
 /// The source at its own stride, and a run of its own for each other one.
 pub(super) fn sources(

@@ -4,7 +4,7 @@ use super::super::cohort::Cohort;
 use super::super::names::{base64, html, put};
 use super::super::study::{Between, LesionScored, Setting, Study};
 use super::numbers::{grouped, significant};
-use crate::study::coverage::WELL_SCORED;
+use crate::metrics::coverage::WELL_SCORED;
 
 /// The section; empty without a study.
 pub(super) fn section(cohort: &Cohort) -> String {

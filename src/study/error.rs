@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::hdf5_file::FormatError;
 use crate::staged::StageError;
-use crate::submission::SubmissionError;
+use crate::study::detections_csv::SubmissionError;
 use crate::truth::TruthError;
 
 /// A study cannot be made, and what to do.

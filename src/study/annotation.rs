@@ -2,10 +2,10 @@
 
 use super::{Question, Source, TradeoffError};
 use crate::export::heatmap_h5::HeatmapMeta;
+use crate::metrics::coverage::{Coverage, coverage};
+use crate::metrics::lesions::{Lesions, evaluation_downsample};
+use crate::metrics::raster::Grid;
 use crate::run_dir::known_slides;
-use crate::study::coverage::{Coverage, coverage};
-use crate::study::lesions::{Lesions, evaluation_downsample};
-use crate::study::raster::Grid;
 use crate::truth::{self, SlideKind, Truth, TruthError};
 
 /// How large a slide is.

@@ -11,12 +11,12 @@ use super::{CostSource, Question, SettingOutcome, SlideOutcome, Source, Tradeoff
 use crate::config::{DetectionKey, StudyKeys};
 use crate::export::heatmap_h5;
 use crate::heatmap::Heatmap;
+use crate::metrics::detect::{Detection, PeakRules, RegionRules, by_peaks, by_regions};
+use crate::metrics::features::{FeatureRules, features};
+use crate::metrics::froc::SlideHits;
+use crate::metrics::raster::Grid;
 use crate::progress::Progress;
 use crate::run_dir::{SlideStatus, known_slides};
-use crate::study::detect::{Detection, PeakRules, RegionRules, by_peaks, by_regions};
-use crate::study::features::{FeatureRules, features};
-use crate::study::froc::SlideHits;
-use crate::study::raster::Grid;
 use crate::truth::SlideKind;
 
 /// Detection thresholds when none is given.

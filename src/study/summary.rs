@@ -5,10 +5,10 @@ use serde::Serialize;
 use super::lesion_tables::{self, LesionScored};
 use super::{CostSource, SettingOutcome, TradeoffError};
 use crate::config::{SlideScore, StudyKeys};
-use crate::study::auc::{Auc, RocPoint, auc, auc_difference, roc};
-use crate::study::forest::{ForestError, cross_validated};
-use crate::study::froc::{Froc, ReadOff, SCORED_AT, SlideHits, score_interval};
-use crate::study::interval::Interval;
+use crate::metrics::auc::{Auc, RocPoint, auc, auc_difference, roc};
+use crate::metrics::forest::{ForestError, cross_validated};
+use crate::metrics::froc::{Froc, ReadOff, SCORED_AT, SlideHits, score_interval};
+use crate::metrics::interval::Interval;
 
 /// One setting's results. Shares are 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -260,7 +260,7 @@ fn compare(
     truth: &[bool],
     scores: &[f64],
     theirs: &[f64],
-) -> Result<(), crate::study::auc::AucError> {
+) -> Result<(), crate::metrics::auc::AucError> {
     let difference = auc_difference(truth, scores, theirs)?;
     row.auc_change = difference.difference;
     row.auc_change_p = difference.p;

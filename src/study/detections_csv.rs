@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::metrics::detect::Detection;
 use crate::staged::{self, StageError};
-use crate::study::detect::Detection;
 
 /// A CSV file cannot be used.
 #[derive(Debug, Error)]

@@ -3,7 +3,7 @@
 use super::CostSource;
 use super::lesion_tables::section_md;
 use super::summary::{Row, Study};
-use crate::study::froc::SCORED_AT;
+use crate::metrics::froc::SCORED_AT;
 
 /// Column names of `study.csv`.
 const COLUMNS: [&str; 33] = [

@@ -7,9 +7,9 @@ use super::plot::{Chart, Series, png, svg};
 use super::summary::{SettingStudy, Study};
 use super::tables::{scores_csv, significant, study_csv, study_md};
 use super::{SettingOutcome, TradeoffError};
+use crate::metrics::features::NAMES;
 use crate::staged;
-use crate::study::features::NAMES;
-use crate::submission::write_detections;
+use crate::study::detections_csv::write_detections;
 
 /// Writes tables, curves, and what they were made of; result: the files, the
 /// detections (one a slide and setting) left out.

@@ -191,13 +191,13 @@ mod tests {
         let (features, truth) = slides(60);
         let rules = ForestRules { trees: 50, max_features: 2, ..ForestRules::default() };
         let scores = cross_validated(&features, &truth, 5, &rules).unwrap();
-        let auc = crate::study::auc::auc(&truth, &scores).unwrap().auc;
+        let auc = crate::metrics::auc::auc(&truth, &scores).unwrap().auc;
         assert!(auc > 0.9, "{auc}");
         assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)));
         assert_eq!(scores, cross_validated(&features, &truth, 5, &rules).unwrap());
         let shuffled: Vec<bool> = (0..60).map(|i| i % 4 < 2).collect();
         let chance = cross_validated(&features, &shuffled, 5, &rules).unwrap();
-        let auc = crate::study::auc::auc(&shuffled, &chance).unwrap().auc;
+        let auc = crate::metrics::auc::auc(&shuffled, &chance).unwrap().auc;
         assert!((0.2..0.8).contains(&auc), "held-out slides leak: {auc}");
     }
 

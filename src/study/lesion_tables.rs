@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use super::SlideOutcome;
 use super::summary::{SettingStudy, Study};
-use crate::study::coverage::{Coverage, WELL_SCORED};
-use crate::study::lesions::Lesion;
+use crate::metrics::coverage::{Coverage, WELL_SCORED};
+use crate::metrics::lesions::Lesion;
 
 /// What a setting makes of one lesion.
 #[derive(Debug, Clone, PartialEq, Serialize)]
