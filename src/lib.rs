@@ -30,7 +30,6 @@
 
 #![cfg_attr(test, expect(clippy::cast_possible_truncation, reason = "tests count small numbers"))]
 
-pub mod bench;
 mod bigtiff;
 pub mod cli;
 pub mod config;
@@ -59,6 +58,7 @@ pub mod study;
 pub mod synth;
 pub mod template;
 pub mod threads;
+pub mod throughput;
 pub mod tissue;
 pub mod truth;
 

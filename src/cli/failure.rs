@@ -3,7 +3,6 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::bench::io::IoError;
 use crate::config::ConfigError;
 use crate::import::ImportError;
 use crate::jobs::chain::ChainError;
@@ -17,6 +16,7 @@ use crate::staged::StageError;
 use crate::stitch::StitchError;
 use crate::synth::SynthError;
 use crate::template::TemplateError;
+use crate::throughput::io::IoError;
 
 /// How a command ended. Never 99, 100 or above 125: Grid Engine and shells
 /// give those a meaning of their own.

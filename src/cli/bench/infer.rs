@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::super::{Exit, Failure, print};
 use super::Machine;
-use crate::bench::infer::measure;
-use crate::bench::rounds::{Missing, Row, Setting, in_turns, recommended};
 use crate::model::{EngineChoice, Model, Precision, Wanted, select};
 use crate::progress::Progress;
+use crate::throughput::infer::measure;
+use crate::throughput::rounds::{Missing, Row, Setting, in_turns, recommended};
 
 /// Recommend engine, batch and threads for a model card on this machine.
 ///

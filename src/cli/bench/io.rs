@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::super::options::catch_signals;
 use super::super::{Exit, Failure, print};
 use super::Machine;
-use crate::bench::io::{IoError, Setting, Workload};
-use crate::bench::io_rounds::{Row, chart, in_turns, name_of, recommended};
-use crate::bench::page_cache::{available_memory_bytes, free_bytes};
 use crate::patches::Compression;
 use crate::progress::Progress;
+use crate::throughput::io::{IoError, Setting, Workload};
+use crate::throughput::io_rounds::{Row, chart, in_turns, name_of, recommended};
+use crate::throughput::page_cache::{available_memory_bytes, free_bytes};
 use crate::{staged, study};
 
 /// Recommend group size and compression for the file system of a folder.
@@ -209,7 +209,7 @@ fn told(report: &Report<'_>) -> String {
         ),
     ];
     lines.extend(report.settings.iter().map(|row| {
-        let rate = |spread: crate::bench::Spread| {
+        let rate = |spread: crate::throughput::Spread| {
             format!("{:.0} ({:.0} to {:.0})", spread.median, spread.least, spread.most)
         };
         format!(
