@@ -32,6 +32,7 @@
 
 mod bigtiff;
 pub mod cli;
+pub mod colour_template;
 pub mod config;
 pub mod export;
 pub mod geometry;
@@ -56,7 +57,6 @@ pub mod staged;
 pub mod stitch;
 pub mod study;
 pub mod synth;
-pub mod template;
 pub mod threads;
 pub mod throughput;
 pub mod tissue;

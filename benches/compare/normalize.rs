@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use slidegrid::normalize::{Method, Transform};
-use slidegrid::{process, template};
+use slidegrid::{colour_template, process};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -15,8 +15,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("expected TEMPLATE IMAGE METHOD SCOPE SECONDS".into());
     };
     let method: Method = method.parse()?;
-    let target = template::read(Path::new(template), method, false)?;
-    let picture = template::whole_picture(Path::new(image), false)?.rgb;
+    let target = colour_template::read(Path::new(template), method, false)?;
+    let picture = colour_template::whole_picture(Path::new(image), false)?.rgb;
     let known = method.estimate(&picture)?;
     let limit = Duration::from_secs_f64(seconds.parse()?);
     let transform = Transform::new(&known, &target)?;

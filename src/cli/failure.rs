@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::colour_template::TemplateError;
 use crate::config::ConfigError;
 use crate::import::ImportError;
 use crate::jobs::chain::ChainError;
@@ -15,7 +16,6 @@ use crate::run_dir::SlidesError;
 use crate::staged::StageError;
 use crate::stitch::StitchError;
 use crate::synth::SynthError;
-use crate::template::TemplateError;
 use crate::throughput::io::IoError;
 
 /// How a command ended. Never 99, 100 or above 125: Grid Engine and shells

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, value_parser};
 
 use super::{Exit, Failure, inputs, print};
+use crate::colour_template::{self, StainsFile, TemplateError, pool, sample_tiles, whole_picture};
 use crate::export::png;
 use crate::heatmap::{RgbPicture, Swatches, TilePair, render_preview};
 use crate::normalize::{Estimate, Method, Transform, normalize_patch};
 use crate::progress::{Progress, tell};
 use crate::slide::IccOutcome;
-use crate::template::{self, StainsFile, TemplateError, pool, sample_tiles, whole_picture};
 
 /// Fit, try and apply stain normalisation outside a run.
 ///
@@ -184,7 +184,7 @@ fn fit(args: &FitArgs) -> Result<Exit, Failure> {
 }
 
 fn apply(args: &ApplyArgs) -> Result<Exit, Failure> {
-    let target = template::read(&args.template, args.common.method, args.common.icc)?;
+    let target = colour_template::read(&args.template, args.common.method, args.common.icc)?;
     let images = inputs::expand(&args.images, &Progress::on_stderr(false))?;
     let (mut done, mut failed) = (0, 0);
     for image in &images {
@@ -232,7 +232,7 @@ fn apply_one(args: &ApplyArgs, target: &Estimate, image: &Path) -> Result<PathBu
 
 fn preview(args: &PreviewArgs) -> Result<Exit, Failure> {
     let method = args.common.method;
-    let target = template::read(&args.template, method, args.common.icc)?;
+    let target = colour_template::read(&args.template, method, args.common.icc)?;
     let (tiles, icc) = sample_tiles(&args.slide, args.common.icc, ESTIMATE_TILES, TILE_PX)?;
     told(&args.slide, icc.as_ref());
     let all: Vec<u8> = tiles.iter().flat_map(|tile| tile.rgb.iter().copied()).collect();

@@ -98,7 +98,7 @@ pub enum ConfigError {
     },
     /// The template of `[normalize]` cannot be used.
     #[error(transparent)]
-    Template(#[from] crate::template::TemplateError),
+    Template(#[from] crate::colour_template::TemplateError),
     /// The model cannot be used.
     #[error(transparent)]
     Model(#[from] crate::model::ModelError),

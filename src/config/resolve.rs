@@ -11,7 +11,7 @@ use crate::geometry::Tiling;
 use crate::geometry::plane::TargetMpp;
 use crate::model::{Model, ModelCard, Precision, densify};
 use crate::normalize::Estimate;
-use crate::{staged, template};
+use crate::{colour_template, staged};
 
 /// Version of `run.toml`.
 const RUN_VERSION: u32 = 1;
@@ -323,7 +323,7 @@ fn has_patches(run: &Path) -> bool {
 /// What slides are to look like.
 fn target_of(keys: &NormalizeKeys) -> Result<Option<Estimate>, ConfigError> {
     match (keys.method.method(), &keys.template) {
-        (Some(method), Some(path)) => Ok(Some(template::read(path, method, keys.icc)?)),
+        (Some(method), Some(path)) => Ok(Some(colour_template::read(path, method, keys.icc)?)),
         _ => Ok(None),
     }
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use ndarray::Array3;
 use slidegrid::cli::Exit;
+use slidegrid::colour_template::{self, StainsFile};
 use slidegrid::normalize::{Method, normalize_patch};
-use slidegrid::template::{self, StainsFile};
 
 use crate::common::Case;
 use crate::pictures::{FIRST, SECOND, bytes};
@@ -35,7 +35,7 @@ fn pictures_get_the_colours_of_a_template() {
         ];
         let exit = case.slidegrid(&[&words[..], &[&image, &blank]].concat()).unwrap();
         assert_eq!(exit, Exit::Partial, "the blank one cannot be");
-        let target = template::read(&template, method, false).unwrap();
+        let target = colour_template::read(&template, method, false).unwrap();
         let mut expected = bytes(&slide);
         normalize_patch(&mut expected, &target).unwrap();
         assert_eq!(rgb(&out.join("a.b.png")), expected);
@@ -68,8 +68,8 @@ fn stains_fitted_to_a_cohort_are_a_template() {
     assert_eq!(case.slidegrid(&words).unwrap(), Exit::Partial);
     let file = StainsFile::read(&out).unwrap();
     assert_eq!(file.sources, ["a.png", "b.png"]);
-    assert_eq!(template::read(&out, Method::Vahadane, false).unwrap(), file.estimate);
-    let message = template::read(&out, Method::Macenko, false).unwrap_err().to_string();
+    assert_eq!(colour_template::read(&out, Method::Vahadane, false).unwrap(), file.estimate);
+    let message = colour_template::read(&out, Method::Macenko, false).unwrap_err().to_string();
     assert!(message.contains("fitted with vahadane"), "{message}");
 
     for (text, expected) in [

@@ -3,11 +3,11 @@
 
 use ndarray::{Array2, Array3, Axis, s};
 use slidegrid::cli::{Exit, Failure};
+use slidegrid::colour_template;
 use slidegrid::normalize::{Method, Transform, normalize_patch};
 use slidegrid::patches::PatchesFile;
 use slidegrid::run_dir::{RunDir, read_slides};
 use slidegrid::scores::read_scores;
-use slidegrid::template;
 
 use crate::common::{Case, assert_same};
 use crate::pictures::{FIRST, SECOND, bytes};
@@ -71,7 +71,7 @@ impl Colour {
 
     /// The slide changed pixel by pixel, by the estimate in its patch file.
     fn by_slide(&self, run: &str, method: Method) -> Array3<u8> {
-        let target = template::read(&self.case.path("template.png"), method, false).unwrap();
+        let target = colour_template::read(&self.case.path("template.png"), method, false).unwrap();
         let colours = self.patches(run).colours().unwrap().unwrap();
         assert_eq!(colours.method, method);
         let transform = Transform::new(&colours.estimate.unwrap(), &target).unwrap();
@@ -135,7 +135,8 @@ fn patches_are_changed_by_their_own_estimates() {
     let colour = Colour::new(SECOND.tissue(256, 256, 4));
     let more = "scope = \"patch\"\non_failure = \"raw\"\n";
     assert_eq!(colour.run("patch", "macenko", more).unwrap(), Exit::Done);
-    let target = template::read(&colour.case.path("template.png"), Method::Macenko, false).unwrap();
+    let target =
+        colour_template::read(&colour.case.path("template.png"), Method::Macenko, false).unwrap();
     let mut changed = colour.slide.clone();
     let patches = colour.patches("patch");
     for group in 1..=patches.groups() {
