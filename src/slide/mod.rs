@@ -8,17 +8,18 @@
 //! a slide's resolution is.
 
 mod error;
+mod flat_image;
 mod icc;
 pub mod memory;
 mod openslide;
 mod overview;
-mod plain;
 mod plane_reader;
 mod raster;
 mod resample;
 pub mod resolution;
-mod stated;
+mod resolution_tags;
 mod thumbnail;
+mod tiff_jpeg_tiles;
 mod tiled_jpeg;
 
 use std::io::ErrorKind;
@@ -135,14 +136,14 @@ fn open_with(
     path: &Path,
     wrap: fn(openslide::OpenSlideReader) -> Result<Box<dyn Slide>, SlideError>,
 ) -> Result<Box<dyn Slide>, SlideError> {
-    let found = plain::sniff(path).map_err(|error| reason_not_read(path, error))?;
-    if matches!(found, plain::Sniffed::Png | plain::Sniffed::Jpeg) {
-        return Ok(Box::new(plain::PlainSlide::open(path, found)?));
+    let found = flat_image::sniff(path).map_err(|error| reason_not_read(path, error))?;
+    if matches!(found, flat_image::Sniffed::Png | flat_image::Sniffed::Jpeg) {
+        return Ok(Box::new(flat_image::PlainSlide::open(path, found)?));
     }
     match openslide::OpenSlideReader::open(path) {
         Ok(Some(slide)) => wrap(slide),
-        Ok(None) if found == plain::Sniffed::Tiff => {
-            Ok(Box::new(plain::PlainSlide::open(path, found)?))
+        Ok(None) if found == flat_image::Sniffed::Tiff => {
+            Ok(Box::new(flat_image::PlainSlide::open(path, found)?))
         }
         Ok(None) => Err(SlideError::Unrecognised {
             path: path.to_owned(),
@@ -153,7 +154,7 @@ fn open_with(
         // it is a slide should not quietly become a flat picture.
         Err(SlideError::NoOpenSlide { path, message }) => {
             let plain_name = matches!(suffix(&path).as_deref(), Some("tif" | "tiff"));
-            match plain::PlainSlide::open(&path, found) {
+            match flat_image::PlainSlide::open(&path, found) {
                 Ok(slide) if plain_name => Ok(Box::new(slide)),
                 _ => Err(SlideError::NoOpenSlide { path, message }),
             }

@@ -13,7 +13,7 @@ pub use find::OpenSlideMissing;
 use library::{Handle, library};
 
 use super::resolution::{ResolutionTags, ResolutionUnit};
-use super::tiled_jpeg::directory;
+use super::tiff_jpeg_tiles;
 use super::{Level, RegionError, Resolution, Slide, SlideError, check_region, level_downsample};
 
 /// Most pixels asked of OpenSlide in one call: 16 MB of ARGB per thread.
@@ -369,7 +369,7 @@ impl Slide for OpenSlideReader {
         // OpenSlide 3 does not hand profiles out; in a TIFF file they have a tag.
         let tagged = || {
             let file = std::fs::File::open(&self.path).ok()?;
-            directory::icc_profile(&file).ok().flatten()
+            tiff_jpeg_tiles::icc_profile(&file).ok().flatten()
         };
         let known = self.shared().icc_profile();
         known.or_else(tagged)

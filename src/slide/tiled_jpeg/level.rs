@@ -6,10 +6,10 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use super::Region;
-use super::directory::{SOI, TiledJpeg};
 use super::turbo::{Decoder, TurboJpeg};
 use crate::slide::Slide;
 use crate::slide::openslide::OpenSlideReader;
+use crate::slide::tiff_jpeg_tiles::{SOI, TiledJpeg};
 
 /// Largest stream of a tile, more than its pixels have uncompressed.
 const MOST_BYTES: u64 = 1 << 28;

@@ -8,7 +8,6 @@
 //! missing, damaged or strange.
 
 mod cache;
-pub(super) mod directory;
 mod judge;
 mod level;
 mod turbo;
@@ -17,7 +16,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::openslide::OpenSlideReader;
-use super::{Level, RegionError, Resolution, Slide, SlideError, check_region};
+use super::{Level, RegionError, Resolution, Slide, SlideError, check_region, tiff_jpeg_tiles};
 use cache::Cache;
 use level::{Span, TileLevel};
 use turbo::TurboJpeg;
@@ -53,7 +52,7 @@ pub(super) fn faster(slide: OpenSlideReader) -> Result<Box<dyn Slide>, SlideErro
     // none of the user's business.
     let opened = File::open(slide.path());
     let Some((file, found)) = opened
-        .and_then(|file| directory::tiled_jpegs(&file).map(|found| (file, found)))
+        .and_then(|file| tiff_jpeg_tiles::tiled_jpegs(&file).map(|found| (file, found)))
         .ok()
         .filter(|(_, found)| !found.is_empty())
     else {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::raster::{Raster, over_white};
-use super::{Level, RegionError, Resolution, Slide, SlideError, check_region, stated};
+use super::{Level, RegionError, Resolution, Slide, SlideError, check_region, resolution_tags};
 
 /// Most pixels decoded whole: 805 MB stay in memory as RGB, and while decoding
 /// the picture's own form (up to 8 bytes per pixel) as well.
@@ -87,8 +87,8 @@ impl PlainSlide {
         };
         let (picture, icc_profile) = decode(path, format, reader)?;
         let tags = match format {
-            ImageFormat::Tiff => stated::tiff_tags(path),
-            ImageFormat::Png => stated::png_tags(path),
+            ImageFormat::Tiff => resolution_tags::tiff_tags(path),
+            ImageFormat::Png => resolution_tags::png_tags(path),
             _ => None,
         };
         let raster = opaque(picture);
