@@ -18,6 +18,9 @@
 //! all of it ──[report]──> report/index.html
 //! ```
 //!
+//! The words used here and in all of the documentation are explained in the
+//! [glossary], which is `docs/glossary.md`.
+//!
 //! What always holds:
 //! - A file that exists is complete ([`staged`]). Whether a task is done is
 //!   answered by its file.
@@ -64,3 +67,7 @@ pub mod truth;
 
 /// Program and version, written into every file.
 pub const WRITER: &str = concat!("slidegrid ", env!("CARGO_PKG_VERSION"));
+
+#[cfg(doc)]
+#[doc = include_str!("../docs/glossary.md")]
+pub mod glossary {}
