@@ -18,9 +18,9 @@ const WINDOW_PX: usize = 224;
 /// As in training: points nearer to an outline than this have no sure label.
 const BORDER_PX: f64 = 16.0;
 /// What a network must reach.
-const LEAST_AUC: f64 = 0.97;
+const MIN_AUC: f64 = 0.97;
 /// What no colour statistic may reach, in either direction.
-const MOST_COLOR_AUC: f64 = 0.85;
+const MAX_COLOR_AUC: f64 = 0.85;
 
 fn cohort() -> Cohort {
     Cohort {
@@ -116,7 +116,7 @@ fn demo_networks_tell_tumour_on_fresh_slides_where_colour_cannot() {
     assert!(tumours >= 50 && truth.len() >= 1000, "{tumours} of {}", truth.len());
 
     let reached = scores.map(|scores| auc(&truth, &scores).unwrap().auc);
-    assert!(reached.iter().all(|&auc| auc > LEAST_AUC), "demo-valid, demo-padded: {reached:?}");
+    assert!(reached.iter().all(|&auc| auc > MIN_AUC), "demo-valid, demo-padded: {reached:?}");
     let by_color: Vec<f64> = (0..6)
         .map(|feature| {
             let values: Vec<f64> = features.iter().map(|of| of[feature]).collect();
@@ -125,7 +125,7 @@ fn demo_networks_tell_tumour_on_fresh_slides_where_colour_cannot() {
         })
         .collect();
     assert!(
-        by_color.iter().all(|&auc| auc < MOST_COLOR_AUC),
+        by_color.iter().all(|&auc| auc < MAX_COLOR_AUC),
         "mean r, g, b, deviation r, g, b: {by_color:?}"
     );
     println!("{tumours} of {} tumour; networks {reached:.3?}; colour {by_color:.3?}", truth.len());

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StudyKeys;
 use crate::export::{ExportFormat, GeoJsonObjects, GeoJsonRules};
-use crate::heatmap::render::LEAST_SIDE_PX;
+use crate::heatmap::render::MIN_SIDE_PX;
 
 /// `[stitch]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,8 +54,8 @@ impl StitchKeys {
 
     /// The first rule broken: key, what was found, what was expected.
     pub(super) fn fault(&self) -> Option<(&'static str, String, String)> {
-        if (self.max_side_px as usize) < LEAST_SIDE_PX {
-            let expected = format!("at least {LEAST_SIDE_PX}");
+        if (self.max_side_px as usize) < MIN_SIDE_PX {
+            let expected = format!("at least {MIN_SIDE_PX}");
             return Some(("stitch.max_side_px", self.max_side_px.to_string(), expected));
         }
         let least = self.geojson_min_score;

@@ -30,7 +30,7 @@ const TICKS: [(f32, &str); 5] =
 /// Grey under the colour bar: about that of stained tissue.
 const BAR_GROUND: [u8; 3] = [190; 3];
 /// Smaller pictures hold no legend.
-pub const LEAST_SIDE_PX: usize = 320;
+pub const MIN_SIDE_PX: usize = 320;
 
 /// A picture cannot be drawn.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -68,7 +68,7 @@ pub enum RenderError {
         height_px: u32,
     },
     /// A picture too small to be read.
-    #[error("pictures of at most {found} px a side hold no legend; allow at least {LEAST_SIDE_PX}")]
+    #[error("pictures of at most {found} px a side hold no legend; allow at least {MIN_SIDE_PX}")]
     TooSmall {
         /// The largest side allowed.
         found: usize,
@@ -197,7 +197,7 @@ impl Layout {
         wanted_px: usize,
         max_side_px: usize,
     ) -> Result<Self, RenderError> {
-        if max_side_px < LEAST_SIDE_PX {
+        if max_side_px < MIN_SIDE_PX {
             return Err(RenderError::TooSmall { found: max_side_px });
         }
         let (rows, cols, _) = slide.rgb.dim();
@@ -222,7 +222,7 @@ impl Layout {
         let text_width = (longest.unwrap_or(0) * GLYPH_PX + 2 * MARGIN_PX + 2 * BAR_PX).min(560);
         let sheet_width = (MARGIN_PX + map_px(title.len()).0 + bar_px)
             .max(text_width)
-            .max(LEAST_SIDE_PX)
+            .max(MIN_SIDE_PX)
             .min(max_side_px);
         let header = wrapped(title, sheet_width - 2 * MARGIN_PX);
         let (width_px, height_px) = map_px(header.len());

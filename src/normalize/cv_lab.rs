@@ -18,7 +18,7 @@ const BACK_BITS: u32 = 14;
 const BACK: i32 = 1 << BACK_BITS;
 const BACK_STEPS: usize = 4096;
 /// Smallest root on the way back.
-const LEAST_ROOT: i32 = -8145;
+const MIN_ROOT: i32 = -8145;
 const ROOTS: usize = 9 * (BACK as usize) / 4;
 /// Below this root (6/29) a line takes the cube's place.
 const LINE_BELOW_ROOT: i32 = 3390;
@@ -37,7 +37,7 @@ pub(super) struct CvLab {
     /// L\* byte -> root and relative Y, 14 bits.
     root_of_l: [i32; 256],
     y_of_l: [i32; 256],
-    /// Root from [`LEAST_ROOT`] -> relative X or Z, 14 bits.
+    /// Root from [`MIN_ROOT`] -> relative X or Z, 14 bits.
     cube: Vec<i32>,
     /// Linear light, 12 bits -> byte.
     coded: Vec<u8>,
@@ -94,13 +94,13 @@ impl CvLab {
                 if x <= 0.003_130_8 { x * 12.92 } else { 1.055 * x.powf(1.0 / 2.4) - 0.055 };
             u8::try_from(rounded(255.0 * coded)).unwrap_or(u8::MAX)
         };
-        let last_root = LEAST_ROOT + i32::try_from(ROOTS).unwrap_or(i32::MAX);
+        let last_root = MIN_ROOT + i32::try_from(ROOTS).unwrap_or(i32::MAX);
         Self {
             light,
             root: steps(3072).map(root).collect(),
             root_of_l,
             y_of_l,
-            cube: (LEAST_ROOT..last_root).map(cube).collect(),
+            cube: (MIN_ROOT..last_root).map(cube).collect(),
             coded: steps(4096).map(coded).collect(),
         }
     }
@@ -151,8 +151,8 @@ impl CvLab {
         // a / 500 and b / 200 in 14 bits.
         let a = ((5 * i32::from(a) * 53687 + (1 << 7)) >> 13) - 128 * BACK / 500;
         let b = ((i32::from(b) * 41943 + (1 << 4)) >> 9) - 128 * BACK / 200 + 1;
-        let x = self.cube[index(root + a - LEAST_ROOT)];
-        let z = self.cube[index(root - b - LEAST_ROOT)];
+        let x = self.cube[index(root + a - MIN_ROOT)];
+        let z = self.cube[index(root - b - MIN_ROOT)];
         let relative = [x, self.y_of_l[l], z];
         TO_RGB.map(|row| {
             let light = descale(sum(row, relative), BACK_BITS);

@@ -12,7 +12,7 @@ use super::matrix::{dot, narrow};
 use super::planes::{CHUNK, Planes, sum};
 
 /// Steps after which the factors are taken as they are.
-const MOST_STEPS: usize = 1000;
+const MAX_STEPS: usize = 1000;
 /// A step that moves no component by more than this is the last.
 const STILL: f64 = 1e-7;
 /// The same over single pixels, whose sums are rounded.
@@ -92,7 +92,7 @@ fn descend(
     still: f64,
     step: impl Fn([[f64; 3]; 2]) -> [[f64; 3]; 2],
 ) -> [[f64; 3]; 2] {
-    for _ in 0..MOST_STEPS {
+    for _ in 0..MAX_STEPS {
         let next = step(factors);
         let last = farthest(&next, &factors) < still;
         factors = next;

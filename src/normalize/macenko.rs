@@ -14,13 +14,13 @@ use super::{NormalizeError, Stains};
 /// Light without tissue.
 const LIGHT: f64 = 240.0;
 /// Least density of tissue in every channel.
-const LEAST_DENSITY: f64 = 0.15;
+const MIN_DENSITY: f64 = 0.15;
 /// Percentiles of the angles of the stains.
 const ANGLES: [f64; 2] = [1.0, 99.0];
 /// Percentile of amounts that is a stain's strength.
 const STRENGTH: f64 = 99.0;
 /// Least variance in the second direction: less is one colour, or rounding.
-const LEAST_VARIANCE: f64 = 1e-6;
+const MIN_VARIANCE: f64 = 1e-6;
 
 /// Optical density of a byte, natural logarithm.
 fn density(value: usize) -> f64 {
@@ -44,7 +44,7 @@ pub(super) fn estimate(rgb: &[u8]) -> Result<Stains, NormalizeError> {
 #[inline(always)]
 fn tissue_of(rgb: &[u8]) -> Vec<u8> {
     let pixels = rgb.as_chunks::<3>().0;
-    let brightest = (0..256).rev().find(|&value| density(value) >= LEAST_DENSITY).unwrap_or(0);
+    let brightest = (0..256).rev().find(|&value| density(value) >= MIN_DENSITY).unwrap_or(0);
     let mut tissue = vec![0; 3 * pixels.len()];
     let places = tissue.as_chunks_mut::<3>().0;
     let mut count = 0;
@@ -60,7 +60,7 @@ fn tissue_of(rgb: &[u8]) -> Vec<u8> {
 #[inline(always)]
 fn directions(tissue: &[u8], table: &[f32; 256]) -> Result<[[f64; 3]; 2], NormalizeError> {
     let pairs = eigen(&covariance(tissue, table));
-    if pairs[1].0 < LEAST_VARIANCE {
+    if pairs[1].0 < MIN_VARIANCE {
         return Err(NormalizeError::OneColour);
     }
     let mut most = pairs[0].1;

@@ -13,7 +13,7 @@ const TISSUE_BELOW_L: f32 = 80.0;
 
 /// Deviations below this are of one colour, L\*a\*b\* units: nobody sees them,
 /// and rounding comes near.
-const LEAST_STD: f64 = 0.1;
+const MIN_STD: f64 = 0.1;
 
 /// Sums lose less when values lie around zero.
 const CENTRE: [f32; 3] = [70.0, 0.0, 0.0];
@@ -41,7 +41,7 @@ pub(super) fn estimate(rgb: &[u8]) -> Result<LabStatistics, NormalizeError> {
     let mean = sums.map(|sum| sum / all);
     let std: [f64; 3] =
         std::array::from_fn(|c| (squares[c] / all - mean[c] * mean[c]).max(0.0).sqrt());
-    if std.iter().any(|&value| value < LEAST_STD) {
+    if std.iter().any(|&value| value < MIN_STD) {
         return Err(NormalizeError::OneColour);
     }
     Ok(LabStatistics { mean: std::array::from_fn(|c| mean[c] + f64::from(CENTRE[c])), std })

@@ -19,7 +19,7 @@ const DICTIONARY_LAMBDA: f64 = 0.1;
 /// Sparsity of the amounts.
 const AMOUNT_LAMBDA: f64 = 0.01;
 /// Least density: white has no logarithm of zero further on.
-const LEAST_DENSITY: f64 = 1e-6;
+const MIN_DENSITY: f64 = 1e-6;
 /// Percentile of amounts that is a stain's strength.
 const STRENGTH: f64 = 99.0;
 
@@ -28,7 +28,7 @@ const LEVELS_BITS: u32 = 5;
 
 /// Optical density of a byte, natural logarithm.
 fn density(value: usize) -> f64 {
-    (-(value.max(1) as f64 / 255.0).ln()).max(LEAST_DENSITY)
+    (-(value.max(1) as f64 / 255.0).ln()).max(MIN_DENSITY)
 }
 
 fn density_table() -> [f32; 256] {

@@ -18,7 +18,7 @@ use crate::study::detections_csv::read_detections;
 /// Longer side of the table's pictures.
 const THUMB_PX: usize = 160;
 /// Detections shown, the most certain first.
-const MOST_DETECTIONS: usize = 2000;
+const MAX_DETECTIONS: usize = 2000;
 
 impl Subject<'_> {
     pub(super) fn add_heatmap(
@@ -44,12 +44,12 @@ impl Subject<'_> {
         layers.heat = Some(layer);
         layers.detections = self.detections(map, pitch_px, layers.mpp, notes);
         drawn.detections = Some(layers.detections.len());
-        if layers.detections.len() > MOST_DETECTIONS {
+        if layers.detections.len() > MAX_DETECTIONS {
             notes.say(format!(
-                "of {} detections the {MOST_DETECTIONS} most certain are shown",
+                "of {} detections the {MAX_DETECTIONS} most certain are shown",
                 layers.detections.len()
             ));
-            layers.detections.truncate(MOST_DETECTIONS);
+            layers.detections.truncate(MAX_DETECTIONS);
         }
     }
 

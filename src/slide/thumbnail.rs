@@ -12,10 +12,10 @@ use super::raster::rounded_mean;
 use super::{PlaneReader, RegionError, Slide};
 
 /// Fewest level px along a tile's side that a mean is taken over.
-const FEWEST_PX: f64 = 8.0;
+const MIN_PX: f64 = 8.0;
 
 /// Fewest level px along the side of a pixel of the tissue picture.
-const FEWEST_PICTURE_PX: f64 = 2.0;
+const MIN_PICTURE_PX: f64 = 2.0;
 
 /// Side, in level px, of the pieces that are read at once: 13 MB a thread.
 const PIECE_SIDE_PX: f64 = 2048.0;
@@ -60,7 +60,7 @@ pub fn tile_thumbnail(
     tile_px: u32,
     threads: usize,
 ) -> Result<TileThumbnail, RegionError> {
-    Job::new(reader, f64::from(tile_px.max(1)), FEWEST_PX).run(threads)
+    Job::new(reader, f64::from(tile_px.max(1)), MIN_PX).run(threads)
 }
 
 /// Mean colours of squares of `step_px` working px (at least 1) in place of tiles, from
@@ -74,7 +74,7 @@ pub fn tissue_picture(
     step_px: f64,
     threads: usize,
 ) -> Result<TileThumbnail, RegionError> {
-    Job::new(reader, step_px.max(1.0), FEWEST_PICTURE_PX).run(threads)
+    Job::new(reader, step_px.max(1.0), MIN_PICTURE_PX).run(threads)
 }
 
 /// Tiles, as ranges of tile rows and columns.

@@ -9,10 +9,10 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 /// More directories than any slide has: the links must run in a circle.
-const MOST_DIRECTORIES: usize = 1000;
+const MAX_DIRECTORIES: usize = 1000;
 
 /// Most entries of a directory, twenty times what slides have.
-const MOST_ENTRIES: u64 = 4096;
+const MAX_ENTRIES: u64 = 4096;
 
 /// Where a tile's JPEG stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(super) fn tiled_jpegs(file: &File) -> io::Result<Vec<TiledJpeg>> {
     let mut read = 0;
     while at != 0 {
         read += 1;
-        if read > MOST_DIRECTORIES {
+        if read > MAX_DIRECTORIES {
             return Err(invalid("directories without end"));
         }
         let (entries, next) = tiff.entries(at)?;
@@ -56,7 +56,7 @@ pub(super) fn tiled_jpegs(file: &File) -> io::Result<Vec<TiledJpeg>> {
 /// The ICC profile (tag 34675) of the first directory that has one.
 pub(in crate::slide) fn icc_profile(file: &File) -> io::Result<Option<Vec<u8>>> {
     let (tiff, mut at) = Tiff::open(file)?;
-    for _ in 0..MOST_DIRECTORIES {
+    for _ in 0..MAX_DIRECTORIES {
         if at == 0 {
             break;
         }
@@ -136,7 +136,7 @@ impl<'a> Tiff<'a> {
         let entry_len = 4 + 2 * link_len;
         let value_at = 4 + link_len;
         let count = self.number(&self.bytes(at, count_len)?);
-        if count > MOST_ENTRIES {
+        if count > MAX_ENTRIES {
             return Err(invalid("a directory without end"));
         }
         let body = self.bytes(at + count_len, count * entry_len as u64 + link_len as u64)?;

@@ -12,7 +12,7 @@ use crate::process;
 const ROOM_PX: u32 = 96;
 
 /// Runs of a session that count, at least.
-const LEAST_RUNS: u64 = 2;
+const MIN_RUNS: u64 = 2;
 
 /// What one measurement found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ pub fn measure(
     on_all(&mut sessions, &windows, Duration::ZERO, 1)?;
     let cpu_s = process::cpu_s();
     let length = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO);
-    let done = on_all(&mut sessions, &windows, length, LEAST_RUNS)?;
+    let done = on_all(&mut sessions, &windows, length, MIN_RUNS)?;
     let cpu_s = process::cpu_s() - cpu_s;
     let count: u64 = done.iter().map(|(windows, _)| windows).sum();
     let rates = done.iter().map(|(windows, wall)| *windows as f64 / wall.as_secs_f64());

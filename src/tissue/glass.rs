@@ -9,13 +9,13 @@ const SMOOTH_LEVELS: u8 = 6;
 /// Glass is at least this bright in every channel, ...
 const DARKEST: u8 = 150;
 /// ... and its channels differ by no more than this: tinted, not stained.
-const MOST_TINT: u8 = 40;
+const MAX_TINT: u8 = 40;
 /// Channels at or above this are white where nothing was scanned, or overexposed.
 pub(super) const WHITE: u8 = 254;
 /// Channels at or below this are black: outside the scanned area, or a dark edge.
 pub(super) const BLACK: u8 = 30;
 /// Smallest share of the picture that tells what glass looks like.
-const LEAST_SHARE: f64 = 0.005;
+const MIN_SHARE: f64 = 0.005;
 /// Of the peaks of brightness that have this share of the highest, glass is the brightest.
 const PEAK_SHARE: f64 = 0.2;
 /// Gaps in tissue are at least this bright in every channel: fainter is pale tissue.
@@ -61,11 +61,11 @@ impl Glass {
                 continue;
             }
             count(&mut scanned, [red, green, blue]);
-            if is_smooth(at) && least >= DARKEST && most - least <= MOST_TINT {
+            if is_smooth(at) && least >= DARKEST && most - least <= MAX_TINT {
                 greys[usize::from(level)] += 1;
             }
         }
-        let enough = |count: u64| count as f64 >= LEAST_SHARE * grey.len() as f64 && count > 0;
+        let enough = |count: u64| count as f64 >= MIN_SHARE * grey.len() as f64 && count > 0;
         let brightest = scanned.each_ref().map(|levels| quantile(levels, 1.0 - BRIGHTER_SHARE));
         let unseen =
             || Self { rgb: if is_pale(brightest) { brightest } else { [255.0; 3] }, seen: false };
@@ -132,7 +132,7 @@ fn brightest_peak(levels: &Levels) -> usize {
 fn is_pale(rgb: [f64; 3]) -> bool {
     let least = rgb.into_iter().fold(f64::INFINITY, f64::min);
     let most = rgb.into_iter().fold(0.0, f64::max);
-    least >= DARKEST_GAP && most - least <= f64::from(MOST_TINT) / 2.0
+    least >= DARKEST_GAP && most - least <= f64::from(MAX_TINT) / 2.0
 }
 
 fn count(levels: &mut [Levels; 3], pixel: [u8; 3]) {

@@ -10,7 +10,7 @@ pub const PICTURE_UM: f64 = 8.0;
 
 /// Most pixels of the picture: 2,048 mm^2 of 8 um, more than a slide of glass shows. It
 /// bounds memory where tiles are small and the resolution is unknown or mistaken.
-const MOST_PIXELS: f64 = 32e6;
+const MAX_PIXELS: f64 = 32e6;
 
 /// A small picture of a slide.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +30,7 @@ impl TissuePicture {
     /// `working_um`: um per working px. Where it is unknown a tile is seven of them.
     pub fn step_px(working_um: Option<f64>, tile_px: u32, area_px: f64) -> f64 {
         let wanted = working_um.map_or(f64::from(tile_px) / 7.0, |um| PICTURE_UM / um);
-        wanted.max(1.0).max((area_px / MOST_PIXELS).sqrt())
+        wanted.max(1.0).max((area_px / MAX_PIXELS).sqrt())
     }
 
     /// Rows and columns.
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(step_px(None, 224), 32.0);
         assert_eq!(TissuePicture::step_px(None, 4, 1e6), 1.0);
         // 100,000 px a side in tiles of 16 would be 1.9 billion pixels.
-        assert!((1e10 / step_px(None, 16).powi(2) - MOST_PIXELS).abs() < 1.0);
+        assert!((1e10 / step_px(None, 16).powi(2) - MAX_PIXELS).abs() < 1.0);
     }
 
     #[test]

@@ -7,9 +7,9 @@ use super::picture::TissuePicture;
 use super::regions::{grow, remove_specks};
 
 /// Least threshold for the colour of stain: what JPEG leaves on empty glass is below.
-const LEAST_COLOUR: f32 = 0.015;
+const MIN_COLOUR: f32 = 0.015;
 /// Largest threshold that noise of the glass may ask for: pale eosin is above.
-const MOST_COLOUR: f32 = 0.06;
+const MAX_COLOUR: f32 = 0.06;
 /// Standard deviations of the glass that stain lies above it.
 const DEVIATIONS: f32 = 6.0;
 /// Pixels of less density are glass when its noise is measured.
@@ -110,7 +110,7 @@ pub(super) fn stained(
     let colour = least_colour.map_or_else(
         || match glass.seen {
             true => threshold(ndarray::indices(size).into_iter().map(light)),
-            false => LEAST_COLOUR,
+            false => MIN_COLOUR,
         },
         |given| given as f32,
     );
@@ -157,7 +157,7 @@ fn threshold(pixels: impl Iterator<Item = Light>) -> f32 {
     away.for_each(|(distance, count)| deviations[distance] += count);
     let deviation = median_index(deviations.iter().copied().enumerate());
     let steps = middle as f32 + DEVIATIONS * 1.4826 * deviation as f32;
-    (steps * STEP).clamp(LEAST_COLOUR, MOST_COLOUR)
+    (steps * STEP).clamp(MIN_COLOUR, MAX_COLOUR)
 }
 
 /// The index that half of the counts do not exceed; 0 of nothing.

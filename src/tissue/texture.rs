@@ -9,9 +9,9 @@ use super::window::{largest, smallest};
 
 /// Optical density by which a pixel of tissue exceeds its brightest neighbour's. Glass at
 /// 8 um varies by 0.004, flat stroma by 0.02 and more.
-const LEAST_RANGE: f32 = 0.02;
+const MIN_RANGE: f32 = 0.02;
 /// Share of a tile that must be textured.
-const LEAST_SHARE: f64 = 0.05;
+const MIN_SHARE: f64 = 0.05;
 /// Pixels at the picture's border that are left out: a scan often ends in a dark line.
 const BORDER_PIXELS: usize = 2;
 /// Pictures with a shorter side are fields of tissue, not scans with borders.
@@ -44,8 +44,8 @@ pub(super) fn textured_tiles(
         }
         let density = |grey: u8| densities[usize::from(grey)];
         let scanned = low[at] > BLACK && (high[at] < WHITE || white_is_glass);
-        u8::from(scanned && density(grey[at]) - density(high[at]) >= LEAST_RANGE)
+        u8::from(scanned && density(grey[at]) - density(high[at]) >= MIN_RANGE)
     });
     remove_specks(&mut textured, picture.pixels_in(SPECK_UM2));
-    shares(textured.view(), [pixels_per_tile; 2], grid).mapv(|share| u8::from(share >= LEAST_SHARE))
+    shares(textured.view(), [pixels_per_tile; 2], grid).mapv(|share| u8::from(share >= MIN_SHARE))
 }

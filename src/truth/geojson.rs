@@ -94,10 +94,10 @@ fn class_of(properties: &Value) -> &str {
 }
 
 /// Most that a file may unpack to.
-const MOST_BYTES: usize = 1 << 31;
+const MAX_BYTES: usize = 1 << 31;
 
 fn unpacked(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, TruthError> {
-    let mut room = (bytes.len() * 8).clamp(1 << 16, MOST_BYTES);
+    let mut room = (bytes.len() * 8).clamp(1 << 16, MAX_BYTES);
     loop {
         let mut out = vec![0; room];
         match Decompressor::new().gzip_decompress(bytes, &mut out) {
@@ -105,8 +105,8 @@ fn unpacked(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, TruthError> {
                 out.truncate(length);
                 return Ok(out);
             }
-            Err(DecompressionError::InsufficientSpace) if room < MOST_BYTES => {
-                room = (room * 4).min(MOST_BYTES);
+            Err(DecompressionError::InsufficientSpace) if room < MAX_BYTES => {
+                room = (room * 4).min(MAX_BYTES);
             }
             Err(e) => {
                 let problem = format!("cannot unpack it: {e:?}; was it cut short?");

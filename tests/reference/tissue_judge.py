@@ -38,9 +38,9 @@ import numpy as np
 import shapely
 from PIL import Image
 
-LEAST_TISSUE = 0.98
-LEAST_LESION = 0.90
-MOST_EMPTY = 0.05
+MIN_TISSUE = 0.98
+MIN_LESION = 0.90
+MAX_EMPTY = 0.05
 
 TISSUE, FAT, UNCERTAIN = "tissue", "fat", "uncertain"
 
@@ -183,12 +183,12 @@ def judge(name, tiles, truth):
     shares = [lesion_share(lesion, tiles) for lesion in lesions]
     least = min(shares, default=None)
     problems = []
-    if found is not None and found < LEAST_TISSUE:
+    if found is not None and found < MIN_TISSUE:
         problems.append("tissue left out")
-    if least is not None and least < LEAST_LESION:
-        low = sum(value < LEAST_LESION for value in shares)
+    if least is not None and least < MIN_LESION:
+        low = sum(value < MIN_LESION for value in shares)
         problems.append(f"{low} of {len(shares)} lesions left out")
-    if empty >= MOST_EMPTY:
+    if empty >= MAX_EMPTY:
         problems.append("empty tiles")
     figure = lambda value: "     -" if value is None else f"{value:6.4f}"
     print(

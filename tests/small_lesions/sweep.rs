@@ -31,7 +31,7 @@ const LESIONS: [Lesion; 10] = [
 ];
 
 /// Slides of longer sides are left out at stride 16, px.
-const MOST_PX_AT_16: u32 = 5000;
+const MAX_PX_AT_16: u32 = 5000;
 
 fn list(name: &str) -> Vec<PathBuf> {
     let text = std::env::var(name).unwrap_or_default();
@@ -86,7 +86,7 @@ fn no_small_lesion_is_lost_unsaid() {
     for card in &cards {
         for &stride in &strides {
             for (slide, side_px, name) in &slides {
-                if stride < 64 && *side_px > MOST_PX_AT_16 {
+                if stride < 64 && *side_px > MAX_PX_AT_16 {
                     continue;
                 }
                 let told = tried(&case, card, stride, slide);

@@ -6,7 +6,7 @@ use super::super::picture::Origin;
 use super::numbers::{grouped, significant};
 
 /// Fewer hours are not worth their digits.
-const LEAST_HOURS: f64 = 0.001;
+const MIN_HOURS: f64 = 0.001;
 
 /// A column: heading, explanation, and what stands in it: text, and the number
 /// to sort by.
@@ -100,7 +100,7 @@ fn columns(cohort: &Cohort) -> Vec<Column> {
         heading: "Core-h",
         explained: "Processor time of split and predict, hours",
         cell: |slide| match slide.core_hours() {
-            hours if hours < LEAST_HOURS => (format!("< {LEAST_HOURS}"), Some(hours)),
+            hours if hours < MIN_HOURS => (format!("< {MIN_HOURS}"), Some(hours)),
             hours => (significant(hours), Some(hours)),
         },
     });

@@ -12,7 +12,7 @@ use crate::slide::openslide::OpenSlideReader;
 use crate::slide::tiff_jpeg_tiles::{SOI, TiledJpeg};
 
 /// Largest stream of a tile, more than its pixels have uncompressed.
-const MOST_BYTES: u64 = 1 << 28;
+const MAX_BYTES: u64 = 1 << 28;
 
 thread_local! {
     /// This thread's decoder and the stream it is given.
@@ -97,7 +97,7 @@ impl TileLevel {
     ) -> Option<()> {
         let stored = self.stored.tiles[number];
         let bytes = usize::try_from(stored.bytes).ok()?;
-        if stored.bytes < 4 || stored.bytes > MOST_BYTES {
+        if stored.bytes < 4 || stored.bytes > MAX_BYTES {
             return None;
         }
         WORK.with_borrow_mut(|(decoder, stream)| {
