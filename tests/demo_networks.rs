@@ -7,10 +7,10 @@ mod common;
 use common::Case;
 use ndarray::{Array2, Array3, s};
 use slidegrid::metrics::auc::auc;
-use slidegrid::metrics::raster::Grid;
+use slidegrid::metrics::raster::SampleGrid;
 use slidegrid::slide;
 use slidegrid::synth::{Cohort, Made, make};
-use slidegrid::truth::{Groups, Truth};
+use slidegrid::truth::{AnnotationGroups, Truth};
 
 const SIDE_PX: u32 = 4000;
 const STRIDE_PX: u16 = 96;
@@ -40,11 +40,11 @@ fn labels(made: &Made, rows: usize, cols: usize) -> Array2<Option<bool>> {
     let Some(path) = &made.truth else {
         return Array2::from_elem((rows, cols), Some(false));
     };
-    let truth = Truth::read(path, &Groups::default()).unwrap();
+    let truth = Truth::read(path, &AnnotationGroups::default()).unwrap();
     let side = |n: usize| u32::try_from(n).unwrap();
     let shifted = |x: f64, y: f64| {
-        let lattice = Grid::lattice(side(rows), side(cols), f64::from(STRIDE_PX));
-        truth.raster(&Grid { origin: [x, y], ..lattice }).unwrap().to_array()
+        let lattice = SampleGrid::lattice(side(rows), side(cols), f64::from(STRIDE_PX));
+        truth.raster(&SampleGrid { origin: [x, y], ..lattice }).unwrap().to_array()
     };
     let centre = shifted(0.0, 0.0);
     let around = (0..8_u8).map(|eighth| {

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, ArrayView2};
 use serde_json::Value;
 use slidegrid::metrics::auc::{auc, auc_difference};
-use slidegrid::metrics::detect::{Detection, Neighbourhood, PeakRules, by_peaks};
+use slidegrid::metrics::detect::{Detection, Neighbourhood, PeakRules, detect_peaks};
 use slidegrid::metrics::features::{FeatureRules, NAMES, features};
 use slidegrid::metrics::forest::{Forest, ForestRules};
-use slidegrid::metrics::froc::{Froc, ReadOff, SlideHits};
+use slidegrid::metrics::froc::{Froc, Interpolation, SlideHits};
 use slidegrid::metrics::label::{Connectivity, Labels, fill_holes};
 use slidegrid::metrics::lesions::{LesionRules, Lesions};
 use slidegrid::metrics::mask::Mask;
 use slidegrid::metrics::overlap::{per_class, threshold_sweep};
-use slidegrid::metrics::raster::{Grid, Outline, rasterise};
+use slidegrid::metrics::raster::{Outline, SampleGrid, rasterise};
 use slidegrid::metrics::region::RegionShape;
 
 fn cases(name: &str) -> Vec<Value> {
@@ -51,7 +51,7 @@ fn heatmap(value: &Value) -> Array2<f32> {
 }
 
 fn mask_of(array: ArrayView2<'_, bool>) -> Mask {
-    Mask::of(array, |&set| set)
+    Mask::from_image(array, |&set| set)
 }
 
 fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
@@ -65,15 +65,15 @@ fn regions_are_scikit_images() {
     for case in cases("regions") {
         let array = drawn(&case["mask"]);
         let mask = mask_of(array.view());
-        let labels = Labels::of(&mask, Connectivity::Eight);
+        let labels = Labels::find(&mask, Connectivity::Eight);
         for ((row, col), &region) in table(&case["labels"]).indexed_iter() {
             let found = labels.at(row as u32, col as u32).unwrap();
             assert_eq!(f64::from(found), region, "label at {row}, {col}");
         }
         assert_eq!(fill_holes(&mask).to_array(), drawn(&case["filled"]));
-        assert_eq!(labels.inside().to_array(), drawn(&case["inside"]));
+        assert_eq!(labels.without_border_regions().to_array(), drawn(&case["inside"]));
         for (runs, expected) in labels.regions().iter().zip(case["regions"].as_array().unwrap()) {
-            let shape = RegionShape::of(runs);
+            let shape = RegionShape::measure(runs);
             let number = |name: &str| expected[name].as_f64().unwrap();
             assert_eq!(shape.area as f64, number("area"));
             assert_eq!(shape.bbox.map(f64::from).to_vec(), numbers(&expected["bbox"]));
@@ -119,14 +119,14 @@ fn froc_is_monais() {
         let kind = case["kind"].as_str().unwrap();
         let slides: Vec<SlideHits> =
             case["slides"].as_array().unwrap().iter().map(|slide| hits_of(slide, kind)).collect();
-        let froc = Froc::of(&slides).unwrap();
+        let froc = Froc::compute(&slides).unwrap();
         let (fps, sensitivity) = (numbers(&case["fps"]), numbers(&case["sensitivity"]));
         assert_eq!(froc.points.len(), fps.len(), "{kind}");
         for (point, (fp, sensitivity)) in froc.points.iter().zip(fps.iter().zip(sensitivity)) {
             close(point.false_positives, *fp, 1e-12, kind);
             close(point.sensitivity, sensitivity, 1e-12, kind);
         }
-        close(froc.score(ReadOff::Interpolate), case["score"].as_f64().unwrap(), 1e-12, kind);
+        close(froc.score(Interpolation::Linear), case["score"].as_f64().unwrap(), 1e-12, kind);
     }
 }
 
@@ -141,8 +141,8 @@ fn hits_of(slide: &Value, kind: &str) -> SlideHits {
             array.slice_mut(ndarray::s![row, columns]).fill(true);
         }
     }
-    let grid = Grid::pixels(cols * 32.0, rows * 32.0, 32.0);
-    let lesions = Lesions::of(&mask_of(array.view()), grid, 0.243, &LesionRules::default());
+    let grid = SampleGrid::pixels(cols * 32.0, rows * 32.0, 32.0);
+    let lesions = Lesions::find(&mask_of(array.view()), grid, 0.243, &LesionRules::default());
     let expected = slide["lesions"].as_array().unwrap();
     assert_eq!(lesions.lesions.len(), expected.len(), "{kind}");
     for (lesion, expected) in lesions.lesions.iter().zip(expected) {
@@ -152,7 +152,7 @@ fn hits_of(slide: &Value, kind: &str) -> SlideHits {
     let [score, x, y] = ["score", "x", "y"].map(|name| numbers(&slide[name]));
     let detections: Vec<Detection> =
         (score.iter().zip(x).zip(y)).map(|((&score, x), y)| Detection { score, x, y }).collect();
-    let hits = SlideHits::of(&detections, &lesions);
+    let hits = SlideHits::count(&detections, &lesions);
     assert_eq!(hits.false_positives.len() as f64, slide["false_positives"].as_f64().unwrap());
     assert_eq!(hits.to_find as f64, slide["to_find"].as_f64().unwrap());
     hits
@@ -163,7 +163,7 @@ fn suppression_is_monais() {
     for case in cases("nms") {
         let radius = case["radius"].as_u64().unwrap() as usize;
         let rules = PeakRules { threshold: 0.5, radius, form: Neighbourhood::Square };
-        let found = by_peaks(heatmap(&case["levels"]).view(), &rules);
+        let found = detect_peaks(heatmap(&case["levels"]).view(), &rules);
         let expected: Vec<Detection> = case["detections"]
             .as_array()
             .unwrap()
@@ -222,7 +222,7 @@ fn outlines_are_filled_as_scikit_image_does() {
     for case in cases("raster") {
         let ring = case["ring"].as_array().unwrap().iter().map(numbers).map(|p| [p[0], p[1]]);
         let outline = Outline { rings: vec![ring.collect()], excludes: false };
-        let found = rasterise(&[outline], &Grid::pixels(50.0, 40.0, 1.0)).to_array();
+        let found = rasterise(&[outline], &SampleGrid::pixels(50.0, 40.0, 1.0)).to_array();
         assert_eq!(found, drawn(&case["mask"]));
     }
 }

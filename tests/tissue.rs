@@ -10,10 +10,10 @@ use common::Case;
 use image::GrayImage;
 use ndarray::Array3;
 use slidegrid::cli::Exit;
-use slidegrid::metrics::raster::{Grid, rasterise};
+use slidegrid::metrics::raster::{SampleGrid, rasterise};
 use slidegrid::run_dir::{RunDir, SlideRecord, SlideStatus, read_slides};
 use slidegrid::synth::{Cohort, make};
-use slidegrid::truth::{Groups, Truth};
+use slidegrid::truth::{AnnotationGroups, Truth};
 
 const TILE_PX: u32 = 224;
 
@@ -95,10 +95,10 @@ fn lesions_lie_in_tissue(path: &Path, mask: &GrayImage) {
     if !path.exists() {
         return;
     }
-    let Truth::Outlines(outlines) = Truth::read(path, &Groups::default()).unwrap() else {
+    let Truth::Outlines(outlines) = Truth::read(path, &AnnotationGroups::default()).unwrap() else {
         panic!("{}: outlines", path.display());
     };
-    let grid = Grid {
+    let grid = SampleGrid {
         rows: mask.height() * TILE_PX / 8,
         cols: mask.width() * TILE_PX / 8,
         origin: [STEP_PX / 2.0; 2],

@@ -89,7 +89,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Partial);
     }
     let studied = match &config.config.study.truth {
-        Some(_) => study::of_run(run.root(), args.options.quiet)?,
+        Some(_) => study::study_run(run.root(), args.options.quiet)?,
         None => Exit::Done,
     };
     Ok(split.and(planned).and(predicted).and(stitched).and(studied))

@@ -8,7 +8,7 @@ use crate::metrics::detect::{Neighbourhood, RegionPoint, RegionScore};
 use crate::metrics::features::FeatureRules;
 use crate::metrics::forest::ForestRules;
 use crate::metrics::lesions::LesionRules;
-use crate::truth::Groups;
+use crate::truth::AnnotationGroups;
 
 /// `[study]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -156,8 +156,8 @@ impl StudyKeys {
     }
 
     /// What annotation groups mean.
-    pub fn groups(&self) -> Groups {
-        let mut groups = Groups::default();
+    pub fn groups(&self) -> AnnotationGroups {
+        let mut groups = AnnotationGroups::default();
         groups.lesion.extend(self.lesion_groups.iter().cloned());
         groups.excluded.extend(self.exclude_groups.iter().cloned());
         groups

@@ -18,7 +18,7 @@ use super::heatmap_h5::HeatmapMeta;
 use super::place::Place;
 use super::{GeoJsonObjects, GeoJsonRules};
 use crate::heatmap::render::colour_of;
-use crate::metrics::detect::{PeakRules, by_peaks};
+use crate::metrics::detect::{PeakRules, detect_peaks};
 use crate::staged::StagedStream;
 
 /// Colour of the class in QuPath's lists.
@@ -65,7 +65,7 @@ fn peaks(
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lattice indices")]
     let at = |position: f64| position as usize;
-    Ok(by_peaks(score, &rules).iter().map(|found| [at(found.y), at(found.x)]).collect())
+    Ok(detect_peaks(score, &rules).iter().map(|found| [at(found.y), at(found.x)]).collect())
 }
 
 /// A collection being written.

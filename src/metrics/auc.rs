@@ -69,8 +69,10 @@ pub struct AucDifference {
 /// # Panics
 /// If the lists differ in length.
 pub fn auc(truth: &[bool], scores: &[f64]) -> Result<Auc, AucError> {
-    let (negatives, positives) = parted(truth, scores)?;
-    let pairs = Pairs::of(&negatives, &positives, |&negative, &positive| won(negative, positive));
+    let (negatives, positives) = split_by_truth(truth, scores)?;
+    let pairs = PairMeans::new(&negatives, &positives, |&negative, &positive| {
+        win_share(negative, positive)
+    });
     let (auc, sd, delong_sd) =
         (pairs.mean, pairs.variance().sqrt(), pairs.delong_variance().sqrt());
     Ok(Auc {
@@ -96,12 +98,12 @@ pub fn auc_difference(
     first: &[f64],
     second: &[f64],
 ) -> Result<AucDifference, AucError> {
-    let (negatives, positives) = parted(truth, first)?;
-    let (negatives_2, positives_2) = parted(truth, second)?;
+    let (negatives, positives) = split_by_truth(truth, first)?;
+    let (negatives_2, positives_2) = split_by_truth(truth, second)?;
     let both = |a: Vec<f64>, b: Vec<f64>| a.into_iter().zip(b).collect::<Vec<_>>();
     let (negatives, positives) = (both(negatives, negatives_2), both(positives, positives_2));
-    let pairs = Pairs::of(&negatives, &positives, |negative, positive| {
-        won(negative.0, positive.0) - won(negative.1, positive.1)
+    let pairs = PairMeans::new(&negatives, &positives, |negative, positive| {
+        win_share(negative.0, positive.0) - win_share(negative.1, positive.1)
     });
     let (sd, delong_sd) = (pairs.variance().sqrt(), pairs.delong_variance().sqrt());
     let half = Z_95 * sd;
@@ -109,9 +111,9 @@ pub fn auc_difference(
         difference: pairs.mean,
         sd,
         interval_95: Interval { low: pairs.mean - half, high: pairs.mean + half },
-        p: two_sided(pairs.mean, sd),
+        p: two_sided_p(pairs.mean, sd),
         delong_sd,
-        delong_p: two_sided(pairs.mean, delong_sd),
+        delong_p: two_sided_p(pairs.mean, delong_sd),
     })
 }
 
@@ -132,7 +134,7 @@ pub struct RocPoint {
 /// # Panics
 /// If the lists differ in length.
 pub fn roc(truth: &[bool], scores: &[f64]) -> Result<Vec<RocPoint>, AucError> {
-    let (negatives, positives) = parted(truth, scores)?;
+    let (negatives, positives) = split_by_truth(truth, scores)?;
     let mut order: Vec<(f64, bool)> = scores.iter().copied().zip(truth.iter().copied()).collect();
     order.sort_by(|a, b| b.0.total_cmp(&a.0));
     let (mut false_positives, mut true_positives) = (0, 0);
@@ -149,7 +151,7 @@ pub fn roc(truth: &[bool], scores: &[f64]) -> Result<Vec<RocPoint>, AucError> {
 }
 
 /// 1 where the positive case scores higher, 1/2 for a tie.
-fn won(negative: f64, positive: f64) -> f64 {
+fn win_share(negative: f64, positive: f64) -> f64 {
     match positive.partial_cmp(&negative) {
         Some(std::cmp::Ordering::Greater) => 1.0,
         Some(std::cmp::Ordering::Equal) => 0.5,
@@ -158,7 +160,7 @@ fn won(negative: f64, positive: f64) -> f64 {
 }
 
 /// Scores of negative and of positive cases.
-fn parted(truth: &[bool], scores: &[f64]) -> Result<(Vec<f64>, Vec<f64>), AucError> {
+fn split_by_truth(truth: &[bool], scores: &[f64]) -> Result<(Vec<f64>, Vec<f64>), AucError> {
     assert_eq!(truth.len(), scores.len(), "each case has a truth and a score");
     if let Some(place) = scores.iter().position(|score| score.is_nan()) {
         return Err(AucError::NotANumber { place: place + 1 });
@@ -176,7 +178,7 @@ fn parted(truth: &[bool], scores: &[f64]) -> Result<(Vec<f64>, Vec<f64>), AucErr
 }
 
 /// A kernel over all pairs of a negative and a positive case: its means.
-struct Pairs {
+struct PairMeans {
     mean: f64,
     /// Sum of squares over all pairs.
     squares: f64,
@@ -185,8 +187,8 @@ struct Pairs {
     of_positive: Vec<f64>,
 }
 
-impl Pairs {
-    fn of<C>(negatives: &[C], positives: &[C], kernel: impl Fn(&C, &C) -> f64) -> Self {
+impl PairMeans {
+    fn new<C>(negatives: &[C], positives: &[C], kernel: impl Fn(&C, &C) -> f64) -> Self {
         let (n, m) = (negatives.len() as f64, positives.len() as f64);
         let mut of_positive = vec![0.0; positives.len()];
         let mut of_negative = Vec::with_capacity(negatives.len());
@@ -209,8 +211,8 @@ impl Pairs {
     /// positives (MSB) and in all (MST).
     fn variance(&self) -> f64 {
         let (n, m) = (self.of_negative.len() as f64, self.of_positive.len() as f64);
-        let msa = m * spread(&self.of_negative);
-        let msb = n * spread(&self.of_positive);
+        let msa = m * sample_variance(&self.of_negative);
+        let msb = n * sample_variance(&self.of_positive);
         // (nm - 1) MST
         let total = self.squares - n * m * self.mean * self.mean;
         let error = (total - (n - 1.0) * msa - (m - 1.0) * msb) / ((n - 1.0) * (m - 1.0));
@@ -219,18 +221,18 @@ impl Pairs {
 
     fn delong_variance(&self) -> f64 {
         let (n, m) = (self.of_negative.len() as f64, self.of_positive.len() as f64);
-        spread(&self.of_negative) / n + spread(&self.of_positive) / m
+        sample_variance(&self.of_negative) / n + sample_variance(&self.of_positive) / m
     }
 }
 
 /// Sample variance.
-fn spread(values: &[f64]) -> f64 {
+fn sample_variance(values: &[f64]) -> f64 {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)
 }
 
-fn two_sided(difference: f64, sd: f64) -> Option<f64> {
+fn two_sided_p(difference: f64, sd: f64) -> Option<f64> {
     (sd > 0.0).then(|| erfc(difference.abs() / sd / std::f64::consts::SQRT_2))
 }
 

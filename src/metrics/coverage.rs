@@ -2,7 +2,7 @@
 
 use super::lesions::Lesions;
 use super::mask::Mask;
-use super::raster::Grid;
+use super::raster::SampleGrid;
 
 /// A lesion of which a smaller share than this is scored is worth a warning.
 pub const WELL_SCORED: f64 = 0.9;
@@ -36,7 +36,7 @@ impl Coverage {
 pub fn coverage(
     lesions: &Lesions,
     drawn: &Mask,
-    lattice: &Grid,
+    lattice: &SampleGrid,
     is_scored: impl Fn(usize, usize) -> bool,
 ) -> Vec<Coverage> {
     let mut all = vec![Coverage::default(); lesions.lesions.len()];
@@ -71,11 +71,11 @@ mod tests {
         merge_um: f64,
         is_scored: impl Fn(f64, f64) -> bool,
     ) -> Vec<Coverage> {
-        let pixels = Grid::pixels(4000.0, 3000.0, 16.0);
+        let pixels = SampleGrid::pixels(4000.0, 3000.0, 16.0);
         let rules = LesionRules { merge_um, itc_um: 0.0 };
-        let lesions = Lesions::of(&rasterise(outlines, &pixels), pixels, 0.5, &rules);
-        let Grid { rows, cols, .. } = Grid::pixels(4000.0, 3000.0, pitch);
-        let lattice = Grid::lattice(rows, cols, pitch);
+        let lesions = Lesions::find(&rasterise(outlines, &pixels), pixels, 0.5, &rules);
+        let SampleGrid { rows, cols, .. } = SampleGrid::pixels(4000.0, 3000.0, pitch);
+        let lattice = SampleGrid::lattice(rows, cols, pitch);
         coverage(&lesions, &rasterise(outlines, &lattice), &lattice, |row, col| {
             is_scored(col as f64 * pitch, row as f64 * pitch)
         })

@@ -5,7 +5,7 @@ use ndarray::ArrayView2;
 use serde::{Deserialize, Serialize};
 
 use super::label::{Connectivity, Labels};
-use super::mask::{Mask, Run};
+use super::mask::{Mask, PixelRun};
 use super::region::RegionShape;
 
 /// A point called a lesion, in whatever coordinates the caller works in.
@@ -60,33 +60,37 @@ pub struct RegionRules {
 /// reading order.
 ///
 /// `heatmap`: `[row, col]`, NaN where not scored; x is the column, y the row.
-pub fn by_regions(heatmap: ArrayView2<'_, f32>, rules: &RegionRules) -> Vec<Detection> {
-    let mask = Mask::of(heatmap, |&score| score > rules.threshold);
-    let regions = Labels::of(&mask, Connectivity::Eight).regions();
+pub fn detect_regions(heatmap: ArrayView2<'_, f32>, rules: &RegionRules) -> Vec<Detection> {
+    let mask = Mask::from_image(heatmap, |&score| score > rules.threshold);
+    let regions = Labels::find(&mask, Connectivity::Eight).regions();
     let large = regions.iter().filter(|runs| points(runs) >= rules.min_points.max(1));
-    large.map(|runs| of_region(heatmap, runs, rules)).collect()
+    large.map(|runs| region_detection(heatmap, runs, rules)).collect()
 }
 
-fn points(runs: &[Run]) -> usize {
-    runs.iter().map(Run::len).sum()
+fn points(runs: &[PixelRun]) -> usize {
+    runs.iter().map(PixelRun::len).sum()
 }
 
-fn of_region(heatmap: ArrayView2<'_, f32>, runs: &[Run], rules: &RegionRules) -> Detection {
-    let Scores { sum, max, peak, .. } = Scores::of(heatmap, runs);
+fn region_detection(
+    heatmap: ArrayView2<'_, f32>,
+    runs: &[PixelRun],
+    rules: &RegionRules,
+) -> Detection {
+    let RegionScores { sum, max, peak, .. } = RegionScores::collect(heatmap, runs);
     let score = match rules.score {
         RegionScore::Mean => sum / points(runs) as f64,
         RegionScore::Max => max,
         RegionScore::Sum => sum,
     };
     let [row, col] = match rules.point {
-        RegionPoint::Centroid => RegionShape::of(runs).centroid,
+        RegionPoint::Centroid => RegionShape::measure(runs).centroid,
         RegionPoint::Peak => peak.map(f64::from),
     };
     Detection { score, x: col, y: row }
 }
 
 /// Scores of a region.
-pub(super) struct Scores {
+pub(super) struct RegionScores {
     pub(super) sum: f64,
     pub(super) max: f64,
     pub(super) min: f64,
@@ -94,8 +98,8 @@ pub(super) struct Scores {
     pub(super) peak: [u32; 2],
 }
 
-impl Scores {
-    pub(super) fn of(heatmap: ArrayView2<'_, f32>, runs: &[Run]) -> Self {
+impl RegionScores {
+    pub(super) fn collect(heatmap: ArrayView2<'_, f32>, runs: &[PixelRun]) -> Self {
         let (mut sum, mut max, mut min) = (0.0, f64::NEG_INFINITY, f64::INFINITY);
         let mut peak = [0; 2];
         for run in runs {
@@ -146,8 +150,8 @@ impl PeakRules {
 /// neighbourhood, and so on while a point is above the threshold. Of equal
 /// points the first in reading order is taken.
 ///
-/// `heatmap` as for [`by_regions`]; detections come in order of falling score.
-pub fn by_peaks(heatmap: ArrayView2<'_, f32>, rules: &PeakRules) -> Vec<Detection> {
+/// `heatmap` as for [`detect_regions`]; detections come in order of falling score.
+pub fn detect_peaks(heatmap: ArrayView2<'_, f32>, rules: &PeakRules) -> Vec<Detection> {
     let (rows, cols) = heatmap.dim();
     let mut open: Vec<(f32, u32, u32)> = heatmap
         .indexed_iter()
@@ -224,13 +228,13 @@ mod tests {
         ) {
             let form = if disc { Neighbourhood::Disc } else { Neighbourhood::Square };
             let rules = PeakRules { threshold: 0.5, radius, form };
-            prop_assert_eq!(by_peaks(heatmap.view(), &rules), by_maxima(heatmap.clone(), &rules));
+            prop_assert_eq!(detect_peaks(heatmap.view(), &rules), by_maxima(heatmap.clone(), &rules));
         }
 
         #[test]
         fn every_region_is_one_detection_above_the_threshold(heatmap in heatmaps()) {
             let rules = RegionRules { threshold: 0.5, min_points: 1, score: RegionScore::Mean, point: RegionPoint::Peak };
-            for detection in by_regions(heatmap.view(), &rules) {
+            for detection in detect_regions(heatmap.view(), &rules) {
                 prop_assert!(detection.score > 0.5);
                 prop_assert!(heatmap[[detection.y as usize, detection.x as usize]] > 0.5);
             }
@@ -247,7 +251,7 @@ mod tests {
             score: RegionScore::Mean,
             point: RegionPoint::Centroid,
         };
-        let found = by_regions(heatmap.view(), &rules);
+        let found = detect_regions(heatmap.view(), &rules);
         assert_eq!(found.len(), 2);
         assert!((found[0].score - 0.975).abs() < 1e-6);
         assert_eq!((found[0].x, found[0].y), (0.5, 0.5));
@@ -258,8 +262,11 @@ mod tests {
             min_points: 2,
             ..rules
         };
-        assert_eq!(by_regions(heatmap.view(), &peak), [Detection { score: 1.0, x: 1.0, y: 1.0 }]);
+        assert_eq!(
+            detect_regions(heatmap.view(), &peak),
+            [Detection { score: 1.0, x: 1.0, y: 1.0 }]
+        );
         let sum = RegionRules { score: RegionScore::Sum, ..peak };
-        assert!((by_regions(heatmap.view(), &sum)[0].score - 1.95).abs() < 1e-6);
+        assert!((detect_regions(heatmap.view(), &sum)[0].score - 1.95).abs() < 1e-6);
     }
 }

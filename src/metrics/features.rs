@@ -8,9 +8,9 @@
 
 use ndarray::ArrayView2;
 
-use super::detect::Scores;
+use super::detect::RegionScores;
 use super::label::{Connectivity, Labels};
-use super::mask::{Mask, Run};
+use super::mask::{Mask, PixelRun};
 use super::region::RegionShape;
 
 /// Names of the features, in their order.
@@ -84,16 +84,16 @@ pub fn features(heatmap: ArrayView2<'_, f32>, rules: &FeatureRules) -> [f64; 30]
             all[SHARES.len() + i] = sums[i] / tissue;
         }
     }
-    let mask = Mask::of(heatmap, |&score| score > rules.threshold);
-    let mut labels = Labels::of(&mask, Connectivity::Eight);
+    let mask = Mask::from_image(heatmap, |&score| score > rules.threshold);
+    let mut labels = Labels::find(&mask, Connectivity::Eight);
     if rules.clear_border {
-        labels = Labels::of(&labels.inside(), Connectivity::Eight);
+        labels = Labels::find(&labels.without_border_regions(), Connectivity::Eight);
     }
     let regions = labels.regions();
     for (place, runs) in two_largest(&regions).into_iter().enumerate() {
         if let Some(runs) = runs {
             let first = 2 * SHARES.len() + 10 * place;
-            all[first..first + 10].copy_from_slice(&of_region(heatmap, runs));
+            all[first..first + 10].copy_from_slice(&region_features(heatmap, runs));
         }
     }
     all
@@ -128,11 +128,11 @@ fn shares(heatmap: ArrayView2<'_, f32>) -> ([f64; 5], [f64; 5], f64) {
 ///
 /// The paper's script passes over regions exactly as large as the largest.
 /// So does this.
-fn two_largest(regions: &[Vec<Run>]) -> [Option<&Vec<Run>>; 2] {
-    let area = |runs: &Vec<Run>| runs.iter().map(Run::len).sum::<usize>();
+fn two_largest(regions: &[Vec<PixelRun>]) -> [Option<&Vec<PixelRun>>; 2] {
+    let area = |runs: &Vec<PixelRun>| runs.iter().map(PixelRun::len).sum::<usize>();
     let first_largest = |limit: usize| {
         let below = regions.iter().filter(|runs| area(runs) < limit);
-        below.fold(None, |best: Option<&Vec<Run>>, runs| match best {
+        below.fold(None, |best: Option<&Vec<PixelRun>>, runs| match best {
             Some(best) if area(best) >= area(runs) => Some(best),
             _ => Some(runs),
         })
@@ -141,9 +141,9 @@ fn two_largest(regions: &[Vec<Run>]) -> [Option<&Vec<Run>>; 2] {
     [largest, largest.and_then(|runs| first_largest(area(runs)))]
 }
 
-fn of_region(heatmap: ArrayView2<'_, f32>, runs: &[Run]) -> [f64; 10] {
-    let shape = RegionShape::of(runs);
-    let scores = Scores::of(heatmap, runs);
+fn region_features(heatmap: ArrayView2<'_, f32>, runs: &[PixelRun]) -> [f64; 10] {
+    let shape = RegionShape::measure(runs);
+    let scores = RegionScores::collect(heatmap, runs);
     let (rows, cols) = shape.bbox_sides();
     [
         shape.area as f64,

@@ -72,7 +72,7 @@ impl Forest {
         truth: &[bool],
         rules: &ForestRules,
     ) -> Result<Self, ForestError> {
-        enough(truth, 1)?;
+        smaller_class(truth, 1)?;
         let x = DenseMatrix::from_2d_vec(&features.to_vec())?;
         let y: Vec<f64> = truth.iter().map(|&truth| f64::from(u8::from(truth))).collect();
         let width = features.first().map_or(0, Vec::len);
@@ -119,14 +119,15 @@ pub fn cross_validated(
     folds: usize,
     rules: &ForestRules,
 ) -> Result<Vec<f64>, ForestError> {
-    let folds = folds.min(enough(truth, 2)?).max(2);
-    let fold = stratified(truth, folds, rules.seed);
+    let folds = folds.min(smaller_class(truth, 2)?).max(2);
+    let fold = stratified_folds(truth, folds, rules.seed);
     let mut scores = vec![0.0; truth.len()];
     for held_out in 0..folds {
         let (test, train): (Vec<usize>, Vec<usize>) =
             (0..truth.len()).partition(|&slide| fold[slide] == held_out);
-        let forest = Forest::train(&rows(features, &train), &of(truth, &train), rules)?;
-        for (&slide, score) in test.iter().zip(forest.predict(&rows(features, &test))?) {
+        let forest =
+            Forest::train(&select_rows(features, &train), &select_truth(truth, &train), rules)?;
+        for (&slide, score) in test.iter().zip(forest.predict(&select_rows(features, &test))?) {
             scores[slide] = score;
         }
     }
@@ -134,7 +135,7 @@ pub fn cross_validated(
 }
 
 /// The smaller number of a kind; an error when it is less than `expected`.
-fn enough(truth: &[bool], expected: usize) -> Result<usize, ForestError> {
+fn smaller_class(truth: &[bool], expected: usize) -> Result<usize, ForestError> {
     let positives = truth.iter().filter(|&&truth| truth).count();
     let negatives = truth.len() - positives;
     if positives.min(negatives) < expected {
@@ -144,7 +145,7 @@ fn enough(truth: &[bool], expected: usize) -> Result<usize, ForestError> {
 }
 
 /// The fold of each slide: shuffled, each kind dealt out evenly.
-fn stratified(truth: &[bool], folds: usize, seed: u64) -> Vec<usize> {
+fn stratified_folds(truth: &[bool], folds: usize, seed: u64) -> Vec<usize> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut fold = vec![0; truth.len()];
     let mut dealt = 0;
@@ -159,11 +160,11 @@ fn stratified(truth: &[bool], folds: usize, seed: u64) -> Vec<usize> {
     fold
 }
 
-fn rows(features: &[Vec<f64>], slides: &[usize]) -> Vec<Vec<f64>> {
+fn select_rows(features: &[Vec<f64>], slides: &[usize]) -> Vec<Vec<f64>> {
     slides.iter().map(|&slide| features[slide].clone()).collect()
 }
 
-fn of(truth: &[bool], slides: &[usize]) -> Vec<bool> {
+fn select_truth(truth: &[bool], slides: &[usize]) -> Vec<bool> {
     slides.iter().map(|&slide| truth[slide]).collect()
 }
 
@@ -215,7 +216,7 @@ mod tests {
     #[test]
     fn each_fold_has_its_share_of_each_kind() {
         let truth: Vec<bool> = (0..23).map(|i| i < 11).collect();
-        let fold = stratified(&truth, 5, 1);
+        let fold = stratified_folds(&truth, 5, 1);
         for part in 0..5 {
             let of_kind = |kind| (0..23).filter(|&i| fold[i] == part && truth[i] == kind).count();
             assert!((2..=3).contains(&of_kind(true)) && (2..=3).contains(&of_kind(false)));

@@ -27,7 +27,7 @@ impl SlideHits {
     ///
     /// Several hits of one lesion count once, hits of isolated tumour cells
     /// not at all. A detection outside the slide is a false positive.
-    pub fn of(detections: &[Detection], lesions: &Lesions) -> Self {
+    pub fn count(detections: &[Detection], lesions: &Lesions) -> Self {
         let mut hits = Self {
             false_positives: Vec::new(),
             lesions: vec![0.0; lesions.lesions.len()],
@@ -62,10 +62,11 @@ impl SlideHits {
 /// How sensitivity is read off between the points of a curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ReadOff {
+pub enum Interpolation {
     /// Along straight lines (NCRF, MONAI).
     #[default]
-    Interpolate,
+    #[serde(rename = "interpolate")]
+    Linear,
     /// The best point that has no more false positives.
     Step,
 }
@@ -93,12 +94,12 @@ pub struct Froc {
 impl Froc {
     /// The curve over `slides`: Evaluation_FROC.py's `computeFROC`. `None`
     /// without slides or without a lesion to find.
-    pub fn of(slides: &[SlideHits]) -> Option<Self> {
+    pub fn compute(slides: &[SlideHits]) -> Option<Self> {
         Sweep::new(slides).curve(&vec![1; slides.len()])
     }
 
     /// Sensitivity at a number of false positives a slide.
-    pub fn sensitivity_at(&self, false_positives: f64, read_off: ReadOff) -> f64 {
+    pub fn sensitivity_at(&self, false_positives: f64, interpolation: Interpolation) -> f64 {
         // Points run from many false positives to none. Of points with equally
         // many the first one has the lowest threshold and finds the most.
         let right = self.points.partition_point(|p| p.false_positives > false_positives);
@@ -106,9 +107,9 @@ impl Froc {
         let Some(left) = right.checked_sub(1).map(|place| self.points[place]) else {
             return here.sensitivity;
         };
-        match read_off {
-            ReadOff::Step => here.sensitivity,
-            ReadOff::Interpolate => {
+        match interpolation {
+            Interpolation::Step => here.sensitivity,
+            Interpolation::Linear => {
                 let span = left.false_positives - here.false_positives;
                 let share = (false_positives - here.false_positives) / span;
                 here.sensitivity + share * (left.sensitivity - here.sensitivity)
@@ -117,8 +118,8 @@ impl Froc {
     }
 
     /// The challenge's score: mean sensitivity at [`SCORED_AT`].
-    pub fn score(&self, read_off: ReadOff) -> f64 {
-        let at = SCORED_AT.map(|n| self.sensitivity_at(n, read_off));
+    pub fn score(&self, interpolation: Interpolation) -> f64 {
+        let at = SCORED_AT.map(|n| self.sensitivity_at(n, interpolation));
         at.iter().sum::<f64>() / at.len() as f64
     }
 }
@@ -128,7 +129,7 @@ impl Froc {
 /// Samples without a lesion are drawn again. `None` where there is no score.
 pub fn score_interval(
     slides: &[SlideHits],
-    read_off: ReadOff,
+    interpolation: Interpolation,
     confidence: f64,
     rounds: usize,
     seed: u64,
@@ -136,7 +137,7 @@ pub fn score_interval(
     let sweep = Sweep::new(slides);
     sweep.curve(&vec![1; slides.len()])?;
     let scores = resample_counts(slides.len(), seed)
-        .filter_map(|counts| Some(sweep.curve(&counts)?.score(read_off)));
+        .filter_map(|counts| Some(sweep.curve(&counts)?.score(interpolation)));
     percentile_interval(scores.take(rounds).collect(), confidence)
 }
 
@@ -206,26 +207,26 @@ mod tests {
     #[test]
     fn a_curve_counts_from_the_top() {
         let slides = [hits(&[0.8, 0.3], &[0.9, 0.0]), hits(&[0.5], &[0.5, 0.6])];
-        let froc = Froc::of(&slides).unwrap();
+        let froc = Froc::compute(&slides).unwrap();
         let points: Vec<_> =
             froc.points.iter().map(|p| (p.false_positives, p.sensitivity)).collect();
         let expected = [(1.5, 0.75), (1.0, 0.75), (0.5, 0.5), (0.5, 0.25), (0.0, 0.25), (0.0, 0.0)];
         assert_eq!(points, expected);
         assert!(!froc.dropped_a_real_score);
-        assert_eq!(froc.sensitivity_at(0.5, ReadOff::Interpolate), 0.5);
-        assert_eq!(froc.sensitivity_at(0.75, ReadOff::Interpolate), 0.625);
-        assert_eq!(froc.sensitivity_at(0.75, ReadOff::Step), 0.5);
-        assert_eq!(froc.sensitivity_at(99.0, ReadOff::Interpolate), 0.75);
-        assert_eq!(froc.sensitivity_at(0.0, ReadOff::Step), 0.25);
+        assert_eq!(froc.sensitivity_at(0.5, Interpolation::Linear), 0.5);
+        assert_eq!(froc.sensitivity_at(0.75, Interpolation::Linear), 0.625);
+        assert_eq!(froc.sensitivity_at(0.75, Interpolation::Step), 0.5);
+        assert_eq!(froc.sensitivity_at(99.0, Interpolation::Linear), 0.75);
+        assert_eq!(froc.sensitivity_at(0.0, Interpolation::Step), 0.25);
     }
 
     #[test]
     fn where_every_lesion_is_hit_a_real_score_is_dropped_and_said() {
-        let froc = Froc::of(&[hits(&[], &[0.9, 0.4])]).unwrap();
+        let froc = Froc::compute(&[hits(&[], &[0.9, 0.4])]).unwrap();
         assert!(froc.dropped_a_real_score);
-        assert_eq!(froc.score(ReadOff::Step), 0.5);
-        assert_eq!(Froc::of(&[hits(&[0.3], &[])]), None);
-        assert_eq!(Froc::of(&[]), None);
+        assert_eq!(froc.score(Interpolation::Step), 0.5);
+        assert_eq!(Froc::compute(&[hits(&[0.3], &[])]), None);
+        assert_eq!(Froc::compute(&[]), None);
     }
 
     #[test]
@@ -233,16 +234,16 @@ mod tests {
         let slides: Vec<_> = (0..30)
             .map(|i| hits(&[f64::from(i % 7) / 10.0], &[f64::from(i * 7 % 11) / 10.0]))
             .collect();
-        let score = Froc::of(&slides).unwrap().score(ReadOff::Interpolate);
+        let score = Froc::compute(&slides).unwrap().score(Interpolation::Linear);
         let interval =
-            |seed| score_interval(&slides, ReadOff::Interpolate, 0.95, 200, seed).unwrap();
+            |seed| score_interval(&slides, Interpolation::Linear, 0.95, 200, seed).unwrap();
         let found = interval(3);
         assert!(found.low < score && score < found.high, "{found:?} {score}");
         assert_eq!(found, interval(3));
         assert_ne!(found, interval(4));
         // Nothing varies where all slides are alike.
         let alike = vec![hits(&[0.2], &[0.9, 0.0]); 8];
-        let none = score_interval(&alike, ReadOff::Step, 0.95, 50, 1).unwrap();
+        let none = score_interval(&alike, Interpolation::Step, 0.95, 50, 1).unwrap();
         assert_eq!(none.low, none.high);
     }
 }

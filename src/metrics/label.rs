@@ -1,6 +1,6 @@
 //! Connected regions of a mask, and its holes.
 
-use super::mask::{Mask, Run, row_starts};
+use super::mask::{Mask, PixelRun, row_starts};
 
 /// What counts as a neighbour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Connectivity {
 #[derive(Debug, Clone)]
 pub struct Labels {
     shape: (u32, u32),
-    runs: Vec<Run>,
+    runs: Vec<PixelRun>,
     starts: Vec<usize>,
     /// Region of each run, from 1.
     region: Vec<u32>,
@@ -25,7 +25,7 @@ pub struct Labels {
 impl Labels {
     /// Numbers the regions of `mask` from 1, in the order in which a reader
     /// going row by row meets them (as scikit-image's `label` does).
-    pub fn of(mask: &Mask, connectivity: Connectivity) -> Self {
+    pub fn find(mask: &Mask, connectivity: Connectivity) -> Self {
         let runs = mask.runs().to_vec();
         let starts = row_starts(&runs, mask.shape().0);
         let mut forest: Vec<u32> = (0..).take(runs.len()).collect();
@@ -68,7 +68,7 @@ impl Labels {
     }
 
     /// The runs of each region, in the order of their numbers.
-    pub fn regions(&self) -> Vec<Vec<Run>> {
+    pub fn regions(&self) -> Vec<Vec<PixelRun>> {
         let mut regions = vec![Vec::new(); self.count as usize];
         for (run, &region) in self.runs.iter().zip(&self.region) {
             regions[region as usize - 1].push(*run);
@@ -90,7 +90,7 @@ impl Labels {
 
     /// The mask without the regions that touch the raster's edge, as
     /// scikit-image's `clear_border`.
-    pub fn inside(&self) -> Mask {
+    pub fn without_border_regions(&self) -> Mask {
         let touches = self.touches_edge();
         self.select(|region| !touches[region as usize - 1])
     }
@@ -118,7 +118,7 @@ impl Labels {
 /// Fills holes: background that is not 4-connected to the raster's edge
 /// (SciPy's `binary_fill_holes`).
 pub fn fill_holes(mask: &Mask) -> Mask {
-    let background = Labels::of(&mask.complement(), Connectivity::Four);
+    let background = Labels::find(&mask.complement(), Connectivity::Four);
     let open = background.touches_edge();
     background.select(|region| open[region as usize - 1]).complement()
 }
@@ -201,14 +201,14 @@ mod tests {
         #[test]
         fn regions_are_those_of_a_flood(array in masks(16), eight in any::<bool>()) {
             let connectivity = if eight { Connectivity::Eight } else { Connectivity::Four };
-            let labels = Labels::of(&mask_of(&array), connectivity);
+            let labels = Labels::find(&mask_of(&array), connectivity);
             let expected = by_flood(&array, connectivity);
             for ((row, col), &region) in expected.indexed_iter() {
                 prop_assert_eq!(labels.at(row as u32, col as u32), Some(region));
             }
             prop_assert_eq!(labels.count(), expected.iter().copied().max().unwrap_or(0));
             prop_assert_eq!(labels.at(array.nrows() as u32, 0), None);
-            let areas: usize = labels.regions().iter().flatten().map(Run::len).sum();
+            let areas: usize = labels.regions().iter().flatten().map(PixelRun::len).sum();
             prop_assert_eq!(areas, array.iter().filter(|&&v| v != 0).count());
         }
 
@@ -230,7 +230,7 @@ mod tests {
         fn inside_touches_no_edge(array in masks(12)) {
             let labels = by_flood(&array, Connectivity::Eight);
             let (rows, cols) = array.dim();
-            let inside = Labels::of(&mask_of(&array), Connectivity::Eight).inside().to_array();
+            let inside = Labels::find(&mask_of(&array), Connectivity::Eight).without_border_regions().to_array();
             for ((row, col), &found) in inside.indexed_iter() {
                 let region = labels[[row, col]];
                 let touches = labels.indexed_iter().any(|((r, c), &other)| {

@@ -2,7 +2,7 @@
 
 use super::label::{Connectivity, Labels, fill_holes};
 use super::mask::Mask;
-use super::raster::Grid;
+use super::raster::SampleGrid;
 use super::region::{centroid, major_axis_px};
 
 /// The evaluation's two lengths.
@@ -36,7 +36,7 @@ pub struct Lesion {
 #[derive(Debug, Clone)]
 pub struct Lesions {
     labels: Labels,
-    grid: Grid,
+    grid: SampleGrid,
     /// In the order of their numbers, from 1.
     pub lesions: Vec<Lesion>,
 }
@@ -57,13 +57,13 @@ impl Lesions {
     /// Evaluation_FROC.py of the challenge: pixels nearer to tumour than half of
     /// `merge_um`, holes filled, 8-connected regions; isolated tumour cells
     /// where the longer axis is below `itc_um` and `merge_um` together.
-    pub fn of(mask: &Mask, grid: Grid, mpp: f64, rules: &LesionRules) -> Self {
+    pub fn find(mask: &Mask, grid: SampleGrid, mpp: f64, rules: &LesionRules) -> Self {
         let um_per_px = mpp * grid.pitch[0];
         let grown = match rules.merge_um / (um_per_px * 2.0) {
-            radius_px if radius_px > 0.0 => fill_holes(&mask.grown(radius_px)),
+            radius_px if radius_px > 0.0 => fill_holes(&mask.dilated(radius_px)),
             _ => fill_holes(mask),
         };
-        let labels = Labels::of(&grown, Connectivity::Eight);
+        let labels = Labels::find(&grown, Connectivity::Eight);
         let limit_px = (rules.itc_um + rules.merge_um) / um_per_px;
         let lesions = labels.regions().into_iter().map(|runs| {
             let axis_px = major_axis_px(&runs);
@@ -78,8 +78,8 @@ impl Lesions {
 
     /// A slide without lesions.
     pub fn none() -> Self {
-        let grid = Grid { rows: 0, cols: 0, origin: [0.0; 2], pitch: [1.0; 2] };
-        let labels = Labels::of(&Mask::empty(0, 0), Connectivity::Eight);
+        let grid = SampleGrid { rows: 0, cols: 0, origin: [0.0; 2], pitch: [1.0; 2] };
+        let labels = Labels::find(&Mask::empty(0, 0), Connectivity::Eight);
         Self { labels, grid, lesions: Vec::new() }
     }
 
@@ -121,8 +121,8 @@ mod tests {
     }
 
     fn lesions(outlines: &[Outline]) -> Lesions {
-        let grid = Grid::pixels(32_000.0, 32_000.0, 32.0);
-        Lesions::of(&rasterise(outlines, &grid), grid, 0.243, &LesionRules::default())
+        let grid = SampleGrid::pixels(32_000.0, 32_000.0, 32.0);
+        Lesions::find(&rasterise(outlines, &grid), grid, 0.243, &LesionRules::default())
     }
 
     #[test]
@@ -142,9 +142,9 @@ mod tests {
         let found = lesions(&outlines);
         assert_eq!(found.lesions.iter().map(|l| l.is_itc).collect::<Vec<_>>(), [true, false]);
         assert_eq!(found.to_find(), 1);
-        let grid = Grid::pixels(32_000.0, 32_000.0, 32.0);
+        let grid = SampleGrid::pixels(32_000.0, 32_000.0, 32.0);
         let rules = LesionRules { itc_um: 0.0, ..LesionRules::default() };
-        assert_eq!(Lesions::of(&rasterise(&outlines, &grid), grid, 0.243, &rules).to_find(), 2);
+        assert_eq!(Lesions::find(&rasterise(&outlines, &grid), grid, 0.243, &rules).to_find(), 2);
     }
 
     #[test]

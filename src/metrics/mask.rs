@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView2};
 
 /// Neighbouring set pixels of one row: columns `start..end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Run {
+pub struct PixelRun {
     /// The row.
     pub row: u32,
     /// First column.
@@ -13,7 +13,7 @@ pub struct Run {
     pub end: u32,
 }
 
-impl Run {
+impl PixelRun {
     /// Pixels in it.
     pub fn len(&self) -> usize {
         (self.end - self.start) as usize
@@ -31,7 +31,7 @@ pub struct Mask {
     rows: u32,
     cols: u32,
     /// In order of row, then column; runs of a row neither touch nor overlap.
-    runs: Vec<Run>,
+    runs: Vec<PixelRun>,
 }
 
 impl Mask {
@@ -44,7 +44,7 @@ impl Mask {
     ///
     /// # Panics
     /// If `image` has more than 2^32 rows or columns.
-    pub fn of<T>(image: ArrayView2<'_, T>, is_set: impl Fn(&T) -> bool) -> Self {
+    pub fn from_image<T>(image: ArrayView2<'_, T>, is_set: impl Fn(&T) -> bool) -> Self {
         let (rows, cols) = image.dim();
         let side = |n: usize| u32::try_from(n).expect("fewer than 2^32 rows and columns");
         let mut mask = Self::empty(side(rows), side(cols));
@@ -54,13 +54,13 @@ impl Mask {
                 match (is_set(value), start) {
                     (true, None) => start = Some(col),
                     (false, Some(first)) => {
-                        mask.runs.push(Run { row, start: first, end: col });
+                        mask.runs.push(PixelRun { row, start: first, end: col });
                         start = None;
                     }
                     _ => {}
                 }
             }
-            mask.runs.extend(start.map(|start| Run { row, start, end: mask.cols }));
+            mask.runs.extend(start.map(|start| PixelRun { row, start, end: mask.cols }));
         }
         mask
     }
@@ -71,13 +71,13 @@ impl Mask {
     }
 
     /// The runs, in order of row, then column.
-    pub fn runs(&self) -> &[Run] {
+    pub fn runs(&self) -> &[PixelRun] {
         &self.runs
     }
 
     /// Number of pixels set.
     pub fn area(&self) -> usize {
-        self.runs.iter().map(Run::len).sum()
+        self.runs.iter().map(PixelRun::len).sum()
     }
 
     /// Adds the union of `spans` (columns, any order) as row `row`, which has
@@ -91,13 +91,13 @@ impl Mask {
             match self.runs[first..].last_mut() {
                 _ if start >= end => {}
                 Some(run) if start <= run.end => run.end = run.end.max(end),
-                _ => self.runs.push(Run { row, start, end }),
+                _ => self.runs.push(PixelRun { row, start, end }),
             }
         }
     }
 
     /// The runs of a row.
-    pub fn row(&self, row: u32) -> &[Run] {
+    pub fn row(&self, row: u32) -> &[PixelRun] {
         let first = self.runs.partition_point(|run| run.row < row);
         let count = self.runs[first..].iter().take_while(|run| run.row == row).count();
         &self.runs[first..first + count]
@@ -112,13 +112,13 @@ impl Mask {
             let mut col = 0;
             while let Some(run) = self.runs.get(next).filter(|run| run.row == row) {
                 if col < run.start {
-                    result.runs.push(Run { row, start: col, end: run.start });
+                    result.runs.push(PixelRun { row, start: col, end: run.start });
                 }
                 col = run.end;
                 next += 1;
             }
             if col < self.cols {
-                result.runs.push(Run { row, start: col, end: self.cols });
+                result.runs.push(PixelRun { row, start: col, end: self.cols });
             }
         }
         result
@@ -127,7 +127,7 @@ impl Mask {
     /// Every pixel nearer than `radius_px` to a set one: those at which an
     /// exact Euclidean distance transform is below `radius_px`.
     #[must_use]
-    pub fn grown(&self, radius_px: f64) -> Self {
+    pub fn dilated(&self, radius_px: f64) -> Self {
         let half_widths = half_widths(radius_px);
         let mut result = Self::empty(self.rows, self.cols);
         // Row by row, the runs of the rows that reach it.
@@ -183,7 +183,7 @@ fn half_widths(radius_px: f64) -> Vec<u32> {
 }
 
 /// Where each row's runs begin in `runs`, and where the last row's end.
-pub(crate) fn row_starts(runs: &[Run], rows: u32) -> Vec<usize> {
+pub(crate) fn row_starts(runs: &[PixelRun], rows: u32) -> Vec<usize> {
     let mut starts = vec![0; rows as usize + 1];
     for run in runs {
         starts[run.row as usize + 1] += 1;
@@ -210,7 +210,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn mask_of(array: &Array2<u8>) -> Mask {
-        Mask::of(array.view(), |&v| v != 0)
+        Mask::from_image(array.view(), |&v| v != 0)
     }
 
     proptest! {
@@ -227,7 +227,7 @@ pub(crate) mod tests {
 
         #[test]
         fn growing_is_a_distance_below_the_radius(array in masks(14), radius in 0.0..6.0) {
-            let grown = mask_of(&array).grown(radius).to_array();
+            let grown = mask_of(&array).dilated(radius).to_array();
             for ((row, col), &found) in grown.indexed_iter() {
                 let near = array.indexed_iter().any(|((r, c), &set)| {
                     let (dy, dx) = (r.abs_diff(row) as f64, c.abs_diff(col) as f64);

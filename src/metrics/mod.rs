@@ -10,7 +10,7 @@
 //!
 //! The rules are those of the CAMELYON16 challenge (Ehteshami Bejnordi et al.,
 //! JAMA 2017) and of the pipeline of Li, Mikailov and Chen (IEEE TAI 2023).
-//! Masks are kept as [`mask::Run`]s: a 100,000 px slide at full resolution is
+//! Masks are kept as [`mask::PixelRun`]s: a 100,000 px slide at full resolution is
 //! a few hundred thousand of them.
 
 pub mod auc;

@@ -16,7 +16,7 @@ pub struct Outline {
 /// Where a raster samples the slide: element (row, col) is the point
 /// `origin + (col, row) * pitch`, level-0 px.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Grid {
+pub struct SampleGrid {
     /// Rows.
     pub rows: u32,
     /// Columns.
@@ -27,7 +27,7 @@ pub struct Grid {
     pub pitch: [f64; 2],
 }
 
-impl Grid {
+impl SampleGrid {
     /// The pixels of a slide of `width` x `height` level-0 px shrunk by
     /// `downsample`, sampled at their centres; the last ones may be cut.
     pub fn pixels(width: f64, height: f64, downsample: f64) -> Self {
@@ -72,7 +72,7 @@ const BAND_ROWS: u32 = 256;
 ///
 /// Scan lines: time goes with the rows that edges cross, not with pixels times
 /// polygons.
-pub fn rasterise(outlines: &[Outline], grid: &Grid) -> Mask {
+pub fn rasterise(outlines: &[Outline], grid: &SampleGrid) -> Mask {
     let mut mask = Mask::empty(grid.rows, grid.cols);
     let edges: Vec<Edge> = outlines.iter().zip(0_u32..).flat_map(edges_of).collect();
     let mut crossings = Vec::new();
@@ -121,7 +121,7 @@ fn edges_of((outline, number): (&Outline, u32)) -> impl Iterator<Item = Edge> + 
 impl Edge {
     /// Adds the crossings with rows `first..end`. An edge owns its lower end,
     /// not its upper one, so that rings cross every row an even number of times.
-    fn cross(&self, grid: &Grid, first: u32, end: u32, crossings: &mut Vec<Crossing>) {
+    fn cross(&self, grid: &SampleGrid, first: u32, end: u32, crossings: &mut Vec<Crossing>) {
         let row_at_or_after = |y: f64| count(((y - grid.origin[1]) / grid.pitch[1]).ceil());
         let rows = row_at_or_after(self.from[1]).max(first)..row_at_or_after(self.to[1]).min(end);
         let slope = (self.to[0] - self.from[0]) / (self.to[1] - self.from[1]);
@@ -186,7 +186,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_mask_is_the_points_inside(outlines in outlines(), pitch in 0.7..9.0_f64) {
-            let grid = Grid::pixels(50.0, 40.0, pitch);
+            let grid = SampleGrid::pixels(50.0, 40.0, pitch);
             let mask = rasterise(&outlines, &grid).to_array();
             for ((row, col), &found) in mask.indexed_iter() {
                 let (x, y) = ((col as f64 + 0.5) * pitch, (row as f64 + 0.5) * pitch);
@@ -202,7 +202,7 @@ mod tests {
     fn a_closed_ring_is_its_open_one_and_an_exclusion_may_come_first() {
         let square = |a: f64, b: f64| vec![[a, a], [b, a], [b, b], [a, b]];
         let outline = |ring, excludes| Outline { rings: vec![ring], excludes };
-        let grid = Grid::pixels(10.0, 10.0, 1.0);
+        let grid = SampleGrid::pixels(10.0, 10.0, 1.0);
         let open = rasterise(&[outline(square(1.0, 9.0), false)], &grid);
         let mut closed = square(1.0, 9.0);
         closed.push(closed[0]);
@@ -215,11 +215,11 @@ mod tests {
 
     #[test]
     fn elements_are_found_where_they_are_sampled() {
-        let grid = Grid::pixels(100.0, 60.0, 32.0);
+        let grid = SampleGrid::pixels(100.0, 60.0, 32.0);
         assert_eq!((grid.rows, grid.cols), (2, 4));
         // As int(x / 32) of the official evaluation.
         assert_eq!(grid.element(31.9, 32.0), Some((1, 0)));
         assert_eq!((grid.element(-0.1, 0.0), grid.element(128.0, 0.0)), (None, None));
-        assert_eq!(Grid::lattice(3, 3, 16.0).element(25.0, 7.9), Some((0, 2)));
+        assert_eq!(SampleGrid::lattice(3, 3, 16.0).element(25.0, 7.9), Some((0, 2)));
     }
 }

@@ -1,6 +1,6 @@
 //! Measures of a region, as scikit-image's `regionprops` defines them.
 
-use super::mask::Run;
+use super::mask::PixelRun;
 
 /// What a region looks like; lengths in pixels of its raster.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,14 +26,14 @@ impl RegionShape {
     ///
     /// # Panics
     /// If there are none.
-    pub fn of(runs: &[Run]) -> Self {
+    pub fn measure(runs: &[PixelRun]) -> Self {
         let bbox = bbox(runs);
-        let moments = Moments::of(runs, bbox);
+        let moments = Moments::measure(runs, bbox);
         let [larger, smaller] = moments.eigenvalues();
         let eccentricity =
             if larger == 0.0 { 0.0 } else { (1.0 - smaller / larger).max(0.0).sqrt() };
         Self {
-            area: runs.iter().map(Run::len).sum(),
+            area: runs.iter().map(PixelRun::len).sum(),
             bbox,
             centroid: moments.centroid(bbox),
             eccentricity,
@@ -66,19 +66,19 @@ impl RegionShape {
 }
 
 /// Mean row and mean column alone, see [`RegionShape::centroid`].
-pub fn centroid(runs: &[Run]) -> [f64; 2] {
+pub fn centroid(runs: &[PixelRun]) -> [f64; 2] {
     let bbox = bbox(runs);
-    Moments::of(runs, bbox).centroid(bbox)
+    Moments::measure(runs, bbox).centroid(bbox)
 }
 
 /// Longer axis alone, see [`RegionShape::major_axis_px`].
-pub fn major_axis_px(runs: &[Run]) -> f64 {
-    4.0 * Moments::of(runs, bbox(runs)).eigenvalues()[0].sqrt()
+pub fn major_axis_px(runs: &[PixelRun]) -> f64 {
+    4.0 * Moments::measure(runs, bbox(runs)).eigenvalues()[0].sqrt()
 }
 
-fn bbox(runs: &[Run]) -> [u32; 4] {
-    let least = |of: fn(&Run) -> u32| runs.iter().map(of).min().expect("a region has a pixel");
-    let most = |of: fn(&Run) -> u32| runs.iter().map(of).max().expect("a region has a pixel");
+fn bbox(runs: &[PixelRun]) -> [u32; 4] {
+    let least = |of: fn(&PixelRun) -> u32| runs.iter().map(of).min().expect("a region has a pixel");
+    let most = |of: fn(&PixelRun) -> u32| runs.iter().map(of).max().expect("a region has a pixel");
     [least(|run| run.row), least(|run| run.start), most(|run| run.row) + 1, most(|run| run.end)]
 }
 
@@ -93,7 +93,7 @@ struct Moments {
 }
 
 impl Moments {
-    fn of(runs: &[Run], bbox: [u32; 4]) -> Self {
+    fn measure(runs: &[PixelRun], bbox: [u32; 4]) -> Self {
         let mut sums = Self { pixels: 0, row: 0, col: 0, row_row: 0, row_col: 0, col_col: 0 };
         // 0 + 1 + .. + (n - 1), and the same of squares.
         let upto = |n: i128| n * (n - 1) / 2;
@@ -132,7 +132,7 @@ impl Moments {
 /// A corner of the hull, in half pixels: y, x.
 type Corner = [i64; 2];
 
-fn convex_area(runs: &[Run], bbox: [u32; 4]) -> usize {
+fn convex_area(runs: &[PixelRun], bbox: [u32; 4]) -> usize {
     let hull = hull(runs);
     let mut area = 0;
     for row in bbox[0]..bbox[2] {
@@ -156,7 +156,7 @@ fn convex_area(runs: &[Run], bbox: [u32; 4]) -> usize {
 
 /// The convex hull of the diamonds around the pixels' centres, by Andrew's
 /// monotone chain.
-fn hull(runs: &[Run]) -> Vec<Corner> {
+fn hull(runs: &[PixelRun]) -> Vec<Corner> {
     let mut corners: Vec<Corner> = Vec::with_capacity(8 * runs.len());
     for run in runs {
         let y = 2 * i64::from(run.row);
@@ -198,12 +198,12 @@ mod tests {
 
     #[test]
     fn a_rectangle_and_a_pixel_are_what_scikit_image_says() {
-        let runs: Vec<Run> = (0..3).map(|row| Run { row, start: 4, end: 14 }).collect();
-        let shape = RegionShape::of(&runs);
+        let runs: Vec<PixelRun> = (0..3).map(|row| PixelRun { row, start: 4, end: 14 }).collect();
+        let shape = RegionShape::measure(&runs);
         assert!((shape.major_axis_px - 11.489_125).abs() < 1e-6);
         assert_eq!((shape.area, shape.convex_area, shape.bbox), (30, 30, [0, 4, 3, 14]));
         assert_eq!(shape.centroid, [1.0, 8.5]);
-        let pixel = RegionShape::of(&[Run { row: 7, start: 7, end: 8 }]);
+        let pixel = RegionShape::measure(&[PixelRun { row: 7, start: 7, end: 8 }]);
         assert_eq!((pixel.major_axis_px, pixel.eccentricity, pixel.solidity()), (0.0, 0.0, 1.0));
     }
 
@@ -214,10 +214,10 @@ mod tests {
                 if r < 5 || c < 900 { 0 } else { array[[r - 5, c - 900]] }
             });
             let regions = |array: &Array2<u8>| {
-                Labels::of(&mask_of(array), Connectivity::Eight).regions()
+                Labels::find(&mask_of(array), Connectivity::Eight).regions()
             };
             for (here, there) in regions(&array).iter().zip(&regions(&moved)) {
-                let (a, b) = (RegionShape::of(here), RegionShape::of(there));
+                let (a, b) = (RegionShape::measure(here), RegionShape::measure(there));
                 prop_assert_eq!(a.area, b.area);
                 prop_assert_eq!(a.convex_area, b.convex_area);
                 prop_assert_eq!(a.major_axis_px, b.major_axis_px);

@@ -34,7 +34,7 @@ use crate::process;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord};
 use crate::staged;
-use crate::study::detection_told;
+use crate::study::describe_detection;
 use crate::truth::{self, SlideKind, read_slide_list};
 
 use cohort::{Cohort, Entry};
@@ -168,8 +168,8 @@ fn cohort(
     let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
     let text = std::fs::read_to_string(root.join("run.toml")).unwrap_or_default();
     let detection = match study.as_ref().and_then(Study::detections) {
-        Some(folder) => format!("from study/{folder}, or {}", detection_told(keys)),
-        None => detection_told(keys),
+        Some(folder) => format!("from study/{folder}, or {}", describe_detection(keys)),
+        None => describe_detection(keys),
     };
     Cohort {
         tasks_svg: plot_tasks(&format!("Tasks of {name} running over time"), &material.cost),

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::layers::{Layer, tile_layer};
 use crate::metrics::mask::Mask;
-use crate::metrics::raster::{Grid, Outline};
-use crate::truth::{Groups, Truth, TruthError};
+use crate::metrics::raster::{Outline, SampleGrid};
+use crate::truth::{AnnotationGroups, Truth, TruthError};
 
 /// Cells along the longer side of a mask picture's outline.
 const MASK_CELLS: f64 = 1024.0;
@@ -33,13 +33,17 @@ pub(super) struct Ring {
 }
 
 /// Reads the truth about a slide of `size_px` (level-0 width and height).
-pub(super) fn read(path: &Path, groups: &Groups, size_px: [f64; 2]) -> Result<Shapes, TruthError> {
+pub(super) fn read(
+    path: &Path,
+    groups: &AnnotationGroups,
+    size_px: [f64; 2],
+) -> Result<Shapes, TruthError> {
     let truth = Truth::read(path, groups)?;
     Ok(match truth {
         Truth::Outlines(outlines) => Shapes::Outlines(outlines.iter().flat_map(rings).collect()),
         image @ Truth::Image(..) => {
             let cell_px = (size_px[0].max(size_px[1]) / MASK_CELLS).max(1.0);
-            let grid = Grid::pixels(size_px[0], size_px[1], cell_px);
+            let grid = SampleGrid::pixels(size_px[0], size_px[1], cell_px);
             let mask = image.covering(size_px[0], size_px[1]).raster(&grid);
             Shapes::Mask(tile_layer(array(&mask.unwrap_or(Mask::empty(1, 1))).view(), cell_px))
         }

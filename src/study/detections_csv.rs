@@ -11,7 +11,7 @@ use crate::staged::{self, StageError};
 
 /// A CSV file cannot be used.
 #[derive(Debug, Error)]
-pub enum SubmissionError {
+pub enum CsvError {
     /// It cannot be read, or is something else.
     #[error("{}: {problem}", path.display())]
     Content {
@@ -25,14 +25,11 @@ pub enum SubmissionError {
     Write(#[from] StageError),
 }
 
-fn content(path: &Path, problem: String) -> SubmissionError {
-    SubmissionError::Content { path: path.to_owned(), problem }
+fn content(path: &Path, problem: String) -> CsvError {
+    CsvError::Content { path: path.to_owned(), problem }
 }
 
-fn reader(
-    path: &Path,
-    has_headers: bool,
-) -> Result<csv::Reader<io::Cursor<Vec<u8>>>, SubmissionError> {
+fn reader(path: &Path, has_headers: bool) -> Result<csv::Reader<io::Cursor<Vec<u8>>>, CsvError> {
     let text = std::fs::read(path).map_err(|e| content(path, format!("cannot read it: {e}")))?;
     let mut reader = csv::ReaderBuilder::new();
     reader.has_headers(has_headers).flexible(true).trim(csv::Trim::All);
@@ -43,8 +40,8 @@ fn reader(
 /// with or without a header. An empty file has none.
 ///
 /// # Errors
-/// [`SubmissionError`] naming the line.
-pub fn read_detections(path: &Path) -> Result<Vec<Detection>, SubmissionError> {
+/// [`CsvError`] naming the line.
+pub fn read_detections(path: &Path) -> Result<Vec<Detection>, CsvError> {
     let mut detections = Vec::new();
     for (place, row) in reader(path, false)?.records().enumerate() {
         let row = row.map_err(|e| content(path, format!("not a CSV file: {e}")))?;
@@ -70,8 +67,8 @@ pub fn read_detections(path: &Path) -> Result<Vec<Detection>, SubmissionError> {
 /// coordinates rounded to whole level-0 px.
 ///
 /// # Errors
-/// [`SubmissionError::Write`].
-pub fn write_detections(path: &Path, detections: &[Detection]) -> Result<(), SubmissionError> {
+/// [`CsvError::Write`].
+pub fn write_detections(path: &Path, detections: &[Detection]) -> Result<(), CsvError> {
     let mut text = String::new();
     for Detection { score, x, y } in detections {
         text += &format!("{score},{},{}\n", x.round(), y.round());
@@ -83,8 +80,8 @@ pub fn write_detections(path: &Path, detections: &[Detection]) -> Result<(), Sub
 /// `columns`.
 ///
 /// # Errors
-/// [`SubmissionError`] naming a column that is not there and those that are.
-pub fn read_columns(path: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>, SubmissionError> {
+/// [`CsvError`] naming a column that is not there and those that are.
+pub fn read_columns(path: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>, CsvError> {
     let mut reader = reader(path, true)?;
     let headers = reader.headers().map_err(|e| content(path, format!("not a CSV file: {e}")))?;
     let place = |column: &&str| {
@@ -108,7 +105,7 @@ pub fn read_columns(path: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>, S
 ///
 /// # Errors
 /// As [`read_columns`].
-pub fn read_numbers(path: &Path, columns: &[&str]) -> Result<Vec<Vec<f64>>, SubmissionError> {
+pub fn read_numbers(path: &Path, columns: &[&str]) -> Result<Vec<Vec<f64>>, CsvError> {
     let cells = read_columns(path, columns)?;
     let column = |(column, cells): (&&str, Vec<String>)| {
         let number = |(place, cell): (usize, String)| {

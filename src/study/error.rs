@@ -6,12 +6,12 @@ use thiserror::Error;
 
 use crate::hdf5_file::FormatError;
 use crate::staged::StageError;
-use crate::study::detections_csv::SubmissionError;
+use crate::study::detections_csv::CsvError;
 use crate::truth::TruthError;
 
 /// A study cannot be made, and what to do.
 #[derive(Debug, Error)]
-pub enum TradeoffError {
+pub enum StudyError {
     /// A heatmap or score file cannot be used.
     #[error(transparent)]
     Format(#[from] FormatError),
@@ -20,7 +20,7 @@ pub enum TradeoffError {
     Truth(#[from] TruthError),
     /// A detections file cannot be written.
     #[error(transparent)]
-    Submission(#[from] SubmissionError),
+    Csv(#[from] CsvError),
     /// A result cannot be written.
     #[error(transparent)]
     Write(#[from] StageError),

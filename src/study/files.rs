@@ -6,7 +6,7 @@ use super::lesion_tables::lesions_csv;
 use super::plot::{Chart, Series, png, svg};
 use super::summary::{SettingStudy, Study};
 use super::tables::{scores_csv, significant, study_csv, study_md};
-use super::{SettingOutcome, TradeoffError};
+use super::{SettingOutcome, StudyError};
 use crate::metrics::features::NAMES;
 use crate::staged;
 use crate::study::detections_csv::write_detections;
@@ -15,12 +15,12 @@ use crate::study::detections_csv::write_detections;
 /// detections (one a slide and setting) left out.
 ///
 /// # Errors
-/// [`TradeoffError`] when a file cannot be written.
+/// [`StudyError`] when a file cannot be written.
 pub fn write(
     folder: &Path,
     study: &Study,
     settings: &[SettingOutcome],
-) -> Result<Vec<PathBuf>, TradeoffError> {
+) -> Result<Vec<PathBuf>, StudyError> {
     for setting in settings {
         let detections = folder.join("detections").join(setting.label());
         for slide in &setting.slides {

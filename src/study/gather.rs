@@ -5,16 +5,18 @@ use std::collections::HashSet;
 
 use ndarray::ArrayView2;
 
-use super::annotation::{Annotation, Sheet};
 use super::cost::{SlideCost, slide_cost};
-use super::{CostSource, Question, SettingOutcome, SlideOutcome, Source, TradeoffError, Unscored};
+use super::slide_truth::{SlideGeometry, SlideTruth};
+use super::{
+    CostSource, HeatmapSource, SettingOutcome, SlideOutcome, StudyError, StudyRequest, Unscored,
+};
 use crate::config::{DetectionKey, StudyKeys};
 use crate::export::heatmap_h5;
 use crate::heatmap::Heatmap;
-use crate::metrics::detect::{Detection, PeakRules, RegionRules, by_peaks, by_regions};
+use crate::metrics::detect::{Detection, PeakRules, RegionRules, detect_peaks, detect_regions};
 use crate::metrics::features::{FeatureRules, features};
 use crate::metrics::froc::SlideHits;
-use crate::metrics::raster::Grid;
+use crate::metrics::raster::SampleGrid;
 use crate::progress::Progress;
 use crate::run_dir::{SlideStatus, known_slides};
 use crate::truth::SlideKind;
@@ -26,14 +28,14 @@ pub(super) const MAXIMA_ABOVE: f64 = 0.5;
 /// Measures every slide at every setting.
 ///
 /// # Errors
-/// [`TradeoffError`]; nothing is left out silently.
+/// [`StudyError`]; nothing is left out silently.
 pub fn gather(
-    question: &Question,
+    request: &StudyRequest,
     progress: &Progress,
-) -> Result<Vec<SettingOutcome>, TradeoffError> {
-    let slides = present(question, progress)?;
+) -> Result<Vec<SettingOutcome>, StudyError> {
+    let slides = slides_with_heatmaps(request, progress)?;
     let mut settings: Vec<Vec<SettingOutcome>> = Vec::new();
-    for source in &question.sources {
+    for source in &request.sources {
         let setting = |&stride_px: &u32| SettingOutcome {
             source: source.name.clone(),
             method: String::new(),
@@ -44,9 +46,9 @@ pub fn gather(
         settings.push(source.strides.iter().map(setting).collect());
     }
     let task = progress.start("study", "slides", slides.len());
-    let broken = broken_slides(question);
+    let broken = broken_slides(request);
     for slide in slides {
-        gather_slide(question, slide, &broken, &mut settings)?;
+        gather_slide(request, slide, &broken, &mut settings)?;
         task.advance(1);
     }
     Ok(settings.into_iter().flatten().collect())
@@ -54,12 +56,12 @@ pub fn gather(
 
 /// The listed slides that have heatmaps in every source; an error, or a
 /// warning, about the others.
-fn present<'q>(
-    question: &'q Question,
+fn slides_with_heatmaps<'q>(
+    request: &'q StudyRequest,
     progress: &Progress,
-) -> Result<Vec<&'q SlideKind>, TradeoffError> {
-    let mut slides: Vec<&SlideKind> = question.slides.iter().collect();
-    for Source { run, .. } in &question.sources {
+) -> Result<Vec<&'q SlideKind>, StudyError> {
+    let mut slides: Vec<&SlideKind> = request.slides.iter().collect();
+    for HeatmapSource { run, .. } in &request.sources {
         let without_tissue: Vec<String> = known_slides(run)
             .unwrap_or_default()
             .into_iter()
@@ -74,12 +76,12 @@ fn present<'q>(
         if missing.is_empty() {
             continue;
         }
-        let error = TradeoffError::NoHeatmap {
+        let error = StudyError::NoHeatmap {
             run: run.root().to_owned(),
-            listed: question.slides.len(),
+            listed: request.slides.len(),
             missing,
         };
-        if !question.allow_missing {
+        if !request.allow_missing {
             return Err(error);
         }
         progress.warn(&format!("warning: left out: {error}"));
@@ -89,51 +91,55 @@ fn present<'q>(
 }
 
 /// For each source, the slides of which patches could not be decoded.
-fn broken_slides(question: &Question) -> Vec<HashSet<String>> {
-    let of_source = |source: &Source| {
+fn broken_slides(request: &StudyRequest) -> Vec<HashSet<String>> {
+    let of_source = |source: &HeatmapSource| {
         let records = known_slides(&source.run).unwrap_or_default().into_iter();
         let broken = records.filter(|record| record.failed_patches.is_some_and(|n| n > 0));
         broken.map(|record| record.name).collect()
     };
-    question.sources.iter().map(of_source).collect()
+    request.sources.iter().map(of_source).collect()
 }
 
 fn gather_slide(
-    question: &Question,
+    request: &StudyRequest,
     slide: &SlideKind,
     broken: &[HashSet<String>],
     settings: &mut [Vec<SettingOutcome>],
-) -> Result<(), TradeoffError> {
-    // Lesions and the finest map are those of the source in question.
-    let mut annotation: Option<Annotation> = None;
+) -> Result<(), StudyError> {
+    // Lesions and the finest map are those of the first source.
+    let mut truth: Option<SlideTruth> = None;
     let mut finest: Option<Heatmap> = None;
-    for ((source, settings), broken) in question.sources.iter().zip(settings).zip(broken) {
+    for ((source, settings), broken) in request.sources.iter().zip(settings).zip(broken) {
         let path = source.run.heatmap(&slide.name, "h5");
         if !path.exists() {
             // Listed as without tissue: nothing was scored, nothing found.
-            let sheet = Sheet::of_record(question, source, slide)?;
-            let annotation = looked_up(&mut annotation, question, slide, &sheet)?;
+            let geometry = SlideGeometry::of_record(request, source, slide)?;
+            let truth = slide_truth(&mut truth, request, slide, &geometry)?;
             for setting in settings {
-                setting.slides.push(nothing(slide, annotation, &sheet.lattice(setting.stride_px)));
+                setting.slides.push(unscored_outcome(
+                    slide,
+                    truth,
+                    &geometry.lattice(setting.stride_px),
+                ));
             }
             continue;
         }
         let (meta, score) = heatmap_h5::read_heatmap(&path)?;
         let map = Heatmap { score, stride_px: meta.stride_px };
-        let sheet = Sheet::of_heatmap(question, slide, &meta)?;
-        let annotation = looked_up(&mut annotation, question, slide, &sheet)?;
+        let geometry = SlideGeometry::of_heatmap(request, slide, &meta)?;
+        let truth = slide_truth(&mut truth, request, slide, &geometry)?;
         let incomplete = !meta.missing_groups.is_empty();
         let cost = slide_cost(&source.run, &slide.name, incomplete);
         let unscored = match incomplete || broken.contains(&slide.name) {
             true => Unscored::Incomplete,
             false => Unscored::OutsideTissue,
         };
-        let of = OfSlide { slide, sheet: &sheet, annotation, cost, unscored };
+        let context = SlideContext { slide, geometry: &geometry, truth, cost, unscored };
         for setting in settings {
             setting.method.clone_from(&meta.method);
-            let times = multiple(source, setting.stride_px, map.stride_px)?;
+            let times = stride_multiple(source, setting.stride_px, map.stride_px)?;
             let coarse = map.subsample(times);
-            let mut outcome = outcome(&question.keys, &of, &coarse);
+            let mut outcome = outcome(&request.keys, &context, &coarse);
             outcome.deviation = deviation(finest.as_ref().unwrap_or(&map), &coarse);
             if times > 1 {
                 setting.cost = CostSource::Scaled;
@@ -145,40 +151,40 @@ fn gather_slide(
     Ok(())
 }
 
-fn multiple(source: &Source, stride_px: u32, found: u32) -> Result<u32, TradeoffError> {
+fn stride_multiple(source: &HeatmapSource, stride_px: u32, found: u32) -> Result<u32, StudyError> {
     if stride_px.is_multiple_of(found) {
         return Ok(stride_px / found);
     }
-    Err(TradeoffError::Stride { run: source.run.root().to_owned(), found, stride: stride_px })
+    Err(StudyError::Stride { run: source.run.root().to_owned(), found, stride: stride_px })
 }
 
 /// What is known of the slide, looked up once.
-fn looked_up<'a>(
-    annotation: &'a mut Option<Annotation>,
-    question: &Question,
+fn slide_truth<'a>(
+    truth: &'a mut Option<SlideTruth>,
+    request: &StudyRequest,
     slide: &SlideKind,
-    sheet: &Sheet,
-) -> Result<&'a Annotation, TradeoffError> {
-    if annotation.is_none() {
-        *annotation = Some(Annotation::of(question, slide, sheet)?);
+    geometry: &SlideGeometry,
+) -> Result<&'a SlideTruth, StudyError> {
+    if truth.is_none() {
+        *truth = Some(SlideTruth::read(request, slide, geometry)?);
     }
-    Ok(annotation.as_ref().expect("just looked up"))
+    Ok(truth.as_ref().expect("just looked up"))
 }
 
 /// What a slide's settings share.
-struct OfSlide<'a> {
+struct SlideContext<'a> {
     slide: &'a SlideKind,
-    sheet: &'a Sheet,
-    annotation: &'a Annotation,
+    geometry: &'a SlideGeometry,
+    truth: &'a SlideTruth,
     cost: Option<SlideCost>,
     unscored: Unscored,
 }
 
-fn outcome(keys: &StudyKeys, of: &OfSlide<'_>, map: &Heatmap) -> SlideOutcome {
-    let OfSlide { slide, sheet, annotation, cost, unscored } = *of;
-    let lattice = lattice_of(map, sheet);
+fn outcome(keys: &StudyKeys, context: &SlideContext<'_>, map: &Heatmap) -> SlideOutcome {
+    let SlideContext { slide, geometry, truth, cost, unscored } = *context;
+    let lattice = lattice_of(map, geometry);
     let pitch_px = lattice.pitch[0];
-    let found = detect(keys, map.score.view(), pitch_px * sheet.mpp);
+    let found = detect(keys, map.score.view(), pitch_px * geometry.mpp);
     let detections: Vec<Detection> = found
         .into_iter()
         .map(|of| Detection { x: of.x * pitch_px, y: of.y * pitch_px, ..of })
@@ -186,9 +192,9 @@ fn outcome(keys: &StudyKeys, of: &OfSlide<'_>, map: &Heatmap) -> SlideOutcome {
     let windows = map.scored() as u64;
     let core_s = cost.map(|cost| cost.core_s * windows as f64 / cost.windows as f64);
     let max = map.score.iter().copied().fold(f32::NAN, f32::max);
-    let coverage = annotation.coverage(&lattice, |row, col| !map.score[[row, col]].is_nan());
+    let coverage = truth.coverage(&lattice, |row, col| !map.score[[row, col]].is_nan());
     let rules =
-        FeatureRules { threshold: narrow(keys.feature_threshold), ..FeatureRules::default() };
+        FeatureRules { threshold: to_f32(keys.feature_threshold), ..FeatureRules::default() };
     SlideOutcome {
         name: slide.name.clone(),
         is_tumor: slide.is_tumor,
@@ -196,8 +202,8 @@ fn outcome(keys: &StudyKeys, of: &OfSlide<'_>, map: &Heatmap) -> SlideOutcome {
         core_s,
         max: if max.is_nan() { 0.0 } else { f64::from(max) },
         features: features(map.score.view(), &rules),
-        hits: SlideHits::of(&detections, &annotation.lesions).without_unscored(&coverage),
-        lesions: annotation.lesions.lesions.clone(),
+        hits: SlideHits::count(&detections, &truth.lesions).without_unscored(&coverage),
+        lesions: truth.lesions.lesions.clone(),
         coverage,
         unscored,
         detections,
@@ -206,13 +212,13 @@ fn outcome(keys: &StudyKeys, of: &OfSlide<'_>, map: &Heatmap) -> SlideOutcome {
 }
 
 /// The lattice that a heatmap's elements are the points of.
-fn lattice_of(map: &Heatmap, sheet: &Sheet) -> Grid {
+fn lattice_of(map: &Heatmap, geometry: &SlideGeometry) -> SampleGrid {
     let (rows, cols) = map.score.dim();
     let side = |points: usize| u32::try_from(points).expect("a lattice is within a slide");
-    Grid::lattice(side(rows), side(cols), f64::from(map.stride_px) * sheet.downsample)
+    SampleGrid::lattice(side(rows), side(cols), f64::from(map.stride_px) * geometry.downsample)
 }
 
-fn nothing(slide: &SlideKind, annotation: &Annotation, lattice: &Grid) -> SlideOutcome {
+fn unscored_outcome(slide: &SlideKind, truth: &SlideTruth, lattice: &SampleGrid) -> SlideOutcome {
     SlideOutcome {
         name: slide.name.clone(),
         is_tumor: slide.is_tumor,
@@ -221,9 +227,9 @@ fn nothing(slide: &SlideKind, annotation: &Annotation, lattice: &Grid) -> SlideO
         max: 0.0,
         features: [0.0; 30],
         detections: Vec::new(),
-        hits: SlideHits::of(&[], &annotation.lesions),
-        lesions: annotation.lesions.lesions.clone(),
-        coverage: annotation.coverage(lattice, |_, _| false),
+        hits: SlideHits::count(&[], &truth.lesions),
+        lesions: truth.lesions.lesions.clone(),
+        coverage: truth.coverage(lattice, |_, _| false),
         unscored: Unscored::NoTissue,
         deviation: (0.0, 0),
     }
@@ -239,26 +245,26 @@ pub(crate) fn detect(
     match keys.detection {
         DetectionKey::Regions => {
             let rules = RegionRules {
-                threshold: narrow(keys.detection_threshold.unwrap_or(REGIONS_ABOVE)),
+                threshold: to_f32(keys.detection_threshold.unwrap_or(REGIONS_ABOVE)),
                 min_points: keys.region_min_points,
                 score: keys.region_score,
                 point: keys.region_place,
             };
-            by_regions(heatmap, &rules)
+            detect_regions(heatmap, &rules)
         }
         DetectionKey::Nms => {
             let rules = PeakRules {
-                threshold: narrow(keys.detection_threshold.unwrap_or(MAXIMA_ABOVE)),
+                threshold: to_f32(keys.detection_threshold.unwrap_or(MAXIMA_ABOVE)),
                 radius: PeakRules::points_of(keys.nms_radius_um, pitch_um),
                 form: keys.nms_form,
             };
-            by_peaks(heatmap, &rules)
+            detect_peaks(heatmap, &rules)
         }
     }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "heatmaps are f32")]
-fn narrow(threshold: f64) -> f32 {
+fn to_f32(threshold: f64) -> f32 {
     threshold as f32
 }
 

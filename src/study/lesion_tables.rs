@@ -39,11 +39,11 @@ const NO_POINT: &str = "no point of the lattice lies inside";
 
 /// The lesions of one slide.
 pub(super) fn of_slide(slide: &SlideOutcome) -> Vec<LesionScored> {
-    let told = |number: usize, lesion: &Lesion, of: &Coverage, best: f64| {
+    let table_row = |number: usize, lesion: &Lesion, of: &Coverage, best: f64| {
         let score = (best > 0.0).then_some(best);
         let reason = match (of.points, of.scored) {
             (0, _) if score.is_none() => Some(NO_POINT),
-            (1.., 0) => Some(slide.unscored.told()),
+            (1.., 0) => Some(slide.unscored.explanation()),
             _ => None,
         };
         LesionScored {
@@ -61,7 +61,7 @@ pub(super) fn of_slide(slide: &SlideOutcome) -> Vec<LesionScored> {
         }
     };
     let lesions = slide.lesions.iter().zip(&slide.coverage).zip(&slide.hits.lesions);
-    lesions.zip(1..).map(|(((lesion, of), &best), at)| told(at, lesion, of, best)).collect()
+    lesions.zip(1..).map(|(((lesion, of), &best), at)| table_row(at, lesion, of, best)).collect()
 }
 
 impl LesionScored {
@@ -96,7 +96,7 @@ fn poorly_scored(setting: &SettingStudy) -> Vec<&LesionScored> {
 /// One line for each lesion, at the finest stride of each source, of which less than
 /// nine tenths was scored.
 pub(super) fn warnings(study: &Study) -> Vec<String> {
-    let of_setting = |setting: &SettingStudy| {
+    let study_setting = |setting: &SettingStudy| {
         let label = format!("{}-{}", setting.row.source, setting.row.stride_px);
         let line = |lesion: &LesionScored| {
             format!(
@@ -113,7 +113,7 @@ pub(super) fn warnings(study: &Study) -> Vec<String> {
         };
         poorly_scored(setting).into_iter().map(line).collect::<Vec<_>>()
     };
-    finest(study).flat_map(of_setting).collect()
+    finest(study).flat_map(study_setting).collect()
 }
 
 /// `lesions.csv`: a row a lesion and setting.

@@ -9,7 +9,6 @@
 //!                                        └──[plot]────> roc, froc, tradeoff .svg .png
 //! ```
 
-mod annotation;
 mod cost;
 pub mod detections_csv;
 mod error;
@@ -17,6 +16,7 @@ mod files;
 mod gather;
 mod lesion_tables;
 mod plot;
+mod slide_truth;
 mod summary;
 mod tables;
 
@@ -32,7 +32,7 @@ use crate::metrics::lesions::Lesion;
 use crate::run_dir::RunDir;
 use crate::truth::SlideKind;
 
-pub use error::TradeoffError;
+pub use error::StudyError;
 pub use files::write;
 pub(crate) use gather::detect;
 pub use gather::gather;
@@ -42,7 +42,7 @@ pub use summary::{Row, Study, summarise};
 
 /// A run to take heatmaps from.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct HeatmapSource {
     /// What its rows are called.
     pub name: String,
     /// The run.
@@ -53,9 +53,9 @@ pub struct Source {
 
 /// What is to be studied.
 #[derive(Debug, Clone)]
-pub struct Question {
+pub struct StudyRequest {
     /// The run in question first, then those beside it.
-    pub sources: Vec<Source>,
+    pub sources: Vec<HeatmapSource>,
     /// Folder of truth.
     pub truth: PathBuf,
     /// The slides that count.
@@ -91,7 +91,7 @@ pub enum Unscored {
 
 impl Unscored {
     /// Why a lesion was missed of which nothing was scored.
-    pub fn told(self) -> &'static str {
+    pub fn explanation(self) -> &'static str {
         match self {
             Self::OutsideTissue => "not scored: outside the tissue that was found",
             Self::NoTissue => "not scored: no tissue was found on the slide",
@@ -155,7 +155,7 @@ impl SettingOutcome {
 }
 
 /// How detections are made.
-pub(crate) fn detection_told(keys: &StudyKeys) -> String {
+pub(crate) fn describe_detection(keys: &StudyKeys) -> String {
     match keys.detection {
         DetectionKey::Regions => format!(
             "regions of points above {}",
@@ -170,8 +170,8 @@ pub(crate) fn detection_told(keys: &StudyKeys) -> String {
 }
 
 /// How the study was made, for whoever reads it.
-fn rules_told(keys: &StudyKeys) -> String {
-    let detection = detection_told(keys);
+fn describe_rules(keys: &StudyKeys) -> String {
+    let detection = describe_detection(keys);
     let score = match keys.slide_score {
         SlideScore::Forest => format!(
             "a random forest of {} trees over 30 features, {} folds, seed {}",

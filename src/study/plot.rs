@@ -5,7 +5,7 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 
-use super::TradeoffError;
+use super::StudyError;
 use super::tables::significant;
 
 /// A chart whose y axis begins at 0.
@@ -64,8 +64,8 @@ const FAMILY: &str = "sans-serif";
 /// Draws a chart as SVG.
 ///
 /// # Errors
-/// [`TradeoffError::Plot`].
-pub fn svg(chart: &Chart) -> Result<String, TradeoffError> {
+/// [`StudyError::Plot`].
+pub fn svg(chart: &Chart) -> Result<String, StudyError> {
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, SIZE_PX).into_drawing_area();
@@ -77,8 +77,8 @@ pub fn svg(chart: &Chart) -> Result<String, TradeoffError> {
 /// Draws a chart as PNG.
 ///
 /// # Errors
-/// [`TradeoffError::Plot`].
-pub fn png(chart: &Chart) -> Result<Vec<u8>, TradeoffError> {
+/// [`StudyError::Plot`].
+pub fn png(chart: &Chart) -> Result<Vec<u8>, StudyError> {
     let (width, height) = (SIZE_PX.0 * PNG_SCALE, SIZE_PX.1 * PNG_SCALE);
     let mut pixels = vec![0; 3 * (width * height) as usize];
     {
@@ -93,8 +93,8 @@ pub fn png(chart: &Chart) -> Result<Vec<u8>, TradeoffError> {
     Ok(bytes)
 }
 
-fn failed(chart: &Chart, error: &dyn std::fmt::Display) -> TradeoffError {
-    TradeoffError::Plot { what: chart.title.clone(), problem: error.to_string() }
+fn failed(chart: &Chart, error: &dyn std::fmt::Display) -> StudyError {
+    StudyError::Plot { what: chart.title.clone(), problem: error.to_string() }
 }
 
 type Drawn<D> = Result<(), DrawingAreaErrorKind<<D as DrawingBackend>::ErrorType>>;

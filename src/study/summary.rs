@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::lesion_tables::{self, LesionScored};
-use super::{CostSource, SettingOutcome, TradeoffError};
+use super::{CostSource, SettingOutcome, StudyError};
 use crate::config::{SlideScore, StudyKeys};
 use crate::metrics::auc::{Auc, RocPoint, auc, auc_difference, roc};
 use crate::metrics::forest::{ForestError, cross_validated};
-use crate::metrics::froc::{Froc, ReadOff, SCORED_AT, SlideHits, score_interval};
+use crate::metrics::froc::{Froc, Interpolation, SCORED_AT, SlideHits, score_interval};
 use crate::metrics::interval::Interval;
 
 /// One setting's results. Shares are 0 to 1.
@@ -125,15 +125,15 @@ const VERSION: u32 = 1;
 /// Puts the settings side by side. `warn` hears what a reader has to know.
 ///
 /// # Errors
-/// [`TradeoffError::Study`] when there are too few slides of a kind.
+/// [`StudyError::Study`] when there are too few slides of a kind.
 pub fn summarise(
     settings: &[SettingOutcome],
     keys: &StudyKeys,
     warn: &dyn Fn(&str),
-) -> Result<Study, TradeoffError> {
+) -> Result<Study, StudyError> {
     let mut done: Vec<SettingStudy> = Vec::new();
     for setting in settings {
-        let study = of_setting(setting, keys, done.first(), warn)?;
+        let study = study_setting(setting, keys, done.first(), warn)?;
         done.push(study);
     }
     let slides = settings.first().map_or(0, |setting| setting.slides.len());
@@ -143,20 +143,20 @@ pub fn summarise(
         writer: crate::WRITER.to_owned(),
         slides,
         tumor_slides: settings.first().map_or(0, tumor),
-        rules: super::rules_told(keys),
+        rules: super::describe_rules(keys),
         settings: done,
     };
     lesion_tables::warnings(&study).iter().for_each(|line| warn(line));
     Ok(study)
 }
 
-fn of_setting(
+fn study_setting(
     setting: &SettingOutcome,
     keys: &StudyKeys,
     first: Option<&SettingStudy>,
     warn: &dyn Fn(&str),
-) -> Result<SettingStudy, TradeoffError> {
-    let wrong = |e: &dyn std::fmt::Display| TradeoffError::Study {
+) -> Result<SettingStudy, StudyError> {
+    let wrong = |e: &dyn std::fmt::Display| StudyError::Study {
         problem: format!("{}: {e}", setting.label()),
     };
     let truth: Vec<bool> = setting.slides.iter().map(|slide| slide.is_tumor).collect();
@@ -175,15 +175,15 @@ fn of_setting(
     let of_max = auc(&truth, &maxima).map_err(|e| wrong(&e))?.auc;
     let roc = roc(&truth, &scores).map_err(|e| wrong(&e))?;
     let hits: Vec<SlideHits> = setting.slides.iter().map(|slide| slide.hits.clone()).collect();
-    let froc = Froc::of(&hits);
+    let froc = Froc::compute(&hits);
     let slides: Vec<SlideScored> =
         setting.slides.iter().zip(&scores).map(|(slide, &score)| scored(slide, score)).collect();
     let mut row = row_of(setting, &found, of_max, &slides);
     if let Some(froc) = &froc {
-        row.sensitivity = Some(SCORED_AT.map(|n| froc.sensitivity_at(n, ReadOff::Interpolate)));
-        row.froc_score = Some(froc.score(ReadOff::Interpolate));
+        row.sensitivity = Some(SCORED_AT.map(|n| froc.sensitivity_at(n, Interpolation::Linear)));
+        row.froc_score = Some(froc.score(Interpolation::Linear));
         row.froc_interval_95 =
-            score_interval(&hits, ReadOff::Interpolate, 0.95, keys.bootstrap, keys.seed);
+            score_interval(&hits, Interpolation::Linear, 0.95, keys.bootstrap, keys.seed);
     }
     if let Some(first) = first {
         let theirs: Vec<f64> = first.slides.iter().map(|slide| slide.score).collect();

@@ -6,14 +6,14 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 
-use super::{Groups, TruthError, UNGROUPED};
+use super::{AnnotationGroups, TruthError, UNGROUPED};
 use crate::metrics::raster::Outline;
 
 /// Types of annotation that have an area; their coordinates are its corners.
 const AREAS: [&str; 3] = ["polygon", "spline", "rectangle"];
 
 /// An annotation whose coordinates are still to come.
-struct Open {
+struct OpenAnnotation {
     name: String,
     excludes: bool,
     /// Order, x, y.
@@ -21,17 +21,17 @@ struct Open {
 }
 
 /// Reads the shapes, level-0 px.
-pub(super) fn read(path: &Path, groups: &Groups) -> Result<Vec<Outline>, TruthError> {
+pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Vec<Outline>, TruthError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| TruthError::Read { path: path.to_owned(), source })?;
     let mut reader = Reader::from_str(&text);
     let mut outlines = Vec::new();
-    let mut open: Option<Open> = None;
+    let mut open: Option<OpenAnnotation> = None;
     let mut is_asap = false;
     loop {
         let at = reader.buffer_position();
         let broken = |e: &dyn std::fmt::Display| {
-            TruthError::content(path, format!("not XML at byte {at}: {e}; was it cut short?"))
+            TruthError::invalid(path, format!("not XML at byte {at}: {e}; was it cut short?"))
         };
         match reader.read_event().map_err(|e| broken(&e))? {
             Event::Eof => break,
@@ -47,7 +47,7 @@ pub(super) fn read(path: &Path, groups: &Groups) -> Result<Vec<Outline>, TruthEr
                 _ => {}
             },
             Event::End(tag) if tag.name().as_ref() == "Annotation" => {
-                outlines.extend(open.take().map(|open| closed(path, open)).transpose()?);
+                outlines.extend(open.take().map(|open| finish(path, open)).transpose()?);
             }
             _ => {}
         }
@@ -57,12 +57,16 @@ pub(super) fn read(path: &Path, groups: &Groups) -> Result<Vec<Outline>, TruthEr
             Some(open) => format!("ends inside annotation {:?}: was it cut short?", open.name),
             None => "not an annotation file of ASAP: it has no <ASAP_Annotations>".into(),
         };
-        return Err(TruthError::content(path, problem));
+        return Err(TruthError::invalid(path, problem));
     }
     Ok(outlines)
 }
 
-fn annotation(path: &Path, tag: &BytesStart<'_>, groups: &Groups) -> Result<Open, TruthError> {
+fn annotation(
+    path: &Path,
+    tag: &BytesStart<'_>,
+    groups: &AnnotationGroups,
+) -> Result<OpenAnnotation, TruthError> {
     let get = |name: &str| attribute(path, tag, name);
     let name = get("Name")?.unwrap_or_default();
     let kind = get("Type")?.unwrap_or_default();
@@ -70,10 +74,10 @@ fn annotation(path: &Path, tag: &BytesStart<'_>, groups: &Groups) -> Result<Open
         let problem = format!(
             "annotation {name:?} is of type {kind:?}, which has no area; expected Polygon, Spline or Rectangle"
         );
-        return Err(TruthError::content(path, problem));
+        return Err(TruthError::invalid(path, problem));
     }
     let group = get("PartOfGroup")?.unwrap_or_else(|| UNGROUPED.into());
-    Ok(Open { excludes: groups.excludes(path, &group)?, name, points: Vec::new() })
+    Ok(OpenAnnotation { excludes: groups.excludes(path, &group)?, name, points: Vec::new() })
 }
 
 fn coordinate(
@@ -89,7 +93,7 @@ fn coordinate(
             let problem = format!(
                 "annotation {annotation:?} has a point with {name} {text:?}, expected a number"
             );
-            TruthError::content(path, problem)
+            TruthError::invalid(path, problem)
         })
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an ordinal")]
@@ -99,7 +103,7 @@ fn coordinate(
 
 fn attribute(path: &Path, tag: &BytesStart<'_>, name: &str) -> Result<Option<String>, TruthError> {
     let wrong = |e: &dyn std::fmt::Display| {
-        TruthError::content(path, format!("attribute {name} cannot be read: {e}"))
+        TruthError::invalid(path, format!("attribute {name} cannot be read: {e}"))
     };
     let found = tag.try_get_attribute(name).map_err(|e| wrong(&e))?;
     let value =
@@ -107,14 +111,14 @@ fn attribute(path: &Path, tag: &BytesStart<'_>, name: &str) -> Result<Option<Str
     value.transpose().map_err(|e| wrong(&e))
 }
 
-fn closed(path: &Path, mut open: Open) -> Result<Outline, TruthError> {
+fn finish(path: &Path, mut open: OpenAnnotation) -> Result<Outline, TruthError> {
     if open.points.len() < 3 {
         let problem = format!(
             "annotation {:?} has {} points, expected at least 3: it encloses nothing; delete it or draw it",
             open.name,
             open.points.len()
         );
-        return Err(TruthError::content(path, problem));
+        return Err(TruthError::invalid(path, problem));
     }
     open.points.sort_by_key(|&(order, _)| order);
     let ring = open.points.into_iter().map(|(_, point)| point).collect();

@@ -17,7 +17,7 @@ pub enum TruthError {
     },
     /// It is not what its name says.
     #[error("{}: {problem}", path.display())]
-    Content {
+    Invalid {
         /// The file.
         path: PathBuf,
         /// What was found, and what was expected.
@@ -40,7 +40,7 @@ pub enum TruthError {
 }
 
 impl TruthError {
-    pub(super) fn content(path: &std::path::Path, problem: impl Into<String>) -> Self {
-        Self::Content { path: path.to_owned(), problem: problem.into() }
+    pub(super) fn invalid(path: &std::path::Path, problem: impl Into<String>) -> Self {
+        Self::Invalid { path: path.to_owned(), problem: problem.into() }
     }
 }

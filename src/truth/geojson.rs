@@ -6,7 +6,7 @@ use libdeflater::{DecompressionError, Decompressor};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Groups, TruthError, UNGROUPED};
+use super::{AnnotationGroups, TruthError, UNGROUPED};
 use crate::metrics::raster::Outline;
 
 /// One ring: points of at least x and y.
@@ -28,11 +28,11 @@ struct Geometry {
 }
 
 /// Reads the shapes, level-0 px: a collection, a list of features, or one.
-pub(super) fn read(path: &Path, groups: &Groups) -> Result<Vec<Outline>, TruthError> {
+pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Vec<Outline>, TruthError> {
     let bytes =
         std::fs::read(path).map_err(|source| TruthError::Read { path: path.to_owned(), source })?;
-    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { unpacked(path, &bytes)? } else { bytes };
-    let wrong = |e: serde_json::Error| TruthError::content(path, format!("not GeoJSON: {e}"));
+    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { decompress(path, &bytes)? } else { bytes };
+    let wrong = |e: serde_json::Error| TruthError::invalid(path, format!("not GeoJSON: {e}"));
     let mut value: Value = serde_json::from_slice(&bytes).map_err(wrong)?;
     let features: Vec<Feature> = match value.get_mut("features").map(Value::take) {
         Some(features) => serde_json::from_value(features).map_err(wrong)?,
@@ -50,11 +50,11 @@ fn outlines_of(
     path: &Path,
     place: usize,
     feature: Feature,
-    groups: &Groups,
+    groups: &AnnotationGroups,
 ) -> Result<Vec<Outline>, TruthError> {
     let excludes = groups.excludes(path, class_of(&feature.properties))?;
     let wrong =
-        |problem: String| TruthError::content(path, format!("feature {place} (from 1): {problem}"));
+        |problem: String| TruthError::invalid(path, format!("feature {place} (from 1): {problem}"));
     let Geometry { kind, coordinates } = feature.geometry;
     let broken =
         |e: serde_json::Error| wrong(format!("its coordinates are not those of a {kind}: {e}"));
@@ -96,7 +96,7 @@ fn class_of(properties: &Value) -> &str {
 /// Most that a file may unpack to.
 const MAX_BYTES: usize = 1 << 31;
 
-fn unpacked(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, TruthError> {
+fn decompress(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, TruthError> {
     let mut room = (bytes.len() * 8).clamp(1 << 16, MAX_BYTES);
     loop {
         let mut out = vec![0; room];
@@ -110,7 +110,7 @@ fn unpacked(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, TruthError> {
             }
             Err(e) => {
                 let problem = format!("cannot unpack it: {e:?}; was it cut short?");
-                return Err(TruthError::content(path, problem));
+                return Err(TruthError::invalid(path, problem));
             }
         }
     }

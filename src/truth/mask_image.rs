@@ -7,7 +7,7 @@ use ndarray::Array2;
 
 use super::TruthError;
 use crate::metrics::mask::Mask;
-use crate::metrics::raster::Grid;
+use crate::metrics::raster::SampleGrid;
 
 /// Reads a picture of one channel as labels `[row, col]`. Colours become grey:
 /// label images have to be greyscale or indexed by grey.
@@ -19,7 +19,7 @@ pub fn read_labels(path: &Path) -> Result<Array2<u8>, TruthError> {
     let reader = ImageReader::open(path).map_err(read)?.with_guessed_format().map_err(read)?;
     let picture = reader.decode().map_err(|e| {
         let problem = format!("not a picture that can be read: {e}; expected PNG, TIFF or JPEG");
-        TruthError::content(path, problem)
+        TruthError::invalid(path, problem)
     })?;
     let grey = picture.into_luma8();
     let (width, height) = grey.dimensions();
@@ -29,7 +29,7 @@ pub fn read_labels(path: &Path) -> Result<Array2<u8>, TruthError> {
 
 /// The picture's non-zero pixels, of `pixel` level-0 px each, as `grid` meets
 /// them; nothing beyond its edges.
-pub(super) fn sampled(labels: &Array2<u8>, pixel: [f64; 2], grid: &Grid) -> Mask {
+pub(super) fn sample_mask(labels: &Array2<u8>, pixel: [f64; 2], grid: &SampleGrid) -> Mask {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 
 use crate::metrics::mask::Mask;
-use crate::metrics::raster::{Grid, Outline, rasterise};
+use crate::metrics::raster::{Outline, SampleGrid, rasterise};
 
 pub use error::TruthError;
 pub use mask_image::read_labels;
@@ -26,7 +26,7 @@ pub use slide_list::{SlideKind, read_slide_list};
 
 /// Which groups of an annotation file mean what. Compared without regard to case.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Groups {
+pub struct AnnotationGroups {
     /// Groups (ASAP) or classes (QuPath) that are lesions.
     pub lesion: Vec<String>,
     /// Groups that take away from lesions, whatever their order.
@@ -36,7 +36,7 @@ pub struct Groups {
 /// How annotations without a group or class are called.
 pub const UNGROUPED: &str = "none";
 
-impl Default for Groups {
+impl Default for AnnotationGroups {
     /// CAMELYON16's `_0`, `_1` and `_2`, CAMELYON17's `metastases` and
     /// `normal`, QuPath's `Tumor` and `Ignore*`.
     fn default() -> Self {
@@ -48,7 +48,7 @@ impl Default for Groups {
     }
 }
 
-impl Groups {
+impl AnnotationGroups {
     /// Whether shapes of this group exclude; an error when it is unknown.
     fn excludes(&self, path: &Path, group: &str) -> Result<bool, TruthError> {
         let among = |list: &[String]| list.iter().any(|known| known.eq_ignore_ascii_case(group));
@@ -95,7 +95,7 @@ pub fn find(folder: &Path, slide: &str) -> Option<PathBuf> {
 }
 
 /// The name of the slide that a file of truth is about; `None` for other files.
-pub fn slide_of(path: &Path) -> Option<String> {
+pub fn slide_name(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let ending = ENDINGS.iter().filter(|ending| name.ends_with(*ending)).max_by_key(|e| e.len())?;
     name.strip_suffix(ending).filter(|stem| !stem.is_empty()).map(str::to_owned)
@@ -106,7 +106,7 @@ impl Truth {
     ///
     /// # Errors
     /// [`TruthError`] naming the file, what was found and what was expected.
-    pub fn read(path: &Path, groups: &Groups) -> Result<Self, TruthError> {
+    pub fn read(path: &Path, groups: &AnnotationGroups) -> Result<Self, TruthError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         if name.ends_with(".xml") {
             return asap_xml::read(path, groups).map(Self::Outlines);
@@ -159,11 +159,11 @@ impl Truth {
 
     /// The lesions as sampled by `grid`; `None` for an image whose pixel size is
     /// unknown.
-    pub fn raster(&self, grid: &Grid) -> Option<Mask> {
+    pub fn raster(&self, grid: &SampleGrid) -> Option<Mask> {
         match self {
             Self::Outlines(outlines) => Some(rasterise(outlines, grid)),
             Self::Image(labels, pixel) => {
-                pixel.map(|pixel| mask_image::sampled(labels, pixel, grid))
+                pixel.map(|pixel| mask_image::sample_mask(labels, pixel, grid))
             }
         }
     }

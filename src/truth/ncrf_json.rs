@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Groups, TruthError, geojson};
+use super::{AnnotationGroups, TruthError, geojson};
 use crate::metrics::raster::Outline;
 
 #[derive(Deserialize)]
@@ -22,16 +22,16 @@ struct Polygon {
 
 /// Reads the shapes, level-0 px. A `.json` file without `positive` is read as
 /// GeoJSON.
-pub(super) fn read(path: &Path, groups: &Groups) -> Result<Vec<Outline>, TruthError> {
+pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Vec<Outline>, TruthError> {
     let bytes =
         std::fs::read(path).map_err(|source| TruthError::Read { path: path.to_owned(), source })?;
-    let wrong = |e: serde_json::Error| TruthError::content(path, format!("not JSON: {e}"));
+    let wrong = |e: serde_json::Error| TruthError::invalid(path, format!("not JSON: {e}"));
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(wrong)?;
     if value.get("positive").is_none() {
         return geojson::read(path, groups);
     }
     let file: File = serde_json::from_value(value)
-        .map_err(|e| TruthError::content(path, format!("not polygons of NCRF's form: {e}")))?;
+        .map_err(|e| TruthError::invalid(path, format!("not polygons of NCRF's form: {e}")))?;
     let outline = |polygon: Polygon, excludes| Outline { rings: vec![polygon.vertices], excludes };
     let lesions = file.positive.into_iter().map(|polygon| outline(polygon, false));
     Ok(lesions.chain(file.negative.into_iter().map(|polygon| outline(polygon, true))).collect())

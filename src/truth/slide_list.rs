@@ -24,7 +24,7 @@ const KINDS: [&str; 6] = ["type", "truth", "is_tumor", "tumor", "label", "class"
 /// # Errors
 /// [`TruthError`] naming the line.
 pub fn read_slide_list(path: &Path) -> Result<Vec<SlideKind>, TruthError> {
-    let wrong = |problem: String| TruthError::content(path, problem);
+    let wrong = |problem: String| TruthError::invalid(path, problem);
     let text =
         std::fs::read(path).map_err(|e| wrong(format!("cannot read the list of slides: {e}")))?;
     let mut reader = csv::ReaderBuilder::new()

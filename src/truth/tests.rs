@@ -11,8 +11,8 @@ fn write(name: &str, text: &[u8]) -> (tempfile::TempDir, PathBuf) {
 
 fn area(name: &str, text: &[u8]) -> Result<usize, TruthError> {
     let (_folder, path) = write(name, text);
-    let truth = Truth::read(&path, &Groups::default())?.covering(20.0, 20.0);
-    Ok(truth.raster(&Grid::pixels(20.0, 20.0, 1.0)).unwrap().area())
+    let truth = Truth::read(&path, &AnnotationGroups::default())?.covering(20.0, 20.0);
+    Ok(truth.raster(&SampleGrid::pixels(20.0, 20.0, 1.0)).unwrap().area())
 }
 
 fn xml(annotations: &str) -> String {
@@ -97,9 +97,9 @@ fn files_are_found_by_their_slide() {
     let (folder, path) = write("s.1_mask.png", b"");
     assert_eq!(find(folder.path(), "s.1"), Some(path.clone()));
     assert_eq!(find(folder.path(), "s"), None);
-    assert_eq!(slide_of(&path).as_deref(), Some("s.1"));
-    assert_eq!(slide_of(Path::new("x/tumor_001.geojson.gz")).as_deref(), Some("tumor_001"));
-    assert_eq!(slide_of(Path::new("x/reference.csv")), None);
+    assert_eq!(slide_name(&path).as_deref(), Some("s.1"));
+    assert_eq!(slide_name(Path::new("x/tumor_001.geojson.gz")).as_deref(), Some("tumor_001"));
+    assert_eq!(slide_name(Path::new("x/reference.csv")), None);
 }
 
 #[test]

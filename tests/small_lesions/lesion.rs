@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3, s};
-use slidegrid::metrics::raster::Grid;
+use slidegrid::metrics::raster::SampleGrid;
 use slidegrid::slide;
 use slidegrid::synth::{Cohort, Made, make};
-use slidegrid::truth::{Groups, Truth};
+use slidegrid::truth::{AnnotationGroups, Truth};
 
 use super::common::Case;
 
@@ -80,8 +80,8 @@ impl Lesion {
     /// Whether each place lies in a lesion.
     fn lesions(&self, truth: &Path) -> Array2<bool> {
         let places = self.size_px / u32::try_from(PITCH_PX).unwrap();
-        let grid = Grid::lattice(places, places, 16.0);
-        let truth = Truth::read(truth, &Groups::default()).unwrap();
+        let grid = SampleGrid::lattice(places, places, 16.0);
+        let truth = Truth::read(truth, &AnnotationGroups::default()).unwrap();
         truth.raster(&grid).unwrap().to_array()
     }
 }

@@ -133,7 +133,7 @@ pub(super) fn run(args: &IoArgs) -> Result<Exit, Failure> {
     };
     let json = serde_json::to_string_pretty(&report).expect("a report is plain data");
     let chart = chart(&rows, args.patch_px);
-    let not_drawn = |error: study::TradeoffError| Failure::new(Exit::Input, error);
+    let not_drawn = |error: study::StudyError| Failure::new(Exit::Input, error);
     let svg = study::svg(&chart).map_err(not_drawn)?;
     let png = study::png(&chart).map_err(not_drawn)?;
     for (name, bytes) in

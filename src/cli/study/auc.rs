@@ -38,20 +38,20 @@ pub(super) struct AucArgs {
 }
 
 #[derive(Serialize)]
-struct Report {
-    scores: Vec<OfScore>,
-    differences: Vec<OfPair>,
+struct AucReport {
+    scores: Vec<ScoreAuc>,
+    differences: Vec<PairDifference>,
 }
 
 #[derive(Serialize)]
-struct OfScore {
+struct ScoreAuc {
     score: String,
     #[serde(flatten)]
     auc: Auc,
 }
 
 #[derive(Serialize)]
-struct OfPair {
+struct PairDifference {
     first: String,
     second: String,
     #[serde(flatten)]
@@ -65,14 +65,14 @@ pub(super) fn run(args: &AucArgs) -> Result<Exit, Failure> {
     let truth = kinds(args, &numbers.next().unwrap_or_default())?;
     let readings: Vec<(&String, Vec<f64>)> = args.score.iter().zip(numbers).collect();
     let wrong = |e| input(format!("{}: {e}", args.csv.display()));
-    let mut report = Report { scores: Vec::new(), differences: Vec::new() };
+    let mut report = AucReport { scores: Vec::new(), differences: Vec::new() };
     for (score, values) in &readings {
         let auc = auc(&truth, values).map_err(wrong)?;
-        report.scores.push(OfScore { score: (*score).clone(), auc });
+        report.scores.push(ScoreAuc { score: (*score).clone(), auc });
     }
     for (score, values) in &readings[1..] {
         let (first, of_first) = &readings[0];
-        report.differences.push(OfPair {
+        report.differences.push(PairDifference {
             first: (*first).clone(),
             second: (*score).clone(),
             difference: auc_difference(&truth, of_first, values).map_err(wrong)?,
@@ -100,13 +100,13 @@ fn kinds(args: &AucArgs, truth: &[f64]) -> Result<Vec<bool>, Failure> {
     truth.iter().enumerate().map(kind).collect()
 }
 
-fn table(report: &Report) -> String {
+fn table(report: &AucReport) -> String {
     let width = report.scores.iter().map(|of| of.score.len()).max().unwrap_or(0).max(10);
     let mut lines = vec![format!(
         "{:width$}  {:>6}  {:>7}  {:>15}  {:>9}  {:>15}",
         "score", "AUC", "SD", "95 % interval", "DeLong SD", "95 % interval"
     )];
-    for OfScore { score, auc } in &report.scores {
+    for ScoreAuc { score, auc } in &report.scores {
         let between =
             |i: &crate::metrics::interval::Interval| format!("{:.4}-{:.4}", i.low, i.high);
         lines.push(format!(
@@ -118,7 +118,7 @@ fn table(report: &Report) -> String {
             between(&auc.delong_interval_95)
         ));
     }
-    for OfPair { first, second, difference: of } in &report.differences {
+    for PairDifference { first, second, difference: of } in &report.differences {
         lines.push(format!(
             "{first} - {second}: {:.4}, SD {:.5}, p {} (DeLong: SD {:.5}, p {})",
             of.difference,
@@ -128,7 +128,7 @@ fn table(report: &Report) -> String {
             super::number(of.delong_p)
         ));
     }
-    if let Some(OfScore { auc, .. }) = report.scores.first() {
+    if let Some(ScoreAuc { auc, .. }) = report.scores.first() {
         lines.push(format!("{} positive and {} negative cases", auc.positives, auc.negatives));
     }
     lines.join("\n")

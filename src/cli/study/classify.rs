@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::{deliver, input, print_json};
+use super::{input, print_json, write_output};
 use crate::cli::{Exit, Failure};
 use crate::metrics::auc::{Auc, auc};
 use crate::metrics::features::NAMES;
@@ -51,20 +51,20 @@ pub(super) struct ClassifyArgs {
     json: bool,
 }
 
-struct Table {
+struct FeatureTable {
     names: Vec<String>,
     tumor: Vec<Option<bool>>,
     features: Vec<Vec<f64>>,
 }
 
 #[derive(Serialize)]
-struct Report {
+struct ClassifyReport {
     auc: Option<Auc>,
-    slides: Vec<Scored>,
+    slides: Vec<ScoredSlide>,
 }
 
 #[derive(Serialize)]
-struct Scored {
+struct ScoredSlide {
     name: String,
     tumor: Option<bool>,
     score: f64,
@@ -76,25 +76,25 @@ pub(super) fn run(args: &ClassifyArgs) -> Result<Exit, Failure> {
     let scores = match &args.train {
         Some(path) => {
             let train = read(path)?;
-            let truth = known(path, &train)?;
+            let truth = known_truth(path, &train)?;
             let forest = Forest::train(&train.features, &truth, &rules);
             forest.and_then(|forest| forest.predict(&table.features))
         }
         None => {
-            let truth = known(&args.features, &table)?;
+            let truth = known_truth(&args.features, &table)?;
             cross_validated(&table.features, &truth, usize::from(args.folds), &rules)
         }
     };
     let scores = scores.map_err(|e| input(format!("{}: {e}", args.features.display())))?;
     let truth: Option<Vec<bool>> = table.tumor.iter().copied().collect();
-    let report = Report {
+    let report = ClassifyReport {
         auc: truth.and_then(|truth| auc(&truth, &scores).ok()),
         slides: (table.names.into_iter().zip(table.tumor).zip(scores))
-            .map(|((name, tumor), score)| Scored { name, tumor, score })
+            .map(|((name, tumor), score)| ScoredSlide { name, tumor, score })
             .collect(),
     };
     if args.out.is_some() || !args.json {
-        deliver(&csv(&report.slides), args.out.as_deref())?;
+        write_output(&csv(&report.slides), args.out.as_deref())?;
     }
     if args.json {
         print_json(&report)?;
@@ -104,7 +104,7 @@ pub(super) fn run(args: &ClassifyArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn read(path: &Path) -> Result<Table, Failure> {
+fn read(path: &Path) -> Result<FeatureTable, Failure> {
     let numbers = read_numbers(path, &NAMES).map_err(input)?;
     let mut texts = read_columns(path, &["name", "tumor"]).map_err(input)?.into_iter();
     let names = texts.next().unwrap_or_default();
@@ -120,10 +120,10 @@ fn read(path: &Path) -> Result<Table, Failure> {
     let tumor = texts.next().unwrap_or_default().into_iter().map(kind).collect::<Result<_, _>>()?;
     let row = |slide: usize| numbers.iter().map(|column| column[slide]).collect();
     let features = (0..names.len()).map(row).collect();
-    Ok(Table { names, tumor, features })
+    Ok(FeatureTable { names, tumor, features })
 }
 
-fn known(path: &Path, table: &Table) -> Result<Vec<bool>, Failure> {
+fn known_truth(path: &Path, table: &FeatureTable) -> Result<Vec<bool>, Failure> {
     let kind = |(name, tumor): (&String, &Option<bool>)| {
         tumor.ok_or_else(|| {
             input(format!(
@@ -135,9 +135,9 @@ fn known(path: &Path, table: &Table) -> Result<Vec<bool>, Failure> {
     table.names.iter().zip(&table.tumor).map(kind).collect()
 }
 
-fn csv(slides: &[Scored]) -> String {
+fn csv(slides: &[ScoredSlide]) -> String {
     let mut csv = String::from("name,tumor,score\n");
-    for Scored { name, tumor, score } in slides {
+    for ScoredSlide { name, tumor, score } in slides {
         let tumor = tumor.map_or("", |tumor| if tumor { "1" } else { "0" });
         csv += &format!("{name},{tumor},{score}\n");
     }

@@ -38,7 +38,7 @@ pub(super) struct DetectArgs {
 }
 
 #[derive(Serialize)]
-struct OfSlide {
+struct SlideDetections {
     slide: String,
     file: PathBuf,
     detections: Vec<[f64; 3]>,
@@ -61,12 +61,12 @@ pub(super) fn run(args: &DetectArgs) -> Result<Exit, Failure> {
         let file = if is_file { args.out.clone() } else { csv_of(&args.out, &heatmap.slide) };
         write_detections(&file, &detections).map_err(input)?;
         let rows = detections.iter().map(|of| [of.score, of.x, of.y]).collect();
-        report.push(OfSlide { slide: heatmap.slide, file, detections: rows });
+        report.push(SlideDetections { slide: heatmap.slide, file, detections: rows });
     }
     if args.json {
         print_json(&report)?;
     } else {
-        for OfSlide { file, detections, .. } in &report {
+        for SlideDetections { file, detections, .. } in &report {
             print(&format!("{}: {} detections", file.display(), detections.len()))?;
         }
     }

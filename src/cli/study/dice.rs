@@ -53,7 +53,7 @@ pub(super) struct DiceArgs {
 }
 
 #[derive(Serialize)]
-struct Row {
+struct OverlapRow {
     slide: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     threshold: Option<f32>,
@@ -70,7 +70,7 @@ const ALL: &str = "all";
 
 pub(super) fn run(args: &DiceArgs) -> Result<Exit, Failure> {
     let (mut rows, mut sums, mut slides) = (Vec::new(), Vec::new(), 0);
-    let mut add = |slide: &str, keys: Keys, overlaps: Vec<Overlap>| {
+    let mut add = |slide: &str, keys: RowKeys, overlaps: Vec<Overlap>| {
         sums.resize(overlaps.len(), Overlap::default());
         for (place, overlap) in overlaps.into_iter().enumerate() {
             sums[place] += overlap;
@@ -81,19 +81,19 @@ pub(super) fn run(args: &DiceArgs) -> Result<Exit, Failure> {
     if args.labels {
         for path in args.heatmaps.paths() {
             let slide = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            add(&slide, Keys::Classes, of_labels(args, path, &slide)?);
+            add(&slide, RowKeys::Classes, of_labels(args, path, &slide)?);
         }
     } else {
         for heatmap in args.heatmaps.load() {
             let heatmap = heatmap?;
             let overlaps = of_heatmap(args, &heatmap)?;
-            add(&heatmap.slide, Keys::Thresholds(args.thresholds.clone()), overlaps);
+            add(&heatmap.slide, RowKeys::Thresholds(args.thresholds.clone()), overlaps);
         }
     }
     if slides > 1 {
         let keys = match args.labels {
-            true => Keys::Classes,
-            false => Keys::Thresholds(args.thresholds.clone()),
+            true => RowKeys::Classes,
+            false => RowKeys::Thresholds(args.thresholds.clone()),
         };
         for (place, &overlap) in sums.iter().enumerate() {
             rows.extend(row(ALL, &keys, place, overlap));
@@ -108,22 +108,22 @@ pub(super) fn run(args: &DiceArgs) -> Result<Exit, Failure> {
 }
 
 /// What a row's place stands for.
-enum Keys {
+enum RowKeys {
     Thresholds(Vec<f32>),
     Classes,
 }
 
-fn row(slide: &str, keys: &Keys, place: usize, overlap: Overlap) -> Option<Row> {
+fn row(slide: &str, keys: &RowKeys, place: usize, overlap: Overlap) -> Option<OverlapRow> {
     let (threshold, class) = match keys {
-        Keys::Thresholds(thresholds) => (Some(thresholds[place]), None),
+        RowKeys::Thresholds(thresholds) => (Some(thresholds[place]), None),
         // Of 256 grey values those that occur.
-        Keys::Classes => {
+        RowKeys::Classes => {
             overlap.dice()?;
             (None, Some(place))
         }
     };
     let (dice, iou) = (overlap.dice(), overlap.iou());
-    Some(Row { slide: slide.to_owned(), threshold, class, dice, iou, overlap })
+    Some(OverlapRow { slide: slide.to_owned(), threshold, class, dice, iou, overlap })
 }
 
 fn truth_path(args: &DiceArgs, slide: &str) -> Result<Option<PathBuf>, Failure> {
@@ -196,7 +196,7 @@ fn kind_is_normal(args: &DiceArgs, slide: &str) -> Result<bool, Failure> {
     Ok(slides.iter().any(|known| known.name == slide && !known.is_tumor))
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[OverlapRow]) -> String {
     let width = rows.iter().map(|row| row.slide.len()).max().unwrap_or(0).max(5);
     let key = if rows.iter().any(|row| row.class.is_some()) { "class" } else { "threshold" };
     let mut lines = vec![format!("{:width$}  {key:>9}  {:>6}  {:>6}", "slide", "Dice", "IoU")];

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::heatmaps::HeatmapOptions;
-use super::{deliver, input, print_json};
+use super::{input, print_json, write_output};
 use crate::cli::{Exit, Failure};
 use crate::metrics::features::{FeatureRules, NAMES, features};
 use crate::truth::read_slide_list;
@@ -51,7 +51,7 @@ pub(super) struct FeaturesArgs {
 }
 
 #[derive(Serialize)]
-struct Row {
+struct FeatureRow {
     name: String,
     tumor: Option<bool>,
     features: BTreeMap<&'static str, f64>,
@@ -77,10 +77,10 @@ pub(super) fn run(args: &FeaturesArgs) -> Result<Exit, Failure> {
         rows.push((heatmap.slide, tumor, features(heatmap.score.view(), &rules)));
     }
     if args.out.is_some() || !args.json {
-        deliver(&features_csv(&rows), args.out.as_deref())?;
+        write_output(&features_csv(&rows), args.out.as_deref())?;
     }
     if args.json {
-        let row = |(name, tumor, values): (String, Option<bool>, [f64; 30])| Row {
+        let row = |(name, tumor, values): (String, Option<bool>, [f64; 30])| FeatureRow {
             name,
             tumor,
             features: NAMES.into_iter().zip(values).collect(),

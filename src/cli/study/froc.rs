@@ -10,10 +10,10 @@ use super::detect::csv_of;
 use super::options::{GroupOptions, RuleOptions, slides_of, truth_of};
 use super::{input, print_json};
 use crate::cli::{Exit, Failure, print};
-use crate::metrics::froc::{Froc, ReadOff, SCORED_AT, SlideHits, score_interval};
+use crate::metrics::froc::{Froc, Interpolation, SCORED_AT, SlideHits, score_interval};
 use crate::metrics::interval::Interval;
 use crate::metrics::lesions::{Lesions, evaluation_downsample};
-use crate::metrics::raster::Grid;
+use crate::metrics::raster::SampleGrid;
 use crate::progress::tell;
 use crate::study::detections_csv::read_detections;
 use crate::truth::Truth;
@@ -79,7 +79,7 @@ pub(super) struct FrocArgs {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct FrocReport {
     slides: usize,
     lesions: usize,
     isolated_tumor_cells: usize,
@@ -87,7 +87,8 @@ struct Report {
     slides_without_file: Vec<String>,
     score: f64,
     score_interval_95: Option<Interval>,
-    read_off: ReadOff,
+    #[serde(rename = "read_off")]
+    interpolation: Interpolation,
     sensitivity: Vec<AtFalsePositives>,
     #[serde(flatten)]
     curve: Froc,
@@ -139,7 +140,7 @@ pub(super) fn run(args: &FrocArgs) -> Result<Exit, Failure> {
         if !file.is_file() {
             without_file.push(slide.name.clone());
         }
-        hits.push(SlideHits::of(&detections, &lesions));
+        hits.push(SlideHits::count(&detections, &lesions));
     }
     if !without_file.is_empty() {
         tell(&format!(
@@ -187,9 +188,9 @@ fn lesions_of(args: &FrocArgs, slide: &str, truth: &Truth) -> Result<Lesions, Fa
         Truth::Outlines(_) => args.rules.rules().merge_um / args.mpp + 2.0 * downsample,
         Truth::Image(..) => 0.0,
     };
-    let grid = Grid::pixels(width + room, height + room, downsample);
+    let grid = SampleGrid::pixels(width + room, height + room, downsample);
     let mask = truth.raster(&grid).expect("its extent is known");
-    Ok(Lesions::of(&mask, grid, args.mpp, &args.rules.rules()))
+    Ok(Lesions::find(&mask, grid, args.mpp, &args.rules.rules()))
 }
 
 fn report(
@@ -197,9 +198,9 @@ fn report(
     hits: &[SlideHits],
     slides_without_file: Vec<String>,
     isolated_tumor_cells: usize,
-) -> Result<Report, Failure> {
-    let read_off = if args.step { ReadOff::Step } else { ReadOff::Interpolate };
-    let curve = Froc::of(hits).ok_or_else(|| {
+) -> Result<FrocReport, Failure> {
+    let interpolation = if args.step { Interpolation::Step } else { Interpolation::Linear };
+    let curve = Froc::compute(hits).ok_or_else(|| {
         input(format!(
             "{}: {} slides without a lesion to find; a curve needs one",
             args.truth.display(),
@@ -208,23 +209,23 @@ fn report(
     })?;
     let at = |&false_positives: &f64| AtFalsePositives {
         false_positives,
-        sensitivity: curve.sensitivity_at(false_positives, read_off),
+        sensitivity: curve.sensitivity_at(false_positives, interpolation),
     };
-    Ok(Report {
+    Ok(FrocReport {
         slides: hits.len(),
         lesions: hits.iter().map(|of| of.to_find).sum(),
         isolated_tumor_cells,
         false_positives: hits.iter().map(|of| of.false_positives.len()).sum(),
         slides_without_file,
-        score: curve.score(read_off),
-        score_interval_95: score_interval(hits, read_off, 0.95, args.bootstrap, args.seed),
-        read_off,
+        score: curve.score(interpolation),
+        score_interval_95: score_interval(hits, interpolation, 0.95, args.bootstrap, args.seed),
+        interpolation,
         sensitivity: SCORED_AT.iter().map(at).collect(),
         curve,
     })
 }
 
-fn table(report: &Report) -> String {
+fn table(report: &FrocReport) -> String {
     let interval = report
         .score_interval_95
         .map_or(String::new(), |of| format!(" (95 %: {:.4}-{:.4})", of.low, of.high));

@@ -8,7 +8,7 @@ use ndarray::Array2;
 use super::input;
 use crate::cli::Failure;
 use crate::export::{heatmap_h5, npy};
-use crate::metrics::raster::Grid;
+use crate::metrics::raster::SampleGrid;
 
 /// Which heatmaps.
 #[derive(Debug, Args)]
@@ -99,10 +99,10 @@ impl LoadedHeatmap {
     }
 
     /// Where its points are on the slide.
-    pub(super) fn grid(&self) -> Result<Grid, Failure> {
+    pub(super) fn grid(&self) -> Result<SampleGrid, Failure> {
         let pitch = self.pitch_px()?;
         let (rows, cols) = self.score.dim();
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Ok(Grid::lattice(count(rows), count(cols), pitch))
+        Ok(SampleGrid::lattice(count(rows), count(cols), pitch))
     }
 }

@@ -25,7 +25,7 @@ Examples:
     slidegrid study --run run --truth truth --strides 16,64,128,224
     slidegrid study --run run --truth truth --compare dense=run-dense --rerun
 
-  One piece, on files that need not be slidegrid's:
+  One command, on files that need not be slidegrid's:
     slidegrid study auc results.csv --truth truth --score model_a --score model_b
     slidegrid study detect run/heatmaps/*.h5 --method nms --out detections
     slidegrid study froc --detections detections --truth annotations --mpp 0.243
@@ -55,11 +55,11 @@ pub(crate) struct StudyArgs {
     over_run: over_run::OverRunArgs,
 
     #[command(subcommand)]
-    piece: Option<Piece>,
+    command: Option<StudyCommand>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Piece {
+enum StudyCommand {
     Auc(auc::AucArgs),
     Features(features::FeaturesArgs),
     Classify(classify::ClassifyArgs),
@@ -69,27 +69,27 @@ enum Piece {
 }
 
 /// What `slidegrid study --run RUN` does, with the run's own keys.
-pub(super) fn of_run(run: &Path, quiet: bool) -> Result<Exit, Failure> {
+pub(super) fn study_run(run: &Path, quiet: bool) -> Result<Exit, Failure> {
     #[derive(clap::Parser)]
-    struct Words {
+    struct StudyProgram {
         #[command(flatten)]
         over_run: over_run::OverRunArgs,
     }
     let mut words = vec!["study".into(), "--run".into(), run.as_os_str().to_owned()];
     words.extend(quiet.then(|| "--quiet".into()));
-    let words = <Words as clap::Parser>::try_parse_from(words);
+    let words = <StudyProgram as clap::Parser>::try_parse_from(words);
     over_run::run(&words.expect("these words are its own").over_run)
 }
 
 pub(super) fn run(args: &StudyArgs) -> Result<Exit, Failure> {
-    let Some(piece) = &args.piece else { return over_run::run(&args.over_run) };
-    match piece {
-        Piece::Auc(args) => auc::run(args),
-        Piece::Features(args) => features::run(args),
-        Piece::Classify(args) => classify::run(args),
-        Piece::Detect(args) => detect::run(args),
-        Piece::Froc(args) => froc::run(args),
-        Piece::Dice(args) => dice::run(args),
+    let Some(command) = &args.command else { return over_run::run(&args.over_run) };
+    match command {
+        StudyCommand::Auc(args) => auc::run(args),
+        StudyCommand::Features(args) => features::run(args),
+        StudyCommand::Classify(args) => classify::run(args),
+        StudyCommand::Detect(args) => detect::run(args),
+        StudyCommand::Froc(args) => froc::run(args),
+        StudyCommand::Dice(args) => dice::run(args),
     }
 }
 
@@ -103,7 +103,7 @@ fn print_json(report: &impl Serialize) -> Result<(), Failure> {
 }
 
 /// Into a file, or to stdout.
-fn deliver(text: &str, out: Option<&Path>) -> Result<(), Failure> {
+fn write_output(text: &str, out: Option<&Path>) -> Result<(), Failure> {
     match out {
         Some(path) => Ok(staged::write(path, text.as_bytes())?),
         None => print(text.trim_end()),

@@ -7,11 +7,11 @@ use clap::{Args, ValueEnum};
 use super::input;
 use crate::cli::Failure;
 use crate::metrics::detect::{
-    Detection, Neighbourhood, PeakRules, RegionPoint, RegionRules, RegionScore, by_peaks,
-    by_regions,
+    Detection, Neighbourhood, PeakRules, RegionPoint, RegionRules, RegionScore, detect_peaks,
+    detect_regions,
 };
 use crate::metrics::lesions::LesionRules;
-use crate::truth::{Groups, SlideKind, Truth, read_slide_list};
+use crate::truth::{AnnotationGroups, SlideKind, Truth, read_slide_list};
 
 /// Which annotations are lesions.
 #[derive(Debug, Args)]
@@ -28,8 +28,8 @@ pub(super) struct GroupOptions {
 }
 
 impl GroupOptions {
-    pub(super) fn groups(&self) -> Groups {
-        let mut groups = Groups::default();
+    pub(super) fn groups(&self) -> AnnotationGroups {
+        let mut groups = AnnotationGroups::default();
         groups.lesion.extend(self.lesion_group.iter().cloned());
         groups.excluded.extend(self.exclude_group.iter().cloned());
         groups
@@ -57,7 +57,7 @@ impl RuleOptions {
 
 /// How points of a heatmap become detections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Method {
+pub(super) enum DetectMethod {
     /// Non-maximum suppression (Liu et al. 2017).
     Nms,
     /// Connected regions above a threshold (Wang et al. 2016).
@@ -66,7 +66,7 @@ pub(super) enum Method {
 
 /// The form of what a detection silences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Form {
+pub(super) enum NmsForm {
     /// As in NCRF and MONAI.
     Square,
     /// Points nearer than the radius.
@@ -75,7 +75,7 @@ pub(super) enum Form {
 
 /// A region's score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Score {
+pub(super) enum RegionScoreArg {
     /// Mean of its points.
     Mean,
     /// The largest.
@@ -86,7 +86,7 @@ pub(super) enum Score {
 
 /// A region's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Place {
+pub(super) enum RegionPlaceArg {
     /// Mean of its points.
     Centroid,
     /// Its highest point.
@@ -98,7 +98,7 @@ pub(super) enum Place {
 pub(super) struct DetectOptions {
     /// How points become detections.
     #[arg(long, value_enum)]
-    pub(super) method: Method,
+    pub(super) method: DetectMethod,
 
     /// Points above this count [default: 0.5 for nms, 0.9 for regions].
     #[arg(long, value_name = "SCORE")]
@@ -113,16 +113,16 @@ pub(super) struct DetectOptions {
     radius_points: Option<usize>,
 
     /// nms: the form of what is silenced.
-    #[arg(long, value_enum, default_value_t = Form::Square)]
-    form: Form,
+    #[arg(long, value_enum, default_value_t = NmsForm::Square)]
+    form: NmsForm,
 
     /// regions: a region's score.
-    #[arg(long, value_enum, default_value_t = Score::Mean)]
-    score: Score,
+    #[arg(long, value_enum, default_value_t = RegionScoreArg::Mean)]
+    score: RegionScoreArg,
 
     /// regions: a region's place.
-    #[arg(long, value_enum, default_value_t = Place::Centroid)]
-    place: Place,
+    #[arg(long, value_enum, default_value_t = RegionPlaceArg::Centroid)]
+    place: RegionPlaceArg,
 
     /// regions: fewer points than this are no detection.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -137,14 +137,14 @@ impl DetectOptions {
     ) -> Result<Vec<Detection>, Failure> {
         let pitch_px = heatmap.pitch_px()?;
         let found = match self.method {
-            Method::Nms => {
+            DetectMethod::Nms => {
                 let radius = match self.radius_points {
                     Some(points) => points,
                     None => PeakRules::points_of(self.radius_um, pitch_px * heatmap.mpp()?),
                 };
-                by_peaks(heatmap.score.view(), &self.peak_rules(radius))
+                detect_peaks(heatmap.score.view(), &self.peak_rules(radius))
             }
-            Method::Regions => by_regions(heatmap.score.view(), &self.region_rules()),
+            DetectMethod::Regions => detect_regions(heatmap.score.view(), &self.region_rules()),
         };
         let on_slide = |of: Detection| Detection { x: of.x * pitch_px, y: of.y * pitch_px, ..of };
         Ok(found.into_iter().map(on_slide).collect())
@@ -152,8 +152,8 @@ impl DetectOptions {
 
     fn peak_rules(&self, radius: usize) -> PeakRules {
         let form = match self.form {
-            Form::Square => Neighbourhood::Square,
-            Form::Disc => Neighbourhood::Disc,
+            NmsForm::Square => Neighbourhood::Square,
+            NmsForm::Disc => Neighbourhood::Disc,
         };
         PeakRules { threshold: self.threshold.unwrap_or(0.5), radius, form }
     }
@@ -163,13 +163,13 @@ impl DetectOptions {
             threshold: self.threshold.unwrap_or(0.9),
             min_points: self.min_points,
             score: match self.score {
-                Score::Mean => RegionScore::Mean,
-                Score::Max => RegionScore::Max,
-                Score::Sum => RegionScore::Sum,
+                RegionScoreArg::Mean => RegionScore::Mean,
+                RegionScoreArg::Max => RegionScore::Max,
+                RegionScoreArg::Sum => RegionScore::Sum,
             },
             point: match self.place {
-                Place::Centroid => RegionPoint::Centroid,
-                Place::Peak => RegionPoint::Peak,
+                RegionPlaceArg::Centroid => RegionPoint::Centroid,
+                RegionPlaceArg::Peak => RegionPoint::Peak,
             },
         }
     }
@@ -194,7 +194,7 @@ pub(super) fn truth_files(folder: &Path) -> Result<Vec<(String, PathBuf)>, Failu
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(wrong)? {
         let path = entry.map_err(wrong)?.path();
-        files.extend(crate::truth::slide_of(&path).map(|slide| (slide, path)));
+        files.extend(crate::truth::slide_name(&path).map(|slide| (slide, path)));
     }
     files.sort();
     Ok(files)
@@ -205,7 +205,7 @@ pub(super) fn truth_files(folder: &Path) -> Result<Vec<(String, PathBuf)>, Failu
 pub(super) fn truth_of(
     folder: &Path,
     slide: &str,
-    groups: &Groups,
+    groups: &AnnotationGroups,
     image_px: Option<f64>,
 ) -> Result<Truth, Failure> {
     let path = crate::truth::find(folder, slide).ok_or_else(|| {

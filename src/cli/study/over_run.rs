@@ -12,7 +12,7 @@ use crate::config::RunConfig;
 use crate::export::heatmap_h5::read_heatmap_meta;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
-use crate::study::{Question, Source, gather, summarise, write};
+use crate::study::{HeatmapSource, StudyRequest, gather, summarise, write};
 
 /// A run, and how it is measured.
 #[derive(Debug, Args)]
@@ -89,9 +89,9 @@ pub(super) struct OverRunArgs {
 const MULTIPLES: [u32; 4] = [1, 4, 8, 14];
 
 /// Says which heatmaps their own audit or fit speaks against: they count all the same.
-fn warn_of_doubts(question: &Question, progress: &Progress) {
-    for source in &question.sources {
-        for slide in &question.slides {
+fn warn_of_suspect_heatmaps(request: &StudyRequest, progress: &Progress) {
+    for source in &request.sources {
+        for slide in &request.slides {
             let path = source.run.heatmap(&slide.name, "h5");
             // What cannot be read was an error before.
             let Ok(meta) = read_heatmap_meta(&path) else { continue };
@@ -127,7 +127,7 @@ pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
     };
     let slides = slides_of(truth, args.slides.as_deref())?;
     let strides = strides(args, &config);
-    let mut sources = vec![Source {
+    let mut sources = vec![HeatmapSource {
         name: config.config.predict.method.name().to_owned(),
         run: options.dir(),
         strides: strides.clone(),
@@ -137,9 +137,9 @@ pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
         sources = rerun::sources(&sources[0], &config, &names, &args.threads, &progress)?;
     }
     for compared in &args.compare {
-        sources.push(compared_source(compared, &strides)?);
+        sources.push(parse_comparison(compared, &strides)?);
     }
-    let question = Question {
+    let request = StudyRequest {
         sources,
         truth: truth.clone(),
         slides,
@@ -147,8 +147,8 @@ pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
         mpp: args.mpp,
         keys: keys.clone(),
     };
-    let mut settings = gather(&question, &progress).map_err(input)?;
-    warn_of_doubts(&question, &progress);
+    let mut settings = gather(&request, &progress).map_err(input)?;
+    warn_of_suspect_heatmaps(&request, &progress);
     if !args.methods.is_empty() {
         settings.retain(|setting| args.methods.contains(&setting.method));
     }
@@ -166,7 +166,7 @@ pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
             print(&file.display().to_string())?;
         }
     }
-    Ok(if settings[0].slides.len() < question.slides.len() { Exit::Partial } else { Exit::Done })
+    Ok(if settings[0].slides.len() < request.slides.len() { Exit::Partial } else { Exit::Done })
 }
 
 /// The strides asked for, the finest first.
@@ -183,7 +183,7 @@ fn strides(args: &OverRunArgs, config: &RunConfig) -> Vec<u32> {
 }
 
 /// `NAME=DIR`, at those of `strides` that its heatmaps hold, or else its own.
-fn compared_source(text: &str, strides: &[u32]) -> Result<Source, Failure> {
+fn parse_comparison(text: &str, strides: &[u32]) -> Result<HeatmapSource, Failure> {
     let (name, folder) =
         text.split_once('=').filter(|(name, _)| is_name(name)).ok_or_else(|| {
             let problem =
@@ -193,7 +193,7 @@ fn compared_source(text: &str, strides: &[u32]) -> Result<Source, Failure> {
     let found = RunConfig::read(Path::new(folder))?.config.predict.stride;
     let held: Vec<u32> = strides.iter().copied().filter(|s| s.is_multiple_of(found)).collect();
     let strides = if held.is_empty() { vec![found] } else { held };
-    Ok(Source { name: name.to_owned(), run: RunDir::new(Path::new(folder)), strides })
+    Ok(HeatmapSource { name: name.to_owned(), run: RunDir::new(Path::new(folder)), strides })
 }
 
 /// Names become parts of file names.

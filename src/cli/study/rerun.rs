@@ -12,23 +12,23 @@ use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::staged;
 use crate::stitch;
-use crate::study::Source;
+use crate::study::HeatmapSource;
 
 /// The source at its own stride, and a run of its own for each other one.
 pub(super) fn sources(
-    source: &Source,
+    source: &HeatmapSource,
     config: &RunConfig,
     slides: &[&str],
     threads: &ThreadOptions,
     progress: &Progress,
-) -> Result<Vec<Source>, Failure> {
+) -> Result<Vec<HeatmapSource>, Failure> {
     let mut sources = Vec::new();
     for &stride in &source.strides {
         let run = match stride == config.config.predict.stride {
             true => source.run.clone(),
             false => scored(&source.run, config, stride, slides, threads, progress)?,
         };
-        sources.push(Source { name: source.name.clone(), run, strides: vec![stride] });
+        sources.push(HeatmapSource { name: source.name.clone(), run, strides: vec![stride] });
     }
     Ok(sources)
 }
