@@ -29,7 +29,7 @@
 //!   threads and engine do not change a heatmap, and a coarser stride is a
 //!   finer one subsampled, but for how an engine rounds (1e-5).
 //! - [`geometry`], [`tissue`], [`normalize`], [`heatmap`] and [`metrics`] know nothing
-//!   of files, formats and libraries (`tests/purity.rs` holds them to it).
+//!   of files, formats and libraries (`tests/it/purity.rs` holds them to it).
 
 #![cfg_attr(test, expect(clippy::cast_possible_truncation, reason = "tests count small numbers"))]
 

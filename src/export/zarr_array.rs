@@ -3,7 +3,7 @@
 //! After the Zarr core specification, version 3.1, and its sharding codec, version
 //! 1.0. No library: the one there is brings more than fifty others along, for what
 //! is one JSON file and, a shard, its chunks one after the other and a table of
-//! where they are. tests/export.rs has it read by zarr-python and ome-zarr.
+//! where they are. tests/it/export.rs has it read by zarr-python and ome-zarr.
 //!
 //! Shards keep the number of files small: chunks of 256 x 256 are stored together
 //! in files of up to 2048 x 2048; what is all NaN is not stored.

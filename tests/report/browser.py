@@ -1,5 +1,5 @@
 """Opens a report in headless Chromium, from a file and without a network, uses it
-by mouse and keys, and looks at its pixels. Run by tests/report/browser.rs.
+by mouse and keys, and looks at its pixels. Run by tests/it/report/browser.rs.
 
 What is expected of the pixels comes from the run's heatmap file and from where the
 slide was painted, not from the page. The one picture that is compared,

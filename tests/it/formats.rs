@@ -1,0 +1,341 @@
+//! The HDF5 formats: round trips, damaged and foreign files, full disks,
+//! other readers.
+
+use crate::common::reference;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ndarray::{Array2, array};
+use slidegrid::export::heatmap_h5::{HeatmapMeta, HeatmapWriter, read_heatmap, read_heatmap_class};
+use slidegrid::geometry::{BlockPlan, Tiling, WorkingPlane};
+use slidegrid::patches::{Compression, PatchesFile, PatchesMeta, PatchesWriter};
+use slidegrid::scores::{ScoresMeta, read_scores, write_scores};
+
+fn scores_meta() -> ScoresMeta {
+    ScoresMeta {
+        slide: "slide".into(),
+        group: 3,
+        stride_px: 16,
+        window_px: 224,
+        classes: vec!["normal".into(), "tumour µ".into()],
+        method: "window".into(),
+        engine: "test 1".into(),
+        precision: "f32".into(),
+        windows: 2,
+        wall_s: 1.5,
+        threads: 2,
+        ..ScoresMeta::default()
+    }
+}
+
+fn heatmap_meta() -> HeatmapMeta {
+    HeatmapMeta {
+        slide: "slide".into(),
+        stride_px: 16,
+        window_px: 224,
+        downsample: 1.0,
+        mpp_x: Some(0.25),
+        width_px: 33,
+        height_px: 20,
+        level0_width_px: 33,
+        level0_height_px: 20,
+        classes: vec!["a".into(), "b".into()],
+        positive: 1,
+        method: "window".into(),
+        ..HeatmapMeta::default()
+    }
+}
+
+fn write_patches(path: &Path, how: Compression) -> Result<(), String> {
+    let plane = WorkingPlane {
+        level0_width_px: 40,
+        level0_height_px: 30,
+        downsample: 1.0,
+        width_px: 40,
+        height_px: 30,
+        mpp_x: Some(0.5),
+        mpp_y: Some(0.5),
+    };
+    let plan = BlockPlan::new(Tiling::new(8, 2, 8).unwrap(), Array2::ones((4, 5)));
+    let mut meta = PatchesMeta::planned("slide", &plane, &plan, 4);
+    meta.tissue_method = "all".into();
+    let text = |e: slidegrid::hdf5_file::FormatError| e.to_string();
+    let mut writer = PatchesWriter::create(path, &meta, &plan, 4, how).map_err(text)?;
+    for index in 0..plan.patches().len() {
+        if index == 1 {
+            writer.fail_patch(index, "no such tile").map_err(text)?;
+        } else {
+            writer
+                .write_patch(index, &[u8::try_from(index).unwrap(); 24 * 24 * 3])
+                .map_err(text)?;
+        }
+    }
+    writer.finish().map_err(text)
+}
+
+/// One small file of each kind.
+fn write_all(folder: &Path) -> [PathBuf; 4] {
+    let paths =
+        ["patches.h5", "patches-gzip.h5", "scores.h5", "heatmap.h5"].map(|n| folder.join(n));
+    write_patches(&paths[0], Compression::None).unwrap();
+    write_patches(&paths[1], Compression::Gzip(1)).unwrap();
+    write_scores(
+        &paths[2],
+        &scores_meta(),
+        &[1, 2],
+        &[3, 4],
+        array![[0.25, 0.75], [1.0, 0.0]].view(),
+    )
+    .unwrap();
+    let score = array![[f32::NAN, 0.5, 1.0], [0.0, f32::NAN, 0.25]];
+    let mut writer = HeatmapWriter::create(&paths[3], &heatmap_meta(), score.view()).unwrap();
+    writer.write_class(1, score.view()).unwrap();
+    writer.write_class(0, score.mapv(|v| 1.0 - v).view()).unwrap();
+    writer.finish().unwrap();
+    paths
+}
+
+/// Reads everything of a file of any kind.
+fn read_any(path: &Path) -> Result<(), String> {
+    let text = |e: slidegrid::hdf5_file::FormatError| e.to_string();
+    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    if name.starts_with("scores") {
+        read_scores(path).map(|_| ()).map_err(text)
+    } else if name.starts_with("heatmap") {
+        read_heatmap(path).map(|_| ()).map_err(text)
+    } else {
+        let file = PatchesFile::open(path).map_err(text)?;
+        file.verify().map_err(text)?;
+        for k in 1..=file.groups() {
+            let group = file.group(k).map_err(text)?;
+            let mut pixels = vec![0; group.patch_bytes()];
+            for index in 0..group.len() {
+                group.read_patch(index, &mut pixels).map_err(text)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn scores_come_back_and_nan_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t3.h5");
+    let score = array![[0.25_f32, 0.75], [1.0, 0.0]];
+    write_scores(&path, &scores_meta(), &[1, 2], &[3, 4], score.view()).unwrap();
+    let found = read_scores(&path).unwrap();
+    assert_eq!((found.row, found.col, found.score), (vec![1, 2], vec![3, 4], score.clone()));
+    assert_eq!(ScoresMeta { writer: String::new(), ..found.meta }, scores_meta());
+
+    write_scores(&path, &scores_meta(), &[], &[], Array2::zeros((0, 2)).view()).unwrap();
+    assert_eq!(read_scores(&path).unwrap().score.dim(), (0, 2));
+
+    let nan = array![[f32::NAN, 0.0]];
+    let error =
+        write_scores(&path, &scores_meta(), &[5], &[6], nan.view()).unwrap_err().to_string();
+    assert!(error.contains("t3.h5") && error.contains("row 5, col 6"), "{error}");
+    let error =
+        write_scores(&path, &scores_meta(), &[5], &[], score.view()).unwrap_err().to_string();
+    assert!(error.contains("row has 1, col 0"), "{error}");
+}
+
+#[test]
+fn heatmaps_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = &write_all(folder.path())[3];
+    let (meta, score) = read_heatmap(path).unwrap();
+    assert_eq!(HeatmapMeta { writer: String::new(), ..meta }, heatmap_meta());
+    assert!(score[[0, 0]].is_nan() && score[[1, 1]].is_nan());
+    assert_eq!((score[[0, 1]], score[[1, 2]]), (0.5, 0.25));
+    assert_eq!(read_heatmap_class(path, 0).unwrap()[[1, 2]], 0.75);
+    assert!(read_heatmap_class(path, 2).unwrap_err().to_string().contains("class 2"));
+}
+
+#[test]
+fn a_truncated_file_is_an_error_at_every_length() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in write_all(folder.path()) {
+        read_any(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for length in (0..whole.len()).step_by(whole.len() / 60 + 1).chain([whole.len() - 1]) {
+            fs::write(&path, &whole[..length]).unwrap();
+            let error = read_any(&path).unwrap_err();
+            assert!(error.contains(path.to_str().unwrap()), "{length}: {error}");
+        }
+    }
+}
+
+#[test]
+fn newer_and_foreign_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in write_all(folder.path()) {
+        let file =
+            hdf5::File::with_options().with_fapl(|p| p.file_locking(false)).open_rw(&path).unwrap();
+        file.attr("version").unwrap().write_scalar(&2_i64).unwrap();
+        file.close().unwrap();
+        let error = read_any(&path).unwrap_err();
+        assert!(error.contains("version 2") && error.contains("update slidegrid"), "{error}");
+        let file =
+            hdf5::File::with_options().with_fapl(|p| p.file_locking(false)).create(&path).unwrap();
+        file.create_group("something").unwrap();
+        file.close().unwrap();
+        let error = read_any(&path).unwrap_err();
+        assert!(error.contains("no format attribute"), "{error}");
+        fs::write(&path, "plain text").unwrap();
+        assert!(read_any(&path).unwrap_err().contains("not a whole HDF5 file"));
+        fs::remove_file(&path).unwrap();
+        assert!(read_any(&path).unwrap_err().contains("No such file"));
+    }
+    let swapped = folder.path().join("scores.h5");
+    write_patches(&swapped, Compression::None).unwrap();
+    assert!(read_any(&swapped).unwrap_err().contains("slidegrid-patches"));
+}
+
+#[test]
+fn a_missing_group_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = &write_all(folder.path())[0];
+    let file =
+        hdf5::File::with_options().with_fapl(|p| p.file_locking(false)).open_rw(path).unwrap();
+    file.unlink("t2").unwrap();
+    file.close().unwrap();
+    let file = PatchesFile::open(path).unwrap();
+    file.group(1).unwrap();
+    for error in [file.group(2).unwrap_err(), file.verify().unwrap_err()] {
+        let error = error.to_string();
+        assert!(error.contains("group t2") && error.contains("patches.h5"), "{error}");
+    }
+    assert!(file.group(0).is_err() && file.group(3).is_err());
+}
+
+#[test]
+fn an_unfinished_file_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("slide.h5");
+    let plane = WorkingPlane {
+        level0_width_px: 16,
+        level0_height_px: 8,
+        downsample: 1.0,
+        width_px: 16,
+        height_px: 8,
+        mpp_x: None,
+        mpp_y: None,
+    };
+    let plan = BlockPlan::new(Tiling::new(8, 1, 8).unwrap(), Array2::ones((1, 2)));
+    let meta = PatchesMeta::planned("slide", &plane, &plan, 1);
+    let create = || PatchesWriter::create(&path, &meta, &plan, 1, Compression::None).unwrap();
+    drop(create());
+    let mut writer = create();
+    writer.write_patch(0, &[0; 768]).unwrap();
+    for (index, bytes) in [(0, 768), (2, 768), (1, 767)] {
+        let error = writer.write_patch(index, &vec![0; bytes]).unwrap_err().to_string();
+        assert!(error.contains("slide.h5"), "{error}");
+    }
+    let error = writer.finish().unwrap_err().to_string();
+    assert!(error.contains("1 of 2") && error.contains("t2 patch 0"), "{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Runs in a child whose files may not grow beyond a limit.
+#[test]
+#[ignore = "run by a_full_disk_is_an_error_and_leaves_nothing"]
+fn child_with_a_full_disk() {
+    let Ok(folder) = std::env::var("SLIDEGRID_TEST_FOLDER") else { return };
+    let limit: u64 = std::env::var("SLIDEGRID_TEST_LIMIT").unwrap().parse().unwrap();
+    let limits = libc::rlimit { rlim_cur: limit, rlim_max: limit };
+    // SAFETY: plain system calls on this process; the signal would kill it
+    // before the write could report the error.
+    let status = unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limits)
+    };
+    assert_eq!(status, 0);
+    for (name, how) in [("a.h5", Compression::None), ("b.h5", Compression::Gzip(1))] {
+        let error = write_patches(&Path::new(&folder).join(name), how).unwrap_err();
+        assert!(error.contains(name) && error.contains("File too large"), "{error}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_leaves_nothing() {
+    let probe = tempfile::tempdir().unwrap();
+    let lengths = write_all(probe.path()).map(|path| fs::metadata(path).unwrap().len());
+    let smallest = lengths[0].min(lengths[1]);
+    for part in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "formats::child_with_a_full_disk", "--ignored", "--nocapture"])
+            .env("SLIDEGRID_TEST_FOLDER", folder.path())
+            .env("SLIDEGRID_TEST_LIMIT", (smallest * part / 20).to_string())
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&child.stderr);
+        assert!(child.status.success(), "part {part}: {errors}");
+        assert!(String::from_utf8_lossy(&child.stdout).contains("1 passed"), "the child must run");
+        assert!(!errors.contains("HDF5-DIAG"), "{errors}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "part {part}");
+    }
+}
+
+fn python_reads(python: &str, paths: &[PathBuf]) -> serde_json::Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/read_formats.py");
+    let text = reference::printed(Command::new(python).arg(script).args(paths));
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Attributes that version 1 did not have from the start; a reader must do
+/// without them.
+const ADDED_SINCE_V1: [(&str, &str); 4] = [
+    ("scores.h5", "resumed_windows"),
+    ("scores.h5", "shared_windows"),
+    ("patches.h5", "halo"),
+    ("patches-gzip.h5", "halo"),
+];
+
+#[test]
+fn h5py_reads_the_same_structure_as_the_frozen_files_have() {
+    let frozen = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats/v1");
+    let Some(python) = reference::python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let today = write_all(folder.path());
+    let old = today.clone().map(|path| frozen.join(path.file_name().unwrap()));
+    let (mut today, old) = (python_reads(&python, &today), python_reads(&python, &old));
+    for (file, added) in ADDED_SINCE_V1 {
+        let attributes = today[file]["attributes"].as_object_mut().unwrap();
+        assert!(attributes.remove(added).is_some(), "{file} has no attribute {added}");
+    }
+    for (file, contents) in today.as_object().unwrap() {
+        assert_eq!(contents["attributes"], old[file]["attributes"], "{file}");
+        for (name, dataset) in contents["datasets"].as_object().unwrap() {
+            assert!(*dataset == old[file]["datasets"][name], "{file}: {name} has changed");
+        }
+    }
+    assert!(today == old, "a file or dataset has gone");
+    let patches = &today["patches.h5"];
+    assert_eq!(patches["attributes"]["format"], "slidegrid-patches");
+    assert_eq!(patches["datasets"]["t1/img"]["shape"], serde_json::json!([4, 24, 24, 3]));
+    assert_eq!(patches["datasets"]["failures"]["values"][0], "t1 patch 1: no such tile");
+    assert_eq!(today["heatmap.h5"]["attributes"]["missing_groups"], serde_json::json!([]));
+}
+
+#[test]
+fn frozen_files_of_version_1_are_read() {
+    let frozen = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats/v1");
+    for name in ["patches.h5", "patches-gzip.h5", "scores.h5", "heatmap.h5"] {
+        read_any(&frozen.join(name)).unwrap();
+    }
+    assert_eq!(read_scores(&frozen.join("scores.h5")).unwrap().score[[0, 1]], 0.75);
+    assert_eq!(read_heatmap(&frozen.join("heatmap.h5")).unwrap().1[[0, 1]], 0.5);
+    let file = PatchesFile::open(&frozen.join("patches.h5")).unwrap();
+    assert_eq!(file.failures().unwrap(), ["t1 patch 1: no such tile"]);
+}
+
+/// Makes the frozen files; run it by hand, once per format version.
+#[test]
+#[ignore = "writes tests/data/formats/v1"]
+fn add_frozen_files() {
+    let frozen = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats/v1");
+    assert!(!frozen.join("scores.h5").exists(), "frozen files are never rewritten");
+    write_all(&frozen);
+}

@@ -1,0 +1,35 @@
+//! Tests of the program and of the library from outside: one program, so that all of it
+//! is linked once.
+
+mod bad_input;
+mod bench_cli;
+mod cluster_sge;
+mod cluster_slurm;
+mod common;
+mod demo_networks;
+mod dense;
+mod dense_networks;
+mod export;
+mod flow_synth;
+mod formats;
+mod formats_legacy;
+mod formats_patches;
+mod interruption;
+mod invariants;
+mod job_scripts;
+mod memory;
+mod model_engines;
+mod normalize;
+mod openvino;
+mod parity;
+mod purity;
+mod report;
+mod shared;
+mod slide;
+mod small_lesions;
+mod status_cost;
+mod study_cli;
+mod study_reference;
+mod tissue;
+mod tissue_judge;
+mod write_faults;

@@ -1,0 +1,314 @@
+//! A normal slide with one small lesion: what a screen must not lose without a word.
+//!
+//! `cargo test --test it small_lesions -- --ignored --nocapture` tries more places, sizes
+//! and networks: docs/contributing.md.
+
+mod lesion;
+mod sweep;
+
+use std::path::{Path, PathBuf};
+
+use crate::common::{Case, assert_same};
+use lesion::Lesion;
+use slidegrid::cli::Exit;
+use slidegrid::export::heatmap_h5::{HeatmapMeta, read_heatmap, read_heatmap_meta};
+use slidegrid::scores::{
+    CascadeMeta, Screen, points_to_draw, read_scores, read_scores_meta, write_part,
+};
+
+/// Share of a slide's points that may be missed where nothing else is said.
+const BOUND: f64 = 0.0033;
+
+/// A slide whose sample has next to none of its lesion.
+const UNSEEN: Lesion = Lesion { seed: 13, size_px: 3000, side_px: 320, place: 0.5 };
+/// A smaller one.
+const SMALL: Lesion = Lesion { seed: 13, size_px: 2200, side_px: 256, place: 0.5 };
+const STRIDE_PX: u32 = 32;
+
+/// Configuration of a run of a demonstration network by `method`.
+fn config(case: &Case, network: &str, method: &str, more: &str) -> PathBuf {
+    let card = format!("{}/configs/models/{network}.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = format!(
+        "[slides]\nmpp = 0.25\n[model]\ncard = {card:?}\n[tissue]\nmethod = \"otsu-s\"\n\
+         [predict]\nstride = {STRIDE_PX}\nmethod = {method:?}\n{more}"
+    );
+    case.text(&format!("{network}-{method}.toml"), &text)
+}
+
+/// `slidegrid run`; its exit code.
+fn run(case: &Case, name: &str, config: &Path, slide: &Path, set: &[&str]) -> Exit {
+    let run = case.path(name);
+    let mut words: Vec<&dyn AsRef<Path>> =
+        vec![&"run", &"--quiet", &"--run", &run, &"--config", &config];
+    for item in set {
+        words.extend([&"--set" as &dyn AsRef<Path>, item]);
+    }
+    words.push(&slide);
+    case.slidegrid(&words).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn heatmap_meta(case: &Case, run: &str) -> HeatmapMeta {
+    read_heatmap_meta(&case.path(run).join("heatmaps/slide.h5")).unwrap()
+}
+
+/// What each group of a cascade did.
+fn groups(case: &Case, run: &str) -> Vec<CascadeMeta> {
+    let folder = case.path(run).join("scores/slide");
+    let files = (1..).map(|k| folder.join(format!("t{k}.h5"))).take_while(|path| path.exists());
+    files.map(|path| read_scores_meta(&path).unwrap().cascade.unwrap()).collect()
+}
+
+#[test]
+fn a_screen_that_has_seen_no_tumour_is_not_used_and_loses_nothing() {
+    let case = Case::new();
+    let slide = UNSEEN.slide(&case, "slide.png");
+    assert_eq!(
+        run(&case, "window", &config(&case, "demo-padded", "window", ""), &slide, &[]),
+        Exit::Done
+    );
+    let window = case.heatmap("window", "slide");
+    let detections = window.iter().filter(|&&score| score > 0.5).count();
+    assert!(detections >= 30, "{detections} detections: another seed?");
+
+    let cascade = config(&case, "demo-padded", "cascade", "");
+    assert_eq!(run(&case, "cascade", &cascade, &slide, &[]), Exit::Done);
+    let meta = heatmap_meta(&case, "cascade");
+    let (dense, counts) = (meta.dense.clone().unwrap(), meta.cascade.unwrap());
+    assert!(dense.open.contains("sampled windows") && dense.near.unwrap() < 40, "{dense:?}");
+    assert_eq!(counts.screen, Screen::Windows { step_px: 64 });
+    // Nothing above 0.5 is lost, and the audit holds what it is to hold.
+    let found = case.heatmap("cascade", "slide");
+    for (at, (&exact, &found)) in window.iter().zip(&found).enumerate() {
+        assert_eq!(exact.is_nan(), found.is_nan());
+        assert!(
+            exact.is_nan() || exact <= 0.5 || (exact - found).abs() < 1e-4,
+            "{at}: {exact} {found}"
+        );
+    }
+    let points = window.iter().filter(|score| !score.is_nan()).count() as u64;
+    assert_eq!((counts.points(), counts.missed), (points, 0), "{counts:?}");
+    assert_eq!(counts.drawn, points_to_draw(points, BOUND));
+    assert!(counts.bound_of_all() <= BOUND && meta.fault().is_none(), "{counts:?}");
+    // The screen itself and what it raises; the audit is large on so small a slide.
+    assert!(counts.coarse + counts.refined < points / 2, "{counts:?}");
+    assert!(counts.screened > points / 4, "{counts:?}");
+    // What is left alone is low, as the screen is around it.
+    let low = found.iter().zip(&window).filter(|(f, w)| !f.is_nan() && (**f - **w).abs() > 1e-4);
+    assert!(low.into_iter().all(|(found, _)| f64::from(*found) < counts.refine_from));
+    let status = status(&case, "cascade");
+    assert!(status.screen.as_deref().unwrap().contains("single windows 64 px apart"), "{status:?}");
+    assert_eq!(status.partial, None);
+
+    // Other blocks, groups, threads and batches choose the same points.
+    let other =
+        ["tiling.block=2", "tiling.patches_per_group=5", "predict.threads=1", "predict.batch=3"];
+    assert_eq!(run(&case, "other", &cascade, &slide, &other), Exit::Done);
+    assert_same(&found, &case.heatmap("other", "slide"), 2e-4);
+    assert!(groups(&case, "other").len() > 3);
+    let again = heatmap_meta(&case, "other").cascade.unwrap();
+    assert_eq!((again.drawn, again.coarse, again.missed), (counts.drawn, counts.coarse, 0));
+    assert!(again.screened.abs_diff(counts.screened) < 3, "{again:?} {counts:?}");
+
+    resumed_is_the_same(&case, &cascade, &slide);
+    every_point_is_its_own_screen_at_a_coarse_stride(&case, &slide);
+    dense_is_refused(&case, &slide);
+}
+
+/// Goes on from half of a group's points, which any screen may have left.
+fn resumed_is_the_same(case: &Case, config: &Path, slide: &Path) {
+    let whole = case.path("cascade/scores/slide/t1.h5");
+    let scores = read_scores(&whole).unwrap();
+    let half = |values: &[i32]| -> Vec<i32> { values.iter().step_by(2).copied().collect() };
+    let (row, col) = (half(&scores.row), half(&scores.col));
+    let mut meta = scores.meta.clone();
+    (meta.windows, meta.cascade) = (row.len() as u64, None);
+    let kept = scores.score.slice(ndarray::s![..;2, ..]);
+    let part = whole.with_file_name("t1.part.h5");
+    write_part(&part, &meta, scores.row.len() as u64, &row, &col, kept).unwrap();
+    std::fs::remove_file(&whole).unwrap();
+    let before = case.heatmap("cascade", "slide");
+    std::fs::remove_file(case.path("cascade/heatmaps/slide.h5")).unwrap();
+    run(case, "cascade", config, slide, &[]);
+    assert_same(&before, &case.heatmap("cascade", "slide"), 2e-4);
+    let meta = read_scores_meta(&whole).unwrap();
+    assert_eq!(meta.resumed_windows, row.len() as u64);
+    let counts = meta.cascade.unwrap();
+    assert_eq!(counts.points(), meta.windows - meta.resumed_windows);
+}
+
+fn every_point_is_its_own_screen_at_a_coarse_stride(case: &Case, slide: &Path) {
+    let window = config(case, "demo-padded", "window", "");
+    let coarse = ["predict.stride=80"];
+    assert_eq!(run(case, "window80", &window, slide, &coarse), Exit::Done);
+    let cascade = config(case, "demo-padded", "cascade", "");
+    assert_eq!(run(case, "cascade80", &cascade, slide, &coarse), Exit::Done);
+    assert_same(&case.heatmap("window80", "slide"), &case.heatmap("cascade80", "slide"), 1e-4);
+    let counts = heatmap_meta(case, "cascade80").cascade.unwrap();
+    assert_eq!((counts.coarse, counts.screened), (counts.points(), 0), "{counts:?}");
+}
+
+fn dense_is_refused(case: &Case, slide: &Path) {
+    let dense = config(case, "demo-padded", "dense", "[tiling]\npatches_per_group = 3\n");
+    assert_eq!(run(case, "dense", &dense, slide, &[]), Exit::Input);
+    let marker =
+        std::fs::read_dir(case.path("dense/logs/predict")).unwrap().next().unwrap().unwrap();
+    let told = std::fs::read_to_string(marker.path()).unwrap();
+    for word in ["sampled windows", "slidegrid redo --run", "--method window", "--force"] {
+        assert!(told.contains(word), "{told}");
+    }
+    let root = case.path("dense");
+    let forced = case.slidegrid(&[&"predict", &"-q", &"--run", &root, &"--all", &"--force"]);
+    assert_eq!(forced.unwrap(), Exit::Done);
+    assert_eq!(case.slidegrid(&[&"stitch", &"-q", &"--run", &root, &"--all"]).unwrap(), Exit::Done);
+    let meta = heatmap_meta(case, "dense").dense.unwrap();
+    assert!(meta.forced && !meta.open.is_empty(), "{meta:?}");
+    let status = status(case, "dense");
+    assert!(status.screen.as_deref().unwrap().contains("taken all the same"), "{status:?}");
+
+    // A dense run's slide can be done by windows as well.
+    let words: [&dyn AsRef<Path>; 7] =
+        [&"redo", &"-q", &"--run", &root, &"slide", &"--method", &"window"];
+    assert_eq!(case.slidegrid(&words).unwrap(), Exit::Done);
+    assert_same(&case.heatmap("window", "slide"), &case.heatmap("dense", "slide"), 1e-4);
+}
+
+/// What `status --json` says of the slide.
+#[derive(Debug)]
+struct Said {
+    screen: Option<String>,
+    partial: Option<String>,
+    done: bool,
+}
+
+fn status(case: &Case, run: &str) -> Said {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_slidegrid"))
+        .args(["status", "--json", "--run"])
+        .arg(case.path(run))
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let slide = &found["slides"][0];
+    let text = |key: &str| slide[key].as_str().map(ToOwned::to_owned);
+    Said { screen: text("screen"), partial: text("partial"), done: found["totals"]["done"] == 1 }
+}
+
+#[test]
+fn a_miss_makes_the_slide_partial_until_it_is_done_by_windows() {
+    let case = Case::new();
+    let slide = SMALL.slide(&case, "slide.png");
+    let cascade =
+        config(&case, "demo-padded", "cascade", "[tiling]\nblock = 2\npatches_per_group = 4\n");
+    run(&case, "run", &cascade, &slide, &[]);
+    let count = groups(&case, "run").len();
+    assert!(count > 2, "{count} groups");
+    blind_the_screen(&case);
+
+    // Each group that misses something says so, and so does the slide.
+    let root = case.path("run");
+    let predict: [&dyn AsRef<Path>; 5] = [&"predict", &"-q", &"--run", &root, &"--all"];
+    assert_eq!(case.slidegrid(&predict).unwrap(), Exit::Partial);
+    let of_groups = groups(&case, "run");
+    let missed: u64 = of_groups.iter().map(|group| group.missed).sum();
+    assert!(missed > 0 && of_groups.iter().all(|g| g.screen == Screen::Dense), "{of_groups:?}");
+    assert_eq!(case.slidegrid(&predict).unwrap(), Exit::Partial, "when they are there already");
+    let stitch: [&dyn AsRef<Path>; 5] = [&"stitch", &"-q", &"--run", &root, &"--all"];
+    assert_eq!(case.slidegrid(&stitch).unwrap(), Exit::Partial);
+    assert_eq!(case.slidegrid(&stitch).unwrap(), Exit::Partial, "when it is there already");
+    assert_eq!(run(&case, "run", &cascade, &slide, &[]), Exit::Partial);
+    let meta = heatmap_meta(&case, "run");
+    let counts = meta.cascade.unwrap();
+    assert_eq!(counts.missed, missed);
+    assert_eq!(counts.drawn, points_to_draw(counts.points(), BOUND), "{counts:?}");
+    assert!(counts.bound_of_all() > BOUND && meta.fault().is_some());
+    let file = hdf5::File::open(root.join("heatmaps/slide.h5")).unwrap();
+    let partial: hdf5::types::VarLenUnicode = file.attr("partial").unwrap().read_scalar().unwrap();
+    assert_eq!(Some(partial.to_string()), meta.fault());
+    file.close().unwrap();
+    let said = status(&case, "run");
+    let told = said.partial.unwrap();
+    assert!(said.done && told.contains(&format!("found {missed} of")), "{told}");
+    assert!(
+        told.contains("slidegrid redo --run") && told.contains("slide --method window"),
+        "{told}"
+    );
+    case.slidegrid(&[&"report", &"-q", &"--run", &root]).unwrap();
+    let page = std::fs::read_to_string(root.join("report/index.html")).unwrap();
+    assert!(page.contains("partial") && page.contains("slide --method window"));
+
+    // The command that it names.
+    std::fs::write(root.join("heatmaps/slide_files"), "of an export").unwrap();
+    let redo: [&dyn AsRef<Path>; 7] =
+        [&"redo", &"-q", &"--run", &root, &"slide", &"--method", &"window"];
+    assert_eq!(case.slidegrid(&redo).unwrap(), Exit::Done);
+    assert!(!root.join("heatmaps/slide_files").exists());
+    let window = config(&case, "demo-padded", "window", "");
+    assert_eq!(run(&case, "window", &window, &slide, &[]), Exit::Done);
+    assert_same(&case.heatmap("window", "slide"), &case.heatmap("run", "slide"), 1e-4);
+    let meta = heatmap_meta(&case, "run");
+    assert_eq!((meta.method.as_str(), meta.fault(), meta.cascade), ("window", None, None));
+    assert_eq!(status(&case, "run").partial, None);
+    // It stays so, also for the configuration that the run was made with.
+    assert_eq!(run(&case, "run", &cascade, &slide, &[]), Exit::Done);
+    assert_eq!(heatmap_meta(&case, "run").method, "window");
+
+    what_is_left_of_another_method_is_refused(&case, &root);
+}
+
+/// Scores of before that come back, as from a task that was still running.
+fn what_is_left_of_another_method_is_refused(case: &Case, root: &Path) {
+    let group = root.join("scores/slide/t1.h5");
+    let stays = case.path("t1.h5");
+    std::fs::copy(&group, &stays).unwrap();
+    let redo: [&dyn AsRef<Path>; 6] = [&"redo", &"-q", &"--run", &root, &"slide", &"--later"];
+    assert_eq!(case.slidegrid(&redo).unwrap(), Exit::Done);
+    assert!(!root.join("scores/slide").exists() && !root.join("heatmaps/slide.h5").exists());
+    std::fs::create_dir_all(group.parent().unwrap()).unwrap();
+    std::fs::copy(&stays, &group).unwrap();
+    let words: [&dyn AsRef<Path>; 6] = [&"predict", &"-q", &"--run", &root, &"--task", &"1"];
+    let error = case.slidegrid(&words).unwrap_err().to_string();
+    assert!(error.contains("made by method window, expected cascade"), "{error}");
+    let unknown: [&dyn AsRef<Path>; 4] = [&"redo", &"--run", &root, &"nobody"];
+    assert_eq!(case.slidegrid(&unknown).unwrap_err().exit(), Exit::Usage);
+    let dense: [&dyn AsRef<Path>; 6] = [&"redo", &"--run", &root, &"slide", &"--method", &"dense"];
+    assert_eq!(case.slidegrid(&dense).unwrap_err().exit(), Exit::Configuration);
+}
+
+/// Leaves a calibration that says of everything that it is surely low, as one fitted to
+/// low scores alone may, and nothing of what was scored.
+fn blind_the_screen(case: &Case) {
+    let folder = case.path("run/scores/slide");
+    let path = folder.join("calibration.json");
+    let mut fit: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    fit["calibration"]["slope"] = serde_json::json!([0.1, 0.1]);
+    fit["calibration"]["offset"] = serde_json::json!([5.0, -5.0]);
+    fit["residual"] = serde_json::json!({ "rms": 0.005, "p99": 0.01 });
+    fit["open"] = serde_json::json!("");
+    fit["lowest_detection"] = serde_json::Value::Null;
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::remove_file(case.path("run/heatmaps/slide.h5")).unwrap();
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(&path, serde_json::to_vec(&fit).unwrap()).unwrap();
+}
+
+#[test]
+fn a_network_without_padding_needs_no_calibration() {
+    let case = Case::new();
+    let slide = SMALL.slide(&case, "slide.png");
+    let window = config(&case, "demo-valid", "window", "");
+    assert_eq!(run(&case, "window", &window, &slide, &[]), Exit::Done);
+    for method in ["dense", "cascade"] {
+        let config = config(&case, "demo-valid", method, "");
+        assert_eq!(run(&case, method, &config, &slide, &[]), Exit::Done);
+        assert_same(&case.heatmap("window", "slide"), &case.heatmap(method, "slide"), 1e-4);
+        let (meta, score) = read_heatmap(&case.path(method).join("heatmaps/slide.h5")).unwrap();
+        let dense = meta.dense.as_ref().unwrap();
+        assert!(dense.exact && dense.open.is_empty(), "{dense:?}");
+        if let Some(counts) = meta.cascade {
+            let points = score.iter().filter(|score| !score.is_nan()).count() as u64;
+            assert_eq!((counts.screen, counts.points()), (Screen::Dense, points));
+            assert!(counts.bound_of_all() <= BOUND && counts.screened > 0, "{counts:?}");
+        }
+    }
+}

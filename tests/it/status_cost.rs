@@ -1,0 +1,187 @@
+//! What `status` says of a run with jobs in a scheduler, and what a run took
+//! and will take.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::common::{Case, noise};
+use serde_json::Value;
+use slidegrid::cli::{self, Exit};
+
+const CONFIG: &str = "[tissue]\nmethod = \"all\"\n[tiling]\ntile = 24\nblock = 1\npatches_per_group = 9\n[predict]\nstride = 8\nengine = \"tract\"\nthreads = 1\n";
+
+/// Two slides of 4 groups, split and planned.
+fn planned(case: &Case) -> PathBuf {
+    let slides = ["a", "b"].map(|name| case.slide(&format!("{name}.png"), &noise(144, 144, 3)));
+    let config = case.config("padded", CONFIG);
+    let run = case.path("run");
+    let level0 = "model.mpp=level0";
+    case.slidegrid(&[
+        &"split",
+        &"-q",
+        &"--run",
+        &run,
+        &"--config",
+        &config,
+        &"--set",
+        &level0,
+        &slides[0],
+        &slides[1],
+    ])
+    .unwrap();
+    case.slidegrid(&[&"master", &"plan", &"-q", &"--run", &run]).unwrap();
+    run
+}
+
+fn predict(case: &Case, run: &Path, slide: &str, group: &str) {
+    let words: [&dyn AsRef<Path>; 8] =
+        [&"predict", &"-q", &"--run", &run, &"--slide", &slide, &"--group", &group];
+    assert_eq!(case.slidegrid(&words).unwrap(), Exit::Done);
+}
+
+/// Puts a program into `case/bin` that prints `text`.
+fn fake(case: &Case, program: &str, text: &str) {
+    let folder = case.path("bin");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join(program);
+    std::fs::write(&path, format!("#!/bin/sh\ncat <<'EOF'\n{text}EOF\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// `slidegrid status` with the programs of `case/bin` first.
+fn status(case: &Case, run: &Path, args: &[&str]) -> String {
+    let path = format!("{}:{}", case.path("bin").display(), std::env::var("PATH").unwrap());
+    let output = Command::new(env!("CARGO_BIN_EXE_slidegrid"))
+        .arg("status")
+        .arg("--run")
+        .arg(run)
+        .args(args)
+        .env("PATH", path)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn json(case: &Case, run: &Path, args: &[&str]) -> Value {
+    serde_json::from_str(&status(case, run, &[&["--json"], args].concat())).unwrap()
+}
+
+#[test]
+fn files_and_slurm_make_one_view() {
+    let case = Case::new();
+    let run = planned(&case);
+    predict(&case, &run, "a", "2");
+    std::fs::create_dir_all(run.join("jobs")).unwrap();
+    let log = run.join("logs").join("{id}_{index}.log");
+    std::fs::write(run.join("logs/7_4.log"), "slurmstepd: error: Detected 1 oom-kill event\n")
+        .unwrap();
+    std::fs::write(
+        run.join("jobs/submitted.jsonl"),
+        format!(
+            "{{\"id\":\"7\",\"scheduler\":\"slurm\",\"stage\":\"predict\",\"slide\":\"a\",\"first_index\":1,\"tasks\":[[1,4]],\"groups_per_task\":1,\"log\":{log:?}}}\n"
+        ),
+    )
+    .unwrap();
+    fake(
+        &case,
+        "sacct",
+        "7_1|TIMEOUT|0:0|60|1|61|n1|2|None\n7_2|FAILED|1:0|60|1|61|n1|2|None\n7_4|FAILED|0:9|30|1|31|n1|2|None\n",
+    );
+    fake(&case, "squeue", "7_3|RUNNING|5|n1|None\n9_1|RUNNING|5|n1|None\n");
+    let report = json(&case, &run, &[]);
+    let slide = &report["slides"][0];
+    assert_eq!((&slide["scored"], &slide["running"]), (&1.into(), &serde_json::json!([3])));
+    let ended: Vec<_> = slide["ended"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| (e["group"].clone(), e["reason"].clone()))
+        .collect();
+    assert_eq!(ended, [(1.into(), "time-limit".into()), (4.into(), "memory".into())]);
+    assert_eq!(slide["ended"][1]["log"], run.join("logs/7_4.log").to_str().unwrap());
+    assert_eq!(report["totals"]["groups_failed"], 2);
+    assert_eq!(report["slides"][1]["waiting"], serde_json::json!([1, 2, 3, 4]));
+    let table = status(&case, &run, &[]);
+    assert!(table.contains("time limit") && table.contains("7_4.log"), "{table}");
+    assert!(table.contains("1 of 8 groups scored, 1 running, 4 waiting, 2 failed"), "{table}");
+    // The failed try of a group that is done, and tries that bought nothing.
+    let cost = json(&case, &run, &["--cost"]);
+    assert_eq!(cost["retries"]["tries"], 3);
+    assert_eq!(cost["retries"]["lost_core_s"], 300.0);
+}
+
+#[test]
+fn without_a_scheduler_files_alone_tell_and_it_is_said() {
+    let case = Case::new();
+    let run = planned(&case);
+    std::fs::create_dir_all(run.join("jobs")).unwrap();
+    let line =
+        r#"{"id":"7","scheduler":"slurm","stage":"predict","slide":"a","items":"1-4","tasks":2}"#;
+    std::fs::write(run.join("jobs/submitted.jsonl"), line).unwrap();
+    for program in ["sacct", "squeue"] {
+        fake(&case, program, "");
+        let failing = "#!/bin/sh\necho 'slurm_load_jobs error: down' >&2\nexit 1\n";
+        std::fs::write(case.path("bin").join(program), failing).unwrap();
+    }
+    let table = status(&case, &run, &[]);
+    assert!(table.contains("0 of 8 groups scored, 0 running, 8 waiting, 0 failed"), "{table}");
+    assert!(table.contains("squeue does not answer (slurm_load_jobs error: down)"), "{table}");
+}
+
+#[test]
+fn a_finished_run_tells_what_it_took() {
+    let case = Case::new();
+    let run = planned(&case);
+    case.slidegrid(&[&"run", &"-q", &"--run", &run]).unwrap();
+    let cost = json(&case, &run, &["--cost"]);
+    let stages = cost["stages"].as_array().unwrap();
+    let names: Vec<_> =
+        stages.iter().map(|stage| (stage["stage"].clone(), stage["tasks"].clone())).collect();
+    assert_eq!(
+        names,
+        [("split".into(), 2.into()), ("predict".into(), 8.into()), ("stitch".into(), 2.into())]
+    );
+    for stage in stages {
+        let number = |key: &str| stage[key].as_f64().unwrap();
+        assert_eq!(number("untimed"), 0.0);
+        assert!(number("parallel_s") > 0.0 && number("serial_s") > 0.0, "{stage}");
+        assert!(number("read_bytes") > 0.0 && number("written_bytes") > 0.0, "{stage}");
+        let product = number("efficiency") * number("peak_cores");
+        assert!((product - number("speed_up")).abs() < 1e-9, "{stage}");
+    }
+    // One process, one group at a time.
+    assert_eq!(stages[1]["peak_cores"], 1.0);
+    let svg = std::fs::read_to_string(run.join("report/tasks.svg")).unwrap();
+    assert_eq!(svg.matches("<path").count(), 3);
+    // Done: a watch shows it once and ends.
+    let watched = status(&case, &run, &["--watch", "1"]);
+    assert_eq!(
+        watched,
+        "2 of 2 slides done, 0 failed; 8 of 8 groups scored, 0 running, 0 waiting, 0 failed\n"
+    );
+}
+
+#[test]
+fn an_estimate_times_groups_and_keeps_their_scores() {
+    let case = Case::new();
+    let run = planned(&case);
+    let estimate = |extra: &[&str]| {
+        let run = run.to_str().unwrap();
+        let words = ["master", "estimate", "-q", "--run", run, "--cores", "4", "--price", "2"];
+        cli::run(words.iter().chain(extra).map(Into::into))
+    };
+    assert_eq!(estimate(&["--groups", "2"]).unwrap(), Exit::Done);
+    let report = json(&case, &run, &[]);
+    assert_eq!(report["totals"]["groups_scored"], 2);
+    // One of each slide.
+    assert_eq!(
+        (&report["slides"][0]["scored"], &report["slides"][1]["scored"]),
+        (&1.into(), &1.into())
+    );
+    // More than there are: the rest is scored, and nothing is left.
+    assert_eq!(estimate(&["--groups", "50", "--json"]).unwrap(), Exit::Done);
+    assert_eq!(json(&case, &run, &[])["totals"]["groups_scored"], 8);
+    assert_eq!(estimate(&[]).unwrap(), Exit::Done);
+}

@@ -1,0 +1,277 @@
+//! One system call of `split`, `master plan`, `predict` or `stitch` fails: the command
+//! fails, or what it made is what it makes undisturbed; nothing incomplete has a final
+//! name; and the same command, given again, completes all of it.
+//!
+//! A sample of the calls, the same every time; all of them, some thousand tries, by
+//!
+//! ```text
+//! SLIDEGRID_WRITE_FAULTS=all cargo test --test it write_faults -- --nocapture
+//! ```
+//!
+//! and another sample by `SLIDEGRID_WRITE_FAULTS=<seed>`.
+
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+mod contents;
+mod tracer;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use contents::contents;
+use tempfile::TempDir;
+use tracer::{Fault, Kind, Traced};
+
+/// Tries of each way to store patches when not all are made.
+const SAMPLE: usize = 40;
+
+/// Two groups, saved after every batch; all that can be exported.
+const CONFIG: &str = r#"
+[model]
+card = CARD
+mpp = "level0"
+[tissue]
+method = "all"
+[tiling]
+tile = 32
+block = 1
+patches_per_group = 6
+compression = COMPRESSION
+coords = ["clam"]
+[predict]
+stride = 8
+engine = "tract"
+threads = 1
+batch = 48
+checkpoint_min = 1e-9
+[stitch]
+npy = true
+all_classes = true
+export = ["asap", "ome-tiff", "ome-zarr", "geojson", "csv", "deepzoom"]
+"#;
+
+/// The commands, each on what those before it have made; `RUN` is the run directory.
+const STAGES: [&str; 4] = [
+    "split --quiet --threads 1 --run RUN --config c.toml a.png",
+    "master plan --quiet --run RUN",
+    "predict --quiet --threads 1 --all --run RUN",
+    "stitch --quiet --all --run RUN",
+];
+
+struct Bench {
+    folder: TempDir,
+    /// What a run holds before and after each stage.
+    states: Vec<BTreeMap<String, String>>,
+    /// How many calls of each kind each stage makes.
+    calls: Vec<BTreeMap<Kind, usize>>,
+}
+
+impl Bench {
+    /// `None` where processes may not be traced.
+    fn new(compression: &str) -> Option<Self> {
+        // By its real name, which is what the calls' files are known by.
+        let above = std::env::temp_dir().canonicalize().unwrap();
+        let folder = tempfile::tempdir_in(above).unwrap();
+        let card = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models/centre32.toml");
+        let config = CONFIG.replace("CARD", &format!("{card:?}"));
+        let config = config.replace("COMPRESSION", &format!("{compression:?}"));
+        std::fs::write(folder.path().join("c.toml"), config).unwrap();
+        let mut state = 7_u32;
+        let picture = image::RgbImage::from_fn(100, 70, |_, _| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            image::Rgb([1, 2, 3].map(|byte| state.to_le_bytes()[byte]))
+        });
+        picture.save(folder.path().join("a.png")).unwrap();
+        let mut bench = Self { folder, states: vec![BTreeMap::new()], calls: Vec::new() };
+        for stage in 0..STAGES.len() {
+            if stage > 0 {
+                copy(&bench.path(&format!("s{stage}")), &bench.path("run"));
+            }
+            let traced = match bench.run(stage, None) {
+                Ok(traced) => traced,
+                Err(error) => {
+                    eprintln!("skipped: processes cannot be traced here: {error}");
+                    return None;
+                }
+            };
+            assert_eq!(traced.code, Some(0), "{}", bench.said());
+            if !traced.calls.contains_key(&Kind::Write) {
+                eprintln!("skipped: calls cannot be counted here");
+                return None;
+            }
+            bench.calls.push(traced.calls);
+            bench.states.push(contents(&bench.path("run")));
+            std::fs::rename(bench.path("run"), bench.path(&format!("s{}", stage + 1))).unwrap();
+        }
+        Some(bench)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A stage in the folder `run`; its stdout is a file there too.
+    fn run(&self, stage: usize, fault: Option<(Kind, usize, Fault)>) -> std::io::Result<Traced> {
+        let told = |name: &str| std::fs::File::create(self.path(name)).unwrap();
+        std::fs::create_dir_all(self.path("told")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_slidegrid"));
+        command.args(STAGES[stage].replace("RUN", "run").split(' '));
+        command.current_dir(self.folder.path()).env("TMPDIR", self.folder.path());
+        command.env_remove("SLURM_CPUS_PER_TASK").env_remove("NSLOTS");
+        command.stdout(told("told/out")).stderr(told("told/err"));
+        tracer::run(&mut command, &self.path("run"), fault)
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(self.path("told/err")).unwrap()
+    }
+
+    /// Disturbs one call; what went wrong, if anything did.
+    fn try_one(&self, stage: usize, fault: (Kind, usize, Fault)) -> Result<Ended, String> {
+        let run = self.path("run");
+        drop(std::fs::remove_dir_all(&run));
+        if stage > 0 {
+            copy(&self.path(&format!("s{stage}")), &run);
+        }
+        let traced = self.run(stage, Some(fault)).map_err(|e| e.to_string())?;
+        let (said, found) = (self.said(), contents(&run));
+        let expected = &self.states[stage + 1];
+        let differs = |found: &BTreeMap<String, String>| {
+            let names = expected.keys().chain(found.keys());
+            let mut names = names.filter(|&name| expected.get(name) != found.get(name));
+            names.next().cloned()
+        };
+        let ended = match traced.code {
+            Some(0) => match differs(&found) {
+                Some(name) => return Err(format!("exit 0, and {name} differs; said: {said}")),
+                None => Ended::Same,
+            },
+            Some(3..=5) if !said.trim().is_empty() => Ended::Failed,
+            code => return Err(format!("exit {code:?}, said: {said}")),
+        };
+        // The tables of all slides leave out, or say of, what failed; so do logs.
+        let tables = ["slides.csv", "lookup.csv"];
+        let is_result = |name: &str| !name.starts_with("logs/") && !tables.contains(&name);
+        for (name, content) in found.iter().filter(|(name, _)| is_result(name)) {
+            let known =
+                [expected, &self.states[stage]].iter().any(|s| s.get(name) == Some(content));
+            let whole = name.ends_with(".part.h5") && !content.starts_with("damaged");
+            if !known && !whole {
+                return Err(format!("{name} is not what it should be, after: {said}"));
+            }
+        }
+        let again = self.run(stage, None).map_err(|e| e.to_string())?;
+        let found = contents(&run);
+        match (again.code, differs(&found)) {
+            (Some(0), None) => Ok(ended),
+            (code, other) => {
+                Err(format!("again: exit {code:?}, differs: {other:?}: {}", self.said()))
+            }
+        }
+    }
+
+    /// Every call of every stage with every fault that it can have.
+    fn all(&self) -> Vec<(usize, (Kind, usize, Fault))> {
+        let mut tries = Vec::new();
+        for (stage, calls) in self.calls.iter().enumerate() {
+            for (&kind, &count) in calls {
+                for &fault in faults(kind) {
+                    tries.extend((1..=count).map(|number| (stage, (kind, number, fault))));
+                }
+            }
+        }
+        tries.sort_by_key(|&(stage, (kind, number, fault))| {
+            (stage, kind, number, format!("{fault:?}"))
+        });
+        tries
+    }
+}
+
+/// How a disturbed command ended.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    Failed,
+    Same,
+}
+
+fn faults(kind: Kind) -> &'static [Fault] {
+    const BROKEN: Fault = Fault::Error(libc::EIO);
+    const FULL: Fault = Fault::Error(libc::ENOSPC);
+    match kind {
+        Kind::Write => &[BROKEN, FULL, Fault::Short, Fault::Lost],
+        Kind::Sync | Kind::Rename | Kind::Size | Kind::Make | Kind::Close => &[BROKEN, FULL],
+        Kind::Read => &[BROKEN],
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+/// `tries` of `of`, drawn from `seed`.
+fn drawn<T: Copy>(mut of: Vec<T>, tries: usize, seed: u64) -> Vec<T> {
+    let mut state = seed | 1;
+    let mut drawn = Vec::new();
+    while !of.is_empty() && drawn.len() < tries {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let at = usize::try_from(state % of.len() as u64).unwrap();
+        drawn.push(of.swap_remove(at));
+    }
+    drawn
+}
+
+fn sweep(compression: &str) {
+    let Some(bench) = Bench::new(compression) else { return };
+    let asked = std::env::var("SLIDEGRID_WRITE_FAULTS").ok();
+    for (stage, calls) in STAGES.iter().zip(&bench.calls) {
+        println!("{}: {calls:?}", stage.split(" --").next().unwrap());
+    }
+    let all = bench.all();
+    let known = all.len();
+    let tries = match asked.as_deref() {
+        Some("all") => all,
+        Some(seed) => {
+            drawn(all, SAMPLE, seed.parse().expect("SLIDEGRID_WRITE_FAULTS: all, or a seed"))
+        }
+        None => drawn(all, SAMPLE, 2_023),
+    };
+    let (mut failed, mut same, mut wrong) = (0, 0, Vec::new());
+    for &(stage, fault) in &tries {
+        match bench.try_one(stage, fault) {
+            Ok(Ended::Failed) => failed += 1,
+            Ok(Ended::Same) => same += 1,
+            Err(problem) => {
+                let command = STAGES[stage].split(' ').next().unwrap();
+                eprintln!("{command}, {fault:?}: {problem}");
+                wrong.push((stage, fault));
+            }
+        }
+    }
+    println!(
+        "{compression}: {} of {known} tries: {failed} commands failed, {same} gave the same results, {} went wrong",
+        tries.len(),
+        wrong.len()
+    );
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert!(failed > tries.len() / 4, "{failed} of {} tries reached the program", tries.len());
+}
+
+#[test]
+fn a_fault_is_a_failure_or_changes_nothing() {
+    sweep("none");
+}
+
+#[test]
+fn a_fault_with_compressed_patches_is_a_failure_or_changes_nothing() {
+    sweep("gzip");
+}
