@@ -235,4 +235,6 @@ fn apply(table: &mut toml::Table, item: &str) -> Result<(), ConfigError> {
 }
 
 #[cfg(test)]
+mod hash_tests;
+#[cfg(test)]
 mod tests;
