@@ -1,6 +1,6 @@
 //! The entries of a BigTIFF directory.
 
-use super::{Chain, DeflateCode, Level, Pixels, TILE_PX, Tags};
+use super::{DeflateCode, DirectoryLinks, Level, Pixels, TILE_PX, Tags};
 
 const ASCII: u16 = 2;
 const SHORT: u16 = 3;
@@ -82,7 +82,7 @@ pub(super) fn entries(levels: &[Level], number: usize, tags: &Tags<'_>) -> Vec<E
         Entry::new(325, LONG, tiles, counts),
     ];
     entries.extend(pixel_entries(tags.pixels));
-    if !tags.description.is_empty() && (tags.chain == Chain::Successive || number == 0) {
+    if !tags.description.is_empty() && (tags.chain == DirectoryLinks::Successive || number == 0) {
         entries.push(Entry::text(270, tags.description));
     }
     if let Some([x, y]) = tags.um_per_px {
@@ -157,7 +157,7 @@ mod tests {
         let levels = [Level::new(1025, 3), Level::new(513, 2)];
         let tags = Tags {
             pixels: Pixels::DeflatedF32(DeflateCode::Old),
-            chain: Chain::Successive,
+            chain: DirectoryLinks::Successive,
             um_per_px: Some([0.5, 2.0]),
             description: "a",
             range: Some([0.0, 1.0]),

@@ -20,7 +20,7 @@ pub(crate) const TILE_PX: u32 = 512;
 
 /// Where a tile's bytes are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Stored {
+pub(crate) struct TileLocation {
     offset: u64,
     bytes: u32,
 }
@@ -32,14 +32,14 @@ pub(crate) struct Level {
     pub(crate) width: u32,
     /// Height, px.
     pub(crate) height: u32,
-    tiles: Vec<Stored>,
+    tiles: Vec<TileLocation>,
 }
 
 impl Level {
     /// A level without tiles yet.
     pub(crate) fn new(width: u32, height: u32) -> Self {
         let mut level = Self { width, height, tiles: Vec::new() };
-        level.tiles = vec![Stored::default(); (level.columns() * level.rows()) as usize];
+        level.tiles = vec![TileLocation::default(); (level.columns() * level.rows()) as usize];
         level
     }
 
@@ -74,7 +74,7 @@ pub(crate) enum DeflateCode {
 
 /// How directories hang together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Chain {
+pub(crate) enum DirectoryLinks {
     /// One after the other.
     Successive,
     /// Lower resolutions below the first directory (tag 330), as OME-TIFF has it.
@@ -85,10 +85,10 @@ pub(crate) enum Chain {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tags<'a> {
     pub(crate) pixels: Pixels,
-    pub(crate) chain: Chain,
+    pub(crate) chain: DirectoryLinks,
     /// Micrometres per pixel of level 0, x and y.
     pub(crate) um_per_px: Option<[f64; 2]>,
-    /// Empty: none. With [`Chain::SubIfds`] in the first directory alone.
+    /// Empty: none. With [`DirectoryLinks::SubIfds`] in the first directory alone.
     pub(crate) description: &'a str,
     /// Least and largest value that are to be told apart.
     pub(crate) range: Option<[f64; 2]>,
@@ -117,16 +117,16 @@ impl BigTiff {
     }
 
     /// Appends one compressed tile and returns where it went.
-    pub(crate) fn store(&mut self, tile: &[u8]) -> io::Result<Stored> {
+    pub(crate) fn store(&mut self, tile: &[u8]) -> io::Result<TileLocation> {
         let bytes = u32::try_from(tile.len()).map_err(io::Error::other)?;
-        let stored = Stored { offset: self.at, bytes };
+        let stored = TileLocation { offset: self.at, bytes };
         self.append(tile)?;
         Ok(stored)
     }
 
     /// Says which stored bytes show tile (`column`, `row`) of `level`. Several
     /// tiles may show the same ones: empty glass is stored once.
-    pub(crate) fn place(&mut self, level: usize, column: u32, row: u32, stored: Stored) {
+    pub(crate) fn place(&mut self, level: usize, column: u32, row: u32, stored: TileLocation) {
         let columns = self.levels[level].columns();
         self.levels[level].tiles[(row * columns + column) as usize] = stored;
     }
@@ -146,13 +146,13 @@ impl BigTiff {
         }
         let first = 8;
         match tags.chain {
-            Chain::Successive => {
+            DirectoryLinks::Successive => {
                 let mut pointer_at = first;
                 for number in 0..levels.len() {
                     pointer_at = self.directory(&levels, number, tags, pointer_at, None)?;
                 }
             }
-            Chain::SubIfds => {
+            DirectoryLinks::SubIfds => {
                 let mut below = Vec::new();
                 for number in 1..levels.len() {
                     let tags = Tags { description: "", ..*tags };
@@ -175,7 +175,7 @@ impl BigTiff {
         below: Option<&[u64]>,
     ) -> io::Result<u64> {
         let (start, next_at) = self.write_directory(levels, number, tags, below)?;
-        self.out.patch(pointer_at, start.to_le_bytes());
+        self.out.write_later(pointer_at, start.to_le_bytes());
         Ok(next_at)
     }
 
@@ -246,7 +246,7 @@ mod tests {
         let tiff = BigTiff::create(&folder.path().join("x.tif"), levels).unwrap();
         let tags = Tags {
             pixels: Pixels::JpegRgb,
-            chain: Chain::Successive,
+            chain: DirectoryLinks::Successive,
             um_per_px: Some([0.25; 2]),
             description: "test",
             range: None,

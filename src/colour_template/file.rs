@@ -61,7 +61,7 @@ impl StainsFile {
                 "has version {found} (written by {writer}), this slidegrid reads {VERSION}"
             )));
         }
-        if let Some(problem) = file.estimate.fault() {
+        if let Some(problem) = file.estimate.invalid_reason() {
             return Err(wrong(problem));
         }
         Ok(file)

@@ -6,7 +6,7 @@
 //!   (not 8, today's number for deflate), widths that fall strictly from one
 //!   directory to the next, no "xml" or "DICOM" in the description;
 //! - whole-number quotients of the slide's size and the picture's that agree
-//!   ([`Cover`]).
+//!   ([`OverlayGrid`]).
 //!
 //! f32, because ASAP takes floats for likelihoods (0 to 1, transparent at 0) and
 //! integers for labels. It would paint NaN like 1: points without a score are 0.
@@ -17,9 +17,9 @@ use ndarray::ArrayView2;
 
 use super::error::ExportError;
 use super::heatmap_h5::HeatmapMeta;
-use super::place::{Cover, Place};
+use super::slide_lattice::{OverlayGrid, SlideLattice};
 use super::{pyramid, value_tiff};
-use crate::bigtiff::{Chain, DeflateCode, Pixels, Tags};
+use crate::bigtiff::{DeflateCode, DirectoryLinks, Pixels, Tags};
 
 /// ASAP asks for as many levels as the slide has from this resolution on; one too
 /// few ends it.
@@ -31,20 +31,20 @@ pub(super) fn write(
     meta: &HeatmapMeta,
     score: ArrayView2<'_, f32>,
 ) -> Result<(), ExportError> {
-    let place = Place::of(meta);
-    let cover = Cover::of(place.width_px, place.height_px, place.pitch_px);
+    let lattice = SlideLattice::new(meta);
+    let overlay = OverlayGrid::new(lattice.width_px, lattice.height_px, lattice.pitch_px);
     let (rows, cols) = score.dim();
-    let across = cover.lattice_columns(&place, cols);
-    let down = cover.lattice_rows(&place, rows);
-    let mut sizes = pyramid::sizes(cover.columns, cover.rows, SMALLEST_PX);
+    let across = overlay.lattice_columns(&lattice, cols);
+    let down = overlay.lattice_rows(&lattice, rows);
+    let mut sizes = pyramid::sizes(overlay.columns, overlay.rows, SMALLEST_PX);
     let falling = sizes.windows(2).take_while(|pair| pair[1].0 < pair[0].0).count();
     sizes.truncate(falling + 1);
     let part = |px: u32, pixels: u32| f64::from(px) / f64::from(pixels);
     let tags = Tags {
         pixels: Pixels::DeflatedF32(DeflateCode::Old),
-        chain: Chain::Successive,
-        um_per_px: place.um_per_px.map(|[x, y]| {
-            [x * part(place.width_px, cover.columns), y * part(place.height_px, cover.rows)]
+        chain: DirectoryLinks::Successive,
+        um_per_px: lattice.um_per_px.map(|[x, y]| {
+            [x * part(lattice.width_px, overlay.columns), y * part(lattice.height_px, overlay.rows)]
         }),
         description: "",
         range: Some([0.0, 1.0]),

@@ -108,8 +108,8 @@ pub fn write_coords(
     }
     output.flush()?;
     drop(dataset);
-    output.handed().whole(COORDS, coords.as_slice().expect("standard layout"));
-    output.handed().describe(COORDS);
+    output.written().whole(COORDS, coords.as_slice().expect("standard layout"));
+    output.written().describe(COORDS);
     output.commit()?;
     Ok(target)
 }

@@ -3,7 +3,7 @@
 //!
 //! Transparent where nothing was scored, opaque elsewhere: the viewer lays it over
 //! the slide's own tiles at the opacity it likes. It covers the whole slide
-//! ([`Cover`]), so both are given the same width and place. Many small files: one
+//! ([`OverlayGrid`]), so both are given the same width and place. Many small files: one
 //! a tile of 512 px and level.
 
 use std::path::Path;
@@ -14,8 +14,8 @@ use ndarray::ArrayView2;
 
 use super::error::ExportError;
 use super::heatmap_h5::HeatmapMeta;
-use super::place::{Cover, Place};
 use super::pyramid::{self, Tile};
+use super::slide_lattice::{OverlayGrid, SlideLattice};
 use crate::heatmap::render::colour_of;
 use crate::staged::{self, StagedFolder};
 
@@ -30,12 +30,12 @@ pub(super) fn write(
     meta: &HeatmapMeta,
     score: ArrayView2<'_, f32>,
 ) -> Result<(), ExportError> {
-    let place = Place::of(meta);
-    let cover = Cover::of(place.width_px, place.height_px, place.pitch_px);
+    let lattice = SlideLattice::new(meta);
+    let overlay = OverlayGrid::new(lattice.width_px, lattice.height_px, lattice.pitch_px);
     let (rows, cols) = score.dim();
-    let across = cover.lattice_columns(&place, cols);
-    let down = cover.lattice_rows(&place, rows);
-    let sizes = pyramid::sizes(cover.columns, cover.rows, 1);
+    let across = overlay.lattice_columns(&lattice, cols);
+    let down = overlay.lattice_rows(&lattice, rows);
+    let sizes = pyramid::sizes(overlay.columns, overlay.rows, 1);
     let mut folder = StagedFolder::new(tiles)?;
     let fill = |pixel: usize, out: &mut [f32]| {
         let row = score.row(down[pixel]);
@@ -49,13 +49,13 @@ pub(super) fn write(
         folder.write(name, &png(tile)).map_err(ExportError::from)
     })?;
     folder.commit()?;
-    Ok(staged::write(target, descriptor(&cover).as_bytes())?)
+    Ok(staged::write(target, descriptor(&overlay).as_bytes())?)
 }
 
-fn descriptor(cover: &Cover) -> String {
+fn descriptor(overlay: &OverlayGrid) -> String {
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Image xmlns=\"http://schemas.microsoft.com/deepzoom/2008\" Format=\"png\" Overlap=\"0\" TileSize=\"{TILE_PX}\"><Size Width=\"{}\" Height=\"{}\"/></Image>\n",
-        cover.columns, cover.rows
+        overlay.columns, overlay.rows
     )
 }
 

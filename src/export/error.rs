@@ -39,6 +39,6 @@ pub enum ExportError {
 }
 
 /// A failed write to `target`.
-pub(super) fn unwritten(target: &Path) -> impl Fn(io::Error) -> ExportError + '_ {
+pub(super) fn write_error(target: &Path) -> impl Fn(io::Error) -> ExportError + '_ {
     move |source| StageError { path: target.to_owned(), action: "write it", source }.into()
 }

@@ -13,9 +13,9 @@ use flate2::write::GzEncoder;
 use ndarray::ArrayView2;
 use sha2::{Digest, Sha256};
 
-use super::error::{ExportError, unwritten};
+use super::error::{ExportError, write_error};
 use super::heatmap_h5::HeatmapMeta;
-use super::place::Place;
+use super::slide_lattice::SlideLattice;
 use super::{GeoJsonObjects, GeoJsonRules};
 use crate::heatmap::render::colour_of;
 use crate::metrics::detect::{PeakRules, detect_peaks};
@@ -31,30 +31,30 @@ pub(super) fn write(
     score: ArrayView2<'_, f32>,
     rules: &GeoJsonRules,
 ) -> Result<(), ExportError> {
-    let place = Place::of(meta);
+    let lattice = SlideLattice::new(meta);
     let detections = match rules.objects {
         GeoJsonObjects::Tiles => None,
-        GeoJsonObjects::Detections => Some(peaks(&meta.slide, &place, score, rules)?),
+        GeoJsonObjects::Detections => Some(peaks(&meta.slide, &lattice, score, rules)?),
     };
     // Outside the encoder too: it is given small pieces.
     let packed = GzEncoder::new(StagedStream::new(target)?, Compression::new(4));
-    let mut out = Features::new(BufWriter::new(packed), meta, &place);
+    let mut out = Features::new(BufWriter::new(packed), meta, &lattice);
     let put = match detections {
         None => out.tiles(score, rules.min_score),
         Some(peaks) => out.detections(score, &peaks),
     };
-    let stream = put.and_then(|()| out.finish()).map_err(unwritten(target))?;
+    let stream = put.and_then(|()| out.finish()).map_err(write_error(target))?;
     Ok(stream.commit()?)
 }
 
 /// Rows and columns of maxima, by falling score.
 fn peaks(
     slide: &str,
-    place: &Place,
+    lattice: &SlideLattice,
     score: ArrayView2<'_, f32>,
     rules: &GeoJsonRules,
 ) -> Result<Vec<[usize; 2]>, ExportError> {
-    let [pitch_um, _] = place.pitch_um().ok_or(ExportError::NoResolution {
+    let [pitch_um, _] = lattice.pitch_um().ok_or(ExportError::NoResolution {
         slide: slide.to_owned(),
         what: "detections are kept apart by micrometres",
     })?;
@@ -72,7 +72,7 @@ fn peaks(
 struct Features<'a, W: Write> {
     out: W,
     meta: &'a HeatmapMeta,
-    place: &'a Place,
+    lattice: &'a SlideLattice,
     /// The class and its score's name, as JSON texts.
     class: String,
     measurement: String,
@@ -91,11 +91,11 @@ impl Features<'_, BufWriter<GzEncoder<StagedStream>>> {
 }
 
 impl<'a, W: Write> Features<'a, W> {
-    fn new(out: W, meta: &'a HeatmapMeta, place: &'a Place) -> Self {
+    fn new(out: W, meta: &'a HeatmapMeta, lattice: &'a SlideLattice) -> Self {
         let class = &meta.classes[meta.positive as usize];
         let json = |text: &str| serde_json::to_string(text).expect("a text is JSON");
         let (class, measurement) = (json(class), json(&super::probability_name(class)));
-        Self { out, meta, place, class, measurement, count: 0 }
+        Self { out, meta, lattice, class, measurement, count: 0 }
     }
 
     fn start(&mut self) -> io::Result<()> {
@@ -105,7 +105,7 @@ impl<'a, W: Write> Features<'a, W> {
     fn tiles(&mut self, score: ArrayView2<'_, f32>, min_score: f32) -> io::Result<()> {
         for ((row, col), &value) in score.indexed_iter() {
             if value >= min_score {
-                self.put("tile", [row, col], self.place.pitch_px, value)?;
+                self.put("tile", [row, col], self.lattice.pitch_px, value)?;
             }
         }
         Ok(())
@@ -113,7 +113,7 @@ impl<'a, W: Write> Features<'a, W> {
 
     fn detections(&mut self, score: ArrayView2<'_, f32>, peaks: &[[usize; 2]]) -> io::Result<()> {
         for &at in peaks {
-            self.put("detection", at, self.place.window_px, score[at])?;
+            self.put("detection", at, self.lattice.window_px, score[at])?;
         }
         Ok(())
     }
@@ -124,7 +124,7 @@ impl<'a, W: Write> Features<'a, W> {
         }
         let [row, col] = at;
         let comma = if self.count == 0 { "" } else { "," };
-        let [x0, y0, x1, y1] = self.place.square(row, col, side_px).map(super::thousandth);
+        let [x0, y0, x1, y1] = self.lattice.square(row, col, side_px).map(super::round_thousandth);
         let id = id(&self.meta.slide, kind, row, col);
         let [r, g, b] = colour_of(score);
         let [class_r, class_g, class_b] = CLASS_COLOUR;

@@ -25,7 +25,7 @@ impl Bands {
         let (rows, cols) = meta.shape();
         let shape = [Some(rows), Some(cols), Some(meta.classes.len())];
         let score = check_dataset::<f32>(path, &file, SCORE, &shape[..2])?;
-        let classes = match hdf5_file::has_link(path, &file, CLASSES)? {
+        let classes = match hdf5_file::link_exists(path, &file, CLASSES)? {
             true => Some(check_dataset::<f32>(path, &file, CLASSES, &shape)?),
             false => None,
         };

@@ -106,7 +106,7 @@ impl HeatmapMeta {
                 "stride {}, plane {} x {} px, expected each at least 1",
                 self.stride_px, self.width_px, self.height_px
             );
-            return Err(FormatError::content(path, problem));
+            return Err(FormatError::invalid(path, problem));
         }
         if self.positive as usize >= self.classes.len() {
             let problem = format!(
@@ -114,7 +114,7 @@ impl HeatmapMeta {
                 self.positive,
                 self.classes.len()
             );
-            return Err(FormatError::content(path, problem));
+            return Err(FormatError::invalid(path, problem));
         }
         Ok(())
     }
@@ -159,7 +159,7 @@ impl HeatmapMeta {
 
     pub(super) fn get(attributes: &Attributes<'_>) -> Result<Self, FormatError> {
         let writer = check_header(attributes, FORMAT, VERSION)?;
-        let normalized = attributes.has("normalize")?;
+        let normalized = attributes.contains("normalize")?;
         let unnormalized = if normalized { attributes.u64("unnormalized_patches")? } else { 0 };
         let meta = Self {
             normalize: if normalized { attributes.str("normalize")? } else { String::new() },
@@ -233,7 +233,7 @@ impl HeatmapWriter {
             .create(SCORE)
             .and_then(|dataset| dataset.write(score.as_standard_layout().view()).map(|()| dataset))
             .map_err(|e| FormatError::hdf5(path, "write /score", &e))?;
-        output.handed().plane(SCORE, score, (CHUNK, None));
+        output.written().plane(SCORE, score, (CHUNK, None));
         let planes = vec![false; meta.classes.len()];
         Ok(Self { score: dataset, classes: None, planes, shape: meta.shape(), output })
     }
@@ -275,7 +275,7 @@ impl HeatmapWriter {
                 "class {class} was written before or does not exist, expected each of {} once",
                 self.planes.len()
             );
-            return Err(FormatError::content(&path, problem));
+            return Err(FormatError::invalid(&path, problem));
         }
         check_shape(&path, CLASSES, score, self.shape)?;
         let failed = |e: hdf5::Error| FormatError::hdf5(&path, "write /classes", &e);
@@ -287,7 +287,7 @@ impl HeatmapWriter {
                 .write_slice(score.as_standard_layout().view(), s![.., .., class])
                 .map_err(failed)?;
         }
-        self.output.handed().plane(CLASSES, score, (CHUNK, Some(class)));
+        self.output.written().plane(CLASSES, score, (CHUNK, Some(class)));
         self.planes[class] = true;
         Ok(())
     }
@@ -309,7 +309,7 @@ impl HeatmapWriter {
         let missing = self.planes.iter().position(|written| !written);
         if let (Some(_), Some(class)) = (&self.classes, missing) {
             let problem = format!("class {class} was never written, expected all or none");
-            return Err(FormatError::content(self.output.target(), problem));
+            return Err(FormatError::invalid(self.output.target(), problem));
         }
         self.output.flush()?;
         let Self { score, classes, output, .. } = self;
@@ -345,7 +345,7 @@ pub fn read_heatmap_meta(path: &Path) -> Result<HeatmapMeta, FormatError> {
 /// # Errors
 /// [`FormatError`] when it is missing or damaged.
 pub fn has_classes(path: &Path) -> Result<bool, FormatError> {
-    hdf5_file::has_link(path, &*hdf5_file::open(path)?, CLASSES)
+    hdf5_file::link_exists(path, &*hdf5_file::open(path)?, CLASSES)
 }
 
 /// Reads attributes and the positive class's heatmap, `[rows, cols]`.
@@ -374,7 +374,7 @@ pub fn read_heatmap_class(path: &Path, class: usize) -> Result<Array2<f32>, Form
     let classes = check_dataset::<f32>(path, &file, CLASSES, &shape)?;
     if class >= meta.classes.len() {
         let problem = format!("class {class}, expected less than {}", meta.classes.len());
-        return Err(FormatError::content(path, problem));
+        return Err(FormatError::invalid(path, problem));
     }
     classes
         .read_slice_2d::<f32, _>(s![.., .., class])
@@ -391,5 +391,5 @@ fn check_shape(
         return Ok(());
     }
     let problem = format!("{name} is {:?}, expected {expected:?} (rows, cols)", found.dim());
-    Err(FormatError::content(path, problem))
+    Err(FormatError::invalid(path, problem))
 }

@@ -12,9 +12,9 @@ pub mod heatmap_h5;
 pub mod npy;
 mod ome_tiff;
 mod ome_zarr;
-mod place;
 pub mod png;
 mod pyramid;
+mod slide_lattice;
 mod value_tiff;
 mod wsinfer_csv;
 mod zarr_array;
@@ -73,7 +73,7 @@ fn probability_name(class: &str) -> String {
 }
 
 /// A coordinate to the thousandth of a pixel.
-fn thousandth(px: f64) -> f64 {
+fn round_thousandth(px: f64) -> f64 {
     // Adding zero takes the sign off a zero.
     (px * 1000.0).round() / 1000.0 + 0.0
 }

@@ -14,9 +14,9 @@ use quick_xml::escape::escape;
 
 use super::error::ExportError;
 use super::heatmap_h5::HeatmapMeta;
-use super::place::Place;
+use super::slide_lattice::SlideLattice;
 use super::{pyramid, value_tiff};
-use crate::bigtiff::{Chain, DeflateCode, Pixels, TILE_PX, Tags};
+use crate::bigtiff::{DeflateCode, DirectoryLinks, Pixels, TILE_PX, Tags};
 
 /// Writes `score` `[row, col]`, NaN where not scored.
 pub(super) fn write(
@@ -24,16 +24,16 @@ pub(super) fn write(
     meta: &HeatmapMeta,
     score: ArrayView2<'_, f32>,
 ) -> Result<(), ExportError> {
-    let place = Place::of(meta);
+    let lattice = SlideLattice::new(meta);
     let (rows, cols) = score.dim();
     let side = |points: usize| u32::try_from(points).unwrap_or(u32::MAX);
     let (width, height) = (side(cols), side(rows));
     let sizes = pyramid::sizes(width, height, TILE_PX);
-    let description = ome_xml(meta, &place, width, height);
+    let description = ome_xml(meta, &lattice, width, height);
     let tags = Tags {
         pixels: Pixels::DeflatedF32(DeflateCode::Adobe),
-        chain: Chain::SubIfds,
-        um_per_px: place.pitch_um(),
+        chain: DirectoryLinks::SubIfds,
+        um_per_px: lattice.pitch_um(),
         description: &description,
         range: None,
     };
@@ -48,10 +48,10 @@ pub(super) fn write(
 
 /// OME's model of the image, after its schema of 2016-06. ASCII, as TIFF's texts
 /// are.
-fn ome_xml(meta: &HeatmapMeta, place: &Place, width: u32, height: u32) -> String {
+fn ome_xml(meta: &HeatmapMeta, lattice: &SlideLattice, width: u32, height: u32) -> String {
     let class = &meta.classes[meta.positive as usize];
     let (mut size, mut plane) = (String::new(), String::new());
-    if let Some([x, y]) = place.pitch_um() {
+    if let Some([x, y]) = lattice.pitch_um() {
         size = format!(
             " PhysicalSizeX=\"{x}\" PhysicalSizeXUnit=\"&#181;m\" PhysicalSizeY=\"{y}\" PhysicalSizeYUnit=\"&#181;m\""
         );
@@ -63,9 +63,9 @@ fn ome_xml(meta: &HeatmapMeta, place: &Place, width: u32, height: u32) -> String
     }
     let about = format!(
         "Score of class {class}, NaN where not scored. Pixel (row, col) is the window centred at level-0 pixel x = col * {pitch}, y = row * {pitch} of a slide of {} x {} px. Lower resolutions hold the largest of four.",
-        place.width_px,
-        place.height_px,
-        pitch = place.pitch_px
+        lattice.width_px,
+        lattice.height_px,
+        pitch = lattice.pitch_px
     );
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><OME xmlns=\"http://www.openmicroscopy.org/Schemas/OME/2016-06\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:schemaLocation=\"http://www.openmicroscopy.org/Schemas/OME/2016-06 http://www.openmicroscopy.org/Schemas/OME/2016-06/ome.xsd\" Creator=\"{creator}\"><Image ID=\"Image:0\" Name=\"{name}\"><Description>{about}</Description><Pixels ID=\"Pixels:0\" DimensionOrder=\"XYCZT\" Type=\"float\" BigEndian=\"false\" SizeX=\"{width}\" SizeY=\"{height}\" SizeC=\"1\" SizeZ=\"1\" SizeT=\"1\"{size}><Channel ID=\"Channel:0:0\" Name=\"{channel}\" SamplesPerPixel=\"1\"/><TiffData IFD=\"0\" PlaneCount=\"1\"/>{plane}</Pixels></Image></OME>",

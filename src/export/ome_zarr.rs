@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::error::ExportError;
 use super::heatmap_h5::HeatmapMeta;
-use super::place::Place;
+use super::slide_lattice::SlideLattice;
 use super::{pyramid, zarr_array};
 use crate::staged::StagedFolder;
 
@@ -51,9 +51,9 @@ pub(super) fn write(
 
 /// The `ome` attribute. Micrometres, or level-0 px when the resolution is unknown.
 fn multiscales(meta: &HeatmapMeta, levels: usize) -> Value {
-    let place = Place::of(meta);
-    let [x, y] = place.pitch_um().unwrap_or([place.pitch_px; 2]);
-    let axis = |name: &str| match place.um_per_px {
+    let lattice = SlideLattice::new(meta);
+    let [x, y] = lattice.pitch_um().unwrap_or([lattice.pitch_px; 2]);
+    let axis = |name: &str| match lattice.um_per_px {
         Some(_) => json!({"name": name, "type": "space", "unit": "micrometer"}),
         None => json!({"name": name, "type": "space"}),
     };
@@ -80,8 +80,8 @@ fn multiscales(meta: &HeatmapMeta, levels: usize) -> Value {
                 "description": format!("score of class {class}, NaN where not scored; pixels of lower resolutions are the largest of four"),
                 "slide": meta.slide,
                 "class": class,
-                "level0_px_per_point": place.pitch_px,
-                "level0_size_px": [place.height_px, place.width_px],
+                "level0_px_per_point": lattice.pitch_px,
+                "level0_size_px": [lattice.height_px, lattice.width_px],
                 "writer": crate::WRITER,
             },
         }],

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use libdeflater::{CompressionLvl, Compressor};
 
-use super::error::{ExportError, unwritten};
+use super::error::{ExportError, write_error};
 use super::pyramid::{self, Tile};
-use crate::bigtiff::{BigTiff, Level, Stored, TILE_PX, Tags};
+use crate::bigtiff::{BigTiff, Level, TILE_PX, Tags, TileLocation};
 
 const SIDE: usize = TILE_PX as usize;
 /// Higher levels take much longer to save a few percent of floats.
@@ -28,7 +28,7 @@ pub(super) fn write(
     let tiff = BigTiff::create(target, levels)?;
     let compressor = Compressor::new(CompressionLvl::new(LEVEL).expect("4 is a level"));
     let mut tiles = Tiles { tiff, compressor, blank, stored_blank: None };
-    pyramid::stream(sizes, SIDE, source, |tile| tiles.put(tile).map_err(unwritten(target)))?;
+    pyramid::stream(sizes, SIDE, source, |tile| tiles.put(tile).map_err(write_error(target)))?;
     Ok(tiles.tiff.finish(tags)?)
 }
 
@@ -37,7 +37,7 @@ struct Tiles {
     compressor: Compressor,
     blank: f32,
     /// Most of a slide is glass: its tile is stored once.
-    stored_blank: Option<Stored>,
+    stored_blank: Option<TileLocation>,
 }
 
 impl Tiles {
@@ -58,7 +58,7 @@ impl Tiles {
         Ok(())
     }
 
-    fn store(&mut self, tile: &Tile<'_>) -> io::Result<Stored> {
+    fn store(&mut self, tile: &Tile<'_>) -> io::Result<TileLocation> {
         let mut bytes = self.blank.to_le_bytes().repeat(SIDE * SIDE);
         for (row, out) in tile.rows.iter().zip(bytes.chunks_mut(4 * SIDE)) {
             for (value, out) in row.iter().zip(out.chunks_mut(4)) {

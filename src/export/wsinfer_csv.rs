@@ -3,10 +3,10 @@
 use std::io;
 use std::path::Path;
 
-use super::error::{ExportError, unwritten};
+use super::error::{ExportError, write_error};
 use super::heatmap_bands::Bands;
-use super::place::Place;
-use super::{probability_name, thousandth};
+use super::slide_lattice::SlideLattice;
+use super::{probability_name, round_thousandth};
 use crate::staged::StagedStream;
 
 /// Writes the scored points of a heatmap file, column after column, each from top
@@ -16,8 +16,8 @@ use crate::staged::StagedStream;
 pub(super) fn write(target: &Path, heatmap: &Path) -> Result<(), ExportError> {
     let bands = Bands::open(heatmap)?;
     let mut out = csv::Writer::from_writer(StagedStream::new(target)?);
-    put(&bands, &mut out, &|e| unwritten(target)(io_error(e)))?;
-    let stream = out.into_inner().map_err(|e| unwritten(target)(e.into_error()))?;
+    put(&bands, &mut out, &|e| write_error(target)(io_error(e)))?;
+    let stream = out.into_inner().map_err(|e| write_error(target)(e.into_error()))?;
     Ok(stream.commit()?)
 }
 
@@ -35,14 +35,14 @@ fn put(
     failed: &dyn Fn(csv::Error) -> ExportError,
 ) -> Result<(), ExportError> {
     let (meta, classes) = (bands.meta(), bands.classes());
-    let place = Place::of(meta);
+    let lattice = SlideLattice::new(meta);
     let header = ["minx", "miny", "width", "height"].map(str::to_owned);
     let names = classes.iter().map(|&class| probability_name(&meta.classes[class]));
     out.write_record(header.into_iter().chain(names)).map_err(failed)?;
     let shown = classes.iter().position(|&class| class == meta.positive as usize).unwrap_or(0);
-    let side = thousandth(place.window_px).to_string();
+    let side = round_thousandth(lattice.window_px).to_string();
     let corner = |index: usize| {
-        thousandth(index as f64 * place.pitch_px - place.window_px / 2.0).to_string()
+        round_thousandth(index as f64 * lattice.pitch_px - lattice.window_px / 2.0).to_string()
     };
     for range in bands.ranges() {
         let first = range.start;

@@ -7,7 +7,7 @@ use hdf5::types::VarLenUnicode;
 use hdf5::{Attribute, H5Type, Location};
 
 use super::FormatError;
-use super::there::has_attribute;
+use super::exists::attribute_exists;
 
 /// The attributes of one object of one file.
 pub(crate) struct Attributes<'a> {
@@ -25,9 +25,9 @@ impl<'a> Attributes<'a> {
         self.path
     }
 
-    pub(crate) fn has(&self, name: &str) -> Result<bool, FormatError> {
+    pub(crate) fn contains(&self, name: &str) -> Result<bool, FormatError> {
         let action = format!("read attribute {name}");
-        has_attribute(self.location, name).map_err(|e| FormatError::hdf5(self.path, &action, &e))
+        attribute_exists(self.location, name).map_err(|e| FormatError::hdf5(self.path, &action, &e))
     }
 
     pub(crate) fn names(&self) -> Result<Vec<String>, FormatError> {
@@ -44,7 +44,7 @@ impl<'a> Attributes<'a> {
 
     pub(crate) fn put_u64(&self, name: &str, value: u64) -> Result<(), FormatError> {
         let value = i64::try_from(value).map_err(|_| {
-            FormatError::content(self.path, format!("{name} is {value}, expected less than 2^63"))
+            FormatError::invalid(self.path, format!("{name} is {value}, expected less than 2^63"))
         })?;
         self.put_i64(name, value)
     }
@@ -87,20 +87,20 @@ impl<'a> Attributes<'a> {
         u32::try_from(value).ok().filter(|&v| v >= least).ok_or_else(|| {
             let expected =
                 if least == 0 { "an integer from 0 to 2^32" } else { "an integer from 1 to 2^32" };
-            self.wrong(name, value.to_string(), expected)
+            self.value_error(name, value.to_string(), expected)
         })
     }
 
     pub(crate) fn u64(&self, name: &str) -> Result<u64, FormatError> {
         let value = self.i64(name)?;
         u64::try_from(value)
-            .map_err(|_| self.wrong(name, value.to_string(), "an integer of at least 0"))
+            .map_err(|_| self.value_error(name, value.to_string(), "an integer of at least 0"))
     }
 
     pub(crate) fn usize(&self, name: &str) -> Result<usize, FormatError> {
         let value = self.u64(name)?;
         usize::try_from(value)
-            .map_err(|_| self.wrong(name, value.to_string(), "an integer that fits memory"))
+            .map_err(|_| self.value_error(name, value.to_string(), "an integer that fits memory"))
     }
 
     pub(crate) fn f64(&self, name: &str) -> Result<f64, FormatError> {
@@ -113,7 +113,7 @@ impl<'a> Attributes<'a> {
         if value.is_finite() && value > 0.0 {
             return Ok(value);
         }
-        Err(self.wrong(name, value.to_string(), "a number above 0"))
+        Err(self.value_error(name, value.to_string(), "a number above 0"))
     }
 
     pub(crate) fn f64_or_nan(&self, name: &str) -> Result<Option<f64>, FormatError> {
@@ -141,25 +141,25 @@ impl<'a> Attributes<'a> {
 
     fn scalar<T: H5Type>(&self, name: &str, expected: &'static str) -> Result<T, FormatError> {
         let attribute = self.open(name, expected)?;
-        attribute.read_scalar().map_err(|e| self.unread(name, &e, expected))
+        attribute.read_scalar().map_err(|e| self.read_error(name, &e, expected))
     }
 
     fn array<T: H5Type>(&self, name: &str, expected: &'static str) -> Result<Vec<T>, FormatError> {
         let attribute = self.open(name, expected)?;
         if attribute.ndim() != 1 {
             let found = format!("an array of {} dimensions", attribute.ndim());
-            return Err(self.wrong(name, found, expected));
+            return Err(self.value_error(name, found, expected));
         }
         if attribute.size() == 0 {
             return Ok(Vec::new());
         }
-        attribute.read_raw().map_err(|e| self.unread(name, &e, expected))
+        attribute.read_raw().map_err(|e| self.read_error(name, &e, expected))
     }
 
     fn open(&self, name: &str, expected: &'static str) -> Result<Attribute, FormatError> {
-        match self.has(name)? {
-            true => self.location.attr(name).map_err(|e| self.unread(name, &e, expected)),
-            false => Err(self.wrong(name, "missing".into(), expected)),
+        match self.contains(name)? {
+            true => self.location.attr(name).map_err(|e| self.read_error(name, &e, expected)),
+            false => Err(self.value_error(name, "missing".into(), expected)),
         }
     }
 
@@ -181,24 +181,25 @@ impl<'a> Attributes<'a> {
     }
 
     fn unicode(&self, name: &str, value: &str) -> Result<VarLenUnicode, FormatError> {
-        VarLenUnicode::from_str(value)
-            .map_err(|_| self.wrong(name, format!("{value:?}"), "text without NUL characters"))
+        VarLenUnicode::from_str(value).map_err(|_| {
+            self.value_error(name, format!("{value:?}"), "text without NUL characters")
+        })
     }
 
     fn checked_text(&self, name: &str, value: &VarLenUnicode) -> Result<String, FormatError> {
         // The bytes come from a file: nothing has checked them yet.
         std::str::from_utf8(value.as_bytes())
             .map(str::to_owned)
-            .map_err(|_| self.wrong(name, "not UTF-8".into(), "UTF-8 text"))
+            .map_err(|_| self.value_error(name, "not UTF-8".into(), "UTF-8 text"))
     }
 
     /// The system's own error, when it is one.
-    fn unread(&self, name: &str, error: &hdf5::Error, expected: &'static str) -> FormatError {
+    fn read_error(&self, name: &str, error: &hdf5::Error, expected: &'static str) -> FormatError {
         FormatError::system(self.path, error)
-            .unwrap_or_else(|| self.wrong(name, error.to_string(), expected))
+            .unwrap_or_else(|| self.value_error(name, error.to_string(), expected))
     }
 
-    fn wrong(&self, name: &str, found: String, expected: &'static str) -> FormatError {
+    fn value_error(&self, name: &str, found: String, expected: &'static str) -> FormatError {
         FormatError::Attribute {
             path: self.path.to_owned(),
             name: name.to_owned(),

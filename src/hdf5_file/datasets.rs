@@ -5,7 +5,7 @@ use std::path::Path;
 use hdf5::{Dataset, Group, H5Type};
 use ndarray::{Array, ArrayView, Dimension};
 
-use super::{FormatError, has_link};
+use super::{FormatError, link_exists};
 
 /// More than deflate can ever shrink (1032 times).
 const LARGEST_RATIO: u64 = 1100;
@@ -41,7 +41,7 @@ pub(crate) fn check_dataset<T: H5Type>(
             shape.iter().map(|n| n.map_or("any".to_owned(), |n| n.to_string())).collect();
         format!("{} [{}]", std::any::type_name::<T>(), extents.join(", "))
     };
-    if !has_link(path, group, name)? {
+    if !link_exists(path, group, name)? {
         return Err(FormatError::Missing { path: path.to_owned(), item, expected: expected() });
     }
     let refused = |e: hdf5::Error| FormatError::hdf5(path, &format!("read {item}"), &e);

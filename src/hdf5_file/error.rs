@@ -123,7 +123,7 @@ impl FormatError {
         Self::Stage(StageError { path: path.to_owned(), action, source })
     }
 
-    pub(crate) fn content(path: &Path, problem: impl Into<String>) -> Self {
+    pub(crate) fn invalid(path: &Path, problem: impl Into<String>) -> Self {
         Self::Content { path: path.to_owned(), problem: problem.into() }
     }
 

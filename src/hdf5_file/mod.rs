@@ -5,8 +5,8 @@ mod attributes;
 mod chunks;
 mod datasets;
 mod error;
+mod exists;
 mod readback;
-mod there;
 
 use std::fs;
 use std::path::Path;
@@ -23,9 +23,9 @@ use datasets::write_dataset;
 pub(crate) use datasets::{check_dataset, read_all};
 pub use error::FormatError;
 pub(crate) use error::cause;
-use readback::Handed;
-pub(crate) use readback::Summed;
-pub(crate) use there::has_link;
+pub(crate) use exists::link_exists;
+pub(crate) use readback::Hashed;
+use readback::WrittenContent;
 
 /// What every file written by this version says of its writer.
 pub(crate) const WRITER: &str = concat!("slidegrid ", env!("CARGO_PKG_VERSION"));
@@ -35,7 +35,7 @@ pub(crate) const WRITER: &str = concat!("slidegrid ", env!("CARGO_PKG_VERSION"))
 pub(crate) fn open(path: &Path) -> Result<File, FormatError> {
     let metadata = fs::metadata(path).map_err(|e| FormatError::io(path, "open", e))?;
     if metadata.is_dir() {
-        return Err(FormatError::content(path, "is a folder, expected an HDF5 file"));
+        return Err(FormatError::invalid(path, "is a folder, expected an HDF5 file"));
     }
     open_unlocked(path).map_err(|error| FormatError::NotHdf5 {
         path: path.to_owned(),
@@ -51,13 +51,13 @@ fn open_unlocked(path: &Path) -> hdf5::Result<File> {
 /// An HDF5 file being written under a temporary name.
 ///
 /// Dropped without [`StagedHdf5::commit`] it disappears. What is written into its
-/// datasets is to be noted in `handed`, which is compared with the closed file.
+/// datasets is to be noted in `written`, which is compared with the closed file.
 #[derive(Debug)]
 pub(crate) struct StagedHdf5 {
     // Declared first: HDF5 must let go of the file before it is removed.
     file: File,
     staged: StagedFile,
-    handed: Handed,
+    written: WrittenContent,
 }
 
 impl StagedHdf5 {
@@ -77,7 +77,7 @@ impl StagedHdf5 {
             })
             .create(staged.path())
             .map_err(|e| FormatError::hdf5(target, "create it", &e))?;
-        Ok(Self { file, staged, handed: Handed::default() })
+        Ok(Self { file, staged, written: WrittenContent::default() })
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -94,19 +94,19 @@ impl StagedHdf5 {
     }
 
     /// Where to note what was written into datasets.
-    pub(crate) fn handed(&mut self) -> &mut Handed {
-        &mut self.handed
+    pub(crate) fn written(&mut self) -> &mut WrittenContent {
+        &mut self.written
     }
 
     /// Writes `data` as dataset `name`, a path from the root.
-    pub(crate) fn write_dataset<T: Summed, D: Dimension>(
+    pub(crate) fn write_dataset<T: Hashed, D: Dimension>(
         &mut self,
         name: &str,
         data: ArrayView<'_, T, D>,
     ) -> Result<(), FormatError> {
         let data = data.as_standard_layout();
         write_dataset(self.target(), &self.file, name, data.view())?;
-        self.handed.whole(name, data.as_slice().expect("standard layout"));
+        self.written.whole(name, data.as_slice().expect("standard layout"));
         Ok(())
     }
 
@@ -127,16 +127,16 @@ impl StagedHdf5 {
     /// committed.
     pub(crate) fn close(self) -> Result<StagedFile, FormatError> {
         self.flush()?;
-        let Self { file, mut staged, handed } = self;
+        let Self { file, mut staged, written } = self;
         let failed =
             |staged: &StagedFile, action, e| FormatError::hdf5(staged.target(), action, &e);
         let described =
-            handed.attributes(&file).map_err(|e| failed(&staged, "finish its attributes", e))?;
+            written.attributes(&file).map_err(|e| failed(&staged, "finish its attributes", e))?;
         file.close().map_err(|e| failed(&staged, "close it", e))?;
         // Side by side: one waits for the disk, the other reads memory.
         let (path, target) = (staged.path().to_owned(), staged.target().to_owned());
         std::thread::scope(|scope| {
-            let checked = scope.spawn(|| handed.check(&path, &target, &described));
+            let checked = scope.spawn(|| written.check(&path, &target, &described));
             staged.sync()?;
             checked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         })?;
@@ -162,7 +162,7 @@ pub(crate) fn check_header(
     version: i64,
 ) -> Result<String, FormatError> {
     let path = attributes.path().to_owned();
-    if !attributes.has("format")? {
+    if !attributes.contains("format")? {
         return Err(FormatError::Foreign { path, found: "no format attribute".into(), format });
     }
     let found = attributes.str("format")?;
@@ -176,7 +176,7 @@ pub(crate) fn check_header(
     }
     if found < 1 {
         let problem = format!("has version {found}, expected 1 to {version}");
-        return Err(FormatError::content(&path, problem));
+        return Err(FormatError::invalid(&path, problem));
     }
     Ok(writer)
 }

@@ -21,21 +21,21 @@ use super::chunks::chunk_place;
 use crate::staged::READ_BACK;
 
 /// Numbers and texts that have a hash.
-pub(crate) trait Summed: H5Type + Clone {
+pub(crate) trait Hashed: H5Type + Clone {
     /// Hash of `values`, their number included.
-    fn sum(values: &[Self]) -> u64;
+    fn hash(values: &[Self]) -> u64;
 }
 
-impl Summed for u8 {
-    fn sum(values: &[Self]) -> u64 {
+impl Hashed for u8 {
+    fn hash(values: &[Self]) -> u64 {
         xxh3_64(values)
     }
 }
 
-macro_rules! summed_by_bytes {
+macro_rules! hash_by_bytes {
     ($($number:ty),+) => {$(
-        impl Summed for $number {
-            fn sum(values: &[Self]) -> u64 {
+        impl Hashed for $number {
+            fn hash(values: &[Self]) -> u64 {
                 let mut hash = Xxh3Default::new();
                 let mut bytes = Vec::new();
                 for values in values.chunks(4096) {
@@ -49,10 +49,10 @@ macro_rules! summed_by_bytes {
     )+};
 }
 
-summed_by_bytes!(i32, i64, f32, f64);
+hash_by_bytes!(i32, i64, f32, f64);
 
-impl Summed for VarLenUnicode {
-    fn sum(values: &[Self]) -> u64 {
+impl Hashed for VarLenUnicode {
+    fn hash(values: &[Self]) -> u64 {
         let mut hash = Xxh3Default::new();
         for text in values {
             hash.update(&(text.as_bytes().len() as u64).to_le_bytes());
@@ -64,32 +64,32 @@ impl Summed for VarLenUnicode {
 
 /// What a file is to hold.
 #[derive(Debug, Default)]
-pub(crate) struct Handed {
-    parts: Vec<(String, Part)>,
+pub(crate) struct WrittenContent {
+    parts: Vec<(String, ContentPart)>,
     /// Datasets that have attributes, beside the root group.
     described: Vec<String>,
 }
 
 /// Part of a dataset, with its hash.
 #[derive(Debug)]
-enum Part {
+enum ContentPart {
     /// All of it; how it is read.
     Whole(u64, fn(&Dataset) -> hdf5::Result<u64>),
     /// Rows of a plane of f32, `[rows, cols]`, or of class `class` of `[rows, cols, C]`.
-    Rows { sum: u64, rows: Range<usize>, class: Option<usize> },
+    Rows { hash: u64, rows: Range<usize>, class: Option<usize> },
     /// Bytes as they lie in the file, row by row of the first axis: `row_bytes` each
     /// where the dataset is contiguous, or else one chunk each.
-    Stored { sums: Vec<u64>, row_bytes: Option<usize> },
+    Stored { hashes: Vec<u64>, row_bytes: Option<usize> },
 }
 
-impl Handed {
+impl WrittenContent {
     /// All of `dataset`, in standard layout.
-    pub(crate) fn whole<T: Summed>(&mut self, dataset: &str, values: &[T]) {
+    pub(crate) fn whole<T: Hashed>(&mut self, dataset: &str, values: &[T]) {
         let read = |dataset: &Dataset| match dataset.size() {
-            0 => Ok(T::sum(&[])),
-            _ => dataset.read_raw::<T>().map(|values| T::sum(&values)),
+            0 => Ok(T::hash(&[])),
+            _ => dataset.read_raw::<T>().map(|values| T::hash(&values)),
         };
-        self.parts.push((dataset.to_owned(), Part::Whole(T::sum(values), read)));
+        self.parts.push((dataset.to_owned(), ContentPart::Whole(T::hash(values), read)));
     }
 
     /// A plane of f32, `[rows, cols]`, to be read back by `step` rows at a time.
@@ -101,14 +101,14 @@ impl Handed {
     ) {
         for first in (0..plane.nrows()).step_by(step.max(1)) {
             let rows = first..plane.nrows().min(first + step.max(1));
-            let sum = sum_of(plane.slice(s![rows.clone(), ..]));
-            self.parts.push((dataset.to_owned(), Part::Rows { sum, rows, class }));
+            let hash = plane_hash(plane.slice(s![rows.clone(), ..]));
+            self.parts.push((dataset.to_owned(), ContentPart::Rows { hash, rows, class }));
         }
     }
 
     /// Rows of a dataset as they lie in the file: [`xxh3_64`] of each.
-    pub(crate) fn stored(&mut self, dataset: &str, sums: Vec<u64>, row_bytes: Option<usize>) {
-        self.parts.push((dataset.to_owned(), Part::Stored { sums, row_bytes }));
+    pub(crate) fn stored(&mut self, dataset: &str, hashes: Vec<u64>, row_bytes: Option<usize>) {
+        self.parts.push((dataset.to_owned(), ContentPart::Stored { hashes, row_bytes }));
     }
 
     /// A dataset with attributes.
@@ -117,7 +117,7 @@ impl Handed {
     }
 
     /// The attributes of the root group and of what is described, as `file` holds them.
-    pub(crate) fn attributes(&self, file: &File) -> hdf5::Result<Described> {
+    pub(crate) fn attributes(&self, file: &File) -> hdf5::Result<AttributeHashes> {
         let mut found = attributes_of(file, "/")?;
         for name in &self.described {
             found.extend(attributes_of(&*file.dataset(name)?, name)?);
@@ -126,31 +126,31 @@ impl Handed {
     }
 
     /// Compares the file at `path` with what it is to hold, and with `described`, what
-    /// [`Handed::attributes`] gave before it was closed. Errors name `target`.
+    /// [`WrittenContent::attributes`] gave before it was closed. Errors name `target`.
     pub(crate) fn check(
         &self,
         path: &Path,
         target: &Path,
-        described: &Described,
+        described: &AttributeHashes,
     ) -> Result<(), FormatError> {
         let lost = |item: &str| FormatError::Lost { path: target.to_owned(), item: item.into() };
-        let unread = |e: hdf5::Error| FormatError::hdf5(target, READ_BACK, &e);
-        let file = super::open_unlocked(path).map_err(unread)?;
+        let read_error = |e: hdf5::Error| FormatError::hdf5(target, READ_BACK, &e);
+        let file = super::open_unlocked(path).map_err(read_error)?;
         let bytes = std::fs::File::open(path).map_err(|e| FormatError::io(target, READ_BACK, e))?;
-        let found = self.attributes(&file).map_err(unread)?;
+        let found = self.attributes(&file).map_err(read_error)?;
         let other = described.iter().find(|(name, value)| found.get(*name) != Some(*value));
         if let Some((name, _)) = other {
             return Err(lost(&format!("attribute {name}")));
         }
         for (name, part) in &self.parts {
-            let dataset = file.dataset(name).map_err(unread)?;
+            let dataset = file.dataset(name).map_err(read_error)?;
             let same = match part {
-                Part::Whole(sum, read) => read(&dataset).map_err(unread)? == *sum,
-                Part::Rows { sum, rows, class } => {
-                    read_rows(&dataset, rows, *class).map_err(unread)? == *sum
+                ContentPart::Whole(hash, read) => read(&dataset).map_err(read_error)? == *hash,
+                ContentPart::Rows { hash, rows, class } => {
+                    read_rows(&dataset, rows, *class).map_err(read_error)? == *hash
                 }
-                Part::Stored { sums, row_bytes } => {
-                    let row = other_row(&dataset, &bytes, sums, *row_bytes);
+                ContentPart::Stored { hashes, row_bytes } => {
+                    let row = changed_row(&dataset, &bytes, hashes, *row_bytes);
                     match row.map_err(|e| FormatError::io(target, READ_BACK, e))? {
                         Some(row) => return Err(lost(&format!("{name}, row {row}"))),
                         None => true,
@@ -166,10 +166,10 @@ impl Handed {
 }
 
 /// Attributes by object and name, each with its type and a hash of its values.
-pub(crate) type Described = BTreeMap<String, (&'static str, usize, u64)>;
+pub(crate) type AttributeHashes = BTreeMap<String, (&'static str, usize, u64)>;
 
-fn attributes_of(object: &Location, name: &str) -> hdf5::Result<Described> {
-    let mut found = Described::new();
+fn attributes_of(object: &Location, name: &str) -> hdf5::Result<AttributeHashes> {
+    let mut found = AttributeHashes::new();
     for attribute in object.attr_names()? {
         let value = value_of(&object.attr(&attribute)?)?;
         found.insert(format!("{}/{attribute}", name.trim_end_matches('/')), value);
@@ -185,13 +185,13 @@ fn value_of(attribute: &Attribute) -> hdf5::Result<(&'static str, usize, u64)> {
     }
     Ok(match kind {
         TypeDescriptor::Integer(IntSize::U8) => {
-            ("integer", size, i64::sum(&attribute.read_raw::<i64>()?))
+            ("integer", size, i64::hash(&attribute.read_raw::<i64>()?))
         }
         TypeDescriptor::Float(FloatSize::U8) => {
-            ("float", size, f64::sum(&attribute.read_raw::<f64>()?))
+            ("float", size, f64::hash(&attribute.read_raw::<f64>()?))
         }
         TypeDescriptor::VarLenUnicode => {
-            ("text", size, VarLenUnicode::sum(&attribute.read_raw::<VarLenUnicode>()?))
+            ("text", size, VarLenUnicode::hash(&attribute.read_raw::<VarLenUnicode>()?))
         }
         other => return Err(format!("attribute of type {other}, which nobody writes").into()),
     })
@@ -202,25 +202,25 @@ fn read_rows(dataset: &Dataset, rows: &Range<usize>, class: Option<usize>) -> hd
         None => dataset.read_slice_2d::<f32, _>(s![rows.clone(), ..]),
         Some(class) => dataset.read_slice_2d::<f32, _>(s![rows.clone(), .., class]),
     };
-    Ok(sum_of(read?.view()))
+    Ok(plane_hash(read?.view()))
 }
 
 /// Hash of a plane, row by row.
-fn sum_of(plane: ArrayView2<'_, f32>) -> u64 {
+fn plane_hash(plane: ArrayView2<'_, f32>) -> u64 {
     let standard = plane.as_standard_layout();
-    f32::sum(standard.as_slice().expect("standard layout"))
+    f32::hash(standard.as_slice().expect("standard layout"))
 }
 
 /// A row whose bytes in the file are not those of its hash.
-fn other_row(
+fn changed_row(
     dataset: &Dataset,
     file: &std::fs::File,
-    sums: &[u64],
+    hashes: &[u64],
     row_bytes: Option<usize>,
 ) -> io::Result<Option<usize>> {
     let length = file.metadata()?.len();
-    let mut rows = Vec::with_capacity(sums.len());
-    for (row, &sum) in sums.iter().enumerate() {
+    let mut rows = Vec::with_capacity(hashes.len());
+    for (row, &hash) in hashes.iter().enumerate() {
         let place = match row_bytes {
             Some(bytes) => dataset.offset().map(|start| (start + (row * bytes) as u64, bytes)),
             None => chunk_place(dataset, row)
@@ -230,12 +230,12 @@ fn other_row(
         let within =
             |&(offset, bytes): &(u64, usize)| offset.saturating_add(bytes as u64) <= length;
         let Some((offset, bytes)) = place.filter(within) else { return Ok(Some(row)) };
-        rows.push(Row { row, offset, bytes, sum });
+        rows.push(RowLocation { row, offset, bytes, hash });
     }
     let readers = std::thread::available_parallelism().map_or(1, NonZero::get).min(READERS);
     std::thread::scope(|scope| {
         let parts = rows.chunks(rows.len().div_ceil(readers).max(1));
-        let readers: Vec<_> = parts.map(|rows| scope.spawn(|| other_of(rows, file))).collect();
+        let readers: Vec<_> = parts.map(|rows| scope.spawn(|| first_changed(rows, file))).collect();
         let mut found = Ok(None);
         for reader in readers {
             let part = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -251,20 +251,20 @@ fn other_row(
 const READERS: usize = 4;
 
 /// Where a row lies in the file, and its hash.
-struct Row {
+struct RowLocation {
     row: usize,
     offset: u64,
     bytes: usize,
-    sum: u64,
+    hash: u64,
 }
 
 /// The first of `rows` that is something else.
-fn other_of(rows: &[Row], file: &std::fs::File) -> io::Result<Option<usize>> {
+fn first_changed(rows: &[RowLocation], file: &std::fs::File) -> io::Result<Option<usize>> {
     let mut buffer = Vec::new();
     for row in rows {
         buffer.resize(row.bytes, 0);
         file.read_exact_at(&mut buffer, row.offset)?;
-        if xxh3_64(&buffer) != row.sum {
+        if xxh3_64(&buffer) != row.hash {
             return Ok(Some(row.row));
         }
     }

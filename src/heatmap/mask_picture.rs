@@ -3,7 +3,7 @@
 use ndarray::ArrayView2;
 
 use super::canvas::{RgbPicture, WHITE, mix};
-use super::render::{Layout, MAX_SIDE_PX, PlaneThumbnail, RenderError, tile_at};
+use super::render::{MAX_SIDE_PX, PlaneThumbnail, RenderError, SheetLayout, tile_at};
 
 /// Outline of the tissue: a bluish green that neither eosin nor haematoxylin
 /// has, dark enough to be seen without its hue.
@@ -22,9 +22,9 @@ const MARGIN_PX: usize = 14;
 /// What a mask's picture shows besides the mask.
 #[derive(Debug, Clone)]
 pub struct MaskPicture<'a> {
-    /// What a second method marks, `[tile row, tile col]`, non-zero = marked: tiles of it
+    /// What texture alone marks, `[tile row, tile col]`, non-zero = marked: tiles of it
     /// that the mask leaves out are drawn in orange.
-    pub second: Option<ArrayView2<'a, u8>>,
+    pub textured: Option<ArrayView2<'a, u8>>,
     /// Lines above the slide: name, method, thresholds, number of tiles.
     pub title: Vec<String>,
     /// Side of a tile in the working plane.
@@ -38,7 +38,7 @@ pub struct MaskPicture<'a> {
 impl Default for MaskPicture<'_> {
     fn default() -> Self {
         Self {
-            second: None,
+            textured: None,
             title: Vec::new(),
             tile_px: 224,
             block_tiles: None,
@@ -48,7 +48,7 @@ impl Default for MaskPicture<'_> {
 }
 
 /// Draws which tiles are tissue: these in the slide's own colours and outlined, those
-/// that only the second method marks in orange, the rest faded.
+/// that texture alone marks in orange, the rest faded.
 ///
 /// `mask`: `[tile row, tile col]`, non-zero = tissue.
 ///
@@ -62,11 +62,12 @@ pub fn render_mask(
 ) -> Result<RgbPicture, RenderError> {
     slide.check()?;
     slide.check_grid("tissue mask", mask.dim(), options.tile_px)?;
-    if let Some(second) = options.second {
-        slide.check_grid("second tissue mask", second.dim(), options.tile_px)?;
+    if let Some(textured) = options.textured {
+        slide.check_grid("texture mask", textured.dim(), options.tile_px)?;
     }
     let wanted = 4 * mask.nrows().max(mask.ncols());
-    let layout = Layout::plan(slide, &options.title, &[], MARGIN_PX, wanted, options.max_side_px)?;
+    let layout =
+        SheetLayout::plan(slide, &options.title, &[], MARGIN_PX, wanted, options.max_side_px)?;
     let mut picture = layout.sheet(slide);
     let block = options.block_tiles.map(|tiles| tiles.max(1) as usize);
     let stored = block.map(|block| blocks_with_tissue(mask, block));
@@ -79,7 +80,8 @@ pub fn render_mask(
         .collect();
     let tissue = |y: usize, x: usize| mask[[down[y], across[x]]] != 0;
     let left_out = |y: usize, x: usize| {
-        !tissue(y, x) && options.second.is_some_and(|second| second[[down[y], across[x]]] != 0)
+        !tissue(y, x)
+            && options.textured.is_some_and(|textured| textured[[down[y], across[x]]] != 0)
     };
     let line_px = if layout.width_px >= 6 * mask.ncols() { 2 } else { 1 };
     for y in 0..layout.height_px {
@@ -160,11 +162,11 @@ mod tests {
     fn what_was_left_out_is_orange() {
         let rgb = Array3::from_shape_fn((500, 700, 3), |(_, _, k)| [180, 100, 150][k]);
         let slide = PlaneThumbnail { rgb: rgb.view(), width_px: 7000, height_px: 5000 };
-        let (mut mask, mut second) = (Array2::zeros((23, 32)), Array2::zeros((23, 32)));
+        let (mut mask, mut textured) = (Array2::zeros((23, 32)), Array2::zeros((23, 32)));
         mask[[3, 4]] = 1_u8;
-        second[[3, 4]] = 1_u8;
-        second[[9, 8]] = 1;
-        let options = MaskPicture { second: Some(second.view()), ..MaskPicture::default() };
+        textured[[3, 4]] = 1_u8;
+        textured[[9, 8]] = 1;
+        let options = MaskPicture { textured: Some(textured.view()), ..MaskPicture::default() };
         let picture = render_mask(&slide, mask.view(), &options).unwrap();
         let middle = |row: usize, col: usize| {
             let at = |tile: usize| MARGIN_PX + (tile * 224 + 112) / 10;
@@ -174,9 +176,9 @@ mod tests {
         assert_eq!(middle(9, 8), mix([180, 100, 150], LEFT_OUT, LEFT_OUT_SHARE));
         assert_eq!(middle(12, 12), mix([180, 100, 150], WHITE, FADE));
         let small = Array2::zeros((3, 3));
-        let options = MaskPicture { second: Some(small.view()), ..MaskPicture::default() };
+        let options = MaskPicture { textured: Some(small.view()), ..MaskPicture::default() };
         let error = render_mask(&slide, mask.view(), &options).unwrap_err();
-        assert!(error.to_string().contains("second tissue mask has 3 x 3"), "{error}");
+        assert!(error.to_string().contains("texture mask has 3 x 3"), "{error}");
     }
 
     #[test]

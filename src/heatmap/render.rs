@@ -131,7 +131,7 @@ pub fn render_heatmap(
     let wanted = heatmap.score.nrows().max(heatmap.score.ncols());
     let footer = if missing.is_some() { vec!["not scored".to_owned()] } else { Vec::new() };
     let layout =
-        Layout::plan(slide, &options.title, &footer, LEGEND_PX, wanted, options.max_side_px)?;
+        SheetLayout::plan(slide, &options.title, &footer, LEGEND_PX, wanted, options.max_side_px)?;
 
     let mut picture = layout.sheet(slide);
     draw_scores(&mut picture, &layout, slide, heatmap, options.opacity);
@@ -175,7 +175,7 @@ impl PlaneThumbnail<'_> {
 
 /// Where things are on a picture: text above, the map, a column for the bar,
 /// text below.
-pub(crate) struct Layout {
+pub(crate) struct SheetLayout {
     pub(crate) left_px: usize,
     pub(crate) top_px: usize,
     /// The map's size.
@@ -186,7 +186,7 @@ pub(crate) struct Layout {
     pub(super) sheet_px: (usize, usize),
 }
 
-impl Layout {
+impl SheetLayout {
     /// Fits everything into `max_side_px`, the map as large as its content is
     /// worth: `wanted_px` or the thumbnail's size, whichever is more.
     pub(crate) fn plan(
@@ -292,7 +292,7 @@ pub(crate) fn colour_of(score: f32) -> [u8; 3] {
 
 pub(super) fn draw_scores(
     picture: &mut RgbPicture,
-    layout: &Layout,
+    layout: &SheetLayout,
     slide: &PlaneThumbnail<'_>,
     heatmap: &Heatmap,
     opacity: f32,
@@ -314,7 +314,7 @@ pub(super) fn draw_scores(
     }
 }
 
-fn draw_bar(picture: &mut RgbPicture, layout: &Layout, opacity: f32) {
+fn draw_bar(picture: &mut RgbPicture, layout: &SheetLayout, opacity: f32) {
     let x = layout.left_px + layout.width_px + 3 * MARGIN_PX / 2;
     let top = layout.top_px + GLYPH_PX / 2;
     let sheet_room = picture.height_px.saturating_sub(top + GLYPH_PX);
@@ -340,7 +340,7 @@ fn draw_bar(picture: &mut RgbPicture, layout: &Layout, opacity: f32) {
 
 fn hatch_tiles(
     picture: &mut RgbPicture,
-    layout: &Layout,
+    layout: &SheetLayout,
     slide: &PlaneThumbnail<'_>,
     tiles: ArrayView2<'_, u8>,
     tile_px: u32,

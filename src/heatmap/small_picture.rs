@@ -1,6 +1,6 @@
 //! A heatmap over its slide, small and without text.
 
-use super::render::{Layout, OPACITY, PlaneThumbnail, RenderError, draw_scores};
+use super::render::{OPACITY, PlaneThumbnail, RenderError, SheetLayout, draw_scores};
 use super::{Heatmap, RgbPicture};
 
 /// Draws a slide, and its heatmap over it when there is one, the longer side
@@ -14,7 +14,7 @@ pub fn render_small(
     side_px: usize,
 ) -> Result<RgbPicture, RenderError> {
     slide.check()?;
-    let layout = bare(slide, side_px);
+    let layout = map_only_layout(slide, side_px);
     let mut picture = layout.sheet(slide);
     if let Some(heatmap) = heatmap {
         slide.check_grid("heatmap", heatmap.score.dim(), heatmap.stride_px)?;
@@ -24,7 +24,7 @@ pub fn render_small(
 }
 
 /// The map alone.
-fn bare(slide: &PlaneThumbnail<'_>, side_px: usize) -> Layout {
+fn map_only_layout(slide: &PlaneThumbnail<'_>, side_px: usize) -> SheetLayout {
     let (width, height) = (u64::from(slide.width_px), u64::from(slide.height_px));
     let longer = width.max(height).max(1);
     let side =
@@ -32,7 +32,7 @@ fn bare(slide: &PlaneThumbnail<'_>, side_px: usize) -> Layout {
     let (width_px, height_px) = (side(width), side(height));
     let (header, footer) = (Vec::new(), Vec::new());
     let sheet_px = (width_px, height_px);
-    Layout { left_px: 0, top_px: 0, width_px, height_px, header, footer, sheet_px }
+    SheetLayout { left_px: 0, top_px: 0, width_px, height_px, header, footer, sheet_px }
 }
 
 #[cfg(test)]
@@ -47,12 +47,12 @@ mod tests {
         let mut score = Array2::from_elem((4, 8), f32::NAN);
         score[[2, 6]] = 1.0;
         let heatmap = Heatmap { score, stride_px: 100 };
-        let bare = render_small(&slide, None, 64).unwrap();
+        let map_only_layout = render_small(&slide, None, 64).unwrap();
         let picture = render_small(&slide, Some(&heatmap), 64).unwrap();
         assert_eq!((picture.width_px, picture.height_px), (64, 32));
         // Point (2, 6) is pixel (600, 200): 48, 16 of the picture.
-        assert_ne!(picture.get(48, 16), bare.get(48, 16));
-        assert_eq!(picture.get(38, 16), bare.get(38, 16));
+        assert_ne!(picture.get(48, 16), map_only_layout.get(48, 16));
+        assert_eq!(picture.get(38, 16), map_only_layout.get(38, 16));
         let other = Heatmap { score: Array2::zeros((4, 9)), stride_px: 100 };
         assert!(render_small(&slide, Some(&other), 64).is_err());
     }

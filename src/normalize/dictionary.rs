@@ -8,15 +8,15 @@
 //! lasso has a closed form, so nothing is random and nothing is left to a time
 //! limit.
 
-use super::matrix::{dot, narrow};
+use super::matrix::{dot, to_f32};
 use super::planes::{CHUNK, Planes, sum};
 
 /// Steps after which the factors are taken as they are.
 const MAX_STEPS: usize = 1000;
 /// A step that moves no component by more than this is the last.
-const STILL: f64 = 1e-7;
+const CONVERGED: f64 = 1e-7;
 /// The same over single pixels, whose sums are rounded.
-const STILL_OF_PIXELS: f64 = 1e-5;
+const CONVERGED_OF_PIXELS: f64 = 1e-5;
 
 /// Where the search starts: haematoxylin and eosin of Ruifrok and Johnston,
 /// Quantification of histochemical staining by color deconvolution, 2001.
@@ -24,7 +24,7 @@ const START: [[f64; 3]; 2] = [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]];
 
 /// Densities that many pixels share.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Weighted {
+pub(super) struct WeightedDensity {
     pub(super) density: [f64; 3],
     pub(super) weight: f64,
 }
@@ -73,14 +73,14 @@ impl Lasso {
 
 /// The two factors of densities near ones of which lie together, not in any
 /// order.
-pub(super) fn learn(densities: &[Weighted], lambda: f64) -> [[f64; 3]; 2] {
-    descend(START.map(to_ball), STILL, |factors| step(densities, factors, lambda))
+pub(super) fn learn(densities: &[WeightedDensity], lambda: f64) -> [[f64; 3]; 2] {
+    descend(START.map(limit_length), CONVERGED, |factors| step(densities, factors, lambda))
 }
 
 /// The two factors of every single density, from nearby ones on.
 #[inline(always)]
 pub(super) fn refine(pixels: &[Planes], factors: [[f64; 3]; 2], lambda: f64) -> [[f64; 3]; 2] {
-    descend(factors, STILL_OF_PIXELS, |factors| {
+    descend(factors, CONVERGED_OF_PIXELS, |factors| {
         update(factors, &moments(pixels, &Lasso::new(factors, lambda)))
     })
 }
@@ -89,12 +89,12 @@ pub(super) fn refine(pixels: &[Planes], factors: [[f64; 3]; 2], lambda: f64) -> 
 #[inline(always)]
 fn descend(
     mut factors: [[f64; 3]; 2],
-    still: f64,
+    tolerance: f64,
     step: impl Fn([[f64; 3]; 2]) -> [[f64; 3]; 2],
 ) -> [[f64; 3]; 2] {
     for _ in 0..MAX_STEPS {
         let next = step(factors);
-        let last = farthest(&next, &factors) < still;
+        let last = farthest(&next, &factors) < tolerance;
         factors = next;
         if last {
             break;
@@ -142,11 +142,11 @@ fn moments(pixels: &[Planes], lasso: &Lasso) -> Moments {
 }
 
 /// Codes every density, then updates each factor once.
-fn step(densities: &[Weighted], factors: [[f64; 3]; 2], lambda: f64) -> [[f64; 3]; 2] {
+fn step(densities: &[WeightedDensity], factors: [[f64; 3]; 2], lambda: f64) -> [[f64; 3]; 2] {
     let lasso = Lasso::new(factors, lambda);
     let mut moments = Moments::default();
     let Moments { codes, products } = &mut moments;
-    for &Weighted { density, weight } in densities {
+    for &WeightedDensity { density, weight } in densities {
         let amounts = lasso.amounts(density);
         for k in 0..2 {
             let weighted = weight * amounts[k];
@@ -168,7 +168,7 @@ fn update(mut factors: [[f64; 3]; 2], Moments { codes, products }: &Moments) -> 
         if codes[k][k] > 0.0 {
             let update =
                 |c: usize| (products[k][c] - codes[k][other] * factors[other][c]) / codes[k][k];
-            factors[k] = to_ball(std::array::from_fn(|c| update(c).max(0.0)));
+            factors[k] = limit_length(std::array::from_fn(|c| update(c).max(0.0)));
         }
     }
     factors
@@ -189,16 +189,16 @@ impl FastLasso {
     pub(super) fn new(lasso: &Lasso) -> Self {
         let Lasso { factors, lambda, p, q, g } = *lasso;
         let determinant = p * q - g * g;
-        let inverse = |value: f64| if value > 0.0 { narrow(1.0 / value) } else { 0.0 };
+        let inverse = |value: f64| if value > 0.0 { to_f32(1.0 / value) } else { 0.0 };
         // Parallel factors: the second's amount is then below 0, the first's alone.
         let both = if determinant <= 1e-12 {
             [[0.0; 2], [0.0, -1.0]]
         } else {
-            [[q, -g], [-g, p]].map(|row| row.map(|value| narrow(value / determinant)))
+            [[q, -g], [-g, p]].map(|row| row.map(|value| to_f32(value / determinant)))
         };
         Self {
-            factors: factors.map(|factor| factor.map(narrow)),
-            lambda: narrow(lambda),
+            factors: factors.map(|factor| factor.map(to_f32)),
+            lambda: to_f32(lambda),
             both,
             alone: [inverse(p), inverse(q)],
         }
@@ -219,7 +219,7 @@ impl FastLasso {
 }
 
 /// Vectors longer than 1 made 1 long.
-fn to_ball(vector: [f64; 3]) -> [f64; 3] {
+fn limit_length(vector: [f64; 3]) -> [f64; 3] {
     let length = dot(vector, vector).sqrt().max(1.0);
     vector.map(|value| value / length)
 }
@@ -246,7 +246,7 @@ mod tests {
             density in proptest::array::uniform3(0.0f64..3.0),
         ) {
             let lasso = Lasso::new(factors, 0.1);
-            let fast = FastLasso::new(&lasso).amounts(density.map(narrow));
+            let fast = FastLasso::new(&lasso).amounts(density.map(to_f32));
             let cost_of = |amounts| cost(&lasso, density, amounts);
             let exact = lasso.amounts(density);
             prop_assert!(cost_of(fast.map(f64::from)) <= cost_of(exact) + 1e-4, "{fast:?} {exact:?}");

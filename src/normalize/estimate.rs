@@ -118,7 +118,7 @@ impl Estimate {
 
     /// What keeps the numbers from being an estimate, if anything: for those
     /// that come from files.
-    pub fn fault(&self) -> Option<String> {
+    pub fn invalid_reason(&self) -> Option<String> {
         let positive = |name: &str, values: &[f64]| {
             let wrong = values.iter().find(|value| !(value.is_finite() && **value > 0.0))?;
             Some(format!("{name} is {wrong}, expected a number above 0"))
@@ -136,9 +136,8 @@ impl Estimate {
             Self::Macenko(stains) => vector("haematoxylin", stains.haematoxylin)
                 .or_else(|| vector("eosin", stains.eosin))
                 .or_else(|| positive("strength", &stains.strength)),
-            Self::Vahadane { luminosity, stains } => {
-                positive("luminosity", &[*luminosity]).or_else(|| Self::Macenko(*stains).fault())
-            }
+            Self::Vahadane { luminosity, stains } => positive("luminosity", &[*luminosity])
+                .or_else(|| Self::Macenko(*stains).invalid_reason()),
         }
     }
 

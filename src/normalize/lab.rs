@@ -2,7 +2,7 @@
 //! (`skimage.color.rgb2lab`), which torchstain shares.
 
 use super::fast_math::{cube_root, gamma_power};
-use super::matrix::{Matrix, applied, inverse, narrow};
+use super::matrix::{Matrix, applied, inverse, to_f32};
 use super::planes::{CHUNK, Planes};
 
 /// Linear sRGB to XYZ.
@@ -72,7 +72,7 @@ pub(super) fn relative_to_rgb() -> Matrix {
 pub(super) fn linear_table() -> [f32; 256] {
     let mut byte = 0.0;
     std::array::from_fn(|_| {
-        let value = narrow(linear(byte / 255.0));
+        let value = to_f32(linear(byte / 255.0));
         byte += 1.0;
         value
     })
@@ -97,8 +97,8 @@ pub(super) fn to_roots(planes: &mut Planes) {
     for plane in planes {
         for value in plane {
             let root = cube_root(*value);
-            let line = *value * narrow(LINE_SLOPE) + narrow(LINE_START);
-            *value = if *value > narrow(LINE_BELOW) { root } else { line };
+            let line = *value * to_f32(LINE_SLOPE) + to_f32(LINE_START);
+            *value = if *value > to_f32(LINE_BELOW) { root } else { line };
         }
     }
 }
@@ -109,8 +109,8 @@ pub(super) fn from_roots(planes: &mut Planes) {
     for plane in planes {
         for value in plane {
             let cube = *value * *value * *value;
-            let line = (*value - narrow(LINE_START)) * narrow(1.0 / LINE_SLOPE);
-            *value = if *value > narrow(LINE_BELOW_ROOT) { cube } else { line };
+            let line = (*value - to_f32(LINE_START)) * to_f32(1.0 / LINE_SLOPE);
+            *value = if *value > to_f32(LINE_BELOW_ROOT) { cube } else { line };
         }
     }
 }
@@ -122,7 +122,7 @@ pub(super) fn to_coded(planes: &mut Planes) {
         for value in plane {
             let curve = gamma_power(*value) * (1.055 * 255.0) - 0.055 * 255.0;
             let line = *value * (12.92 * 255.0);
-            *value = if *value > narrow(GAMMA_LINE_BELOW_LINEAR) { curve } else { line };
+            *value = if *value > to_f32(GAMMA_LINE_BELOW_LINEAR) { curve } else { line };
         }
     }
 }

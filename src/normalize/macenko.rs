@@ -5,7 +5,7 @@
 
 use super::eigen::eigen;
 use super::fast_math::exp2;
-use super::matrix::{narrow, unmixing};
+use super::matrix::{to_f32, unmixing};
 use super::percentile::{neighbours, percentile};
 use super::planes::{self, CHUNK, EMPTY};
 use super::stains::{check_tissue, ordered, with_strength};
@@ -29,12 +29,12 @@ fn density(value: usize) -> f64 {
 
 #[inline(always)]
 pub(super) fn estimate(rgb: &[u8]) -> Result<Stains, NormalizeError> {
-    let table: [f32; 256] = std::array::from_fn(|value| narrow(density(value)));
+    let table: [f32; 256] = std::array::from_fn(|value| to_f32(density(value)));
     let tissue = tissue_of(rgb);
     check_tissue(tissue.len() / 3, rgb.len() / 3)?;
     let vectors = directions(&tissue, &table)?;
     let strength = unmixing(vectors).map(|row| {
-        let amounts = projected(rgb, &table, row.map(narrow));
+        let amounts = projected(rgb, &table, row.map(to_f32));
         percentile(&amounts, STRENGTH)
     });
     with_strength(vectors, strength)
@@ -110,7 +110,7 @@ fn covariance(tissue: &[u8], table: &[f32; 256]) -> [[f64; 3]; 3] {
 /// than the angles.
 #[inline(always)]
 fn pseudo_angles(tissue: &[u8], table: &[f32; 256], plane: [[f64; 3]; 2]) -> Vec<f32> {
-    let [u, v] = plane.map(|vector| vector.map(narrow));
+    let [u, v] = plane.map(|vector| vector.map(to_f32));
     let mut angles = Vec::with_capacity(tissue.len() / 3 + CHUNK);
     let mut planes = EMPTY;
     for pixels in tissue.chunks(3 * CHUNK) {
@@ -166,10 +166,10 @@ impl DensityMap {
         let to = target.vectors();
         let matrix = std::array::from_fn(|out| {
             std::array::from_fn(|c| {
-                narrow((0..2).map(|k| to[k][out] * scale[k] * rows[k][c]).sum())
+                to_f32((0..2).map(|k| to[k][out] * scale[k] * rows[k][c]).sum())
             })
         });
-        let table = |value| narrow(-density(value) * std::f64::consts::LOG2_E);
+        let table = |value| to_f32(-density(value) * std::f64::consts::LOG2_E);
         Self { table: std::array::from_fn(table), matrix }
     }
 
@@ -181,7 +181,7 @@ impl DensityMap {
             super::lab::multiply(&self.matrix, [0.0; 3], &mut planes);
             for plane in &mut planes {
                 for value in plane {
-                    *value = exp2(*value) * narrow(LIGHT);
+                    *value = exp2(*value) * to_f32(LIGHT);
                 }
             }
             planes::store(&planes, pixels);
@@ -197,7 +197,7 @@ mod tests {
     fn pseudo_angles_stand_for_angles() {
         for step in -31..=31 {
             let expected = f64::from(step) / 10.0;
-            let (x, y) = (narrow(expected.cos()), narrow(expected.sin()));
+            let (x, y) = (to_f32(expected.cos()), to_f32(expected.sin()));
             let pseudo = (1.0 - x / (x.abs() + y.abs())).copysign(y);
             assert!((angle(pseudo) - expected).abs() < 1e-5, "{expected}");
         }

@@ -40,7 +40,7 @@ pub(super) fn unmixing([a, b]: [[f64; 3]; 2]) -> [[f64; 3]; 2] {
 
 /// To the precision pixels are worked on in.
 #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is asked for")]
-pub(super) fn narrow(value: f64) -> f32 {
+pub(super) fn to_f32(value: f64) -> f32 {
     value as f32
 }
 

@@ -3,14 +3,14 @@
 use super::matrix::dot;
 
 /// Reproducible numbers from 0 to 1.
-pub(super) struct Dice(u64);
+pub(super) struct Rng(u64);
 
-impl Dice {
+impl Rng {
     pub(super) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub(super) fn roll(&mut self) -> f64 {
+    pub(super) fn unit(&mut self) -> f64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -22,10 +22,10 @@ impl Dice {
 /// two unit vectors, in proportions that vary from purely the one to purely the
 /// other.
 pub(super) fn tissue(stains: [[f64; 3]; 2], light: f64, pixels: usize, seed: u64) -> Vec<u8> {
-    let mut dice = Dice::new(seed);
+    let mut rng = Rng::new(seed);
     let mut rgb = Vec::with_capacity(3 * pixels);
     for _ in 0..pixels {
-        let (kind, amount, noise) = (dice.roll(), dice.roll(), dice.roll());
+        let (kind, amount, noise) = (rng.unit(), rng.unit(), rng.unit());
         let (h, e) = match kind {
             k if k < 0.15 => (0.0, 0.0),
             k if k < 0.50 => (0.7 + 1.1 * amount, 0.03 * noise),
@@ -35,7 +35,7 @@ pub(super) fn tissue(stains: [[f64; 3]; 2], light: f64, pixels: usize, seed: u64
         };
         rgb.extend((0..3).map(|c| {
             let value = light * (-(h * stains[0][c] + e * stains[1][c])).exp();
-            (value + dice.roll() - 0.5).round().clamp(0.0, 255.0) as u8
+            (value + rng.unit() - 0.5).round().clamp(0.0, 255.0) as u8
         }));
     }
     rgb
@@ -43,9 +43,9 @@ pub(super) fn tissue(stains: [[f64; 3]; 2], light: f64, pixels: usize, seed: u64
 
 /// Unit vectors near usual ones, in all variety that scanners show.
 pub(super) fn stains(seed: u64) -> [[f64; 3]; 2] {
-    let mut dice = Dice::new(seed + 77);
+    let mut rng = Rng::new(seed + 77);
     [[0.62, 0.70, 0.34], [0.24, 0.83, 0.38]].map(|vector| {
-        let varied = vector.map(|value: f64| (value + 0.08 * (dice.roll() - 0.5)).max(0.01));
+        let varied = vector.map(|value: f64| (value + 0.08 * (rng.unit() - 0.5)).max(0.01));
         let length = dot(varied, varied).sqrt();
         varied.map(|value| value / length)
     })

@@ -1,6 +1,6 @@
 //! Percentiles as NumPy's default: linear between the two nearest ranks.
 
-use super::matrix::narrow;
+use super::matrix::to_f32;
 
 /// Bins that values are first sorted into: only one bin's are then ordered.
 const BINS: usize = 1024;
@@ -27,7 +27,7 @@ pub(super) fn neighbours(values: &[f32], percent: f64) -> ((f32, f64), f32) {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to count")]
     let below = rank.floor() as usize;
     let above = (below + 1).min(count - 1);
-    let scale = narrow((BINS - 1) as f64) / (most - least);
+    let scale = to_f32((BINS - 1) as f64) / (most - least);
     if !scale.is_finite() {
         return ((least, 0.0), least);
     }

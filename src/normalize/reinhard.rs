@@ -3,7 +3,7 @@
 //! as torchstain and StainTools do.
 
 use super::lab::{self, LAB_OF_ROOTS};
-use super::matrix::{Matrix, inverse, narrow, product};
+use super::matrix::{Matrix, inverse, product, to_f32};
 use super::planes::{self, CHUNK, EMPTY, Planes};
 use super::stains::check_tissue;
 use super::{LabStatistics, NormalizeError};
@@ -59,9 +59,9 @@ impl Forward {
     fn new() -> Self {
         Self {
             table: lab::linear_table(),
-            to_relative: lab::rgb_to_relative().map(|row| row.map(narrow)),
-            to_lab: LAB_OF_ROOTS.0.map(|row| row.map(narrow)),
-            offset: LAB_OF_ROOTS.1.map(narrow),
+            to_relative: lab::rgb_to_relative().map(|row| row.map(to_f32)),
+            to_lab: LAB_OF_ROOTS.0.map(|row| row.map(to_f32)),
+            offset: LAB_OF_ROOTS.1.map(to_f32),
         }
     }
 
@@ -98,10 +98,10 @@ impl ColorTransfer {
         let offset = super::matrix::applied(&to_roots, shift);
         Self {
             table: lab::linear_table(),
-            to_relative: lab::rgb_to_relative().map(|row| row.map(narrow)),
-            between: product(&to_roots, &scaled).map(|row| row.map(narrow)),
-            offset: offset.map(narrow),
-            to_rgb: lab::relative_to_rgb().map(|row| row.map(narrow)),
+            to_relative: lab::rgb_to_relative().map(|row| row.map(to_f32)),
+            between: product(&to_roots, &scaled).map(|row| row.map(to_f32)),
+            offset: offset.map(to_f32),
+            to_rgb: lab::relative_to_rgb().map(|row| row.map(to_f32)),
         }
     }
 

@@ -130,12 +130,12 @@ fn lab_goes_there_and_back() {
 fn any_picture() -> impl Strategy<Value = Vec<u8>> {
     let random = proptest::collection::vec(any::<u8>(), 0..6000);
     let spots = (any::<u64>(), 1usize..3000, any::<[u8; 3]>()).prop_map(|(seed, pixels, spot)| {
-        let mut dice = mixture::Dice::new(seed);
-        let lit = |roll: f64, c: usize| if roll < 0.1 { spot[c] } else { (roll * 6.0) as u8 };
+        let mut rng = mixture::Rng::new(seed);
+        let lit = |unit: f64, c: usize| if unit < 0.1 { spot[c] } else { (unit * 6.0) as u8 };
         (0..pixels)
             .flat_map(|_| {
-                let roll = dice.roll();
-                [0, 1, 2].map(|c| lit(roll, c))
+                let unit = rng.unit();
+                [0, 1, 2].map(|c| lit(unit, c))
             })
             .collect()
     });

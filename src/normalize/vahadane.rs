@@ -3,10 +3,10 @@
 //! does it, with its brightness standardised first, as the paper's code does.
 
 use super::cv_lab::cv_lab;
-use super::dictionary::{FastLasso, Lasso, Weighted, learn, refine};
+use super::dictionary::{FastLasso, Lasso, WeightedDensity, learn, refine};
 use super::fast_math::exp2;
 use super::luminosity::{Luminosity, percentile_of_l};
-use super::matrix::narrow;
+use super::matrix::to_f32;
 use super::percentile::percentile;
 use super::planes::{self, CHUNK, EMPTY, Planes};
 use super::stains::{check_tissue, ordered, with_strength};
@@ -32,7 +32,7 @@ fn density(value: usize) -> f64 {
 }
 
 fn density_table() -> [f32; 256] {
-    std::array::from_fn(|value| narrow(density(value)))
+    std::array::from_fn(|value| to_f32(density(value)))
 }
 
 #[inline(always)]
@@ -62,7 +62,7 @@ fn tissue_of(standard: &[u8]) -> Vec<u8> {
 /// The densities of tissue, near ones together at their mean: a start for
 /// [`refine`] at a fiftieth of its cost.
 #[inline(always)]
-fn palette(tissue: &[u8]) -> Vec<Weighted> {
+fn palette(tissue: &[u8]) -> Vec<WeightedDensity> {
     let table = density_table();
     let mut bins = vec![[0f32; 4]; 1 << (3 * LEVELS_BITS)];
     for &pixel in tissue.as_chunks::<3>().0 {
@@ -72,7 +72,7 @@ fn palette(tissue: &[u8]) -> Vec<Weighted> {
         bins[bin] = [bins[bin][0] + r, bins[bin][1] + g, bins[bin][2] + b, bins[bin][3] + 1.0];
     }
     let used = bins.iter().filter(|bin| bin[3] > 0.0);
-    used.map(|bin| Weighted {
+    used.map(|bin| WeightedDensity {
         density: [0, 1, 2].map(|c| f64::from(bin[c]) / f64::from(bin[3])),
         weight: f64::from(bin[3]),
     })
@@ -132,7 +132,7 @@ impl SparseMap {
         let to = target.vectors();
         let mix = [0, 1].map(|k| {
             let scale = target.strength[k] / source.strength[k];
-            to[k].map(|c| narrow(-c * scale * std::f64::consts::LOG2_E))
+            to[k].map(|c| to_f32(-c * scale * std::f64::consts::LOG2_E))
         });
         Self {
             luminosity: Luminosity::new(luminosity),

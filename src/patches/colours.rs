@@ -40,15 +40,15 @@ impl SlideColours {
 
     /// `None` in files made without `[normalize]`.
     pub(super) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
-        if !attributes.has(METHOD)? {
+        if !attributes.contains(METHOD)? {
             return Ok(None);
         }
-        let wrong = |problem: String| FormatError::content(attributes.path(), problem);
+        let wrong = |problem: String| FormatError::invalid(attributes.path(), problem);
         let method: Method = attributes
             .str(METHOD)?
             .parse()
             .map_err(|problem: String| wrong(format!("{METHOD} is {problem}")))?;
-        if attributes.has(FAILURE)? {
+        if attributes.contains(FAILURE)? {
             return Ok(Some(Self { method, estimate: Err(attributes.str(FAILURE)?) }));
         }
         let estimate = match method {
@@ -62,7 +62,7 @@ impl SlideColours {
                 stains: get_stains(attributes)?,
             },
         };
-        if let Some(problem) = estimate.fault() {
+        if let Some(problem) = estimate.invalid_reason() {
             return Err(wrong(format!("colours: {problem}")));
         }
         Ok(Some(Self { method, estimate: Ok(estimate) }))
@@ -91,6 +91,6 @@ fn numbers<const N: usize>(
     let count = found.len();
     found.try_into().map_err(|_| {
         let problem = format!("{name} has {count} numbers, expected {N}");
-        FormatError::content(attributes.path(), problem)
+        FormatError::invalid(attributes.path(), problem)
     })
 }

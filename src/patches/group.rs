@@ -85,7 +85,7 @@ impl GroupReader {
                 self.len(),
                 self.patch_bytes()
             );
-            return Err(self.wrong(&problem));
+            return Err(self.value_error(&problem));
         }
         match &self.legacy {
             None => self.read_stored(index, pixels),
@@ -144,7 +144,7 @@ impl GroupReader {
         if pixels.len() != expected {
             let problem =
                 format!("all patches into {} bytes, expected {expected} bytes", pixels.len());
-            return Err(self.wrong(&problem));
+            return Err(self.value_error(&problem));
         }
         if let (None, Storage::Contiguous { offset }) = (&self.legacy, self.storage) {
             return self.read_bytes(pixels, offset);
@@ -165,14 +165,14 @@ impl GroupReader {
             Storage::Deflate => {
                 let place = chunk_place(&self.images, index)
                     .map_err(failed)?
-                    .ok_or_else(|| self.wrong(&format!("patch {index} was never written")))?;
+                    .ok_or_else(|| self.value_error(&format!("patch {index} was never written")))?;
                 if place.filter_mask != 0 && place.bytes == pixels.len() as u64 {
                     return self.read_bytes(pixels, place.offset);
                 }
                 let too_long = place.bytes > 2 * pixels.len() as u64 + 4096;
                 let length = usize::try_from(place.bytes).ok().filter(|_| !too_long);
                 let damaged =
-                    || self.wrong(&format!("patch {index} is damaged: make the file again"));
+                    || self.value_error(&format!("patch {index} is damaged: make the file again"));
                 let mut chunk = vec![0; length.ok_or_else(damaged)?];
                 self.read_bytes(&mut chunk, place.offset)?;
                 match Decompressor::new().zlib_decompress(&chunk, pixels) {
@@ -207,7 +207,7 @@ impl GroupReader {
                 "patches of {side} px, expected at least {}",
                 tile * block + i64::from(meta.window_px)
             );
-            return Err(self.wrong(&problem));
+            return Err(self.value_error(&problem));
         }
         for (index, patch) in self.coords.iter().enumerate() {
             let placed = patch.tile_col % block == 0
@@ -222,13 +222,13 @@ impl GroupReader {
                     "patch {index} is at {:?}, expected tile col, tile row on the {block}-tile lattice of {cols} x {rows} tiles, x, y {halo} px before them, side {side}",
                     patch.to_row()
                 );
-                return Err(self.wrong(&problem));
+                return Err(self.value_error(&problem));
             }
         }
         Ok(())
     }
 
-    fn wrong(&self, problem: &str) -> FormatError {
-        FormatError::content(&self.path, format!("{}: {problem}", self.label))
+    fn value_error(&self, problem: &str) -> FormatError {
+        FormatError::invalid(&self.path, format!("{}: {problem}", self.label))
     }
 }

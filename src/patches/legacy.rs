@@ -17,7 +17,7 @@ use ndarray::{Array2, Array3, Ix2};
 
 use super::schema::{COORD, IMG, PatchesMeta, group_name};
 use crate::geometry::{PatchCoord, Tiling};
-use crate::hdf5_file::{Attributes, FormatError, check_dataset, has_link, read_all};
+use crate::hdf5_file::{Attributes, FormatError, check_dataset, link_exists, read_all};
 
 const TILE_PX: u32 = 224;
 const PATCH_PX: i64 = 448;
@@ -35,11 +35,11 @@ pub(crate) struct Legacy {
 
 /// Whether `file` has the layout and lacks the attributes of ours.
 pub(crate) fn is_legacy(path: &Path, file: &File) -> Result<bool, FormatError> {
-    if Attributes::new(path, file).has("format")? || !has_link(path, file, "t1")? {
+    if Attributes::new(path, file).contains("format")? || !link_exists(path, file, "t1")? {
         return Ok(false);
     }
     let Ok(group) = file.group("t1") else { return Ok(false) };
-    Ok(has_link(path, &group, IMG)? && has_link(path, &group, COORD)?)
+    Ok(link_exists(path, &group, IMG)? && link_exists(path, &group, COORD)?)
 }
 
 /// Attributes and slide size of a legacy file.
@@ -59,7 +59,7 @@ pub(crate) fn read_meta(
     }
     if let Some(row) = rows.iter().find(|row| row[4] != PATCH_PX) {
         let problem = format!("coord {row:?} has side {}, expected {PATCH_PX}", row[4]);
-        return Err(FormatError::content(path, problem));
+        return Err(FormatError::invalid(path, problem));
     }
     let index = path.with_extension("npy");
     let grid = if index.exists() { Some(read_index(&index)?) } else { None };
@@ -69,7 +69,7 @@ pub(crate) fn read_meta(
     let mut side = |axis: usize, name: &str, tiles: Option<i64>, given: Option<u32>| {
         let places: Vec<_> = rows.iter().map(|row| (row[axis], row[axis + 2])).collect();
         let (side, exact) = slide_side(&places, tiles, given.map(i64::from))
-            .map_err(|problem| FormatError::content(path, format!("{name}: {problem}")))?;
+            .map_err(|problem| FormatError::invalid(path, format!("{name}: {problem}")))?;
         if !exact {
             assumptions.push(format!(
                 "the slide's {name} is not stored and no patch touches that edge: taken as {side} px, the least that fits"
@@ -153,7 +153,7 @@ fn meta_of(
 ) -> Result<PatchesMeta, FormatError> {
     let px = |value: i64| {
         u32::try_from(value).ok().filter(|&v| v > 0).ok_or_else(|| {
-            FormatError::content(path, format!("slide side of {value} px, expected 1 to 2^32"))
+            FormatError::invalid(path, format!("slide side of {value} px, expected 1 to 2^32"))
         })
     };
     let (width_px, height_px) = (px(width_px)?, px(height_px)?);
@@ -203,13 +203,13 @@ impl Legacy {
         rows: &[[i64; 5]],
     ) -> Result<(Vec<PatchCoord>, Array3<u8>), FormatError> {
         let tiling = Tiling::new(TILE_PX, 1, TILE_PX)
-            .map_err(|e| FormatError::content(path, e.to_string()))?;
+            .map_err(|e| FormatError::invalid(path, e.to_string()))?;
         let mut tissue = Array3::zeros((rows.len(), 1, 1));
         let mut coords = Vec::with_capacity(rows.len());
         for (index, row) in rows.iter().enumerate() {
             let (Ok(col), Ok(tile_row)) = (u32::try_from(row[0]), u32::try_from(row[1])) else {
                 let problem = format!("{label} patch {index} is of tile {:?}", &row[..2]);
-                return Err(FormatError::content(path, problem));
+                return Err(FormatError::invalid(path, problem));
             };
             let tile_px = i64::from(TILE_PX);
             // A rounded-up index may name tiles past the edge.
@@ -255,7 +255,7 @@ impl Legacy {
 fn read_index(path: &Path) -> Result<[i64; 2], FormatError> {
     let bytes = fs::read(path).map_err(|e| FormatError::io(path, "read it", e))?;
     let wrong = || {
-        FormatError::content(
+        FormatError::invalid(
             path,
             "is not a NumPy array of nine little-endian int64, as the HPC_DPAI index is: remove or replace it",
         )

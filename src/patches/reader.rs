@@ -13,7 +13,7 @@ use super::group::{GroupReader, Storage};
 use super::legacy::{self, Legacy};
 use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, TEXTURE, THUMBNAIL, TISSUE};
 use crate::geometry::PatchCoord;
-use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, has_link, read_all};
+use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, link_exists, read_all};
 
 /// An open patches file. Opening reads attributes, no pixels.
 #[derive(Debug)]
@@ -106,7 +106,7 @@ impl PatchesFile {
     /// # Errors
     /// [`FormatError`] when they are there but cannot be read.
     pub fn texture(&self) -> Result<Option<Array2<u8>>, FormatError> {
-        if !has_link(&self.path, &self.file, TEXTURE)? {
+        if !link_exists(&self.path, &self.file, TEXTURE)? {
             return Ok(None);
         }
         let (rows, cols) = self.meta.mask_shape();
@@ -138,7 +138,7 @@ impl PatchesFile {
     /// # Errors
     /// [`FormatError`] when it is there but cannot be read.
     pub fn thumbnail(&self) -> Result<Option<Array3<u8>>, FormatError> {
-        if !has_link(&self.path, &self.file, THUMBNAIL)? {
+        if !link_exists(&self.path, &self.file, THUMBNAIL)? {
             return Ok(None);
         }
         let picture =
@@ -175,7 +175,7 @@ impl PatchesFile {
         if patch_px != width {
             let problem =
                 format!("{label} has patches of {width} x {patch_px} px, expected squares");
-            return Err(FormatError::content(path, problem));
+            return Err(FormatError::invalid(path, problem));
         }
         let storage = self.storage(&label, &images, stored.len(), patch_px)?;
         let mut reader = GroupReader {
@@ -234,7 +234,7 @@ impl PatchesFile {
                 let problem = format!(
                     "its groups hold {found} {name}, expected {expected}: delete it and make it again"
                 );
-                return Err(FormatError::content(&self.path, problem));
+                return Err(FormatError::invalid(&self.path, problem));
             }
         }
         Ok(())
@@ -251,11 +251,11 @@ impl PatchesFile {
             },
         };
         let known = (1..=self.meta.groups).contains(&group);
-        if !known || !has_link(&self.path, &self.file, &name)? {
+        if !known || !link_exists(&self.path, &self.file, &name)? {
             return Err(missing());
         }
-        let unread = |e| FormatError::hdf5(&self.path, &format!("read group {name}"), &e);
-        self.file.group(&name).map_err(unread)
+        let read_error = |e| FormatError::hdf5(&self.path, &format!("read group {name}"), &e);
+        self.file.group(&name).map_err(read_error)
     }
 
     fn storage(
@@ -276,7 +276,7 @@ impl PatchesFile {
                     "{label} ends at byte {}, the file at {length}: it was cut short, delete it and make it again",
                     offset.saturating_add(bytes)
                 );
-                return Err(FormatError::content(&self.path, problem));
+                return Err(FormatError::invalid(&self.path, problem));
             }
             return Ok(Storage::Contiguous { offset });
         }
@@ -289,7 +289,7 @@ impl PatchesFile {
                 "{label} holds pixels of {} patches, expected {patches}: delete it and make it again",
                 images.num_chunks().unwrap_or(0)
             );
-            return Err(FormatError::content(&self.path, problem));
+            return Err(FormatError::invalid(&self.path, problem));
         }
         let deflate = matches!(images.filters()[0], hdf5::filters::Filter::Deflate(_));
         Ok(if deflate { Storage::Deflate } else { Storage::Other })

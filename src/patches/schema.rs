@@ -172,7 +172,7 @@ impl PatchesMeta {
         let window_px = attributes.u32("window", 1)?;
         // Older files have half a window around their blocks.
         let halo_px =
-            if attributes.has("halo")? { attributes.u32("halo", 0)? } else { window_px / 2 };
+            if attributes.contains("halo")? { attributes.u32("halo", 0)? } else { window_px / 2 };
         let meta = Self {
             slide: attributes.str("slide")?,
             width_px: attributes.u32("width", 1)?,
@@ -202,9 +202,9 @@ impl PatchesMeta {
         if halo_px < window_px / 2 {
             let problem =
                 format!("halo is {halo_px}, expected at least half of window {window_px}");
-            return Err(FormatError::content(attributes.path(), problem));
+            return Err(FormatError::invalid(attributes.path(), problem));
         }
-        meta.tiling().map_err(|e| FormatError::content(attributes.path(), e.to_string()))?;
+        meta.tiling().map_err(|e| FormatError::invalid(attributes.path(), e.to_string()))?;
         Ok(meta)
     }
 }

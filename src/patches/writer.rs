@@ -230,7 +230,7 @@ impl PatchesWriter {
                 self.written.len(),
                 self.label(first)
             );
-            return Err(FormatError::content(&path, problem));
+            return Err(FormatError::invalid(&path, problem));
         }
         self.write_failures()?;
         self.output.flush()?;
@@ -238,7 +238,7 @@ impl PatchesWriter {
         let row_bytes = (self.compression == Compression::None).then_some(self.patch_bytes);
         for (group, sums) in self.sums.chunks(self.per_group).enumerate() {
             let name = format!("{}/{IMG}", schema::group_name(group + 1));
-            self.output.handed().stored(&name, sums.to_vec(), row_bytes);
+            self.output.written().stored(&name, sums.to_vec(), row_bytes);
         }
         self.output.commit()
     }
@@ -284,7 +284,7 @@ impl PatchesWriter {
 
     fn refuse<T>(&self, index: usize, problem: impl std::fmt::Display) -> Result<T, FormatError> {
         let problem = format!("{} {problem}", self.label(index));
-        Err(FormatError::content(self.output.target(), problem))
+        Err(FormatError::invalid(self.output.target(), problem))
     }
 
     /// A patch that could not be stored does not count as written.
@@ -362,7 +362,7 @@ fn check_plan(
     for (name, found, expected) in rows {
         if found != expected {
             let problem = format!("{name} is {found}, expected {expected} as planned");
-            return Err(FormatError::content(path, problem));
+            return Err(FormatError::invalid(path, problem));
         }
     }
     Ok(())

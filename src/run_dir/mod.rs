@@ -1,12 +1,12 @@
 //! The run directory: where everything lies, and the table of its slides.
 
-mod known;
+mod listing;
 mod slides_csv;
 
 use std::path::{Path, PathBuf};
 
 use crate::jobs::script::quoted;
-pub use known::known_slides;
+pub use listing::known_slides;
 pub use slides_csv::{SlideRecord, SlideStatus, SlidesError, read_slides, register, write_slides};
 pub(crate) use slides_csv::{registered, slide_name};
 

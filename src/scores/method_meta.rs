@@ -181,10 +181,10 @@ impl DenseMeta {
     }
 
     pub(crate) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
-        if !attributes.has("dense_exact")? {
+        if !attributes.contains("dense_exact")? {
             return Ok(None);
         }
-        let newer = |name| Ok::<_, FormatError>(attributes.has(name)?.then_some(name));
+        let newer = |name| Ok::<_, FormatError>(attributes.contains(name)?.then_some(name));
         let range = newer("dense_slope_range")?.map(|name| attributes.f64s(name)).transpose()?;
         Ok(Some(Self {
             exact: attributes.u64("dense_exact")? != 0,
@@ -229,14 +229,14 @@ impl CascadeMeta {
     }
 
     pub(crate) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
-        if !attributes.has("cascade_refined")? {
+        if !attributes.contains("cascade_refined")? {
             return Ok(None);
         }
-        let high = attributes.has("cascade_refine_to")?;
+        let high = attributes.contains("cascade_refine_to")?;
         let count = |name| if high { attributes.u64(name) } else { Ok(0) };
-        let newer = |name| if attributes.has(name)? { attributes.u64(name) } else { Ok(0) };
-        let bound = attributes.has("cascade_audit_bound")?;
-        let screen = match attributes.has("cascade_screen_step")? {
+        let newer = |name| if attributes.contains(name)? { attributes.u64(name) } else { Ok(0) };
+        let bound = attributes.contains("cascade_audit_bound")?;
+        let screen = match attributes.contains("cascade_screen_step")? {
             true => Screen::Windows { step_px: attributes.u32("cascade_screen_step", 1)? },
             false => Screen::Dense,
         };

@@ -54,7 +54,7 @@ impl PrecisionMeta {
     }
 
     pub(crate) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
-        if !attributes.has("precision_sample_windows")? {
+        if !attributes.contains("precision_sample_windows")? {
             return Ok(None);
         }
         Ok(Some(Self {

@@ -92,7 +92,7 @@ fn read_unnormalized(
         parts.and_then(|(patch, reason)| Some((patch.parse().ok()?, reason.to_owned()))).ok_or_else(
             || {
                 let problem = format!("/{UNNORMALIZED} has {line:?}, expected \"patch N: reason\"");
-                FormatError::content(path, problem)
+                FormatError::invalid(path, problem)
             },
         )
     };

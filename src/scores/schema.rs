@@ -97,7 +97,7 @@ pub struct ScoresMeta {
 
 impl ScoresMeta {
     pub(crate) fn check(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
-        let refuse = |problem: String| Err(FormatError::content(attributes.path(), problem));
+        let refuse = |problem: String| Err(FormatError::invalid(attributes.path(), problem));
         if !METHODS.contains(&self.method.as_str()) {
             return refuse(format!(
                 "method is {:?}, expected window, dense or cascade",
@@ -186,10 +186,11 @@ impl ScoresMeta {
         format: &'static str,
     ) -> Result<Self, FormatError> {
         let writer = check_header(attributes, format, VERSION)?;
-        let newer = |name: &str| if attributes.has(name)? { attributes.u64(name) } else { Ok(0) };
-        let normalized = attributes.has("normalize")?;
+        let newer =
+            |name: &str| if attributes.contains(name)? { attributes.u64(name) } else { Ok(0) };
+        let normalized = attributes.contains("normalize")?;
         let unnormalized = if normalized { attributes.u64("unnormalized_patches")? } else { 0 };
-        let spans = attributes.has("spans_unix_s")?;
+        let spans = attributes.contains("spans_unix_s")?;
         let spans = if spans { attributes.f64s("spans_unix_s")? } else { Vec::new() };
         let meta = Self {
             slide: attributes.str("slide")?,

@@ -77,7 +77,7 @@ pub(crate) fn check_scores(
     col: &[i32],
     score: ArrayView2<'_, f32>,
 ) -> Result<(), FormatError> {
-    let refuse = |problem: String| Err(FormatError::content(path, problem));
+    let refuse = |problem: String| Err(FormatError::invalid(path, problem));
     if row.len() != col.len() || score.dim() != (row.len(), classes) {
         return refuse(format!(
             "row has {}, col {} values, score is {:?}, expected M, M and [M, {classes}]",

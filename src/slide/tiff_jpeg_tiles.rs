@@ -16,7 +16,7 @@ const MAX_ENTRIES: u64 = 4096;
 
 /// Where a tile's JPEG stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stored {
+pub(super) struct StreamLocation {
     pub(super) offset: u64,
     /// 0 where the scanner stored nothing.
     pub(super) bytes: u64,
@@ -30,7 +30,7 @@ pub(super) struct TiledJpeg {
     pub(super) tile_width_px: u32,
     pub(super) tile_height_px: u32,
     /// Row-major.
-    pub(super) tiles: Vec<Stored>,
+    pub(super) tiles: Vec<StreamLocation>,
     /// What a tile's stream lacks: SOI and the tables all tiles share, or
     /// nothing. Takes the place of the stream's own SOI.
     pub(super) prefix: Vec<u8>,
@@ -205,7 +205,7 @@ impl<'a> Tiff<'a> {
         if offsets.len() as u64 != expected || counts.len() != offsets.len() {
             return Ok(None);
         }
-        let stored = |(&offset, &bytes)| Stored { offset, bytes };
+        let stored = |(&offset, &bytes)| StreamLocation { offset, bytes };
         let tiles = offsets.iter().zip(&counts).map(stored).collect();
         let tables = self.value(entries, JPEG_TABLES)?.map(|(bytes, _)| bytes);
         let prefix = match tables {
@@ -296,7 +296,7 @@ mod tests {
                 height_px: 14,
                 tile_width_px: 16,
                 tile_height_px: 16,
-                tiles: vec![Stored { offset: 77, bytes: 99 }],
+                tiles: vec![StreamLocation { offset: 77, bytes: 99 }],
                 prefix: vec![0xFF, 0xD8, 1, 2, 3, 4, 5, 6],
             };
             assert_eq!(found, [expected], "{big} {big_endian}");

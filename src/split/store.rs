@@ -82,8 +82,8 @@ pub(super) fn store(
     let path = job.run.patches(&job.outcome.name);
     let mut writer = PatchesWriter::create(&path, &meta, job.plan, per_group, compression)?;
     writer.set_thumbnail(overview.view())?;
-    if let Some(second) = &tissue.mask.second {
-        writer.set_texture(second.mask.view())?;
+    if let Some(texture) = &tissue.mask.texture {
+        writer.set_texture(texture.mask.view())?;
     }
     let queue = (QUEUE_BYTES / usize::try_from(tiling.patch_bytes()).unwrap_or(usize::MAX)).max(2);
     let (sender, receiver) = bounded(queue);

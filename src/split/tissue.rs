@@ -13,7 +13,7 @@ use crate::patches::PatchesFile;
 use crate::run_dir::{RunDir, SlideRecord};
 use crate::slide::{self, FailedTiles, PlaneReader};
 use crate::tissue::{
-    self, SecondMask, SlideMask, TissueMask, TissueMethod, TissueOptions, TissuePicture,
+    self, SlideMask, TextureCheck, TissueMask, TissueMethod, TissueOptions, TissuePicture,
     TissueViews, picture::PICTURE_UM,
 };
 
@@ -92,7 +92,7 @@ pub(super) fn note(record: &mut SlideRecord, found: &Found) {
         ));
     }
     notes.extend(unseen(found));
-    note_second(record, found, &mut notes);
+    note_texture(record, found, &mut notes);
     record.note = notes.join("; ");
 }
 
@@ -103,25 +103,25 @@ pub(super) fn unseen(found: &Found) -> Option<String> {
     Some(format!("{count} areas could not be decoded while looking for tissue, first: {first}"))
 }
 
-fn note_second(record: &mut SlideRecord, found: &Found, notes: &mut Vec<String>) {
-    let Some(second) = &found.mask.second else { return };
-    record.tissue_differs = Some((second.differ * 1000.0).round() / 1000.0);
-    record.tissue_left_out = Some(second.left_out);
-    record.tissue_added = Some(second.added);
-    if second.is_doubt() {
-        notes.push(doubt(&record.name, found, second));
+fn note_texture(record: &mut SlideRecord, found: &Found, notes: &mut Vec<String>) {
+    let Some(texture) = &found.mask.texture else { return };
+    record.tissue_differs = Some((texture.differing_share * 1000.0).round() / 1000.0);
+    record.tissue_left_out = Some(texture.left_out);
+    record.tissue_added = Some(texture.added);
+    if texture.is_suspicious() {
+        notes.push(doubt(&record.name, found, texture));
     }
 }
 
-fn doubt(name: &str, found: &Found, second: &SecondMask) -> String {
+fn doubt(name: &str, found: &Found, texture: &TextureCheck) -> String {
     format!(
         "tissue: {} marks {} tiles, texture {}; they differ on {:.0} % of the tiles that either marks ({} left out, {} without texture): look at masks/{name}.png, where what was left out is orange, and if tissue is, try another [tissue] method or a mask for this slide",
         found.options.method,
         found.mask.tissue_tiles,
-        second.mask.iter().filter(|&&tile| tile != 0).count(),
-        100.0 * second.differ,
-        second.left_out,
-        second.added,
+        texture.mask.iter().filter(|&&tile| tile != 0).count(),
+        100.0 * texture.differing_share,
+        texture.left_out,
+        texture.added,
     )
 }
 
@@ -170,8 +170,8 @@ pub(super) fn write_tiles_of(run: &RunDir, name: &str) -> Result<(), SplitError>
 /// Tiles that texture marks, or that were taken for ink.
 fn left_out(mask: &TissueMask) -> Array2<u8> {
     let mut tiles = mask.ink.clone().unwrap_or_else(|| Array2::zeros(mask.mask.dim()));
-    if let Some(second) = &mask.second {
-        tiles.zip_mut_with(&second.mask, |tile, &texture| *tile |= texture);
+    if let Some(texture) = &mask.texture {
+        tiles.zip_mut_with(&texture.mask, |tile, &texture| *tile |= texture);
     }
     tiles
 }
@@ -194,16 +194,16 @@ pub(super) fn write_picture(
         record.name.clone(),
         format!("{}: {} tissue tiles", thresholds(found), found.mask.tissue_tiles),
     ];
-    if let Some(second) = found.mask.second.as_ref().filter(|second| second.is_doubt()) {
+    if let Some(texture) = found.mask.texture.as_ref().filter(|texture| texture.is_suspicious()) {
         title.push(format!(
             "LOOK: texture differs on {:.0} % of the tiles; {} were left out (orange)",
-            100.0 * second.differ,
-            second.left_out
+            100.0 * texture.differing_share,
+            texture.left_out
         ));
     }
     let left_out = left_out(&found.mask);
     let options = MaskPicture {
-        second: Some(left_out.view()),
+        textured: Some(left_out.view()),
         title,
         tile_px: tiling.tile_px(),
         block_tiles: Some(tiling.block_tiles()),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempPath;
 
-use super::{READ_BACK, StageError, check_whole, folder_of, leftovers, sync_folder_of, xxh3_64};
+use super::{READ_BACK, StageError, check_content, folder_of, leftovers, sync_folder_of, xxh3_64};
 
 /// A file being written. Dropped without [`StagedFile::commit`] it disappears.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ pub fn write(target: &Path, bytes: &[u8]) -> Result<(), StageError> {
     let mut staged = StagedFile::new(target)?;
     staged.file.write_all(bytes).map_err(|e| staged.failed("write it", e))?;
     staged.sync()?;
-    check_whole(staged.path(), bytes.len() as u64, xxh3_64(bytes))
+    check_content(staged.path(), bytes.len() as u64, xxh3_64(bytes))
         .map_err(|e| staged.failed(READ_BACK, e))?;
     staged.commit()
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{READ_BACK, StageError, check_whole, folder_of, leftovers, sync_folder_of, xxh3_64};
+use super::{READ_BACK, StageError, check_content, folder_of, leftovers, sync_folder_of, xxh3_64};
 
 /// A folder of files being written. Dropped without [`StagedFolder::commit`] it
 /// disappears.
@@ -76,7 +76,7 @@ impl StagedFolder {
         };
         sync_tree(self.path()).map_err(fail("sync it"))?;
         for Written { name, bytes, sum } in &self.written {
-            check_whole(&self.path().join(name), *bytes, *sum)
+            check_content(&self.path().join(name), *bytes, *sum)
                 .map_err(|source| self.failed(name, READ_BACK, source))?;
         }
         // A folder with files in it cannot be renamed over.

@@ -22,7 +22,7 @@ pub use stream::StagedStream;
 
 /// An output file could not be made.
 #[derive(Debug, Error)]
-#[error("{}: cannot {action}: {source}{}", path.display(), advice(action, source))]
+#[error("{}: cannot {action}: {source}{}", path.display(), hint(action, source))]
 pub struct StageError {
     /// The file that was to be made.
     pub path: PathBuf,
@@ -33,7 +33,7 @@ pub struct StageError {
 }
 
 /// What to do about a failed write, when that is known.
-fn advice(action: &str, error: &io::Error) -> &'static str {
+fn hint(action: &str, error: &io::Error) -> &'static str {
     let written = !["open", "read it"].contains(&action);
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -59,13 +59,13 @@ fn advice(action: &str, error: &io::Error) -> &'static str {
 pub(crate) const READ_BACK: &str = "read back what was written";
 
 /// What a file that has lost a write is told by.
-fn lost(what: &str) -> io::Error {
+fn lost_write(what: &str) -> io::Error {
     let told = format!("{what} is not what was written, though no write failed");
     io::Error::new(io::ErrorKind::InvalidData, told)
 }
 
 /// Checks that the file at `path` holds `bytes` bytes of hash `sum`.
-fn check_whole(path: &Path, bytes: u64, sum: u64) -> io::Result<()> {
+fn check_content(path: &Path, bytes: u64, sum: u64) -> io::Result<()> {
     let mut file = File::open(path)?;
     let mut buffer = vec![0; 1 << 16];
     let (mut found, mut hash) = (0, Xxh3Default::new());
@@ -82,7 +82,7 @@ fn check_whole(path: &Path, bytes: u64, sum: u64) -> io::Result<()> {
     }
     match (found, hash.digest()) == (bytes, sum) {
         true => Ok(()),
-        false => Err(lost(&format!("its content ({found} bytes of {bytes})"))),
+        false => Err(lost_write(&format!("its content ({found} bytes of {bytes})"))),
     }
 }
 
@@ -176,7 +176,7 @@ mod tests {
         expected[1_048_570..1_048_586].fill(0);
         let mut stream = StagedStream::new(&target).unwrap();
         expected.chunks(77_777).for_each(|piece| stream.write_all(piece).unwrap());
-        stream.patch(1_048_572, [7; 8]);
+        stream.write_later(1_048_572, [7; 8]);
         expected[1_048_572..1_048_580].fill(7);
         stream.commit().unwrap();
         assert_eq!(fs::read(&target).unwrap(), expected);

@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::{READ_BACK, StageError, StagedFile, lost, xxh3_64};
+use super::{READ_BACK, StageError, StagedFile, lost_write, xxh3_64};
 
 /// What is written at once, and has a hash.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -20,12 +20,12 @@ pub struct StagedStream {
     block: Vec<u8>,
     /// Hashes of the blocks as they were first written, each with its length.
     sums: Vec<(usize, u64)>,
-    patches: Vec<Patch>,
+    deferred: Vec<DeferredBytes>,
 }
 
 /// Bytes to go where zeros were written.
 #[derive(Debug, Clone, Copy)]
-struct Patch {
+struct DeferredBytes {
     at: u64,
     bytes: [u8; 8],
 }
@@ -38,7 +38,7 @@ impl StagedStream {
     pub fn new(target: &Path) -> Result<Self, StageError> {
         let staged = StagedFile::new(target)?;
         let block = Vec::with_capacity(BLOCK_BYTES);
-        Ok(Self { staged, block, sums: Vec::new(), patches: Vec::new() })
+        Ok(Self { staged, block, sums: Vec::new(), deferred: Vec::new() })
     }
 
     /// Where it is being written.
@@ -47,8 +47,8 @@ impl StagedStream {
     }
 
     /// Fills in `bytes` from byte `at` on, where eight zeros have been written, once.
-    pub fn patch(&mut self, at: u64, bytes: [u8; 8]) {
-        self.patches.push(Patch { at, bytes });
+    pub fn write_later(&mut self, at: u64, bytes: [u8; 8]) {
+        self.deferred.push(DeferredBytes { at, bytes });
     }
 
     /// Writes what is left, syncs, reads all of it back and gives it its name.
@@ -56,10 +56,11 @@ impl StagedStream {
     /// # Errors
     /// [`StageError`]; the target is then as it was before.
     pub fn commit(mut self) -> Result<(), StageError> {
-        let patched =
-            |staged: &StagedFile, patch: &Patch| staged.file.write_all_at(&patch.bytes, patch.at);
+        let written = |staged: &StagedFile, patch: &DeferredBytes| {
+            staged.file.write_all_at(&patch.bytes, patch.at)
+        };
         self.flush()
-            .and_then(|()| self.patches.iter().try_for_each(|patch| patched(&self.staged, patch)))
+            .and_then(|()| self.deferred.iter().try_for_each(|patch| written(&self.staged, patch)))
             .map_err(|e| self.failed("write it", e))?;
         self.staged.sync()?;
         self.check().map_err(|e| self.failed(READ_BACK, e))?;
@@ -79,29 +80,29 @@ impl StagedStream {
         for &(length, sum) in &self.sums {
             let block = &mut block[..length];
             file.read_exact(block)?;
-            for patch in &self.patches {
+            for patch in &self.deferred {
                 undo(patch, start, block)?;
             }
             if xxh3_64(block) != sum {
-                return Err(lost(&format!("what follows byte {start}")));
+                return Err(lost_write(&format!("what follows byte {start}")));
             }
             start += length as u64;
         }
         match file.metadata()?.len() == start {
             true => Ok(()),
-            false => Err(lost(&format!("its length ({start} bytes were written)"))),
+            false => Err(lost_write(&format!("its length ({start} bytes were written)"))),
         }
     }
 }
 
 /// Puts back the zeros that were in `block`, which begins at byte `start`, before the
 /// patch, whose bytes must be there.
-fn undo(patch: &Patch, start: u64, block: &mut [u8]) -> io::Result<()> {
+fn undo(patch: &DeferredBytes, start: u64, block: &mut [u8]) -> io::Result<()> {
     for (at, byte) in (patch.at..).zip(patch.bytes) {
         let place = at.checked_sub(start).and_then(|at| usize::try_from(at).ok());
         if let Some(found) = place.and_then(|at| block.get_mut(at)) {
             if *found != byte {
-                return Err(lost(&format!("byte {at}")));
+                return Err(lost_write(&format!("byte {at}")));
             }
             *found = 0;
         }

@@ -16,7 +16,9 @@ use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
 
 use super::canvas::SIDE;
 use super::render::{Brush, Scene};
-use crate::bigtiff::{BigTiff, Chain, Level, Pixels as TilePixels, Stored, TILE_PX, Tags};
+use crate::bigtiff::{
+    BigTiff, DirectoryLinks, Level, Pixels as TilePixels, TILE_PX, Tags, TileLocation,
+};
 use crate::staged::StageError;
 
 const TILE_BYTES: usize = SIDE * SIDE * 3;
@@ -184,7 +186,7 @@ struct Writer<'a> {
     plan: &'a Plan<'a>,
     tiff: BigTiff,
     glass_jpeg: Vec<u8>,
-    glass: Option<Stored>,
+    glass: Option<TileLocation>,
     results: Receiver<(usize, Result<Job, EncodingError>)>,
     tokens: crossbeam_channel::Sender<()>,
     early: BTreeMap<usize, Result<Job, EncodingError>>,
@@ -296,7 +298,7 @@ pub(super) fn write(
         writer.visit(plan.tiles.len(), 0, 0).map_err(undrawn)?;
         writer.tiff.finish(&Tags {
             pixels: TilePixels::JpegRgb,
-            chain: Chain::Successive,
+            chain: DirectoryLinks::Successive,
             um_per_px: Some([um_per_px; 2]),
             description,
             range: None,

@@ -46,7 +46,7 @@ impl Glass {
     /// It is the brightest frequent grey level of smooth, bright, nearly neutral pixels,
     /// unless something is brighter still. Pure white is where nothing was scanned: it is
     /// taken only where no other glass is.
-    pub fn of(rgb: ArrayView3<'_, u8>) -> Self {
+    pub fn estimate(rgb: ArrayView3<'_, u8>) -> Self {
         let grey = mean_grey(rgb);
         let (low, high) = (smallest(&grey), largest(&grey));
         let is_smooth = |at: (usize, usize)| high[at] - low[at] <= SMOOTH_LEVELS;
@@ -173,7 +173,7 @@ mod tests {
     fn tinted_glass_is_found_between_tissue() {
         let tint = [238, 222, 233];
         let rgb = picture(|row, col| if col < 20 { tint } else { tissue(row, col) });
-        let glass = Glass::of(rgb.view());
+        let glass = Glass::estimate(rgb.view());
         assert_eq!(glass, Glass { rgb: tint.map(f64::from), seen: true });
         assert!(glass.densities()[1][222].abs() < 1e-6);
         assert!((glass.densities()[0][0] - 239_f32.log10()).abs() < 1e-6);
@@ -186,16 +186,16 @@ mod tests {
             (_, 0..20) => [225, 224, 226],
             _ => tissue(row, col),
         });
-        assert_eq!(Glass::of(rgb.view()).rgb, [225.0, 224.0, 226.0]);
+        assert_eq!(Glass::estimate(rgb.view()).rgb, [225.0, 224.0, 226.0]);
     }
 
     #[test]
     fn without_glass_white_is_assumed_and_said() {
         let rgb = picture(tissue);
-        assert_eq!(Glass::of(rgb.view()), Glass { rgb: [255.0; 3], seen: false });
+        assert_eq!(Glass::estimate(rgb.view()), Glass { rgb: [255.0; 3], seen: false });
         let white = picture(|row, col| if row < 10 { [255; 3] } else { tissue(row, col) });
-        assert_eq!(Glass::of(white.view()), Glass { rgb: [255.0; 3], seen: true });
-        assert!(!Glass::of(Array3::zeros((0, 0, 3)).view()).seen);
+        assert_eq!(Glass::estimate(white.view()), Glass { rgb: [255.0; 3], seen: true });
+        assert!(!Glass::estimate(Array3::zeros((0, 0, 3)).view()).seen);
     }
 
     #[test]
@@ -204,7 +204,7 @@ mod tests {
             0 => [246, 240, 244],
             _ => [239, 209, 222],
         });
-        assert_eq!(Glass::of(rgb.view()), Glass { rgb: [246.0, 240.0, 244.0], seen: false });
+        assert_eq!(Glass::estimate(rgb.view()), Glass { rgb: [246.0, 240.0, 244.0], seen: false });
     }
 
     #[test]
@@ -214,6 +214,6 @@ mod tests {
             45..60 => [240; 3],
             _ => tissue(row, col),
         });
-        assert_eq!(Glass::of(rgb.view()).rgb, [240.0; 3]);
+        assert_eq!(Glass::estimate(rgb.view()).rgb, [240.0; 3]);
     }
 }

@@ -6,8 +6,8 @@ use super::glass::Glass;
 use super::morphology::{close, fill_holes, median, remove_small};
 use super::otsu::{histogram, threshold_otsu};
 use super::picture::{TissuePicture, shares};
-use super::second::SecondMask;
 use super::stain::stained;
+use super::texture_check::TextureCheck;
 use super::{SlideMask, TissueError, TissueMethod, TissueOptions, hsv};
 
 /// Channels below this are dark: stained tissue is brighter in one at least.
@@ -37,7 +37,7 @@ pub struct TissueMask {
     /// no glass to go by.
     pub dark: f64,
     /// What texture alone says, of every method but `all`.
-    pub second: Option<SecondMask>,
+    pub texture: Option<TextureCheck>,
 }
 
 /// What is seen of a slide.
@@ -87,10 +87,10 @@ pub fn find_tissue(
         let mask = Array2::ones(views.grid);
         let tissue_tiles = mask.len();
         let thresholds = Vec::new();
-        let (ink, second) = (None, None);
-        return Ok(TissueMask { mask, thresholds, tissue_tiles, ink, dark: 0.0, second });
+        let (ink, texture) = (None, None);
+        return Ok(TissueMask { mask, thresholds, tissue_tiles, ink, dark: 0.0, texture });
     }
-    let glass = Glass::of(views.picture.rgb.view());
+    let glass = Glass::estimate(views.picture.rgb.view());
     let dark = dark_share(views.picture);
     let mut ink = None;
     let (raw, thresholds) = match options.method {
@@ -110,8 +110,8 @@ pub fn find_tissue(
     if let Some(ink) = &mut ink {
         ink.zip_mut_with(&mask, |ink, &tissue| *ink &= 1 - tissue);
     }
-    let second = SecondMask::beside(&mask, views.picture, &glass, views.pixels_per_tile());
-    Ok(TissueMask { mask, thresholds, tissue_tiles, ink, dark, second: Some(second) })
+    let texture = TextureCheck::new(&mask, views.picture, &glass, views.pixels_per_tile());
+    Ok(TissueMask { mask, thresholds, tissue_tiles, ink, dark, texture: Some(texture) })
 }
 
 /// Share of pixels that are dark in all channels.
@@ -136,7 +136,7 @@ fn from_stain(
     glass: &Glass,
     options: &TissueOptions,
     ink: &mut Option<Array2<u8>>,
-) -> Decided {
+) -> MaskAndThresholds {
     let found = stained(views.picture, glass, options.stain_threshold);
     let least = options.min_share();
     let tiles_of = |pixels: &Array2<u8>| {
@@ -157,36 +157,41 @@ fn from_stain(
     (smoothed(tiles, options), thresholds)
 }
 
-type Decided = (Array2<u8>, Vec<(&'static str, f64)>);
+type MaskAndThresholds = (Array2<u8>, Vec<(&'static str, f64)>);
 
 fn smoothed(channel: Array2<u8>, options: &TissueOptions) -> Array2<u8> {
     if options.median > 1 { median(channel.view(), options.median) } else { channel }
 }
 
-fn from_otsu(thumbnail: ArrayView3<'_, u8>, options: &TissueOptions, with_hue: bool) -> Decided {
+fn from_otsu(
+    thumbnail: ArrayView3<'_, u8>,
+    options: &TissueOptions,
+    with_hue: bool,
+) -> MaskAndThresholds {
     let (hue, saturation) = hsv::hue_saturation(thumbnail);
     let mut channels = vec![("saturation", smoothed(saturation, options))];
     if with_hue {
         channels.insert(0, ("hue", smoothed(hue, options)));
     }
-    let cuts: Vec<u16> = separating(channels.iter().map(|(_, channel)| Cut::of(channel)).collect());
+    let thresholds: Vec<u16> =
+        separating(channels.iter().map(|(_, channel)| ChannelThreshold::otsu(channel)).collect());
     let mut mask = Array2::ones(grid(&thumbnail));
-    for ((_, channel), &cut) in channels.iter().zip(&cuts) {
-        mask.zip_mut_with(channel, |tile, &value| *tile &= u8::from(u16::from(value) >= cut));
+    for ((_, channel), &threshold) in channels.iter().zip(&thresholds) {
+        mask.zip_mut_with(channel, |tile, &value| *tile &= u8::from(u16::from(value) >= threshold));
     }
     let names = channels.iter().map(|(name, _)| *name);
-    (mask, names.zip(cuts.into_iter().map(f64::from)).collect())
+    (mask, names.zip(thresholds.into_iter().map(f64::from)).collect())
 }
 
 /// Otsu's threshold of a channel and the channel's range.
-struct Cut {
+struct ChannelThreshold {
     threshold: u16,
     min: u16,
     max: u16,
 }
 
-impl Cut {
-    fn of(channel: &Array2<u8>) -> Self {
+impl ChannelThreshold {
+    fn otsu(channel: &Array2<u8>) -> Self {
         let range = |value: Option<&u8>| value.map_or(0, |&v| u16::from(v));
         Self {
             threshold: threshold_otsu(&histogram(channel)).map_or(0, u16::from),
@@ -197,15 +202,18 @@ impl Cut {
 }
 
 /// Thresholds for `>=`, raised by one where they would let every tile pass.
-fn separating(cuts: Vec<Cut>) -> Vec<u16> {
-    let all_pass = cuts.iter().all(|cut| cut.threshold == cut.min);
-    let any_varies = cuts.iter().any(|cut| cut.min < cut.max);
-    cuts.iter()
-        .map(|cut| cut.threshold + u16::from(all_pass && (cut.min < cut.max || !any_varies)))
+fn separating(channels: Vec<ChannelThreshold>) -> Vec<u16> {
+    let all_pass = channels.iter().all(|channel| channel.threshold == channel.min);
+    let any_varies = channels.iter().any(|channel| channel.min < channel.max);
+    channels
+        .iter()
+        .map(|channel| {
+            channel.threshold + u16::from(all_pass && (channel.min < channel.max || !any_varies))
+        })
         .collect()
 }
 
-fn from_fixed(thumbnail: ArrayView3<'_, u8>, options: &TissueOptions) -> Decided {
+fn from_fixed(thumbnail: ArrayView3<'_, u8>, options: &TissueOptions) -> MaskAndThresholds {
     let mut mask = Array2::ones(grid(&thumbnail));
     let mut thresholds = Vec::new();
     if let Some(least) = options.saturation_threshold {
@@ -225,7 +233,7 @@ fn from_mask(
     mask: &SlideMask,
     expected: (usize, usize),
     options: &TissueOptions,
-) -> Result<Decided, TissueError> {
+) -> Result<MaskAndThresholds, TissueError> {
     let coverage = mask.coverage()?;
     if coverage.dim() != expected {
         return Err(TissueError::MaskGrid { found: coverage.dim(), expected });

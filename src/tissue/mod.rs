@@ -5,7 +5,7 @@
 //! 8 um a pixel; `otsu-hs` is the paper's: Otsu on hue and on saturation of one pixel a
 //! tile, tissue where both reach their threshold. Whatever the method, texture is looked
 //! at as well, so that a mask that throws tissue away does not go unsaid
-//! ([`SecondMask`]).
+//! ([`TextureCheck`]).
 
 pub mod glass;
 pub mod hsv;
@@ -16,11 +16,11 @@ pub mod options;
 pub mod otsu;
 pub mod picture;
 mod regions;
-pub mod second;
 mod stain;
 #[cfg(test)]
 mod test_support;
 mod texture;
+pub mod texture_check;
 mod window;
 
 pub use mask::SlideMask;
@@ -28,4 +28,4 @@ pub use method::{TissueMask, TissueViews, find_tissue};
 pub use morphology::Element;
 pub use options::{TissueError, TissueMethod, TissueOptions};
 pub use picture::TissuePicture;
-pub use second::SecondMask;
+pub use texture_check::{DIFFER_LIMIT, TextureCheck};

@@ -35,7 +35,7 @@ const INKED_SHARE: f64 = 0.5;
 const STEP: f32 = 0.0005;
 
 /// What was found, and what decided it.
-pub(super) struct Stained {
+pub(super) struct StainedPixels {
     /// `[row, col]` of the picture, 1 = stained tissue.
     pub(super) pixels: Array2<u8>,
     /// `[row, col]` of the picture, 1 = taken for a pen's ink.
@@ -46,7 +46,7 @@ pub(super) struct Stained {
 
 /// Densities of one pixel against the glass.
 #[derive(Clone, Copy)]
-struct Light {
+struct PixelDensity {
     red: f32,
     green: f32,
     blue: f32,
@@ -56,7 +56,7 @@ struct Light {
     colour: f32,
 }
 
-impl Light {
+impl PixelDensity {
     fn is_stain(self, least: f32) -> bool {
         let dense = self.density >= 3.0 * least && self.colour >= least / 2.0;
         (self.colour >= least || dense) && self.colour >= GREY * self.density
@@ -97,13 +97,13 @@ pub(super) fn stained(
     picture: &TissuePicture,
     glass: &Glass,
     least_colour: Option<f64>,
-) -> Stained {
+) -> StainedPixels {
     let densities = glass.densities();
-    let light = |at: (usize, usize)| -> Light {
+    let light = |at: (usize, usize)| -> PixelDensity {
         let [red, green, blue] =
             [0, 1, 2].map(|k| densities[k][usize::from(picture.rgb[[at.0, at.1, k]])]);
         let (least, most) = (red.min(green).min(blue), red.max(green).max(blue));
-        Light { red, green, blue, density: (red + green + blue) / 3.0, colour: most - least }
+        PixelDensity { red, green, blue, density: (red + green + blue) / 3.0, colour: most - least }
     };
     let size = picture.size();
     #[expect(clippy::cast_possible_truncation, reason = "a threshold of density")]
@@ -131,12 +131,12 @@ pub(super) fn stained(
     }
     pixels.zip_mut_with(&ink_pixels, |pixel, &ink| *pixel &= 1 - ink);
     remove_specks(&mut pixels, picture.pixels_in(SPECK_UM2));
-    Stained { pixels, ink: ink_pixels, colour }
+    StainedPixels { pixels, ink: ink_pixels, colour }
 }
 
 /// The colour that glass does not reach: its median and six standard deviations, the
 /// deviation being 1.4826 median absolute deviations.
-fn threshold(pixels: impl Iterator<Item = Light>) -> f32 {
+fn threshold(pixels: impl Iterator<Item = PixelDensity>) -> f32 {
     const STEPS: usize = 200;
     let mut counts = [0_u64; STEPS];
     let index = |colour: f32| {

@@ -87,9 +87,9 @@ proptest! {
         let turned = rgb.slice(s![..;-1, ..;-1, ..]).to_owned();
         let (a, b) = (by_default(&rgb), by_default(&turned));
         prop_assert_eq!(a.mask.slice(s![..;-1, ..;-1]), b.mask.view());
-        let second = |found: &TissueMask| found.second.as_ref().unwrap().mask.clone();
-        let (second_a, second_b) = (second(&a), second(&b));
-        prop_assert_eq!(second_a.slice(s![..;-1, ..;-1]), second_b.view());
+        let texture = |found: &TissueMask| found.texture.as_ref().unwrap().mask.clone();
+        let (texture_a, texture_b) = (texture(&a), texture(&b));
+        prop_assert_eq!(texture_a.slice(s![..;-1, ..;-1]), texture_b.view());
     }
 }
 
@@ -113,8 +113,8 @@ fn strokes_of_a_pen_are_not_tissue() {
         assert_eq!(found.mask, drawn(), "{ink:?}");
         let tiles = found.ink.unwrap();
         assert!((2..40).contains(&tiles.sum()), "{ink:?}: {tiles}");
-        let second = found.second.unwrap();
-        assert!(second.left_out > 0, "the edge of a stroke has texture");
+        let texture = found.texture.unwrap();
+        assert!(texture.left_out > 0, "the edge of a stroke has texture");
     }
 }
 
@@ -173,8 +173,8 @@ fn a_threshold_that_is_given_is_taken() {
     assert_eq!(found.tissue_tiles, 0);
     assert!(found.thresholds.contains(&("colour", 0.5)));
     // Texture sees what it throws away.
-    let second = found.second.unwrap();
-    assert!(second.is_doubt() && second.left_out >= 56, "{second:?}");
+    let texture = found.texture.unwrap();
+    assert!(texture.is_suspicious() && texture.left_out >= 56, "{texture:?}");
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn pictures_without_pixels_or_of_one_colour_are_empty() {
         [Array3::zeros((0, 0, 3)), Array3::zeros((14, 14, 3)), Array3::from_elem((14, 14, 3), 255)]
     {
         let found = by_default(&rgb);
-        assert_eq!((found.tissue_tiles, found.second.unwrap().differ), (0, 0.0));
+        assert_eq!((found.tissue_tiles, found.texture.unwrap().differing_share), (0, 0.0));
     }
     // Without glass, white is assumed: tissue throughout is tissue throughout.
     let rgb = Array3::from_shape_fn((14, 14, 3), |(row, col, k)| {

@@ -6,7 +6,7 @@ use super::super::names::{html, put};
 use super::super::tally::spared;
 use super::numbers::{grouped, significant};
 use crate::scores::missed_bound;
-use crate::tissue::second::DIFFER_LIMIT;
+use crate::tissue::DIFFER_LIMIT;
 
 /// The section.
 pub(super) fn section(cohort: &Cohort) -> String {

@@ -11,7 +11,7 @@ use hdf5_sys::h5p::H5P_DEFAULT;
 use super::FormatError;
 
 /// Whether `group` has a group or dataset of that name.
-pub(crate) fn has_link(path: &Path, group: &Group, name: &str) -> Result<bool, FormatError> {
+pub(crate) fn link_exists(path: &Path, group: &Group, name: &str) -> Result<bool, FormatError> {
     let Ok(text) = CString::new(name) else { return Ok(false) };
     let found = hdf5::sync::sync(|| {
         // SAFETY: the group is open and the name NUL-terminated; HDF5's lock is held.
@@ -21,7 +21,7 @@ pub(crate) fn has_link(path: &Path, group: &Group, name: &str) -> Result<bool, F
 }
 
 /// Whether `object` has an attribute of that name.
-pub(super) fn has_attribute(object: &Location, name: &str) -> hdf5::Result<bool> {
+pub(super) fn attribute_exists(object: &Location, name: &str) -> hdf5::Result<bool> {
     let Ok(text) = CString::new(name) else { return Ok(false) };
     hdf5::sync::sync(|| {
         // SAFETY: the object is open and the name NUL-terminated; HDF5's lock is held.

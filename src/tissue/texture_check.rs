@@ -1,4 +1,4 @@
-//! A second, independent look: where it differs from the mask, somebody should look.
+//! A second tissue mask, from texture alone: where the two differ, somebody should look.
 
 use ndarray::Array2;
 
@@ -11,7 +11,7 @@ pub const DIFFER_LIMIT: f64 = 0.1;
 
 /// Tiles with the texture of tissue, against the mask of the chosen method.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SecondMask {
+pub struct TextureCheck {
     /// `[tile row, tile col]`, 1 = textured like tissue.
     pub mask: Array2<u8>,
     /// Tiles that texture marks and the method leaves out.
@@ -19,34 +19,34 @@ pub struct SecondMask {
     /// Tiles that the method marks and texture does not.
     pub added: usize,
     /// Tiles in one alone, divided by tiles in either, 0..=1; 0 where there are none.
-    pub differ: f64,
+    pub differing_share: f64,
 }
 
-impl SecondMask {
+impl TextureCheck {
     /// Looks at the texture of a picture and compares it with the method's `mask`.
-    pub(super) fn beside(
+    pub(super) fn new(
         mask: &Array2<u8>,
         picture: &TissuePicture,
         glass: &Glass,
         pixels_per_tile: f64,
     ) -> Self {
-        Self::compared(mask, textured_tiles(picture, glass, pixels_per_tile, mask.dim()))
+        Self::from_masks(mask, textured_tiles(picture, glass, pixels_per_tile, mask.dim()))
     }
 
-    fn compared(mask: &Array2<u8>, second: Array2<u8>) -> Self {
+    fn from_masks(mask: &Array2<u8>, texture: Array2<u8>) -> Self {
         let (mut left_out, mut added, mut either) = (0, 0, 0);
-        for (&method, &texture) in mask.iter().zip(&second) {
+        for (&method, &texture) in mask.iter().zip(&texture) {
             left_out += usize::from(method == 0 && texture != 0);
             added += usize::from(method != 0 && texture == 0);
             either += usize::from(method != 0 || texture != 0);
         }
-        let differ = (left_out + added) as f64 / either.max(1) as f64;
-        Self { mask: second, left_out, added, differ }
+        let differing_share = (left_out + added) as f64 / either.max(1) as f64;
+        Self { mask: texture, left_out, added, differing_share }
     }
 
     /// Whether the two differ by more than [`DIFFER_LIMIT`].
-    pub fn is_doubt(&self) -> bool {
-        self.differ > DIFFER_LIMIT
+    pub fn is_suspicious(&self) -> bool {
+        self.differing_share > DIFFER_LIMIT
     }
 }
 
@@ -59,24 +59,24 @@ mod tests {
     #[test]
     fn tiles_in_one_alone_are_counted_against_tiles_in_either() {
         let mask = ndarray::arr2(&[[1_u8, 1, 1, 0, 0]]);
-        let second = SecondMask::compared(&mask, ndarray::arr2(&[[1, 1, 0, 1, 0]]));
-        assert_eq!((second.left_out, second.added, second.differ), (1, 1, 0.5));
-        assert!(second.is_doubt());
-        assert!(!SecondMask::compared(&mask, mask.clone()).is_doubt());
+        let texture = TextureCheck::from_masks(&mask, ndarray::arr2(&[[1, 1, 0, 1, 0]]));
+        assert_eq!((texture.left_out, texture.added, texture.differing_share), (1, 1, 0.5));
+        assert!(texture.is_suspicious());
+        assert!(!TextureCheck::from_masks(&mask, mask.clone()).is_suspicious());
         let nothing = Array2::zeros((3, 3));
-        assert_eq!(SecondMask::compared(&nothing, nothing.clone()).differ, 0.0);
+        assert_eq!(TextureCheck::from_masks(&nothing, nothing.clone()).differing_share, 0.0);
     }
 
     proptest! {
         #[test]
         fn the_difference_is_that_of_sets(mask in masks(9), other in masks(9)) {
             let other = Array2::from_shape_fn(mask.dim(), |at| other.get(at).copied().unwrap_or(0));
-            let found = SecondMask::compared(&mask, other.clone());
-            let turned = SecondMask::compared(&other, mask.clone());
+            let found = TextureCheck::from_masks(&mask, other.clone());
+            let turned = TextureCheck::from_masks(&other, mask.clone());
             prop_assert_eq!((found.left_out, found.added), (turned.added, turned.left_out));
-            prop_assert!((0.0..=1.0).contains(&found.differ));
-            let whole = SecondMask::compared(&mask, Array2::zeros(mask.dim()));
-            prop_assert_eq!(whole.differ, f64::from(mask.iter().any(|&tile| tile != 0)));
+            prop_assert!((0.0..=1.0).contains(&found.differing_share));
+            let whole = TextureCheck::from_masks(&mask, Array2::zeros(mask.dim()));
+            prop_assert_eq!(whole.differing_share, f64::from(mask.iter().any(|&tile| tile != 0)));
         }
     }
 }

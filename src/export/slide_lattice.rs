@@ -5,7 +5,7 @@ use super::heatmap_h5::HeatmapMeta;
 /// The lattice on the slide. Point (row, col) is at x = col * `pitch_px`,
 /// y = row * `pitch_px`; its cell reaches half a pitch to all sides.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Place {
+pub(crate) struct SlideLattice {
     /// Between points, level-0 px.
     pub(crate) pitch_px: f64,
     /// Side of the network's window, level-0 px.
@@ -18,8 +18,8 @@ pub(crate) struct Place {
     pub(crate) um_per_px: Option<[f64; 2]>,
 }
 
-impl Place {
-    pub(crate) fn of(meta: &HeatmapMeta) -> Self {
+impl SlideLattice {
+    pub(crate) fn new(meta: &HeatmapMeta) -> Self {
         let level0 = |um: f64| um / meta.downsample;
         Self {
             pitch_px: f64::from(meta.stride_px) * meta.downsample,
@@ -55,7 +55,7 @@ impl Place {
 /// holds its middle: no score is changed, none is left out, and no pixel's middle
 /// is farther than half a pitch from its point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cover {
+pub(crate) struct OverlayGrid {
     /// Pixels along x.
     pub(crate) columns: u32,
     /// Pixels along y.
@@ -64,36 +64,37 @@ pub(crate) struct Cover {
     pub(crate) quotient: u32,
 }
 
-impl Cover {
+impl OverlayGrid {
     /// The coarsest picture of a slide whose quotients agree and are at most half
     /// of `pitch_px`. One always is: at a quotient of 1, or any up to the root of
     /// the shorter side, remainders are too small to be seen in it.
-    pub(crate) fn of(width_px: u32, height_px: u32, pitch_px: f64) -> Self {
+    pub(crate) fn new(width_px: u32, height_px: u32, pitch_px: f64) -> Self {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "clamped to the slide's size"
         )]
         let most = (pitch_px / 2.0).clamp(1.0, f64::from(width_px.min(height_px).max(1))) as u32;
-        let cover = |quotient: u32| Self {
+        let overlay = |quotient: u32| Self {
             columns: width_px / quotient,
             rows: height_px / quotient,
             quotient,
         };
-        let agrees = |cover: &Self| {
-            width_px / cover.columns == cover.quotient && height_px / cover.rows == cover.quotient
+        let agrees = |overlay: &Self| {
+            width_px / overlay.columns == overlay.quotient
+                && height_px / overlay.rows == overlay.quotient
         };
-        (1..=most).rev().map(cover).find(agrees).unwrap_or(cover(1))
+        (1..=most).rev().map(overlay).find(agrees).unwrap_or(overlay(1))
     }
 
     /// The lattice column shown by each pixel column, of `points`.
-    pub(crate) fn lattice_columns(&self, place: &Place, points: usize) -> Vec<usize> {
-        nearest(self.columns, place.width_px, place.pitch_px, points)
+    pub(crate) fn lattice_columns(&self, lattice: &SlideLattice, points: usize) -> Vec<usize> {
+        nearest(self.columns, lattice.width_px, lattice.pitch_px, points)
     }
 
     /// The lattice row shown by each pixel row, of `points`.
-    pub(crate) fn lattice_rows(&self, place: &Place, points: usize) -> Vec<usize> {
-        nearest(self.rows, place.height_px, place.pitch_px, points)
+    pub(crate) fn lattice_rows(&self, lattice: &SlideLattice, points: usize) -> Vec<usize> {
+        nearest(self.rows, lattice.height_px, lattice.pitch_px, points)
     }
 }
 
@@ -120,8 +121,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn place(width_px: u32, height_px: u32, pitch_px: f64) -> Place {
-        Place { pitch_px, window_px: 224.0, width_px, height_px, um_per_px: None }
+    fn lattice(width_px: u32, height_px: u32, pitch_px: f64) -> SlideLattice {
+        SlideLattice { pitch_px, window_px: 224.0, width_px, height_px, um_per_px: None }
     }
 
     fn points(extent_px: u32, pitch_px: f64) -> usize {
@@ -135,26 +136,26 @@ mod tests {
         fn quotients_agree_and_no_coarser_ones_do(
             width in 1u32..300_000, height in 1u32..300_000, pitch in 0.3f64..300.0,
         ) {
-            let cover = Cover::of(width, height, pitch);
-            prop_assert!(cover.columns >= 1 && cover.rows >= 1);
-            prop_assert_eq!(width / cover.columns, height / cover.rows);
-            prop_assert_eq!(width / cover.columns, cover.quotient);
-            prop_assert!(cover.quotient == 1 || 2.0 * f64::from(cover.quotient) <= pitch);
+            let overlay = OverlayGrid::new(width, height, pitch);
+            prop_assert!(overlay.columns >= 1 && overlay.rows >= 1);
+            prop_assert_eq!(width / overlay.columns, height / overlay.rows);
+            prop_assert_eq!(width / overlay.columns, overlay.quotient);
+            prop_assert!(overlay.quotient == 1 || 2.0 * f64::from(overlay.quotient) <= pitch);
             // As coarse as promised: the size stays within bounds.
             let root = f64::from(width.min(height)).sqrt().floor();
-            prop_assert!(f64::from(cover.quotient) >= (pitch / 2.0).floor().min(root));
+            prop_assert!(f64::from(overlay.quotient) >= (pitch / 2.0).floor().min(root));
         }
 
         #[test]
         fn every_point_shows_and_every_pixel_shows_the_nearest(
             width in 1u32..3000, height in 1u32..3000, pitch in 2.0f64..300.0,
         ) {
-            let place = place(width, height, pitch);
-            let cover = Cover::of(width, height, pitch);
+            let lattice = lattice(width, height, pitch);
+            let overlay = OverlayGrid::new(width, height, pitch);
             let (rows, cols) = (points(height, pitch), points(width, pitch));
             for (shown, pixels, extent, points) in [
-                (cover.lattice_columns(&place, cols), cover.columns, width, cols),
-                (cover.lattice_rows(&place, rows), cover.rows, height, rows),
+                (overlay.lattice_columns(&lattice, cols), overlay.columns, width, cols),
+                (overlay.lattice_rows(&lattice, rows), overlay.rows, height, rows),
             ] {
                 prop_assert_eq!(shown.len(), pixels as usize);
                 prop_assert!(shown.is_sorted());
@@ -173,9 +174,9 @@ mod tests {
 
     #[test]
     fn whole_strides_give_two_pixels_a_point_and_cells_in_their_places() {
-        let cover = Cover::of(97_792, 221_184, 16.0);
-        assert_eq!(cover, Cover { columns: 12_224, rows: 27_648, quotient: 8 });
-        let shown = cover.lattice_columns(&place(97_792, 221_184, 16.0), 6112);
+        let overlay = OverlayGrid::new(97_792, 221_184, 16.0);
+        assert_eq!(overlay, OverlayGrid { columns: 12_224, rows: 27_648, quotient: 8 });
+        let shown = overlay.lattice_columns(&lattice(97_792, 221_184, 16.0), 6112);
         assert_eq!(shown[..5], [0, 1, 1, 2, 2]);
         assert_eq!(shown[12_222..], [6111, 6111]);
     }
@@ -183,17 +184,17 @@ mod tests {
     #[test]
     fn small_slides_get_smaller_pixels() {
         // 2220 / 9 = 246, 2967 / 13 = 228: refused by ASAP at the stride itself.
-        let cover = Cover::of(2220, 2967, 224.0);
-        assert_eq!(2220 / cover.columns, 2967 / cover.rows);
-        assert!(cover.quotient > 40, "{cover:?}");
-        assert_eq!(Cover::of(1, 1, 16.0), Cover { columns: 1, rows: 1, quotient: 1 });
-        assert_eq!(Cover::of(5, 9, 1.0), Cover { columns: 5, rows: 9, quotient: 1 });
+        let overlay = OverlayGrid::new(2220, 2967, 224.0);
+        assert_eq!(2220 / overlay.columns, 2967 / overlay.rows);
+        assert!(overlay.quotient > 40, "{overlay:?}");
+        assert_eq!(OverlayGrid::new(1, 1, 16.0), OverlayGrid { columns: 1, rows: 1, quotient: 1 });
+        assert_eq!(OverlayGrid::new(5, 9, 1.0), OverlayGrid { columns: 5, rows: 9, quotient: 1 });
     }
 
     #[test]
     fn squares_end_at_the_slide() {
-        let place = place(100, 50, 16.0);
-        assert_eq!(place.square(1, 2, 16.0), [24.0, 8.0, 40.0, 24.0]);
-        assert_eq!(place.square(0, 6, 16.0), [88.0, 0.0, 100.0, 8.0]);
+        let lattice = lattice(100, 50, 16.0);
+        assert_eq!(lattice.square(1, 2, 16.0), [24.0, 8.0, 40.0, 24.0]);
+        assert_eq!(lattice.square(0, 6, 16.0), [88.0, 0.0, 100.0, 8.0]);
     }
 }
