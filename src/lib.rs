@@ -54,6 +54,7 @@ pub mod progress;
 pub mod report;
 pub mod run_dir;
 pub mod scores;
+pub mod shell;
 pub mod slide;
 pub mod split;
 pub mod staged;
@@ -64,9 +65,7 @@ pub mod threads;
 pub mod throughput;
 pub mod tissue;
 pub mod truth;
-
-/// Program and version, written into every file.
-pub const WRITER: &str = concat!("slidegrid ", env!("CARGO_PKG_VERSION"));
+mod version;
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/glossary.md")]

@@ -75,7 +75,7 @@ pub(super) fn entries(levels: &[Level], number: usize, tags: &Tags<'_>) -> Vec<E
         Entry::long(257, level.height),
         Entry::short(277, &[samples]),
         Entry::short(284, &[1]), // interleaved
-        Entry::text(305, crate::WRITER),
+        Entry::text(305, crate::version::WRITER),
         Entry::long(322, TILE_PX),
         Entry::long(323, TILE_PX),
         Entry::new(324, LONG8, tiles, offsets),

@@ -201,7 +201,7 @@ fn report(command: impl FnOnce() -> Result<Exit, Failure>) -> ExitCode {
         Err(_) => {
             tell(&format!(
                 "error: this is a bug in {}; please report it with the lines above",
-                crate::WRITER
+                crate::version::WRITER
             ));
             ExitCode::from(BUG)
         }

@@ -35,7 +35,7 @@ impl StainsFile {
         Self {
             format: FORMAT.to_owned(),
             version: VERSION,
-            writer: crate::WRITER.to_owned(),
+            writer: crate::version::WRITER.to_owned(),
             sources,
             estimate: estimate.rounded(),
         }

@@ -86,7 +86,7 @@ impl RunConfig {
             resolved: Resolved {
                 margin: margin.filter(|&margin_px| margin_px > 0),
                 version: RUN_VERSION,
-                writer: crate::WRITER.to_owned(),
+                writer: crate::version::WRITER.to_owned(),
                 window,
                 mpp,
                 card_sha256: model.as_ref().map_or(String::new(), |m| card_sha256(&m.card)),

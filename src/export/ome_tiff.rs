@@ -69,7 +69,7 @@ fn ome_xml(meta: &HeatmapMeta, lattice: &SlideLattice, width: u32, height: u32) 
     );
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><OME xmlns=\"http://www.openmicroscopy.org/Schemas/OME/2016-06\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:schemaLocation=\"http://www.openmicroscopy.org/Schemas/OME/2016-06 http://www.openmicroscopy.org/Schemas/OME/2016-06/ome.xsd\" Creator=\"{creator}\"><Image ID=\"Image:0\" Name=\"{name}\"><Description>{about}</Description><Pixels ID=\"Pixels:0\" DimensionOrder=\"XYCZT\" Type=\"float\" BigEndian=\"false\" SizeX=\"{width}\" SizeY=\"{height}\" SizeC=\"1\" SizeZ=\"1\" SizeT=\"1\"{size}><Channel ID=\"Channel:0:0\" Name=\"{channel}\" SamplesPerPixel=\"1\"/><TiffData IFD=\"0\" PlaneCount=\"1\"/>{plane}</Pixels></Image></OME>",
-        creator = crate::WRITER,
+        creator = crate::version::WRITER,
         name = ascii(&meta.slide),
         about = ascii(&about),
         channel = ascii(class),

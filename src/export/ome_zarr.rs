@@ -82,7 +82,7 @@ fn multiscales(meta: &HeatmapMeta, levels: usize) -> Value {
                 "class": class,
                 "level0_px_per_point": lattice.pitch_px,
                 "level0_size_px": [lattice.height_px, lattice.width_px],
-                "writer": crate::WRITER,
+                "writer": crate::version::WRITER,
             },
         }],
     })

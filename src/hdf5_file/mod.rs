@@ -27,9 +27,6 @@ pub(crate) use exists::link_exists;
 pub(crate) use readback::Hashed;
 use readback::WrittenContent;
 
-/// What every file written by this version says of its writer.
-pub(crate) const WRITER: &str = concat!("slidegrid ", env!("CARGO_PKG_VERSION"));
-
 /// Opens `path` for reading, without locking it: many tasks read one file,
 /// often on network file systems that have no locks.
 pub(crate) fn open(path: &Path) -> Result<File, FormatError> {
@@ -152,7 +149,7 @@ pub(crate) fn put_header(
 ) -> Result<(), FormatError> {
     attributes.put_str("format", format)?;
     attributes.put_i64("version", version)?;
-    attributes.put_str("writer", WRITER)
+    attributes.put_str("writer", crate::version::WRITER)
 }
 
 /// Checks `format` and `version` of an open file; returns its `writer`.

@@ -93,15 +93,6 @@ fn fill(line: &str, values: &Values) -> Vec<String> {
     lines
 }
 
-/// A word that the shell takes for what it is.
-pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._+=@,:%-".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 /// A slide's name as part of job and file names: other characters than
 /// letters, digits, `.`, `_` and `-` become `_`.
 pub fn plain_name(name: &str) -> String {
@@ -125,12 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shell_reads_back_what_was_quoted() {
-        for word in ["plain/path.h5", "two words", "it's $HOME `x` \"y\"", "", "*"] {
-            let script = format!("printf %s {}", quoted(word));
-            let out = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
-            assert_eq!(String::from_utf8(out.stdout).unwrap(), word);
-        }
+    fn names_of_jobs_are_plain() {
         assert_eq!(plain_name("a b/ü%.x-1"), "a_b___.x-1");
     }
 }

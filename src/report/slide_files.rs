@@ -118,7 +118,7 @@ impl Subject<'_> {
         let mut hash = Sha256::new();
         let mut add = |text: &str| hash.update([text.as_bytes(), b"\n"].concat());
         add(LAYOUT);
-        add(crate::WRITER);
+        add(crate::version::WRITER);
         add(&serde_json::to_string(self.keys).expect("keys are plain data"));
         add(&serde_json::to_string(self.record).expect("a record is plain data"));
         let (patches, heatmap) = (self.run.patches(name), self.run.heatmap(name, "h5"));

@@ -5,7 +5,7 @@ mod slides_csv;
 
 use std::path::{Path, PathBuf};
 
-use crate::jobs::script::quoted;
+use crate::shell::quoted;
 pub use listing::known_slides;
 pub use slides_csv::{SlideRecord, SlideStatus, SlidesError, read_slides, register, write_slides};
 pub(crate) use slides_csv::{registered, slide_name};

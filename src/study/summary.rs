@@ -140,7 +140,7 @@ pub fn summarise(
     let tumor = |of: &SettingOutcome| of.slides.iter().filter(|slide| slide.is_tumor).count();
     let study = Study {
         version: VERSION,
-        writer: crate::WRITER.to_owned(),
+        writer: crate::version::WRITER.to_owned(),
         slides,
         tumor_slides: settings.first().map_or(0, tumor),
         rules: super::describe_rules(keys),

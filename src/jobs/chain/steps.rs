@@ -7,8 +7,9 @@ use super::{Chain, ChainError, Wave};
 use crate::config::{Resources, Stage};
 use crate::jobs::numbers::{Numbers, Part};
 use crate::jobs::plan::{ArraySpec, Growth};
-use crate::jobs::script::{Job, plain_name, quoted};
+use crate::jobs::script::{Job, plain_name};
 use crate::jobs::submitted::{Submission, Submitted};
+use crate::shell::quoted;
 
 /// One submission.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::jobs::script::quoted;
+use crate::shell::quoted;
 
 /// A command line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

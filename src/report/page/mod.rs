@@ -48,7 +48,7 @@ pub(super) fn index_html(cohort: &Cohort) -> String {
         format_args!(
             "<footer>Made {} by {}. Not a medical device.</footer>\n<script>\n(() => {{\n\"use strict\";\nconst SETUP = {};\n{}}})();\n</script>\n</body>\n</html>\n",
             utc(cohort.made_unix_s),
-            html(crate::WRITER),
+            html(crate::version::WRITER),
             script_json(&Setup::new()),
             SCRIPTS.join("\n")
         ),

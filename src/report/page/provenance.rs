@@ -68,7 +68,7 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
         lines.push(("Configuration, SHA-256", config.scores_sha256()));
         lines.push(("Run made by", config.resolved.writer.clone()));
     }
-    lines.push(("Report made by", crate::WRITER.to_owned()));
+    lines.push(("Report made by", crate::version::WRITER.to_owned()));
     lines.push(("Detections", cohort.detection.clone()));
     lines
 }
