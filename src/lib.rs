@@ -28,8 +28,61 @@
 //!   one patch ([`geometry::lattice`]). So block size, group size, batch,
 //!   threads and engine do not change a heatmap, and a coarser stride is a
 //!   finer one subsampled, but for how an engine rounds (1e-5).
-//! - [`geometry`], [`tissue`], [`normalize`], [`heatmap`] and [`metrics`] know nothing
-//!   of files, formats and libraries (`tests/it/purity.rs` holds them to it).
+//!
+//! ## Who imports whom
+//!
+//! From the ground up: a module imports those behind its arrow, `*` all above it, and
+//! no other. `tests/architecture` holds the source to it, and to maths that reaches
+//! neither files nor libraries that do I/O, through no other module either.
+//!
+//! ```text
+//! maths
+//!     geometry
+//!     metrics
+//!     normalize
+//!     tissue
+//!     heatmap         <- tissue
+//! the machine
+//!     glossary
+//!     interrupt
+//!     process
+//!     progress
+//!     shell
+//!     threads
+//!     version
+//! files
+//!     staged
+//!     bigtiff         <- staged version
+//!     hdf5_file       <- staged version
+//!     slide           <- geometry
+//!     synth           <- bigtiff staged
+//!     colour_template <- geometry normalize slide staged threads tissue version
+//!     truth           <- metrics slide
+//!     patches         <- geometry hdf5_file normalize
+//!     scores          <- hdf5_file
+//!     export          <- bigtiff hdf5_file heatmap metrics patches scores staged version
+//!     import          <- export hdf5_file heatmap
+//!     run_dir         <- shell staged
+//! a run
+//!     model           <- geometry process
+//!     config          <- colour_template export geometry heatmap metrics model normalize
+//!                        staged tissue truth version
+//!     split           <- config export geometry hdf5_file heatmap interrupt normalize
+//!                        patches process progress run_dir slide staged tissue
+//!     predict         <- config geometry hdf5_file interrupt model normalize patches
+//!                        process progress run_dir scores staged
+//!     jobs            <- config export run_dir scores shell staged
+//!     stitch          <- config export geometry hdf5_file heatmap jobs model patches
+//!                        run_dir scores staged
+//!     study           <- config export hdf5_file heatmap metrics progress run_dir scores
+//!                        staged truth version
+//!     report          <- config export heatmap jobs metrics patches process progress
+//!                        run_dir scores slide staged study tissue truth version
+//!     throughput      <- geometry hdf5_file interrupt model patches predict process
+//!                        progress study synth
+//! commands
+//!     cli             <- *
+//! ```
 
 #![cfg_attr(test, expect(clippy::cast_possible_truncation, reason = "tests count small numbers"))]
 

@@ -22,7 +22,6 @@ mod model_engines;
 mod normalize;
 mod openvino;
 mod parity;
-mod purity;
 mod report;
 mod shared;
 mod slide;

@@ -1,0 +1,190 @@
+//! House rules, held from the imports themselves: who imports whom, without circles; no
+//! I/O in the maths; files small enough to know.
+//!
+//! `cargo test --test architecture -- --ignored --nocapture module_picture` prints the
+//! modules and who imports whom, of this source or of that in the folder
+//! `SLIDEGRID_SRC`.
+
+mod front_page;
+mod names;
+mod planted;
+mod purity;
+mod source;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use names::Graph;
+use source::{Files, Source, read_files};
+
+/// Modules that know no files, nor libraries or modules that do.
+const PURE: [&str; 5] = ["geometry", "heatmap", "metrics", "normalize", "tissue"];
+
+/// Files of other modules that are held to the same.
+const PURE_FILES: [&str; 6] = [
+    "model/dense/axis.rs",
+    "predict/calibration.rs",
+    "predict/draw.rs",
+    "report/layers.rs",
+    "report/names.rs",
+    "scores/audit.rs",
+];
+
+/// Files that do no I/O themselves; what they import may.
+const WITHOUT_IO: &str = "report/page/";
+
+/// Most lines of a file, tests not counted.
+const MOST_LINES: usize = 400;
+
+fn folder() -> PathBuf {
+    let stated = std::env::var_os("SLIDEGRID_SRC").map(PathBuf::from);
+    stated.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+}
+
+static LIBRARY: LazyLock<(Files, Source, Graph)> = LazyLock::new(|| {
+    let files = read_files(&folder());
+    let source = Source::parse(&files, "lib.rs");
+    let graph = Graph::new(&source);
+    (files, source, graph)
+});
+
+fn assert_none(what: &str, found: &[String]) {
+    assert!(found.is_empty(), "{what}:\n  {}", found.join("\n  "));
+}
+
+#[test]
+fn every_path_is_understood() {
+    let (_, _, graph) = &*LIBRARY;
+    let unresolved: Vec<_> = graph.unresolved.iter().cloned().collect();
+    assert_none("paths of the crate that name nothing the parser found", &unresolved);
+}
+
+/// Modules whose files still import each other in circles: to be parted, one by one.
+const STILL_CIRCULAR: [&str; 17] = [
+    "bigtiff",
+    "cli",
+    "config",
+    "export",
+    "hdf5_file",
+    "jobs",
+    "model",
+    "normalize",
+    "predict",
+    "report",
+    "run_dir",
+    "slide",
+    "split",
+    "staged",
+    "study",
+    "synth",
+    "truth",
+];
+
+#[test]
+fn imports_do_not_run_in_circles() {
+    let (_, source, graph) = &*LIBRARY;
+    let circles = circles(source, graph);
+    let inside = |module: &str, circle: &String| {
+        let prefix = format!("    {module}/");
+        circle.lines().skip(1).all(|line| line.starts_with(&prefix))
+    };
+    for module in STILL_CIRCULAR {
+        assert!(circles.iter().any(|circle| inside(module, circle)), "{module} has no circle now");
+    }
+    let still = |circle: &String| STILL_CIRCULAR.iter().any(|module| inside(module, circle));
+    let new: Vec<_> = circles.iter().filter(|circle| !still(circle)).cloned().collect();
+    assert_none("files that import each other", &new);
+}
+
+/// Circles, each with the imports that make it one.
+fn circles(source: &Source, graph: &Graph) -> Vec<String> {
+    let name = |file: &usize| &source.files[*file].name;
+    let told = |circle: &BTreeSet<usize>| {
+        let edges = circle.iter().flat_map(|file| {
+            let inside = graph.imports[*file].iter().filter(|(target, _)| circle.contains(target));
+            inside.map(move |(target, path)| {
+                format!("\n    {} imports {} by {path}", name(file), name(target))
+            })
+        });
+        format!("{} files:{}", circle.len(), edges.collect::<String>())
+    };
+    graph.circles().iter().map(told).collect()
+}
+
+#[test]
+fn modules_import_what_the_front_page_says() {
+    let (files, source, graph) = &*LIBRARY;
+    let list = front_page::read(&files["lib.rs"]).unwrap();
+    let stated = front_page::arrows(&list).unwrap();
+    let found = front_page::arrows_of(source, graph);
+    assert_none(
+        "src/lib.rs and the imports differ",
+        &front_page::differences(&list, &stated, &found),
+    );
+}
+
+#[test]
+fn the_maths_does_no_io() {
+    let (_, source, graph) = &*LIBRARY;
+    let mut found = BTreeSet::new();
+    for module in PURE {
+        let files = source.files_of(module);
+        assert!(!files.is_empty(), "no module {module}: was it moved?");
+        found.extend(files.into_iter().flat_map(|file| purity::impurities(source, graph, file)));
+    }
+    for name in PURE_FILES {
+        let file = source.file(name).unwrap_or_else(|| panic!("no src/{name}: was it moved?"));
+        found.extend(purity::impurities(source, graph, file));
+    }
+    assert_none("I/O in the maths", &found.into_iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn the_report_page_does_no_io_itself() {
+    let (_, source, graph) = &*LIBRARY;
+    let in_page = |file: &usize| source.files[*file].name.starts_with(WITHOUT_IO);
+    let files: Vec<usize> = (0..source.files.len()).filter(in_page).collect();
+    assert!(!files.is_empty(), "no files in src/{WITHOUT_IO}: were they moved?");
+    let mut found = Vec::new();
+    for file in files {
+        // The page's scripts and style are compiled in.
+        let own = purity::own_impurities(graph, file).into_iter();
+        for path in own.filter(|path| *path != "include_str!") {
+            found.push(format!("src/{} uses {path}", source.files[file].name));
+        }
+    }
+    assert_none("I/O in the page", &found);
+}
+
+#[test]
+fn files_stay_small_enough_to_know() {
+    let (_, source, _) = &*LIBRARY;
+    let long = source.files.iter().filter(|file| file.lines > MOST_LINES);
+    let told = long.map(|file| format!("src/{}: {} lines without tests", file.name, file.lines));
+    assert_none(
+        &format!("files of more than {MOST_LINES} lines: part them"),
+        &told.collect::<Vec<_>>(),
+    );
+}
+
+#[test]
+#[ignore = "prints: give --nocapture"]
+fn module_picture() {
+    let (_, source, graph) = &*LIBRARY;
+    let arrows = front_page::arrows_of(source, graph);
+    let lines: usize = source.files.iter().map(|file| file.lines).sum();
+    println!("{}", front_page::list(&arrows));
+    println!("files                    {}", source.files.len());
+    println!("lines without tests      {lines}");
+    println!("modules at the top       {}", arrows.len());
+    println!(
+        "arrows between them      {}",
+        arrows.values().map(|imports| imports.len()).sum::<usize>()
+    );
+    println!("circles between files    {}", graph.circles().len());
+    println!(
+        "files in circles         {}",
+        graph.circles().iter().map(BTreeSet::len).sum::<usize>()
+    );
+}
