@@ -1,21 +1,21 @@
-//! Which blocks are stored, and where their patches lie.
+//! The blocks of a slide that are stored, and the places of their patches.
 
 use ndarray::{Array2, ArrayView2, s};
 
 use super::Tiling;
 
-/// One row of a patch file's `coord`: where a patch lies.
+/// The place of a patch: one row of a patch file's `coord`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PatchCoord {
     /// Tile column of the block's first tile.
     pub tile_col: i64,
     /// Tile row of the block's first tile.
     pub tile_row: i64,
-    /// Left edge of the patch, working px, may be negative.
+    /// Left edge of the patch, working px; negative where the halo leaves the slide.
     pub x_px: i64,
-    /// Top edge of the patch, working px, may be negative.
+    /// Top edge of the patch, working px; negative where the halo leaves the slide.
     pub y_px: i64,
-    /// Side of the patch.
+    /// Side of the patch, working px.
     pub side_px: i64,
 }
 
@@ -33,12 +33,12 @@ impl PatchCoord {
         }
     }
 
-    /// As stored: tile col, tile row, x, y, side.
+    /// The row as stored: tile col, tile row, x, y, side.
     pub fn to_row(self) -> [i64; 5] {
         [self.tile_col, self.tile_row, self.x_px, self.y_px, self.side_px]
     }
 
-    /// From a stored row.
+    /// The place that a stored row of [`PatchCoord::to_row`]'s order gives.
     pub fn from_row(row: [i64; 5]) -> Self {
         let [tile_col, tile_row, x_px, y_px, side_px] = row;
         Self { tile_col, tile_row, x_px, y_px, side_px }
@@ -54,9 +54,9 @@ pub struct BlockPlan {
 }
 
 impl BlockPlan {
-    /// Plans the blocks with at least one tissue tile.
+    /// Plans the blocks that have at least one tissue tile.
     ///
-    /// `mask`: `[tile row, tile col]`, non-zero = tissue.
+    /// `mask` is the slide's tissue mask, `[tile row, tile col]`, non-zero = tissue.
     pub fn new(tiling: Tiling, mask: Array2<u8>) -> Self {
         let step = tiling.block_tiles() as usize;
         let mut blocks = Vec::new();
@@ -71,17 +71,17 @@ impl BlockPlan {
         Self { tiling, mask, blocks }
     }
 
-    /// The tiling the plan was made with.
+    /// The tiling of the plan.
     pub fn tiling(&self) -> &Tiling {
         &self.tiling
     }
 
-    /// The whole mask, `[tile row, tile col]`.
+    /// The tissue mask of the whole slide, `[tile row, tile col]`.
     pub fn mask(&self) -> &Array2<u8> {
         &self.mask
     }
 
-    /// Patches in block row-major order.
+    /// The patches of the planned blocks, in row-major order of the blocks.
     pub fn patches(&self) -> &[PatchCoord] {
         &self.blocks
     }

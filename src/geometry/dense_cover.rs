@@ -1,36 +1,39 @@
-//! The smallest images that hold a run's points.
+//! Small images that together hold the points of one dense run.
 //!
-//! Tissue has ragged edges: a patch may hold points in a corner alone, or in two. An
-//! engine that takes images of any size need not look at the glass between them.
+//! Tissue has ragged edges, so the points of a patch may lie in one or two corners alone.
+//! An engine that takes images of any size need not compute the glass between them.
 
 use super::dense_tiles::{DenseTile, DenseTiles};
 
-/// Outputs along an axis, the last one included.
+/// First and last output along an axis, both included.
 type Span = (u32, u32);
 
-/// What points of one row, or of one column, span across it.
+/// The span of the points of one row or of one column; `None` where it has no point.
 type Line = Option<Span>;
 
-/// Rows and columns of points, cut into boxes.
+/// The points of a dense run while they are divided into boxes.
 struct Cover<'c> {
     tiles: &'c DenseTiles,
     places: &'c [(u32, u32)],
+    /// For each box, the indices of its points in `places`.
     boxes: Vec<Vec<usize>>,
 }
 
 impl DenseTiles {
-    /// The points of a run in one or more runs over images that hold little else:
-    /// boxes around points, cut in two wherever the images of the two are together
-    /// smaller. Every point keeps the pixels that its output depends on.
+    /// Divides a run into one or more runs over smaller images.
+    ///
+    /// The box around the points is cut in two wherever the images of the two parts have
+    /// fewer pixels together than that of the whole. Every point keeps the pixels that its
+    /// output depends on.
     #[must_use]
     pub fn cover(&self, tile: &DenseTile) -> Vec<DenseTile> {
         let mut cover = Cover { tiles: self, places: &tile.places, boxes: Vec::new() };
         cover.cut((0..tile.places.len()).collect());
-        cover.boxes.iter().map(|points| self.boxed(tile, points)).collect()
+        cover.boxes.iter().map(|points| self.run_around(tile, points)).collect()
     }
 
-    /// A run over the box around some of a run's points.
-    fn boxed(&self, tile: &DenseTile, points: &[usize]) -> DenseTile {
+    /// A run over the box around some points of `tile`; `points` are their indices.
+    fn run_around(&self, tile: &DenseTile, points: &[usize]) -> DenseTile {
         let margin = self.margin();
         let [rows, cols] = [0, 1].map(|axis| {
             let along = points.iter().map(|&point| along(axis, tile.places[point]));
@@ -51,7 +54,7 @@ impl DenseTiles {
         }
     }
 
-    /// Pixels of the image for points that span this.
+    /// Pixels of the image for points that span these rows and columns.
     fn image_px(&self, (rows, cols): (Span, Span)) -> u64 {
         let side =
             |(first, last): Span| u64::from(self.side_for_px(last - first + 1 + 2 * self.margin()));
@@ -59,10 +62,12 @@ impl DenseTiles {
     }
 }
 
+/// The row for axis 0, the column for axis 1.
 fn along(axis: usize, (row, col): (u32, u32)) -> u32 {
     if axis == 0 { row } else { col }
 }
 
+/// The span that holds two others.
 fn join(a: Line, b: Line) -> Line {
     match (a, b) {
         (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
@@ -71,7 +76,7 @@ fn join(a: Line, b: Line) -> Line {
 }
 
 impl Cover<'_> {
-    /// Cuts a box where that pays, and its halves.
+    /// Cuts a box in two, and its parts likewise, as long as that saves pixels.
     fn cut(&mut self, points: Vec<usize>) {
         let best = (0..2).filter_map(|axis| self.best_cut(axis, &points)).min();
         let Some((_, axis, last)) = best else {
@@ -84,8 +89,8 @@ impl Cover<'_> {
         self.cut(far);
     }
 
-    /// Pixels of both images, the axis, and the last line of the first image, where
-    /// two images are smaller than one.
+    /// The cut across `axis` with the fewest pixels: pixels of the two images together, the
+    /// axis, and the last line of the first image. `None` if no cut saves pixels.
     fn best_cut(&self, axis: usize, points: &[usize]) -> Option<(u64, usize, u32)> {
         let places = || points.iter().map(|&point| self.places[point]);
         let first = places().map(|place| along(axis, place)).min()?;
@@ -96,7 +101,7 @@ impl Cover<'_> {
             let across = along(1 - axis, place);
             *line = join(*line, Some((across, across)));
         }
-        // What all lines from here on span.
+        // rest[i]: the span of all lines from `i` on.
         let mut rest = lines.clone();
         for at in (1..rest.len()).rev() {
             rest[at - 1] = join(rest[at - 1], rest[at]);

@@ -1,44 +1,46 @@
-//! How a patch is parted for dense runs, and which output is which lattice point.
+//! The images that a dense network runs over, cut from patches, and the lattice point that
+//! each output belongs to.
 
 use std::collections::BTreeMap;
 
 use super::lattice::LatticePoint;
 
-/// Sizes of a dense run: an image of [`DenseTiles::side_px`] gives
-/// `windows + 2 * margin` outputs along a side, of which the inner `windows` are
-/// used; the others see the image's border.
+/// Sizes of a dense run.
+///
+/// An image of [`DenseTiles::side_px`] gives `windows + 2 * margin` outputs along a side.
+/// The inner `windows` are used; the others depend on the image's border.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DenseTiles {
     window_px: u32,
     stride_px: u32,
-    /// Outputs used along a side.
+    /// Outputs along a side that are used.
     windows: u32,
-    /// Outputs not used, on each side.
+    /// Outputs on each side that are not used.
     margin: u32,
 }
 
 /// One dense run over a part of a patch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DenseTile {
-    /// Left edge of the image inside the patch; may be negative where only unused
-    /// outputs see it.
+    /// Left edge of the image, px from the patch's; negative where only unused outputs
+    /// depend on the pixels outside the patch.
     pub x_px: i64,
-    /// Top edge of the image inside the patch.
+    /// Top edge of the image, px from the patch's; negative likewise.
     pub y_px: i64,
     /// Outputs of the image, (rows, cols).
     pub grid: (u32, u32),
-    /// Output (row, col) of each point.
+    /// The output (row, col) that is the score of each point.
     pub places: Vec<(u32, u32)>,
-    /// Index of each point in what was given.
+    /// Index of each point in the list that the tile was made from.
     pub points: Vec<usize>,
 }
 
 impl DenseTiles {
-    /// The fewest equal parts of a block of `block_px` whose runs `fits`.
+    /// Divides a block of `block_px` into the fewest equal parts whose runs fit.
     ///
-    /// `reach_px`: how far beyond a window its output depends on pixels; `fits`
-    /// says whether so many outputs along a side can be held. Where nothing fits,
-    /// a run gives one window.
+    /// `reach_px` is how far beyond a window its output depends on pixels. `fits` tells
+    /// whether memory holds a run with that many outputs along a side. Where no run fits,
+    /// each run gives one window.
     pub fn new(
         window_px: u32,
         stride_px: u32,
@@ -54,33 +56,33 @@ impl DenseTiles {
         Self { window_px, stride_px, windows, margin }
     }
 
-    /// Side of the image of a run, of the largest there are.
+    /// Side of a run's largest image, px.
     pub fn side_px(&self) -> u32 {
         self.side_for_px(self.grid())
     }
 
-    /// Side of the image for so many outputs along it.
+    /// Side of the image that gives `outputs` outputs along it, px.
     pub fn side_for_px(&self, outputs: u32) -> u32 {
         (outputs.max(1) - 1) * self.stride_px + self.window_px
     }
 
-    /// Outputs not used, on each side of the image.
+    /// Outputs on each side of the image that are not used.
     pub fn margin(&self) -> u32 {
         self.margin
     }
 
-    /// Distance between outputs.
+    /// Distance between neighbouring outputs, px.
     pub fn stride_px(&self) -> u32 {
         self.stride_px
     }
 
-    /// Outputs along a side of the largest image, unused ones included.
+    /// Outputs along a side of the largest image, the unused ones included.
     pub fn grid(&self) -> u32 {
         self.windows + 2 * self.margin
     }
 
-    /// One run for points that lie within [`DenseTiles::new`]'s block of each other,
-    /// wherever that is; `None` without points.
+    /// One run for points that lie within one part of the block that [`DenseTiles::new`]
+    /// divides, wherever in the patch that is; `None` without points.
     pub fn tile_around(&self, points: &[LatticePoint]) -> Option<DenseTile> {
         let (stride, margin) = (self.stride_px, self.margin);
         let left = points.iter().map(|point| point.patch_x_px).min()?;
@@ -101,15 +103,15 @@ impl DenseTiles {
         })
     }
 
-    /// The runs that score `points`, all of one patch, by rows of the patch.
+    /// The runs that score `points`, all of one patch, in row-major order.
     ///
-    /// `margin_px`: what the patch has around its block beyond half a window.
+    /// `margin_px` is the part of the patch's halo beyond half a window.
     pub fn tiles_of(&self, points: &[LatticePoint], margin_px: u32) -> Vec<DenseTile> {
         let (stride, margin_px) = (i64::from(self.stride_px), i64::from(margin_px));
         let (windows, margin) = (i64::from(self.windows), i64::from(self.margin));
         let mut tiles: BTreeMap<(i64, i64), DenseTile> = BTreeMap::new();
         for (index, point) in points.iter().enumerate() {
-            // Along each axis: the first point of the block, the part, the place in it.
+            // Along each axis: the part, the left or top edge of its image, the output in it.
             let along = |patch_px: u32| {
                 let offset = i64::from(patch_px) - margin_px;
                 let (number, first) = (offset.div_euclid(stride), offset.rem_euclid(stride));
@@ -143,7 +145,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_point_is_scored_by_the_window_it_asks_for(
+        fn every_point_is_scored_once_by_its_own_window(
             tile in 1u32..40, block in 1u32..5, half in 1u32..30, stride in 1u32..50,
             reach in 0u32..40, limit in 1u32..30,
         ) {
@@ -163,7 +165,7 @@ mod tests {
                         let top = tile.y_px + i64::from(row * stride);
                         prop_assert_eq!(left, i64::from(points[index].patch_x_px));
                         prop_assert_eq!(top, i64::from(points[index].patch_y_px));
-                        // What the output depends on lies in image and patch.
+                        // The pixels that the output depends on lie in image and patch.
                         let (from, to) = (left - i64::from(reach), left + i64::from(2 * half + reach));
                         prop_assert!(from >= tile.x_px.max(0));
                         prop_assert!(to <= tile.x_px + i64::from(tiles.side_px()));
@@ -176,10 +178,10 @@ mod tests {
     }
 
     proptest! {
-        /// The images a cover makes hold what each point's output depends on, hold each
-        /// point once, and are no larger than the run they stand for.
+        /// The images of a cover hold each point once, with the pixels that its output
+        /// depends on, and have no more pixels than the image of the run.
         #[test]
-        fn a_cover_loses_no_point_and_none_of_its_pixels(
+        fn a_cover_keeps_every_point_and_its_pixels(
             half in 1u32..30, stride in 1u32..50, reach in 0u32..40, side in 1u32..30,
             chosen in proptest::collection::hash_set((0u32..30, 0u32..30), 1..60),
         ) {
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_as_few_as_fit() {
+    fn a_block_has_the_fewest_parts_that_fit() {
         let whole = DenseTiles::new(224, 16, 0, 896, |_| true);
         assert_eq!((whole.windows, whole.side_px()), (56, 1104));
         let halves = DenseTiles::new(224, 16, 20, 896, |grid| grid <= 32);

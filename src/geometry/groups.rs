@@ -1,18 +1,19 @@
-//! Cutting a slide's patches into groups, one group per array task.
+//! The division of a slide's patches into groups.
 
 use std::ops::Range;
 
 /// How many patches a group may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupSize {
-    /// That many patches.
+    /// At most this many patches.
     Patches(u32),
-    /// As many as fit this many bytes, `floor(M / S)`, at least one.
+    /// As many patches as fit this many bytes: `floor(M / S)` for a budget of `M` bytes and
+    /// patches of `S` bytes, and at least one.
     Bytes(u64),
 }
 
 impl GroupSize {
-    /// Patches in a full group, given the bytes of one.
+    /// Patches in a full group, for patches of `patch_bytes`.
     pub fn patches(self, patch_bytes: u64) -> usize {
         let patches = match self {
             Self::Patches(patches) => u64::from(patches),
@@ -22,7 +23,7 @@ impl GroupSize {
     }
 }
 
-/// Patch ranges of the groups: group `k` (1-based) is element `k - 1`.
+/// The groups as ranges of patch indices. Groups count from 1: group `k` is element `k - 1`.
 pub fn group_ranges(patches: usize, per_group: usize) -> Vec<Range<usize>> {
     let per_group = per_group.max(1);
     (0..patches)

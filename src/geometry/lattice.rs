@@ -1,16 +1,19 @@
-//! The score lattice: which windows are scored, and which patch holds them.
+//! The score lattice: which points of a slide are scored, and where their windows lie in
+//! the patches.
 
 use ndarray::ArrayView2;
 
 use super::{PatchCoord, Tiling};
 
-/// Lattice points `(r, c)` at pixel `x = c * stride`, `y = r * stride`,
-/// `r in 0..ceil(height / stride)`, `c in 0..ceil(width / stride)`.
+/// The points of a working plane that can be scored.
+///
+/// Point `(r, c)` is the pixel `x = c * stride`, `y = r * stride`, for
+/// `r in 0..ceil(height / stride)` and `c in 0..ceil(width / stride)`.
 ///
 /// The score of a point is the network's output for the window
-/// `[x - w/2, x + w/2) x [y - w/2, y + w/2)`. A point is scored exactly when
-/// its pixel lies in a tissue tile, so the lattice of stride `k * s` is the
-/// lattice of stride `s` subsampled `[::k, ::k]`, whatever the tile.
+/// `[x - w/2, x + w/2) x [y - w/2, y + w/2)`, where `w` is the window's side. A point is
+/// scored if and only if its pixel lies in a tissue tile, so the lattice of stride `k * s`
+/// is the lattice of stride `s` subsampled `[::k, ::k]`, for tiles of any size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lattice {
     stride_px: u32,
@@ -25,21 +28,21 @@ pub struct LatticePoint {
     pub row: i32,
     /// Lattice column.
     pub col: i32,
-    /// Left edge of the window inside its patch.
+    /// Left edge of the window, px from the left edge of its patch.
     pub patch_x_px: u32,
-    /// Top edge of the window inside its patch.
+    /// Top edge of the window, px from the top edge of its patch.
     pub patch_y_px: u32,
 }
 
 impl Lattice {
-    /// The lattice over a plane of `width_px` x `height_px`; `stride_px` of 0
-    /// is taken as 1.
+    /// The lattice over a working plane of `width_px` x `height_px`. A `stride_px` of 0
+    /// counts as 1.
     pub fn new(width_px: u32, height_px: u32, stride_px: u32) -> Self {
         let stride_px = stride_px.max(1);
         Self { stride_px, cols: width_px.div_ceil(stride_px), rows: height_px.div_ceil(stride_px) }
     }
 
-    /// Distance between neighbouring points.
+    /// Distance between neighbouring points, working px.
     pub fn stride_px(&self) -> u32 {
         self.stride_px
     }
@@ -51,11 +54,10 @@ impl Lattice {
 
     /// Points scored from one patch, row by row.
     ///
-    /// `tissue`: `[tile row, tile col]` of the patch's block, `[B, B]`,
-    /// non-zero = tissue. A point belongs to the block its pixel lies in, so
-    /// no two patches score the same point, and its window starts at the
-    /// pixel's offset in the block and the margin: the halo is half a window and
-    /// the margin.
+    /// `tissue` holds the tiles of the patch's block, `[tile row, tile col]`, `[B, B]`,
+    /// non-zero = tissue. A point belongs to the block that its pixel lies in, so no two
+    /// patches score the same point. The halo is half a window plus the margin, so the
+    /// window starts at the pixel's offset in the block plus the margin.
     pub fn points_of(
         &self,
         tiling: &Tiling,
@@ -67,9 +69,9 @@ impl Lattice {
         let (left_px, top_px) = (patch.tile_col * tile_px, patch.tile_row * tile_px);
         let margin_px = i64::from(tiling.margin_px());
         let mut points = Vec::new();
-        for row in span(top_px, block_px, self.stride_px, self.rows) {
+        for row in indices_within(top_px, block_px, self.stride_px, self.rows) {
             let local_y = i64::from(row) * i64::from(self.stride_px) - top_px;
-            for col in span(left_px, block_px, self.stride_px, self.cols) {
+            for col in indices_within(left_px, block_px, self.stride_px, self.cols) {
                 let local_x = i64::from(col) * i64::from(self.stride_px) - left_px;
                 if tissue[[to_usize(local_y / tile_px), to_usize(local_x / tile_px)]] != 0 {
                     points.push(LatticePoint {
@@ -86,7 +88,7 @@ impl Lattice {
 }
 
 /// Lattice indices whose pixel lies in `[start_px, start_px + len_px)`.
-fn span(start_px: i64, len_px: i64, stride_px: u32, count: u32) -> std::ops::Range<i32> {
+fn indices_within(start_px: i64, len_px: i64, stride_px: u32, count: u32) -> std::ops::Range<i32> {
     let stride = i64::from(stride_px);
     let first = (start_px + stride - 1).div_euclid(stride).max(0);
     let end = (start_px + len_px + stride - 1).div_euclid(stride).min(i64::from(count));
@@ -131,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_point_is_scored_iff_its_pixel_is_tissue_and_only_once(
+        fn a_point_is_scored_once_if_its_pixel_is_tissue_and_never_otherwise(
             width in 1u32..200, height in 1u32..200, tile in 1u32..40, block in 1u32..5,
             stride in 1u32..50, seed in any::<u64>(),
         ) {

@@ -1,4 +1,5 @@
-//! Planes, tiles, blocks, groups and the score lattice. Pure: no I/O.
+//! The geometry of a run: working plane, tiles, blocks, groups and the score lattice.
+//! Every stage computes its places from these types. The module does no I/O.
 //!
 //! All coordinates are pixels of the *working plane* (the slide resampled to
 //! the model's resolution) unless a name says `level0`.

@@ -1,14 +1,15 @@
-//! The working plane: the slide at the model's resolution.
+//! The working plane: the slide at the model's resolution, in whose pixels all sizes and
+//! places are given.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Largest ratio between model and slide resolution taken for "the same":
-/// scanners state their resolution no better than this, and resampling by
-/// less would blur every pixel for nothing.
+/// Largest relative difference between the model's and the slide's resolution at which the
+/// slide is not resampled. Scanners state their resolution no more exactly than this, and
+/// resampling by less would blur every pixel without gain.
 pub const SAME_RESOLUTION: f64 = 0.02;
 
-/// The resolution a run works at; in files a number or the word `level0`.
+/// The resolution of a run's working plane. In files it is a number or the word `level0`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "RawTarget", into = "RawTarget")]
 pub enum TargetMpp {
@@ -18,7 +19,7 @@ pub enum TargetMpp {
     Um(f64),
 }
 
-/// As written in files.
+/// [`TargetMpp`] as files hold it.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum RawTarget {
@@ -53,18 +54,18 @@ impl From<TargetMpp> for RawTarget {
 /// Why a slide has no working plane.
 #[derive(Debug, Error, Clone, Copy, PartialEq)]
 pub enum PlaneError {
-    /// A model resolution is asked for and the slide's is unknown.
+    /// The run has a resolution, and that of the slide is unknown.
     #[error(
         "the slide's resolution is unknown, expected micrometres per pixel: give it with --mpp, [slides] mpp or [slides.mpp_of], or work at [model] mpp = \"level0\""
     )]
     UnknownMpp,
-    /// A resolution that no picture has.
+    /// A resolution is zero, negative or not finite.
     #[error("a resolution of {found} um/px, expected a positive number")]
     BadMpp {
         /// The value found.
         found: f64,
     },
-    /// A picture without pixels.
+    /// The slide has no pixels.
     #[error("the slide is {width_px} x {height_px} px, expected at least one pixel")]
     Empty {
         /// Width at level 0.
@@ -72,14 +73,14 @@ pub enum PlaneError {
         /// Height at level 0.
         height_px: u32,
     },
-    /// The plane would have more columns or rows than can be counted.
+    /// The plane would have more columns or rows than signed 32-bit arithmetic can address.
     #[error(
         "a slide of {slide_mpp} um/px resampled to {target_mpp} um/px would be {width_px} x {height_px} px, more than fits: is the resolution right?"
     )]
     TooLarge {
-        /// Mean resolution of the slide.
+        /// Geometric mean of the slide's resolutions along x and y, um/px.
         slide_mpp: f64,
-        /// Resolution asked for.
+        /// Resolution of the plane, um/px.
         target_mpp: f64,
         /// Columns the plane would have.
         width_px: f64,
@@ -100,9 +101,9 @@ pub struct WorkingPlane {
     pub level0_height_px: u32,
     /// Level-0 px per working px; below 1 where the model is finer.
     pub downsample: f64,
-    /// Width of the plane: its last column may cover the slide only in part.
+    /// Width of the plane. The last column may lie partly outside the slide.
     pub width_px: u32,
-    /// Height of the plane: its last row may cover the slide only in part.
+    /// Height of the plane. The last row may lie partly outside the slide.
     pub height_px: u32,
     /// Micrometres per working px, along x; `None` if unknown.
     pub mpp_x: Option<f64>,
@@ -114,8 +115,8 @@ impl WorkingPlane {
     /// Plans the plane of a slide of `level0_width_px` x `level0_height_px`
     /// and resolution `slide_mpp` ([x, y], um/px).
     ///
-    /// `downsample` is `target` over the geometric mean of `slide_mpp`, and
-    /// exactly 1 at [`TargetMpp::Level0`] or when both differ by less than
+    /// `downsample` is `target` divided by the geometric mean of `slide_mpp`. It is exactly
+    /// 1 at [`TargetMpp::Level0`], and where that quotient differs from 1 by less than
     /// [`SAME_RESOLUTION`].
     ///
     /// # Errors
@@ -153,7 +154,7 @@ impl WorkingPlane {
         downsample: f64,
     ) -> Result<Self, PlaneError> {
         let [width, height] = [level0_width_px, level0_height_px].map(|side| {
-            // A remainder below a millionth of a pixel is rounding, not slide.
+            // A remainder below a millionth of a pixel comes from rounding.
             (f64::from(side) / downsample - 1e-6).ceil().max(1.0)
         });
         let (Some(width_px), Some(height_px)) = (count(width), count(height)) else {
@@ -178,7 +179,7 @@ fn check_mpp(found: f64) -> Result<(), PlaneError> {
     if found.is_finite() && found > 0.0 { Ok(()) } else { Err(PlaneError::BadMpp { found }) }
 }
 
-/// `side` as a count of pixels that signed 32-bit arithmetic can still address.
+/// `side` as a count of pixels, if signed 32-bit arithmetic can address so many.
 fn count(side: f64) -> Option<u32> {
     #[expect(
         clippy::cast_possible_truncation,
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_column_counts_and_rounding_does_not_add_one() {
+    fn a_part_of_a_last_column_adds_a_column_and_rounding_does_not() {
         assert_eq!(plan(1000, 0.25, 0.5).width_px, 500);
         assert_eq!(plan(1001, 0.25, 0.5).width_px, 501);
         // 0.3 / 0.1 is 2.9999999999999996.
@@ -217,14 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_resolution_counts_and_both_axes_are_kept() {
+    fn downsample_comes_from_the_mean_resolution_and_each_axis_keeps_its_mpp() {
         let plane = WorkingPlane::plan(100, 100, Some([0.24, 0.25]), TargetMpp::Um(1.0)).unwrap();
         assert!((plane.downsample - 1.0 / (0.24_f64 * 0.25).sqrt()).abs() < 1e-12);
         assert!((plane.mpp_x.unwrap() * plane.mpp_y.unwrap() - 1.0).abs() < 1e-12);
     }
 
     #[test]
-    fn level0_needs_no_resolution_and_a_model_does() {
+    fn level0_needs_no_slide_resolution_and_a_target_in_um_does() {
         let plane = WorkingPlane::plan(7, 9, None, TargetMpp::Level0).unwrap();
         assert_eq!((plane.width_px, plane.height_px, plane.mpp_x), (7, 9, None));
         let error = WorkingPlane::plan(7, 9, None, TargetMpp::Um(0.5)).unwrap_err();

@@ -1,8 +1,8 @@
-//! How the working plane is cut: tile, block, window, halo.
+//! The sizes that cut a working plane into patches: tile, block, window and halo.
 
 use thiserror::Error;
 
-/// Why three sizes do not make a tiling.
+/// Why sizes do not make a tiling.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum TilingError {
     /// A size is zero.
@@ -11,7 +11,7 @@ pub enum TilingError {
         /// The configuration key.
         name: &'static str,
     },
-    /// The window has no central pixel corner to sit on.
+    /// The window's side is odd, so its centre lies on no pixel corner.
     #[error(
         "window_px is {window_px}, expected an even number: a window reaches window/2 to both sides of its lattice point"
     )]
@@ -37,13 +37,13 @@ pub enum TilingError {
     },
 }
 
-/// Largest patch side: its bytes still fit a 32-bit signed count.
+/// Largest patch side, px: the bytes of such a patch still fit a signed 32-bit count.
 const PATCH_LIMIT_PX: u64 = 26_754;
 
-/// Tile, block and window of a run, and what follows from them.
+/// Tile, block, window and margin of a run, and the sizes that follow from them.
 ///
-/// A block is `block_tiles` x `block_tiles` tiles on a lattice that starts at
-/// the plane's origin; a patch is a block grown by `halo_px` on each side.
+/// A block is `block_tiles` x `block_tiles` tiles. Tiles and blocks are aligned to the
+/// plane's origin. A patch is a block and `halo_px` more on each side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tiling {
     tile_px: u32,
@@ -53,7 +53,7 @@ pub struct Tiling {
 }
 
 impl Tiling {
-    /// Checks the three sizes.
+    /// Checks the three sizes and makes a tiling without a margin.
     ///
     /// # Errors
     /// [`TilingError`] when one is zero, the window is odd, or patches would
@@ -71,8 +71,8 @@ impl Tiling {
         tiling.with_margin(0)
     }
 
-    /// The same with patches grown by `margin_px` more than half a window on each
-    /// side: what a dense run over the patch needs around its windows.
+    /// The same tiling with a halo of half a window plus `margin_px`, as a dense run over
+    /// the patch needs.
     ///
     /// # Errors
     /// [`TilingError`] when patches would be larger than can be addressed.
@@ -93,7 +93,7 @@ impl Tiling {
         Ok(Self { margin_px, ..self })
     }
 
-    /// Side of a tile.
+    /// Side of a tile, working px.
     pub fn tile_px(&self) -> u32 {
         self.tile_px
     }
@@ -103,27 +103,27 @@ impl Tiling {
         self.block_tiles
     }
 
-    /// Side of the network's window.
+    /// Side of the network's window, working px.
     pub fn window_px(&self) -> u32 {
         self.window_px
     }
 
-    /// Side of a block.
+    /// Side of a block, working px.
     pub fn block_px(&self) -> u32 {
         self.tile_px * self.block_tiles
     }
 
-    /// What a patch has more than its block, on each side.
+    /// Width of the halo, px: what a patch has beyond its block on each side.
     pub fn halo_px(&self) -> u32 {
         self.window_px / 2 + self.margin_px
     }
 
-    /// What a patch has more than its windows need, on each side.
+    /// The part of the halo beyond half a window, px.
     pub fn margin_px(&self) -> u32 {
         self.margin_px
     }
 
-    /// Side of a patch, `P = B * tile + 2 * halo`.
+    /// Side of a patch, working px: `P = B * tile + 2 * halo`.
     pub fn patch_px(&self) -> u32 {
         self.block_px() + 2 * self.halo_px()
     }
@@ -133,8 +133,8 @@ impl Tiling {
         u64::from(self.patch_px()).pow(2) * 3
     }
 
-    /// Tiles needed to cover `width_px` x `height_px`: (columns, rows).
-    /// Ragged tiles at the right and bottom count.
+    /// Tiles needed to cover `width_px` x `height_px`: (columns, rows). Tiles that reach
+    /// beyond the right or bottom edge count.
     pub fn grid(&self, width_px: u32, height_px: u32) -> (u32, u32) {
         (width_px.div_ceil(self.tile_px), height_px.div_ceil(self.tile_px))
     }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_cannot_work() {
+    fn zero_sizes_odd_windows_and_oversized_patches_are_refused() {
         assert_eq!(Tiling::new(0, 1, 224), Err(TilingError::Zero { name: "tile" }));
         assert_eq!(Tiling::new(224, 1, 225), Err(TilingError::OddWindow { window_px: 225 }));
         assert!(matches!(Tiling::new(224, 1000, 224), Err(TilingError::TooLarge { .. })));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn ragged_tiles_count() {
+    fn tiles_that_reach_beyond_the_edge_count() {
         let tiling = Tiling::new(224, 4, 224).unwrap();
         assert_eq!(tiling.grid(448, 449), (2, 3));
         assert_eq!(tiling.grid(1, 0), (1, 0));
