@@ -8,7 +8,7 @@ use super::status::{cost_now, look};
 use super::{Exit, Failure, print};
 use crate::config::{ConfigError, RunConfig};
 use crate::progress::Progress;
-use crate::report::{self, Material};
+use crate::report::{self, ReportInputs};
 use crate::run_dir::{RunDir, known_slides};
 
 /// Make one page of a run: slides, heatmaps, truth, failures, provenance.
@@ -60,7 +60,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     };
     let records = known_slides(&run)?;
     let (views, answers) = look(&run)?;
-    let material = Material {
+    let inputs = ReportInputs {
         out: args.out.clone().unwrap_or_else(|| run.report()),
         truth: args.truth.clone(),
         records,
@@ -71,7 +71,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         run,
     };
     let summary =
-        report::write(material, &progress).map_err(|error| Failure::new(Exit::Input, error))?;
+        report::write(inputs, &progress).map_err(|error| Failure::new(Exit::Input, error))?;
     for (slide, lines) in &summary.damaged {
         for line in lines {
             progress.warn(&format!("warning: {slide}: {line}"));

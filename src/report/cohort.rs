@@ -1,39 +1,39 @@
-//! The run as the report tells it: slides, worst first, and what they come to.
+//! The data of a report's page: all slides of the run, the worst first, and their totals.
 
 use std::collections::BTreeMap;
 
 use super::slide_files::Drawn;
-use super::study::{SlideScored, Study};
+use super::study::{SlideResult, Study};
 use super::tally::Tally;
 use crate::config::RunConfig;
 use crate::jobs::cost::RunCost;
 use crate::jobs::view::SlideView;
 use crate::run_dir::{SlideRecord, SlideStatus};
 
-/// What a slide's reader has to know first; the worst first.
+/// The state of a slide in the report; the worst state comes first in the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
-    /// Something of it failed.
+    /// A stage failed for the slide or for one of its groups.
     Failed,
-    /// It is in a queue and will not go on by itself.
+    /// A task of the slide waits in a queue and will not start by itself.
     Stuck,
-    /// Its heatmap lacks groups.
+    /// The slide's heatmap lacks groups.
     Incomplete,
-    /// Some of its patches could not be decoded or scored, or the audit of a cascade
-    /// speaks against its heatmap.
+    /// Some of the slide's patches could not be decoded or scored, or the audit of a
+    /// cascade does not hold for its heatmap.
     Partial,
-    /// It has no tissue.
+    /// The slide has no tissue.
     NoTissue,
-    /// It is worked on.
+    /// A task of the slide is running.
     Running,
-    /// Nobody is at it.
+    /// The slide is not finished and no task of it is running.
     Waiting,
-    /// All of it is there.
+    /// The slide's heatmap is complete.
     Done,
 }
 
 impl State {
-    /// All, the worst first.
+    /// All states, the worst first.
     pub(super) const ALL: [Self; 8] = [
         Self::Failed,
         Self::Stuck,
@@ -45,7 +45,7 @@ impl State {
         Self::Done,
     ];
 
-    /// In a word.
+    /// The word for the state in the page, in style sheets and in `--json`.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Failed => "failed",
@@ -59,7 +59,7 @@ impl State {
         }
     }
 
-    /// A sign beside the word, for those who tell forms better than words.
+    /// A symbol shown beside the word, so that a reader can recognise the state by its shape.
     pub(super) fn sign(self) -> &'static str {
         match self {
             Self::Failed => "✕",
@@ -73,7 +73,7 @@ impl State {
         }
     }
 
-    fn of(view: &SlideView, record: &SlideRecord, failed_patches: u64) -> Self {
+    fn from_slide(view: &SlideView, record: &SlideRecord, failed_patches: u64) -> Self {
         match record.status {
             SlideStatus::Failed => return Self::Failed,
             SlideStatus::NoTissue => return Self::NoTissue,
@@ -94,36 +94,36 @@ impl State {
     }
 }
 
-/// A slide.
+/// Everything that the page shows of one slide.
 pub(super) struct Entry {
-    /// Its row of `slides.csv`.
+    /// The slide's row of `slides.csv`.
     pub(super) record: SlideRecord,
     pub(super) state: State,
-    /// What files and schedulers say.
+    /// Progress of the slide, from the files of the run and from the scheduler.
     pub(super) view: SlideView,
-    /// What its score files say.
+    /// Totals over the slide's score files.
     pub(super) tally: Tally,
-    /// What its pictures show.
+    /// Summary of the slide's files in the report.
     pub(super) drawn: Drawn,
-    /// What the study says.
-    pub(super) study: Option<SlideScored>,
-    /// Whether it has tumour, where that is known.
+    /// Results of the study for the slide.
+    pub(super) study: Option<SlideResult>,
+    /// Whether the slide has tumor; `None` if unknown.
     pub(super) is_tumor: Option<bool>,
-    /// Name of its folder.
+    /// Name of the slide's folder in the report.
     pub(super) folder: String,
 }
 
 impl Entry {
     pub(super) fn new(view: SlideView, record: SlideRecord, tally: Tally, drawn: Drawn) -> Self {
-        let state = State::of(&view, &record, tally.failed_patches);
+        let state = State::from_slide(&view, &record, tally.failed_patches);
         let folder = super::names::folder(&record.name);
         Self { record, state, view, tally, drawn, study: None, is_tumor: None, folder }
     }
 
-    /// Why it is not done, or what to know about it; one line.
+    /// Why the slide is not done, or a note on it; one line.
     pub(super) fn why(&self) -> String {
         let why = self.view.why();
-        // The row says which slide it is.
+        // The table's row already names the slide.
         let file = format!("{}: ", self.record.path.display());
         let mut parts = vec![why.strip_prefix(&file).unwrap_or(&why).to_owned()];
         parts.extend(self.tally.unreadable.iter().cloned());
@@ -137,38 +137,38 @@ impl Entry {
         self.tally.failed_patches.max(self.record.failed_patches.unwrap_or(0) as u64)
     }
 
-    /// Processor time of split and predict, hours.
+    /// Processor time of the stages split and predict, hours.
     pub(super) fn core_hours(&self) -> f64 {
         (self.tally.cpu_s + self.record.split_cpu_s.unwrap_or(0.0)) / 3600.0
     }
 }
 
-/// All the page shows.
+/// Everything that the page shows.
 pub(super) struct Cohort {
-    /// Name of the run: its folder's.
+    /// Name of the run, which is the name of its folder.
     pub(super) name: String,
-    /// Its folder.
+    /// Path of the run's folder.
     pub(super) root: String,
     /// When the report was made, Unix time.
     pub(super) made_unix_s: f64,
-    /// The worst first, then by name.
+    /// All slides, sorted by state (the worst first), then by name.
     pub(super) slides: Vec<Entry>,
-    /// Over all slides.
+    /// Totals over the score files of all slides.
     pub(super) tally: Tally,
     pub(super) cost: RunCost,
-    /// Tasks over time, SVG.
+    /// Plot of the number of running tasks over time, SVG.
     pub(super) tasks_svg: Option<String>,
-    /// The configuration and `run.toml` as it stands.
+    /// The configuration, and the text of `run.toml`.
     pub(super) config: Option<(RunConfig, String)>,
     pub(super) study: Option<Study>,
-    /// How detections were made.
+    /// How detections were made, in words.
     pub(super) detection: String,
-    /// What the schedulers could not be asked, and the like.
+    /// Warnings about the whole run, for example that the scheduler did not answer.
     pub(super) warnings: Vec<String>,
 }
 
 impl Cohort {
-    /// Slides by state; only states that occur.
+    /// Number of slides in each state that occurs, the worst state first.
     pub(super) fn counts(&self) -> Vec<(State, usize)> {
         let count = |state| self.slides.iter().filter(|slide| slide.state == state).count();
         State::ALL.iter().map(|&state| (state, count(state))).filter(|(_, n)| *n > 0).collect()
@@ -179,7 +179,7 @@ impl Cohort {
         self.slides.iter().map(Entry::core_hours).sum()
     }
 
-    /// Programs that read the slides, and for how many.
+    /// Names of the readers of slide files, with the number of slides that each read.
     pub(super) fn readers(&self) -> BTreeMap<&str, usize> {
         let mut readers = BTreeMap::new();
         for reader in self.slides.iter().map(|slide| slide.record.reader.as_str()) {

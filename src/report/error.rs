@@ -1,4 +1,4 @@
-//! Why a report cannot be made.
+//! Errors of making a report.
 
 use std::path::PathBuf;
 
@@ -7,11 +7,11 @@ use thiserror::Error;
 use crate::staged::StageError;
 use crate::truth::TruthError;
 
-/// A report cannot be made at all. What is wrong with a single slide is told in
-/// the report.
+/// A reason why no report can be made. Problems of a single slide are no errors; the
+/// report shows them.
 #[derive(Debug, Error)]
 pub enum ReportError {
-    /// A file of the run is not what its name says.
+    /// A file of the run does not have the expected content, or a picture cannot be encoded.
     #[error("{}: {problem}", path.display())]
     Content {
         /// The file.

@@ -1,4 +1,4 @@
-//! Maps as the page takes them: a byte a cell, compressed, as text. Pure.
+//! Encodes maps for the page: one byte per cell, compressed, as base64 text. No I/O.
 
 use libdeflater::{CompressionLvl, Compressor};
 use ndarray::{Array2, ArrayView2, s};
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::names::base64;
 
-/// Longest side of a map in a page; larger ones are reduced.
+/// Longest side of a map in a page, in cells; larger maps are reduced.
 pub(super) const LONGEST_SIDE: usize = 2048;
 
-/// A grid of cells over the slide.
+/// A grid of square cells over the slide, one byte per cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Layer {
     /// Rows of cells.
@@ -20,17 +20,17 @@ pub(super) struct Layer {
     cell: f64,
     /// x and y of the first cell's top left corner, level-0 px.
     origin: f64,
-    /// Points of the original, along a side, that became one cell.
+    /// Side, in points of the original map, of the square that became one cell.
     pub(super) reduced: usize,
-    /// Row-major bytes, zlib, base64.
+    /// The cells' bytes, row-major, compressed with zlib and encoded as base64.
     data: String,
 }
 
-/// A heatmap; `pitch_px`: level-0 px between its points.
+/// Encodes a heatmap, `[row, col]`, whose points lie `pitch_px` level-0 px apart.
 ///
-/// A point's cell is centred on the point, so the first begins half a pitch
-/// before the slide. 0 = not scored, else 1 + 254 times the score, rounded; of
-/// points that share a cell the highest counts.
+/// Each cell is centred on its point, so the first cell begins half a pitch before the
+/// slide. A byte is 0 where nothing was scored, and otherwise 1 + 254 times the score,
+/// rounded. A cell that stands for several points shows the highest of their scores.
 pub(super) fn heat_layer(score: ArrayView2<'_, f32>, pitch_px: f64) -> Layer {
     let (bytes, reduced) = heat_bytes(score);
     layer(&bytes, pitch_px, -pitch_px / 2.0, reduced)
@@ -38,7 +38,7 @@ pub(super) fn heat_layer(score: ArrayView2<'_, f32>, pitch_px: f64) -> Layer {
 
 fn heat_bytes(score: ArrayView2<'_, f32>) -> (Array2<u8>, usize) {
     reduced(score, |cell| {
-        // `f32::max` passes over NaN.
+        // `f32::max` ignores NaN.
         let score = cell.iter().copied().fold(f32::NAN, f32::max);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 255")]
         let byte = (1.0 + 254.0 * score.clamp(0.0, 1.0)).round() as u8;
@@ -46,26 +46,27 @@ fn heat_bytes(score: ArrayView2<'_, f32>) -> (Array2<u8>, usize) {
     })
 }
 
-/// A mask of tiles; `tile_px`: level-0 px. Of tiles that share a cell the largest
-/// value counts.
+/// Encodes one value per tile, `[row, col]`, for tiles with a side of `tile_px` level-0 px.
+/// A cell that stands for several tiles shows the largest of their values.
 pub(super) fn tile_layer(tiles: ArrayView2<'_, u8>, tile_px: f64) -> Layer {
     let (bytes, reduced) = reduced(tiles, |cell| cell.iter().copied().max().unwrap_or(0));
     layer(&bytes, tile_px, 0.0, reduced)
 }
 
-/// Shrinks by the least whole number that makes it fit.
+/// Reduces a map by the smallest whole factor that makes it fit into [`LONGEST_SIDE`].
+/// Returns the reduced map and the factor.
 fn reduced<T>(
     map: ArrayView2<'_, T>,
     byte_of: impl Fn(ArrayView2<'_, T>) -> u8,
 ) -> (Array2<u8>, usize) {
     let (rows, cols) = map.dim();
-    let times = rows.max(cols).div_ceil(LONGEST_SIDE).max(1);
-    let shape = (rows.div_ceil(times), cols.div_ceil(times));
+    let factor = rows.max(cols).div_ceil(LONGEST_SIDE).max(1);
+    let shape = (rows.div_ceil(factor), cols.div_ceil(factor));
     let bytes = Array2::from_shape_fn(shape, |(row, col)| {
-        let (top, left) = (row * times, col * times);
-        byte_of(map.slice(s![top..(top + times).min(rows), left..(left + times).min(cols)]))
+        let (top, left) = (row * factor, col * factor);
+        byte_of(map.slice(s![top..(top + factor).min(rows), left..(left + factor).min(cols)]))
     });
-    (bytes, times)
+    (bytes, factor)
 }
 
 fn layer(bytes: &Array2<u8>, cell_px: f64, origin_px: f64, reduced: usize) -> Layer {
@@ -89,17 +90,17 @@ mod tests {
     }
 
     #[test]
-    fn cells_are_centred_on_their_points() {
+    fn heatmap_cells_are_centred_on_their_points() {
         let (bytes, layer) = bytes(arr2(&[[-0.5, 1.5, f32::NAN], [0.5, 0.25, 0.75]]).view());
         assert_eq!(bytes, arr2(&[[1, 255, 0], [128, 65, 192]]));
         assert_eq!((layer.rows, layer.cols, layer.reduced), (2, 3, 1));
         assert_eq!((layer.cell, layer.origin), (16.0, -8.0));
-        // "eJ" and "eN": zlib with a window of 32 kB.
+        // In base64, zlib data with a window of 32 kB begin with "eJ" or "eN".
         assert!(layer.data.starts_with('e'), "{}", layer.data);
     }
 
     #[test]
-    fn large_maps_keep_their_highest_points_and_their_place() {
+    fn reduced_maps_keep_the_highest_score_of_each_cell_and_their_origin() {
         let mut map = Array2::from_elem((3, 2 * LONGEST_SIDE + 1), f32::NAN);
         map[[2, 4]] = 0.75;
         map[[1, 5]] = 0.5;
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn tiles_begin_with_the_slide() {
+    fn tile_cells_begin_at_the_slides_corner() {
         let layer = tile_layer(arr2(&[[0_u8, 1, 2]]).view(), 224.0);
         assert_eq!((layer.rows, layer.cols, layer.cell, layer.origin), (1, 3, 224.0, 0.0));
     }

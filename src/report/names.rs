@@ -1,16 +1,19 @@
-//! Texts from outside on their way into a page: slide names, reasons, paths.
+//! Escapes texts from outside (slide names, reasons, paths) for use in the page.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-/// Longest folder name; file systems take 255 bytes.
+/// Longest folder name, bytes. File systems allow 255.
 const LONGEST_FOLDER: usize = 120;
 
-/// The folder of a slide's files: its name, every byte that is not a letter,
-/// digit, `.`, `_`, `+` or `-` as `~` and two hexadecimal digits. So it needs no
-/// escaping in addresses, and no two names share it. Very long ones end in a hash.
+/// The name of the folder for a slide's files.
+///
+/// Every byte of the slide's name that is not an ASCII letter, a digit, `.`, `_`, `+` or `-`
+/// becomes `~` and two hexadecimal digits. The folder's name therefore needs no escaping
+/// in addresses, and different slides have different folders. A very long name is cut and
+/// ends in a hash.
 pub(super) fn folder(slide: &str) -> String {
     let mut folder = String::with_capacity(slide.len());
     for byte in slide.bytes() {
@@ -20,7 +23,7 @@ pub(super) fn folder(slide: &str) -> String {
             byte => put(&mut folder, format_args!("~{byte:02X}")),
         }
     }
-    // A name of dots alone would be a place, not a name.
+    // `.` and `..` would mean another folder.
     if folder.bytes().all(|byte| byte == b'.') {
         folder = folder.replace('.', "~2E");
     }
@@ -39,12 +42,12 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Appends to a text, which does not fail.
+/// Appends formatted text to a string, which cannot fail.
 pub(super) fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
     text.write_fmt(what).expect("writing to memory does not fail");
 }
 
-/// A text inside HTML, also within a quoted attribute.
+/// Escapes a text for HTML, both between tags and in quoted attributes.
 pub(super) fn html(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -60,8 +63,8 @@ pub(super) fn html(text: &str) -> String {
     escaped
 }
 
-/// A text as part of an address, as `encodeURIComponent` of JavaScript has it but
-/// for a few characters that need not be escaped.
+/// Percent-encodes a text for use in an address. JavaScript's `decodeURIComponent` reverses
+/// the encoding.
 pub(super) fn percent(text: &str) -> String {
     text.bytes().fold(String::with_capacity(text.len()), |mut address, byte| {
         match byte {
@@ -73,11 +76,11 @@ pub(super) fn percent(text: &str) -> String {
     })
 }
 
-/// A value as JSON that may stand in a script, in a page or a file of its own.
+/// A value as JSON that is safe inside a script, both in an HTML page and in a file of its own.
 pub(super) fn script_json(value: &impl Serialize) -> String {
     let json = serde_json::to_string(value).expect("plain data");
-    // Inside JSON these stand in texts only. `<` could end the script, the
-    // others end a line for older browsers.
+    // In JSON these characters occur only inside strings. `<` could begin `</script>`, and
+    // older browsers take the other two for line ends.
     json.replace('<', "\\u003c").replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
@@ -103,7 +106,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn odd_names_become_plain_folders() {
+    fn special_characters_in_folder_names_are_escaped() {
         assert_eq!(folder("tumor_001.a+b-c"), "tumor_001.a+b-c");
         assert_eq!(folder("a b/ü\"<"), "a~20b~2F~C3~BC~22~3C");
         assert_eq!(folder(".."), "~2E~2E");
@@ -113,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_is_that_of_the_rfc() {
+    fn base64_matches_the_examples_of_rfc_4648() {
         for (plain, coded) in
             [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
         {
@@ -123,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_stay_texts() {
+    fn texts_are_escaped_for_addresses_html_and_scripts() {
         assert_eq!(percent("a b/ü#%"), "a%20b%2F%C3%BC%23%25");
         assert_eq!(html("<b a='1' c=\"2\">&"), "&lt;b a=&#39;1&#39; c=&quot;2&quot;&gt;&amp;");
         let json = script_json(&"</script>\u{2028}");
@@ -133,7 +136,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn folders_are_one_to_one(a in "\\PC{0,20}", b in "\\PC{0,20}") {
+        fn different_slides_have_different_folders(a in "\\PC{0,20}", b in "\\PC{0,20}") {
             prop_assert_eq!(a == b, folder(&a) == folder(&b));
             let plain = |c: char| c.is_ascii_alphanumeric() || "._+-~".contains(c);
             prop_assert!(folder(&a).chars().all(plain));

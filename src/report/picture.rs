@@ -1,4 +1,4 @@
-//! Pictures of a slide.
+//! The pictures of a slide in the report: a large one for the viewer, a small one for the table.
 
 use std::path::Path;
 
@@ -12,19 +12,19 @@ use crate::patches::PatchesFile;
 use crate::slide;
 use crate::staged;
 
-/// Longest side of the slide's picture.
+/// Longest side of a picture made from the slide file, px.
 const LONGEST_PX: u32 = 2048;
-/// Compression of pictures, 1 to 100.
+/// JPEG quality of the pictures, 1 to 100.
 const QUALITY: u8 = 82;
 
-/// Where the picture of a slide is from.
+/// Where the picture of a slide comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Origin {
-    /// The patches file.
+    /// The thumbnail in the patches file.
     Patches,
-    /// The slide file, read again.
+    /// The slide file, which was read again.
     Slide,
-    /// There is none: why.
+    /// There is no picture, for this reason.
     Missing(String),
 }
 
@@ -32,15 +32,15 @@ pub(super) enum Origin {
 pub(super) struct Overview {
     /// `[row, col, rgb]`.
     pub(super) rgb: Array3<u8>,
-    /// Level-0 px that it shows, along x and y.
+    /// Width and height of the area that the picture shows, level-0 px.
     pub(super) extent_px: [f64; 2],
     pub(super) origin: Origin,
 }
 
-/// The picture kept with the patches, else one made from the slide at `path`.
+/// The thumbnail kept with the patches, or else a picture made from the slide file at `path`.
 ///
 /// # Errors
-/// Why there is neither, in words.
+/// A sentence that says why the slide file cannot be used either.
 pub(super) fn overview(patches: Option<&PatchesFile>, path: &Path) -> Result<Overview, String> {
     if let Some(patches) = patches
         && let Ok(Some(rgb)) = patches.thumbnail()
@@ -61,20 +61,22 @@ pub(super) fn overview(patches: Option<&PatchesFile>, path: &Path) -> Result<Ove
 pub(super) fn write_jpeg(path: &Path, rgb: ArrayView3<'_, u8>) -> Result<(), ReportError> {
     let (rows, cols, _) = rgb.dim();
     let pixels = rgb.as_standard_layout();
-    encoded(path, pixels.as_slice().unwrap_or_default(), cols, rows)
+    write_encoded(path, pixels.as_slice().unwrap_or_default(), cols, rows)
 }
 
 /// Writes a small picture as JPEG.
 pub(super) fn write_small(path: &Path, picture: &RgbPicture) -> Result<(), ReportError> {
-    encoded(path, &picture.pixels, picture.width_px, picture.height_px)
+    write_encoded(path, &picture.pixels, picture.width_px, picture.height_px)
 }
 
-fn encoded(path: &Path, pixels: &[u8], cols: usize, rows: usize) -> Result<(), ReportError> {
-    let wrong = |problem: String| ReportError::Content { path: path.to_owned(), problem };
-    let side = |px: usize| u16::try_from(px).map_err(|e| wrong(format!("{px} px a side: {e}")));
+fn write_encoded(path: &Path, pixels: &[u8], cols: usize, rows: usize) -> Result<(), ReportError> {
+    let error = |problem: String| ReportError::Content { path: path.to_owned(), problem };
+    let side = |px: usize| {
+        u16::try_from(px).map_err(|e| error(format!("a picture with a side of {px} px: {e}")))
+    };
     let mut bytes = Vec::new();
     Encoder::new(&mut bytes, QUALITY)
         .encode(pixels, side(cols)?, side(rows)?, ColorType::Rgb)
-        .map_err(|e| wrong(format!("cannot encode the picture: {e}")))?;
+        .map_err(|e| error(format!("cannot encode the picture: {e}")))?;
     Ok(staged::write(path, &bytes)?)
 }

@@ -1,7 +1,7 @@
-//! The files of one slide: `thumb.jpg`, `slide.jpg` and `layers.js`.
+//! The files of one slide in the report: `thumb.jpg`, `slide.jpg` and `layers.js`.
 //!
-//! They are made anew only when what they show has changed: `layers.js` begins
-//! with a stamp of it, and what the table needs to know.
+//! The files are written again only if their inputs have changed. `layers.js` begins with
+//! a stamp of the inputs and with the facts that the table of slides needs.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -22,74 +22,74 @@ use crate::patches::PatchesFile;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
 use crate::staged;
 
-/// Changes when the files look different for the same input.
+/// Version of the files' layout. Change it when the same inputs give different files.
 const LAYOUT: &str = "1";
 
-/// Whose files, and from what.
-pub(super) struct Subject<'a> {
+/// The files of one slide, and what they are made from.
+pub(super) struct SlideFiles<'a> {
     pub(super) run: &'a RunDir,
     pub(super) record: &'a SlideRecord,
-    /// Where the files go.
+    /// Folder that the files are written to.
     pub(super) folder: PathBuf,
-    /// The folder's name.
+    /// Name of that folder.
     pub(super) id: String,
-    /// `[study]`: how detections are made, which annotations are lesions.
+    /// `[study]` of the configuration: how detections are made, and which annotations are lesions.
     pub(super) keys: &'a StudyKeys,
-    /// The file of truth.
+    /// The slide's file in the truth folder.
     pub(super) truth: Option<PathBuf>,
-    /// The detections that a study found.
+    /// The slide's file of detections, written by a study.
     pub(super) detections: Option<PathBuf>,
 }
 
-/// What the files show.
+/// Summary of what the files of a slide show.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Drawn {
-    /// Where the picture is from.
+    /// Where the picture comes from.
     pub(super) origin: Origin,
-    /// Largest score.
+    /// Largest score of the heatmap.
     pub(super) max: Option<f32>,
-    /// Points with a score.
+    /// Number of lattice points with a score.
     pub(super) scored: u64,
-    /// Detections; `None` without a heatmap.
+    /// Number of detections; `None` without a heatmap.
     pub(super) detections: Option<usize>,
     /// Whether truth is drawn.
     pub(super) has_truth: bool,
-    /// What could not be shown as it is, and why.
+    /// What is missing or shown incompletely, and why.
     pub(super) notes: Vec<String>,
-    /// Of these, whether one is about a file that is wrong.
+    /// Whether one of the notes is about a file that cannot be read.
     pub(super) damaged: bool,
 }
 
-/// First line of `layers.js`, after the slashes.
+/// Content of the first line of `layers.js`, which is a comment.
 #[derive(Serialize, Deserialize)]
 struct Stamped {
     stamp: String,
     drawn: Drawn,
 }
 
-/// What `layers.js` tells the page.
+/// The data that `layers.js` passes to the page.
 #[derive(Serialize, Default)]
 pub(super) struct Layers {
-    /// Level-0 px.
+    /// Width and height of the slide, level-0 px.
     pub(super) size: Option<[f64; 2]>,
-    /// um per level-0 px.
+    /// Micrometres per level-0 px.
     pub(super) mpp: Option<f64>,
-    /// Level-0 px that `slide.jpg` shows.
+    /// Width and height of the area that `slide.jpg` shows, level-0 px.
     pub(super) picture: Option<[f64; 2]>,
     pub(super) heat: Option<Layer>,
-    /// 1 = tissue, 2 = tissue without scores, 3 = texture of tissue, left out.
+    /// Values of [`tissue`].
     pub(super) tissue: Option<Layer>,
-    /// Score, x, y.
+    /// Score, x and y of each detection; x and y in level-0 px.
     pub(super) detections: Vec<[f64; 3]>,
     pub(super) truth: Option<Shapes>,
     pub(super) notes: Vec<String>,
 }
 
-impl Subject<'_> {
-    /// Writes the files unless they are there and nothing has changed.
-    pub(super) fn draw(&self) -> Result<Drawn, ReportError> {
+impl SlideFiles<'_> {
+    /// Writes the files, unless they exist and their inputs have not changed.
+    pub(super) fn update(&self) -> Result<Drawn, ReportError> {
         let stamp = self.stamp();
-        if let Some(drawn) = self.kept(&stamp) {
+        if let Some(drawn) = self.up_to_date(&stamp) {
             return Ok(drawn);
         }
         let (layers, drawn) = self.make()?;
@@ -103,7 +103,8 @@ impl Subject<'_> {
         Ok(drawn)
     }
 
-    fn kept(&self, stamp: &str) -> Option<Drawn> {
+    /// The summary of the existing files, if they are complete and carry this stamp.
+    fn up_to_date(&self, stamp: &str) -> Option<Drawn> {
         let text = std::fs::read_to_string(self.folder.join("layers.js")).ok()?;
         let head = text.lines().next()?.strip_prefix("// ")?;
         let found: Stamped = serde_json::from_str(head).ok()?;
@@ -112,7 +113,8 @@ impl Subject<'_> {
         (found.stamp == stamp && pictures).then_some(found.drawn)
     }
 
-    /// Hash of the sizes and times of all that is shown.
+    /// Hash of everything that the files depend on: the settings, the slide's row of
+    /// `slides.csv`, and the size and time of each input file.
     fn stamp(&self) -> String {
         let name = &self.record.name;
         let mut hash = Sha256::new();
@@ -133,8 +135,8 @@ impl Subject<'_> {
     fn make(&self) -> Result<(Layers, Drawn), ReportError> {
         let name = &self.record.name;
         let mut notes = Notes::default();
-        let patches = notes.of(&self.run.patches(name), PatchesFile::open);
-        let heatmap = notes.of(&self.run.heatmap(name, "h5"), read_heatmap);
+        let patches = notes.read_if_present(&self.run.patches(name), PatchesFile::open);
+        let heatmap = notes.read_if_present(&self.run.heatmap(name, "h5"), read_heatmap);
         let mut layers =
             Layers { size: self.size_px(patches.as_ref(), heatmap.as_ref()), ..Layers::default() };
         let mut drawn = Drawn {
@@ -160,7 +162,7 @@ impl Subject<'_> {
         }
         if let (Some(path), Some(size_px)) = (&self.truth, layers.size) {
             let groups = self.keys.groups();
-            layers.truth = notes.taken(truth_shapes::read(path, &groups, size_px));
+            layers.truth = notes.ok_or_note(truth_shapes::read(path, &groups, size_px));
             drawn.has_truth = layers.truth.is_some();
         }
         if self.record.status != SlideStatus::Waiting {
@@ -172,22 +174,22 @@ impl Subject<'_> {
         Ok((layers, drawn))
     }
 
-    /// Level-0 width and height.
+    /// Width and height of the slide, level-0 px.
     fn size_px(
         &self,
         patches: Option<&PatchesFile>,
         heatmap: Option<&(HeatmapMeta, ndarray::Array2<f32>)>,
     ) -> Option<[f64; 2]> {
-        let of_heatmap = heatmap.map(|(meta, _)| (meta.level0_width_px, meta.level0_height_px));
-        let of_patches = patches.map(PatchesFile::meta);
-        let of_patches = of_patches.map(|meta| (meta.level0_width_px, meta.level0_height_px));
-        let of_record = self.record.level0_width.zip(self.record.level0_height);
-        let (width, height) = of_heatmap.or(of_patches).or(of_record)?;
+        let from_heatmap = heatmap.map(|(meta, _)| (meta.level0_width_px, meta.level0_height_px));
+        let from_patches = patches.map(PatchesFile::meta);
+        let from_patches = from_patches.map(|meta| (meta.level0_width_px, meta.level0_height_px));
+        let from_record = self.record.level0_width.zip(self.record.level0_height);
+        let (width, height) = from_heatmap.or(from_patches).or(from_record)?;
         Some([f64::from(width), f64::from(height)])
     }
 }
 
-/// Size and time of a file, or that it is not there.
+/// Size and modification time of a file, or `absent`.
 fn state_of(path: &Path) -> String {
     std::fs::metadata(path).map_or("absent".into(), |file| {
         format!("{} {}.{:09}", file.len(), file.mtime(), file.mtime_nsec())

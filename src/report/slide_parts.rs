@@ -1,12 +1,11 @@
-//! What a slide's files are put together from: heatmap, detections, tissue,
-//! pictures.
+//! The parts of a slide's files in the report: heatmap, detections, tissue, pictures.
 
 use std::path::Path;
 
 use super::ReportError;
 use super::layers::{Layer, heat_layer, tile_layer};
 use super::picture::{self, Origin, Overview};
-use super::slide_files::{Drawn, Layers, Subject};
+use super::slide_files::{Drawn, Layers, SlideFiles};
 use crate::config::DetectionKey;
 use crate::export::heatmap_h5::HeatmapMeta;
 use crate::heatmap::{Heatmap, PlaneThumbnail, render_small};
@@ -15,12 +14,12 @@ use crate::run_dir::SlideStatus;
 use crate::study::detect;
 use crate::study::detections_csv::read_detections;
 
-/// Longer side of the table's pictures.
+/// Longer side of the pictures in the table of slides, px.
 const THUMB_PX: usize = 160;
-/// Detections shown, the most certain first.
+/// Largest number of detections shown; those with the highest scores are kept.
 const MAX_DETECTIONS: usize = 2000;
 
-impl Subject<'_> {
+impl SlideFiles<'_> {
     pub(super) fn add_heatmap(
         &self,
         meta: &HeatmapMeta,
@@ -35,9 +34,9 @@ impl Subject<'_> {
         drawn.scored = map.scored() as u64;
         let layer = heat_layer(map.score.view(), pitch_px);
         if layer.reduced > 1 {
-            let times = layer.reduced;
-            notes.say(format!(
-                "of {times} x {times} points of the heatmap, the highest is shown; heatmaps/{}.h5 has them all",
+            let factor = layer.reduced;
+            notes.add(format!(
+                "each cell shows the highest of {factor} x {factor} points; heatmaps/{}.h5 holds all points",
                 self.record.name
             ));
         }
@@ -45,16 +44,16 @@ impl Subject<'_> {
         layers.detections = self.detections(map, pitch_px, layers.mpp, notes);
         drawn.detections = Some(layers.detections.len());
         if layers.detections.len() > MAX_DETECTIONS {
-            notes.say(format!(
-                "of {} detections the {MAX_DETECTIONS} most certain are shown",
+            notes.add(format!(
+                "only the {MAX_DETECTIONS} highest-scoring of {} detections are shown",
                 layers.detections.len()
             ));
             layers.detections.truncate(MAX_DETECTIONS);
         }
     }
 
-    /// Those of the study, or made by the rules of `[study]`; the most certain
-    /// first.
+    /// The detections that the study stored, or else those that the rules of `[study]` give;
+    /// each is `[score, x, y]` in level-0 px, the highest score first.
     fn detections(
         &self,
         map: &Heatmap,
@@ -63,21 +62,21 @@ impl Subject<'_> {
         notes: &mut Notes,
     ) -> Vec<[f64; 3]> {
         let stored = self.detections.as_ref().map(|path| read_detections(path));
-        let found = match stored.and_then(|read| notes.taken(read)) {
+        let found = match stored.and_then(|read| notes.ok_or_note(read)) {
             Some(found) => found,
             None if mpp.is_none() && self.keys.detection == DetectionKey::Nms => {
-                notes.say("no detections: the slide's resolution, which their distance is measured by, is unknown".into());
+                notes.add("no detections: the distance between detections is given in um, and the slide's resolution is unknown".into());
                 Vec::new()
             }
             None => {
                 let mut found = detect(self.keys, map.score.view(), pitch_px * mpp.unwrap_or(1.0));
-                found.iter_mut().for_each(|of| (of.x, of.y) = (of.x * pitch_px, of.y * pitch_px));
+                found.iter_mut().for_each(|d| (d.x, d.y) = (d.x * pitch_px, d.y * pitch_px));
                 found
             }
         };
         let tenth = |at: f64| (at * 10.0).round() / 10.0;
         let mut rows: Vec<[f64; 3]> =
-            found.iter().map(|of| [of.score, tenth(of.x), tenth(of.y)]).collect();
+            found.iter().map(|d| [d.score, tenth(d.x), tenth(d.y)]).collect();
         rows.sort_by(|a, b| b[0].total_cmp(&a[0]));
         rows
     }
@@ -93,9 +92,9 @@ impl Subject<'_> {
             match picture::overview(patches, &self.record.path) {
                 Ok(overview) => overview,
                 Err(why) => {
-                    // What failed has said why.
+                    // The failure itself is already shown as the reason for the slide's state.
                     if self.record.status != SlideStatus::Failed {
-                        notes.say(format!("no picture of the slide: {why}"));
+                        notes.add(format!("no picture of the slide: {why}"));
                     }
                     return Ok(Origin::Missing(why));
                 }
@@ -106,37 +105,37 @@ impl Subject<'_> {
         let plane = patches.map(PatchesFile::meta).map(|meta| (meta.width_px, meta.height_px));
         let plane = plane.unwrap_or_else(|| self.plane_px(rgb.dim()));
         let slide = PlaneThumbnail { rgb: rgb.view(), width_px: plane.0, height_px: plane.1 };
-        // A heatmap of another size is told by `status`; the slide still shows.
+        // `status` reports a heatmap of the wrong size; here the slide is shown without it.
         let small =
             render_small(&slide, map, THUMB_PX).or_else(|_| render_small(&slide, None, THUMB_PX));
         match small {
             Ok(small) => picture::write_small(&self.folder.join("thumb.jpg"), &small)?,
-            Err(error) => notes.say(error.to_string()),
+            Err(error) => notes.add(error.to_string()),
         }
         Ok(origin)
     }
 
-    /// The working plane, px; the picture's own size where it is unknown.
+    /// Width and height of the working plane, px; the picture's own size if they are unknown.
     fn plane_px(&self, (rows, cols, _): (usize, usize, usize)) -> (u32, u32) {
         let side = |px: usize| u32::try_from(px).unwrap_or(u32::MAX);
         self.record.width.zip(self.record.height).unwrap_or((side(cols), side(rows)))
     }
 }
 
-/// Tissue (1), where it has no scores although there is a heatmap (2), and what has the
-/// texture of tissue and was left out (3).
+/// One value per tile: 0 for no tissue, 1 for tissue, 2 for tissue without scores in the
+/// heatmap, 3 for a tile that has the texture of tissue but is not in the tissue mask.
 pub(super) fn tissue(
     patches: &PatchesFile,
     map: Option<&Heatmap>,
     notes: &mut Notes,
 ) -> Option<Layer> {
     let meta = patches.meta();
-    let mut tiles = notes.taken(patches.tissue())?;
+    let mut tiles = notes.ok_or_note(patches.tissue())?;
     tiles.mapv_inplace(|tile| u8::from(tile != 0));
     if let Some(map) = map {
         tiles += &map.missing_tiles(tiles.view(), meta.tile_px).mapv(|tile| u8::from(tile != 0));
     }
-    if let Some(texture) = notes.taken(patches.texture())? {
+    if let Some(texture) = notes.ok_or_note(patches.texture())? {
         tiles.zip_mut_with(&texture, |tile, &textured| {
             if *tile == 0 && textured != 0 {
                 *tile = 3;
@@ -146,7 +145,7 @@ pub(super) fn tissue(
     Some(tile_layer(tiles.view(), f64::from(meta.tile_px) * meta.downsample))
 }
 
-/// What the reader of the page has to know.
+/// Notes on a slide for the reader of the page.
 #[derive(Default)]
 pub(super) struct Notes {
     pub(super) lines: Vec<String>,
@@ -154,21 +153,24 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    fn say(&mut self, line: String) {
+    fn add(&mut self, line: String) {
         self.lines.push(line);
     }
 
-    /// The result, or nothing and a line about it.
-    pub(super) fn taken<T, E: std::fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
-        result.map_err(|error| (self.say(error.to_string()), self.damaged = true)).ok()
+    /// The value of a result; an error becomes a note, and marks the slide as damaged.
+    pub(super) fn ok_or_note<T, E: std::fmt::Display>(
+        &mut self,
+        result: Result<T, E>,
+    ) -> Option<T> {
+        result.map_err(|error| (self.add(error.to_string()), self.damaged = true)).ok()
     }
 
-    /// What a file holds, if it is there.
-    pub(super) fn of<T, E: std::fmt::Display>(
+    /// Reads a file if it exists; an error becomes a note.
+    pub(super) fn read_if_present<T, E: std::fmt::Display>(
         &mut self,
         path: &Path,
         read: impl FnOnce(&Path) -> Result<T, E>,
     ) -> Option<T> {
-        if path.exists() { self.taken(read(path)) } else { None }
+        if path.exists() { self.ok_or_note(read(path)) } else { None }
     }
 }

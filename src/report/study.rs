@@ -1,4 +1,4 @@
-//! What `slidegrid study` left in the run.
+//! Reads the results that `slidegrid study` wrote into the run.
 
 use std::path::Path;
 
@@ -6,11 +6,11 @@ use serde::Deserialize;
 
 use super::ReportError;
 
-/// The curves it draws.
+/// The curves of a study: file name without `.svg`, and what the curve shows.
 pub(super) const CURVES: [(&str, &str); 3] = [
     ("roc", "ROC curves of the slide scores"),
     ("froc", "FROC curves of the detections"),
-    ("tradeoff", "AUC and FROC score over core-hours a slide"),
+    ("tradeoff", "AUC and FROC score over core-hours per slide"),
 ];
 
 /// `study.json`, as far as the report shows it.
@@ -20,36 +20,36 @@ pub(super) struct Study {
     pub(super) tumor_slides: usize,
     pub(super) rules: String,
     pub(super) settings: Vec<Setting>,
-    /// Curves as SVG, with what they show.
+    /// Each curve as SVG, and what it shows.
     #[serde(skip)]
     pub(super) curves: Vec<(String, &'static str)>,
 }
 
-/// A row of the tables.
+/// One setting: a row of the study's table.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Setting {
     pub(super) source: String,
     pub(super) stride_px: u32,
     pub(super) auc: f64,
-    pub(super) auc_interval_95: Between,
+    pub(super) auc_interval_95: Interval,
     pub(super) auc_change: f64,
     pub(super) froc_score: Option<f64>,
-    pub(super) froc_interval_95: Option<Between>,
+    pub(super) froc_interval_95: Option<Interval>,
     pub(super) lesions: usize,
     pub(super) lesions_hit: usize,
     pub(super) false_positives: usize,
     pub(super) windows: u64,
     pub(super) core_hours: Option<f64>,
     pub(super) saving: Option<f64>,
-    pub(super) slides: Vec<SlideScored>,
-    /// Studies of before lack it.
+    pub(super) slides: Vec<SlideResult>,
+    /// Empty in studies of early versions.
     #[serde(default)]
-    pub(super) coverage: Vec<LesionScored>,
+    pub(super) coverage: Vec<LesionCoverage>,
 }
 
-/// How much of a lesion was scored.
+/// How much of a lesion was scored, and whether the lesion was hit.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct LesionScored {
+pub(super) struct LesionCoverage {
     pub(super) slide: String,
     pub(super) lesion: usize,
     pub(super) x: f64,
@@ -63,16 +63,16 @@ pub(super) struct LesionScored {
     pub(super) reason: Option<String>,
 }
 
-/// An interval.
+/// A confidence interval.
 #[derive(Debug, Clone, Copy, Deserialize)]
-pub(super) struct Between {
+pub(super) struct Interval {
     pub(super) low: f64,
     pub(super) high: f64,
 }
 
-/// What it says of a slide.
+/// The result of a setting for one slide.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct SlideScored {
+pub(super) struct SlideResult {
     pub(super) name: String,
     pub(super) is_tumor: bool,
     pub(super) score: f64,
@@ -82,12 +82,12 @@ pub(super) struct SlideScored {
 }
 
 impl Study {
-    /// Reads the folder `study/`; `None` when there is no study in it.
+    /// Reads the folder `study/`; `None` if it holds no study.
     pub(super) fn read(folder: &Path) -> Result<Option<Self>, ReportError> {
         let path = folder.join("study.json");
         let Ok(text) = std::fs::read(&path) else { return Ok(None) };
         let mut study: Self = serde_json::from_slice(&text).map_err(|e| ReportError::Content {
-            problem: format!("not a study: {e}; run `slidegrid study` again, or delete it"),
+            problem: format!("not a study: {e}; run `slidegrid study` again, or delete the file"),
             path,
         })?;
         for (name, shows) in CURVES {
@@ -97,14 +97,14 @@ impl Study {
         Ok(Some(study))
     }
 
-    /// Where the detections of the finest setting are, below the folder.
+    /// Folder with the detections of the first setting, which is the finest, relative to `study/`.
     pub(super) fn detections(&self) -> Option<String> {
         let first = self.settings.first()?;
         Some(format!("detections/{}-{}", first.source, first.stride_px))
     }
 
-    /// What the finest setting says of a slide.
-    pub(super) fn of_slide(&self, name: &str) -> Option<&SlideScored> {
+    /// The result of the finest setting for a slide.
+    pub(super) fn slide_result(&self, name: &str) -> Option<&SlideResult> {
         self.settings.first()?.slides.iter().find(|slide| slide.name == name)
     }
 }

@@ -1,4 +1,4 @@
-//! Truth as the page draws it.
+//! The truth about a slide in the form that the page draws: outlines, or a mask.
 
 use std::path::Path;
 
@@ -10,29 +10,29 @@ use crate::metrics::mask::Mask;
 use crate::metrics::raster::{Outline, SampleGrid};
 use crate::truth::{AnnotationGroups, Truth, TruthError};
 
-/// Cells along the longer side of a mask picture's outline.
+/// Cells along the slide's longer side when a truth image becomes a mask.
 const MASK_CELLS: f64 = 1024.0;
 
-/// What is drawn on a slide.
+/// The shapes that are drawn on a slide.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Shapes {
     /// Closed rings, level-0 px.
     Outlines(Vec<Ring>),
-    /// A mask, to be drawn by its border.
+    /// A mask, of which the page draws the border.
     Mask(Layer),
 }
 
-/// One ring.
+/// One closed ring.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Ring {
-    /// Takes away from lesions.
+    /// Whether the ring's area is taken away from lesions.
     excludes: bool,
-    /// x, y, x, y, ..
+    /// x, y, x, y, and so on, level-0 px.
     points: Vec<f64>,
 }
 
-/// Reads the truth about a slide of `size_px` (level-0 width and height).
+/// Reads the truth about a slide; `size_px` is its width and height, level-0 px.
 pub(super) fn read(
     path: &Path,
     groups: &AnnotationGroups,

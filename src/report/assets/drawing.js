@@ -1,10 +1,10 @@
-// One slide on a canvas. Coordinates are level-0 px under the transform.
+// Draws one slide on a canvas. The canvas's transform maps level-0 px to device px.
 
 const TRUTH = "#c2410c";
 const TISSUE = "#1d4ed8";
-// Tiles with the texture of tissue that the mask leaves out.
+// Colour of tiles that have the texture of tissue but are not in the tissue mask.
 const LEFT_OUT = "rgb(255 140 0 / 45%)";
-// Half a diamond, CSS px.
+// Half the size of a detection's diamond, CSS px.
 const MARK = 7;
 
 class Drawing {
@@ -22,7 +22,7 @@ class Drawing {
     if (this.levels.length && this.tissue?.bytes.includes(2)) this.missing = area(this.tissue, 2);
   }
 
-  // The coarsest level whose cells are not larger than a pixel, else the finest.
+  // The coarsest level whose cells are not larger than a device pixel, or else the finest level.
   heatAt(scale, threshold) {
     let level = 0;
     while (level + 1 < this.levels.length && this.levels[level + 1].cell * scale <= 1) level += 1;
@@ -38,8 +38,8 @@ class Drawing {
     return this.cells.get(key);
   }
 
-  // view: {x, y, scale}: the level-0 place in the middle, device px a level-0 px.
-  // dpr: device px a CSS px.
+  // view is {x, y, scale}: the point in the middle, level-0 px, and device px per level-0 px.
+  // dpr is the number of device px per CSS px.
   draw(context, view, dpr, options) {
     const { width, height } = context.canvas;
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -67,7 +67,7 @@ class Drawing {
     const { map, canvas, grey } = this.heatAt(view.scale, threshold);
     const place = [map.origin, map.origin, map.cols * map.cell, map.rows * map.cell];
     context.imageSmoothingEnabled = false;
-    // Grey slide under the colours: a violet nucleus would change a score's colour.
+    // The slide is grey under the heatmap, because violet nuclei would change the colours of scores.
     context.globalCompositeOperation = "saturation";
     context.globalAlpha = Math.min(1, 2 * opacity);
     context.drawImage(grey, ...place);
@@ -112,7 +112,7 @@ class Drawing {
     context.save();
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.lineJoin = "round";
-    // The most certain on top.
+    // Detections with higher scores are drawn on top.
     for (const [score, x, y] of this.detections.toReversed()) {
       if (score < threshold) continue;
       const [left, top] = [width / 2 + (x - view.x) * view.scale, height / 2 + (y - view.y) * view.scale];
@@ -134,7 +134,7 @@ class Drawing {
   }
 }
 
-// The cells of one value.
+// The area of all cells that have this value.
 function area(map, value) {
   const path = new Path2D();
   map.bytes.forEach((byte, at) => {
@@ -144,7 +144,7 @@ function area(map, value) {
   return path;
 }
 
-// Lines as wide as asked, in device px, whatever the zoom.
+// Draws lines of the given width, in device px, at any zoom.
 function stroke(context, path, view, width, style, dash = []) {
   context.lineJoin = "round";
   context.lineWidth = width / view.scale;

@@ -1,5 +1,5 @@
-// Maps: unpacked, shrunk, coloured. A map is {rows, cols, cell, origin, bytes};
-// cell (r, c) covers [origin + c * cell, origin + (c + 1) * cell) along x.
+// Unpacks, shrinks and colours maps. A map is {rows, cols, cell, origin, bytes};
+// cell (r, c) covers [origin + c * cell, origin + (c + 1) * cell) along x, in level-0 px.
 
 async function unpacked(layer) {
   if (!layer) return null;
@@ -10,7 +10,7 @@ async function unpacked(layer) {
   return { rows, cols, cell, origin, bytes };
 }
 
-// Half as many cells a side, each the highest of its four.
+// A map with half as many cells per side; each cell has the highest value of its four.
 function halved(map) {
   const rows = Math.ceil(map.rows / 2);
   const cols = Math.ceil(map.cols / 2);
@@ -25,14 +25,14 @@ function halved(map) {
   return { rows, cols, cell: 2 * map.cell, origin: map.origin, bytes };
 }
 
-// The map and its halves, the finest first.
+// The map and its reduced versions, the finest first.
 function pyramid(map) {
   const levels = [map];
   while (Math.max(levels.at(-1).rows, levels.at(-1).cols) > 64) levels.push(halved(levels.at(-1)));
   return levels;
 }
 
-// The value of the cell at a place, 0 outside.
+// The value of the cell at (x, y), level-0 px; 0 outside the map.
 function byteAt(map, x, y) {
   const col = Math.floor((x - map.origin) / map.cell);
   const row = Math.floor((y - map.origin) / map.cell);
@@ -50,12 +50,14 @@ function blankCanvas(cols, rows) {
   return canvas;
 }
 
-// A pixel a cell; colour(byte) gives [red, green, blue] or nothing.
+// A canvas with one pixel per cell. colour(byte) gives [red, green, blue], or nothing for a
+// transparent pixel.
 function coloured(map, colour) {
   const canvas = blankCanvas(map.cols, map.rows);
   const context = canvas.getContext("2d");
   const image = context.createImageData(map.cols, map.rows);
-  // Four bytes at once: maps have millions of cells, and the threshold is dragged.
+  // A pixel's four bytes are copied at once: maps have millions of cells, and dragging the
+  // threshold draws them again and again.
   const table = new Uint8ClampedArray(4 * 256);
   for (let byte = 0; byte < 256; byte += 1) {
     const rgb = colour(byte);
@@ -75,7 +77,7 @@ function colourOf(score) {
 // The border of the cells for which isIn(byte) holds, in level-0 px.
 function border(map, isIn) {
   const path = new Path2D();
-  const has = (row, col) => row >= 0 && col >= 0 && row < map.rows && col < map.cols
+  const isSet = (row, col) => row >= 0 && col >= 0 && row < map.rows && col < map.cols
     && isIn(map.bytes[row * map.cols + col]);
   const at = (index) => map.origin + index * map.cell;
   const edges = (lines, length, differs, add) => {
@@ -88,11 +90,11 @@ function border(map, isIn) {
       }
     }
   };
-  edges(map.rows, map.cols, (row, col) => has(row - 1, col) !== has(row, col), (row, from, to) => {
+  edges(map.rows, map.cols, (row, col) => isSet(row - 1, col) !== isSet(row, col), (row, from, to) => {
     path.moveTo(at(from), at(row));
     path.lineTo(at(to), at(row));
   });
-  edges(map.cols, map.rows, (col, row) => has(row, col - 1) !== has(row, col), (col, from, to) => {
+  edges(map.cols, map.rows, (col, row) => isSet(row, col - 1) !== isSet(row, col), (col, from, to) => {
     path.moveTo(at(col), at(from));
     path.lineTo(at(col), at(to));
   });

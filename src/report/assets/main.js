@@ -1,4 +1,4 @@
-// The page: the address names the slide, #slide=NAME.
+// Connects the table with the view. The page's address names the selected slide: #slide=NAME.
 
 const view = new View();
 const slides = new Slides();
@@ -17,7 +17,7 @@ function fromAddress() {
   try {
     name = decodeURIComponent(name);
   } catch {
-    // A per cent sign that was typed as it is.
+    // The address has a percent sign that was not encoded; the name is used unchanged.
   }
   return table.rows.find((row) => row.dataset.name === name);
 }
@@ -45,9 +45,9 @@ function show({ facts, layers, picture }) {
   if (drawing) drawing.mpp = layers.mpp;
   view.show(drawing);
   tell(facts, layers.notes);
-  const nothing = facts.find(([name]) => name === "Why")?.[1] ?? "";
+  const reason = facts.find(([name]) => name === "Why")?.[1] ?? "";
   const unseen = !layers.heat && !picture;
-  say(unseen ? `Nothing to see of this slide. ${nothing}` : layers.heat ? "" : "No heatmap");
+  say(unseen ? `There is nothing to show of this slide. ${reason}` : layers.heat ? "" : "No heatmap");
   const count = (number) => (number ? `(${number})` : "(none)");
   byId("count-detections").textContent = count(layers.detections.length);
   byId("count-truth").textContent = layers.truth ? "" : "(none)";
@@ -86,7 +86,7 @@ window.addEventListener("hashchange", () => {
   if (row) select(row);
 });
 
-// The worst head the list; the view begins with one that has all there is to see.
+// The list begins with the worst slides, but the first slide shown is one with a complete heatmap.
 const begin = (...conditions) => conditions.map((is) => table.rows.find(is)).find((row) => row);
 const first = fromAddress() ?? begin(
   ({ dataset }) => dataset.heat && dataset.state === "done",

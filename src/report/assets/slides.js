@@ -1,6 +1,7 @@
-// What a slide's folder holds, loaded when it is looked at. Scripts, since a page
-// in a file may not fetch.
+// Loads the files of a slide when the slide is selected. The files are scripts, because
+// a page that was opened from a file may not fetch other files.
 
+// Slides kept in memory.
 const KEPT = 6;
 
 class Slides {
@@ -13,7 +14,7 @@ class Slides {
     };
   }
 
-  // {facts, layers, picture}; picture is null where there is none.
+  // A promise of {facts, layers, picture}; picture is null if the slide has none.
   load(folder) {
     if (!this.loaded.has(folder)) {
       if (this.loaded.size >= KEPT) this.loaded.delete(this.loaded.keys().next().value);
@@ -43,7 +44,7 @@ class Slides {
         const found = this.arrived[what].get(folder);
         this.arrived[what].delete(folder);
         if (found) resolve(found);
-        else reject(new Error(`${path} holds something else than expected`));
+        else reject(new Error(`${path} does not have the expected content`));
       };
       document.head.append(script);
     });

@@ -1,4 +1,4 @@
-// The table of slides: find, sort, go up and down.
+// The table of slides: search, sorting, and keys to move in it.
 
 class Table {
   constructor(onSelect) {
@@ -12,7 +12,7 @@ class Table {
     });
     this.body.addEventListener("click", (event) => {
       const row = event.target.closest("tr");
-      // A click on the link changes the address, and that selects.
+      // A click on the link changes the address, which selects the slide.
       if (row && !event.target.closest("a")) this.onSelect(row);
     });
     this.body.addEventListener("keydown", (event) => this.onKey(event));
@@ -32,7 +32,7 @@ class Table {
     this.keepTabStop();
   }
 
-  // Names as people count, numbers as numbers, nothing last.
+  // Sorts by a column: names with their numbers in numerical order, cells without a number last.
   sort(heading) {
     const column = heading.cellIndex;
     const down = heading.getAttribute("aria-sort") === "ascending";
@@ -65,7 +65,7 @@ class Table {
     this.uncover(row);
   }
 
-  // Scrolls the list, and never the page.
+  // Scrolls the list until the row is visible. The page itself does not scroll.
   uncover(row) {
     const list = this.body.closest(".scroll");
     const heading = this.body.parentElement.tHead.offsetHeight;
@@ -75,7 +75,7 @@ class Table {
     else if (bottom > seen.bottom) list.scrollTop += bottom - seen.bottom;
   }
 
-  // One stop for the Tab key, and never on a hidden row.
+  // The Tab key stops only once in the list, on a row that is not hidden.
   keepTabStop() {
     const stop = this.selected && !this.selected.hidden ? this.selected : this.shown[0];
     this.rows.forEach((row) => { row.querySelector("a").tabIndex = row === stop ? 0 : -1; });

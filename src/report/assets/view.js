@@ -1,4 +1,4 @@
-// The view: pan, zoom, sliders.
+// The view of one slide: panning, zooming, and the sliders.
 
 const byId = (id) => document.getElementById(id);
 const STEP = 1.25;
@@ -30,7 +30,7 @@ class View {
 
   get dpr() { return window.devicePixelRatio || 1; }
 
-  // The scale at which all of the slide is seen.
+  // The scale at which the whole slide is visible.
   get whole() {
     const [width, height] = this.drawing.size;
     return Math.min(this.canvas.width / width, this.canvas.height / height) * 0.96;
@@ -57,7 +57,7 @@ class View {
     else this.redraw();
   }
 
-  // By so much, keeping the place under (left, top), device px from the middle.
+  // Zooms by a factor. The point at (left, top), in device px from the middle, stays in place.
   zoom(times, left = 0, top = 0) {
     if (!this.drawing) return;
     const { x, y, scale } = this.place;
@@ -68,7 +68,7 @@ class View {
     this.redraw();
   }
 
-  // By device px.
+  // Moves the view by device px.
   pan(left, top) {
     if (!this.drawing) return;
     this.place.x += left / this.place.scale;
@@ -77,7 +77,7 @@ class View {
     this.redraw();
   }
 
-  // The middle of the view stays on the slide.
+  // Keeps the middle of the view on the slide.
   hold() {
     const [width, height] = this.drawing.size;
     this.place.x = Math.min(width, Math.max(0, this.place.x));
@@ -132,7 +132,7 @@ class View {
     this.readOut(x + now[0] / scale, y + now[1] / scale);
   }
 
-  // Device px from the middle of the canvas.
+  // Position of a pointer event, in device px from the middle of the canvas.
   fromMiddle(event) {
     const box = this.canvas.getBoundingClientRect();
     const { dpr } = this;
@@ -170,7 +170,7 @@ class View {
     });
   }
 
-  // A bar of a round length, where the resolution is known.
+  // Draws a scale bar of a round length, if the slide's resolution is known.
   drawScale() {
     const mpp = this.drawing?.mpp;
     byId("scale").hidden = !mpp;

@@ -1,4 +1,4 @@
-//! What the page says of one slide beside its view.
+//! The list of facts about one slide, shown beside its view.
 
 use super::super::cohort::Entry;
 use super::super::names::script_json;
@@ -6,7 +6,7 @@ use super::super::picture::Origin;
 use super::super::tally::spared;
 use super::numbers::{bytes, grouped, significant};
 
-/// `facts.js` of a slide: a list of (name, value).
+/// The content of a slide's `facts.js`, which passes a list of (name, value) to the page.
 pub(in super::super) fn facts_js(slide: &Entry) -> String {
     let mut facts: Vec<(&str, String)> = Vec::new();
     let mut add = |name, value: Option<String>| {
@@ -28,9 +28,9 @@ pub(in super::super) fn facts_js(slide: &Entry) -> String {
     add("Resolution", record.mpp.map(|mpp| format!("{mpp} um per px ({source})")));
     let plane = record.width.zip(record.height).zip(record.downsample);
     let plane = plane.map(|((w, h), downsample)| {
-        format!("{w} x {h} px, each {} of the slide's", significant(downsample))
+        format!("{w} x {h} px, each as wide as {} level-0 px", significant(downsample))
     });
-    add("Worked on", plane);
+    add("Working plane", plane);
     add("Largest score", slide.drawn.max.map(|max| format!("{max:.4}")));
     add("Points scored", Some(grouped(slide.drawn.scored)));
     if let Some(study) = &slide.study {
@@ -39,43 +39,43 @@ pub(in super::super) fn facts_js(slide: &Entry) -> String {
         add("Lesions hit", (study.lesions > 0).then_some(hit));
         add("False positives", Some(study.false_positives.to_string()));
     }
-    let tumor = |is_tumor| if is_tumor { "tumour" } else { "normal" }.to_owned();
+    let tumor = |is_tumor| if is_tumor { "tumor" } else { "normal" }.to_owned();
     add("Truth", slide.is_tumor.map(tumor));
     add("Tissue tiles", record.tissue_tiles.map(|n| grouped(n as u64)));
     let differs = record.tissue_differs.map(|differ| {
         let count = |tiles: Option<usize>| grouped(tiles.unwrap_or(0) as u64);
         format!(
-            "differs on {} % of the tiles that either marks: {} left out, {} without texture",
+            "differs on {} % of the tiles that one of the two masks marks: {} left out, {} without texture",
             significant(100.0 * differ),
             count(record.tissue_left_out),
             count(record.tissue_added)
         )
     });
     add("Tissue by texture", differs);
-    add("Tissue settings of its own", Some(record.tissue_settings.clone()));
+    add("Tissue settings of this slide", Some(record.tissue_settings.clone()));
     add("Patches", record.patches.map(|n| grouped(n as u64)));
     let failed = slide.failed_patches();
     add("Failed patches", (failed > 0).then(|| grouped(failed)));
     let files = &slide.view.files;
     add("Groups scored", Some(format!("{} of {}", files.scored, files.groups)));
-    scored(slide, &mut add);
+    add_scores(slide, &mut add);
     if let Origin::Slide = slide.drawn.origin {
         add("Picture", Some("made from the slide file".into()));
     }
     format!("slidegrid.facts({}, {});\n", script_json(&slide.folder), script_json(&facts))
 }
 
-/// What its score files say.
-fn scored(slide: &Entry, add: &mut impl FnMut(&'static str, Option<String>)) {
+/// Adds the facts from the slide's score files.
+fn add_scores(slide: &Entry, add: &mut impl FnMut(&'static str, Option<String>)) {
     let tally = &slide.tally;
     let kinds = tally.unnormalized.iter().map(|(kind, n)| format!("{n} x {kind}"));
-    add("Stains not told", Some(kinds.collect::<Vec<_>>().join("\n")));
+    add("Stains not determined", Some(kinds.collect::<Vec<_>>().join("\n")));
     add(
         "Dense residual",
         tally.dense.as_ref().filter(|dense| !dense.exact).map(|dense| {
             let forced = match (dense.forced, dense.open.is_empty()) {
-                (true, _) => ", taken all the same",
-                (false, false) => "; not used: the sample leaves the fit open",
+                (true, _) => ", used nevertheless",
+                (false, false) => "; not used: the sample does not determine the fit",
                 (false, true) => "",
             };
             format!(
@@ -98,7 +98,7 @@ fn scored(slide: &Entry, add: &mut impl FnMut(&'static str, Option<String>)) {
         );
         add("Audit", Some(found));
         add("Cascade", Some(cascade.told()));
-        let of_all = cascade.bound.map(|bound| {
+        let all_points = cascade.bound.map(|bound| {
             format!(
                 "at most {} of the slide's points missed (95 %; {} allowed), {} drawn",
                 share(cascade.bound_of_all()),
@@ -106,28 +106,28 @@ fn scored(slide: &Entry, add: &mut impl FnMut(&'static str, Option<String>)) {
                 grouped(cascade.drawn)
             )
         });
-        add("Audit of all points", of_all);
-        let sure = cascade.refine_to.map(|from| {
+        add("Audit of all points", all_points);
+        let sure_points = cascade.refine_to.map(|from| {
             let bound = crate::scores::missed_bound(cascade.refuted, cascade.audited_high);
             format!(
-                "{} of {} screened at {} or above were below 0.5: at most {} (95 %)",
+                "{} of {} points screened at {} or above were below 0.5: at most {} (95 %)",
                 cascade.refuted,
                 grouped(cascade.audited_high),
                 significant(from),
                 share(bound)
             )
         });
-        add("Audit of sure ones", sure);
+        add("Audit of sure points", sure_points);
     }
-    let less = slide.view.files.lower_precision.as_ref();
-    let told = less.map(|less| {
-        let (most, mean) = (significant(less.deviation_max), significant(less.deviation_mean));
+    let lower = slide.view.files.lower_precision.as_ref();
+    let precision = lower.map(|lower| {
+        let (max, mean) = (significant(lower.deviation_max), significant(lower.deviation_mean));
         format!(
-            "{}: up to {most} from f32, {mean} on average ({} windows)",
-            less.precision, less.sample_windows
+            "{}: up to {max} from f32, {mean} on average ({} windows)",
+            lower.precision, lower.sample_windows
         )
     });
-    add("Precision", told);
+    add("Precision", precision);
     add("Core-hours", Some(significant(slide.core_hours())));
     let peak = tally.peak_rss_bytes;
     add("Most memory", (peak > 0).then(|| bytes(peak)));

@@ -1,4 +1,4 @@
-//! The page as HTML. Pure: no I/O.
+//! Writes the report's page as HTML text, from a [`Cohort`]. No I/O.
 
 mod facts;
 mod numbers;
@@ -16,7 +16,7 @@ pub(super) use facts::facts_js;
 
 const STYLE: &str = include_str!("../assets/page.css");
 const VIEWER: &str = include_str!("../assets/viewer.html");
-/// In the order in which they need each other.
+/// The page's scripts; each uses only what the ones before it define.
 const SCRIPTS: [&str; 6] = [
     include_str!("../assets/layers.js"),
     include_str!("../assets/drawing.js"),
@@ -25,10 +25,10 @@ const SCRIPTS: [&str; 6] = [
     include_str!("../assets/table.js"),
     include_str!("../assets/main.js"),
 ];
-/// Nothing from anywhere but beside the page, and nothing sent anywhere.
+/// The page may load only what lies beside it, and may send nothing anywhere.
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline' 'self' file:; style-src 'unsafe-inline'; img-src 'self' file: data:; base-uri 'none'; form-action 'none'";
 
-/// The whole page.
+/// The whole page, `index.html`.
 pub(super) fn index_html(cohort: &Cohort) -> String {
     let name = html(&cohort.name);
     let mut page = format!(
@@ -56,12 +56,12 @@ pub(super) fn index_html(cohort: &Cohort) -> String {
     page
 }
 
-/// What the scripts take from the program.
+/// The constants that the scripts take from the program.
 #[derive(serde::Serialize)]
 struct Setup {
-    /// Red, green, blue of each of 256 steps from 0 to 1.
+    /// Colours of 256 scores from 0 to 1: red, green and blue of each in turn.
     colours: Vec<u8>,
-    /// Opacity to begin with.
+    /// Opacity of the heatmap when the page opens, 0 to 1.
     opacity: f32,
 }
 
@@ -101,7 +101,7 @@ fn header(cohort: &Cohort) -> String {
     head
 }
 
-/// The run in a few numbers.
+/// The run's main numbers as (value, label), shown at the top of the page.
 fn tiles(cohort: &Cohort) -> Vec<(String, String)> {
     let mut tiles = vec![(grouped(cohort.slides.len() as u64), "slides".to_owned())];
     for (state, count) in cohort.counts() {

@@ -1,6 +1,6 @@
-//! Numbers for people.
+//! Formats numbers and dates for the page.
 
-/// `1 234 567`, with narrow spaces that do not break.
+/// `1 234 567`, with narrow no-break spaces between groups of three digits.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 2);
@@ -13,7 +13,12 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// Three digits that count, without an exponent.
+/// A number with its noun: `1 slide`, `2 slides`.
+pub(super) fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number as u64), if number == 1 { one } else { many })
+}
+
+/// The number with three significant digits, without an exponent.
 pub(super) fn significant(number: f64) -> String {
     if number == 0.0 || !number.is_finite() {
         return number.to_string();
@@ -33,7 +38,7 @@ pub(super) fn significant(number: f64) -> String {
     }
 }
 
-/// `2.1 GB`, decimal.
+/// `2.1 GB`: three significant digits and a decimal unit.
 pub(super) fn bytes(number: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
     let mut value = number as f64;
@@ -54,8 +59,8 @@ pub(super) fn utc(unix_s: f64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", of_day / 3600, of_day / 60 % 60)
 }
 
-/// Year, month, day of a day counted from 1970: Hinnant's `civil_from_days`,
-/// which counts years from March.
+/// Year, month and day of a day counted from 1970-01-01, by Howard Hinnant's
+/// `civil_from_days`, in which years begin in March.
 fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
@@ -72,9 +77,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_short() {
+    fn numbers_have_three_significant_digits_and_grouped_thousands() {
         assert_eq!(grouped(1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!((grouped(999), grouped(0)), ("999".into(), "0".into()));
+        let slides = [0, 1, 1000].map(|n| count(n, "slide", "slides"));
+        assert_eq!(slides, ["0 slides", "1 slide", "1\u{202f}000 slides"]);
         let found = [0.0, 0.000_123_4, 0.5, 1.25, 12.345, 123.9, 12_345.0, -0.042].map(significant);
         let expected = ["0", "0.000123", "0.5", "1.25", "12.3", "124", "12\u{202f}345", "-0.042"];
         assert_eq!(found, expected);
@@ -83,8 +90,8 @@ mod tests {
     }
 
     #[test]
-    fn days_have_dates() {
-        // `date -u -d @N`
+    fn dates_match_those_of_the_date_command() {
+        // Expected values: `date -u -d @N`.
         for (unix_s, expected) in [
             (0.0, "1970-01-01 00:00 UTC"),
             (951_782_399.0, "2000-02-28 23:59 UTC"),

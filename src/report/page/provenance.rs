@@ -1,17 +1,17 @@
-//! Where the results come from, and what they cost.
+//! The section "Provenance": where the results come from and what they cost.
 
 use std::collections::BTreeSet;
 
 use super::super::cohort::Cohort;
 use super::super::names::{html, put};
-use super::numbers::{bytes, grouped, significant, utc};
+use super::numbers::{bytes, count, grouped, significant, utc};
 use super::study::picture;
 use crate::jobs::cost::RunCost;
 
-/// Hosts listed before the rest is folded away.
+/// The list of hosts is folded up if it is longer than this.
 const FEW_HOSTS: usize = 12;
 
-/// The section.
+/// The section as HTML.
 pub(super) fn section(cohort: &Cohort) -> String {
     let mut text = String::from(
         "<section id=\"provenance\" aria-labelledby=\"provenance-title\">\n<h2 id=\"provenance-title\">Provenance</h2>\n<dl class=\"facts\">\n",
@@ -45,7 +45,10 @@ pub(super) fn section(cohort: &Cohort) -> String {
 fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
     let tally = &cohort.tally;
     let list = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join("\n");
-    let readers = cohort.readers().into_iter().map(|(reader, n)| format!("{reader}: {n} slides"));
+    let readers = cohort
+        .readers()
+        .into_iter()
+        .map(|(reader, n)| format!("{reader}: {}", count(n, "slide", "slides")));
     let spans = || cohort.cost.stages.iter().flat_map(|stage| &stage.spans);
     let first = spans().map(|span| span.from_unix_s).reduce(f64::min);
     let last = spans().map(|span| span.to_unix_s).reduce(f64::max);
@@ -92,7 +95,7 @@ fn cost(text: &mut String, cost: &RunCost) {
         let hours = |seconds: f64| significant(seconds / 3600.0);
         let untimed = match stage.untimed {
             0 => String::new(),
-            n => format!(" ({n} without times, not in the sums)"),
+            n => format!(" ({n} without times, not counted in the sums)"),
         };
         put(
             text,
@@ -114,8 +117,8 @@ fn cost(text: &mut String, cost: &RunCost) {
         put(
             text,
             format_args!(
-                "<p>{} tries ended badly; {} core-hours were lost to them.</p>\n",
-                retries.tries,
+                "<p>{} failed; {} core-hours were lost.</p>\n",
+                count(retries.tries, "try", "tries"),
                 significant(retries.lost_core_s / 3600.0)
             ),
         );

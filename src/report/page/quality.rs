@@ -1,14 +1,14 @@
-//! What the run knows of its own errors: failed patches, colours, dense scores,
-//! the cascade's audit.
+//! The section "Quality": what the run knows about its own errors, namely failed patches,
+//! colours, dense scores and the audit of the cascade.
 
 use super::super::cohort::{Cohort, Entry, State};
 use super::super::names::{html, put};
 use super::super::tally::spared;
-use super::numbers::{grouped, significant};
+use super::numbers::{count, grouped, significant};
 use crate::scores::missed_bound;
 use crate::tissue::DIFFER_LIMIT;
 
-/// The section.
+/// The section as HTML.
 pub(super) fn section(cohort: &Cohort) -> String {
     let mut text = String::from(
         "<section id=\"quality\" aria-labelledby=\"quality-title\">\n<h2 id=\"quality-title\">Quality</h2>\n<dl class=\"facts\">\n",
@@ -24,11 +24,11 @@ pub(super) fn section(cohort: &Cohort) -> String {
 
 fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
-    let count = |state| cohort.slides.iter().filter(|slide| slide.state == state).count();
+    let in_state = |state| cohort.slides.iter().filter(|slide| slide.state == state).count();
     let failed: u64 = cohort.slides.iter().map(Entry::failed_patches).sum();
     let with = cohort.slides.iter().filter(|slide| slide.failed_patches() > 0).count();
-    lines.push(("Slides that failed", count(State::Failed).to_string()));
-    lines.push(("Slides without tissue", count(State::NoTissue).to_string()));
+    lines.push(("Slides that failed", in_state(State::Failed).to_string()));
+    lines.push(("Slides without tissue", in_state(State::NoTissue).to_string()));
     let doubtful: Vec<&str> = (cohort.slides.iter())
         .filter(|slide| slide.record.tissue_differs.is_some_and(|differ| differ > DIFFER_LIMIT))
         .map(|slide| slide.record.name.as_str())
@@ -39,11 +39,11 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
             [] => {
                 let compared = |slide: &&Entry| slide.record.tissue_differs.is_some();
                 let compared = cohort.slides.iter().filter(compared).count();
-                format!("none of {compared} slides on which texture was compared with it")
+                format!("none of {compared} slides whose tissue was compared with texture")
             }
             names => format!(
-                "{} slides, where texture and the tissue method differ: {}",
-                names.len(),
+                "{}, where texture and the tissue method differ: {}",
+                count(names.len(), "slide", "slides"),
                 names.join(", ")
             ),
         },
@@ -52,7 +52,7 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
         "Failed patches",
         match failed {
             0 => "none".to_owned(),
-            failed => format!("{}, on {with} slides", grouped(failed)),
+            failed => format!("{}, on {}", grouped(failed), count(with, "slide", "slides")),
         },
     ));
     let missing: usize = cohort.slides.iter().map(|slide| slide.view.files.missing.len()).sum();
@@ -63,7 +63,7 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
         lines.push((
             "Dense scores",
             match dense.exact {
-                true => "those of single windows: the network pads nowhere".to_owned(),
+                true => "equal those of single windows: the network pads nowhere".to_owned(),
                 false => format!(
                     "differ from single windows by {} (root mean square) on the worst slide, after calibration; 99 % by at most {}",
                     significant(dense.rms),
@@ -74,8 +74,9 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
     }
     let open = cohort.slides.iter().filter(|slide| slide.view.files.screen.is_some()).count();
     if open > 0 {
-        let told = format!("left open by the sample of {open} slides: see why beside each");
-        lines.push(("Calibration of dense scores", told));
+        let slides = count(open, "slide", "slides");
+        let text = format!("open on {slides}: the reason stands beside each");
+        lines.push(("Calibration of dense scores", text));
     }
     if let Some(cascade) = &cohort.tally.cascade {
         let faults = cohort.slides.iter().filter(|slide| slide.view.files.partial.is_some());
@@ -83,7 +84,7 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
             "Cascade, slides whose audit does not hold",
             match faults.count() {
                 0 => "none".to_owned(),
-                slides => format!("{slides}: see the command beside each"),
+                slides => format!("{slides}: the command to run stands beside each"),
             },
         ));
         let percent = |share: f64| format!("{} %", significant(100.0 * share));
@@ -100,7 +101,7 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
         lines.push((
             "Cascade, audit",
             format!(
-                "{} of {} audited points were at 0.5 or above: of the points left alone at most {} are (95 % bound)",
+                "{} of {} audited points were at 0.5 or above: at most {} of the points that the screen ruled out are (95 % bound)",
                 grouped(cascade.missed),
                 grouped(cascade.audited),
                 percent(missed_bound(cascade.missed, cascade.audited))
@@ -108,9 +109,9 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
         ));
         if let Some(from) = cascade.refine_to {
             lines.push((
-                "Cascade, audit of sure ones",
+                "Cascade, audit of sure points",
                 format!(
-                    "{} of {} audited points screened at {} or above were below 0.5: of those left alone at most {} are (95 % bound)",
+                    "{} of {} audited points screened at {} or above were below 0.5: at most {} of those that were not refined are (95 % bound)",
                     grouped(cascade.refuted),
                     grouped(cascade.audited_high),
                     significant(from),
@@ -122,7 +123,7 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
     lines
 }
 
-/// Patches whose stains could not be told, by reason.
+/// Adds the number of patches whose stains could not be determined, by reason.
 fn colours(text: &mut String, cohort: &Cohort) {
     let tally = &cohort.tally;
     if tally.normalize.is_empty() {
@@ -132,7 +133,7 @@ fn colours(text: &mut String, cohort: &Cohort) {
     put(
         text,
         format_args!(
-            "<h3>Colour</h3>\n<p>Normalised by {}. Of {} patches the stains could not be told.</p>\n",
+            "<h3>Colour</h3>\n<p>Normalised by {}. The stains could not be determined on {} patches.</p>\n",
             html(&methods.join("; ")),
             grouped(tally.unnormalized_patches)
         ),

@@ -1,16 +1,16 @@
-//! The study's table and curves.
+//! The section "Study": the study's table, its poorly scored lesions, and its curves.
 
 use super::super::cohort::Cohort;
 use super::super::names::{base64, html, put};
-use super::super::study::{Between, LesionScored, Setting, Study};
+use super::super::study::{Interval, LesionCoverage, Setting, Study};
 use super::numbers::{grouped, significant};
 use crate::metrics::coverage::WELL_SCORED;
 
-/// The section; empty without a study.
+/// The section as HTML; empty without a study.
 pub(super) fn section(cohort: &Cohort) -> String {
     let Some(study) = &cohort.study else { return String::new() };
     let mut text = format!(
-        "<section id=\"study\" aria-labelledby=\"study-title\">\n<h2 id=\"study-title\">Study</h2>\n<p>{} slides, {} with tumour. {}</p>\n",
+        "<section id=\"study\" aria-labelledby=\"study-title\">\n<h2 id=\"study-title\">Study</h2>\n<p>{} slides, {} with tumor. {}</p>\n",
         study.slides,
         study.tumor_slides,
         html(&study.rules)
@@ -25,14 +25,15 @@ pub(super) fn section(cohort: &Cohort) -> String {
     text
 }
 
-/// Lesions of which too little was scored, at the finest stride of each source.
+/// Adds the lesions of which too little was scored, at the finest stride of each source.
 fn coverage(text: &mut String, study: &Study) {
-    for (at, setting) in study.settings.iter().enumerate() {
-        let is_poor = |lesion: &&LesionScored| {
+    for (index, setting) in study.settings.iter().enumerate() {
+        let is_poor = |lesion: &&LesionCoverage| {
             !lesion.is_itc && lesion.share.is_some_and(|share| share < WELL_SCORED)
         };
-        let poor: Vec<&LesionScored> = setting.coverage.iter().filter(is_poor).collect();
-        let is_finest = study.settings[..at].iter().all(|of| of.source != setting.source);
+        let poor: Vec<&LesionCoverage> = setting.coverage.iter().filter(is_poor).collect();
+        // Settings of one source come in order of their strides, the finest first.
+        let is_finest = study.settings[..index].iter().all(|s| s.source != setting.source);
         if !is_finest || poor.is_empty() {
             continue;
         }
@@ -40,7 +41,7 @@ fn coverage(text: &mut String, study: &Study) {
         put(
             text,
             format_args!(
-                "<p class=\"warning\">{}, stride {}: {} of {to_find} lesions to find have scores on less than nine tenths of their points. What was not scored cannot be found.</p>\n<div class=\"wide\"><table class=\"plain\"><thead><tr>",
+                "<p class=\"warning\">{}, stride {}: {} of {to_find} lesions to find have scores on less than nine tenths of their points. A lesion that was not scored cannot be found.</p>\n<div class=\"wide\"><table class=\"plain\"><thead><tr>",
                 html(&setting.source),
                 setting.stride_px,
                 poor.len()
@@ -64,21 +65,22 @@ fn coverage(text: &mut String, study: &Study) {
 const COVERAGE_HEADINGS: [&str; 7] =
     ["Slide", "Lesion", "x, y (level-0 px)", "Axis, um", "Points scored", "Share", "Outcome"];
 
-fn coverage_cells(of: &LesionScored) -> [String; 7] {
-    let outcome = if of.score.is_some() { "hit" } else { "missed" };
-    let reason = of.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+fn coverage_cells(lesion: &LesionCoverage) -> [String; 7] {
+    let outcome = if lesion.score.is_some() { "hit" } else { "missed" };
+    let reason = lesion.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
     [
-        of.slide.clone(),
-        of.lesion.to_string(),
-        format!("{}, {}", of.x, of.y),
-        format!("{:.0}", of.major_axis_um),
-        format!("{} of {}", grouped(of.scored), grouped(of.points)),
-        of.share.map_or("-".into(), |share| format!("{:.1} %", 100.0 * share)),
+        lesion.slide.clone(),
+        lesion.lesion.to_string(),
+        format!("{}, {}", lesion.x, lesion.y),
+        format!("{:.0}", lesion.major_axis_um),
+        format!("{} of {}", grouped(lesion.scored), grouped(lesion.points)),
+        lesion.share.map_or("-".into(), |share| format!("{:.1} %", 100.0 * share)),
         format!("{outcome}{reason}"),
     ]
 }
 
-/// A drawing inside the page. As a picture nothing in it is run or loaded.
+/// An SVG drawing embedded in the page. It is embedded as an image, so that browsers neither
+/// run scripts in it nor load anything from it.
 pub(super) fn picture(svg: &str, shows: &str) -> String {
     format!(
         "<figure><img src=\"data:image/svg+xml;base64,{}\" alt=\"{}\"></figure>\n",
@@ -117,21 +119,21 @@ fn table(text: &mut String, study: &Study) {
     text.push_str("</tbody></table></div>\n");
 }
 
-fn cells(of: &Setting) -> [String; 12] {
-    let between = |of: &Between| format!("{:.3} to {:.3}", of.low, of.high);
+fn cells(setting: &Setting) -> [String; 12] {
+    let interval = |interval: &Interval| format!("{:.3} to {:.3}", interval.low, interval.high);
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     [
-        of.source.clone(),
-        of.stride_px.to_string(),
-        format!("{:.3}", of.auc),
-        between(&of.auc_interval_95),
-        format!("{:+.3}", of.auc_change),
-        or_none(of.froc_score.map(|score| format!("{score:.3}"))),
-        or_none(of.froc_interval_95.as_ref().map(between)),
-        format!("{} of {}", of.lesions_hit, of.lesions),
-        of.false_positives.to_string(),
-        grouped(of.windows),
-        or_none(of.core_hours.map(significant)),
-        or_none(of.saving.map(|saving| format!("{:.1} %", 100.0 * saving))),
+        setting.source.clone(),
+        setting.stride_px.to_string(),
+        format!("{:.3}", setting.auc),
+        interval(&setting.auc_interval_95),
+        format!("{:+.3}", setting.auc_change),
+        or_none(setting.froc_score.map(|score| format!("{score:.3}"))),
+        or_none(setting.froc_interval_95.as_ref().map(interval)),
+        format!("{} of {}", setting.lesions_hit, setting.lesions),
+        setting.false_positives.to_string(),
+        grouped(setting.windows),
+        or_none(setting.core_hours.map(significant)),
+        or_none(setting.saving.map(|saving| format!("{:.1} %", 100.0 * saving))),
     ]
 }

@@ -1,18 +1,19 @@
-//! The table of slides.
+//! The section "Slides": the table of slides and its controls.
 
 use super::super::cohort::{Cohort, Entry};
 use super::super::names::{html, percent, put};
 use super::super::picture::Origin;
 use super::numbers::{grouped, significant};
 
-/// Fewer hours are not worth their digits.
+/// Smaller numbers of core-hours are shown as `< 0.001`.
 const MIN_HOURS: f64 = 0.001;
 
-/// A column: heading, explanation, and what stands in it: text, and the number
-/// to sort by.
+/// A column of the table.
 struct Column {
     heading: &'static str,
-    explained: &'static str,
+    /// Shown when the pointer rests on the heading.
+    explanation: &'static str,
+    /// The text of a slide's cell, and the number that the column is sorted by.
     cell: fn(&Entry) -> (String, Option<f64>),
 }
 
@@ -27,51 +28,51 @@ pub(super) fn section(cohort: &Cohort) -> String {
         put(&mut text, format_args!("<option value=\"{name}\">{name} ({count})</option>"));
     }
     text.push_str("</select></label>\n<output id=\"shown\" aria-live=\"polite\"></output>\n</div>\n<div class=\"scroll\" tabindex=\"-1\">\n<table id=\"cohort\">\n<thead><tr><th scope=\"col\"><span class=\"hidden\">Picture</span></th>");
-    for (heading, explained) in
-        [("Slide", "Name, and what there is to know"), ("Status", "Failures first")]
+    for (heading, explanation) in
+        [("Slide", "Name, and a reason or note"), ("Status", "Failures first")]
     {
-        heading_cell(&mut text, heading, explained);
+        heading_cell(&mut text, heading, explanation);
     }
     for column in &columns {
-        heading_cell(&mut text, column.heading, column.explained);
+        heading_cell(&mut text, column.heading, column.explanation);
     }
     text.push_str("</tr></thead>\n<tbody>\n");
-    for (place, slide) in cohort.slides.iter().enumerate() {
-        row(&mut text, place, slide, &columns);
+    for (index, slide) in cohort.slides.iter().enumerate() {
+        row(&mut text, index, slide, &columns);
     }
     text.push_str("</tbody>\n</table>\n</div>\n</section>\n");
     text
 }
 
-fn heading_cell(text: &mut String, heading: &str, explained: &str) {
+fn heading_cell(text: &mut String, heading: &str, explanation: &str) {
     put(
         text,
         format_args!(
-            "<th scope=\"col\"><button type=\"button\" title=\"{explained}\">{heading}</button></th>"
+            "<th scope=\"col\"><button type=\"button\" title=\"{explanation}\">{heading}</button></th>"
         ),
     );
 }
 
-/// The columns that have something in them.
+/// The columns that are not empty for this run.
 fn columns(cohort: &Cohort) -> Vec<Column> {
     let mut columns = vec![Column {
         heading: "Max",
-        explained: "Largest score of the heatmap",
+        explanation: "Largest score of the heatmap",
         cell: |slide| score(slide.drawn.max.map(f64::from)),
     }];
     if cohort.study.is_some() {
         columns.push(Column {
             heading: "Score",
-            explained: "Slide score of the study, finest setting",
+            explanation: "Slide score of the study, finest setting",
             cell: |slide| score(slide.study.as_ref().map(|study| study.score)),
         });
     }
     if cohort.slides.iter().any(|slide| slide.is_tumor.is_some()) {
         columns.push(Column {
             heading: "Truth",
-            explained: "What the slide is, as the truth says",
+            explanation: "Tumor or normal, according to the truth",
             cell: |slide| match slide.is_tumor {
-                Some(true) => ("tumour".into(), Some(1.0)),
+                Some(true) => ("tumor".into(), Some(1.0)),
                 Some(false) => ("normal".into(), Some(0.0)),
                 None => (String::new(), None),
             },
@@ -79,26 +80,26 @@ fn columns(cohort: &Cohort) -> Vec<Column> {
     }
     columns.push(Column {
         heading: "Found",
-        explained: "Detections",
+        explanation: "Number of detections",
         cell: |slide| count(slide.drawn.detections.map(|n| n as u64)),
     });
     if cohort.slides.iter().any(|slide| slide.failed_patches() > 0) {
         columns.push(Column {
             heading: "Failed",
-            explained: "Patches that could not be decoded or scored",
+            explanation: "Patches that could not be decoded or scored",
             cell: |slide| count(Some(slide.failed_patches())),
         });
     }
     if cohort.tally.unnormalized_patches > 0 {
         columns.push(Column {
             heading: "Colour",
-            explained: "Patches whose stains could not be told",
+            explanation: "Patches whose stains could not be determined",
             cell: |slide| count(Some(slide.tally.unnormalized_patches)),
         });
     }
     columns.push(Column {
         heading: "Core-h",
-        explained: "Processor time of split and predict, hours",
+        explanation: "Processor time of split and predict, hours",
         cell: |slide| match slide.core_hours() {
             hours if hours < MIN_HOURS => (format!("< {MIN_HOURS}"), Some(hours)),
             hours => (significant(hours), Some(hours)),
@@ -115,14 +116,14 @@ fn count(value: Option<u64>) -> (String, Option<f64>) {
     (value.map_or(String::new(), grouped), value.map(|value| value as f64))
 }
 
-fn row(text: &mut String, place: usize, slide: &Entry, columns: &[Column]) {
+fn row(text: &mut String, index: usize, slide: &Entry, columns: &[Column]) {
     let (name, folder, state) = (&slide.record.name, &slide.folder, slide.state);
     let picture = match slide.drawn.origin {
         Origin::Missing(_) => "<span class=\"blank\"></span>".to_owned(),
         _ => format!("<img src=\"slides/{folder}/thumb.jpg\" loading=\"lazy\" alt=\"\">"),
     };
-    // One stop for the Tab key in the whole list; arrow keys go on from there.
-    let tab = if place == 0 { 0 } else { -1 };
+    // The Tab key stops only once in the whole list; arrow keys move within the list.
+    let tab = if index == 0 { 0 } else { -1 };
     let heat = if slide.drawn.max.is_some() { " data-heat=\"1\"" } else { "" };
     put(
         text,

@@ -1,4 +1,4 @@
-//! Pages of made-up runs.
+//! Tests on the pages of made-up runs.
 
 use super::super::cohort::{Cohort, Entry, State};
 use super::super::picture::Origin;
@@ -66,7 +66,7 @@ fn cohort(slides: Vec<Entry>) -> Cohort {
 }
 
 #[test]
-fn states_are_told_apart() {
+fn the_worst_state_of_a_slide_is_shown() {
     let state = |status, view: SlideView, failed_patches| {
         let tally = Tally { failed_patches, ..Tally::default() };
         entry("a", status, view, tally).state
@@ -112,7 +112,7 @@ fn states_are_told_apart() {
 }
 
 #[test]
-fn what_a_run_knows_of_its_errors_is_told() {
+fn facts_and_quality_show_failures_residuals_and_audits() {
     let scored = |cascade, rms, kind: &str| Tally {
         cascade: Some(cascade),
         dense: Some(DenseMeta { rms, p99: 3.0 * rms, tolerance: 0.1, ..DenseMeta::default() }),
@@ -140,18 +140,18 @@ fn what_a_run_knows_of_its_errors_is_told() {
         ),
     ];
     let facts = facts_js(&slides[0]);
-    // 3 in 50 audited would be 5.8 %: the bound of a slide is wider than the run's.
+    // 1 - 0.05^(1/50) = 5.82 %: the bound of one slide is wider than that of the whole run.
     assert!(facts.contains("0 of 50 points missed: at most 5.82 % (95 %)"), "{facts}");
     assert!(facts.contains("[\"Windows spared\",\"94 %\"]"), "{facts}");
     assert!(facts.contains("5 x too \\u003clittle> tissue; scored"), "{facts}");
     assert!(facts.contains("0.03 root mean square, 99 % within 0.09 (tolerance 0.1)"), "{facts}");
     let page = index_html(&cohort(slides));
-    for told in [
+    for expected in [
         "94 % of the points needed no window of their own: 1\u{202f}880 screened, 20 refined, 100 audited",
-        "0 of 100 audited points were at 0.5 or above: of the points left alone at most 2.95 % are",
+        "0 of 100 audited points were at 0.5 or above: at most 2.95 % of the points that the screen ruled out are",
         "by 0.03 (root mean square) on the worst slide",
         "<dt>Failed patches</dt><dd>6, on 2 slides</dd>",
-        "Normalised by macenko, scope patch. Of 10 patches",
+        "Normalised by macenko, scope patch. The stains could not be determined on 10 patches.",
         "<td>too &lt;little&gt; tissue; scored</td><td>5</td>",
         "<td>node&lt;7&gt;</td><td>8</td><td>4</td>",
         "<title>a &lt;run&gt; - slidegrid</title>",
@@ -159,13 +159,13 @@ fn what_a_run_knows_of_its_errors_is_told() {
         "<strong>4</strong> <span>core-hours</span>",
         "<td data-sort=\"2\">2</td>",
     ] {
-        assert!(page.contains(told), "{told}");
+        assert!(page.contains(expected), "{expected}");
     }
     assert!(!page.contains("a <run>") && !page.contains("node<7>"));
 }
 
 #[test]
-fn what_is_not_there_takes_no_room() {
+fn sections_and_columns_without_content_are_left_out() {
     let page =
         index_html(&cohort(vec![entry("a", SlideStatus::Done, view("a", &[]), Tally::default())]));
     for absent in
@@ -174,12 +174,12 @@ fn what_is_not_there_takes_no_room() {
         assert!(!page.contains(absent), "{absent}");
     }
     assert_eq!(page.matches("<tr data-folder").count(), 1);
-    // An empty run is a page too.
+    // A run without slides has a page, too.
     assert!(index_html(&cohort(Vec::new())).contains("<strong>0</strong> <span>slides</span>"));
 }
 
 #[test]
-fn colours_are_those_of_the_pictures() {
+fn the_page_uses_the_colours_of_the_rendered_heatmaps() {
     let setup = Setup::new();
     assert_eq!(setup.colours.len(), 768);
     assert_eq!(setup.colours[..3], colour_of(0.0));

@@ -69,7 +69,7 @@ fn the_page_tells_what_became_of_every_slide() {
     assert_eq!(states, ["failed", "failed", "no-tissue", "done"]);
     assert!(rows[0].contains(">broken</a>") && rows[0].contains("truncated"), "{}", rows[0]);
     assert!(rows[2].contains("no tissue found"), "{}", rows[2]);
-    assert!(rows[3].contains(">tumour</td>") && rows[3].contains(">0.9"), "{}", rows[3]);
+    assert!(rows[3].contains(">tumor</td>") && rows[3].contains(">0.9"), "{}", rows[3]);
 
     // The odd slide, in HTML, in its address and as a folder.
     let odd = rows[1];
