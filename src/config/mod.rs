@@ -9,6 +9,7 @@ mod error;
 mod normalize;
 mod predict;
 mod resolve;
+mod result_keys;
 mod run_file;
 mod slides;
 mod stitch;
@@ -26,8 +27,8 @@ pub use cluster::{ClusterKeys, Resources, SchedulerKind, Stage, StageKeys, Submi
 pub use error::ConfigError;
 pub use normalize::{NormalizeKeys, NormalizeMethod, OnFailure, Scope};
 pub use predict::{Method, PredictKeys};
-pub(crate) use resolve::card_sha256;
 pub use resolve::{Resolved, RunConfig};
+pub(crate) use result_keys::card_sha256;
 pub use slides::{SlideTissue, Slides};
 pub use stitch::StitchKeys;
 pub use study::{DetectionKey, SlideScore, StudyKeys};

@@ -1,15 +1,16 @@
 //! The configuration of a run: written once as `run.toml`, compared later.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use super::result_keys::{ResultKeys, card_sha256};
 use super::run_file::RunFile;
 use super::{Config, ConfigError, Method, NormalizeKeys, PredictKeys};
 use crate::geometry::Tiling;
 use crate::geometry::plane::TargetMpp;
-use crate::model::{Model, ModelCard, Precision, densify};
+use crate::model::{Model, densify};
 use crate::normalize::Estimate;
 use crate::{colour_template, staged};
 
@@ -18,10 +19,6 @@ const RUN_VERSION: u32 = 1;
 
 /// Widest margin of a patch; DenseNet-121 needs 1,021 px.
 const MARGIN_LIMIT_PX: u32 = 2048;
-
-/// Keys that decide scores of the method `cascade` alone.
-const CASCADE: [&str; 4] =
-    ["predict.refine_above", "predict.refine_below", "predict.audit_bound", "predict.audit_share"];
 
 /// What the model card and defaults settle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -191,53 +188,30 @@ impl RunConfig {
 
     /// Hash over what the patches depend on.
     pub fn patches_sha256(&self) -> String {
-        let mut flat = self.comparable();
-        flat.retain(|(key, _)| {
-            !key.starts_with("predict.")
-                && !key.starts_with("stitch.")
-                && !key.contains("model_sha256")
-                && !key.contains("card_sha256")
-                // Patches hold the slide's colours; these are for `predict`.
-                && !key.starts_with("resolved.target.")
-                && key != "normalize.scope"
-                && key != "normalize.on_failure"
-        });
-        hash(&flat)
+        self.result_keys().patches_sha256()
     }
 
     /// Hash over what the scores depend on.
     pub fn scores_sha256(&self) -> String {
-        let mut flat = self.comparable();
-        flat.retain(|(key, _)| !key.starts_with("stitch."));
-        if self.config.predict.precision == Precision::F32 {
-            // Scores in f32 are what they were before there was less.
-            flat.retain(|(key, _)| key != "predict.precision");
-        }
-        if self.config.predict.method != Method::Cascade {
-            // Scores of the other methods are what they were before these keys.
-            flat.retain(|(key, _)| !CASCADE.contains(&key.as_str()));
-        }
-        hash(&flat)
+        self.result_keys().scores_sha256()
+    }
+
+    fn result_keys(&self) -> ResultKeys {
+        ResultKeys::new(&self.resolved, &self.config)
     }
 
     /// `key: the run has X, given Y` for each key that decides results.
     fn differences(&self, given: &Self) -> Vec<String> {
-        let (mut ours, mut theirs) = (self.comparable(), given.comparable());
-        if self.keeps_its_share(given) {
-            let other = |(key, _): &(String, String)| !key.starts_with("predict.audit_");
-            ours.retain(other);
-            theirs.retain(other);
-        }
-        let find = |list: &[(String, String)], key: &str| {
-            list.iter().find(|(k, _)| k == key).map_or("nothing".to_owned(), |(_, v)| v.clone())
-        };
-        let mut keys: Vec<&String> = ours.iter().chain(&theirs).map(|(key, _)| key).collect();
-        keys.sort();
-        keys.dedup();
-        keys.into_iter()
-            .filter(|key| find(&ours, key) != find(&theirs, key))
-            .map(|key| {
-                format!("  {key}: the run has {}, given {}", find(&ours, key), find(&theirs, key))
+        let (ours, theirs) = (self.result_keys(), given.result_keys());
+        let keeps_its_share = self.keeps_its_share(given);
+        let compared = |name: &str| !(keeps_its_share && name.starts_with("predict.audit_"));
+        let names: BTreeSet<&str> = ours.iter().chain(theirs.iter()).map(|key| key.name).collect();
+        names
+            .into_iter()
+            .filter(|name| compared(name) && ours.value(name) != theirs.value(name))
+            .map(|name| {
+                let value = |keys: &ResultKeys| keys.value(name).unwrap_or("nothing").to_owned();
+                format!("  {name}: the run has {}, given {}", value(&ours), value(&theirs))
             })
             .collect()
     }
@@ -267,51 +241,6 @@ impl RunConfig {
     pub fn method_of(&self, slide: &str) -> Method {
         let own = self.config.slides.method_of.get(slide);
         own.copied().unwrap_or(self.config.predict.method)
-    }
-
-    /// Sorted `section.key`, value pairs of all that decides results: not the
-    /// engine, threads, paths and cluster, which differ between machines.
-    fn comparable(&self) -> Vec<(String, String)> {
-        // By way of text: a second serializer for every key is slow to build.
-        let table: toml::Table = self.to_toml().parse().expect("it was just written");
-        let mut flat = Vec::new();
-        flatten("", &toml::Value::Table(table), &mut flat);
-        const MACHINE: [&str; 16] = [
-            "resolved.version",
-            "resolved.writer",
-            "model.card",
-            // What was measured of it counts, not where it lies.
-            "normalize.template",
-            "predict.engine",
-            "predict.threads",
-            "predict.batch",
-            "predict.share",
-            "predict.checkpoint_min",
-            "predict.ort_library",
-            "predict.openvino_library",
-            "predict.precision_tolerance",
-            "predict.precision_force",
-            "predict.dense_tolerance",
-            "predict.dense_force",
-            "stitch.max_side_px",
-        ];
-        // [slides] says what single slides are, and may be completed when one
-        // of hundreds turns out to lack its resolution; `split` refuses what
-        // contradicts patches that are there.
-        flat.retain(|(key, _)| {
-            !MACHINE.contains(&key.as_str())
-                && !key.starts_with("slides.")
-                && !key.starts_with("cluster.")
-                && !key.starts_with("stitch.")
-                && !key.starts_with("study.")
-                && key != "tiling.coords"
-        });
-        if self.config.predict.audit_share.is_some() {
-            // No bound is held, whatever it says.
-            flat.retain(|(key, _)| key != "predict.audit_bound");
-        }
-        flat.sort();
-        flat
     }
 }
 
@@ -343,47 +272,4 @@ fn margin_px(config: &Config, model: &Model, origin: &str) -> Result<u32, Config
         }
         Err(source) => Err(ConfigError::Dense { origin, method, source: Box::new(source) }),
     }
-}
-
-fn flatten(prefix: &str, value: &toml::Value, out: &mut Vec<(String, String)>) {
-    match value {
-        toml::Value::Table(table) => {
-            for (key, value) in table {
-                let joined =
-                    if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-                flatten(&joined, value, out);
-            }
-        }
-        other => out.push((prefix.to_owned(), other.to_string())),
-    }
-}
-
-/// Hash over what a card says of pixels and classes: a card edited after scores
-/// were made is another model, though the network is the same.
-pub(crate) fn card_sha256(card: &ModelCard) -> String {
-    let ModelCard {
-        window_px,
-        layout,
-        range,
-        mean,
-        std,
-        channels,
-        classes,
-        positive,
-        activation,
-        ..
-    } = card;
-    let pixels = format!("{window_px} {layout:?} {range:?} {mean:?} {std:?} {channels:?}");
-    hash(&[
-        ("pixels".into(), pixels),
-        ("classes".into(), format!("{classes:?} {positive} {activation:?}")),
-    ])
-}
-
-fn hash(pairs: &[(String, String)]) -> String {
-    let mut sha = Sha256::new();
-    for (key, value) in pairs {
-        sha.update(format!("{key}={value}\n"));
-    }
-    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
