@@ -1,30 +1,32 @@
-//! What a slide's empty glass looks like, and light lost against it.
+//! The colour of a slide's empty glass, and optical densities relative to it.
 
 use ndarray::{Array2, ArrayView3};
 
 use super::window::{largest, smallest};
 
-/// Grey levels that glass may vary by between neighbours: tissue varies by more.
+/// Largest range of grey levels in a 3 x 3 neighbourhood of glass; tissue varies by more.
 const SMOOTH_LEVELS: u8 = 6;
-/// Glass is at least this bright in every channel, ...
+/// Every channel of glass is at least this bright.
 const DARKEST: u8 = 150;
-/// ... and its channels differ by no more than this: tinted, not stained.
+/// Largest difference between the channels of glass, which may be tinted; stain has more.
 const MAX_TINT: u8 = 40;
-/// Channels at or above this are white where nothing was scanned, or overexposed.
+/// Channels at or above this are white: not scanned, or overexposed.
 pub(super) const WHITE: u8 = 254;
 /// Channels at or below this are black: outside the scanned area, or a dark edge.
 pub(super) const BLACK: u8 = 30;
-/// Smallest share of the picture that tells what glass looks like.
+/// Smallest share of the picture from which the colour of the glass is taken.
 const MIN_SHARE: f64 = 0.005;
-/// Of the peaks of brightness that have this share of the highest, glass is the brightest.
+/// Smallest height of a peak of grey levels, relative to the highest peak. Glass is the
+/// brightest of such peaks.
 const PEAK_SHARE: f64 = 0.2;
-/// Gaps in tissue are at least this bright in every channel: fainter is pale tissue.
+/// Every channel of a gap in tissue is at least this bright; darker pixels are pale tissue.
 const DARKEST_GAP: f64 = 225.0;
-/// Grey levels around its peak that are glass.
+/// Largest distance of glass from its peak, grey levels.
 const PEAK_LEVELS: usize = 6;
-/// Nothing is brighter than glass by more than so many levels of a channel, ...
+/// A pixel is brighter than glass if a channel exceeds the glass by more levels than this.
 const BRIGHTER_LEVELS: f64 = 10.0;
-/// ... but for this share of the picture: pale tissue has brighter gaps, glass has none.
+/// Largest share of the picture that may be brighter than glass. Pale tissue has brighter
+/// gaps; glass has none.
 const BRIGHTER_SHARE: f64 = 0.01;
 
 /// The colour of a slide's empty glass.
@@ -32,20 +34,20 @@ const BRIGHTER_SHARE: f64 = 0.01;
 pub struct Glass {
     /// Red, green and blue, 0..=255.
     pub rgb: [f64; 3],
-    /// Whether the picture shows enough of it. Where it does not, it is white, or the
-    /// brightest hundredth of what was scanned if that is pale.
+    /// Whether the picture shows enough glass. If not, `rgb` is the colour that only a
+    /// hundredth of the scanned pixels exceed, if that colour is pale, and white otherwise.
     pub seen: bool,
 }
 
-/// How often each value occurs.
+/// The number of times that each value occurs.
 type Levels = [u64; 256];
 
 impl Glass {
     /// Finds the glass in a picture `[row, col, rgb]`.
     ///
-    /// It is the brightest frequent grey level of smooth, bright, nearly neutral pixels,
-    /// unless something is brighter still. Pure white is where nothing was scanned: it is
-    /// taken only where no other glass is.
+    /// Glass is the brightest frequent grey level of smooth, bright, nearly neutral pixels,
+    /// unless more than a hundredth of the scanned pixels are brighter still. Pure white is
+    /// where nothing was scanned; it counts as glass only where there is no other.
     pub fn estimate(rgb: ArrayView3<'_, u8>) -> Self {
         let grey = mean_grey(rgb);
         let (low, high) = (smallest(&grey), largest(&grey));
@@ -89,13 +91,14 @@ impl Glass {
         Self { rgb: found, seen: true }
     }
 
-    /// Optical density of each value of each channel against the glass, base 10: 0 is
-    /// glass, 1 is a tenth of its light. One is added to both, so that black is finite.
+    /// Optical density, base 10, of each value of each channel relative to the glass: 0 is
+    /// glass, 1 is a tenth of its light. Value and glass are both increased by one, so that
+    /// the density of black is finite.
     pub fn densities(&self) -> [[f32; 256]; 3] {
         self.rgb.map(|full| std::array::from_fn(|value| density(value as f64, full)))
     }
 
-    /// [`Self::densities`] of grey values, the mean of the three channels.
+    /// [`Self::densities`] for grey values, which are means of the three channels.
     pub fn grey_densities(&self) -> [f32; 256] {
         let full = self.rgb.iter().sum::<f64>() / 3.0;
         std::array::from_fn(|value| density(value as f64, full))
@@ -115,7 +118,8 @@ pub(super) fn mean_grey(rgb: ArrayView3<'_, u8>) -> Array2<u8> {
     })
 }
 
-/// The highest grey level whose neighbourhood of five levels is a peak worth the name.
+/// The highest grey level whose five surrounding levels together are a peak of at least
+/// [`PEAK_SHARE`].
 fn brightest_peak(levels: &Levels) -> usize {
     let near = |at: usize| levels[at.saturating_sub(2)..(at + 3).min(256)].iter().sum::<u64>();
     let highest = (0..256).map(near).max().unwrap_or(0);
@@ -128,7 +132,8 @@ fn brightest_peak(levels: &Levels) -> usize {
     (0..256).rev().find(|&at| is_peak(at)).unwrap_or(255)
 }
 
-/// Whether gaps in tissue may have this colour: bright, and half as tinted as glass may be.
+/// Whether gaps in tissue may have this colour: bright, and at most half as tinted as glass
+/// may be.
 fn is_pale(rgb: [f64; 3]) -> bool {
     let least = rgb.into_iter().fold(f64::INFINITY, f64::min);
     let most = rgb.into_iter().fold(0.0, f64::max);
@@ -141,7 +146,8 @@ fn count(levels: &mut [Levels; 3], pixel: [u8; 3]) {
     }
 }
 
-/// The value that a share of what was counted does not exceed; white of nothing.
+/// The smallest value that at least `share` of the counted pixels do not exceed; white if
+/// nothing was counted.
 fn quantile(levels: &Levels, share: f64) -> f64 {
     let wanted = levels.iter().sum::<u64>() as f64 * share;
     let mut below = 0;
@@ -163,7 +169,7 @@ mod tests {
         Array3::from_shape_fn((60, 80, 3), |(row, col, channel)| colour(row, col)[channel])
     }
 
-    /// Textured like tissue at 8 um.
+    /// A pixel of texture like that of tissue at 8 um.
     fn tissue(row: usize, col: usize) -> [u8; 3] {
         let shade = ((row * 7 + col * 13) % 11) as u8 * 4;
         [190 + shade / 2, 120 + shade, 170 + shade]
@@ -180,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_scanned_is_not_taken_for_glass() {
+    fn unscanned_white_is_not_taken_for_glass() {
         let rgb = picture(|row, col| match (row, col) {
             (0..30, _) => [255; 3],
             (_, 0..20) => [225, 224, 226],
@@ -190,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn without_glass_white_is_assumed_and_said() {
+    fn without_glass_white_is_assumed_and_marked_as_not_seen() {
         let rgb = picture(tissue);
         assert_eq!(Glass::estimate(rgb.view()), Glass { rgb: [255.0; 3], seen: false });
         let white = picture(|row, col| if row < 10 { [255; 3] } else { tissue(row, col) });

@@ -1,21 +1,21 @@
-//! RGB to HSV and to grey, bit for bit as OpenCV's 8-bit `cvtColor` does it.
+//! Conversion of RGB to HSV and to grey, bit for bit that of OpenCV's 8-bit `cvtColor`.
 //!
 //! Source: OpenCV `modules/imgproc/src/color_hsv.simd.hpp` (`RGB2HSV_b`) and
-//! `color_rgb.simd.hpp` (`RGB2Gray`). Compared over all 2^24 colours with
+//! `color_rgb.simd.hpp` (`RGB2Gray`). The tests compare all 2^24 colours with
 //! tests/reference/tissue_reference.py.
 
 use ndarray::{Array2, ArrayView3};
 
-/// Fixed-point digits of OpenCV's division tables.
+/// Fractional bits of OpenCV's division tables.
 const SHIFT: i32 = 12;
 const HALF: i32 = 1 << (SHIFT - 1);
 
-/// `round(255 * 2^12 / v)`, index v; 0 for v = 0.
+/// `round(255 * 2^12 / v)` at index v; 0 at index 0.
 static SATURATION_TABLE: [i32; 256] = division_table(255 << SHIFT, 1);
-/// `round(180 * 2^12 / (6 * d))`, index d; 0 for d = 0.
+/// `round(180 * 2^12 / (6 * d))` at index d; 0 at index 0.
 static HUE_TABLE: [i32; 256] = division_table(180 << SHIFT, 6);
 
-/// Nearest integers of `numerator / (factor * i)`, halves to even as `cvRound`.
+/// The integers nearest to `numerator / (factor * i)`, halves rounded to even as by `cvRound`.
 const fn division_table(numerator: i32, factor: i32) -> [i32; 256] {
     let mut table = [0; 256];
     let mut i = 1;
@@ -31,9 +31,9 @@ const fn division_table(numerator: i32, factor: i32) -> [i32; 256] {
     table
 }
 
-/// One colour: `[hue 0..180, saturation 0..=255, value 0..=255]`.
+/// HSV of one colour: `[hue 0..180, saturation 0..=255, value 0..=255]`.
 ///
-/// Hue is in units of 2 degrees; grey has hue 0 and saturation 0.
+/// Hue is in units of 2 degrees. Grey has hue 0 and saturation 0.
 pub fn rgb_to_hsv(rgb: [u8; 3]) -> [u8; 3] {
     let [r, g, b] = rgb.map(i32::from);
     let value = rgb[0].max(rgb[1]).max(rgb[2]);
@@ -53,7 +53,7 @@ pub fn rgb_to_hsv(rgb: [u8; 3]) -> [u8; 3] {
     [byte(hue), byte(saturation), value]
 }
 
-/// One colour's grey value 0..=255: `0.299 R + 0.587 G + 0.114 B`.
+/// Grey value of one colour, 0..=255: `0.299 R + 0.587 G + 0.114 B`.
 pub fn rgb_to_grey(rgb: [u8; 3]) -> u8 {
     let [r, g, b] = rgb.map(i32::from);
     byte((r * 9798 + g * 19235 + b * 3735 + (1 << 14)) >> 15)
@@ -61,8 +61,8 @@ pub fn rgb_to_grey(rgb: [u8; 3]) -> u8 {
 
 /// Hue and saturation of an image.
 ///
-/// `image`: `[row, col, rgb]`. Result: hue `[row, col]` 0..180 and saturation
-/// `[row, col]` 0..=255.
+/// `image` is `[row, col, rgb]`. The result is hue `[row, col]`, 0..180, and saturation
+/// `[row, col]`, 0..=255.
 ///
 /// # Panics
 /// If the last axis is not 3 long.
@@ -78,7 +78,7 @@ pub fn hue_saturation(image: ArrayView3<'_, u8>) -> (Array2<u8>, Array2<u8>) {
     (hue, saturation)
 }
 
-/// Grey values of an image: `[row, col, rgb]` to `[row, col]`, 0..=255.
+/// Grey values, 0..=255, of an image: from `[row, col, rgb]` to `[row, col]`.
 ///
 /// # Panics
 /// If the last axis is not 3 long.
@@ -101,7 +101,7 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     #[test]
-    fn every_colour_is_opencvs() {
+    fn every_colour_equals_opencvs() {
         let reference: serde_json::Value =
             serde_json::from_str(include_str!("../../tests/reference/colours.json")).unwrap();
         let (mut hsv, mut grey) = (Sha256::new(), Sha256::new());
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn sampled_colours_are_opencvs() {
+    fn sampled_colours_equal_opencvs() {
         let reference: serde_json::Value =
             serde_json::from_str(include_str!("../../tests/reference/colours.json")).unwrap();
         let samples = reference["samples"].as_array().unwrap();
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn primaries_sit_where_the_convention_puts_them() {
+    fn primary_colours_have_their_conventional_hues() {
         assert_eq!(rgb_to_hsv([255, 0, 0]), [0, 255, 255]);
         assert_eq!(rgb_to_hsv([0, 255, 0]), [60, 255, 255]);
         assert_eq!(rgb_to_hsv([0, 0, 255]), [120, 255, 255]);

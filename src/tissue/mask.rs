@@ -1,4 +1,4 @@
-//! A mask image given by the user, brought to the tile grid.
+//! A mask image that the user gives, measured tile by tile.
 
 use ndarray::Array2;
 
@@ -7,24 +7,25 @@ use super::picture::shares;
 
 /// A mask image and the part of the tile grid it covers.
 ///
-/// The image shows the whole slide, at any size: its edges are the slide's
-/// edges, and no pixel need fall on a tile border.
+/// The image shows the whole slide at any size: its edges are the slide's edges. Its pixels
+/// need not align with the tiles.
 #[derive(Debug, Clone)]
 pub struct SlideMask {
     /// `[row, col]`, non-zero = tissue.
     pub pixels: Array2<u8>,
-    /// Slide height in tiles, ragged last one included: height / tile.
+    /// Height of the slide in tiles, height / tile; not a whole number where the last row of
+    /// tiles reaches beyond the slide.
     pub tiles_down: f64,
-    /// Slide width in tiles: width / tile.
+    /// Width of the slide in tiles, width / tile.
     pub tiles_across: f64,
 }
 
 impl SlideMask {
-    /// Fraction of each tile that the mask marks, by area: `[rows, cols]` 0..=1,
-    /// `rows = ceil(tiles_down)`, `cols = ceil(tiles_across)`.
+    /// Fraction of each tile that the mask marks, by area: `[tile row, tile col]`, 0..=1,
+    /// `ceil(tiles_down)` x `ceil(tiles_across)`.
     ///
-    /// Pixels that straddle a tile border count for both tiles by the area they
-    /// have in each. A ragged tile is measured over the part inside the slide.
+    /// A pixel on a tile border counts for each of the tiles with its area inside that tile.
+    /// A tile that reaches beyond the slide is measured over its part inside.
     ///
     /// # Errors
     /// [`TissueError::EmptyMask`] for an image without pixels or a slide
@@ -58,7 +59,7 @@ mod tests {
     use crate::tissue::test_support::parse_mask;
 
     #[test]
-    fn coverage_is_the_exact_area() {
+    fn coverage_is_the_marked_area() {
         let cases: Vec<serde_json::Value> =
             serde_json::from_str(include_str!("../../tests/reference/coverage.json")).unwrap();
         assert!(cases.len() > 10);
@@ -76,8 +77,8 @@ mod tests {
     }
 
     #[test]
-    fn a_ragged_tile_is_measured_inside_the_slide() {
-        // 2.25 tiles across, four pixels a tile: the last tile is one pixel.
+    fn a_tile_beyond_the_edge_is_measured_inside_the_slide() {
+        // 2.25 tiles across, four pixels per tile: the last tile is one pixel wide.
         let mut pixels = Array2::zeros((4, 9));
         pixels[[0, 8]] = 255;
         pixels[[1, 8]] = 1;

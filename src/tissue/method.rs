@@ -1,4 +1,4 @@
-//! From pictures of a slide to its tissue mask.
+//! The methods of tissue detection, from pictures of a slide to its tissue mask.
 
 use ndarray::{Array2, ArrayView3};
 
@@ -10,45 +10,47 @@ use super::stain::stained;
 use super::texture_check::TextureCheck;
 use super::{SlideMask, TissueError, TissueMethod, TissueOptions, hsv};
 
-/// Channels below this are dark: stained tissue is brighter in one at least.
+/// A pixel is dark if all its channels are below this value. Stained tissue is brighter in
+/// at least one.
 const DARK: u8 = 80;
-/// A larger share of dark pixels, without glass, is no bright-field slide.
+/// A slide without glass and with a larger share of dark pixels is not a bright-field slide.
 const DARK_LIMIT: f64 = 0.5;
-/// Fractions of a tile are equal when rounding alone tells them apart.
+/// Fractions of a tile that differ by no more than this, the size of rounding, are equal.
 const COVERAGE_ROUNDING: f64 = 1e-9;
 
-/// Which tiles hold tissue, and why.
+/// The tiles that hold tissue, and the values that decided.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TissueMask {
     /// `[tile row, tile col]`, 1 = tissue, 0 = not.
     pub mask: Array2<u8>,
-    /// Name and value of each threshold as applied, before clean-up: tissue has
-    /// `hue` and `saturation` at or above theirs, `grey` at or below its own,
-    /// `coverage` at or above it; 256 is reached by no tile. Of `stain`: `glass_red`,
-    /// `glass_green`, `glass_blue` (0..=255), the least `colour` of stain against them
-    /// (optical density) and the least `share` of a tile.
+    /// Name and value of each threshold that was applied, before clean-up.
+    ///
+    /// Tissue has a `hue`, a `saturation` and a `coverage` at or above the threshold and a
+    /// `grey` at or below it; no tile reaches 256. For `stain`, the list holds the colour of
+    /// the glass (`glass_red`, `glass_green`, `glass_blue`, 0..=255), the smallest `colour`
+    /// of stain against the glass (optical density) and the smallest `share` of a tile.
     pub thresholds: Vec<(&'static str, f64)>,
     /// Number of ones in `mask`.
     pub tissue_tiles: usize,
-    /// `[tile row, tile col]`, 1 = tissue but for what `stain` took for a pen's ink. Empty
-    /// with the other methods.
+    /// `[tile row, tile col]`, 1 = not tissue, but would be if `stain` had not taken some of
+    /// the tile for a pen's ink. `None` with the other methods.
     pub ink: Option<Array2<u8>>,
-    /// Share of the picture that is dark, 0..=1: near 1 in fluorescence, where `stain` has
-    /// no glass to go by.
+    /// Share of the picture that is dark, 0..=1. It is near 1 in fluorescence, where `stain`
+    /// finds no glass to compare with.
     pub dark: f64,
-    /// What texture alone says, of every method but `all`.
+    /// The mask made from texture alone; `None` with the method `all`.
     pub texture: Option<TextureCheck>,
 }
 
-/// What is seen of a slide.
+/// The pictures of a slide that tissue detection works on.
 #[derive(Debug, Clone, Copy)]
 pub struct TissueViews<'a> {
-    /// `[tile row, tile col, rgb]`, one pixel per tile, alpha composited over white.
-    /// Only methods that [`TissueMethod::needs_thumbnail`] look at it.
+    /// `[tile row, tile col, rgb]`, one pixel per tile, alpha composited over white. Only
+    /// the methods with [`TissueMethod::needs_thumbnail`] use it.
     pub thumbnail: Option<ArrayView3<'a, u8>>,
     /// The whole slide at a fixed resolution.
     pub picture: &'a TissuePicture,
-    /// Tile side, working px.
+    /// Side of a tile, working px.
     pub tile_px: u32,
     /// Rows and columns of tiles.
     pub grid: (usize, usize),
@@ -64,16 +66,16 @@ impl TissueViews<'_> {
 
 /// Finds the tissue tiles of a slide.
 ///
-/// `all` marks every tile and skips the clean-up; the other methods apply, in
-/// this order, median, thresholds, closing, minimum area, hole filling.
+/// `all` marks every tile and skips the clean-up. The other methods apply, in this order,
+/// median, thresholds, closing, minimum area and hole filling.
 ///
-/// Where `otsu-hs` differs from the published code: its `H >= tH and S >= tS` marks
-/// a uniform slide as all tissue, because Otsu's threshold of a constant
-/// channel is its value. So does it mark a flat white ground with one flat
-/// stain: each threshold is then the ground's own value. When every threshold
-/// is its channel's minimum, so that every tile would pass, tiles here must lie
-/// above the thresholds of the channels that vary; where none varies, nothing
-/// was decided and there is no tissue. In all other cases the masks are equal.
+/// `otsu-hs` differs from the published code in one case. The published rule,
+/// `H >= tH and S >= tS`, marks a uniform slide as all tissue, because Otsu's threshold of a
+/// constant channel is its value. For the same reason the published rule marks all of a flat
+/// white ground with one flat stain: each threshold is then the value of the ground. Here,
+/// where every threshold is the minimum of its channel, so that every tile would pass, tissue
+/// must lie above the thresholds of the channels that vary; where no channel varies, no tile
+/// is tissue. In all other cases the masks are equal.
 ///
 /// # Errors
 /// [`TissueError`] for options that cannot work, a missing or mismatched mask,
@@ -121,7 +123,7 @@ fn dark_share(picture: &TissuePicture) -> f64 {
     dark as f64 / (picture.rgb.len() / 3).max(1) as f64
 }
 
-/// The thumbnail, for the methods that look at it.
+/// The thumbnail, for the methods that need one.
 fn rgb_of<'a>(views: &TissueViews<'a>) -> Result<ArrayView3<'a, u8>, TissueError> {
     let thumbnail = views.thumbnail.ok_or(TissueError::NoThumbnail)?;
     match thumbnail.dim().2 {
@@ -130,7 +132,7 @@ fn rgb_of<'a>(views: &TissueViews<'a>) -> Result<ArrayView3<'a, u8>, TissueError
     }
 }
 
-/// Tissue by stain; `ink` becomes the tiles that ink alone would make tissue.
+/// Tissue by stain; sets `ink` to the tiles that have enough ink to be tissue by it alone.
 fn from_stain(
     views: &TissueViews<'_>,
     glass: &Glass,
@@ -150,13 +152,14 @@ fn from_stain(
         ("glass_red", red),
         ("glass_green", green),
         ("glass_blue", blue),
-        // As written: 0.015, not the nearest f32.
+        // Rounded, so that files hold 0.015 and not the nearest f32.
         ("colour", (f64::from(found.colour) * 1e4).round() / 1e4),
         ("share", least),
     ];
     (smoothed(tiles, options), thresholds)
 }
 
+/// A mask before clean-up, and the thresholds that decided it.
 type MaskAndThresholds = (Array2<u8>, Vec<(&'static str, f64)>);
 
 fn smoothed(channel: Array2<u8>, options: &TissueOptions) -> Array2<u8> {
@@ -201,7 +204,7 @@ impl ChannelThreshold {
     }
 }
 
-/// Thresholds for `>=`, raised by one where they would let every tile pass.
+/// Thresholds for `>=`, raised by one where every tile would pass all of them.
 fn separating(channels: Vec<ChannelThreshold>) -> Vec<u16> {
     let all_pass = channels.iter().all(|channel| channel.threshold == channel.min);
     let any_varies = channels.iter().any(|channel| channel.min < channel.max);

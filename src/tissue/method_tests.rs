@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::tissue::test_support::{flip, parse_mask, thumbnails};
 
-/// The method on a thumbnail alone: the picture, which these methods are only checked
-/// against, is empty.
+/// Runs the method on a thumbnail alone. The picture, which these methods use only for the
+/// texture check, is empty.
 fn find_tissue(
     image: ArrayView3<'_, u8>,
     options: &TissueOptions,
@@ -26,7 +26,7 @@ fn flat(rows: usize, cols: usize, rgb: [u8; 3]) -> Array3<u8> {
 }
 
 #[test]
-fn masks_are_the_references() {
+fn masks_equal_the_reference() {
     let cases: Vec<serde_json::Value> =
         serde_json::from_str(include_str!("../../tests/reference/methods.json")).unwrap();
     assert!(cases.len() > 5);
@@ -72,7 +72,7 @@ fn a_uniform_slide_has_no_tissue() {
             for method in [TissueMethod::OtsuHs, TissueMethod::OtsuS] {
                 let found = find_tissue(flat(rows, cols, rgb).view(), &with(method), None).unwrap();
                 assert_eq!(found.tissue_tiles, 0, "{method} of {rgb:?}");
-                // The stored thresholds say so too.
+                // The stored thresholds agree: the tiles do not reach them.
                 let [h, s, _] = hsv::rgb_to_hsv(rgb);
                 let passes = found.thresholds.iter().all(|&(name, threshold)| {
                     f64::from(if name == "hue" { h } else { s }) >= threshold
@@ -84,7 +84,7 @@ fn a_uniform_slide_has_no_tissue() {
 }
 
 #[test]
-fn one_flat_stain_on_flat_white_is_told_from_it() {
+fn one_flat_stain_on_flat_white_is_tissue() {
     for stain in [[200, 120, 180], [255, 0, 0], [90, 40, 140]] {
         let mut image = flat(6, 6, [255; 3]);
         for row in 2..4 {
@@ -120,7 +120,7 @@ fn thumbnails_without_tiles_have_no_tissue() {
 }
 
 #[test]
-fn what_cannot_be_done_is_refused() {
+fn missing_or_mismatched_input_is_refused() {
     let image = flat(2, 3, [9; 3]);
     let refused = |options: &TissueOptions, mask: Option<&SlideMask>| {
         find_tissue(image.view(), options, mask).unwrap_err()
@@ -137,8 +137,8 @@ fn what_cannot_be_done_is_refused() {
 }
 
 #[test]
-fn a_tile_exactly_covered_as_asked_is_tissue() {
-    // Three pixels a tile and 0.1, 1/3, 2/3, 1: none is exact in binary.
+fn a_tile_covered_exactly_by_the_threshold_is_tissue() {
+    // Three pixels per tile and thresholds of thirds, which are not exact in binary.
     let pixels = Array2::from_shape_fn((3, 12), |(row, col)| u8::from(row < col / 3) * 7);
     let mask = SlideMask { pixels, tiles_down: 0.3, tiles_across: 4.0 };
     let image = flat(1, 4, [9; 3]);
@@ -157,7 +157,7 @@ fn a_tile_exactly_covered_as_asked_is_tissue() {
 
 proptest! {
     #[test]
-    fn all_is_all_whatever_the_clean_up(image in thumbnails(6), area in 0_usize..50) {
+    fn the_method_all_marks_every_tile_and_skips_the_clean_up(image in thumbnails(6), area in 0_usize..50) {
         let options = TissueOptions {
             median: 3, closing: 3, min_area_tiles: area, ..with(TissueMethod::All)
         };

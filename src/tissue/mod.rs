@@ -1,11 +1,12 @@
-//! Which tiles hold tissue. Pure: no I/O.
+//! Tissue detection: from small pictures of a slide to the tiles that hold tissue. The
+//! module does no I/O.
 //!
-//! The slide arrives as pictures ([`TissueViews`]); a [`TissueMask`] leaves. The default,
-//! `stain`, looks for colour or density against the slide's own glass, in a picture of
-//! 8 um a pixel; `otsu-hs` is the paper's: Otsu on hue and on saturation of one pixel a
-//! tile, tissue where both reach their threshold. Whatever the method, texture is looked
-//! at as well, so that a mask that throws tissue away does not go unsaid
-//! ([`TextureCheck`]).
+//! [`find_tissue`] takes the pictures ([`TissueViews`]) and gives a [`TissueMask`], from
+//! which `split` chooses the blocks to store. The default method, `stain`, looks for colour
+//! or density against the slide's own glass in a picture of 8 um per pixel. The method
+//! `otsu-hs` is that of the paper: Otsu's thresholds on hue and on saturation, one pixel per
+//! tile, tissue where both are reached. Every method but `all` is checked against texture,
+//! so that a mask that leaves tissue out is noticed ([`TextureCheck`]).
 
 pub mod glass;
 pub mod hsv;

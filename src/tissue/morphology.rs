@@ -1,25 +1,25 @@
 //! Clean-up of tile masks: median, closing, minimum area, hole filling.
 //!
-//! Masks are `[row, col]` u8, 0 or 1. Results are those of OpenCV's
+//! Masks are `[row, col]` u8, 0 or 1. The results equal those of OpenCV's
 //! `medianBlur` and `morphologyEx(MORPH_CLOSE)` and of scikit-image's
 //! `remove_small_objects` (tests/reference/tissue_reference.py).
 
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-/// Form of the closing's structuring element.
+/// Shape of the closing's structuring element.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Element {
-    /// All of `side` x `side` tiles.
+    /// A square of `side` x `side` tiles.
     #[default]
     Square,
-    /// Tiles at most `side / 2` (rounded down) from the middle.
+    /// The tiles at most `side / 2` (rounded down) from the middle.
     Disc,
 }
 
 impl Element {
-    /// Half the element's width `|dy|` rows from its middle.
+    /// Half the element's width, `dy` rows above or below its middle.
     fn half_width(self, radius: usize, dy: usize) -> usize {
         match self {
             Self::Square => radius,
@@ -28,8 +28,9 @@ impl Element {
     }
 }
 
-/// Median of each `side` x `side` neighbourhood; the image's border is repeated
-/// outwards. `side` is odd; 1 changes nothing. On a 0/1 mask: the majority.
+/// Median of each `side` x `side` neighbourhood, the image's border repeated outwards.
+///
+/// `side` is odd; 1 changes nothing. On a mask of 0 and 1 the median is the majority.
 pub fn median(image: ArrayView2<'_, u8>, side: usize) -> Array2<u8> {
     let (rows, cols) = image.dim();
     let radius = side / 2;
@@ -37,7 +38,7 @@ pub fn median(image: ArrayView2<'_, u8>, side: usize) -> Array2<u8> {
     if radius == 0 || rows == 0 || cols == 0 {
         return result;
     }
-    // Index `i` stands for position `i - radius`, repeated at both ends.
+    // Index `i` is position `i - radius`; positions outside the image are its nearest border.
     let clamp = |i: usize, len: usize| i.saturating_sub(radius).min(len - 1);
     for row in 0..rows {
         let mut counts = [0_usize; 256];
@@ -70,12 +71,10 @@ fn middle(counts: &[usize; 256], rank: usize) -> u8 {
     u8::MAX
 }
 
-/// Morphological closing with an element `side` tiles wide (odd; 1 changes
-/// nothing).
+/// Morphological closing with an element `side` tiles wide. `side` is odd; 1 changes nothing.
 ///
-/// What lies outside the mask is left out of account, so that closing neither
-/// eats nor grows tissue at the slide's edge: the result contains the mask, and
-/// closing twice changes nothing more.
+/// Only tiles inside the mask count, so that closing neither removes nor adds tissue because
+/// of the slide's edge. The result contains the mask, and closing it again changes nothing.
 pub fn close(mask: ArrayView2<'_, u8>, element: Element, side: usize) -> Array2<u8> {
     let grown = dilate(mask, element, side);
     let ground = dilate(grown.mapv(|v| u8::from(v == 0)).view(), element, side);
@@ -85,7 +84,7 @@ pub fn close(mask: ArrayView2<'_, u8>, element: Element, side: usize) -> Array2<
 fn dilate(mask: ArrayView2<'_, u8>, element: Element, side: usize) -> Array2<u8> {
     let (rows, cols) = mask.dim();
     let radius = side / 2;
-    // before[r, c]: set tiles of row r in columns 0..c.
+    // before[r, c]: number of set tiles of row r in columns 0..c.
     let mut before = Array2::<u32>::zeros((rows, cols + 1));
     for ((row, col), &value) in mask.indexed_iter() {
         before[[row, col + 1]] = before[[row, col]] + u32::from(value != 0);
@@ -113,8 +112,8 @@ pub fn remove_small(mask: ArrayView2<'_, u8>, min_tiles: usize) -> Array2<u8> {
 
 /// Fills holes of at most `max_tiles` tiles.
 ///
-/// A hole is a 4-connected piece of background that does not reach the mask's
-/// edge (4-connected because tissue is 8-connected: a diagonal wall is tight).
+/// A hole is a 4-connected piece of background that does not reach the mask's edge. It is
+/// 4-connected because tissue is 8-connected: a diagonal line of tissue closes a hole.
 pub fn fill_holes(mask: ArrayView2<'_, u8>, max_tiles: usize) -> Array2<u8> {
     let mut result = mask.mapv(|v| u8::from(v != 0));
     for component in components(mask, false, &FOUR) {
@@ -134,7 +133,7 @@ struct Component {
     touches_edge: bool,
 }
 
-/// Connected tiles that are set (or, with `set` false, not set).
+/// Connected components of the tiles that are set or, if `set` is false, not set.
 fn components(
     mask: ArrayView2<'_, u8>,
     set: bool,
@@ -174,7 +173,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn every_step_is_the_references() {
+    fn every_step_equals_the_reference() {
         let cases: Vec<serde_json::Value> =
             serde_json::from_str(include_str!("../../tests/reference/morphology.json")).unwrap();
         assert!(cases.len() > 20);
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_diagonal_wall_holds_and_an_open_bay_is_no_hole() {
+    fn a_diagonal_line_closes_a_hole_and_an_open_bay_is_not_filled() {
         let diamond = ndarray::arr2(&[[0_u8, 1, 0], [1, 0, 1], [0, 1, 0]]);
         assert_eq!(fill_holes(diamond.view(), 1)[[1, 1]], 1);
         let bay = ndarray::arr2(&[[1_u8, 0, 1], [1, 0, 1], [1, 1, 1]]);

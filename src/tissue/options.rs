@@ -1,4 +1,4 @@
-//! What the user may ask of tissue detection.
+//! The settings of tissue detection, section `[tissue]` of a configuration, and its errors.
 
 use std::path::PathBuf;
 
@@ -7,16 +7,16 @@ use thiserror::Error;
 
 use super::Element;
 
-/// How tissue tiles are told from the rest.
+/// How tissue detection decides which tiles are tissue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TissueMethod {
     /// Colour or density against the slide's own glass, in a picture of fixed resolution.
     #[default]
     Stain,
-    /// Hue and saturation both at or above their own Otsu thresholds: the paper's.
+    /// Hue and saturation both at or above their own Otsu thresholds: the paper's method.
     OtsuHs,
-    /// Saturation at or above its Otsu threshold: stains other than H&E too.
+    /// Saturation at or above its Otsu threshold, for stains other than H&E too.
     OtsuS,
     /// Fixed thresholds: `saturation_threshold`, `grey_threshold` or both.
     Threshold,
@@ -39,7 +39,7 @@ impl TissueMethod {
         }
     }
 
-    /// Whether it looks at a thumbnail of one pixel a tile.
+    /// Whether the method needs a thumbnail of one pixel per tile.
     pub fn needs_thumbnail(self) -> bool {
         matches!(self, Self::OtsuHs | Self::OtsuS | Self::Threshold)
     }
@@ -51,35 +51,35 @@ impl std::fmt::Display for TissueMethod {
     }
 }
 
-/// The `[tissue]` section. The default is `stain`, nothing added.
+/// The `[tissue]` section. The default is `stain` without clean-up.
 ///
-/// Order of work: median, thresholds, closing, minimum area, hole filling. A
+/// The steps run in this order: median, thresholds, closing, minimum area, hole filling. A
 /// step whose size is 0 is left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TissueOptions {
-    /// How tissue tiles are told from the rest.
+    /// How tissue detection decides which tiles are tissue.
     pub method: TissueMethod,
-    /// `stain` only: least colour of stain against the glass, the difference of its
-    /// largest and smallest optical density, above 0 and up to 2. Without it the slide's
-    /// glass decides, between 0.015 and 0.06.
+    /// `stain` only: smallest colour of stain against the glass, above 0 and at most 2. The
+    /// colour is the difference of the largest and the smallest optical density of the three
+    /// channels. If unset, the noise of the slide's glass decides, between 0.015 and 0.06.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stain_threshold: Option<f64>,
-    /// `stain` only: a tile is tissue when at least this share of its area is stained,
-    /// above 0 and up to 1; default 0.05.
+    /// `stain` only: a tile is tissue if at least this share of its area is stained, above 0
+    /// and at most 1; default 0.05.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_share: Option<f64>,
     /// `threshold` only: tissue has at least this saturation, 0..=255. CLAM and
     /// WSInfer use 8.
     pub saturation_threshold: Option<u8>,
-    /// `threshold` only: tissue is at most this bright (grey, 0..=255).
+    /// `threshold` only: tissue has at most this grey value, 0..=255.
     pub grey_threshold: Option<u8>,
-    /// Side of the median filter in tiles, odd; 0 = none. It smooths the
-    /// channels before their thresholds are sought, or the mask image's tiles.
+    /// Side of the median filter in tiles, odd; 0 = none. The filter smooths the channels
+    /// before their thresholds are computed; with `stain` and `mask` it smooths the tiles.
     pub median: usize,
     /// Side of the closing in tiles, odd; 0 = none.
     pub closing: usize,
-    /// Form of the closing's element.
+    /// Shape of the closing's structuring element.
     pub closing_element: Element,
     /// Tissue of fewer 8-connected tiles than this is dropped; 0 = keep all.
     pub min_area_tiles: usize,
@@ -87,9 +87,9 @@ pub struct TissueOptions {
     pub fill_holes_tiles: usize,
     /// `mask` only: the mask image, or a folder of `<slide>.png`.
     pub mask: Option<PathBuf>,
-    /// `mask` only: a tile is tissue when at least this fraction of it is
-    /// marked, above 0 and up to 1. The default, half, keeps the area of
-    /// tissue; a tile exactly half marked is tissue.
+    /// `mask` only: a tile is tissue if at least this fraction of it is marked, above 0 and
+    /// at most 1. The default, 0.5, keeps the total area about equal; a tile that is exactly
+    /// half marked is tissue.
     pub mask_coverage: f64,
 }
 
@@ -112,20 +112,20 @@ impl Default for TissueOptions {
     }
 }
 
-/// Share of a tile that makes it tissue when nothing is said: a rim of 12 um along a
-/// tile of 56 um is a fifth of it, a cell on the glass is less.
+/// Default of `min_share`. A rim of tissue 12 um wide along a tile of 56 um is a fifth of the
+/// tile; a single cell on the glass is less than the default.
 const DEFAULT_MIN_SHARE: f64 = 0.05;
 
 impl TissueOptions {
-    /// Least stained share of a tile of tissue.
+    /// Smallest stained share of a tissue tile: `min_share`, or its default.
     pub fn min_share(&self) -> f64 {
         self.min_share.unwrap_or(DEFAULT_MIN_SHARE)
     }
 
-    /// Checks the rules that no single value can break alone.
+    /// Checks the values and their combination.
     ///
     /// # Errors
-    /// [`TissueError`] naming the setting, what it is and what it may be.
+    /// [`TissueError`] that names the setting, its value and the values that it may have.
     pub fn check(&self) -> Result<(), TissueError> {
         for (setting, side) in [("median", self.median), ("closing", self.closing)] {
             if side != 0 && side % 2 == 0 {
@@ -157,21 +157,21 @@ impl TissueOptions {
     }
 }
 
-/// Tissue could not be sought as asked.
+/// Why tissue detection cannot run.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum TissueError {
-    /// A neighbourhood without a middle.
+    /// The side of a neighbourhood is even, so it has no middle tile.
     #[error("tissue.{setting} is {side} tiles; it must be odd (0 leaves the step out): use {}", side + 1)]
     EvenSide {
         /// `median` or `closing`.
         setting: &'static str,
-        /// What was asked.
+        /// The configured value.
         side: usize,
     },
     /// A fraction outside its range.
     #[error("tissue.mask_coverage is {found}; it must be above 0 and at most 1")]
     Coverage {
-        /// What was asked.
+        /// The configured value.
         found: f64,
     },
     /// A setting of `stain` outside its range.
@@ -179,33 +179,33 @@ pub enum TissueError {
     Range {
         /// `stain_threshold` or `min_share`.
         setting: &'static str,
-        /// What was asked.
+        /// The configured value.
         found: f64,
-        /// Its largest value.
+        /// The largest value that the setting may have.
         most: f64,
     },
-    /// A setting of `stain` that the method would not look at.
+    /// A setting of `stain` with another method, which does not use it.
     #[error(
         "tissue.stain_threshold and tissue.min_share have no effect with tissue.method = \"{method}\"; remove them or use method = \"stain\""
     )]
     UnusedStain {
-        /// The method asked for.
+        /// The configured method.
         method: TissueMethod,
     },
-    /// A method that needs a thumbnail, without one.
-    #[error("no thumbnail of one pixel a tile was given to a method that looks at it")]
+    /// No thumbnail for a method that needs one.
+    #[error("this tissue method needs a thumbnail of one pixel per tile, and none was given")]
     NoThumbnail,
     /// `threshold` without a threshold.
     #[error(
         "tissue.method = \"threshold\" needs tissue.saturation_threshold (0 to 255, often 8), tissue.grey_threshold (0 to 255, often 220) or both"
     )]
     NoThreshold,
-    /// A threshold the method would not look at.
+    /// A setting of `threshold` with another method, which does not use it.
     #[error(
         "tissue.saturation_threshold and tissue.grey_threshold have no effect with tissue.method = \"{method}\"; remove them or use method = \"threshold\""
     )]
     UnusedThreshold {
-        /// The method asked for.
+        /// The configured method.
         method: TissueMethod,
     },
     /// `mask` without a mask image.
@@ -213,21 +213,21 @@ pub enum TissueError {
         "tissue.method = \"mask\" needs a mask image: set tissue.mask to the image, or to a folder of <slide>.png"
     )]
     NoMask,
-    /// A mask image or slide without area.
+    /// The mask image or the slide has no area.
     #[error(
         "the mask image has {rows} x {cols} pixels over {tiles_down} x {tiles_across} tiles; both need an area"
     )]
     EmptyMask {
-        /// Image height.
+        /// Height of the mask image, px.
         rows: usize,
-        /// Image width.
+        /// Width of the mask image, px.
         cols: usize,
-        /// Slide height in tiles.
+        /// Height of the slide in tiles.
         tiles_down: f64,
-        /// Slide width in tiles.
+        /// Width of the slide in tiles.
         tiles_across: f64,
     },
-    /// Mask and thumbnail disagree about the tile grid.
+    /// The mask image and the slide have different numbers of tiles.
     #[error(
         "the mask image was laid over {} x {} tiles (rows x columns) but the slide has {} x {}",
         found.0, found.1, expected.0, expected.1
@@ -235,10 +235,10 @@ pub enum TissueError {
     MaskGrid {
         /// Rows and columns of tiles under the mask.
         found: (usize, usize),
-        /// Rows and columns of the thumbnail.
+        /// Rows and columns of tiles of the slide.
         expected: (usize, usize),
     },
-    /// Not an RGB thumbnail.
+    /// The thumbnail is not RGB.
     #[error("the thumbnail has {found} channels, expected 3 (RGB)")]
     Channels {
         /// Length of the last axis.
@@ -251,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_is_stain_and_nothing_else() {
+    fn the_default_is_stain_without_clean_up() {
         let options: TissueOptions = toml::from_str("").unwrap();
         assert_eq!(options, TissueOptions::default());
         assert_eq!((options.method, options.min_share()), (TissueMethod::Stain, 0.05));
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_work_are_named() {
+    fn errors_name_the_setting_that_cannot_work() {
         let refused = |toml: &str| {
             toml::from_str::<TissueOptions>(toml).unwrap().check().unwrap_err().to_string()
         };

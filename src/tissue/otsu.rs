@@ -1,11 +1,11 @@
-//! Otsu's threshold, as scikit-image computes it on 8-bit images.
+//! Otsu's threshold, equal to that of scikit-image on 8-bit images.
 //!
-//! N. Otsu, "A threshold selection method from gray-level histograms", IEEE
-//! Trans. SMC 9 (1979) 62-66. The arithmetic, its precision and its ties
-//! follow `skimage.filters.threshold_otsu` (0.26): counts and class weights in
-//! f32, class means in f64, the first of equal maxima.
+//! Source: N. Otsu, "A threshold selection method from gray-level histograms", IEEE
+//! Trans. SMC 9 (1979) 62-66. The precision of the arithmetic and the choice among equal
+//! maxima follow `skimage.filters.threshold_otsu` (0.26): counts and class weights are f32,
+//! class means are f64, and the first of equal maxima is taken.
 
-/// How often each value 0..=255 occurs.
+/// The number of times that each value 0..=255 occurs.
 pub fn histogram<'a>(values: impl IntoIterator<Item = &'a u8>) -> [u64; 256] {
     let mut counts = [0; 256];
     for &value in values {
@@ -14,9 +14,9 @@ pub fn histogram<'a>(values: impl IntoIterator<Item = &'a u8>) -> [u64; 256] {
     counts
 }
 
-/// Otsu's threshold of a histogram: the last value of the darker class.
+/// Otsu's threshold of a histogram: the largest value of the darker class.
 ///
-/// A histogram of one value has that value as its threshold; an empty one has
+/// A histogram of a single value has that value as its threshold; an empty histogram has
 /// none.
 pub fn threshold_otsu(counts: &[u64; 256]) -> Option<u8> {
     let low = counts.iter().position(|&n| n > 0)?;
@@ -26,7 +26,7 @@ pub fn threshold_otsu(counts: &[u64; 256]) -> Option<u8> {
     #[expect(clippy::cast_precision_loss, reason = "scikit-image counts in float32 too")]
     let count = |bin: usize| bins[bin] as f32;
 
-    // Weight and mean of the bins from `bin` on, for every `bin`.
+    // upper[bin]: weight and mean of the bins from `bin` on.
     let mut upper = vec![(0.0_f32, 0.0_f64); bins.len()];
     let (mut weight, mut moment) = (0.0_f32, 0.0_f64);
     for bin in (0..bins.len()).rev() {
@@ -55,21 +55,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn of(values: &[u8]) -> Option<u8> {
+    fn otsu_of(values: &[u8]) -> Option<u8> {
         threshold_otsu(&histogram(values))
     }
 
     #[test]
     fn degenerate_images_have_a_defined_threshold() {
-        assert_eq!(of(&[]), None);
-        assert_eq!(of(&[255; 9]), Some(255));
-        assert_eq!(of(&[0]), Some(0));
-        // All cuts between two values are equally good: the first wins.
-        assert_eq!(of(&[10, 10, 200]), Some(10));
+        assert_eq!(otsu_of(&[]), None);
+        assert_eq!(otsu_of(&[255; 9]), Some(255));
+        assert_eq!(otsu_of(&[0]), Some(0));
+        // All cuts between two values are equally good: the first is taken.
+        assert_eq!(otsu_of(&[10, 10, 200]), Some(10));
     }
 
     #[test]
-    fn thresholds_are_scikit_images() {
+    fn thresholds_equal_those_of_scikit_image() {
         let cases: Vec<serde_json::Value> =
             serde_json::from_str(include_str!("../../tests/reference/otsu.json")).unwrap();
         assert!(cases.len() > 200);
@@ -89,7 +89,7 @@ mod tests {
         #[test]
         fn a_threshold_splits_the_range(values in proptest::collection::vec(any::<u8>(), 2..200)) {
             let (low, high) = (values.iter().min().unwrap(), values.iter().max().unwrap());
-            let threshold = of(&values).unwrap();
+            let threshold = otsu_of(&values).unwrap();
             prop_assert!(*low <= threshold && threshold <= *high);
             prop_assert!(low == high || threshold < *high);
         }
@@ -99,8 +99,8 @@ mod tests {
             values in proptest::collection::vec(0_u8..200, 2..200), shift in 0_u8..55,
         ) {
             let moved: Vec<u8> = values.iter().map(|v| v + shift).collect();
-            // Equal up to ties that rounding breaks: the split must be as good.
-            let (a, b) = (of(&values).unwrap(), of(&moved).unwrap() - shift);
+            // Rounding may break ties differently, so the two splits must be equally good.
+            let (a, b) = (otsu_of(&values).unwrap(), otsu_of(&moved).unwrap() - shift);
             let variance = |t: u8| between_class_variance(&values, t);
             prop_assert!((variance(a) - variance(b)).abs() <= 1e-9 * variance(a).max(1.0));
         }

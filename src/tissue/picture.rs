@@ -1,33 +1,37 @@
-//! The picture that tissue is sought in: fixed resolution, whatever the tile.
+//! The picture of a slide in which `stain` looks for tissue. Its resolution does not depend
+//! on the size of a tile.
 
 use ndarray::{Array2, Array3, ArrayView2};
 
 /// Side of a pixel of the picture, um, where the slide's resolution is known.
 ///
-/// A 224 px tile at 0.25 um per px has 7 x 7 of them: enough to see a rim of tissue in
-/// a tile, few enough to read from a slide's coarse levels.
+/// A 224 px tile at 0.25 um per px has 7 x 7 such pixels: enough to show a rim of tissue in
+/// a tile, and few enough to read from a slide's coarse levels.
 pub const PICTURE_UM: f64 = 8.0;
 
-/// Most pixels of the picture: 2,048 mm^2 of 8 um, more than a slide of glass shows. It
-/// bounds memory where tiles are small and the resolution is unknown or mistaken.
+/// Largest number of pixels of the picture: 2,048 mm^2 at 8 um, more than the area of a glass
+/// slide. The limit bounds memory where tiles are small and the resolution is unknown or
+/// mistaken.
 const MAX_PIXELS: f64 = 32e6;
 
 /// A small picture of a slide.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TissuePicture {
-    /// u8 `[row, col, rgb]`, alpha composited over white; white where it could not be read.
+    /// `[row, col, rgb]`, alpha composited over white; white where the slide could not be
+    /// read.
     pub rgb: Array3<u8>,
-    /// Side of one of its pixels, working px.
+    /// Side of a pixel of the picture, working px.
     pub step_px: f64,
-    /// Side of one of its pixels, um; [`PICTURE_UM`] is assumed where it is unknown.
+    /// Side of a pixel of the picture, um; [`PICTURE_UM`] is assumed where that is unknown.
     pub step_um: f64,
 }
 
 impl TissuePicture {
-    /// Side of the picture's pixels, working px: [`PICTURE_UM`], but not less than a
-    /// working px, nor so little that a plane of `area_px` would have over 32 million.
+    /// Side of the picture's pixels for a plane of `area_px`, working px: [`PICTURE_UM`], but
+    /// at least one working px, and large enough that the picture has at most 32 million
+    /// pixels.
     ///
-    /// `working_um`: um per working px. Where it is unknown a tile is seven of them.
+    /// `working_um` is um per working px. Where that is unknown, a tile is seven pixels wide.
     pub fn step_px(working_um: Option<f64>, tile_px: u32, area_px: f64) -> f64 {
         let wanted = working_um.map_or(f64::from(tile_px) / 7.0, |um| PICTURE_UM / um);
         wanted.max(1.0).max((area_px / MAX_PIXELS).sqrt())
@@ -38,7 +42,7 @@ impl TissuePicture {
         (self.rgb.dim().0, self.rgb.dim().1)
     }
 
-    /// The picture's pixels in an area of `um2` square micrometres, at least one.
+    /// Number of pixels in an area of `um2` square micrometres, at least 1.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -49,12 +53,12 @@ impl TissuePicture {
     }
 }
 
-/// Share of each tile that `marked` covers, by area: `[tile row, tile col]` 0..=1.
+/// Share of each tile that `marked` covers, by area: `[tile row, tile col]`, 0..=1.
 ///
-/// `marked`: `[row, col]`, non-zero = marked, one pixel `1 / pixels_per_tile` of a tile
-/// wide; `grid`: rows and columns of tiles. Pixels that straddle a tile's border count
-/// for both tiles by the area they have in each; a ragged tile is measured over the part
-/// that has pixels.
+/// `marked` is `[row, col]`, non-zero = marked. A tile has `pixels_per_tile` pixels along a
+/// column and along a row; `grid` is the rows and columns of tiles. A pixel on a tile's
+/// border counts for each of the tiles with its area inside that tile. A tile that reaches
+/// beyond the pixels is measured over its part that has some.
 pub(super) fn shares(
     marked: ArrayView2<'_, u8>,
     pixels_per_tile: [f64; 2],
@@ -68,7 +72,7 @@ pub(super) fn shares(
     Array2::from_shape_fn(grid, |(row, col)| weighted_mean(marked, &down[row], &across[col]))
 }
 
-/// Pixels of one axis that touch one tile.
+/// The pixels along one axis that lie in one tile at least partly.
 struct AxisShare {
     first: usize,
     /// Length of each pixel inside the tile, in pixels.
@@ -109,19 +113,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pixel_is_eight_micrometres_but_no_less_than_the_plane_has() {
+    fn a_pixel_is_eight_micrometres_but_no_smaller_than_a_working_pixel() {
         let step_px = |um, tile_px| TissuePicture::step_px(um, tile_px, 1e10);
         assert_eq!(step_px(Some(0.25), 224), 32.0);
         assert_eq!(TissuePicture::step_px(Some(0.5), 224, 1e9), 16.0);
         assert_eq!(TissuePicture::step_px(Some(29.0), 224, 1e6), 1.0);
         assert_eq!(step_px(None, 224), 32.0);
         assert_eq!(TissuePicture::step_px(None, 4, 1e6), 1.0);
-        // 100,000 px a side in tiles of 16 would be 1.9 billion pixels.
+        // A plane with a side of 100,000 px in tiles of 16 px would have 1.9 billion pixels.
         assert!((1e10 / step_px(None, 16).powi(2) - MAX_PIXELS).abs() < 1.0);
     }
 
     #[test]
-    fn pixels_that_straddle_tiles_count_for_both() {
+    fn pixels_on_a_tile_border_count_for_both_tiles() {
         let marked = ndarray::arr2(&[[1_u8, 1, 0, 0, 1]]);
         let found = shares(marked.view(), [1.0, 2.5], (1, 2));
         assert!((found[[0, 0]] - 2.0 / 2.5).abs() < 1e-12);
@@ -130,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_last_pixel_beyond_the_last_tile_is_left_out() {
-        // Two tiles of 1.2 px end within the third pixel, which the slide fills in part.
+        // Two tiles of 1.2 px end inside the third pixel, which the slide fills only partly.
         let marked = ndarray::arr2(&[[0_u8, 0, 1]]);
         let found = shares(marked.view(), [1.0, 1.2], (1, 2));
         assert!((found[[0, 1]] - 0.4 / 1.2).abs() < 1e-12, "{found}");

@@ -1,8 +1,9 @@
-//! Connected pixels of large pictures, in one byte a pixel and the edge of one region.
+//! Connected regions of large pictures, found in one byte per pixel and the memory for one
+//! region.
 
 use ndarray::Array2;
 
-/// Unsets 8-connected regions of fewer than `least` pixels.
+/// Sets to 0 the 8-connected regions of fewer than `least` pixels.
 pub(super) fn remove_specks(mask: &mut Array2<u8>, least: usize) {
     let mut seen = mask.mapv(|value| value == 0);
     let mut flood = Flood::default();
@@ -17,8 +18,8 @@ pub(super) fn remove_specks(mask: &mut Array2<u8>, least: usize) {
     }
 }
 
-/// `seeds` and the pixels of `weak` that are 8-connected to them through such pixels, in
-/// regions of at least `least` pixels of which seeds are at least `share`.
+/// The 8-connected regions of `seeds` and `weak` together that hold a seed, have at least
+/// `least` pixels, and of whose pixels at least `share` are seeds.
 pub(super) fn grow(seeds: &Array2<u8>, weak: &Array2<u8>, least: usize, share: f64) -> Array2<u8> {
     let mut open = seeds.clone();
     open.zip_mut_with(weak, |open, &weak| *open |= weak);
@@ -37,7 +38,7 @@ pub(super) fn grow(seeds: &Array2<u8>, weak: &Array2<u8>, least: usize, share: f
     grown
 }
 
-/// Buffers of a flood fill, kept from region to region.
+/// Buffers of a flood fill, reused from region to region.
 #[derive(Default)]
 struct Flood {
     open: Vec<[usize; 2]>,
@@ -45,7 +46,7 @@ struct Flood {
 }
 
 impl Flood {
-    /// Marks the region of `start` as seen. Gives its pixels, no more than `most` of them.
+    /// Marks the region of `start` as seen and returns its pixels, at most `most` of them.
     fn fill(
         &mut self,
         start: (usize, usize),
@@ -90,7 +91,7 @@ mod tests {
         }
 
         #[test]
-        fn what_grows_is_whole_regions_with_a_seed(weak in masks(12), picked in masks(12)) {
+        fn grown_regions_are_whole_and_have_a_seed(weak in masks(12), picked in masks(12)) {
             let seeds = Array2::from_shape_fn(weak.dim(), |(row, col)| {
                 picked.get((row, col)).map_or(0, |&seed| seed & weak[[row, col]])
             });
@@ -98,11 +99,11 @@ mod tests {
             for (at, &seed) in seeds.indexed_iter() {
                 prop_assert!(seed <= grown[at] && grown[at] <= weak[at]);
             }
-            // What is left does not touch it: nothing next to it could still grow.
+            // The weak pixels that are left do not touch the grown regions.
             let rest = Array2::from_shape_fn(weak.dim(), |at| weak[at] & (1 - grown[at]));
             let beside = crate::tissue::window::largest(&grown);
             prop_assert!(rest.iter().zip(&beside).all(|(&rest, &beside)| rest & beside == 0));
-            // Each of its regions has a seed.
+            // Each grown region has a seed.
             prop_assert_eq!(grow(&seeds, &grown, 1, 0.0), grown);
             prop_assert!(grow(&seeds, &weak, usize::MAX, 0.0).iter().all(|&set| set == 0));
             prop_assert_eq!(grow(&weak, &weak, 1, 1.0), weak.clone());

@@ -1,4 +1,5 @@
-//! Tissue by its stain, against the slide's own glass.
+//! The method `stain`: tissue by the colour and density of its stain, relative to the slide's
+//! own glass.
 
 use ndarray::Array2;
 
@@ -6,53 +7,54 @@ use super::glass::Glass;
 use super::picture::TissuePicture;
 use super::regions::{grow, remove_specks};
 
-/// Least threshold for the colour of stain: what JPEG leaves on empty glass is below.
+/// Smallest threshold for the colour of stain; JPEG artefacts on empty glass lie below.
 const MIN_COLOUR: f32 = 0.015;
-/// Largest threshold that noise of the glass may ask for: pale eosin is above.
+/// Largest threshold that noise of the glass may lead to; pale eosin lies above.
 const MAX_COLOUR: f32 = 0.06;
-/// Standard deviations of the glass that stain lies above it.
+/// Distance of the threshold from the median colour of glass, in standard deviations.
 const DEVIATIONS: f32 = 6.0;
-/// Pixels of less density are glass when its noise is measured.
+/// Largest density of the pixels from which the noise of the glass is measured.
 const GLASS_DENSITY: f32 = 0.015;
-/// Grey is what has less colour than this share of its density: dust, shadows, black ink
-/// and edges. Stains have at least 0.3.
+/// A pixel is grey if its colour is less than this share of its density: dust, shadows, black
+/// ink and edges. Stains have at least 0.3.
 const GREY: f32 = 0.15;
-/// Stained specks are smaller, um^2: dust, not cells on their own.
+/// Smallest area of stained tissue, um^2; smaller specks are dust.
 const SPECK_UM2: f64 = 1000.0;
-/// Marks in green ink, which no stain is, are larger, um^2.
+/// Smallest area of a mark in green ink, um^2. No stain is green.
 const GREEN_UM2: f64 = 1500.0;
-/// Marks in blue ink are larger, um^2; mucin in Alcian blue mostly has other tissue in its
-/// tile.
+/// Smallest area of a mark in blue ink, um^2. Mucin in Alcian blue may be larger, but mostly
+/// has other tissue in its tile.
 const BLUE_UM2: f64 = 2000.0;
-/// Strokes in red ink are larger, um^2: a sixth of a millimetre square.
+/// Smallest area of a stroke in red ink, um^2: a square with a side of a sixth of a
+/// millimetre.
 const RED_UM2: f64 = 30_000.0;
-/// Colour of red ink, optical density. Muscle and blood have its hue, and at 8 um less
-/// colour; faint red strokes stay in the mask rather than tissue be lost.
+/// Smallest colour of red ink, optical density. Muscle and blood have the hue of red ink, but
+/// less colour at 8 um. Faint red strokes stay in the mask, so that no tissue is lost.
 const RED_COLOUR: f32 = 0.4;
-/// Share of a stroke that has much of its ink's colour.
+/// Smallest share of a red stroke that must have the ink's full colour.
 const INKED_SHARE: f64 = 0.5;
-/// Steps of density that the noise of glass is counted in.
+/// Bin width of the histogram from which the noise of the glass is measured, optical density.
 const STEP: f32 = 0.0005;
 
-/// What was found, and what decided it.
+/// Stained pixels, ink, and the threshold that decided.
 pub(super) struct StainedPixels {
     /// `[row, col]` of the picture, 1 = stained tissue.
     pub(super) pixels: Array2<u8>,
     /// `[row, col]` of the picture, 1 = taken for a pen's ink.
     pub(super) ink: Array2<u8>,
-    /// Least colour of stain.
+    /// Smallest colour of stain, optical density.
     pub(super) colour: f32,
 }
 
-/// Densities of one pixel against the glass.
+/// Optical densities of one pixel relative to the glass.
 #[derive(Clone, Copy)]
 struct PixelDensity {
     red: f32,
     green: f32,
     blue: f32,
-    /// Mean of the three.
+    /// Mean of the three channels.
     density: f32,
-    /// Largest less smallest: saturation, as light lost.
+    /// Largest channel minus smallest: saturation in terms of optical density.
     colour: f32,
 }
 
@@ -62,21 +64,21 @@ impl PixelDensity {
         (self.colour >= least || dense) && self.colour >= GREY * self.density
     }
 
-    /// Whether it has a hue of `ink`, faintly or `much`. Haematoxylin takes at most 1.1
-    /// times as much red as green.
-    fn is_ink(self, ink: Ink, much: bool) -> bool {
-        let (more, less) = if much { (1.25, 0.15) } else { (1.2, 0.05) };
+    /// Whether the pixel has the hue of `ink`, with `full` colour or at least faintly.
+    /// Haematoxylin absorbs at most 1.1 times as much red as green.
+    fn is_ink(self, ink: Ink, full: bool) -> bool {
+        let (more, less) = if full { (1.25, 0.15) } else { (1.2, 0.05) };
         let cold = self.red > more * self.green && self.red >= less;
         let warm = self.red < 0.2 * self.green && self.blue > 0.68 * self.green;
         match ink {
             Ink::Green => cold && self.blue > self.green && self.colour >= less,
             Ink::Blue => cold && self.blue <= self.green && self.colour >= less,
-            Ink::Red => warm && self.colour >= if much { RED_COLOUR } else { less },
+            Ink::Red => warm && self.colour >= if full { RED_COLOUR } else { less },
         }
     }
 }
 
-/// Inks of pens that hue tells from stains; black ink is grey.
+/// Inks of pens that differ from stains in hue. Black ink is grey and not stained anyway.
 #[derive(Debug, Clone, Copy)]
 enum Ink {
     Green,
@@ -86,13 +88,16 @@ enum Ink {
 
 /// Finds stained pixels.
 ///
-/// A pixel is stained where its colour (the largest less the smallest of its optical
-/// densities against the glass) reaches the threshold, or its mean density three times it
-/// with half the colour. The threshold is `least_colour`, or else six standard deviations
-/// of the glass, between 0.015 and 0.06. What is grey for its density is not stained, nor
-/// are strokes of a pen: hue is looked at only where there is much colour, and only for
-/// hues that stains do not have; where most of the slide has such a hue (Giemsa, toluidine
-/// blue), it is not. Specks below 1,000 um^2 are dust.
+/// The colour of a pixel is the largest minus the smallest of its optical densities relative
+/// to the glass. A pixel is stained if its colour reaches the threshold, or if its mean
+/// density reaches three times the threshold and its colour half of it. The threshold is
+/// `least_colour`, or else the median of the glass plus six standard deviations, between
+/// 0.015 and 0.06.
+///
+/// Three things are not stained: pixels that are grey for their density; strokes of a pen,
+/// which grow from pixels of full colour whose hue no stain has; and specks below 1,000 um^2,
+/// which are dust. Where at least half of the stained pixels have a hue of ink (Giemsa,
+/// toluidine blue), that hue is the stain and nothing is taken for ink.
 pub(super) fn stained(
     picture: &TissuePicture,
     glass: &Glass,
@@ -119,13 +124,13 @@ pub(super) fn stained(
     let mut ink_pixels = Array2::zeros(size);
     for (ink, least_um2) in [(Ink::Green, GREEN_UM2), (Ink::Blue, BLUE_UM2), (Ink::Red, RED_UM2)] {
         let [seeds, weak] = [true, false]
-            .map(|much| Array2::from_shape_fn(size, |at| u8::from(light(at).is_ink(ink, much))));
+            .map(|full| Array2::from_shape_fn(size, |at| u8::from(light(at).is_ink(ink, full))));
         let share = if matches!(ink, Ink::Red) { INKED_SHARE } else { 0.0 };
         let strokes = grow(&seeds, &weak, picture.pixels_in(least_um2), share);
         ink_pixels.zip_mut_with(&strokes, |pixel, &stroke| *pixel |= stroke);
     }
     ink_pixels.zip_mut_with(&pixels, |ink, &stained| *ink &= stained);
-    // Where most of what is stained has such a hue, it is the stain.
+    // Where at least half of the stained pixels have a hue of ink, that hue is the stain.
     if 2 * ink_pixels.iter().filter(|&&pixel| pixel != 0).count() >= all {
         ink_pixels.fill(0);
     }
@@ -134,8 +139,8 @@ pub(super) fn stained(
     StainedPixels { pixels, ink: ink_pixels, colour }
 }
 
-/// The colour that glass does not reach: its median and six standard deviations, the
-/// deviation being 1.4826 median absolute deviations.
+/// The smallest colour that glass does not reach: its median plus six standard deviations.
+/// The standard deviation is estimated as 1.4826 times the median absolute deviation.
 fn threshold(pixels: impl Iterator<Item = PixelDensity>) -> f32 {
     const STEPS: usize = 200;
     let mut counts = [0_u64; STEPS];
@@ -160,7 +165,7 @@ fn threshold(pixels: impl Iterator<Item = PixelDensity>) -> f32 {
     (steps * STEP).clamp(MIN_COLOUR, MAX_COLOUR)
 }
 
-/// The index that half of the counts do not exceed; 0 of nothing.
+/// The index that half of the counts do not exceed; 0 if there are none.
 fn median_index(counts: impl Iterator<Item = (usize, u64)> + Clone) -> usize {
     let half = counts.clone().map(|(_, count)| count).sum::<u64>().div_ceil(2);
     let mut below = 0;

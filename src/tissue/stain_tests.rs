@@ -4,17 +4,18 @@ use proptest::prelude::*;
 use super::*;
 use crate::tissue::{TissueMask, TissueOptions, TissueViews, find_tissue};
 
-/// Tiles of 7 x 7 px of 8 um.
+/// Side of a tile, px of 8 um.
 const TILE: usize = 7;
 const EOSIN: [f64; 3] = [0.10, 0.80, 0.46];
 const HAEMATOXYLIN: [f64; 3] = [0.61, 0.69, 0.39];
 
-/// Light through glass and through `amount` of a stain.
+/// The colour of light through glass and `amount` of a stain.
 fn colour(glass: [f64; 3], stain: [f64; 3], amount: f64) -> [u8; 3] {
     [0, 1, 2].map(|k| (glass[k] * 10_f64.powf(-stain[k] * amount)).round() as u8)
 }
 
-/// Glass with tissue in tiles (2..9, 3..11): eosin, and at every third pixel haematoxylin.
+/// Glass with tissue in the tiles of rows 2..9 and columns 3..11: eosin, and haematoxylin at
+/// every third pixel.
 fn slide(glass: [f64; 3], amount: f64) -> Array3<u8> {
     Array3::from_shape_fn((12 * TILE, 15 * TILE, 3), |(row, col, channel)| {
         let inside = (2 * TILE..9 * TILE).contains(&row) && (3 * TILE..11 * TILE).contains(&col);
@@ -46,6 +47,7 @@ fn by_default(rgb: &Array3<u8>) -> TissueMask {
     find(rgb, &TissueOptions::default())
 }
 
+/// The tissue tiles of [`slide`].
 fn drawn() -> Array2<u8> {
     Array2::from_shape_fn((12, 15), |(row, col)| {
         u8::from((2..9).contains(&row) && (3..11).contains(&col))
@@ -55,7 +57,7 @@ fn drawn() -> Array2<u8> {
 const CLEAR: [f64; 3] = [244.0, 243.0, 246.0];
 
 proptest! {
-    /// Otsu on hue cut inside the tissue where glass had its hue.
+    /// Otsu on hue fails here: where glass has the hue of tissue, it cuts inside the tissue.
     #[test]
     fn the_tint_of_the_glass_changes_nothing(
         red in 215.0..250.0_f64, green in 215.0..250.0_f64, blue in 215.0..250.0_f64,
@@ -65,8 +67,8 @@ proptest! {
         let found = by_default(&slide(glass, amount));
         prop_assert_eq!(&found.mask, &drawn());
         for (name, expected) in ["glass_red", "glass_green", "glass_blue"].into_iter().zip(glass) {
-            let told = found.thresholds.iter().find(|(known, _)| *known == name).unwrap().1;
-            prop_assert_eq!(told, expected);
+            let value = found.thresholds.iter().find(|(known, _)| *known == name).unwrap().1;
+            prop_assert_eq!(value, expected);
         }
     }
 
@@ -120,8 +122,8 @@ fn strokes_of_a_pen_are_not_tissue() {
 
 #[test]
 fn muscle_and_blood_are_not_taken_for_red_ink() {
-    // (220, 120, 150) is muscle with the hue of ink; (190, 60, 70) is blood, a pool of it in
-    // a field of muscle; then a field of eosin that is strewn with red cells.
+    // (220, 120, 150) is muscle with the hue of ink, (190, 60, 70) is blood. The first slide
+    // has a pool of blood in a field of muscle, the second red cells strewn over eosin.
     let mut rgb = slide(CLEAR, 0.4);
     paint(&mut rgb, 14..63, 21..77, [220, 120, 150]);
     paint(&mut rgb, 20..27, 30..37, [190, 60, 70]);
@@ -150,8 +152,8 @@ fn a_slide_whose_stain_has_the_hue_of_ink_keeps_its_tissue() {
 }
 
 #[test]
-fn a_tile_is_tissue_from_its_share() {
-    // One row of seven in a tile is 0.14 of it.
+fn a_tile_is_tissue_if_its_stained_share_reaches_the_minimum() {
+    // One pixel row of the seven of a tile is 0.14 of its area.
     let mut rgb = slide(CLEAR, 0.0);
     paint(&mut rgb, 14..15, 21..77, colour(CLEAR, EOSIN, 0.3));
     let count = |share: f64| {
@@ -162,7 +164,7 @@ fn a_tile_is_tissue_from_its_share() {
 }
 
 #[test]
-fn a_threshold_that_is_given_is_taken() {
+fn a_configured_threshold_replaces_the_measured_one() {
     let rgb = slide(CLEAR, 0.5);
     let with = |threshold: f64| TissueOptions {
         stain_threshold: Some(threshold),
@@ -172,7 +174,7 @@ fn a_threshold_that_is_given_is_taken() {
     let found = find(&rgb, &with(0.5));
     assert_eq!(found.tissue_tiles, 0);
     assert!(found.thresholds.contains(&("colour", 0.5)));
-    // Texture sees what it throws away.
+    // The texture check marks the tissue that the threshold leaves out.
     let texture = found.texture.unwrap();
     assert!(texture.is_suspicious() && texture.left_out >= 56, "{texture:?}");
 }
@@ -192,7 +194,7 @@ fn noise_of_the_glass_raises_the_threshold() {
 }
 
 #[test]
-fn a_dark_ground_is_no_glass() {
+fn a_dark_background_is_not_glass() {
     let mut rgb = Array3::from_elem((84, 105, 3), 3);
     paint(&mut rgb, 20..50, 20..50, [10, 20, 180]);
     let found = by_default(&rgb);
@@ -202,14 +204,14 @@ fn a_dark_ground_is_no_glass() {
 }
 
 #[test]
-fn pictures_without_pixels_or_of_one_colour_are_empty() {
+fn pictures_without_pixels_or_of_one_colour_have_no_tissue() {
     for rgb in
         [Array3::zeros((0, 0, 3)), Array3::zeros((14, 14, 3)), Array3::from_elem((14, 14, 3), 255)]
     {
         let found = by_default(&rgb);
         assert_eq!((found.tissue_tiles, found.texture.unwrap().differing_share), (0, 0.0));
     }
-    // Without glass, white is assumed: tissue throughout is tissue throughout.
+    // Without glass, white is assumed, so that a picture full of tissue is all tissue.
     let rgb = Array3::from_shape_fn((14, 14, 3), |(row, col, k)| {
         colour(CLEAR, EOSIN, 0.3 + 0.1 * ((row + 3 * col) % 4) as f64)[k]
     });

@@ -12,7 +12,7 @@ pub(crate) fn parse_mask(rows: &serde_json::Value) -> Array2<u8> {
     Array2::from_shape_vec((rows.len(), cols), tiles).unwrap()
 }
 
-/// Upside down and left to right.
+/// The mask rotated by half a turn.
 pub(crate) fn flip(mask: &Array2<u8>) -> Array2<u8> {
     mask.slice(ndarray::s![..;-1, ..;-1]).to_owned()
 }

@@ -1,4 +1,5 @@
-//! Tissue by texture alone: what the chosen method is checked against.
+//! The texture check: tissue by texture alone, with which the chosen method's mask is
+//! compared.
 
 use ndarray::Array2;
 
@@ -7,24 +8,25 @@ use super::picture::{TissuePicture, shares};
 use super::regions::remove_specks;
 use super::window::{largest, smallest};
 
-/// Optical density by which a pixel of tissue exceeds its brightest neighbour's. Glass at
-/// 8 um varies by 0.004, flat stroma by 0.02 and more.
+/// Smallest optical density by which a textured pixel exceeds its brightest neighbour. Glass
+/// at 8 um varies by 0.004, flat stroma by 0.02 and more.
 const MIN_RANGE: f32 = 0.02;
-/// Share of a tile that must be textured.
+/// Smallest textured share of a tile with the texture of tissue.
 const MIN_SHARE: f64 = 0.05;
-/// Pixels at the picture's border that are left out: a scan often ends in a dark line.
+/// Width of the picture's border that is left out, px: a scan often ends in a dark line.
 const BORDER_PIXELS: usize = 2;
-/// Pictures with a shorter side are fields of tissue, not scans with borders.
+/// Pictures with a side shorter than this are fields of tissue and have no border to leave
+/// out.
 const SMALL_PIXELS: usize = 64;
-/// Specks of dust are smaller, um^2.
+/// Smallest area of tissue, um^2; smaller specks are dust.
 const SPECK_UM2: f64 = 1000.0;
 
 /// Tiles with the texture of tissue: `[tile row, tile col]`, 1 = textured.
 ///
-/// Colour plays no part: a pixel is textured where its grey density (against `glass`) is 0.02
-/// or more above the least of its 3 x 3 neighbourhood, a tile where a twentieth of it is; so
-/// glass beside tissue is not. Pixels beside black or white areas are left out: their step
-/// is the scanner's.
+/// Colour does not count. A pixel is textured if its grey density relative to `glass` is at
+/// least 0.02 above the smallest density in its 3 x 3 neighbourhood; glass beside tissue is
+/// therefore not textured. A tile is textured if a twentieth of its area is. Pixels beside
+/// black or white areas are left out, because the scanner makes the step there.
 pub(super) fn textured_tiles(
     picture: &TissuePicture,
     glass: &Glass,

@@ -1,4 +1,5 @@
-//! A second tissue mask, from texture alone: where the two differ, somebody should look.
+//! A second mask, made from texture alone, with which the chosen method's mask is compared.
+//! Where the two differ, somebody should look at the slide.
 
 use ndarray::Array2;
 
@@ -6,24 +7,25 @@ use super::glass::Glass;
 use super::picture::TissuePicture;
 use super::texture::textured_tiles;
 
-/// Largest share of tiles on which the two may differ without a word.
+/// Largest share of tiles on which the two masks may differ without a note.
 pub const DIFFER_LIMIT: f64 = 0.1;
 
-/// Tiles with the texture of tissue, against the mask of the chosen method.
+/// The tiles with the texture of tissue, compared with the mask of the chosen method.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TextureCheck {
     /// `[tile row, tile col]`, 1 = textured like tissue.
     pub mask: Array2<u8>,
-    /// Tiles that texture marks and the method leaves out.
+    /// Number of tiles that texture marks and the method leaves out.
     pub left_out: usize,
-    /// Tiles that the method marks and texture does not.
+    /// Number of tiles that the method marks and texture does not.
     pub added: usize,
-    /// Tiles in one alone, divided by tiles in either, 0..=1; 0 where there are none.
+    /// Number of tiles in one mask only, divided by the number in at least one, 0..=1; 0 if
+    /// both masks are empty.
     pub differing_share: f64,
 }
 
 impl TextureCheck {
-    /// Looks at the texture of a picture and compares it with the method's `mask`.
+    /// Makes the mask from the texture of a picture and compares it with the method's `mask`.
     pub(super) fn new(
         mask: &Array2<u8>,
         picture: &TissuePicture,
@@ -44,7 +46,7 @@ impl TextureCheck {
         Self { mask: texture, left_out, added, differing_share }
     }
 
-    /// Whether the two differ by more than [`DIFFER_LIMIT`].
+    /// Whether the two masks differ by more than [`DIFFER_LIMIT`].
     pub fn is_suspicious(&self) -> bool {
         self.differing_share > DIFFER_LIMIT
     }
@@ -57,7 +59,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn tiles_in_one_alone_are_counted_against_tiles_in_either() {
+    fn the_difference_is_tiles_in_one_mask_over_tiles_in_either() {
         let mask = ndarray::arr2(&[[1_u8, 1, 1, 0, 0]]);
         let texture = TextureCheck::from_masks(&mask, ndarray::arr2(&[[1, 1, 0, 1, 0]]));
         assert_eq!((texture.left_out, texture.added, texture.differing_share), (1, 1, 0.5));
@@ -69,7 +71,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_difference_is_that_of_sets(mask in masks(9), other in masks(9)) {
+        fn the_difference_is_symmetric_and_at_most_one(mask in masks(9), other in masks(9)) {
             let other = Array2::from_shape_fn(mask.dim(), |at| other.get(at).copied().unwrap_or(0));
             let found = TextureCheck::from_masks(&mask, other.clone());
             let turned = TextureCheck::from_masks(&other, mask.clone());

@@ -4,15 +4,15 @@ use ndarray::{Array2, Axis, Zip};
 
 /// The smallest value of each pixel and its up to eight neighbours.
 pub(super) fn smallest(image: &Array2<u8>) -> Array2<u8> {
-    of_neighbours(image, u8::min)
+    reduce_neighbours(image, u8::min)
 }
 
 /// The largest value of each pixel and its up to eight neighbours.
 pub(super) fn largest(image: &Array2<u8>) -> Array2<u8> {
-    of_neighbours(image, u8::max)
+    reduce_neighbours(image, u8::max)
 }
 
-fn of_neighbours(image: &Array2<u8>, choose: fn(u8, u8) -> u8) -> Array2<u8> {
+fn reduce_neighbours(image: &Array2<u8>, choose: fn(u8, u8) -> u8) -> Array2<u8> {
     let mut result = image.clone();
     for axis in [Axis(0), Axis(1)] {
         let before = result.clone();
@@ -37,7 +37,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_neighbourhood_is_searched(mask in masks(9)) {
+        fn results_are_the_extremes_of_each_neighbourhood(mask in masks(9)) {
             let (rows, cols) = mask.dim();
             let near = |row: usize, col: usize| {
                 let rows = row.saturating_sub(1)..(row + 2).min(rows);
