@@ -1,34 +1,35 @@
-//! L\*a\*b\* in bytes, as OpenCV converts (`cv2.cvtColor`, 8 bits): L\* times
-//! 255 / 100, a\* and b\* plus 128.
+//! L\*a\*b\* in bytes, equal to OpenCV's 8-bit `cv2.cvtColor`: L\* times 255 / 100, a\* and b\*
+//! plus 128.
 //!
-//! The paper's code standardises brightness in these bytes, and their rounding
-//! moves pixels by several grey levels; so the same fixed-point arithmetic is
-//! done here. Checked against OpenCV for every colour by tests/normalize.
+//! The paper's code standardises brightness in these bytes, and their rounding moves pixels
+//! by several grey levels. This module therefore does the same fixed-point arithmetic; the
+//! integration tests compare it with OpenCV for every colour.
 
 use std::sync::OnceLock;
 
 use super::lab::linear;
 
-/// Fixed-point digits of matrices, of linear light, and of roots.
+/// Fractional bits of matrices, of linear light and of roots, from sRGB to L\*a\*b\*.
 const MATRIX_BITS: u32 = 12;
 const LIGHT_BITS: u32 = 3;
 const ROOT_BITS: u32 = MATRIX_BITS + LIGHT_BITS;
-/// Of the way back: roots and XYZ, and steps of linear light.
+/// Fractional bits of roots and XYZ from L\*a\*b\* to sRGB.
 const BACK_BITS: u32 = 14;
 const BACK: i32 = 1 << BACK_BITS;
+/// Steps of linear light from L\*a\*b\* to sRGB.
 const BACK_STEPS: usize = 4096;
-/// Smallest root on the way back.
+/// Smallest root from L\*a\*b\* to sRGB.
 const MIN_ROOT: i32 = -8145;
 const ROOTS: usize = 9 * (BACK as usize) / 4;
-/// Below this root (6/29) a line takes the cube's place.
+/// Up to this root (6/29) the conversion is linear instead of cubic.
 const LINE_BELOW_ROOT: i32 = 3390;
 
-/// XYZ over white of linear sRGB: the matrix and white of OpenCV, 12 bits.
+/// Matrix from linear sRGB to XYZ relative to white, 12 bits; matrix and white are OpenCV's.
 const TO_RELATIVE: [[i32; 3]; 3] = [[1777, 1541, 778], [871, 2929, 296], [73, 448, 3575]];
-/// And back, 12 bits.
+/// Matrix from XYZ relative to white to linear sRGB, 12 bits.
 const TO_RGB: [[i32; 3]; 3] = [[12615, -6296, -2223], [-3773, 7684, 185], [217, -836, 4715]];
 
-/// Tables of the conversion, made once.
+/// The tables of the conversions.
 pub(super) struct CvLab {
     /// Byte -> linear light, 11 bits.
     light: [i32; 256],
@@ -43,13 +44,13 @@ pub(super) struct CvLab {
     coded: Vec<u8>,
 }
 
-/// The tables.
+/// The tables, which are made on first use.
 pub(super) fn cv_lab() -> &'static CvLab {
     static TABLES: OnceLock<CvLab> = OnceLock::new();
     TABLES.get_or_init(CvLab::new)
 }
 
-/// Rounds as `cvRound` does.
+/// Rounds halves to even, like `cvRound`.
 #[expect(clippy::cast_possible_truncation, reason = "values of at most 16 bits")]
 fn rounded(value: f64) -> i32 {
     value.round_ties_even() as i32
@@ -114,7 +115,7 @@ impl CvLab {
         [self.l_of(y), byte(500 * (x - y) + half), byte(200 * (y - z) + half)]
     }
 
-    /// L\* alone.
+    /// sRGB to L\* alone.
     #[inline(always)]
     pub(super) fn l(&self, rgb: [u8; 3]) -> u8 {
         self.l_of(self.root_of(TO_RELATIVE[1], self.linear(rgb)))
@@ -161,7 +162,7 @@ impl CvLab {
     }
 }
 
-/// The cube of a root, or the line below 6/29; the truncation is OpenCV's.
+/// The cube of a root, linear up to 6/29. It truncates where OpenCV does.
 fn cube(root: i32) -> i32 {
     if root <= LINE_BELOW_ROOT {
         return root * 108 / 841 - BACK * 16 / 116 * 108 / 841;
@@ -198,7 +199,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_convert(bytes in any::<[u8; 3]>()) {
+        fn conversion_there_and_back_stays_close(bytes in any::<[u8; 3]>()) {
             let tables = cv_lab();
             let lab = tables.lab(bytes);
             prop_assert_eq!(lab[0], tables.l(bytes));

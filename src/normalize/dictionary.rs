@@ -1,40 +1,39 @@
-//! Two non-negative, sparse factors of optical densities.
+//! Dictionary learning: two non-negative factors of optical densities, with sparse amounts.
 //!
-//! Minimises, as `spams.trainDL` (mode 2, positive) and scikit-learn's
-//! `DictionaryLearning` do, the mean over pixels of
-//! |x - a D|^2 / 2 + lambda (a1 + a2), a >= 0, D >= 0, |row of D| <= 1:
-//! Mairal, Bach, Ponce and Sapiro, Online dictionary learning for sparse coding,
-//! ICML 2009; their update of D, over all pixels at once. For two factors the
-//! lasso has a closed form, so nothing is random and nothing is left to a time
-//! limit.
+//! Like `spams.trainDL` (mode 2, positive) and scikit-learn's `DictionaryLearning`, this
+//! module minimises the mean over pixels of |x - a D|^2 / 2 + lambda (a1 + a2), where a >= 0,
+//! D >= 0 and every row of D has at most length 1. Source: Mairal, Bach, Ponce and Sapiro,
+//! Online dictionary learning for sparse coding, ICML 2009; the update of D is theirs, made
+//! over all pixels at once. For two factors the lasso has a closed form, so the result depends
+//! neither on random numbers nor on a time limit.
 
 use super::matrix::{dot, to_f32};
 use super::planes::{CHUNK, Planes, sum};
 
-/// Steps after which the factors are taken as they are.
+/// Largest number of steps.
 const MAX_STEPS: usize = 1000;
-/// A step that moves no component by more than this is the last.
+/// The search ends with a step that moves no component by as much as this.
 const CONVERGED: f64 = 1e-7;
-/// The same over single pixels, whose sums are rounded.
+/// The same limit for sums over single pixels, which are rounded more coarsely.
 const CONVERGED_OF_PIXELS: f64 = 1e-5;
 
-/// Where the search starts: haematoxylin and eosin of Ruifrok and Johnston,
-/// Quantification of histochemical staining by color deconvolution, 2001.
+/// First factors of the search: haematoxylin and eosin of Ruifrok and Johnston, Quantification
+/// of histochemical staining by color deconvolution, 2001.
 const START: [[f64; 3]; 2] = [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]];
 
-/// Densities that many pixels share.
+/// The mean density of similar pixels, and their number.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WeightedDensity {
     pub(super) density: [f64; 3],
     pub(super) weight: f64,
 }
 
-/// Non-negative lasso on two factors.
+/// The non-negative lasso for two factors.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lasso {
     factors: [[f64; 3]; 2],
     lambda: f64,
-    /// Squared lengths, and the product between the two.
+    /// Squared lengths of the factors, and their dot product.
     p: f64,
     q: f64,
     g: f64,
@@ -48,9 +47,9 @@ impl Lasso {
 
     /// The amounts that minimise |x - a D|^2 / 2 + lambda (a1 + a2), a >= 0.
     ///
-    /// With both amounts free the minimum solves two linear equations; where one
-    /// of them is negative there it is zero, as the factors' product is not
-    /// negative.
+    /// Without the bound, the minimum solves two linear equations. If one amount of that
+    /// solution is negative, it is zero in the bounded minimum, because the dot product of
+    /// the factors is not negative.
     fn amounts(&self, density: [f64; 3]) -> [f64; 2] {
         let b1 = dot(self.factors[0], density) - self.lambda;
         let b2 = dot(self.factors[1], density) - self.lambda;
@@ -71,13 +70,13 @@ impl Lasso {
     }
 }
 
-/// The two factors of densities near ones of which lie together, not in any
-/// order.
+/// The two factors of densities in which similar pixels are combined, in no particular order.
 pub(super) fn learn(densities: &[WeightedDensity], lambda: f64) -> [[f64; 3]; 2] {
     descend(START.map(limit_length), CONVERGED, |factors| step(densities, factors, lambda))
 }
 
-/// The two factors of every single density, from nearby ones on.
+/// The two factors of the densities of all single pixels. `factors` are close ones, from which
+/// the search starts.
 #[inline(always)]
 pub(super) fn refine(pixels: &[Planes], factors: [[f64; 3]; 2], lambda: f64) -> [[f64; 3]; 2] {
     descend(factors, CONVERGED_OF_PIXELS, |factors| {
@@ -85,7 +84,7 @@ pub(super) fn refine(pixels: &[Planes], factors: [[f64; 3]; 2], lambda: f64) -> 
     })
 }
 
-/// Steps until one hardly moves anything.
+/// Repeats `step` until no component moves by `tolerance`.
 #[inline(always)]
 fn descend(
     mut factors: [[f64; 3]; 2],
@@ -103,12 +102,12 @@ fn descend(
     factors
 }
 
-/// Largest difference of a component.
+/// Largest absolute difference of a component.
 fn farthest(a: &[[f64; 3]; 2], b: &[[f64; 3]; 2]) -> f64 {
     (0..6).map(|i| (a[i / 3][i % 3] - b[i / 3][i % 3]).abs()).fold(0.0, f64::max)
 }
 
-/// Sums over pixels that an update of the factors rests on.
+/// The sums over pixels that an update of the factors needs.
 #[derive(Default)]
 struct Moments {
     /// Products of amounts, `[stain, stain]`.
@@ -117,7 +116,7 @@ struct Moments {
     products: [[f64; 3]; 2],
 }
 
-/// Of whole chunks; places without a pixel have density 0, and amounts 0 then.
+/// The sums over whole chunks. Places without a pixel have density 0 and so amounts of 0.
 #[inline(always)]
 fn moments(pixels: &[Planes], lasso: &Lasso) -> Moments {
     let fast = FastLasso::new(lasso);
@@ -141,7 +140,7 @@ fn moments(pixels: &[Planes], lasso: &Lasso) -> Moments {
     moments
 }
 
-/// Codes every density, then updates each factor once.
+/// Finds the amounts of every density, then updates each factor once.
 fn step(densities: &[WeightedDensity], factors: [[f64; 3]; 2], lambda: f64) -> [[f64; 3]; 2] {
     let lasso = Lasso::new(factors, lambda);
     let mut moments = Moments::default();
@@ -160,11 +159,11 @@ fn step(densities: &[WeightedDensity], factors: [[f64; 3]; 2], lambda: f64) -> [
     update(factors, &moments)
 }
 
-/// Each factor once, the other held.
+/// Updates each factor once, with the other fixed.
 fn update(mut factors: [[f64; 3]; 2], Moments { codes, products }: &Moments) -> [[f64; 3]; 2] {
     for k in 0..2 {
         let other = 1 - k;
-        // A factor that no pixel uses stays: its amounts, all zero, say so.
+        // A factor that no pixel uses has only amounts of zero, and stays unchanged.
         if codes[k][k] > 0.0 {
             let update =
                 |c: usize| (products[k][c] - codes[k][other] * factors[other][c]) / codes[k][k];
@@ -174,14 +173,14 @@ fn update(mut factors: [[f64; 3]; 2], Moments { codes, products }: &Moments) -> 
     factors
 }
 
-/// [`Lasso`] in single precision and without branches.
+/// [`Lasso`] in single precision and without branches, for vector instructions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FastLasso {
     factors: [[f32; 3]; 2],
     lambda: f32,
-    /// Solves for both amounts: `[[q, -g], [-g, p]] / (p q - g^2)`.
+    /// Inverse for both amounts: `[[q, -g], [-g, p]] / (p q - g^2)`.
     both: [[f32; 2]; 2],
-    /// Solves for one alone: 1 / p, 1 / q.
+    /// Inverse for each amount alone: 1 / p, 1 / q.
     alone: [f32; 2],
 }
 
@@ -190,7 +189,8 @@ impl FastLasso {
         let Lasso { factors, lambda, p, q, g } = *lasso;
         let determinant = p * q - g * g;
         let inverse = |value: f64| if value > 0.0 { to_f32(1.0 / value) } else { 0.0 };
-        // Parallel factors: the second's amount is then below 0, the first's alone.
+        // For parallel factors this matrix makes the second amount negative, so that the
+        // first factor is used alone.
         let both = if determinant <= 1e-12 {
             [[0.0; 2], [0.0, -1.0]]
         } else {
@@ -218,7 +218,7 @@ impl FastLasso {
     }
 }
 
-/// Vectors longer than 1 made 1 long.
+/// Shortens vectors longer than 1 to length 1.
 fn limit_length(vector: [f64; 3]) -> [f64; 3] {
     let length = dot(vector, vector).sqrt().max(1.0);
     vector.map(|value| value / length)
@@ -241,7 +241,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn without_branches_it_is_the_same(
+        fn the_lasso_without_branches_costs_no_more(
             factors in proptest::array::uniform2(proptest::array::uniform3(0.01f64..1.0)),
             density in proptest::array::uniform3(0.0f64..3.0),
         ) {

@@ -2,8 +2,8 @@
 
 use super::matrix::Matrix;
 
-/// Rotations until the rest is below rounding; six sweeps are enough for any
-/// 3 x 3 matrix.
+/// Number of sweeps of rotations. Six are enough for any 3 x 3 matrix; after them the
+/// off-diagonal rest is below rounding.
 const SWEEPS: usize = 12;
 
 /// Eigenvalues, largest first, each with its unit eigenvector.
@@ -49,7 +49,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn vectors_are_stretched_by_their_values(v in proptest::array::uniform6(-10.0f64..10.0)) {
+        fn eigenvectors_are_scaled_by_their_eigenvalues(v in proptest::array::uniform6(-10.0f64..10.0)) {
             let m = [[v[0], v[1], v[2]], [v[1], v[3], v[4]], [v[2], v[4], v[5]]];
             let pairs = eigen(&m);
             prop_assert!(pairs[0].0 >= pairs[1].0 && pairs[1].0 >= pairs[2].0);

@@ -1,4 +1,4 @@
-//! What the methods measure of a picture.
+//! The methods of colour normalisation, and the estimates that they make of a picture.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -10,19 +10,19 @@ use super::{NormalizeError, macenko, reinhard, vahadane};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// Mean and deviation in L\*a\*b\*.
+    /// Mean and standard deviation in L\*a\*b\*.
     Reinhard,
-    /// Stains by extreme angles.
+    /// Two stains by extreme angles in the plane of optical density.
     Macenko,
-    /// Stains by sparse non-negative factors, after standardised brightness.
+    /// Two stains by sparse non-negative factors, after brightness is standardised.
     Vahadane,
 }
 
 impl Method {
-    /// All of them.
+    /// All methods.
     pub const ALL: [Self; 3] = [Self::Reinhard, Self::Macenko, Self::Vahadane];
 
-    /// As written in files.
+    /// The method's name in files and configurations.
     pub fn name(self) -> &'static str {
         match self {
             Self::Reinhard => "reinhard",
@@ -33,20 +33,20 @@ impl Method {
 
     /// Measures a picture.
     ///
-    /// `rgb`: `[pixel, rgb]`, any number of pixels in any order.
+    /// `rgb` is `[pixel, rgb]`, any number of pixels in any order.
     ///
     /// # Errors
-    /// [`NormalizeError`] when its colours cannot be told.
+    /// [`NormalizeError`] if the picture's colours cannot be measured.
     pub fn estimate(self, rgb: &[u8]) -> Result<Estimate, NormalizeError> {
         #[cfg(target_arch = "x86_64")]
         if std::is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has what the function was compiled for.
+            // SAFETY: the processor has AVX2, for which the function is compiled.
             return unsafe { self.estimate_avx2(rgb) };
         }
         self.estimate_anywhere(rgb)
     }
 
-    /// The same code with eight values an instruction; the numbers are the same.
+    /// The same code compiled for eight values per instruction; the results are the same.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     fn estimate_avx2(self, rgb: &[u8]) -> Result<Estimate, NormalizeError> {
@@ -80,7 +80,7 @@ impl FromStr for Method {
     }
 }
 
-/// What a method measured of a picture.
+/// The measurements of a picture by one of the methods.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "kebab-case")]
 pub enum Estimate {
@@ -90,16 +90,16 @@ pub enum Estimate {
     Macenko(Stains),
     /// By [`Method::Vahadane`].
     Vahadane {
-        /// 95th percentile of L\* as OpenCV stores it, 0 to 255.
+        /// 95th percentile of L\* as OpenCV stores L\*, 0 to 255.
         luminosity: f64,
-        /// The stains once that percentile is 255.
+        /// The stains after L\* is scaled so that this percentile is 255.
         #[serde(flatten)]
         stains: Stains,
     },
 }
 
 impl Estimate {
-    /// The method that measured it.
+    /// The method of the estimate.
     pub fn method(&self) -> Method {
         match self {
             Self::Reinhard(_) => Method::Reinhard,
@@ -108,7 +108,7 @@ impl Estimate {
         }
     }
 
-    /// The stains, if the method knows such.
+    /// The two stains; `None` for a method without stains.
     pub fn stains(&self) -> Option<&Stains> {
         match self {
             Self::Reinhard(_) => None,
@@ -116,12 +116,11 @@ impl Estimate {
         }
     }
 
-    /// What keeps the numbers from being an estimate, if anything: for those
-    /// that come from files.
+    /// The reason why numbers read from a file cannot be an estimate, if there is one.
     pub fn invalid_reason(&self) -> Option<String> {
         let positive = |name: &str, values: &[f64]| {
-            let wrong = values.iter().find(|value| !(value.is_finite() && **value > 0.0))?;
-            Some(format!("{name} is {wrong}, expected a number above 0"))
+            let invalid = values.iter().find(|value| !(value.is_finite() && **value > 0.0))?;
+            Some(format!("{name} is {invalid}, expected a number above 0"))
         };
         let vector = |name: &str, values: [f64; 3]| {
             let length = values.iter().map(|value| value * value).sum::<f64>().sqrt();
@@ -130,8 +129,8 @@ impl Estimate {
         };
         match self {
             Self::Reinhard(LabStatistics { mean, std }) => positive("std", std).or_else(|| {
-                let wrong = mean.iter().find(|value| !value.is_finite())?;
-                Some(format!("mean is {wrong}, expected a number"))
+                let invalid = mean.iter().find(|value| !value.is_finite())?;
+                Some(format!("mean is {invalid}, expected a number"))
             }),
             Self::Macenko(stains) => vector("haematoxylin", stains.haematoxylin)
                 .or_else(|| vector("eosin", stains.eosin))
@@ -141,8 +140,8 @@ impl Estimate {
         }
     }
 
-    /// To nine decimals: what two machines with different mathematical
-    /// libraries find of one picture is then the same text.
+    /// Rounds to nine decimals, so that machines with different mathematical libraries write
+    /// the same text for the same picture.
     #[must_use]
     pub fn rounded(mut self) -> Self {
         let round = |value: &mut f64| *value = (*value * 1e9).round() / 1e9;
@@ -159,36 +158,36 @@ impl Estimate {
     }
 }
 
-/// Colours of a picture as a whole: L\* (0 to 100), a\*, b\*.
+/// Statistics of L\* (0 to 100), a\* and b\* over a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LabStatistics {
     /// Means over all pixels.
     pub mean: [f64; 3],
-    /// Standard deviations.
+    /// Standard deviations over all pixels.
     pub std: [f64; 3],
 }
 
-/// Two stains, haematoxylin being the one that takes more red light.
+/// Two stains. Haematoxylin is the one that absorbs more red light.
 ///
-/// Vectors are optical densities (natural logarithm) of red, green and blue,
-/// of length 1.
+/// The vectors are optical densities (natural logarithm) of red, green and blue, scaled to
+/// length 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Stains {
-    /// Direction of the first.
+    /// Vector of haematoxylin.
     pub haematoxylin: [f64; 3],
-    /// Direction of the second.
+    /// Vector of eosin.
     pub eosin: [f64; 3],
     /// 99th percentiles of the amounts of haematoxylin and eosin.
     pub strength: [f64; 2],
 }
 
 impl Stains {
-    /// Both directions.
+    /// The vectors of haematoxylin and eosin.
     pub fn vectors(&self) -> [[f64; 3]; 2] {
         [self.haematoxylin, self.eosin]
     }
 
-    /// The colours of the two at their strength, for pictures.
+    /// The colours of haematoxylin and eosin at their strength, for legends.
     #[must_use]
     pub fn swatches(&self) -> [[u8; 3]; 2] {
         let colour = |vector: [f64; 3], amount: f64| {

@@ -1,35 +1,35 @@
-//! CIE L\*a\*b\* of sRGB under D65, with the constants of scikit-image
+//! Conversion between sRGB and CIE L\*a\*b\* under D65, with the constants of scikit-image
 //! (`skimage.color.rgb2lab`), which torchstain shares.
 
 use super::fast_math::{cube_root, gamma_power};
 use super::matrix::{Matrix, applied, inverse, to_f32};
 use super::planes::{CHUNK, Planes};
 
-/// Linear sRGB to XYZ.
+/// Matrix from linear sRGB to XYZ.
 const RGB_TO_XYZ: Matrix = [
     [0.412_453, 0.357_580, 0.180_423],
     [0.212_671, 0.715_160, 0.072_169],
     [0.019_334, 0.119_193, 0.950_227],
 ];
-/// D65, 2 degrees observer.
+/// XYZ of white: D65, 2 degree observer.
 const WHITE: [f64; 3] = [0.950_47, 1.0, 1.088_83];
 
-/// Where the cube root gives way to a line, in X/Xn and after it.
+/// Up to this X/Xn, and this root, the cube root is replaced by a line.
 const LINE_BELOW: f64 = 0.008_856;
 const LINE_BELOW_ROOT: f64 = 0.206_896_6;
 const LINE_SLOPE: f64 = 7.787;
 const LINE_START: f64 = 16.0 / 116.0;
 
-/// sRGB's own line, in coded and in linear light.
+/// Up to this coded value, and this linear light, sRGB's curve is a line.
 const GAMMA_LINE_BELOW: f64 = 0.040_45;
 const GAMMA_LINE_BELOW_LINEAR: f64 = 0.003_130_8;
 
-/// Linear light of a coded value, both 0 to 1.
+/// Linear light of a coded sRGB value; both are 0 to 1.
 pub(super) fn linear(coded: f64) -> f64 {
     if coded > GAMMA_LINE_BELOW { ((coded + 0.055) / 1.055).powf(2.4) } else { coded / 12.92 }
 }
 
-/// sRGB to L\* (0 to 100), a\*, b\*.
+/// Converts sRGB to L\* (0 to 100), a\* and b\*.
 pub fn rgb_to_lab(rgb: [u8; 3]) -> [f64; 3] {
     let xyz = applied(&rgb_to_relative(), rgb.map(|value| linear(f64::from(value) / 255.0)));
     let [x, y, z] =
@@ -41,7 +41,7 @@ pub fn rgb_to_lab(rgb: [u8; 3]) -> [f64; 3] {
     [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
 }
 
-/// L\*a\*b\* to sRGB, 0 to 1; colours outside it are clipped.
+/// Converts L\* (0 to 100), a\* and b\* to sRGB, 0 to 1. Colours outside sRGB are clipped.
 pub fn lab_to_rgb([l, a, b]: [f64; 3]) -> [f64; 3] {
     let y = (l + 16.0) / 116.0;
     let relative = [y + a / 500.0, y, y - b / 200.0].map(|root| {
@@ -57,18 +57,18 @@ pub fn lab_to_rgb([l, a, b]: [f64; 3]) -> [f64; 3] {
     })
 }
 
-/// Linear sRGB to XYZ relative to white.
+/// Matrix from linear sRGB to XYZ relative to white.
 pub(super) fn rgb_to_relative() -> Matrix {
     std::array::from_fn(|row| RGB_TO_XYZ[row].map(|value| value / WHITE[row]))
 }
 
-/// And back.
+/// Matrix from XYZ relative to white to linear sRGB.
 pub(super) fn relative_to_rgb() -> Matrix {
     let back = inverse(&RGB_TO_XYZ);
     std::array::from_fn(|row| std::array::from_fn(|col| back[row][col] * WHITE[col]))
 }
 
-/// Linear light of bytes.
+/// Linear light, 0 to 1, of each byte.
 pub(super) fn linear_table() -> [f32; 256] {
     let mut byte = 0.0;
     std::array::from_fn(|_| {
@@ -78,7 +78,7 @@ pub(super) fn linear_table() -> [f32; 256] {
     })
 }
 
-/// A 3 x 3 matrix over planes of pixels.
+/// Multiplies every pixel by a 3 x 3 matrix and adds an offset.
 #[inline(always)]
 pub(super) fn multiply(matrix: &[[f32; 3]; 3], offset: [f32; 3], planes: &mut Planes) {
     #[expect(clippy::needless_range_loop, reason = "three planes at once")]
@@ -91,7 +91,7 @@ pub(super) fn multiply(matrix: &[[f32; 3]; 3], offset: [f32; 3], planes: &mut Pl
     }
 }
 
-/// Relative XYZ to the roots that L\*a\*b\* is linear in.
+/// Converts XYZ relative to white to roots. L\*a\*b\* is a linear function of the roots.
 #[inline(always)]
 pub(super) fn to_roots(planes: &mut Planes) {
     for plane in planes {
@@ -103,7 +103,7 @@ pub(super) fn to_roots(planes: &mut Planes) {
     }
 }
 
-/// And back.
+/// Converts roots to XYZ relative to white.
 #[inline(always)]
 pub(super) fn from_roots(planes: &mut Planes) {
     for plane in planes {
@@ -115,7 +115,7 @@ pub(super) fn from_roots(planes: &mut Planes) {
     }
 }
 
-/// Linear light to coded values of 0 to 255, not clipped.
+/// Converts linear light to coded values of 0 to 255, not clipped.
 #[inline(always)]
 pub(super) fn to_coded(planes: &mut Planes) {
     for plane in planes {

@@ -1,5 +1,5 @@
-//! Brightness made comparable: L\* scaled until its 95th percentile is white
-//! (StainTools' `LuminosityStandardizer`).
+//! Standardised brightness: L\* scaled so that its 95th percentile is white, like StainTools'
+//! `LuminosityStandardizer`.
 
 use super::NormalizeError;
 use super::cv_lab::{CvLab, cv_lab};
@@ -8,11 +8,11 @@ use super::percentile::percentile_of_bytes;
 /// Percentile of L\* that becomes white.
 const WHITE_PERCENTILE: f64 = 95.0;
 
-/// The scale of L\*, and the conversion it is done in.
+/// The scale of L\*, and the conversion for which it is made.
 #[derive(Clone)]
 pub(super) struct Luminosity {
     lab: &'static CvLab,
-    /// L\* -> standardised L\*.
+    /// Standardised L\*, indexed by L\*.
     scaled: [u8; 256],
 }
 
@@ -25,7 +25,7 @@ impl std::fmt::Debug for Luminosity {
 }
 
 impl Luminosity {
-    /// `percentile`: the 95th, as [`percentile_of_l`] finds it, above 0.
+    /// `percentile` is the 95th percentile of L\* from [`percentile_of_l`], above 0.
     pub(super) fn new(percentile: f64) -> Self {
         let mut value = 0.0;
         let scaled = std::array::from_fn(|_| {
@@ -54,7 +54,7 @@ impl Luminosity {
 /// The 95th percentile of L\*, 0 to 255.
 ///
 /// # Errors
-/// When it is black.
+/// [`NormalizeError::OneColour`] if that percentile is black.
 #[inline(always)]
 pub(super) fn percentile_of_l(rgb: &[u8]) -> Result<f64, NormalizeError> {
     let lab = cv_lab();
@@ -66,10 +66,10 @@ pub(super) fn percentile_of_l(rgb: &[u8]) -> Result<f64, NormalizeError> {
     if percentile > 0.0 { Ok(percentile) } else { Err(NormalizeError::OneColour) }
 }
 
-/// Scales the L\* of a picture until its 95th percentile is white, in place.
+/// Scales the L\* of a picture in place, so that its 95th percentile is white.
 ///
-/// `rgb`: `[pixel, rgb]`. As StainTools' `LuminosityStandardizer.standardize`,
-/// with OpenCV's 8-bit L\*a\*b\*.
+/// `rgb` is `[pixel, rgb]`. The result equals that of StainTools'
+/// `LuminosityStandardizer.standardize` with OpenCV's 8-bit L\*a\*b\*.
 ///
 /// # Errors
 /// [`NormalizeError::OneColour`] for a black picture.

@@ -1,7 +1,8 @@
-//! Macenko et al., A method for normalizing histology slides for quantitative
-//! analysis, ISBI 2009, with the constants of its authors' MATLAB code, of
-//! HEnorm_python and of torchstain: light 240, density at least 0.15, angles at
-//! 1 and 99 %.
+//! Macenko's method: two stains by extreme angles in the plane of optical density.
+//!
+//! Source: Macenko et al., A method for normalizing histology slides for quantitative
+//! analysis, ISBI 2009. The constants are those of the authors' MATLAB code, of HEnorm_python
+//! and of torchstain: light 240, density at least 0.15, angles at 1 and 99 %.
 
 use super::eigen::eigen;
 use super::fast_math::exp2;
@@ -11,15 +12,16 @@ use super::planes::{self, CHUNK, EMPTY};
 use super::stains::{check_tissue, ordered, with_strength};
 use super::{NormalizeError, Stains};
 
-/// Light without tissue.
+/// Value of light without tissue.
 const LIGHT: f64 = 240.0;
-/// Least density of tissue in every channel.
+/// Smallest optical density of tissue, in every channel.
 const MIN_DENSITY: f64 = 0.15;
-/// Percentiles of the angles of the stains.
+/// Percentiles of the angles that are the two stains.
 const ANGLES: [f64; 2] = [1.0, 99.0];
-/// Percentile of amounts that is a stain's strength.
+/// Percentile of a stain's amounts that is its strength.
 const STRENGTH: f64 = 99.0;
-/// Least variance in the second direction: less is one colour, or rounding.
+/// Smallest variance in the second direction. A picture with less has one colour, apart from
+/// rounding.
 const MIN_VARIANCE: f64 = 1e-6;
 
 /// Optical density of a byte, natural logarithm.
@@ -40,7 +42,7 @@ pub(super) fn estimate(rgb: &[u8]) -> Result<Stains, NormalizeError> {
     with_strength(vectors, strength)
 }
 
-/// Pixels that are dense in every channel.
+/// The pixels of tissue, `[pixel, rgb]`: those that are dense in every channel.
 #[inline(always)]
 fn tissue_of(rgb: &[u8]) -> Vec<u8> {
     let pixels = rgb.as_chunks::<3>().0;
@@ -56,7 +58,7 @@ fn tissue_of(rgb: &[u8]) -> Vec<u8> {
     tissue
 }
 
-/// The extreme directions in the plane where densities vary most.
+/// The two stains: the extreme directions in the plane in which densities vary most.
 #[inline(always)]
 fn directions(tissue: &[u8], table: &[f32; 256]) -> Result<[[f64; 3]; 2], NormalizeError> {
     let pairs = eigen(&covariance(tissue, table));
@@ -65,7 +67,7 @@ fn directions(tissue: &[u8], table: &[f32; 256]) -> Result<[[f64; 3]; 2], Normal
     }
     let mut most = pairs[0].1;
     if most.iter().sum::<f64>() < 0.0 {
-        // Densities are positive: so is then their largest part.
+        // Densities are positive, so their main direction is taken with a positive sign.
         most = most.map(|value| -value);
     }
     let plane = [pairs[1].1, most];
@@ -79,7 +81,7 @@ fn directions(tissue: &[u8], table: &[f32; 256]) -> Result<[[f64; 3]; 2], Normal
     ordered(least, largest)
 }
 
-/// Of densities, `[channel, channel]`.
+/// Covariance of the densities, `[channel, channel]`.
 #[inline(always)]
 fn covariance(tissue: &[u8], table: &[f32; 256]) -> [[f64; 3]; 3] {
     const PAIRS: [(usize, usize); 6] = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)];
@@ -106,8 +108,8 @@ fn covariance(tissue: &[u8], table: &[f32; 256]) -> [[f64; 3]; 3] {
     matrix
 }
 
-/// Numbers that are ordered as the angles in the plane are, -2 to 2: cheaper
-/// than the angles.
+/// Numbers from -2 to 2 in the same order as the angles in the plane, which are more expensive
+/// to compute.
 #[inline(always)]
 fn pseudo_angles(tissue: &[u8], table: &[f32; 256], plane: [[f64; 3]; 2]) -> Vec<f32> {
     let [u, v] = plane.map(|vector| vector.map(to_f32));
@@ -127,14 +129,14 @@ fn pseudo_angles(tissue: &[u8], table: &[f32; 256], plane: [[f64; 3]; 2]) -> Vec
     angles
 }
 
-/// The angle that a pseudo-angle stands for.
+/// The angle, in radians, of a pseudo-angle.
 fn angle(pseudo: f32) -> f64 {
     let pseudo = f64::from(pseudo);
     let x = 1.0 - pseudo.abs();
     (1.0 - x.abs()).copysign(pseudo).atan2(x)
 }
 
-/// The densities' components along a vector.
+/// The dot product of each pixel's density with a vector.
 #[inline(always)]
 fn projected(rgb: &[u8], table: &[f32; 256], vector: [f32; 3]) -> Vec<f32> {
     let mut values = Vec::with_capacity(rgb.len() / 3 + CHUNK);
@@ -151,10 +153,11 @@ fn projected(rgb: &[u8], table: &[f32; 256], vector: [f32; 3]) -> Vec<f32> {
     values
 }
 
-/// Unmixing, scaling and mixing anew: one matrix between densities.
+/// The transform: unmixing, scaling and mixing, which together are one matrix between optical
+/// densities.
 #[derive(Debug, Clone)]
 pub(super) struct DensityMap {
-    /// Base-2 logarithm of the light that is left.
+    /// Base-2 logarithm of the transmitted share of light, indexed by byte.
     table: [f32; 256],
     matrix: [[f32; 3]; 3],
 }
@@ -194,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pseudo_angles_stand_for_angles() {
+    fn pseudo_angles_convert_to_angles() {
         for step in -31..=31 {
             let expected = f64::from(step) / 10.0;
             let (x, y) = (to_f32(expected.cos()), to_f32(expected.sin()));

@@ -1,4 +1,4 @@
-//! Three by three.
+//! Linear algebra of 3 x 3 matrices.
 
 /// Rows of a 3 x 3 matrix.
 pub(super) type Matrix = [[f64; 3]; 3];
@@ -13,11 +13,12 @@ pub(super) fn product(a: &Matrix, b: &Matrix) -> Matrix {
     })
 }
 
+/// The matrix times the vector.
 pub(super) fn applied(matrix: &Matrix, vector: [f64; 3]) -> [f64; 3] {
     matrix.map(|row| dot(row, vector))
 }
 
-/// By cofactors; the matrices here are far from singular.
+/// The inverse, by cofactors. The matrices of this module are far from singular.
 pub(super) fn inverse(m: &Matrix) -> Matrix {
     let minor = |row: usize, col: usize| {
         let (r, c) = ([(row + 1) % 3, (row + 2) % 3], [(col + 1) % 3, (col + 2) % 3]);
@@ -27,8 +28,8 @@ pub(super) fn inverse(m: &Matrix) -> Matrix {
     std::array::from_fn(|row| std::array::from_fn(|col| minor(col, row) / determinant))
 }
 
-/// Amounts of two stains in an optical density, by least squares: the rows
-/// `s` of the pseudo-inverse, amount = s . density.
+/// The pseudo-inverse of two stains, one row per stain. The dot product of a row with an
+/// optical density is the amount of that stain, by least squares.
 pub(super) fn unmixing([a, b]: [[f64; 3]; 2]) -> [[f64; 3]; 2] {
     let (p, g, q) = (dot(a, a), dot(a, b), dot(b, b));
     let determinant = p * q - g * g;
@@ -38,7 +39,7 @@ pub(super) fn unmixing([a, b]: [[f64; 3]; 2]) -> [[f64; 3]; 2] {
     ]
 }
 
-/// To the precision pixels are worked on in.
+/// Rounds to the precision of pixel arithmetic.
 #[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is asked for")]
 pub(super) fn to_f32(value: f64) -> f32 {
     value as f32
@@ -49,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_matrix_times_its_inverse_is_one() {
+    fn a_matrix_times_its_inverse_is_the_identity() {
         let m = [
             [0.412453, 0.357580, 0.180423],
             [0.212671, 0.715160, 0.072169],
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn unmixing_finds_what_was_mixed() {
+    fn unmixing_finds_the_mixed_amounts() {
         let stains = [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11]];
         let mixed = std::array::from_fn(|c| 0.8 * stains[0][c] + 0.3 * stains[1][c]);
         let [h, e] = unmixing(stains).map(|row| dot(row, mixed));

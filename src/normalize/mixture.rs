@@ -1,4 +1,4 @@
-//! Synthetic tissue for tests: known amounts of known stains.
+//! Synthetic tissue for tests, made of known amounts of known stains.
 
 use super::matrix::dot;
 
@@ -18,9 +18,8 @@ impl Rng {
     }
 }
 
-/// Nuclei, stroma and glass, `[pixel, rgb]`: `light` with densities mixed of
-/// two unit vectors, in proportions that vary from purely the one to purely the
-/// other.
+/// Pixels of nuclei, stroma and glass, `[pixel, rgb]`. Each is `light` absorbed by a mixture
+/// of two stains, in proportions from purely the one to purely the other.
 pub(super) fn tissue(stains: [[f64; 3]; 2], light: f64, pixels: usize, seed: u64) -> Vec<u8> {
     let mut rng = Rng::new(seed);
     let mut rgb = Vec::with_capacity(3 * pixels);
@@ -29,7 +28,7 @@ pub(super) fn tissue(stains: [[f64; 3]; 2], light: f64, pixels: usize, seed: u64
         let (h, e) = match kind {
             k if k < 0.15 => (0.0, 0.0),
             k if k < 0.50 => (0.7 + 1.1 * amount, 0.03 * noise),
-            // Dense enough in red for Macenko's threshold of tissue.
+            // Dense enough in red for Macenko's tissue threshold.
             k if k < 0.90 => (0.03 * noise, 0.8 + 0.9 * amount),
             _ => (1.5 * amount, 0.9 * (1.0 - amount)),
         };
@@ -41,7 +40,7 @@ pub(super) fn tissue(stains: [[f64; 3]; 2], light: f64, pixels: usize, seed: u64
     rgb
 }
 
-/// Unit vectors near usual ones, in all variety that scanners show.
+/// Stain vectors of length 1 near the usual ones, as varied as scanners make them.
 pub(super) fn stains(seed: u64) -> [[f64; 3]; 2] {
     let mut rng = Rng::new(seed + 77);
     [[0.62, 0.70, 0.34], [0.24, 0.83, 0.38]].map(|vector| {
@@ -51,7 +50,7 @@ pub(super) fn stains(seed: u64) -> [[f64; 3]; 2] {
     })
 }
 
-/// Angle between two directions.
+/// Angle between two directions, degrees.
 pub(super) fn angle_deg(a: [f64; 3], b: [f64; 3]) -> f64 {
     (dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()).clamp(-1.0, 1.0).acos().to_degrees()
 }

@@ -1,11 +1,11 @@
-//! Colour: pictures made to look as if stained and scanned like a template.
+//! Colour normalisation: pictures changed to look as if stained and scanned like a template.
+//! `predict` applies it to patches before the network sees them.
 //!
-//! A [`Method`] measures a picture ([`Method::estimate`]); from the estimates of
-//! a slide and of a template comes a [`Transform`], a function of single
-//! pixels. Everything is deterministic and knows no files. docs/colour.md has
-//! the formulas with their sources, in pictures.
+//! A [`Method`] measures a picture ([`Method::estimate`]). The estimates of a slide and of a
+//! template give a [`Transform`], a function of single pixels. The module is deterministic
+//! and does no I/O. docs/colour.md has the formulas with their sources, and pictures.
 //!
-//! | method | estimate | after |
+//! | method | estimate | source |
 //! |---|---|---|
 //! | [`Method::Reinhard`] | mean and deviation of L\*, a\*, b\* | Reinhard et al. 2001 |
 //! | [`Method::Macenko`] | two stains by extreme angles in the plane of optical density | Macenko et al. 2009 |
@@ -34,13 +34,12 @@ pub use lab::{lab_to_rgb, rgb_to_lab};
 pub use luminosity::standardize_luminosity;
 pub use transform::Transform;
 
-/// Normalises one picture by what it shows itself, in place.
+/// Normalises one picture in place, by an estimate made from the picture itself.
 ///
-/// `rgb`: `[pixel, rgb]`, any number of pixels.
+/// `rgb` is `[pixel, rgb]`, any number of pixels.
 ///
 /// # Errors
-/// [`NormalizeError`] when the picture's colours cannot be told; `rgb` is then
-/// as it was.
+/// [`NormalizeError`] if the picture's colours cannot be measured; `rgb` is then unchanged.
 pub fn normalize_patch(rgb: &mut [u8], target: &Estimate) -> Result<(), NormalizeError> {
     let source = target.method().estimate(rgb)?;
     Transform::new(&source, target)?.apply(rgb);

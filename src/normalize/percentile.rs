@@ -1,19 +1,20 @@
-//! Percentiles as NumPy's default: linear between the two nearest ranks.
+//! Percentiles like NumPy's default, interpolated linearly between the two nearest ranks.
 
 use super::matrix::to_f32;
 
-/// Bins that values are first sorted into: only one bin's are then ordered.
+/// Number of bins into which values are counted first. Only the values of the bins that hold
+/// the two ranks are then sorted.
 const BINS: usize = 1024;
 
-/// The `percent`th percentile of values, 0 to 100; 0 of none. Values that are
-/// no numbers do not count.
+/// The percentile of values for a `percent` of 0 to 100; 0 without values. Values that are not
+/// finite do not count.
 pub(super) fn percentile(values: &[f32], percent: f64) -> f64 {
     let (low, high) = neighbours(values, percent);
     f64::from(low.0) + (f64::from(high) - f64::from(low.0)) * low.1
 }
 
-/// The value at the rank below, with the share of the way to the next, and
-/// that next value.
+/// The value at the rank below the percentile with the fraction of the way to the next rank,
+/// and the value at that next rank.
 pub(super) fn neighbours(values: &[f32], percent: f64) -> ((f32, f64), f32) {
     let finite = || values.iter().copied().filter(|value| value.is_finite());
     let (mut least, mut most, mut count) = (f32::INFINITY, f32::NEG_INFINITY, 0usize);
@@ -43,7 +44,7 @@ pub(super) fn neighbours(values: &[f32], percent: f64) -> ((f32, f64), f32) {
     ((near[below - before], rank - below as f64), near[above - before])
 }
 
-/// The bin that holds a rank, and how many values come before that bin.
+/// The bin that holds a rank, and the number of values before that bin.
 fn bin_of(counts: &[usize], rank: usize) -> (usize, usize) {
     let mut before = 0;
     for (bin, &count) in counts.iter().enumerate() {
@@ -55,7 +56,7 @@ fn bin_of(counts: &[usize], rank: usize) -> (usize, usize) {
     (counts.len() - 1, before)
 }
 
-/// The `percent`th percentile of bytes, of which `counts` has the numbers.
+/// The percentile of bytes, given the number of times that each byte occurs.
 pub(super) fn percentile_of_bytes(counts: &[usize; 256], percent: f64) -> f64 {
     let count: usize = counts.iter().sum();
     if count == 0 {
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// By definition.
+    /// The percentile by its definition.
     fn sorted(values: &[f32], percent: f64) -> f64 {
         let mut values = values.to_vec();
         values.sort_unstable_by(f32::total_cmp);
@@ -84,7 +85,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bins_find_what_sorting_finds(
+        fn percentiles_by_bins_equal_those_by_sorting(
             values in proptest::collection::vec(-1e3f32..1e3, 1..400),
             repeated in 0usize..300,
             percent in 0.0f64..100.0,
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_no_numbers_do_no_harm() {
+    fn empty_and_non_finite_values_do_not_panic() {
         assert_eq!(percentile(&[], 50.0), 0.0);
         assert_eq!(percentile(&[f32::NAN, 3.0, f32::INFINITY], 99.0), 3.0);
         assert_eq!(percentile(&[2.0; 9], 99.0), 2.0);

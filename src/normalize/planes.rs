@@ -1,18 +1,18 @@
-//! A few hundred pixels at a time, channel by channel: what processors work on
-//! eight or sixteen at once.
+//! Chunks of a few hundred pixels, channel by channel, so that the processor works on eight or
+//! sixteen values at once.
 
 use super::fast_math::byte;
 
-/// Pixels worked on together; three planes of them stay in the first cache.
+/// Pixels per chunk; three planes of them stay in the first-level cache.
 pub(super) const CHUNK: usize = 256;
 
-/// One value a channel and pixel, `[channel, pixel]`.
+/// One value per channel and pixel, `[channel, pixel]`.
 pub(super) type Planes = [[f32; CHUNK]; 3];
 
-/// Something in every place: a last chunk is worked on whole.
+/// Planes without pixels. They hold 1, because a last chunk is computed whole.
 pub(super) const EMPTY: Planes = [[1.0; CHUNK]; 3];
 
-/// Looks up `rgb`, at most [`CHUNK`] pixels, in `table`.
+/// Fills `planes` with the values that `table` has for `rgb`, at most [`CHUNK`] pixels.
 #[inline(always)]
 pub(super) fn load(rgb: &[u8], table: &[f32; 256], planes: &mut Planes) {
     let [red, green, blue] = planes;
@@ -24,7 +24,7 @@ pub(super) fn load(rgb: &[u8], table: &[f32; 256], planes: &mut Planes) {
     }
 }
 
-/// Cuts the values to bytes, 0 to 255, and writes them to `rgb`.
+/// Truncates the values to bytes, 0 to 255, and writes them to `rgb`.
 #[inline(always)]
 pub(super) fn store(planes: &Planes, rgb: &mut [u8]) {
     let mut packed = [0u32; CHUNK];
@@ -38,8 +38,8 @@ pub(super) fn store(planes: &Planes, rgb: &mut [u8]) {
     }
 }
 
-/// Sums of up to [`CHUNK`] values in single, then of chunks in double
-/// precision: fast, and exact to a millionth.
+/// The sum of up to [`CHUNK`] values, exact to a millionth. A full chunk is summed in single
+/// precision in 16 lanes, and the lanes in double precision.
 #[inline(always)]
 pub(super) fn sum(values: impl Fn(usize) -> f32, count: usize) -> f64 {
     const LANES: usize = 16;

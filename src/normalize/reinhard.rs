@@ -1,6 +1,8 @@
-//! Reinhard, Ashikhmin, Gooch and Shirley, Color transfer between images, IEEE
-//! Computer Graphics and Applications 21(5), 2001; in L\*a\*b\*, over all pixels,
-//! as torchstain and StainTools do.
+//! Reinhard's method: mean and standard deviation in L\*a\*b\* made those of the template.
+//!
+//! Source: Reinhard, Ashikhmin, Gooch and Shirley, Color transfer between images, IEEE
+//! Computer Graphics and Applications 21(5), 2001. Like torchstain and StainTools, the method
+//! works in L\*a\*b\* and over all pixels.
 
 use super::lab::{self, LAB_OF_ROOTS};
 use super::matrix::{Matrix, inverse, product, to_f32};
@@ -8,14 +10,14 @@ use super::planes::{self, CHUNK, EMPTY, Planes};
 use super::stains::check_tissue;
 use super::{LabStatistics, NormalizeError};
 
-/// Tissue is darker than this, L\*: StainTools' luminosity of 0.8.
+/// Tissue has an L\* below this, which is StainTools' luminosity of 0.8.
 const TISSUE_BELOW_L: f32 = 80.0;
 
-/// Deviations below this are of one colour, L\*a\*b\* units: nobody sees them,
-/// and rounding comes near.
+/// Smallest standard deviation, in L\*a\*b\* units, of a picture with more than one colour.
+/// Smaller ones are invisible and close to rounding.
 const MIN_STD: f64 = 0.1;
 
-/// Sums lose less when values lie around zero.
+/// Subtracted from values before summing; sums lose less precision around zero.
 const CENTRE: [f32; 3] = [70.0, 0.0, 0.0];
 
 #[inline(always)]
@@ -47,7 +49,7 @@ pub(super) fn estimate(rgb: &[u8]) -> Result<LabStatistics, NormalizeError> {
     Ok(LabStatistics { mean: std::array::from_fn(|c| mean[c] + f64::from(CENTRE[c])), std })
 }
 
-/// From bytes to L\*a\*b\*.
+/// Conversion from bytes to L\*a\*b\*.
 struct Forward {
     table: [f32; 256],
     to_relative: [[f32; 3]; 3],
@@ -74,8 +76,9 @@ impl Forward {
     }
 }
 
-/// Statistics of one picture made those of another: in L\*a\*b\* a scale and a
-/// shift, and so a matrix between the roots that it is linear in.
+/// The transform that gives one picture the statistics of another. It is a scale and a shift
+/// in L\*a\*b\*, and therefore a matrix and an offset between the roots, of which L\*a\*b\* is a
+/// linear function.
 #[derive(Debug, Clone)]
 pub(super) struct ColorTransfer {
     table: [f32; 256],

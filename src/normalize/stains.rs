@@ -1,20 +1,20 @@
-//! What holds for two stains, whoever found them.
+//! Checks on two stains that both stain methods make.
 
 use super::matrix::dot;
 use super::{NormalizeError, Stains};
 
-/// Stains closer than this are one: amounts along them are noise.
+/// Smallest angle between two distinct stains; amounts of closer ones are noise.
 const MIN_ANGLE_DEG: f64 = 2.0;
 
-/// A stain that takes less light than this even where it is strongest would be
-/// scaled up from noise.
+/// Smallest strength of a stain. A weaker one would be scaled up from noise.
 const MIN_STRENGTH: f64 = 0.02;
 
-/// Fewest pixels of tissue that say anything, and their least share.
+/// Fewest pixels of tissue from which colours are measured.
 const MIN_TISSUE_PX: usize = 64;
+/// Pixels of a picture per required pixel of tissue.
 const PX_PER_TISSUE_PX: usize = 200;
 
-/// Refuses a picture of which nearly everything is glass.
+/// Refuses a picture that is nearly all glass.
 pub(super) fn check_tissue(found_px: usize, all_px: usize) -> Result<(), NormalizeError> {
     let expected_px = MIN_TISSUE_PX.max(all_px / PX_PER_TISSUE_PX);
     if found_px < expected_px {
@@ -26,7 +26,7 @@ pub(super) fn check_tissue(found_px: usize, all_px: usize) -> Result<(), Normali
 /// The two directions as unit vectors, haematoxylin first.
 ///
 /// # Errors
-/// When they are one.
+/// [`NormalizeError::SingularStains`] if the directions are nearly the same.
 pub(super) fn ordered(a: [f64; 3], b: [f64; 3]) -> Result<[[f64; 3]; 2], NormalizeError> {
     let unit = |v: [f64; 3]| {
         let length = dot(v, v).sqrt();
@@ -34,7 +34,7 @@ pub(super) fn ordered(a: [f64; 3], b: [f64; 3]) -> Result<[[f64; 3]; 2], Normali
     };
     let (a, b) = (unit(a), unit(b));
     let angle_deg = dot(a, b).clamp(-1.0, 1.0).acos().to_degrees();
-    // A vector without length makes NaN, which is below nothing.
+    // A vector of length 0 makes the angle NaN, which no comparison finds too small.
     if angle_deg.is_nan() || angle_deg < MIN_ANGLE_DEG {
         let angle_deg = if angle_deg.is_nan() { 0.0 } else { angle_deg };
         return Err(NormalizeError::SingularStains { angle_deg, least_deg: MIN_ANGLE_DEG });
@@ -42,10 +42,10 @@ pub(super) fn ordered(a: [f64; 3], b: [f64; 3]) -> Result<[[f64; 3]; 2], Normali
     Ok(if a[0] > b[0] { [a, b] } else { [b, a] })
 }
 
-/// Puts directions and strengths together.
+/// Combines directions and strengths.
 ///
 /// # Errors
-/// When one of them is too weak to be scaled.
+/// [`NormalizeError::AbsentStain`] if a stain is too weak to be scaled.
 pub(super) fn with_strength(
     [haematoxylin, eosin]: [[f64; 3]; 2],
     strength: [f64; 2],

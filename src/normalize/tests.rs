@@ -22,18 +22,19 @@ fn known_stains_are_found_within_two_degrees() {
 }
 
 #[test]
-fn the_template_stays_as_it_is() {
+fn normalising_the_template_hardly_changes_it() {
     for seed in 0..10 {
         for method in Method::ALL {
             let mut template = tissue(stains(seed), 245.0, PX, seed);
             if method == Method::Vahadane {
-                // Its own brightness is not what pictures are given.
+                // The method changes a template's brightness as well, so it is standardised
+                // before the comparison.
                 standardize_luminosity(&mut template).unwrap();
             }
             let target = method.estimate(&template).unwrap();
-            let mut again = template.clone();
-            normalize_patch(&mut again, &target).unwrap();
-            let differences = template.iter().zip(&again).map(|(a, b)| a.abs_diff(*b));
+            let mut normalized = template.clone();
+            normalize_patch(&mut normalized, &target).unwrap();
+            let differences = template.iter().zip(&normalized).map(|(a, b)| a.abs_diff(*b));
             let (mut sum, mut visible) = (0, 0);
             for difference in differences {
                 sum += usize::from(difference);
@@ -47,7 +48,7 @@ fn the_template_stays_as_it_is() {
 }
 
 #[test]
-fn two_scanners_come_together() {
+fn pictures_of_two_scanners_become_more_alike() {
     let (a, b) = (tissue(stains(1), 240.0, PX, 1), tissue(stains(8), 225.0, PX, 1));
     let apart = |a: &[u8], b: &[u8]| {
         let sum: usize = a.iter().zip(b).map(|(a, b)| usize::from(a.abs_diff(*b))).sum();
@@ -118,15 +119,15 @@ fn estimates_survive_toml_and_rounding() {
 }
 
 #[test]
-fn lab_goes_there_and_back() {
+fn lab_converts_back_to_the_same_bytes() {
     for rgb in [[0, 0, 0], [255, 255, 255], [200, 80, 140], [12, 230, 3], [90, 40, 110]] {
         let back = lab_to_rgb(rgb_to_lab(rgb)).map(|value| (value * 255.0).round() as u8);
         assert_eq!(back, rgb);
     }
 }
 
-/// Pictures of any kind: random, dark with bright spots as in fluorescence, brown
-/// and blue as in immunohistochemistry.
+/// Pictures of several kinds: random, dark with bright spots like fluorescence, brown and blue
+/// like immunohistochemistry.
 fn any_picture() -> impl Strategy<Value = Vec<u8>> {
     let random = proptest::collection::vec(any::<u8>(), 0..6000);
     let spots = (any::<u64>(), 1usize..3000, any::<[u8; 3]>()).prop_map(|(seed, pixels, spot)| {
@@ -147,7 +148,7 @@ fn any_picture() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn no_picture_makes_it_panic(picture in any_picture(), template in any_picture()) {
+    fn no_picture_makes_normalisation_panic(picture in any_picture(), template in any_picture()) {
         let good = tissue(stains(3), 240.0, 4000, 3);
         let whole = picture.len() / 3 * 3;
         for method in Method::ALL {
@@ -161,7 +162,7 @@ proptest! {
         }
     }
 
-    /// Whatever the processor: one number.
+    /// A pixel's result does not depend on its place in a chunk or a vector instruction.
     #[test]
     fn pixels_do_not_depend_on_their_neighbours(seed in 0u64..50, at in 0usize..1000) {
         let picture = tissue(stains(seed), 240.0, 1000, seed);

@@ -1,17 +1,16 @@
-//! From one picture's colours to another's, pixel by pixel.
+//! The transform from one picture's colours to another's, pixel by pixel.
 
 use super::macenko::DensityMap;
 use super::reinhard::ColorTransfer;
 use super::vahadane::SparseMap;
 use super::{Estimate, NormalizeError};
 
-/// A function of single pixels that gives pictures with the colours of one
-/// estimate those of another.
+/// A function of single pixels that changes the colours of one estimate to those of another.
 #[derive(Debug, Clone)]
 pub struct Transform(Kind);
 
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "one a slide or patch, never in a list")]
+#[expect(clippy::large_enum_variant, reason = "one per slide or patch, never in a list")]
 enum Kind {
     Reinhard(ColorTransfer),
     Macenko(DensityMap),
@@ -19,10 +18,11 @@ enum Kind {
 }
 
 impl Transform {
-    /// From `source`, what was measured of a picture, to `target`, the template.
+    /// The transform from `source`, the estimate of a picture, to `target`, that of the
+    /// template.
     ///
     /// # Errors
-    /// [`NormalizeError::OtherMethod`] when they were measured differently.
+    /// [`NormalizeError::OtherMethod`] if the two estimates are of different methods.
     pub fn new(source: &Estimate, target: &Estimate) -> Result<Self, NormalizeError> {
         Ok(Self(match (source, target) {
             (Estimate::Reinhard(source), Estimate::Reinhard(target)) => {
@@ -42,17 +42,17 @@ impl Transform {
         }))
     }
 
-    /// Changes pixels in place; `rgb`: `[pixel, rgb]`.
+    /// Changes pixels in place. `rgb` is `[pixel, rgb]`.
     pub fn apply(&self, rgb: &mut [u8]) {
         #[cfg(target_arch = "x86_64")]
         if std::is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has what the function was compiled for.
+            // SAFETY: the processor has AVX2, for which the function is compiled.
             return unsafe { self.apply_avx2(rgb) };
         }
         self.apply_anywhere(rgb);
     }
 
-    /// The same code with eight values an instruction; the numbers are the same.
+    /// The same code compiled for eight values per instruction; the results are the same.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
     fn apply_avx2(&self, rgb: &mut [u8]) {

@@ -1,6 +1,8 @@
-//! Vahadane et al., Structure-preserving color normalization and sparse stain
-//! separation for histological images, IEEE TMI 35(8), 2016, as StainTools
-//! does it, with its brightness standardised first, as the paper's code does.
+//! Vahadane's method: two stains by sparse non-negative factors of optical density.
+//!
+//! Source: Vahadane et al., Structure-preserving color normalization and sparse stain
+//! separation for histological images, IEEE TMI 35(8), 2016. The computation follows
+//! StainTools, after brightness is standardised like in the paper's code.
 
 use super::cv_lab::cv_lab;
 use super::dictionary::{FastLasso, Lasso, WeightedDensity, learn, refine};
@@ -12,18 +14,18 @@ use super::planes::{self, CHUNK, EMPTY, Planes};
 use super::stains::{check_tissue, ordered, with_strength};
 use super::{Estimate, NormalizeError, Stains};
 
-/// Tissue is darker than this: 0.8 of OpenCV's L\*.
+/// Tissue has an 8-bit L\* below this, 0.8 of its range.
 const TISSUE_BELOW_L: u8 = 204;
-/// Sparsity of the stains.
+/// Weight of sparsity when the stains are learned.
 const DICTIONARY_LAMBDA: f64 = 0.1;
-/// Sparsity of the amounts.
+/// Weight of sparsity when amounts are found.
 const AMOUNT_LAMBDA: f64 = 0.01;
-/// Least density: white has no logarithm of zero further on.
+/// Smallest optical density, so that the density of white is not zero.
 const MIN_DENSITY: f64 = 1e-6;
-/// Percentile of amounts that is a stain's strength.
+/// Percentile of a stain's amounts that is its strength.
 const STRENGTH: f64 = 99.0;
 
-/// Colours this close are one while stains are sought roughly.
+/// Bits per channel of a colour in the palette; colours that agree in them are combined.
 const LEVELS_BITS: u32 = 5;
 
 /// Optical density of a byte, natural logarithm.
@@ -50,7 +52,7 @@ pub(super) fn estimate(rgb: &[u8]) -> Result<Estimate, NormalizeError> {
     Ok(Estimate::Vahadane { luminosity, stains: with_strength(vectors, strength)? })
 }
 
-/// Pixels that are dark enough.
+/// The pixels of tissue, `[pixel, rgb]`: those that are dark enough.
 #[inline(always)]
 fn tissue_of(standard: &[u8]) -> Vec<u8> {
     let lab = cv_lab();
@@ -59,8 +61,8 @@ fn tissue_of(standard: &[u8]) -> Vec<u8> {
     dark.flatten().copied().collect()
 }
 
-/// The densities of tissue, near ones together at their mean: a start for
-/// [`refine`] at a fiftieth of its cost.
+/// The densities of tissue, similar ones combined at their mean. Learning from them gives
+/// [`refine`] its start at a fiftieth of the cost.
 #[inline(always)]
 fn palette(tissue: &[u8]) -> Vec<WeightedDensity> {
     let table = density_table();
@@ -79,7 +81,7 @@ fn palette(tissue: &[u8]) -> Vec<WeightedDensity> {
     .collect()
 }
 
-/// The densities of tissue, chunk by chunk; 0 where the last has no pixel.
+/// The densities of tissue, chunk by chunk; 0 where the last chunk has no pixel.
 #[inline(always)]
 fn densities(tissue: &[u8]) -> Vec<Planes> {
     let table = density_table();
@@ -91,12 +93,12 @@ fn densities(tissue: &[u8]) -> Vec<Planes> {
     chunks.collect()
 }
 
-/// The lasso of amounts.
+/// The lasso that finds amounts.
 fn amounts_lasso(vectors: [[f64; 3]; 2]) -> FastLasso {
     FastLasso::new(&Lasso::new(vectors, AMOUNT_LAMBDA))
 }
 
-/// Amounts of the stains of every pixel, `[stain][pixel]`.
+/// Amounts of the two stains in every pixel, `[stain][pixel]`.
 #[inline(always)]
 fn amounts_of(lasso: &FastLasso, standard: &[u8]) -> [Vec<f32>; 2] {
     let table = density_table();
@@ -117,13 +119,13 @@ fn amounts_of(lasso: &FastLasso, standard: &[u8]) -> [Vec<f32>; 2] {
     amounts
 }
 
-/// Standardising, unmixing, scaling and mixing anew.
+/// The transform: standardised brightness, unmixing, scaling and mixing.
 #[derive(Debug, Clone)]
 pub(super) struct SparseMap {
     luminosity: Luminosity,
     table: [f32; 256],
     lasso: FastLasso,
-    /// Base-2 logarithm of the light that is left by an amount of each stain.
+    /// Base-2 logarithm of the light that a unit of each stain transmits, `[stain][channel]`.
     mix: [[f32; 3]; 2],
 }
 
