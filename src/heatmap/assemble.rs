@@ -1,12 +1,12 @@
-//! Scores of lattice points, put together to a map.
+//! Heatmaps assembled from the scores of lattice points.
 
 use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use thiserror::Error;
 
-/// A score that has no place in the map.
+/// Why scores cannot be entered into a map.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum HeatmapError {
-    /// Columns of different length.
+    /// `row`, `col` and `score` have different lengths.
     #[error(
         "score columns disagree: {row} rows, {col} columns, {score} scores; expected one of each per point"
     )]
@@ -18,12 +18,12 @@ pub enum HeatmapError {
         /// Entries (or rows) of `score`.
         score: usize,
     },
-    /// A point outside the lattice.
+    /// A point lies outside the lattice.
     #[error(
         "score {index} is of lattice point (row {row}, col {col}), outside the {rows} x {cols} lattice of stride {stride_px}; were the scores made for another slide or stride?"
     )]
     OutOfRange {
-        /// Position in the input.
+        /// Index of the score in the input.
         index: usize,
         /// Lattice row.
         row: i32,
@@ -33,36 +33,36 @@ pub enum HeatmapError {
         rows: usize,
         /// Columns of the lattice.
         cols: usize,
-        /// Stride of the map.
+        /// Stride of the map, working px.
         stride_px: u32,
     },
-    /// A point given a second time.
+    /// A point already has a score.
     #[error(
         "score {index}: lattice point (row {row}, col {col}) already has a score; two groups overlap or one was read twice"
     )]
     Twice {
-        /// Position in the input.
+        /// Index of the score in the input.
         index: usize,
         /// Lattice row.
         row: usize,
         /// Lattice column.
         col: usize,
     },
-    /// NaN or infinity.
+    /// A score is NaN or infinite.
     #[error(
         "score {index} of lattice point (row {row}, col {col}) is {score}, not a number; run that group again, or look at the model's output"
     )]
     NotFinite {
-        /// Position in the input.
+        /// Index of the score in the input.
         index: usize,
         /// Lattice row.
         row: usize,
         /// Lattice column.
         col: usize,
-        /// What was given.
+        /// The score.
         score: f32,
     },
-    /// Another number of classes.
+    /// Scores and map have different numbers of classes.
     #[error("scores have {found} classes, expected {expected}")]
     Classes {
         /// Classes of the scores.
@@ -75,9 +75,9 @@ pub enum HeatmapError {
 /// Scores of one class over a whole slide.
 #[derive(Debug, Clone)]
 pub struct Heatmap {
-    /// `[lattice row, lattice col]`; NaN = not scored.
+    /// `[lattice row, lattice col]`, 0..=1; NaN = not scored.
     pub score: Array2<f32>,
-    /// Working-plane pixels between neighbouring points.
+    /// Distance between neighbouring points, working px.
     pub stride_px: u32,
 }
 
@@ -90,9 +90,9 @@ impl Heatmap {
     /// Enters scores: `score[i]` at lattice point `(row[i], col[i])`.
     ///
     /// # Errors
-    /// [`HeatmapError`] naming the first point outside the lattice, given
-    /// twice (in this call or before) or not finite. The scores before it have
-    /// then been entered: drop the map.
+    /// [`HeatmapError`] that names the first score whose point lies outside the lattice or
+    /// already has a score, or that is not finite. The scores before that one have been
+    /// entered by then, so drop the map.
     pub fn scatter(&mut self, row: &[i32], col: &[i32], score: &[f32]) -> Result<(), HeatmapError> {
         check_lengths(row, col, score.len())?;
         for (index, &value) in score.iter().enumerate() {
@@ -102,13 +102,13 @@ impl Heatmap {
         Ok(())
     }
 
-    /// The map of stride `k * stride_px`: every `k`-th point from the first.
+    /// The map of stride `k * stride_px`: every `k`-th point along both axes, from the first.
     ///
     /// # Panics
     /// If `k` is 0.
     #[must_use]
     pub fn subsample(&self, k: u32) -> Self {
-        assert!(k > 0, "every 0-th point is no map");
+        assert!(k > 0, "a map of every 0-th point does not exist");
         let step = isize::try_from(k).expect("a stride fits isize");
         let score = self.score.slice(s![..;step, ..;step]).to_owned();
         Self { score, stride_px: self.stride_px * k }
@@ -121,15 +121,15 @@ impl Heatmap {
 
     /// Number of points that lie in a tissue tile and have no score.
     ///
-    /// `tissue`: `[tile row, tile col]`, non-zero = tissue. 0 = complete.
+    /// `tissue` is `[tile row, tile col]`, non-zero = tissue. A complete map gives 0.
     pub fn missing(&self, tissue: ArrayView2<'_, u8>, tile_px: u32) -> usize {
         let mut count = 0;
         self.each_missing(tissue, tile_px, |_| count += 1);
         count
     }
 
-    /// Tissue tiles with at least one point that has no score: `[tile row,
-    /// tile col]`, 1 = incomplete.
+    /// The tissue tiles with at least one point that has no score: `[tile row, tile col]`,
+    /// 1 = incomplete.
     pub fn missing_tiles(&self, tissue: ArrayView2<'_, u8>, tile_px: u32) -> Array2<u8> {
         let mut tiles = Array2::zeros(tissue.dim());
         self.each_missing(tissue, tile_px, |tile| tiles[tile] = 1);
@@ -155,9 +155,9 @@ impl Heatmap {
 /// Scores of every class over a whole slide.
 #[derive(Debug, Clone)]
 pub struct ClassHeatmap {
-    /// `[lattice row, lattice col, class]`; NaN = not scored.
+    /// `[lattice row, lattice col, class]`, 0..=1; NaN = not scored.
     pub score: Array3<f32>,
-    /// Working-plane pixels between neighbouring points.
+    /// Distance between neighbouring points, working px.
     pub stride_px: u32,
 }
 
@@ -167,10 +167,11 @@ impl ClassHeatmap {
         Self { score: Array3::from_elem((rows, cols, classes), f32::NAN), stride_px }
     }
 
-    /// Enters scores: `score[i, ..]` (`[point, class]`) at `(row[i], col[i])`.
+    /// Enters scores, `[point, class]`: `score[i, ..]` at lattice point `(row[i], col[i])`.
     ///
     /// # Errors
-    /// As [`Heatmap::scatter`], and for another number of classes.
+    /// Those of [`Heatmap::scatter`], and [`HeatmapError::Classes`] for another number of
+    /// classes.
     pub fn scatter(
         &mut self,
         row: &[i32],
@@ -248,7 +249,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn wrong_points_are_named() {
+    fn errors_name_the_point_and_the_score() {
         let fail = |row: &[i32], col: &[i32], score: &[f32]| {
             Heatmap::new(2, 3, 16).scatter(row, col, score).unwrap_err().to_string()
         };
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_of_an_earlier_group_is_not_overwritten() {
+    fn a_score_that_was_entered_before_is_not_overwritten() {
         let mut map = Heatmap::new(2, 2, 16);
         map.scatter(&[0], &[1], &[0.25]).unwrap();
         assert_eq!(
@@ -285,13 +286,13 @@ mod tests {
         assert!(map.class(2).is_none());
         let error = map.scatter(&[0], &[0], ndarray::arr2(&[[0.5]]).view()).unwrap_err();
         assert_eq!(error, HeatmapError::Classes { found: 1, expected: 2 });
-        let again = map.scatter(&[0], &[1], ndarray::arr2(&[[0.5, 0.5]]).view());
-        assert_eq!(again, Err(HeatmapError::Twice { index: 0, row: 0, col: 1 }));
+        let repeated = map.scatter(&[0], &[1], ndarray::arr2(&[[0.5, 0.5]]).view());
+        assert_eq!(repeated, Err(HeatmapError::Twice { index: 0, row: 0, col: 1 }));
     }
 
     #[test]
-    fn missing_points_are_those_of_tissue_tiles() {
-        // Tiles of 40 px, stride 16: points 0, 16, 32 | 48, 64 lie in two tiles.
+    fn only_points_of_tissue_tiles_can_be_missing() {
+        // Tiles of 40 px, stride 16: points 0, 16, 32 lie in the first, 48, 64 in the second.
         let mut map = Heatmap::new(1, 5, 16);
         let tissue = ndarray::arr2(&[[0_u8, 1]]);
         assert_eq!(map.missing(tissue.view(), 40), 2);

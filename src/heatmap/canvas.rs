@@ -1,4 +1,4 @@
-//! An RGB picture and what is drawn on it: boxes, hatching, text.
+//! An RGB picture in memory, and drawing on it: boxes, hatching and text.
 
 use font8x8::{BASIC_FONTS, LATIN_FONTS, UnicodeFonts};
 
@@ -11,12 +11,12 @@ const FONT_SCALE: usize = GLYPH_PX / 8;
 pub(crate) const WHITE: [u8; 3] = [255; 3];
 pub(crate) const INK: [u8; 3] = [32, 32, 36];
 
-/// A picture held in memory.
+/// An RGB picture in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RgbPicture {
-    /// Columns.
+    /// Number of columns.
     pub width_px: usize,
-    /// Rows.
+    /// Number of rows.
     pub height_px: usize,
     /// `[row, col, rgb]`, `3 * width_px * height_px` bytes.
     pub pixels: Vec<u8>,
@@ -37,7 +37,7 @@ impl RgbPicture {
         Some([self.pixels[at], self.pixels[at + 1], self.pixels[at + 2]])
     }
 
-    /// Colours a pixel; outside the picture nothing happens.
+    /// Sets the colour of a pixel; does nothing outside the picture.
     pub(crate) fn put(&mut self, x: usize, y: usize, colour: [u8; 3]) {
         if x < self.width_px && y < self.height_px {
             let at = 3 * (y * self.width_px + x);
@@ -60,7 +60,7 @@ impl RgbPicture {
         }
     }
 
-    /// A one-pixel frame around the box, outside of it.
+    /// Draws a frame of one pixel around the outside of a box.
     pub(crate) fn frame(
         &mut self,
         x: usize,
@@ -76,8 +76,8 @@ impl RgbPicture {
         self.fill(x + width, top, 1, height + 2, colour);
     }
 
-    /// Writes a line of text, its top left at `(x, y)`. Characters without a
-    /// glyph become `?`.
+    /// Draws a line of text with its top left corner at `(x, y)`. Characters without a glyph
+    /// become `?`.
     pub(crate) fn text(&mut self, x: usize, y: usize, text: &str, colour: [u8; 3]) {
         for (i, character) in text.chars().enumerate() {
             let glyph = BASIC_FONTS
@@ -95,8 +95,8 @@ impl RgbPicture {
     }
 }
 
-/// Colour of hatching at `(x, y)`: black and white stripes over anything, so
-/// that it is told from every colour of the map and of the stain.
+/// Colour of hatching at `(x, y)`: black and white stripes over the colour `under`, so that
+/// hatching differs from every colour of the map and of the stain.
 pub(crate) fn hatched(x: usize, y: usize, under: [u8; 3]) -> [u8; 3] {
     match (x + y) % 12 {
         0..=2 => [0; 3],
@@ -105,7 +105,7 @@ pub(crate) fn hatched(x: usize, y: usize, under: [u8; 3]) -> [u8; 3] {
     }
 }
 
-/// `a` at weight 1 - `t`, `b` at weight `t`.
+/// The mean of two colours: `a` with weight 1 - `t`, `b` with weight `t`.
 pub(crate) fn mix(a: [u8; 3], b: [u8; 3], t: f32) -> [u8; 3] {
     [0, 1, 2].map(|i| {
         let value = f32::from(a[i]) * (1.0 - t) + f32::from(b[i]) * t;
@@ -115,7 +115,7 @@ pub(crate) fn mix(a: [u8; 3], b: [u8; 3], t: f32) -> [u8; 3] {
     })
 }
 
-/// Breaks lines so that none is longer than `width_px`, at spaces if possible.
+/// Breaks lines so that none is wider than `width_px`, at spaces where possible.
 pub(crate) fn wrapped(lines: &[String], width_px: usize) -> Vec<String> {
     let most = (width_px / GLYPH_PX).max(4);
     let mut result = Vec::new();
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_break_at_spaces_and_lose_nothing() {
+    fn long_lines_break_at_spaces_or_within_long_words() {
         let lines = ["tumor_026 stride 16".to_owned(), "averylongslidename".to_owned()];
         let broken = wrapped(&lines, 10 * GLYPH_PX);
         assert_eq!(broken, ["tumor_026", "stride 16", "averylongs", "lidename"]);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_ink_on_its_ground_and_never_leaves_the_picture() {
+    fn text_is_drawn_inside_the_picture_only() {
         let mut picture = RgbPicture::filled(40, 20, WHITE);
         picture.text(2, 2, "I\u{b5}\u{4e2d}", INK);
         let ink = picture.pixels.chunks(3).filter(|p| **p == INK).count();

@@ -1,25 +1,25 @@
-//! Results of the original HPC_DPAI code, laid onto the whole-slide lattice.
+//! Results of the original HPC_DPAI code, placed on the whole-slide lattice.
 //!
-//! That code works on level 0 in tiles of 224 px, with k = 224 / stride cells a
-//! tile, and its maps cover the bounding box of the tissue only. Cell (R, C) of
-//! such a map is the window centred at level-0 pixel
-//! `(xmin * 224 + C * stride, ymin * 224 + R * stride)`: exactly lattice point
-//! `(ymin * k + R, xmin * k + C)`.
+//! That code works on level 0 in tiles of 224 px with k = 224 / stride cells along the side of
+//! a tile, and its maps cover only the bounding box of the tissue. Cell (R, C) of such a map
+//! is the window centred at the level-0 pixel
+//! `x = xmin * 224 + C * stride`, `y = ymin * 224 + R * stride`, which is exactly the lattice
+//! point `(ymin * k + R, xmin * k + C)`.
 //!
-//! Its patches at the slide's edges are moved inwards without telling: tiles of
-//! column or row 0 by 112 px, those of the right and bottom edge by what they
-//! jut out. Scores of these tiles belong up to 112 px (left, top) further
-//! inside than their place says. They are placed here as the original does.
+//! The original silently moves patches at the slide's edges inwards: those of tile column or
+//! row 0 by 112 px, those at the right and bottom edge by as much as they reach beyond the
+//! slide. The true places of their scores therefore lie further inside than the map shows, at
+//! the left and top by up to 112 px. This module places the scores where the original does.
 
 use ndarray::{Array2, ArrayView2, ArrayView3, s};
 use thiserror::Error;
 
 use super::Heatmap;
 
-/// Side of a tile of the original code, in level-0 pixels.
+/// Side of a tile of the original code, level-0 px.
 pub const LEGACY_TILE_PX: u32 = 224;
 
-/// Something is not as the original code writes it.
+/// Why a result is not one of the original code.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LegacyError {
     /// The `dimensions` array does not describe a bounding box.
@@ -27,9 +27,9 @@ pub enum LegacyError {
         "dimensions array {found:?}: expected 9 integers [rows, cols, 3, xmin, xmax, ymin, ymax, n_rows, n_cols] with the box inside the thumbnail ({why})"
     )]
     Dimensions {
-        /// The integers.
+        /// The integers of the array.
         found: Vec<i64>,
-        /// The rule they break.
+        /// The rule that they break.
         why: &'static str,
     },
     /// The heatmap is not a whole number of cells per tile.
@@ -56,7 +56,7 @@ pub enum LegacyError {
         /// Shape of the coordinates.
         coord: Vec<usize>,
     },
-    /// A tile before the slide's first or beyond any slide.
+    /// A tile index is negative or larger than that of any slide.
     #[error("patch {patch} names tile (col {col}, row {row}); expected indices from 0 up")]
     Tile {
         /// Index of the patch in its group.
@@ -68,12 +68,12 @@ pub enum LegacyError {
     },
 }
 
-/// The 9-integer `dimensions` array: where the tissue's box lies, in tiles.
+/// The `dimensions` array of 9 integers: the place of the tissue's bounding box, in tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LegacyDimensions {
-    /// Rows of the thumbnail (tiles of the slide).
+    /// Rows of the thumbnail, which are the slide's rows of tiles.
     pub thumb_rows: usize,
-    /// Columns of the thumbnail.
+    /// Columns of the thumbnail, which are the slide's columns of tiles.
     pub thumb_cols: usize,
     /// First tile column of the box.
     pub xmin: usize,
@@ -102,7 +102,7 @@ impl LegacyDimensions {
         if channels != 3 {
             return Err(fail("the third must be 3"));
         }
-        // `xmax`, `ymax` are inclusive unless the box was cut at the edge.
+        // `xmax` and `ymax` are inclusive, unless the box is cut at the edge.
         let spans = |min: usize, max: usize, n: usize| {
             max.checked_sub(min).is_some_and(|span| n == span || n == span + 1)
         };
@@ -117,24 +117,25 @@ impl LegacyDimensions {
     }
 }
 
-/// An original heatmap on the whole-slide lattice.
+/// A heatmap of the original code on the whole-slide lattice.
 #[derive(Debug, Clone)]
 pub struct PlacedHeatmap {
-    /// The map; cells of tiles that were no tissue are NaN.
+    /// The map; cells of tiles without tissue are NaN.
     pub heatmap: Heatmap,
-    /// Scored cells whose pixel lies outside the slide and that the map cannot
-    /// hold (its tile grid may be rounded up). Report it if not 0.
+    /// Number of scored cells whose pixel lies outside the slide, which the map cannot hold.
+    /// They occur because the original's tile grid may be rounded up. Report the number if it
+    /// is not 0.
     pub cells_outside: usize,
 }
 
-/// Lays an original heatmap over the slide.
+/// Places a heatmap of the original code on the lattice of the slide.
 ///
-/// `cells`: `[n_rows * k, n_cols * k]`, as `np.load` gives it. A tile whose
-/// cells are all exactly 0 was no tissue. `width_px`, `height_px`: the slide at
-/// level 0. The result has stride 224 / k.
+/// `cells` is `[n_rows * k, n_cols * k]`, as `np.load` gives it. A tile whose cells are all
+/// exactly 0 has no tissue. `width_px` and `height_px` are the slide's size at level 0. The
+/// result has stride 224 / k.
 ///
 /// # Errors
-/// [`LegacyError::Cells`] when the map does not fit its dimensions.
+/// [`LegacyError::Cells`] if the map does not fit its dimensions.
 pub fn place(
     cells: ArrayView2<'_, f32>,
     dimensions: &LegacyDimensions,
@@ -173,38 +174,38 @@ pub fn place(
     Ok(PlacedHeatmap { heatmap, cells_outside })
 }
 
-/// Stride of `per_tile` cells a tile, if it is whole.
+/// The stride of `per_tile` cells along the side of a tile, if that stride is whole.
 ///
-/// Other strides exist in the original but its two programs then disagree about
-/// the number of cells, and their maps cannot be trusted.
+/// The original accepts other strides, but its two programs then disagree about the number of
+/// cells, and their maps cannot be trusted.
 fn stride_of(per_tile: usize) -> Option<u32> {
     let per_tile = u32::try_from(per_tile).ok().filter(|&k| k > 0)?;
     LEGACY_TILE_PX.is_multiple_of(per_tile).then_some(LEGACY_TILE_PX / per_tile)
 }
 
-/// Scores of one group as lattice points.
+/// The scores of one group's patches, by lattice point.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LegacyScores {
     /// Lattice rows.
     pub row: Vec<i32>,
     /// Lattice columns.
     pub col: Vec<i32>,
-    /// Scores.
+    /// Score of each point, 0..=1.
     pub score: Vec<f32>,
-    /// Level-0 pixels between points.
+    /// Distance between neighbouring points, level-0 px.
     pub stride_px: u32,
-    /// Patches that the original moved inwards at the slide's edge: their
-    /// scores belong further inside than their place says.
+    /// Number of patches that the original moved inwards at the slide's edge. The true places
+    /// of their scores lie further inside than the lattice points.
     pub moved_patches: usize,
 }
 
-/// Turns `preds/<slide>_t<k>.npy` and the `coord` of its group into points.
+/// Converts `preds/<slide>_t<k>.npy` and the `coord` of its group to lattice points.
 ///
-/// `preds`: `[N, k, k]` [patch, window row, window col]. `coord`: `[N, 5]` =
-/// tile col, tile row, x, y, side.
+/// `preds` is `[patch, window row, window col]`, `[N, k, k]`. `coord` is `[N, 5]`: tile col,
+/// tile row, x, y, side.
 ///
 /// # Errors
-/// [`LegacyError`] for shapes that do not fit each other or impossible tiles.
+/// [`LegacyError`] if the shapes do not fit each other or a tile is impossible.
 pub fn group_scores(
     preds: ArrayView3<'_, f32>,
     coord: ArrayView2<'_, i64>,
@@ -225,7 +226,7 @@ pub fn group_scores(
     let tile_px = i64::from(LEGACY_TILE_PX);
     for (patch, window) in preds.outer_iter().enumerate() {
         let (col, row) = (coord[[patch, 0]], coord[[patch, 1]]);
-        // 2^22 tiles are 10^9 px: no slide, and no lattice index beyond i32.
+        // 2^22 tiles are 10^9 px, more than any slide has; lattice indices below fit an i32.
         if !(0..1 << 22).contains(&col) || !(0..1 << 22).contains(&row) {
             return Err(LegacyError::Tile { patch, col, row });
         }
@@ -247,10 +248,10 @@ fn point(tile: i64, per_tile: usize, offset: usize) -> i32 {
     i32::try_from(tile * per_tile + offset).expect("tiles below 2^22, at most 224 cells each")
 }
 
-/// The map of the original's own assembly over the tissue's box, with zeros
-/// where there is no tissue: `[n_rows * k, n_cols * k]`.
+/// The map that the original would assemble over the tissue's box: `[n_rows * k, n_cols * k]`,
+/// 0 where there is no tissue. `None` if the stride does not divide 224.
 ///
-/// For users whose later programs read the original's files.
+/// Programs that read the original's files can read this map.
 pub fn extract(heatmap: &Heatmap, dimensions: &LegacyDimensions) -> Option<Array2<f32>> {
     let per_tile = usize::try_from(LEGACY_TILE_PX.checked_div(heatmap.stride_px)?).ok()?;
     if !LEGACY_TILE_PX.is_multiple_of(heatmap.stride_px) {
@@ -269,12 +270,12 @@ mod tests {
     use super::*;
     use ndarray::Array3;
 
-    /// The files shipped with the original, for tumor_026 and tumor_091.
+    /// The arrays that the original ships for tumor_026 and tumor_091.
     const TUMOR_026: [i64; 9] = [985, 434, 3, 42, 424, 57, 927, 871, 383];
     const TUMOR_091: [i64; 9] = [240, 274, 3, 46, 274, 30, 240, 210, 228];
 
     #[test]
-    fn the_originals_dimensions_are_read() {
+    fn dimensions_of_the_original_are_read() {
         let dimensions = LegacyDimensions::parse(&TUMOR_026).unwrap();
         assert_eq!((dimensions.xmin, dimensions.ymin), (42, 57));
         assert_eq!((dimensions.n_rows, dimensions.n_cols), (871, 383));
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_dimensions_are_named() {
+    fn errors_name_the_rule_that_dimensions_break() {
         let fail = |edit: &dyn Fn(&mut Vec<i64>)| {
             let mut values = TUMOR_026.to_vec();
             edit(&mut values);
@@ -297,7 +298,7 @@ mod tests {
         assert!(fail(&|v| v[0] = 900).contains("in the thumbnail"));
     }
 
-    /// A 6 x 5 tile slide with a 3 x 2 tile box at tile (col 2, row 1), k = 2.
+    /// A slide of 6 x 5 tiles with a box of 3 x 2 tiles at tile (col 2, row 1), k = 2.
     fn small() -> (LegacyDimensions, Array2<f32>) {
         let dimensions = LegacyDimensions::parse(&[6, 5, 3, 2, 3, 1, 3, 3, 2]).unwrap();
         let mut cells = Array2::zeros((6, 4));
@@ -306,12 +307,12 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_lands_on_its_pixel() {
+    fn a_cell_is_placed_at_its_pixel() {
         let (dimensions, cells) = small();
         let placed = place(cells.view(), &dimensions, 5 * 224 + 100, 6 * 224 + 1).unwrap();
         let map = &placed.heatmap;
         assert_eq!((map.stride_px, map.score.dim()), (112, (13, 11)));
-        // Box tile (row 1, col 0) is slide tile (row 2, col 2); 2 cells a tile.
+        // Tile (row 1, col 0) of the box is tile (row 2, col 2) of the slide; k is 2.
         assert_eq!(map.score[[4, 4]], 0.5);
         assert_eq!(map.score[[4, 5]], 0.0);
         assert_eq!(map.score[[5, 5]], 1.0);
@@ -351,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn moved_patches_are_counted_and_wrong_groups_refused() {
+    fn moved_patches_are_counted_and_mismatched_groups_refused() {
         let preds = Array3::zeros((2, 14, 14));
         let coord = ndarray::arr2(&[[0_i64, 3, 0, 560, 448], [4, 3, 784, 560, 448]]);
         let scores = group_scores(preds.view(), coord.view()).unwrap();
@@ -359,8 +360,8 @@ mod tests {
         assert_eq!((scores.row[0], scores.col[14 * 14]), (42, 56));
         assert!(group_scores(preds.slice(s![..1, .., ..]), coord.view()).is_err());
         assert!(group_scores(Array3::zeros((2, 9, 9)).view(), coord.view()).is_err());
-        let wild = ndarray::arr2(&[[0_i64, -3, 0, 560, 448], [1 << 40, 3, 784, 560, 448]]);
-        let error = group_scores(preds.view(), wild.view()).unwrap_err();
+        let negative = ndarray::arr2(&[[0_i64, -3, 0, 560, 448], [1 << 40, 3, 784, 560, 448]]);
+        let error = group_scores(preds.view(), negative.view()).unwrap_err();
         assert_eq!(error, LegacyError::Tile { patch: 0, col: 0, row: -3 });
     }
 }

@@ -1,37 +1,37 @@
-//! The tissue mask drawn over its slide.
+//! A picture of the tissue mask over its slide.
 
 use ndarray::ArrayView2;
 
 use super::canvas::{RgbPicture, WHITE, mix};
 use super::render::{MAX_SIDE_PX, PlaneThumbnail, RenderError, SheetLayout, tile_at};
 
-/// Outline of the tissue: a bluish green that neither eosin nor haematoxylin
-/// has, dark enough to be seen without its hue.
+/// Colour of the tissue's outline: a bluish green that neither eosin nor haematoxylin has,
+/// dark enough to be visible without its hue.
 const OUTLINE: [u8; 3] = [0, 135, 90];
-/// Tiles left out although their texture is that of tissue: orange, which no stain, pen
-/// or outline has.
+/// Colour of tiles that are left out although they have the texture of tissue: an orange that
+/// no stain, pen or outline has.
 const LEFT_OUT: [u8; 3] = [255, 140, 0];
-/// How much of a left-out tile's colour is that of [`LEFT_OUT`].
+/// Weight of [`LEFT_OUT`] in the colour of such a tile.
 const LEFT_OUT_SHARE: f32 = 0.45;
-/// Borders of stored blocks.
+/// Colour of the borders of stored blocks.
 const BLOCK: [u8; 3] = [40, 90, 200];
-/// How far the slide outside the tissue fades.
+/// Weight of white where the slide outside the tissue is faded.
 const FADE: f32 = 0.6;
 const MARGIN_PX: usize = 14;
 
-/// What a mask's picture shows besides the mask.
+/// Options of a mask's picture.
 #[derive(Debug, Clone)]
 pub struct MaskPicture<'a> {
-    /// What texture alone marks, `[tile row, tile col]`, non-zero = marked: tiles of it
+    /// The tiles that texture alone marks, `[tile row, tile col]`, non-zero = marked. Those
     /// that the mask leaves out are drawn in orange.
     pub textured: Option<ArrayView2<'a, u8>>,
     /// Lines above the slide: name, method, thresholds, number of tiles.
     pub title: Vec<String>,
-    /// Side of a tile in the working plane.
+    /// Side of a tile, working px.
     pub tile_px: u32,
-    /// Tiles along a block: draws the borders of the blocks that hold tissue.
+    /// Tiles along the side of a block. If set, the borders of blocks with tissue are drawn.
     pub block_tiles: Option<u32>,
-    /// Longest side of the whole picture.
+    /// Longest side of the whole picture, px.
     pub max_side_px: usize,
 }
 
@@ -47,14 +47,14 @@ impl Default for MaskPicture<'_> {
     }
 }
 
-/// Draws which tiles are tissue: these in the slide's own colours and outlined, those
-/// that texture alone marks in orange, the rest faded.
+/// Draws the tissue mask over its slide. Tissue tiles have the slide's own colours and an
+/// outline, tiles that texture alone marks are orange, and the rest is faded.
 ///
-/// `mask`: `[tile row, tile col]`, non-zero = tissue.
+/// `mask` is `[tile row, tile col]`, non-zero = tissue.
 ///
 /// # Errors
-/// [`RenderError`] when slide and mask are not of one size, or the picture
-/// would be too small.
+/// [`RenderError`] if slide and mask are not of the same size, or the picture would be too
+/// small.
 pub fn render_mask(
     slide: &PlaneThumbnail<'_>,
     mask: ArrayView2<'_, u8>,
@@ -122,6 +122,7 @@ pub fn render_mask(
     Ok(picture)
 }
 
+/// The blocks with tissue, `[block row, block col]`.
 fn blocks_with_tissue(mask: ArrayView2<'_, u8>, block: usize) -> ndarray::Array2<bool> {
     let (rows, cols) = mask.dim();
     let mut stored =
@@ -146,7 +147,7 @@ mod tests {
         mask[[3, 4]] = 1;
         let options = MaskPicture { block_tiles: Some(4), ..MaskPicture::default() };
         let picture = render_mask(&slide, mask.view(), &options).unwrap();
-        // No title: the slide starts a margin in, a tenth of its size.
+        // Without a title, the slide begins after the margin, drawn at a tenth of its size.
         let at = |x_px: usize, y_px: usize| {
             picture.get(MARGIN_PX + x_px / 10, MARGIN_PX + y_px / 10).unwrap()
         };
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_out_is_orange() {
+    fn textured_tiles_outside_the_mask_are_orange() {
         let rgb = Array3::from_shape_fn((500, 700, 3), |(_, _, k)| [180, 100, 150][k]);
         let slide = PlaneThumbnail { rgb: rgb.view(), width_px: 7000, height_px: 5000 };
         let (mut mask, mut textured) = (Array2::zeros((23, 32)), Array2::zeros((23, 32)));

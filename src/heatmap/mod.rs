@@ -1,7 +1,8 @@
-//! Scores as maps and pictures. Pure: no I/O.
+//! Heatmaps: the scores of a slide as a map, and pictures of them. `stitch` makes them from
+//! the scores of `predict`. The module does no I/O.
 //!
-//! Point `(r, c)` of a heatmap of stride s belongs to pixel `(c * s, r * s)` of
-//! the working plane; drawn as a cell it is centred there:
+//! Point `(r, c)` of a heatmap of stride s is the pixel `x = c * s`, `y = r * s` of the
+//! working plane. A picture shows the point as a cell centred on that pixel:
 //! `[c*s - s/2, c*s + s/2) x [r*s - s/2, r*s + s/2)`.
 
 pub mod assemble;

@@ -1,32 +1,33 @@
-//! Sample tiles before and after normalisation, with the stains.
+//! A picture of sample tiles before and after colour normalisation, with the stains' colours.
 
 use super::canvas::{INK, LINE_PX, RgbPicture, WHITE, wrapped};
 
 const MARGIN_PX: usize = 12;
 const GAP_PX: usize = 6;
 const SWATCH_PX: usize = 28;
-/// Pairs of tiles in a row.
+/// Number of pairs of tiles in a row.
 const PAIRS: usize = 3;
 
-/// A tile before and after, `[row, col, rgb]` each.
+/// A square tile before and after normalisation, each `[row, col, rgb]`.
 #[derive(Debug, Clone)]
 pub struct TilePair {
-    /// As stored.
+    /// The pixels as stored.
     pub before: Vec<u8>,
-    /// With the template's colours, or why not.
+    /// The pixels with the template's colours, or the reason why there are none.
     pub after: Result<Vec<u8>, String>,
 }
 
-/// A line with the colours of stains.
+/// A line of the legend: the colours of stains, and a text.
 #[derive(Debug, Clone)]
 pub struct Swatches {
-    /// What the line says.
+    /// Text of the line.
     pub label: String,
-    /// Their colours, left of the text.
+    /// The stains' colours, drawn left of the text.
     pub colours: Vec<[u8; 3]>,
 }
 
-/// Draws pairs of square tiles, three in a row, under a title and swatches.
+/// Draws pairs of tiles with a side of `tile_px`, three pairs in a row, under a title and
+/// swatches.
 pub fn render_preview(
     title: &[String],
     swatches: &[Swatches],
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tiles_and_swatches_are_where_they_belong() {
+    fn tiles_and_swatches_are_drawn_at_their_places() {
         let tiles = [
             TilePair { before: vec![10; 3 * 64 * 64], after: Ok(vec![20; 3 * 64 * 64]) },
             TilePair { before: vec![30; 3 * 64 * 64], after: Err("too little tissue".into()) },

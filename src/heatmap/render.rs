@@ -1,11 +1,10 @@
-//! A heatmap drawn over its slide.
+//! A picture of a heatmap over its slide.
 //!
-//! Scale fixed at 0 to 1, so that pictures of different slides compare.
-//! Colours are VIRIDIS: lightness alone orders it, it reads the same to
-//! colour-blind eyes, and its yellow and green stand out from eosin pink and
-//! haematoxylin violet. Under the colours the slide is grey (a violet nucleus
-//! under a violet score would change the score's colour); tissue and glass that
-//! were not scored keep the slide's own colours.
+//! The colour scale runs from 0 to 1, so that pictures of different slides can be compared.
+//! The colours are VIRIDIS, whose order is visible in lightness alone and therefore to
+//! colour-blind readers, and whose yellow and green stand out from eosin pink and haematoxylin
+//! violet. Under the colours the slide is grey, because a violet nucleus would change the
+//! colour of a score. Tissue and glass without scores keep the slide's own colours.
 
 use ndarray::{Array3, ArrayView2, ArrayView3};
 use std::ops::Range;
@@ -16,9 +15,9 @@ use super::canvas::{GLYPH_PX, INK, LINE_PX, RgbPicture, WHITE, hatched, mix, wra
 use super::resample::resize;
 use crate::tissue::hsv::rgb_to_grey;
 
-/// Default for the longer side of pictures.
+/// Default of the longest side of a picture, px.
 pub const MAX_SIDE_PX: usize = 2048;
-/// Default for the weight of the colours over the slide.
+/// Default weight of the colours over the slide, 0..=1.
 pub const OPACITY: f32 = 0.65;
 
 const MARGIN_PX: usize = 14;
@@ -27,15 +26,15 @@ const BAR_PX: usize = 26;
 const LEGEND_PX: usize = 3 * MARGIN_PX / 2 + BAR_PX + 10 + 4 * GLYPH_PX + MARGIN_PX;
 const TICKS: [(f32, &str); 5] =
     [(0.0, "0"), (0.25, "0.25"), (0.5, "0.5"), (0.75, "0.75"), (1.0, "1")];
-/// Grey under the colour bar: about that of stained tissue.
+/// Grey under the colour bar, about that of stained tissue.
 const BAR_GROUND: [u8; 3] = [190; 3];
-/// Smaller pictures hold no legend.
+/// Smallest allowed value of the longest side, px; smaller pictures have no room for a legend.
 pub const MIN_SIDE_PX: usize = 320;
 
-/// A picture cannot be drawn.
+/// Why a picture cannot be drawn.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RenderError {
-    /// No thumbnail to draw over.
+    /// The thumbnail is empty or not RGB, or the slide has no area.
     #[error(
         "the thumbnail is {rows} x {cols} x {channels} for a slide of {width_px} x {height_px} px; expected an RGB image and a slide with an area"
     )]
@@ -46,57 +45,59 @@ pub enum RenderError {
         cols: usize,
         /// Thumbnail channels.
         channels: usize,
-        /// Working-plane width.
+        /// Width of the working plane.
         width_px: u32,
-        /// Working-plane height.
+        /// Height of the working plane.
         height_px: u32,
     },
-    /// Map and slide do not belong together.
+    /// Map and slide are not of the same size.
     #[error("the {what} has {} x {} cells, but a slide of {width_px} x {height_px} px has {} x {} of {cell_px} px", found.0, found.1, expected.0, expected.1)]
     Grid {
         /// `heatmap`, `tissue mask` or `mask of missing tiles`.
         what: &'static str,
-        /// Rows and columns.
+        /// Rows and columns of the map.
         found: (usize, usize),
-        /// Rows and columns for this slide.
+        /// Rows and columns that a map of this slide has.
         expected: (usize, usize),
-        /// Stride or tile.
+        /// Stride, or side of a tile, working px.
         cell_px: u32,
-        /// Working-plane width.
+        /// Width of the working plane.
         width_px: u32,
-        /// Working-plane height.
+        /// Height of the working plane.
         height_px: u32,
     },
-    /// A picture too small to be read.
-    #[error("pictures of at most {found} px a side hold no legend; allow at least {MIN_SIDE_PX}")]
+    /// The picture would be too small for a legend.
+    #[error(
+        "a picture with sides of at most {found} px has no room for a legend; allow at least {MIN_SIDE_PX}"
+    )]
     TooSmall {
-        /// The largest side allowed.
+        /// The configured longest side, px.
         found: usize,
     },
 }
 
-/// A picture of the whole slide and the slide's true size.
+/// A thumbnail of the whole slide, and the size of its working plane.
 #[derive(Debug, Clone, Copy)]
 pub struct PlaneThumbnail<'a> {
-    /// `[row, col, rgb]`, any size; its edges are the working plane's edges.
+    /// `[row, col, rgb]`, any size. Its edges are the edges of the working plane.
     pub rgb: ArrayView3<'a, u8>,
-    /// Width of the working plane.
+    /// Width of the working plane, px.
     pub width_px: u32,
-    /// Height of the working plane.
+    /// Height of the working plane, px.
     pub height_px: u32,
 }
 
-/// What a heatmap's picture shows besides the map.
+/// Options of a heatmap's picture.
 #[derive(Debug, Clone)]
 pub struct HeatmapPicture<'a> {
     /// Lines above the map: slide, class, stride.
     pub title: Vec<String>,
-    /// Longest side of the whole picture.
+    /// Longest side of the whole picture, px.
     pub max_side_px: usize,
     /// Weight of the colours over the slide, 0..=1.
     pub opacity: f32,
-    /// Tissue tiles without scores, hatched, and the tile: `[tile row, tile
-    /// col]`, non-zero = missing. See [`Heatmap::missing_tiles`].
+    /// The tissue tiles without scores, which are hatched, `[tile row, tile col]`, non-zero =
+    /// missing, and the side of a tile in working px. See [`Heatmap::missing_tiles`].
     pub missing: Option<(ArrayView2<'a, u8>, u32)>,
 }
 
@@ -106,17 +107,17 @@ impl Default for HeatmapPicture<'_> {
     }
 }
 
-/// Draws a heatmap over its slide, with title, colour bar and, if tiles are
-/// missing, their key.
+/// Draws a heatmap over its slide, with a title, a colour bar and, if tiles are missing, a
+/// legend for the hatching.
 ///
-/// Lattice point (r, c) is drawn as the cell centred on its pixel; where
-/// several points fall into one picture pixel the highest shows, so that no
-/// small focus is lost by shrinking. Scores outside 0..=1 take the colour of
-/// the nearer end. Points that are NaN show the bare slide.
+/// Lattice point (r, c) is drawn as the cell centred on its pixel. Where several points fall
+/// into one picture pixel, the highest score is shown, so that no small focus is lost by
+/// shrinking. Scores outside 0..=1 have the colour of the nearer end. Points that are NaN show
+/// the slide.
 ///
 /// # Errors
-/// [`RenderError`] when slide, map and mask are not of one size, or the picture
-/// would be too small.
+/// [`RenderError`] if slide, map and mask are not of the same size, or the picture would be
+/// too small.
 pub fn render_heatmap(
     slide: &PlaneThumbnail<'_>,
     heatmap: &Heatmap,
@@ -173,12 +174,12 @@ impl PlaneThumbnail<'_> {
     }
 }
 
-/// Where things are on a picture: text above, the map, a column for the bar,
-/// text below.
+/// The places of the parts of a picture: text above, the map with a column for the colour bar
+/// at its right, text below.
 pub(crate) struct SheetLayout {
     pub(crate) left_px: usize,
     pub(crate) top_px: usize,
-    /// The map's size.
+    /// Width and height of the map.
     pub(crate) width_px: usize,
     pub(crate) height_px: usize,
     pub(super) header: Vec<String>,
@@ -187,8 +188,8 @@ pub(crate) struct SheetLayout {
 }
 
 impl SheetLayout {
-    /// Fits everything into `max_side_px`, the map as large as its content is
-    /// worth: `wanted_px` or the thumbnail's size, whichever is more.
+    /// Fits all parts into `max_side_px`. The map's longer side is `wanted_px` or that of the
+    /// thumbnail, whichever is larger, as far as there is room.
     pub(crate) fn plan(
         slide: &PlaneThumbnail<'_>,
         title: &[String],
@@ -216,8 +217,8 @@ impl SheetLayout {
             let fit = |extent: f64, room: usize| ((extent * scale).round() as usize).clamp(1, room);
             (fit(plane.0, room.0), fit(plane.1, room.1))
         };
-        // The sheet is as wide as the map would like; text broken to that width
-        // may then take some height from it.
+        // The width of the sheet comes from the map at its wanted size. The text is then
+        // wrapped to that width, which may leave the map less height.
         let longest = title.iter().chain(footer).map(|line| line.chars().count()).max();
         let text_width = (longest.unwrap_or(0) * GLYPH_PX + 2 * MARGIN_PX + 2 * BAR_PX).min(560);
         let sheet_width = (MARGIN_PX + map_px(title.len()).0 + bar_px)
@@ -263,9 +264,9 @@ impl SheetLayout {
     }
 }
 
-/// Lattice indices that one axis of the picture shows: for each of `pixels`
-/// picture pixels over `extent_px`, the points inside it or, if there is none,
-/// the point whose cell holds its middle. Empty beyond the last cell.
+/// The lattice indices that each of `pixels` picture pixels shows along one axis of
+/// `extent_px`: the points inside the pixel or, if there are none, the point whose cell holds
+/// the pixel's middle. The range is empty beyond the last cell.
 fn points_per_pixel(
     pixels: usize,
     extent_px: u32,
@@ -285,7 +286,7 @@ fn points_per_pixel(
         .collect()
 }
 
-/// Colour of a score.
+/// The colour of a score.
 pub(crate) fn colour_of(score: f32) -> [u8; 3] {
     colorous::VIRIDIS.eval_continuous(f64::from(score.clamp(0.0, 1.0))).as_array()
 }
@@ -303,7 +304,7 @@ pub(super) fn draw_scores(
     for (dy, rows) in down.iter().enumerate() {
         for (dx, cols) in across.iter().enumerate() {
             let cells = rows.clone().flat_map(|r| cols.clone().map(move |c| [r, c]));
-            // `f32::max` passes over NaN, so this is NaN only if all are.
+            // `f32::max` ignores NaN, so the score is NaN only if all cells are.
             let score = cells.map(|cell| heatmap.score[cell]).fold(f32::NAN, f32::max);
             let (x, y) = (layout.left_px + dx, layout.top_px + dy);
             if let Some(under) = picture.get(x, y).filter(|_| !score.is_nan()) {

@@ -15,7 +15,7 @@ fn map(width_px: u32, height_px: u32, stride_px: u32) -> Heatmap {
     Heatmap::new(rows, cols, stride_px)
 }
 
-/// Map pixels (col, row) whose colour is that of `score` over the slide.
+/// The map pixels, (col, row), that have the colour of `score` over the slide.
 fn coloured(
     picture: &RgbPicture,
     layout: (usize, usize, usize, usize),
@@ -29,15 +29,15 @@ fn coloured(
         .collect()
 }
 
-/// The map's place on a sheet without title, for a 480 px square slide picture.
-/// The sheet whose room for the map is exactly that square.
+/// Side of a sheet without title whose room for the map is a square of 480 px.
 const SHEET_PX: usize = MARGIN_PX + 480 + LEGEND_PX;
+/// Left, top, width and height of the map on that sheet.
 const SQUARE: (usize, usize, usize, usize) = (MARGIN_PX, MARGIN_PX, 480, 480);
 
 #[test]
 fn a_score_is_drawn_over_its_pixels_at_all_corners() {
     let rgb = slide_rgb(480, 480);
-    // Picture pixels are 10 plane pixels; strides below, equal and above.
+    // A picture pixel is 10 pixels of the plane; the strides are smaller, equal and larger.
     let side = 4800_u32;
     let slide = PlaneThumbnail { rgb: rgb.view(), width_px: side, height_px: side };
     for stride_px in [3, 10, 16, 64, 100, 224, 1600] {
@@ -49,7 +49,7 @@ fn a_score_is_drawn_over_its_pixels_at_all_corners() {
             let options = HeatmapPicture { max_side_px: SHEET_PX, ..HeatmapPicture::default() };
             let picture = render_heatmap(&slide, &heatmap, &options).unwrap();
             let found = coloured(&picture, SQUARE, 1.0);
-            // Pixels whose middle lies in the cell, or that hold its point.
+            // The pixels whose middle lies in the cell, or that hold the cell's point.
             let stride = f64::from(stride_px);
             let shows = |pixel: usize, index: usize| {
                 let (start, middle) = (pixel as f64 * 10.0, pixel as f64 * 10.0 + 5.0);
@@ -71,11 +71,11 @@ fn a_score_is_drawn_over_its_pixels_at_all_corners() {
 }
 
 #[test]
-fn the_highest_of_several_points_shows_and_nan_shows_the_slide() {
+fn the_highest_of_several_points_is_shown_and_nan_shows_the_slide() {
     let rgb = slide_rgb(480, 480);
     let slide = PlaneThumbnail { rgb: rgb.view(), width_px: 4800, height_px: 4800 };
     let mut heatmap = map(4800, 4800, 2);
-    // Five by five points in the picture pixel (7, 3): one scored 0.25, one 1.
+    // The picture pixel (7, 3) holds five by five points; one has score 0.25, one 1.
     heatmap.score[[15, 35]] = 0.25;
     heatmap.score[[19, 39]] = 1.0;
     let options = HeatmapPicture { max_side_px: SHEET_PX, ..HeatmapPicture::default() };
@@ -87,7 +87,7 @@ fn the_highest_of_several_points_shows_and_nan_shows_the_slide() {
 }
 
 #[test]
-fn missing_tiles_are_hatched_and_named() {
+fn missing_tiles_are_hatched_and_the_legend_says_so() {
     let rgb = slide_rgb(480, 480);
     let slide = PlaneThumbnail { rgb: rgb.view(), width_px: 2240, height_px: 2240 };
     let mut tiles = Array2::zeros((10, 10));
@@ -101,7 +101,7 @@ fn missing_tiles_are_hatched_and_named() {
     let options =
         HeatmapPicture { missing: Some((tiles.view(), 224)), ..HeatmapPicture::default() };
     let flagged = render_heatmap(&slide, &map(2240, 2240, 112), &options).unwrap();
-    assert!(flagged.height_px > plain.height_px, "the key takes a line");
+    assert!(flagged.height_px > plain.height_px, "the legend takes a line");
     let black = |picture: &RgbPicture, x: usize, y: usize, side: usize| {
         (0..side * side)
             .filter(|i| {
@@ -115,15 +115,15 @@ fn missing_tiles_are_hatched_and_named() {
 }
 
 #[test]
-fn what_does_not_fit_together_is_refused() {
+fn mismatched_sizes_and_too_small_pictures_are_refused() {
     let rgb = slide_rgb(10, 10);
     let slide = PlaneThumbnail { rgb: rgb.view(), width_px: 1000, height_px: 500 };
     let options = HeatmapPicture::default();
     let error = render_heatmap(&slide, &map(1000, 1000, 16), &options).unwrap_err();
     assert!(error.to_string().contains("63 x 63 cells"), "{error}");
     let tiles = Array2::ones((3, 4));
-    let wrong = HeatmapPicture { missing: Some((tiles.view(), 224)), ..options.clone() };
-    assert!(render_heatmap(&slide, &map(1000, 500, 16), &wrong).is_err());
+    let mismatched = HeatmapPicture { missing: Some((tiles.view(), 224)), ..options.clone() };
+    assert!(render_heatmap(&slide, &map(1000, 500, 16), &mismatched).is_err());
     let tiny = HeatmapPicture { max_side_px: 100, ..options.clone() };
     let error = render_heatmap(&slide, &map(1000, 500, 16), &tiny).unwrap_err();
     assert_eq!(error, RenderError::TooSmall { found: 100 });
@@ -160,7 +160,7 @@ proptest! {
         let mut seen = vec![false; points];
         shown.iter().flat_map(Clone::clone).for_each(|point| seen[point] = true);
         prop_assert!(seen.iter().all(|&s| s));
-        // In order, and each pixel's points follow the last pixel's.
+        // The ranges are in order.
         prop_assert!(shown.windows(2).all(|w| w[0].start <= w[1].start));
     }
 }

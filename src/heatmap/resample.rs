@@ -1,15 +1,15 @@
-//! Thumbnails brought to the picture's size.
+//! Resampling of thumbnails to the size of a picture.
 
 use ndarray::{Array3, ArrayView3};
 
-/// Weights of the source pixels `first..` that make one target pixel.
+/// Weights of the source pixels, from pixel `first` on, whose sum is one target pixel.
 struct Taps {
     first: usize,
     weights: Vec<f32>,
 }
 
-/// Triangle filter as wide as the target's pixels: bilinear when enlarging,
-/// free of aliasing when shrinking. Both axes show the same extent.
+/// The weights of a triangle filter along one axis. Enlarging is bilinear; when shrinking, the
+/// filter is as wide as a target pixel on each side, which avoids aliasing.
 fn taps(source: usize, target: usize) -> Vec<Taps> {
     let scale = source as f64 / target as f64;
     let reach = scale.max(1.0);
@@ -33,8 +33,8 @@ fn taps(source: usize, target: usize) -> Vec<Taps> {
         .collect()
 }
 
-/// `[rows, cols, rgb]` at `height` x `width` pixels of the same extent. Neither
-/// the image nor the result may be empty.
+/// Resizes an image, `[row, col, rgb]`, to `height` x `width` pixels. Neither the image nor the
+/// result may be empty.
 pub(crate) fn resize(image: ArrayView3<'_, u8>, width: usize, height: usize) -> Array3<u8> {
     let (rows, cols, _) = image.dim();
     let image = image.as_standard_layout();
@@ -66,7 +66,7 @@ pub(crate) fn resize(image: ArrayView3<'_, u8>, width: usize, height: usize) -> 
     Array3::from_shape_vec((height, width, 3), resized).expect("every row was made")
 }
 
-/// Means of bytes to the nearest byte, halves upwards.
+/// Rounds to the nearest bytes, halves upwards.
 fn round(sums: &[f32], bytes: &mut [u8]) {
     for (byte, sum) in bytes.iter_mut().zip(sums) {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 255")]
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_size_is_the_same_image_and_flat_stays_flat() {
+    fn the_same_size_gives_the_same_image_and_one_colour_stays() {
         let image = Array3::from_shape_vec((5, 4, 3), (0..60).map(|v| v * 4).collect()).unwrap();
         assert_eq!(resize(image.view(), 4, 5), image);
         let flat = Array3::from_elem((7, 3, 3), 201_u8);

@@ -1,13 +1,13 @@
-//! A heatmap over its slide, small and without text.
+//! A small picture of a heatmap over its slide, without text.
 
 use super::render::{OPACITY, PlaneThumbnail, RenderError, SheetLayout, draw_scores};
 use super::{Heatmap, RgbPicture};
 
-/// Draws a slide, and its heatmap over it when there is one, the longer side
-/// `side_px`. Colours and places are those of [`super::render_heatmap`].
+/// Draws a slide and, if given, its heatmap over it. The longer side of the picture is
+/// `side_px`; colours and places are those of [`super::render_heatmap`].
 ///
 /// # Errors
-/// [`RenderError`] when slide and map are not of one size.
+/// [`RenderError`] if slide and map are not of the same size.
 pub fn render_small(
     slide: &PlaneThumbnail<'_>,
     heatmap: Option<&Heatmap>,
@@ -23,7 +23,7 @@ pub fn render_small(
     Ok(picture)
 }
 
-/// The map alone.
+/// The layout of a sheet that holds the map alone.
 fn map_only_layout(slide: &PlaneThumbnail<'_>, side_px: usize) -> SheetLayout {
     let (width, height) = (u64::from(slide.width_px), u64::from(slide.height_px));
     let longer = width.max(height).max(1);
@@ -41,7 +41,7 @@ mod tests {
     use ndarray::{Array2, Array3};
 
     #[test]
-    fn the_picture_is_as_long_as_asked_and_the_map_is_on_it() {
+    fn the_picture_has_the_requested_side_and_shows_the_map() {
         let rgb = Array3::from_elem((40, 80, 3), 200);
         let slide = PlaneThumbnail { rgb: rgb.view(), width_px: 800, height_px: 400 };
         let mut score = Array2::from_elem((4, 8), f32::NAN);
@@ -50,7 +50,7 @@ mod tests {
         let map_only_layout = render_small(&slide, None, 64).unwrap();
         let picture = render_small(&slide, Some(&heatmap), 64).unwrap();
         assert_eq!((picture.width_px, picture.height_px), (64, 32));
-        // Point (2, 6) is pixel (600, 200): 48, 16 of the picture.
+        // Point (2, 6) is the pixel (600, 200), which is (48, 16) in the picture.
         assert_ne!(picture.get(48, 16), map_only_layout.get(48, 16));
         assert_eq!(picture.get(38, 16), map_only_layout.get(38, 16));
         let other = Heatmap { score: Array2::zeros((4, 9)), stride_px: 100 };
