@@ -14,6 +14,7 @@ use slidegrid::geometry::{BlockPlan, Lattice, Tiling, WorkingPlane};
 use slidegrid::heatmap::{Heatmap, HeatmapPicture, PlaneThumbnail, render_heatmap};
 use slidegrid::model::ModelCard;
 use slidegrid::normalize::{Method, Transform};
+use slidegrid::number::GroupNumber;
 use slidegrid::patches::{
     Compression, PatchCompressor, PatchesFile, PatchesMeta, PatchesWriter, compress_patch,
 };
@@ -156,7 +157,7 @@ fn patch_files(c: &mut Criterion) {
                 b.iter(|| write_file(&path, block, compression));
             });
             let file = PatchesFile::open(&path).expect("just written");
-            let reader = file.group(1).expect("it has one");
+            let reader = file.group(GroupNumber::FIRST).expect("it has one");
             let mut patch = vec![0; reader.patch_bytes()];
             group.bench_function(BenchmarkId::new("read", block), |b| {
                 b.iter(|| {

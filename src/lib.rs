@@ -100,6 +100,7 @@ pub mod jobs;
 pub mod metrics;
 pub mod model;
 pub mod normalize;
+pub mod number;
 pub mod patches;
 pub mod predict;
 pub mod process;

@@ -10,6 +10,7 @@ use ndarray::{Array2, Array3};
 use slidegrid::config::{Config, RunConfig};
 use slidegrid::geometry::plane::TargetMpp;
 use slidegrid::geometry::{BlockPlan, Lattice, WorkingPlane, groups};
+use slidegrid::number::GroupNumber;
 use slidegrid::patches::{Compression, PatchesMeta, PatchesWriter, compress_patch};
 use slidegrid::run_dir::RunDir;
 use slidegrid::scores::{ScoresMeta, write_scores};
@@ -34,9 +35,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let run = RunDir::new(root);
     write_patches(&run, &config, &plane, &plan, per_group)?;
     let lattice = Lattice::new(side_px, side_px, stride_px);
-    for (index, range) in
-        groups::group_ranges(plan.patches().len(), per_group).into_iter().enumerate()
-    {
+    let ranges = groups::group_ranges(plan.patches().len(), per_group);
+    for (group, range) in (1u32..).zip(ranges) {
+        let group = GroupNumber::try_from(group)?;
         let points: Vec<_> = plan.patches()[range]
             .iter()
             .flat_map(|patch| lattice.points_of(&tiling, patch, plan.tissue_of(patch).view()))
@@ -49,7 +50,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             let value = (wave(row[point]) * wave(col[point])) as f32;
             value
         });
-        let group = u32::try_from(index + 1)?;
         let meta = ScoresMeta {
             slide: SLIDE.into(),
             group,
@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             windows: points.len() as u64,
             ..ScoresMeta::default()
         };
-        write_scores(&run.scores(SLIDE, index + 1), &meta, &row, &col, score.view())?;
+        write_scores(&run.scores(SLIDE, group), &meta, &row, &col, score.view())?;
     }
     Ok(())
 }

@@ -16,8 +16,8 @@ use crate::jobs::grown::Grown;
 use crate::jobs::lookup::Lookup;
 use crate::jobs::retry::Factors;
 use crate::jobs::scheduler::{System, scheduler};
-use crate::jobs::status::ranges;
 use crate::jobs::submitted::Submission;
+use crate::number::{GroupNumber, TaskNumber, ranges};
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDir, SlideStatus};
 use crate::scores::read_scores_meta;
@@ -208,7 +208,10 @@ fn known(run: &RunDir, progress: &Progress) -> Result<(Files, Exit), Failure> {
         run_dir::write_slides(run, &records)?;
         // Rows that have no patches and may get some.
         let open = |status| matches!(status, SlideStatus::Waiting | SlideStatus::Failed);
-        let rows = records.iter().zip(1..).filter(|(record, _)| open(record.status));
+        let rows = records
+            .iter()
+            .zip(TaskNumber::up_to(u32::MAX))
+            .filter(|(record, _)| open(record.status));
         unsplit.extend(rows.map(|(record, row)| (row, record.name.clone())));
         if !records.iter().any(|record| run.patches(&record.name).exists()) {
             return Ok((Files { unsplit, slides: Vec::new() }, Exit::Done));
@@ -225,9 +228,9 @@ fn umbrella(program: PathBuf) -> PathBuf {
 }
 
 /// How many groups make a task of the wanted length.
-fn groups_per_task(run: &RunDir, keys: &ClusterKeys, progress: &Progress) -> usize {
+fn groups_per_task(run: &RunDir, keys: &ClusterKeys, progress: &Progress) -> u32 {
     if let Some(groups) = keys.groups_per_task {
-        return groups as usize;
+        return groups;
     }
     let Some(target) = keys.target_minutes else { return 1 };
     let Some(minutes) = measured_minutes(run).or(keys.group_minutes) else {
@@ -235,7 +238,7 @@ fn groups_per_task(run: &RunDir, keys: &ClusterKeys, progress: &Progress) -> usi
         return 1;
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped first")]
-    let groups = (target / minutes).floor().clamp(1.0, 1e6) as usize;
+    let groups = (target / minutes).floor().clamp(1.0, 1e6) as u32;
     progress.note(&format!("a group takes about {minutes:.2} minutes: {groups} a task"));
     groups
 }
@@ -244,7 +247,7 @@ fn groups_per_task(run: &RunDir, keys: &ClusterKeys, progress: &Progress) -> usi
 fn measured_minutes(run: &RunDir) -> Option<f64> {
     const ENOUGH: usize = 25;
     let lookup = Lookup::read(run).ok()?;
-    let groups = lookup.rows().iter().flat_map(|row| (1..=row.groups).map(|k| (&row.name, k)));
+    let groups = lookup.rows().iter().flat_map(|row| row.group_numbers().map(|k| (&row.name, k)));
     let files = groups.map(|(slide, group)| run.scores(slide, group));
     let mut minutes: Vec<f64> = files
         .filter(|path| Path::exists(path))
@@ -275,7 +278,7 @@ fn tell(submission: &Submission, dry_run: bool) -> Result<(), Failure> {
 /// What is left alone, and what nothing can be done about from here.
 fn explain(advanced: &Advanced, progress: &Progress) {
     for (slide, groups) in &advanced.busy.groups {
-        let groups: Vec<usize> = groups.iter().copied().collect();
+        let groups: Vec<GroupNumber> = groups.iter().copied().collect();
         progress.note(&format!("{slide}: groups {} are queued or running", ranges(&groups)));
     }
     for (id, state) in &advanced.busy.stuck {

@@ -12,6 +12,7 @@ use crate::jobs::estimate::{
     Estimate, SlideWork, Spread, Terms, Timed, estimate, points_in_tissue, sample,
 };
 use crate::jobs::lookup::Lookup;
+use crate::number::GroupNumber;
 use crate::patches::PatchesFile;
 use crate::predict::{GroupOutcome, Predictor};
 use crate::progress::Progress;
@@ -120,7 +121,7 @@ pub(crate) fn run(args: &EstimateArgs) -> Result<Exit, Failure> {
 }
 
 /// Groups spread over the run, of those without scores while there are some.
-fn groups_to_time(run: &RunDir, lookup: &Lookup, count: usize) -> Vec<(String, usize)> {
+fn groups_to_time(run: &RunDir, lookup: &Lookup, count: usize) -> Vec<(String, GroupNumber)> {
     let all = super::predict::every_group(lookup);
     let unscored: Vec<_> =
         all.iter().filter(|(slide, group)| !run.scores(slide, *group).exists()).cloned().collect();
@@ -128,7 +129,7 @@ fn groups_to_time(run: &RunDir, lookup: &Lookup, count: usize) -> Vec<(String, u
 }
 
 /// What the score file says; `None` of a group without windows.
-fn timed_group(run: &RunDir, slide: &str, group: usize) -> Result<Option<Timed>, Failure> {
+fn timed_group(run: &RunDir, slide: &str, group: GroupNumber) -> Result<Option<Timed>, Failure> {
     let meta = scores::read_scores_meta(&run.scores(slide, group))
         .map_err(|error| Failure::new(Exit::Input, error))?;
     let timed = Timed {
@@ -157,11 +158,11 @@ fn work_left(
         let stride_px = config.config.predict.stride;
         let size = (meta.width_px, meta.height_px);
         let windows = points_in_tissue(tissue.view(), meta.tile_px, size, stride_px);
-        let scored = (1..=row.groups).filter(|&group| run.scores(&row.name, group).exists());
+        let scored = row.group_numbers().filter(|&group| run.scores(&row.name, group).exists());
         work.push(SlideWork {
             slide: row.name.clone(),
-            groups: row.groups - scored.count(),
-            windows_per_group: windows as f64 / row.groups as f64,
+            groups: row.groups as usize - scored.count(),
+            windows_per_group: windows as f64 / f64::from(row.groups),
         });
         let (rows, cols) = Lattice::new(size.0, size.1, stride_px).shape();
         disk.patches_bytes += std::fs::metadata(&path).map_or(0, |metadata| metadata.len());

@@ -127,7 +127,8 @@ pub(super) fn plan(run: &RunDir, progress: &Progress) -> Result<(Lookup, Exit), 
         }
     }
     let done = slides.len();
-    let lookup = Lookup::plan(slides.iter().map(|(name, g, p)| (name.as_str(), *g, *p)));
+    let lookup = Lookup::plan(slides.iter().map(|(name, g, p)| (name.as_str(), *g, *p)))
+        .map_err(|error| Failure::new(Exit::Input, error))?;
     lookup.write(run)?;
     progress.note(&format!(
         "plan: {} tasks over {} slides with tissue",

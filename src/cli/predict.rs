@@ -8,8 +8,8 @@ use super::options::{EngineOptions, RunOptions, ThreadOptions, select_engine};
 use super::{Exit, Failure};
 use crate::config::{Method, RunConfig};
 use crate::jobs::lookup::{Lookup, LookupError};
-use crate::jobs::numbers::{Numbers, Part};
 use crate::model::{EngineChoice, EngineError, Precision};
+use crate::number::{ArrayShare, GroupNumber, Number, NumberList, TaskNumber};
 use crate::predict::{GroupOutcome, Predictor, share};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
@@ -79,7 +79,7 @@ pub(crate) struct PredictArgs {
 struct What {
     /// These tasks of lookup.csv, counted from 1: 118, or 3-10,17.
     #[arg(long, value_name = "LIST", required_unless_present_any = ["slide", "all"], conflicts_with_all = ["slide", "group", "all"])]
-    task: Option<Numbers>,
+    task: Option<NumberList<TaskNumber>>,
 
     /// This slide, all its groups unless --group.
     #[arg(long, value_name = "NAME", conflicts_with = "all")]
@@ -87,7 +87,7 @@ struct What {
 
     /// These groups of the slide, counted from 1: 3, or 3-10,17.
     #[arg(long, value_name = "LIST", requires = "slide")]
-    group: Option<Numbers>,
+    group: Option<NumberList<GroupNumber>>,
 
     /// Every group of the run.
     #[arg(long)]
@@ -95,7 +95,7 @@ struct What {
 
     /// Only part I of N of these groups: what task I of an array of N does.
     #[arg(long, value_name = "I/N", conflicts_with = "all")]
-    part: Option<Part>,
+    part: Option<ArrayShare>,
 }
 
 impl PredictArgs {
@@ -162,10 +162,14 @@ impl PredictArgs {
 }
 
 impl What {
-    fn groups(&self, run: &RunDir, lookup: &Lookup) -> Result<Vec<(String, usize)>, LookupError> {
+    fn groups(
+        &self,
+        run: &RunDir,
+        lookup: &Lookup,
+    ) -> Result<Vec<(String, GroupNumber)>, LookupError> {
         let path = run.lookup_csv();
         if let Some(tasks) = &self.task {
-            let find = |&task: &usize| {
+            let find = |&task: &TaskNumber| {
                 let found = lookup.find(task).map(|(slide, group)| (slide.to_owned(), group));
                 let path = path.clone();
                 found.ok_or(LookupError::Task { path, task, tasks: lookup.tasks() })
@@ -177,9 +181,9 @@ impl What {
             path: path.clone(),
             problem: format!("no slide {slide} with groups; `slidegrid status` lists the slides"),
         })?;
-        let all = Numbers::new((1..=row.groups).collect());
+        let all = row.group_numbers().collect();
         let groups = self.group.as_ref().unwrap_or(&all);
-        if let Some(group) = groups.as_slice().iter().find(|&&group| group > row.groups) {
+        if let Some(group) = groups.as_slice().iter().find(|group| group.get() > row.groups) {
             return Err(LookupError::Slide {
                 path,
                 problem: format!(
@@ -192,21 +196,24 @@ impl What {
     }
 
     /// The part of `numbers` that is asked for.
-    fn of<'n>(&self, numbers: &'n Numbers) -> &'n [usize] {
-        self.part.map_or(numbers.as_slice(), |part| numbers.part(part))
+    fn of<'n, N: Number>(&self, numbers: &'n NumberList<N>) -> &'n [N] {
+        self.part.map_or(numbers.as_slice(), |share| numbers.share(share))
     }
 }
 
 /// Every group of the run, in task order.
-pub(super) fn every_group(lookup: &Lookup) -> Vec<(String, usize)> {
+pub(super) fn every_group(lookup: &Lookup) -> Vec<(String, GroupNumber)> {
     groups_where(lookup, &|_| true)
 }
 
 /// The groups of the slides that `wanted` names, in task order.
-pub(super) fn groups_where(lookup: &Lookup, wanted: &dyn Fn(&str) -> bool) -> Vec<(String, usize)> {
+pub(super) fn groups_where(
+    lookup: &Lookup,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Vec<(String, GroupNumber)> {
     let groups = |row: &crate::jobs::lookup::LookupRow| {
         let name = row.name.clone();
-        (1..=row.groups).map(move |group| (name.clone(), group))
+        row.group_numbers().map(move |group| (name.clone(), group))
     };
     lookup.rows().iter().filter(|row| wanted(&row.name)).flat_map(groups).collect()
 }
@@ -215,7 +222,7 @@ pub(super) fn groups_where(lookup: &Lookup, wanted: &dyn Fn(&str) -> bool) -> Ve
 pub(super) fn predict_all(
     run: &RunDir,
     config: &RunConfig,
-    groups: &[(String, usize)],
+    groups: &[(String, GroupNumber)],
     threads: &ThreadOptions,
     progress: &Progress,
 ) -> Result<Exit, Failure> {
@@ -261,7 +268,7 @@ pub(super) const GO_ON: &str = "run the same command again to go on";
 
 fn told(
     run: &RunDir,
-    (slide, group): (&str, usize),
+    (slide, group): (&str, GroupNumber),
     outcome: &GroupOutcome,
     progress: &Progress,
 ) -> Exit {
@@ -291,7 +298,7 @@ fn told(
 /// Says what a group lacks for good.
 fn whole(
     run: &RunDir,
-    (slide, group): (&str, usize),
+    (slide, group): (&str, GroupNumber),
     (failed_patches, missed): (u64, u64),
     progress: &Progress,
 ) -> Exit {

@@ -12,6 +12,7 @@ use crate::jobs::retry::{Factors, again, told};
 use crate::jobs::scheduler::{Scheduler, System};
 use crate::jobs::submitted::read_submitted;
 use crate::jobs::todo::Busy;
+use crate::number::TaskNumber;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 
@@ -38,7 +39,7 @@ pub(super) fn grow(
     }
     let tries = last_tries(&arrays, &answers);
     let submissions = last_submissions(&arrays);
-    let rows: BTreeMap<&str, usize> =
+    let rows: BTreeMap<&str, TaskNumber> =
         files.unsplit.iter().map(|(row, name)| (name.as_str(), *row)).collect();
     let idle = |piece: &Piece| match piece {
         Piece::Split(name) => !busy.split.contains(&rows[name.as_str()]),

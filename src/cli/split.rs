@@ -7,7 +7,7 @@ use clap::Parser;
 use super::options::{RunOptions, ThreadOptions, catch_signals};
 use super::{Exit, Failure, inputs};
 use crate::config::RunConfig;
-use crate::jobs::numbers::{Numbers, Part};
+use crate::number::{ArrayShare, NumberList, TaskNumber};
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDir, SlideRecord, SlideStatus};
 use crate::split::{self, Extent};
@@ -42,11 +42,11 @@ pub(crate) struct SplitArgs {
 
     /// Only these rows of slides.csv, counted from 1: 7, or 3-10,17.
     #[arg(long, value_name = "LIST")]
-    task: Option<Numbers>,
+    task: Option<NumberList<TaskNumber>>,
 
     /// Only part I of N of these rows: what task I of an array of N does.
     #[arg(long, value_name = "I/N", requires = "task")]
-    part: Option<Part>,
+    part: Option<ArrayShare>,
 
     /// Only find and draw the tissue: RUN/masks/SLIDE.png to look at, and
     /// RUN/masks/tiles/SLIDE.png, which can be edited and given back as a mask.
@@ -73,7 +73,7 @@ impl SplitArgs {
         let records = register(&run, &slides)?;
         let wanted: Vec<&SlideRecord> = match &self.task {
             Some(tasks) => {
-                let tasks = self.part.map_or(tasks.as_slice(), |part| tasks.part(part));
+                let tasks = self.part.map_or(tasks.as_slice(), |share| tasks.share(share));
                 tasks.iter().map(|&task| row(&run, &records, task)).collect::<Result<_, _>>()?
             }
             None => chosen(&records, &slides),
@@ -101,13 +101,13 @@ pub(super) fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideReco
     Ok(run_dir::register(run, slides)?)
 }
 
-/// Row `task` of the table, counted from 1.
+/// Row `task` of the table.
 pub(super) fn row<'a>(
     run: &RunDir,
     records: &'a [SlideRecord],
-    task: usize,
+    task: TaskNumber,
 ) -> Result<&'a SlideRecord, Failure> {
-    task.checked_sub(1).and_then(|index| records.get(index)).ok_or_else(|| {
+    records.get(task.index()).ok_or_else(|| {
         Failure::new(
             Exit::Usage,
             format!(

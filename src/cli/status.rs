@@ -130,7 +130,7 @@ fn totals(slides: &[SlideView]) -> Totals {
         slides: slides.len(),
         done: slides.iter().filter(|slide| slide.files.is_done()).count(),
         failed: slides.iter().filter(|slide| slide.has_failed()).count(),
-        groups: sum(|slide| slide.files.groups),
+        groups: sum(|slide| slide.files.groups as usize),
         groups_scored: sum(|slide| slide.files.scored),
         groups_running: sum(|slide| slide.running.len()),
         groups_waiting: sum(|slide| slide.waiting.len()),
@@ -312,6 +312,7 @@ fn cost_line(stage: &StageCost) -> String {
 mod tests {
     use super::*;
     use crate::jobs::status::SlideProgress;
+    use crate::number::GroupNumber;
 
     fn slide(name: &str, scored: usize, failed: bool) -> SlideView {
         let files = SlideProgress {
@@ -325,7 +326,7 @@ mod tests {
             note: String::new(),
             groups: 9,
             scored,
-            missing: (scored + 1..=9).collect(),
+            missing: GroupNumber::up_to(9).skip(scored).collect(),
             begun: Vec::new(),
             failed: Vec::new(),
             heatmap: scored == 9,

@@ -9,6 +9,7 @@ use super::predict::{GO_ON, clear, mark};
 use super::{Exit, Failure, print, split};
 use crate::config::RunConfig;
 use crate::jobs::cost::StitchRecord;
+use crate::number::{TaskNumber, ranges};
 use crate::process;
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDir};
@@ -37,7 +38,7 @@ pub(crate) struct StitchArgs {
 
     /// This row of slides.csv, counted from 1.
     #[arg(long, value_name = "N", required_unless_present_any = ["slide", "all"], conflicts_with_all = ["slide", "all"])]
-    task: Option<usize>,
+    task: Option<TaskNumber>,
 
     /// This slide.
     #[arg(long, value_name = "NAME", conflicts_with = "all")]
@@ -175,7 +176,7 @@ fn told(
     progress.warn(&format!(
         "warning: {name}: left out {} groups without scores: {}",
         stitched.missing.len(),
-        crate::jobs::status::ranges(&stitched.missing)
+        ranges(&stitched.missing)
     ));
     Ok(Exit::Partial)
 }

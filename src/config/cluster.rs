@@ -119,10 +119,10 @@ pub struct ClusterKeys {
     pub setup: Vec<String>,
     /// Most tasks of an array, where the scheduler's own limit is not wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_array_tasks: Option<usize>,
+    pub max_array_tasks: Option<u32>,
     /// Most jobs in the queue, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_submitted_jobs: Option<usize>,
+    pub max_submitted_jobs: Option<u32>,
     /// Seconds ahead of its end that a `predict` task is warned, so that it
     /// saves what is scored; 0 = no warning.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -285,12 +285,9 @@ impl ClusterKeys {
             ("time_min", self.time_min),
             ("throttle", self.throttle),
             ("groups_per_task", self.groups_per_task),
-            ("max_array_tasks", self.max_array_tasks.map(|n| u32::try_from(n).unwrap_or(u32::MAX))),
+            ("max_array_tasks", self.max_array_tasks),
             // One job runs, one waits to go on.
-            (
-                "max_submitted_jobs",
-                self.max_submitted_jobs.map(|n| u32::try_from(n / 3).unwrap_or(u32::MAX)),
-            ),
+            ("max_submitted_jobs", self.max_submitted_jobs.map(|jobs| jobs / 3)),
         ];
         let shared = shared.into_iter().map(|(key, value)| (format!("cluster.{key}"), value));
         if let Some((key, _)) = own.chain(shared).find(|(_, value)| *value == Some(0)) {

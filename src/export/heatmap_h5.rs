@@ -16,6 +16,7 @@ use ndarray::{Array2, ArrayView2, Ix2, s};
 use crate::hdf5_file::{
     self, Attributes, FormatError, StagedHdf5, check_dataset, check_header, put_header, read_all,
 };
+use crate::number::GroupNumber;
 use crate::scores::{CascadeMeta, DenseMeta, PrecisionMeta};
 use crate::staged::StagedFile;
 
@@ -52,8 +53,8 @@ pub struct HeatmapMeta {
     pub level0_width_px: u32,
     /// Height of the slide at level 0.
     pub level0_height_px: u32,
-    /// Groups (1-based) whose scores were not there.
-    pub missing_groups: Vec<i64>,
+    /// Groups whose scores were not there.
+    pub missing_groups: Vec<GroupNumber>,
     /// Class names, in the order of the model's outputs.
     pub classes: Vec<String>,
     /// The class that `score` shows, an index into `classes`.
@@ -145,7 +146,9 @@ impl HeatmapMeta {
         attributes.put_f64("downsample", self.downsample)?;
         attributes.put_f64_or_nan("mpp_x", self.mpp_x)?;
         attributes.put_f64_or_nan("mpp_y", self.mpp_y)?;
-        attributes.put_i64s("missing_groups", &self.missing_groups)?;
+        let missing: Vec<i64> =
+            self.missing_groups.iter().map(|group| i64::from(group.get())).collect();
+        attributes.put_i64s("missing_groups", &missing)?;
         attributes.put_strs("classes", &self.classes)?;
         if !self.normalize.is_empty() {
             attributes.put_str("normalize", &self.normalize)?;
@@ -174,7 +177,7 @@ impl HeatmapMeta {
             height_px: attributes.u32("height", 1)?,
             level0_width_px: attributes.u32("level0_width", 1)?,
             level0_height_px: attributes.u32("level0_height", 1)?,
-            missing_groups: attributes.i64s("missing_groups")?,
+            missing_groups: missing_groups(attributes)?,
             classes: attributes.strs("classes")?,
             positive: attributes.u32("positive", 0)?,
             method: attributes.str("method")?,
@@ -191,6 +194,13 @@ impl HeatmapMeta {
         meta.check(attributes.path())?;
         Ok(meta)
     }
+}
+
+fn missing_groups(attributes: &Attributes<'_>) -> Result<Vec<GroupNumber>, FormatError> {
+    let groups = attributes.i64s("missing_groups")?.into_iter().map(GroupNumber::try_from);
+    groups.collect::<Result<_, _>>().map_err(|e| {
+        FormatError::invalid(attributes.path(), format!("attribute missing_groups: {e}"))
+    })
 }
 
 /// A heatmap file being written. Dropped before [`HeatmapWriter::finish`] it

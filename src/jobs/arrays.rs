@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::lookup::Lookup;
 use super::plan::Growth;
+use crate::number::{GroupNumber, TaskNumber};
 use crate::run_dir::{RunDir, SlideRecord};
 
 /// A piece of work of a run.
@@ -15,8 +16,8 @@ use crate::run_dir::{RunDir, SlideRecord};
 pub enum Piece {
     /// Splitting a slide.
     Split(String),
-    /// Scoring a group, counted from 1, of a slide.
-    Group(String, usize),
+    /// Scoring a group of a slide.
+    Group(String, GroupNumber),
     /// Stitching a slide.
     Stitch(String),
 }
@@ -141,9 +142,11 @@ fn array(line: Line, lookup: &Lookup, slides: &[SlideRecord]) -> Result<Submitte
             let row = || Some(slides.get(item.checked_sub(1)?)?.name.clone());
             let piece = match (line.stage.as_str(), &line.slide) {
                 ("split", _) => Piece::Split(row()?),
-                ("predict", Some(slide)) if !cumulative => Piece::Group(slide.clone(), item),
+                ("predict", Some(slide)) if !cumulative => {
+                    Piece::Group(slide.clone(), GroupNumber::try_from(item).ok()?)
+                }
                 ("predict", _) => {
-                    let (slide, group) = lookup.find(item)?;
+                    let (slide, group) = lookup.find(TaskNumber::try_from(item).ok()?)?;
                     Piece::Group(slide.to_owned(), group)
                 }
                 ("stitch", Some(slide)) => Piece::Stitch(slide.clone()),
@@ -205,13 +208,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
         crate::staged::write(&run.submitted(), text.as_bytes()).unwrap();
-        let lookup = Lookup::plan([("a", 5, 5), ("b", 4, 4)]);
+        let lookup = Lookup::plan([("a", 5, 5), ("b", 4, 4)]).unwrap();
         let slide = |name: &str| SlideRecord { name: name.into(), ..SlideRecord::default() };
         read_arrays(&run, &lookup, &[slide("a"), slide("b")])
     }
 
     fn group(slide: &str, group: usize) -> Piece {
-        Piece::Group(slide.into(), group)
+        Piece::Group(slide.into(), GroupNumber::try_from(group).unwrap())
     }
 
     #[test]

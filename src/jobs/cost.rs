@@ -176,7 +176,7 @@ fn predict_cost(run: &RunDir, lookup: &Lookup) -> (StageCost, f64) {
     let (mut cost, mut kept_core_s) = (StageCost::new("predict"), 0.0);
     for row in lookup.rows() {
         cost.read_bytes += bytes(&run.patches(&row.name));
-        for group in 1..=row.groups {
+        for group in row.group_numbers() {
             let path = run.scores(&row.name, group);
             let Ok(meta) = scores::read_scores_meta(&path) else { continue };
             cost.written_bytes += bytes(&path);
@@ -343,7 +343,7 @@ mod tests {
             pieces: vec![(index, piece)],
         };
         let arrays = [
-            array("7", Some(1), Piece::Group("a".into(), 1)),
+            array("7", Some(1), Piece::Group("a".into(), crate::number::GroupNumber::FIRST)),
             array("9", None, Piece::Stitch("a".into())),
         ];
         let cost = retry_cost(&arrays, &answers, 100.0).unwrap();

@@ -6,13 +6,15 @@ use std::collections::BinaryHeap;
 use ndarray::ArrayView2;
 use serde::Serialize;
 
+use crate::number::GroupNumber;
+
 /// A group that was timed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Timed {
     /// Its slide.
     pub slide: String,
-    /// Group, from 1.
-    pub group: usize,
+    /// Its number.
+    pub group: GroupNumber,
     /// Windows timed.
     pub windows: u64,
     /// Wall time.
@@ -185,7 +187,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn timed(windows: u64, wall_s: f64) -> Timed {
-        Timed { slide: "a".into(), group: 1, windows, wall_s, cores: 2 }
+        Timed { slide: "a".into(), group: GroupNumber::FIRST, windows, wall_s, cores: 2 }
     }
 
     #[test]

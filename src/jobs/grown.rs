@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::arrays::Piece;
-use super::numbers::Numbers;
 use super::plan::Growth;
 use crate::config::Stage;
+use crate::number::{GroupNumber, ListError, NumberList};
 use crate::run_dir::RunDir;
 use crate::staged::{self, StageError};
 
@@ -82,7 +82,8 @@ impl Grown {
                 Stage::Split => grown.set(Piece::Split(slide), growth),
                 Stage::Stitch => grown.set(Piece::Stitch(slide), growth),
                 Stage::Predict => {
-                    let groups: Numbers = groups.parse().map_err(|e| wrong(&path, e))?;
+                    let groups: NumberList<GroupNumber> =
+                        groups.parse().map_err(|e: ListError| wrong(&path, e.to_string()))?;
                     for &group in groups.as_slice() {
                         grown.set(Piece::Group(slide.clone(), group), growth);
                     }
@@ -105,7 +106,7 @@ impl Grown {
         if self.pieces.is_empty() && !path.exists() {
             return Ok(());
         }
-        let mut groups: BTreeMap<(&String, Growth), Vec<usize>> = BTreeMap::new();
+        let mut groups: BTreeMap<(&String, Growth), Vec<GroupNumber>> = BTreeMap::new();
         let mut entries = Vec::new();
         for (piece, &growth) in &self.pieces {
             let entry = |stage, slide: &String| {
@@ -123,7 +124,7 @@ impl Grown {
         entries.extend(groups.into_iter().map(|((slide, growth), groups)| Entry {
             stage: Stage::Predict,
             slide: slide.clone(),
-            groups: Numbers::new(groups).to_string(),
+            groups: groups.into_iter().collect::<NumberList<_>>().to_string(),
             growth,
         }));
         let text = serde_json::to_string_pretty(&entries).expect("entries are plain data");
@@ -149,17 +150,18 @@ mod tests {
         let memory = Growth { memory_mb: Some(900), time_min: None };
         let both = Growth { memory_mb: Some(900), time_min: Some(20) };
         let mut grown = Grown::default();
-        for group in [1, 2, 3, 7] {
-            grown.set(Piece::Group("a".into(), group), memory);
+        let group = |k: u32| Piece::Group("a".into(), GroupNumber::try_from(k).unwrap());
+        for k in [1, 2, 3, 7] {
+            grown.set(group(k), memory);
         }
-        grown.set(Piece::Group("a".into(), 5), both);
+        grown.set(group(5), both);
         grown.set(Piece::Stitch("a".into()), both);
         grown.set(Piece::Split("b".into()), memory);
         grown.write(&run).unwrap();
         assert!(std::fs::read_to_string(run.grown()).unwrap().contains("\"1-3,7\""));
         let read = Grown::read(&run).unwrap();
         assert_eq!(read, grown);
-        assert_eq!(read.of(&Piece::Group("a".into(), 4)), Growth::NONE);
+        assert_eq!(read.of(&group(4)), Growth::NONE);
         std::fs::write(run.grown(), "[{}]").unwrap();
         assert!(Grown::read(&run).unwrap_err().to_string().contains("grown.json: missing field"));
     }

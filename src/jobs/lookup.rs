@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::number::{GroupNumber, NumberError, TaskNumber};
 use crate::run_dir::RunDir;
 use crate::staged::{self, StageError};
 
@@ -12,15 +13,22 @@ use crate::staged::{self, StageError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LookupRow {
     /// First task.
-    pub start: usize,
+    pub start: TaskNumber,
     /// Last task.
-    pub end: usize,
+    pub end: TaskNumber,
     /// Slide name.
     pub name: String,
     /// Groups, `end - start + 1`.
-    pub groups: usize,
+    pub groups: u32,
     /// Patches over all groups.
     pub patches: usize,
+}
+
+impl LookupRow {
+    /// The numbers of the slide's groups, ascending.
+    pub fn group_numbers(&self) -> impl DoubleEndedIterator<Item = GroupNumber> + Clone + use<> {
+        GroupNumber::up_to(self.groups)
+    }
 }
 
 /// The look-up table of a run.
@@ -46,9 +54,9 @@ pub enum LookupError {
         /// The table.
         path: PathBuf,
         /// The number asked for.
-        task: usize,
+        task: TaskNumber,
         /// How many there are.
-        tasks: usize,
+        tasks: u32,
     },
     /// A slide or group the table does not have.
     #[error("{}: {problem}", path.display())]
@@ -66,18 +74,24 @@ pub enum LookupError {
 impl Lookup {
     /// Numbers the groups of (slide, groups, patches); slides without groups
     /// get no row.
-    pub fn plan<'a>(slides: impl IntoIterator<Item = (&'a str, usize, usize)>) -> Self {
+    ///
+    /// # Errors
+    /// [`NumberError`] when there are more groups than numbers for tasks.
+    pub fn plan<'a>(
+        slides: impl IntoIterator<Item = (&'a str, u32, usize)>,
+    ) -> Result<Self, NumberError> {
         let mut end = 0;
         let rows = slides
             .into_iter()
             .filter(|(_, groups, _)| *groups > 0)
             .map(|(name, groups, patches)| {
-                let start = end + 1;
-                end += groups;
-                LookupRow { start, end, name: name.to_owned(), groups, patches }
+                let start = TaskNumber::try_from(end + 1)?;
+                end += u64::from(groups);
+                let name = name.to_owned();
+                Ok(LookupRow { start, end: TaskNumber::try_from(end)?, name, groups, patches })
             })
-            .collect();
-        Self { rows }
+            .collect::<Result<_, _>>()?;
+        Ok(Self { rows })
     }
 
     /// Rows in task order.
@@ -86,15 +100,16 @@ impl Lookup {
     }
 
     /// Number of tasks.
-    pub fn tasks(&self) -> usize {
-        self.rows.last().map_or(0, |row| row.end)
+    pub fn tasks(&self) -> u32 {
+        self.rows.last().map_or(0, |row| row.end.get())
     }
 
-    /// The slide and group (from 1) that task `task` (from 1) means.
-    pub fn find(&self, task: usize) -> Option<(&str, usize)> {
+    /// The slide and group that a task means.
+    pub fn find(&self, task: TaskNumber) -> Option<(&str, GroupNumber)> {
         let index = self.rows.partition_point(|row| row.end < task);
         let row = self.rows.get(index).filter(|row| row.start <= task)?;
-        Some((&row.name, task - row.start + 1))
+        let group = GroupNumber::try_from(task.get() - row.start.get() + 1).ok()?;
+        Some((&row.name, group))
     }
 
     /// The row of a slide.
@@ -138,13 +153,14 @@ impl Lookup {
         })?;
         let mut next = 1;
         for row in &rows {
-            if row.start != next || row.end + 1 != row.start + row.groups || row.groups == 0 {
+            let (start, end) = (u64::from(row.start.get()), u64::from(row.end.get()));
+            if start != next || end + 1 != start + u64::from(row.groups) || row.groups == 0 {
                 return Err(wrong(format!(
                     "tasks of {} are {} to {} for {} groups, expected to start at {next} and to be as many as the groups; make it again with `slidegrid master plan`",
                     row.name, row.start, row.end, row.groups
                 )));
             }
-            next = row.end + 1;
+            next = end + 1;
         }
         Ok(Self { rows })
     }
@@ -157,16 +173,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_task_is_one_group_of_one_slide(groups in prop::collection::vec(0usize..9, 0..20)) {
+        fn every_task_is_one_group_of_one_slide(groups in prop::collection::vec(0u32..9, 0..20)) {
             let names: Vec<String> = (0..groups.len()).map(|i| format!("s{i}")).collect();
-            let lookup = Lookup::plan(names.iter().zip(&groups).map(|(n, &g)| (n.as_str(), g, g * 3)));
-            let found: Vec<_> = (1..=lookup.tasks()).map(|t| lookup.find(t).unwrap()).collect();
+            let slides = names.iter().zip(&groups).map(|(n, &g)| (n.as_str(), g, g as usize * 3));
+            let lookup = Lookup::plan(slides).unwrap();
+            let found: Vec<_> =
+                TaskNumber::up_to(lookup.tasks()).map(|t| lookup.find(t).unwrap()).collect();
             let expected: Vec<_> = names.iter().zip(&groups)
-                .flat_map(|(n, &g)| (1..=g).map(move |k| (n.as_str(), k)))
+                .flat_map(|(n, &g)| GroupNumber::up_to(g).map(move |k| (n.as_str(), k)))
                 .collect();
             prop_assert_eq!(found, expected);
-            prop_assert_eq!(lookup.find(0), None);
-            prop_assert_eq!(lookup.find(lookup.tasks() + 1), None);
+            prop_assert_eq!(lookup.find(TaskNumber::try_from(lookup.tasks() + 1).unwrap()), None);
         }
     }
 
@@ -174,12 +191,13 @@ mod tests {
     fn what_is_written_is_read_and_a_gap_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
-        let lookup = Lookup::plan([("a", 2, 7), ("b", 0, 0), ("c", 3, 9)]);
+        let lookup = Lookup::plan([("a", 2, 7), ("b", 0, 0), ("c", 3, 9)]).unwrap();
         lookup.write(&run).unwrap();
         assert_eq!(Lookup::read(&run).unwrap(), lookup);
         let text = std::fs::read_to_string(run.lookup_csv()).unwrap();
         assert_eq!(text, "start,end,name,groups,patches\n1,2,a,2,7\n3,5,c,3,9\n");
         std::fs::write(run.lookup_csv(), text.replace("3,5,c,3,9", "4,6,c,3,9")).unwrap();
         assert!(Lookup::read(&run).unwrap_err().to_string().contains("expected to start at 3"));
+        assert!(Lookup::plan([("a", u32::MAX, 0), ("b", 1, 1)]).is_err());
     }
 }

@@ -15,7 +15,6 @@ pub mod cost_plot;
 pub mod estimate;
 pub mod grown;
 pub mod lookup;
-pub mod numbers;
 pub mod plan;
 pub mod queue;
 pub mod retry;

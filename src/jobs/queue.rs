@@ -112,9 +112,12 @@ pub fn last_submissions(arrays: &[SubmittedArray]) -> BTreeMap<Piece, LastTry> {
 mod tests {
     use super::*;
     use crate::jobs::sched_state::{parse_sacct, parse_squeue};
+    use crate::number::GroupNumber;
 
     fn array(id: &str, log: Option<String>) -> SubmittedArray {
-        let pieces = (1..=4).map(|i| (Some(i), Piece::Group("a".into(), i as usize))).collect();
+        let pieces = (1..=4)
+            .map(|i| (Some(i), Piece::Group("a".into(), GroupNumber::try_from(i).unwrap())))
+            .collect();
         let (scheduler, asked) = ("slurm".into(), Growth::NONE);
         SubmittedArray { id: id.into(), scheduler, log, time_s: 0, asked, pieces }
     }
@@ -133,11 +136,12 @@ mod tests {
         let answers = Answers { records, warnings: Vec::new() };
         let tries = last_tries(&arrays, &answers);
         let kept: Vec<&Piece> = tries.keys().collect();
-        let live = [1, 3, 4].map(|group| Piece::Group("a".into(), group));
+        let live = [1usize, 3, 4]
+            .map(|group| Piece::Group("a".into(), GroupNumber::try_from(group).unwrap()));
         assert_eq!(kept, live.iter().collect::<Vec<_>>(), "nobody knows of the last try of 2 yet");
         let first = last_tries(&arrays[..1], &answers);
         let of = |group: usize| {
-            let piece = Piece::Group("a".into(), group);
+            let piece = Piece::Group("a".into(), GroupNumber::try_from(group).unwrap());
             tries.get(&piece).unwrap_or_else(|| &first[&piece])
         };
         assert_eq!(of(1).state, TaskState::Pending("BeginTime".into()));

@@ -7,8 +7,8 @@ use super::arrays::Piece;
 use super::plan::Growth;
 use super::queue::{LastTry, tail};
 use super::sched_state::{Reason, Remedy, TaskState, why};
-use super::status::ranges;
 use crate::config::Resources;
+use crate::number::{GroupNumber, ranges};
 
 /// A piece of work that is tried again.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,7 +110,7 @@ pub fn told(list: &[Again]) -> Vec<String> {
 
 fn line(together: &[&Again]) -> String {
     let first = together[0];
-    let groups: Vec<usize> = together
+    let groups: Vec<GroupNumber> = together
         .iter()
         .filter_map(|again| match again.piece {
             Piece::Group(_, group) => Some(group),
@@ -167,8 +167,8 @@ mod tests {
         LastTry { job: "7".into(), index: Some(1), state, log: None, asked }
     }
 
-    fn group(group: usize) -> Piece {
-        Piece::Group("a".into(), group)
+    fn group(group: u32) -> Piece {
+        Piece::Group("a".into(), GroupNumber::try_from(group).unwrap())
     }
 
     fn configured() -> Resources {

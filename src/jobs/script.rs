@@ -13,7 +13,7 @@ pub struct Job {
     /// Its name, safe for every scheduler.
     pub name: String,
     /// Tasks of the array; none for a single job.
-    pub tasks: Option<usize>,
+    pub tasks: Option<u32>,
     /// What is asked for.
     pub resources: Resources,
     /// Run directory, absolute: where it starts.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::lookup::{Lookup, LookupError};
 use crate::export::heatmap_h5::read_heatmap_meta;
+use crate::number::GroupNumber;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus, SlidesError, known_slides};
 use crate::scores::{self, CascadeMeta, DenseMeta};
 
@@ -22,19 +23,19 @@ pub struct SlideProgress {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub note: String,
     /// Groups to score.
-    pub groups: usize,
+    pub groups: u32,
     /// Groups scored.
     pub scored: usize,
-    /// Groups without scores, from 1.
-    pub missing: Vec<usize>,
+    /// Groups without scores.
+    pub missing: Vec<GroupNumber>,
     /// Of these, groups that an interrupted task has begun.
     pub begun: Vec<BegunGroup>,
     /// Groups whose last try failed, and why.
     pub failed: Vec<GroupFailure>,
     /// Whether the heatmap is there.
     pub heatmap: bool,
-    /// Groups, from 1, that the heatmap was made without.
-    pub heatmap_without: Vec<i64>,
+    /// Groups that the heatmap was made without.
+    pub heatmap_without: Vec<GroupNumber>,
     /// Patches whose stains could not be told, once the heatmap is there.
     pub unnormalized_patches: u64,
     /// Scores of less precision than f32, once the heatmap is there.
@@ -68,8 +69,8 @@ pub struct LowerPrecision {
 /// A group of which part is scored and saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BegunGroup {
-    /// Group, from 1.
-    pub group: usize,
+    /// Its number.
+    pub group: GroupNumber,
     /// Share that is scored, percent, rounded down.
     pub percent: u64,
 }
@@ -77,8 +78,8 @@ pub struct BegunGroup {
 /// A group whose last try failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GroupFailure {
-    /// Group, from 1.
-    pub group: usize,
+    /// Its number.
+    pub group: GroupNumber,
     /// What the task said.
     pub reason: String,
 }
@@ -126,8 +127,9 @@ pub enum StatusError {
 fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> SlideProgress {
     let planned = lookup.of_slide(&record.name).map(|row| row.groups);
     let groups = planned.or(record.groups).unwrap_or(0);
-    let missing: Vec<usize> =
-        (1..=groups).filter(|&group| !run.scores(&record.name, group).exists()).collect();
+    let missing: Vec<GroupNumber> = GroupNumber::up_to(groups)
+        .filter(|&group| !run.scores(&record.name, group).exists())
+        .collect();
     let failed = missing
         .iter()
         .filter_map(|&group| {
@@ -159,7 +161,7 @@ fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> Sli
         reason: record.reason.clone(),
         note: record.note.clone(),
         groups,
-        scored: groups - missing.len(),
+        scored: groups as usize - missing.len(),
         begun: begun.collect(),
         missing,
         failed,
@@ -196,7 +198,7 @@ pub(crate) fn screen_of(
 
 /// How far a part has come; one that cannot be read counts for nothing, as it
 /// does for `predict`.
-fn begun(part: &Path, group: usize) -> Option<BegunGroup> {
+fn begun(part: &Path, group: GroupNumber) -> Option<BegunGroup> {
     if !part.exists() {
         return None;
     }
@@ -208,27 +210,12 @@ fn said(path: &Path) -> Option<String> {
     std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 
-/// Numbers as compressed ranges: `1-3,7`.
-pub fn ranges(numbers: &[usize]) -> String {
-    numbers
-        .chunk_by(|a, b| a + 1 == *b)
-        .map(|run| match run {
-            [one] => one.to_string(),
-            [first, .., last] => format!("{first}-{last}"),
-            [] => String::new(),
-        })
-        .collect::<Vec<_>>()
-        .join(",")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn ranges_are_compressed() {
-        assert_eq!(ranges(&[1, 2, 3, 7, 9, 10]), "1-3,7,9-10");
-        assert_eq!(ranges(&[]), "");
+    fn group(number: u32) -> GroupNumber {
+        GroupNumber::try_from(number).unwrap()
     }
 
     #[test]
@@ -237,12 +224,18 @@ mod tests {
         let run = RunDir::new(folder.path());
         let slides = [folder.path().join("a.svs"), folder.path().join("b.svs")];
         crate::run_dir::register(&run, &slides).unwrap();
-        Lookup::plan([("a", 3, 3)]).write(&run).unwrap();
-        crate::staged::write(&run.scores("a", 2), b"x").unwrap();
+        Lookup::plan([("a", 3, 3)]).unwrap().write(&run).unwrap();
+        crate::staged::write(&run.scores("a", group(2)), b"x").unwrap();
         crate::staged::write(&run.failure("predict", "a_t3"), b"out of memory\n").unwrap();
         let progress = progress_of(&run).unwrap();
-        assert_eq!((progress[0].scored, progress[0].missing.as_slice()), (1, &[1, 3][..]));
-        assert_eq!(progress[0].failed, [GroupFailure { group: 3, reason: "out of memory".into() }]);
+        assert_eq!(
+            (progress[0].scored, progress[0].missing.as_slice()),
+            (1, &[1, 3].map(group)[..])
+        );
+        assert_eq!(
+            progress[0].failed,
+            [GroupFailure { group: group(3), reason: "out of memory".into() }]
+        );
         assert!(progress[0].has_failed() && !progress[0].is_done());
         assert_eq!((progress[1].split, progress[1].groups), ("waiting", 0));
     }

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::numbers::{Numbers, Part};
 use crate::config::{SchedulerKind, Stage};
+use crate::number::{ArrayShare, Number, NumberList, TaskNumber};
 use crate::run_dir::RunDir;
 
 /// A line of `submitted.jsonl`.
@@ -32,7 +32,7 @@ pub struct Submission {
     /// Array tasks, indices from 1: task `i` does part `i/tasks` of the items.
     /// None for a single job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tasks: Option<usize>,
+    pub tasks: Option<u32>,
     /// Commands given by hand count up; what a master job submits later
     /// belongs to the command that started it.
     pub round: usize,
@@ -52,13 +52,13 @@ pub struct Submission {
 
 impl Submission {
     /// The items that array index `index` does; all of them for a single job.
-    pub fn items_of(&self, index: Option<usize>) -> Vec<usize> {
-        let Ok(numbers) = self.items.parse::<Numbers>() else { return Vec::new() };
+    pub fn items_of<N: Number>(&self, index: Option<TaskNumber>) -> Vec<N> {
+        let Ok(numbers) = self.items.parse::<NumberList<N>>() else { return Vec::new() };
         match (index, self.tasks) {
-            (Some(index), Some(of)) if (1..=of).contains(&index) => {
-                numbers.part(Part { index, of }).to_vec()
+            (Some(index), Some(tasks)) => {
+                let share = ArrayShare::new(index, tasks);
+                share.map_or(Vec::new(), |share| numbers.share(share).to_vec())
             }
-            (Some(_), Some(_)) => Vec::new(),
             _ => numbers.as_slice().to_vec(),
         }
     }
@@ -207,9 +207,11 @@ mod tests {
     #[test]
     fn an_index_is_its_part_of_the_items() {
         let submission = submission("1");
-        assert_eq!(submission.items_of(Some(1)), [2]);
-        assert_eq!(submission.items_of(Some(3)), [5, 6]);
-        assert_eq!(submission.items_of(None), [2, 3, 4, 5, 6]);
-        assert!(submission.items_of(Some(4)).is_empty());
+        let items = |index: Option<u32>| -> Vec<u32> {
+            let index = index.map(|index| TaskNumber::try_from(index).unwrap());
+            submission.items_of::<TaskNumber>(index).into_iter().map(TaskNumber::get).collect()
+        };
+        assert_eq!((items(Some(1)), items(Some(3))), (vec![2], vec![5, 6]));
+        assert_eq!((items(None), items(Some(4))), (vec![2, 3, 4, 5, 6], vec![]));
     }
 }

@@ -7,14 +7,15 @@ use super::plan::{Growth, Work};
 use super::scheduler::Queued;
 use super::submitted::Submission;
 use crate::config::Stage;
+use crate::number::{GroupNumber, Number, TaskNumber};
 
 /// What of this run is queued or running.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Busy {
     /// Rows of slides.csv.
-    pub split: BTreeSet<usize>,
+    pub split: BTreeSet<TaskNumber>,
     /// Groups of each slide.
-    pub groups: BTreeMap<String, BTreeSet<usize>>,
+    pub groups: BTreeMap<String, BTreeSet<GroupNumber>>,
     /// Job ids of each slide's `predict`.
     pub arrays: BTreeMap<String, BTreeSet<String>>,
     /// Slides.
@@ -39,28 +40,26 @@ impl Busy {
         let mut busy = Self::default();
         for entry in queued {
             let Some(submission) = by_id.get(entry.id.as_str()) else { continue };
-            let items: Vec<usize> = match &entry.indices {
-                None => submission.items_of(None),
-                Some(list) => list.iter().flat_map(|&i| submission.items_of(Some(i))).collect(),
-            };
             if entry.stuck {
                 busy.stuck.insert((entry.id.clone(), entry.state.clone()));
             }
-            busy.take(submission, items);
+            busy.take(submission, entry.indices.as_deref());
         }
         busy
     }
 
-    fn take(&mut self, submission: &Submission, items: Vec<usize>) {
+    /// Takes in some tasks of a submission; all of them without `indices`.
+    fn take(&mut self, submission: &Submission, indices: Option<&[TaskNumber]>) {
         let slide = submission.slide.clone().unwrap_or_default();
         let id = submission.id.clone();
         match submission.stage {
             Stage::Split => {
-                self.split.extend(items);
+                self.split.extend(items::<TaskNumber>(submission, indices));
                 self.splitting.insert(id);
             }
             Stage::Predict => {
-                self.groups.entry(slide.clone()).or_default().extend(items);
+                let groups = self.groups.entry(slide.clone()).or_default();
+                groups.extend(items::<GroupNumber>(submission, indices));
                 self.arrays.entry(slide).or_default().insert(id);
             }
             Stage::Stitch => {
@@ -73,13 +72,20 @@ impl Busy {
     }
 }
 
+fn items<N: Number>(submission: &Submission, indices: Option<&[TaskNumber]>) -> Vec<N> {
+    match indices {
+        None => submission.items_of(None),
+        Some(list) => list.iter().flat_map(|&index| submission.items_of(Some(index))).collect(),
+    }
+}
+
 /// What the files say of a slide with patches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlideFiles {
     /// Slide name.
     pub name: String,
     /// Groups without scores, ascending.
-    pub missing: Vec<usize>,
+    pub missing: Vec<GroupNumber>,
     /// Whether the heatmap is there.
     pub heatmap: bool,
 }
@@ -87,8 +93,8 @@ pub struct SlideFiles {
 /// Rows of slides.csv that ask for the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows {
-    /// From 1.
-    pub rows: Vec<usize>,
+    /// Their numbers.
+    pub rows: Vec<TaskNumber>,
     /// What to ask for.
     pub growth: Growth,
 }
@@ -110,7 +116,7 @@ pub struct Todo {
 /// A round never submits the same thing twice: what fails in it stays failed
 /// until somebody asks again.
 pub fn todo(
-    unsplit: &[(usize, String)],
+    unsplit: &[(TaskNumber, String)],
     slides: &[SlideFiles],
     submitted: &[Submission],
     busy: &Busy,
@@ -119,7 +125,7 @@ pub fn todo(
 ) -> Todo {
     let mut tried = Busy::default();
     for submission in submitted.iter().filter(|submission| submission.round >= round) {
-        tried.take(submission, submission.items_of(None));
+        tried.take(submission, None);
     }
     let none = BTreeSet::new();
     let split = unsplit
@@ -155,8 +161,8 @@ pub fn todo(
 }
 
 /// Numbers that ask for the same together, in the order they first come.
-fn by_growth(numbers: impl Iterator<Item = (usize, Growth)>) -> Vec<(Growth, Vec<usize>)> {
-    let mut together: Vec<(Growth, Vec<usize>)> = Vec::new();
+fn by_growth<N: Number>(numbers: impl Iterator<Item = (N, Growth)>) -> Vec<(Growth, Vec<N>)> {
+    let mut together: Vec<(Growth, Vec<N>)> = Vec::new();
     for (number, growth) in numbers {
         match together.iter_mut().find(|(other, _)| *other == growth) {
             Some((_, numbers)) => numbers.push(number),
@@ -171,7 +177,7 @@ mod tests {
     use super::*;
     use crate::config::SchedulerKind;
 
-    fn submission(id: &str, stage: Stage, items: &str, tasks: Option<usize>) -> Submission {
+    fn submission(id: &str, stage: Stage, items: &str, tasks: Option<u32>) -> Submission {
         Submission {
             id: id.into(),
             scheduler: SchedulerKind::Slurm,
@@ -188,12 +194,22 @@ mod tests {
         }
     }
 
-    fn queued(id: &str, indices: &[usize]) -> Queued {
-        Queued { id: id.into(), indices: Some(indices.to_vec()), state: "R".into(), stuck: false }
+    fn task(number: u32) -> TaskNumber {
+        TaskNumber::try_from(number).unwrap()
     }
 
-    fn slide(missing: &[usize]) -> SlideFiles {
-        SlideFiles { name: "a".into(), missing: missing.to_vec(), heatmap: false }
+    fn group(number: u32) -> GroupNumber {
+        GroupNumber::try_from(number).unwrap()
+    }
+
+    fn queued(id: &str, indices: &[u32]) -> Queued {
+        let indices = indices.iter().map(|&index| task(index)).collect();
+        Queued { id: id.into(), indices: Some(indices), state: "R".into(), stuck: false }
+    }
+
+    fn slide(missing: &[u32]) -> SlideFiles {
+        let missing = missing.iter().map(|&k| group(k)).collect();
+        SlideFiles { name: "a".into(), missing, heatmap: false }
     }
 
     const PLAIN: &dyn Fn(&Piece) -> Growth = &|_| Growth::NONE;
@@ -204,7 +220,7 @@ mod tests {
         let submitted = [submission("7", Stage::Predict, "1-6", Some(3))];
         let busy = Busy::new(&submitted, &[queued("7", &[2]), queued("99", &[1])]);
         let found = todo(&[], &[slide(&[1, 3, 4, 6])], &submitted, &busy, 2, PLAIN);
-        assert_eq!(found.predict[0].groups, [1, 6]);
+        assert_eq!(found.predict[0].groups, [1, 6].map(group));
         assert_eq!(found.stitch, [("a".to_owned(), Growth::NONE)]);
         let same_round = todo(&[], &[slide(&[1, 3, 4, 6])], &submitted, &busy, 1, PLAIN);
         assert!(same_round.predict.is_empty());
@@ -227,10 +243,10 @@ mod tests {
     fn rows_are_split_once_a_round() {
         let submitted = [submission("7", Stage::Split, "1-3", Some(3))];
         let busy = Busy::new(&submitted, &[queued("7", &[2])]);
-        let unsplit = [1, 2, 4].map(|row| (row, format!("s{row}")));
+        let unsplit = [1, 2, 4].map(|row| (task(row), format!("s{row}")));
         let rows = |round| {
             let found = todo(&unsplit, &[], &submitted, &busy, round, PLAIN).split;
-            found.into_iter().flat_map(|rows| rows.rows).collect::<Vec<_>>()
+            found.into_iter().flat_map(|rows| rows.rows).map(TaskNumber::get).collect::<Vec<_>>()
         };
         assert_eq!((rows(1), rows(2)), (vec![4], vec![1, 4]));
     }
@@ -238,13 +254,13 @@ mod tests {
     #[test]
     fn what_needs_more_goes_apart() {
         let more = Growth { memory_mb: Some(900), time_min: None };
-        let needy = [Piece::Group("a".into(), 2), Piece::Split("s4".into())];
+        let needy = [Piece::Group("a".into(), group(2)), Piece::Split("s4".into())];
         let grow = |piece: &Piece| if needy.contains(piece) { more } else { Growth::NONE };
-        let unsplit = [1, 4].map(|row| (row, format!("s{row}")));
+        let unsplit = [1, 4].map(|row| (task(row), format!("s{row}")));
         let found = todo(&unsplit, &[slide(&[1, 2, 3])], &[], &Busy::default(), 1, &grow);
         let groups: Vec<_> = found.predict.iter().map(|work| work.groups.clone()).collect();
-        assert_eq!(groups, [vec![1, 3], vec![2]]);
+        assert_eq!(groups, [[1, 3].map(group).to_vec(), vec![group(2)]]);
         assert_eq!(found.predict[1].growth, more);
-        assert_eq!(found.split[1], Rows { rows: vec![4], growth: more });
+        assert_eq!(found.split[1], Rows { rows: vec![task(4)], growth: more });
     }
 }

@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::arrays::Piece;
 use super::queue::LastTry;
 use super::sched_state::{Reason, TaskState};
-use super::status::{SlideProgress, ranges};
+use super::status::SlideProgress;
+use crate::number::{GroupNumber, ranges};
 
 /// A slide, and why what is not done is not.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,11 +18,11 @@ pub struct SlideView {
     #[serde(flatten)]
     pub files: SlideProgress,
     /// Groups that run now.
-    pub running: Vec<usize>,
+    pub running: Vec<GroupNumber>,
     /// Groups that wait in a queue, or that nobody has submitted.
-    pub waiting: Vec<usize>,
+    pub waiting: Vec<GroupNumber>,
     /// Of these, groups that are in a queue.
-    pub queued: Vec<usize>,
+    pub queued: Vec<GroupNumber>,
     /// Work in a queue that will not go on by itself.
     pub stuck: Vec<Trouble>,
     /// Work that was tried and is not done.
@@ -35,7 +36,7 @@ pub struct Trouble {
     pub stage: &'static str,
     /// Group of `predict`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub group: Option<usize>,
+    pub group: Option<GroupNumber>,
     /// In a word, when it has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
@@ -57,7 +58,7 @@ pub fn view_of(files: SlideProgress, tries: &BTreeMap<Piece, LastTry>) -> SlideV
         files,
     };
     let name = view.files.name.clone();
-    let said: BTreeMap<usize, String> =
+    let said: BTreeMap<GroupNumber, String> =
         view.files.failed.iter().map(|failure| (failure.group, failure.reason.clone())).collect();
     for group in view.files.missing.clone() {
         let told = said.get(&group).cloned();
@@ -98,7 +99,7 @@ impl SlideView {
     fn add(
         &mut self,
         stage: &'static str,
-        group: Option<usize>,
+        group: Option<GroupNumber>,
         last: &LastTry,
         told: Option<String>,
     ) {
@@ -123,7 +124,7 @@ impl SlideView {
     }
 
     /// Groups that failed.
-    pub fn failed(&self) -> Vec<usize> {
+    pub fn failed(&self) -> Vec<GroupNumber> {
         self.ended.iter().filter_map(|trouble| trouble.group).collect()
     }
 
@@ -184,7 +185,8 @@ fn reasons(troubles: &[Trouble]) -> Vec<String> {
     }
     let line = |((stage, reason), troubles): ((&str, Option<Reason>), Vec<&Trouble>)| {
         let first = troubles[0];
-        let groups: Vec<usize> = troubles.iter().filter_map(|trouble| trouble.group).collect();
+        let groups: Vec<GroupNumber> =
+            troubles.iter().filter_map(|trouble| trouble.group).collect();
         let what = match first.group {
             Some(_) => format!("{} groups failed (t{})", groups.len(), ranges(&groups)),
             None => format!("{stage} failed"),
@@ -207,6 +209,10 @@ mod tests {
     use crate::jobs::plan::Growth;
     use crate::jobs::status::GroupFailure;
 
+    fn group(number: u32) -> GroupNumber {
+        GroupNumber::try_from(number).unwrap()
+    }
+
     fn files() -> SlideProgress {
         SlideProgress {
             name: "a".into(),
@@ -215,11 +221,11 @@ mod tests {
             note: String::new(),
             groups: 7,
             scored: 1,
-            missing: vec![2, 3, 4, 5, 6, 7],
+            missing: [2, 3, 4, 5, 6, 7].map(group).to_vec(),
             begun: Vec::new(),
             failed: vec![
-                GroupFailure { group: 4, reason: "a.h5: damaged".into() },
-                GroupFailure { group: 2, reason: "an older failure".into() },
+                GroupFailure { group: group(4), reason: "a.h5: damaged".into() },
+                GroupFailure { group: group(2), reason: "an older failure".into() },
             ],
             heatmap: false,
             heatmap_without: Vec::new(),
@@ -252,10 +258,16 @@ mod tests {
             (5, TaskState::TimeLimit),
             (7, TaskState::Stuck("Eqw".into())),
         ];
-        let tries = states.map(|(group, state)| (Piece::Group("a".into(), group), try_of(state)));
+        let tries = states.map(|(k, state)| (Piece::Group("a".into(), group(k)), try_of(state)));
         let view = view_of(files(), &BTreeMap::from(tries));
-        assert_eq!((view.running.as_slice(), view.waiting.as_slice()), (&[2][..], &[3, 6][..]));
-        assert_eq!((view.queued.as_slice(), view.failed()), (&[3][..], vec![4, 5]));
+        assert_eq!(
+            (view.running.as_slice(), view.waiting.as_slice()),
+            (&[2].map(group)[..], &[3, 6].map(group)[..])
+        );
+        assert_eq!(
+            (view.queued.as_slice(), view.failed()),
+            (&[3].map(group)[..], [4, 5].map(group).to_vec())
+        );
         let why = view.why();
         for part in [
             "1 groups failed (t4): exit code 4, a.h5: damaged [l/7.log]",
@@ -270,7 +282,10 @@ mod tests {
     #[test]
     fn without_a_scheduler_files_tell() {
         let view = view_of(files(), &BTreeMap::new());
-        assert_eq!((view.waiting.as_slice(), view.failed()), (&[3, 5, 6, 7][..], vec![2, 4]));
+        assert_eq!(
+            (view.waiting.as_slice(), view.failed()),
+            (&[3, 5, 6, 7].map(group)[..], [2, 4].map(group).to_vec())
+        );
         assert!(view.why().contains("2 groups failed (t2,4): an older failure"), "{}", view.why());
     }
 }

@@ -18,6 +18,7 @@ use ndarray::{Array2, Array3, Ix2};
 use super::schema::{COORD, IMG, PatchesMeta, group_name};
 use crate::geometry::{PatchCoord, Tiling};
 use crate::hdf5_file::{Attributes, FormatError, check_dataset, link_exists, read_all};
+use crate::number::GroupNumber;
 
 const TILE_PX: u32 = 224;
 const PATCH_PX: i64 = 448;
@@ -50,7 +51,7 @@ pub(crate) fn read_meta(
 ) -> Result<(PatchesMeta, Legacy), FormatError> {
     let groups = count_groups(path, file)?;
     let mut rows = Vec::new();
-    for group in 1..=groups {
+    for group in GroupNumber::up_to(groups) {
         let handle = file
             .group(&group_name(group))
             .map_err(|e| FormatError::hdf5(path, &format!("read t{group}"), &e))?;
@@ -84,13 +85,14 @@ pub(crate) fn read_meta(
     Ok((meta, Legacy { width_px, height_px, tiles, assumptions }))
 }
 
-fn count_groups(path: &Path, file: &File) -> Result<usize, FormatError> {
+fn count_groups(path: &Path, file: &File) -> Result<u32, FormatError> {
     let names = file.member_names().map_err(|e| FormatError::hdf5(path, "read its groups", &e))?;
     let numbered = names
         .iter()
-        .filter(|name| name.strip_prefix('t').is_some_and(|k| k.parse::<usize>().is_ok()))
+        .filter(|name| name.strip_prefix('t').is_some_and(|k| k.parse::<GroupNumber>().is_ok()))
         .count();
-    match (1..=numbered).find(|&k| !names.contains(&group_name(k))) {
+    let numbered = u32::try_from(numbered).expect("there are fewer different numbers than 2^32");
+    match GroupNumber::up_to(numbered).find(|&k| !names.contains(&group_name(k))) {
         None => Ok(numbered),
         Some(missing) => Err(FormatError::Missing {
             path: path.to_owned(),
@@ -146,7 +148,7 @@ fn slide_side(
 
 fn meta_of(
     path: &Path,
-    groups: usize,
+    groups: u32,
     patches: usize,
     width_px: i64,
     height_px: i64,

@@ -14,6 +14,7 @@ use super::legacy::{self, Legacy};
 use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, TEXTURE, THUMBNAIL, TISSUE};
 use crate::geometry::PatchCoord;
 use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, link_exists, read_all};
+use crate::number::GroupNumber;
 
 /// An open patches file. Opening reads attributes, no pixels.
 #[derive(Debug)]
@@ -72,16 +73,21 @@ impl PatchesFile {
         self.legacy.as_ref().map_or(&[], |legacy| &legacy.assumptions)
     }
 
-    /// Number of groups.
-    pub fn groups(&self) -> usize {
+    /// How many groups the file has.
+    pub fn groups(&self) -> u32 {
         self.meta.groups
     }
 
-    /// Number of patches in group `group` (1-based).
+    /// The numbers of its groups, ascending.
+    pub fn group_numbers(&self) -> impl DoubleEndedIterator<Item = GroupNumber> + Clone + use<> {
+        GroupNumber::up_to(self.meta.groups)
+    }
+
+    /// Number of patches in a group.
     ///
     /// # Errors
     /// [`FormatError`] when there is no such group.
-    pub fn patches_in(&self, group: usize) -> Result<usize, FormatError> {
+    pub fn patches_in(&self, group: GroupNumber) -> Result<usize, FormatError> {
         let handle = self.group_handle(group)?;
         let coord = check_dataset::<i64>(&self.path, &handle, COORD, &[None, Some(5)])?;
         Ok(coord.shape()[0])
@@ -155,11 +161,11 @@ impl PatchesFile {
         SlideColours::get(&Attributes::new(&self.path, &self.file))
     }
 
-    /// Opens group `group` (1-based) and checks counts, shapes and places.
+    /// Opens a group and checks counts, shapes and places.
     ///
     /// # Errors
     /// [`FormatError`] naming file and group.
-    pub fn group(&self, group: usize) -> Result<GroupReader, FormatError> {
+    pub fn group(&self, group: GroupNumber) -> Result<GroupReader, FormatError> {
         let handle = self.group_handle(group)?;
         let path = &self.path;
         let coord = check_dataset::<i64>(path, &handle, COORD, &[None, Some(5)])?;
@@ -217,7 +223,7 @@ impl PatchesFile {
     /// [`FormatError`] naming the first thing that is wrong.
     pub fn verify(&self) -> Result<(), FormatError> {
         let (mut patches, mut failed, mut tissue) = (0, 0, 0_usize);
-        for group in 1..=self.meta.groups {
+        for group in self.group_numbers() {
             let reader = self.group(group)?;
             patches += reader.coords.len();
             failed += reader.failed.iter().filter(|&&flag| flag).count();
@@ -240,7 +246,7 @@ impl PatchesFile {
         Ok(())
     }
 
-    fn group_handle(&self, group: usize) -> Result<Group, FormatError> {
+    fn group_handle(&self, group: GroupNumber) -> Result<Group, FormatError> {
         let name = schema::group_name(group);
         let missing = || FormatError::Missing {
             path: self.path.clone(),
@@ -250,7 +256,7 @@ impl PatchesFile {
                 groups => format!("t1 to t{groups}"),
             },
         };
-        let known = (1..=self.meta.groups).contains(&group);
+        let known = group.get() <= self.meta.groups;
         if !known || !link_exists(&self.path, &self.file, &name)? {
             return Err(missing());
         }

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use crate::geometry::tiling::TilingError;
 use crate::geometry::{BlockPlan, Tiling, WorkingPlane};
 use crate::hdf5_file::{Attributes, FormatError, check_header, put_header};
+use crate::number::GroupNumber;
 
 /// The `format` attribute.
 pub const FORMAT: &str = "slidegrid-patches";
@@ -34,9 +35,15 @@ const THRESHOLD: &str = "threshold_";
 /// Attributes `provenance_<name>`.
 const PROVENANCE: &str = "provenance_";
 
-/// Name of group `k` (1-based).
-pub(crate) fn group_name(group: usize) -> String {
+/// Name of a group in the file.
+pub(crate) fn group_name(group: GroupNumber) -> String {
     format!("t{group}")
+}
+
+/// Groups of a slide with so many patches, of which a full group has `per_group`.
+pub(crate) fn group_count(patches: usize, per_group: usize) -> u32 {
+    let groups = patches.div_ceil(per_group.max(1));
+    u32::try_from(groups).expect("the patches of a slide, which are in memory, are fewer than 2^32")
 }
 
 /// The root attributes of a patches file.
@@ -67,7 +74,7 @@ pub struct PatchesMeta {
     /// What a patch has more than its block, on each side; at least half a window.
     pub halo_px: u32,
     /// Number of groups, `/t1` to `/t<groups>`.
-    pub groups: usize,
+    pub groups: u32,
     /// Number of patches in all groups.
     pub patches: usize,
     /// How tissue was found.
@@ -105,7 +112,7 @@ impl PatchesMeta {
             block_tiles: tiling.block_tiles(),
             window_px: tiling.window_px(),
             halo_px: tiling.halo_px(),
-            groups: patches.div_ceil(per_group.max(1)),
+            groups: group_count(patches, per_group),
             patches,
             tissue_method: String::new(),
             thresholds: BTreeMap::new(),
@@ -150,7 +157,7 @@ impl PatchesMeta {
         attributes.put_f64("downsample", self.downsample)?;
         attributes.put_f64_or_nan("mpp_x", self.mpp_x)?;
         attributes.put_f64_or_nan("mpp_y", self.mpp_y)?;
-        attributes.put_usize("groups", self.groups)?;
+        attributes.put_i64("groups", i64::from(self.groups))?;
         attributes.put_usize("patches", self.patches)?;
         attributes.put_str("tissue_method", &self.tissue_method)?;
         attributes.put_str("config_sha256", &self.config_sha256)?;
@@ -186,7 +193,7 @@ impl PatchesMeta {
             block_tiles: attributes.u32("block", 1)?,
             window_px,
             halo_px,
-            groups: attributes.usize("groups")?,
+            groups: attributes.u32("groups", 0)?,
             patches: attributes.usize("patches")?,
             tissue_method: attributes.str("tissue_method")?,
             thresholds: with_prefix(THRESHOLD)

@@ -14,6 +14,7 @@ use super::SlideColours;
 use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, TEXTURE, THUMBNAIL, TISSUE};
 use crate::geometry::{BlockPlan, PatchCoord, groups::group_ranges};
 use crate::hdf5_file::{FormatError, StagedHdf5, write_chunk};
+use crate::number::GroupNumber;
 
 /// How pixels are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -106,9 +107,9 @@ impl PatchesWriter {
         output.write_dataset(TISSUE, mask.view())?;
         let patch_px = plan.tiling().patch_px() as usize;
         let mut images = Vec::new();
-        for (index, range) in group_ranges(plan.patches().len(), per_group).into_iter().enumerate()
-        {
-            let name = schema::group_name(index + 1);
+        let ranges = group_ranges(plan.patches().len(), per_group);
+        for (group, range) in GroupNumber::up_to(meta.groups).zip(ranges) {
+            let name = schema::group_name(group);
             let group = output
                 .file()
                 .create_group(&name)
@@ -236,16 +237,21 @@ impl PatchesWriter {
         self.output.flush()?;
         self.images.clear();
         let row_bytes = (self.compression == Compression::None).then_some(self.patch_bytes);
-        for (group, sums) in self.sums.chunks(self.per_group).enumerate() {
-            let name = format!("{}/{IMG}", schema::group_name(group + 1));
+        for (group, sums) in self.groups().zip(self.sums.chunks(self.per_group)) {
+            let name = format!("{}/{IMG}", schema::group_name(group));
             self.output.written().stored(&name, sums.to_vec(), row_bytes);
         }
         self.output.commit()
     }
 
+    /// The numbers of the groups, ascending.
+    fn groups(&self) -> impl Iterator<Item = GroupNumber> + use<> {
+        GroupNumber::up_to(schema::group_count(self.written.len(), self.per_group))
+    }
+
     fn write_failures(&mut self) -> Result<(), FormatError> {
-        for (group, failed) in self.failed.chunks(self.per_group).enumerate() {
-            let name = schema::group_name(group + 1);
+        for (group, failed) in self.groups().zip(self.failed.chunks(self.per_group)) {
+            let name = schema::group_name(group);
             let failed: Array1<u8> = failed.iter().map(|&failed| u8::from(failed)).collect();
             self.output.write_dataset(&format!("{name}/{FAILED}"), failed.view())?;
         }
@@ -278,8 +284,7 @@ impl PatchesWriter {
 
     /// `t3 patch 17`, both as a reader counts: groups from 1, patches from 0.
     fn label(&self, index: usize) -> String {
-        let group = schema::group_name(index / self.per_group + 1);
-        format!("{group} patch {}", index % self.per_group)
+        format!("t{} patch {}", index / self.per_group + 1, index % self.per_group)
     }
 
     fn refuse<T>(&self, index: usize, problem: impl std::fmt::Display) -> Result<T, FormatError> {
@@ -349,13 +354,13 @@ fn check_plan(
 ) -> Result<(), FormatError> {
     let tiling = plan.tiling();
     let patches = plan.patches().len();
-    let groups = patches.div_ceil(per_group.max(1));
+    let groups = schema::group_count(patches, per_group);
     let rows = [
         ("tile", meta.tile_px as usize, tiling.tile_px() as usize),
         ("block", meta.block_tiles as usize, tiling.block_tiles() as usize),
         ("window", meta.window_px as usize, tiling.window_px() as usize),
         ("patches", meta.patches, patches),
-        ("groups", meta.groups, groups),
+        ("groups", meta.groups as usize, groups as usize),
         ("tile rows", meta.mask_shape().0, plan.mask().nrows()),
         ("tile columns", meta.mask_shape().1, plan.mask().ncols()),
     ];

@@ -94,8 +94,8 @@ impl Predictor<'_> {
             None => {
                 let meta = patches.meta();
                 let lattice = Lattice::new(meta.width_px, meta.height_px, keys.stride);
-                let mut readers = Vec::with_capacity(patches.groups());
-                for group in 1..=patches.groups() {
+                let mut readers = Vec::with_capacity(patches.groups() as usize);
+                for group in patches.group_numbers() {
                     let reader = patches.group(group)?;
                     readers.push((tiling_of(patches, &reader)?, reader));
                 }

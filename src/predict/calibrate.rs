@@ -211,7 +211,7 @@ impl Predictor<'_> {
         if let Some(known) = Calibrated::read(&path, &config_sha256) {
             return Ok(known);
         }
-        let readers = (1..=patches.groups()).map(|group| patches.group(group));
+        let readers = patches.group_numbers().map(|group| patches.group(group));
         let readers: Vec<GroupReader> = readers.collect::<Result<_, FormatError>>()?;
         let stride_px = self.config.config.predict.stride;
         let lattice = Lattice::new(patches.meta().width_px, patches.meta().height_px, stride_px);

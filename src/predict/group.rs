@@ -16,6 +16,7 @@ use super::{PredictError, Predictor, dense};
 use crate::config::{Method, RunConfig};
 use crate::geometry::lattice::LatticePoint;
 use crate::geometry::{Lattice, Tiling};
+use crate::number::GroupNumber;
 use crate::patches::{GroupReader, PatchesFile};
 use crate::process;
 use crate::progress::Progress;
@@ -83,7 +84,7 @@ pub(super) fn score_group(
     predictor: &mut Predictor<'_>,
     patches: &PatchesFile,
     slide: &str,
-    group: usize,
+    group: GroupNumber,
     progress: &Progress,
 ) -> Result<GroupOutcome, PredictError> {
     let (started, began) = (Instant::now(), Began::now());
@@ -186,7 +187,7 @@ pub(crate) fn share(scored: usize, windows: usize) -> String {
     format!("{scored} of {windows} windows ({} %)", 100 * scored / windows.max(1))
 }
 
-fn places_of(predictor: &Predictor<'_>, slide: &str, group: usize) -> Places {
+fn places_of(predictor: &Predictor<'_>, slide: &str, group: GroupNumber) -> Places {
     let minutes = predictor.config.config.predict.checkpoint_min;
     let every = Duration::try_from_secs_f64(minutes * 60.0).ok();
     Places {
@@ -200,12 +201,12 @@ fn places_of(predictor: &Predictor<'_>, slide: &str, group: usize) -> Places {
 fn meta_of(
     predictor: &Predictor<'_>,
     slide: &str,
-    group: usize,
+    group: GroupNumber,
     (failed_patches, dense): (u64, Option<DenseMeta>),
 ) -> ScoresMeta {
     ScoresMeta {
         slide: slide.to_owned(),
-        group: u32::try_from(group).unwrap_or(u32::MAX),
+        group,
         stride_px: predictor.config.config.predict.stride,
         window_px: predictor.model.card.window_px,
         classes: predictor.model.card.classes.clone(),

@@ -28,6 +28,7 @@ use std::sync::Arc;
 use crate::config::{self, Method, RunConfig};
 use crate::interrupt::Interrupt;
 use crate::model::{EngineError, LoadedHalves, Model, Precision, Selected, Session};
+use crate::number::GroupNumber;
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
@@ -157,14 +158,14 @@ impl<'r> Predictor<'r> {
         &self.model
     }
 
-    /// Scores group `group` (from 1) of a slide, unless its file is there.
+    /// Scores a group of a slide, unless its file is there.
     ///
     /// # Errors
     /// [`PredictError`] naming the slide and group.
     pub fn predict(
         &mut self,
         slide: &str,
-        group: usize,
+        group: GroupNumber,
         progress: &Progress,
     ) -> Result<GroupOutcome, PredictError> {
         let path = self.run.scores(slide, group);

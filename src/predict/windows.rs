@@ -17,6 +17,7 @@ use super::shared::{Shared, Sharing};
 use super::{PredictError, Predictor};
 use crate::hdf5_file::FormatError;
 use crate::model::{EngineError, LoadedHalves, Session};
+use crate::number::GroupNumber;
 use crate::patches::GroupReader;
 use crate::progress::Task;
 
@@ -27,7 +28,7 @@ pub(super) enum Stopped {
 }
 
 impl Stopped {
-    pub(super) fn name(self, slide: &str, group: usize) -> PredictError {
+    pub(super) fn name(self, slide: &str, group: GroupNumber) -> PredictError {
         match self {
             Self::Read(error) => error.into(),
             Self::Engine(source) => {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::number::GroupNumber;
 use crate::run_dir::RunDir;
 use crate::scores::{self, CascadeMeta, DenseMeta, ScoresMeta};
 
@@ -45,9 +46,11 @@ pub(super) struct Tally {
 impl Tally {
     /// Reads the attributes of the score files of `slide`'s groups, those that
     /// are there.
-    pub(super) fn of_slide(run: &RunDir, slide: &str, groups: usize) -> Self {
+    pub(super) fn of_slide(run: &RunDir, slide: &str, groups: u32) -> Self {
         let mut tally = Self::default();
-        for path in (1..=groups).map(|group| run.scores(slide, group)).filter(|path| path.exists())
+        for path in GroupNumber::up_to(groups)
+            .map(|group| run.scores(slide, group))
+            .filter(|path| path.exists())
         {
             match scores::read_scores_notes(&path) {
                 Ok(meta) => tally.add(&meta),

@@ -5,6 +5,7 @@ mod slides_csv;
 
 use std::path::{Path, PathBuf};
 
+use crate::number::GroupNumber;
 use crate::shell::quoted;
 pub use listing::known_slides;
 pub use slides_csv::{SlideRecord, SlideStatus, SlidesError, read_slides, register, write_slides};
@@ -52,13 +53,13 @@ impl RunDir {
         self.root.join("masks").join("tiles").join(format!("{slide}.png"))
     }
 
-    /// The scores of a group, counted from 1.
-    pub fn scores(&self, slide: &str, group: usize) -> PathBuf {
+    /// The scores of a group.
+    pub fn scores(&self, slide: &str, group: GroupNumber) -> PathBuf {
         self.root.join("scores").join(slide).join(format!("t{group}.h5"))
     }
 
-    /// What an interrupted task has scored of a group, counted from 1.
-    pub fn part(&self, slide: &str, group: usize) -> PathBuf {
+    /// What an interrupted task has scored of a group.
+    pub fn part(&self, slide: &str, group: GroupNumber) -> PathBuf {
         self.root.join("scores").join(slide).join(format!("t{group}.part.h5"))
     }
 

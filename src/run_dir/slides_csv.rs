@@ -80,7 +80,7 @@ pub struct SlideRecord {
     /// Stored patches.
     pub patches: Option<usize>,
     /// Groups, one array task each.
-    pub groups: Option<usize>,
+    pub groups: Option<u32>,
     /// Patches that could not be decoded.
     pub failed_patches: Option<usize>,
     /// Wall time of the split.

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use super::method_meta::{CascadeMeta, DenseMeta};
 use super::precision_meta::PrecisionMeta;
 use crate::hdf5_file::{Attributes, FormatError, check_header, put_header};
+use crate::number::GroupNumber;
 
 /// The `format` attribute.
 pub const FORMAT: &str = "slidegrid-scores";
@@ -35,8 +36,8 @@ const METHODS: [&str; 3] = ["window", "dense", "cascade"];
 pub struct ScoresMeta {
     /// The slide's name.
     pub slide: String,
-    /// Group of the patches file, 1-based.
-    pub group: u32,
+    /// Group of the patches file.
+    pub group: GroupNumber,
     /// Distance between lattice points, working px; attribute `stride`.
     pub stride_px: u32,
     /// Side of the network's window; attribute `window`.
@@ -107,10 +108,10 @@ impl ScoresMeta {
         if self.classes.is_empty() {
             return refuse("has no classes, expected at least one name".into());
         }
-        if self.group == 0 || self.stride_px == 0 || self.window_px == 0 {
+        if self.stride_px == 0 || self.window_px == 0 {
             return refuse(format!(
-                "group {}, stride {}, window {}, expected each at least 1",
-                self.group, self.stride_px, self.window_px
+                "stride {}, window {}, expected each at least 1",
+                self.stride_px, self.window_px
             ));
         }
         Ok(())
@@ -136,7 +137,7 @@ impl ScoresMeta {
             attributes.put_str(name, value)?;
         }
         for (name, value) in [
-            ("group", self.group),
+            ("group", self.group.get()),
             ("stride", self.stride_px),
             ("window", self.window_px),
             ("threads", self.threads),
@@ -194,7 +195,8 @@ impl ScoresMeta {
         let spans = if spans { attributes.f64s("spans_unix_s")? } else { Vec::new() };
         let meta = Self {
             slide: attributes.str("slide")?,
-            group: attributes.u32("group", 1)?,
+            group: GroupNumber::try_from(attributes.u32("group", 1)?)
+                .map_err(|e| FormatError::invalid(attributes.path(), e.to_string()))?,
             stride_px: attributes.u32("stride", 1)?,
             window_px: attributes.u32("window", 1)?,
             classes: attributes.strs("classes")?,

@@ -53,7 +53,7 @@ pub(super) struct Job<'a> {
 
 /// What was stored.
 pub(super) struct Stored {
-    pub(super) groups: usize,
+    pub(super) groups: u32,
     /// One line a patch that could not be decoded.
     pub(super) failures: Vec<String>,
     /// What was measured of its colours, when that was asked for.

@@ -9,8 +9,8 @@ use crate::export::npy::NpyError;
 use crate::export::png::PngError;
 use crate::hdf5_file::FormatError;
 use crate::heatmap::{HeatmapError, RenderError};
-use crate::jobs::status::ranges;
 use crate::model::ModelError;
+use crate::number::{GroupNumber, ranges};
 use crate::staged::StageError;
 
 /// Why a heatmap could not be made.
@@ -22,9 +22,9 @@ pub enum StitchError {
         /// The slide.
         slide: String,
         /// How many groups it has.
-        groups: usize,
+        groups: u32,
         /// Those without scores.
-        missing: Vec<usize>,
+        missing: Vec<GroupNumber>,
     },
     /// Scores of another slide, stride, model or configuration.
     #[error("{}: {what} is {found}, expected {expected}; delete the file and run `slidegrid predict` again", path.display())]

@@ -17,6 +17,7 @@ use crate::export::{ExportFormat, export_heatmap};
 use crate::geometry::Lattice;
 use crate::heatmap::{Heatmap, HeatmapPicture, PlaneThumbnail, RgbPicture, render_heatmap};
 use crate::model::Model;
+use crate::number::GroupNumber;
 use crate::patches::{PatchesFile, PatchesMeta};
 use crate::run_dir::RunDir;
 use crate::scores::{self, CascadeMeta, DenseMeta, PrecisionMeta, Scores, ScoresMeta};
@@ -29,7 +30,7 @@ pub struct Stitched {
     /// Files, the HDF5 first.
     pub files: Vec<PathBuf>,
     /// Groups left out on request.
-    pub missing: Vec<usize>,
+    pub missing: Vec<GroupNumber>,
     /// What the cascade's audit says against the heatmap.
     pub fault: Option<String>,
     /// Scored lattice points.
@@ -57,8 +58,8 @@ pub fn stitch_slide(
     if let Some(done) = present(run, config, &meta)? {
         return Ok(done);
     }
-    let (present, missing): (Vec<usize>, Vec<usize>) =
-        (1..=meta.groups).partition(|&group| run.scores(slide, group).exists());
+    let (present, missing): (Vec<GroupNumber>, Vec<GroupNumber>) =
+        GroupNumber::up_to(meta.groups).partition(|&group| run.scores(slide, group).exists());
     if !missing.is_empty() && !allow_missing {
         return Err(StitchError::Missing { slide: slide.into(), groups: meta.groups, missing });
     }
@@ -210,7 +211,7 @@ fn read_group(
     run: &RunDir,
     config: &RunConfig,
     meta: &PatchesMeta,
-    group: usize,
+    group: GroupNumber,
 ) -> Result<Scores, StitchError> {
     let path = run.scores(&meta.slide, group);
     let scores = scores::read_scores(&path)?;
@@ -240,7 +241,7 @@ fn class_plane(
     run: &RunDir,
     config: &RunConfig,
     meta: &PatchesMeta,
-    groups: &[usize],
+    groups: &[GroupNumber],
     class: usize,
     (rows, cols): (usize, usize),
 ) -> Result<Array2<f32>, StitchError> {
@@ -262,7 +263,7 @@ fn file_meta(
     patches: &PatchesMeta,
     classes: &Classes,
     provenance: Option<ScoresMeta>,
-    missing: &[usize],
+    missing: &[GroupNumber],
     (windows, unnormalized_patches): (u64, u64),
 ) -> HeatmapMeta {
     let ScoresMeta { engine, precision, normalize, .. } = provenance.unwrap_or_default();
@@ -277,7 +278,7 @@ fn file_meta(
         height_px: patches.height_px,
         level0_width_px: patches.level0_width_px,
         level0_height_px: patches.level0_height_px,
-        missing_groups: missing.iter().map(|&group| group as i64).collect(),
+        missing_groups: missing.to_vec(),
         classes: classes.names.clone(),
         positive: u32::try_from(classes.positive).unwrap_or(0),
         method: config.method_of(&patches.slide).name().to_owned(),

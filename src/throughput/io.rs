@@ -231,8 +231,9 @@ impl Workload {
     ) -> Result<Duration, IoError> {
         let held = if whole { setting.size.min(self.patches) } else { 1 };
         let mut pixels = vec![0; held * self.patch_bytes()];
+        let groups = PatchesFile::open(path)?.group_numbers();
         let started = Instant::now();
-        for group in 1..=self.patches.div_ceil(setting.size) {
+        for group in groups {
             let reader = PatchesFile::open(path)?.group(group)?;
             go_on(path, interrupt)?;
             if whole {

@@ -124,7 +124,10 @@ fn every_reader_finds_every_score_in_its_place() {
         export_all(&case, &file);
     }
     let empty = meta(16, 1.0, [400, 300], Some(0.25));
-    let missing = HeatmapMeta { missing_groups: vec![2, 3], ..empty.clone() };
+    let missing = HeatmapMeta {
+        missing_groups: [2u32, 3].map(|k| k.try_into().unwrap()).to_vec(),
+        ..empty.clone()
+    };
     for (name, meta) in [("empty", empty), ("missing", missing)] {
         let score = Array2::from_elem(meta.shape(), f32::NAN);
         write(&folder.join(format!("{name}.h5")), &meta, &score, true);

@@ -9,13 +9,14 @@ use std::process::Command;
 use ndarray::{Array2, array};
 use slidegrid::export::heatmap_h5::{HeatmapMeta, HeatmapWriter, read_heatmap, read_heatmap_class};
 use slidegrid::geometry::{BlockPlan, Tiling, WorkingPlane};
+use slidegrid::number::GroupNumber;
 use slidegrid::patches::{Compression, PatchesFile, PatchesMeta, PatchesWriter};
 use slidegrid::scores::{ScoresMeta, read_scores, write_scores};
 
 fn scores_meta() -> ScoresMeta {
     ScoresMeta {
         slide: "slide".into(),
-        group: 3,
+        group: GroupNumber::try_from(3u32).unwrap(),
         stride_px: 16,
         window_px: 224,
         classes: vec!["normal".into(), "tumour µ".into()],
@@ -107,7 +108,7 @@ fn read_any(path: &Path) -> Result<(), String> {
     } else {
         let file = PatchesFile::open(path).map_err(text)?;
         file.verify().map_err(text)?;
-        for k in 1..=file.groups() {
+        for k in file.group_numbers() {
             let group = file.group(k).map_err(text)?;
             let mut pixels = vec![0; group.patch_bytes()];
             for index in 0..group.len() {
@@ -201,12 +202,13 @@ fn a_missing_group_is_named() {
     file.unlink("t2").unwrap();
     file.close().unwrap();
     let file = PatchesFile::open(path).unwrap();
-    file.group(1).unwrap();
-    for error in [file.group(2).unwrap_err(), file.verify().unwrap_err()] {
+    let group = |k: u32| GroupNumber::try_from(k).unwrap();
+    file.group(group(1)).unwrap();
+    for error in [file.group(group(2)).unwrap_err(), file.verify().unwrap_err()] {
         let error = error.to_string();
         assert!(error.contains("group t2") && error.contains("patches.h5"), "{error}");
     }
-    assert!(file.group(0).is_err() && file.group(3).is_err());
+    assert!(file.group(group(3)).is_err());
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn write_legacy(path: &Path, width: i64, height: i64, per_group: usize) {
 /// Every canonical patch is the image, with white outside.
 fn check_legacy(file: &PatchesFile, width: i64, height: i64) {
     file.verify().unwrap();
-    for k in 1..=file.groups() {
+    for k in file.group_numbers() {
         let group = file.group(k).unwrap();
         let mut pixels = vec![0; group.patch_bytes()];
         for (index, patch) in group.coords.iter().enumerate() {

@@ -85,7 +85,7 @@ proptest! {
         file.verify().unwrap();
         let mut index = 0;
         let mut failed = 0;
-        for k in 1..=file.groups() {
+        for k in file.group_numbers() {
             let group = file.group(k).unwrap();
             prop_assert_eq!(group.len(), file.patches_in(k).unwrap());
             let mut found = vec![0; group.patch_bytes()];

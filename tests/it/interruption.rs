@@ -196,7 +196,9 @@ fn a_part_that_is_not_this_groups_is_set_aside() {
         ("model_sha256 is other", |slow, _| {
             change_part(slow, |meta, _| meta.model_sha256 = "other".into());
         }),
-        ("group is 2, expected 1", |slow, _| change_part(slow, |meta, _| meta.group = 2)),
+        ("group is 2, expected 1", |slow, _| {
+            change_part(slow, |meta, _| meta.group = 2u32.try_into().unwrap())
+        }),
         ("row 999", |slow, _| change_part(slow, |_, row| row[0] = 999)),
     ];
     for (message, damage) in damages {

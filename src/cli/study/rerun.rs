@@ -8,6 +8,7 @@ use crate::cli::predict::predict_all;
 use crate::cli::{Exit, Failure};
 use crate::config::RunConfig;
 use crate::jobs::lookup::Lookup;
+use crate::number::GroupNumber;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::staged;
@@ -59,8 +60,8 @@ fn scored(
     }
     let lookup = Lookup::read(&again)?;
     let rows = || lookup.rows().iter().filter(|row| slides.contains(&row.name.as_str()));
-    let groups: Vec<(String, usize)> =
-        rows().flat_map(|row| (1..=row.groups).map(|group| (row.name.clone(), group))).collect();
+    let groups: Vec<(String, GroupNumber)> =
+        rows().flat_map(|row| row.group_numbers().map(|group| (row.name.clone(), group))).collect();
     let exit = predict_all(&again, &config, &groups, threads, progress)?;
     if exit != Exit::Done {
         let problem = format!(

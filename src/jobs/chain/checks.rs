@@ -31,7 +31,10 @@ impl Chain<'_> {
             Err(error) => return Err(error.into()),
         };
         let array_tasks = keys.max_array_tasks.unwrap_or(site.array_tasks).max(1);
-        Ok(Limits { array_tasks, submitted: keys.max_submitted_jobs.or(site.submitted) })
+        Ok(Limits {
+            array_tasks,
+            submitted: keys.max_submitted_jobs.map(|jobs| jobs as usize).or(site.submitted),
+        })
     }
 
     pub(super) fn counted(&self, queued: &[Queued]) -> usize {

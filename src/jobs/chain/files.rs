@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use crate::jobs::arrays::Piece;
 use crate::jobs::lookup::Lookup;
 use crate::jobs::todo::SlideFiles;
+use crate::number::{GroupNumber, TaskNumber};
 use crate::run_dir::RunDir;
 
 /// What is missing of a run, by its files.
 #[derive(Debug, Clone, Default)]
 pub struct Files {
-    /// Rows of slides.csv, from 1, that are not split, and their slides.
-    pub unsplit: Vec<(usize, String)>,
+    /// Rows of slides.csv that are not split, and their slides.
+    pub unsplit: Vec<(TaskNumber, String)>,
     /// Slides that are.
     pub slides: Vec<SlideFiles>,
 }
@@ -30,13 +31,13 @@ impl Files {
 }
 
 /// What the files of a run say is missing.
-pub fn files_of(run: &RunDir, unsplit: Vec<(usize, String)>, lookup: &Lookup) -> Files {
+pub fn files_of(run: &RunDir, unsplit: Vec<(TaskNumber, String)>, lookup: &Lookup) -> Files {
     let rows = lookup.rows().iter();
     let slides = rows.map(|row| {
         let scored = scored_groups(run, &row.name);
         SlideFiles {
             name: row.name.clone(),
-            missing: (1..=row.groups).filter(|group| !scored.contains(group)).collect(),
+            missing: row.group_numbers().filter(|group| !scored.contains(group)).collect(),
             heatmap: run.heatmap(&row.name, "h5").exists(),
         }
     });
@@ -44,7 +45,7 @@ pub fn files_of(run: &RunDir, unsplit: Vec<(usize, String)>, lookup: &Lookup) ->
 }
 
 /// One look at the folder instead of one at each file.
-fn scored_groups(run: &RunDir, slide: &str) -> BTreeSet<usize> {
+fn scored_groups(run: &RunDir, slide: &str) -> BTreeSet<GroupNumber> {
     let Ok(entries) = std::fs::read_dir(run.scores_of(slide)) else { return BTreeSet::new() };
     entries
         .filter_map(|entry| {

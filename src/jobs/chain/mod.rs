@@ -85,7 +85,7 @@ pub struct Chain<'a> {
     /// More memory or time for what ran out of it.
     pub grow: &'a dyn Fn(&Piece) -> Growth,
     /// Groups a task scores.
-    pub groups_per_task: usize,
+    pub groups_per_task: u32,
     /// Whether heatmaps are wanted.
     pub stitch: bool,
     /// Whether a study is wanted, last of all.
@@ -108,7 +108,7 @@ pub struct Advanced {
     /// More will follow: when to look again.
     pub next: Option<Hold>,
     /// Tasks there was no room for.
-    pub unsent_tasks: usize,
+    pub unsent_tasks: u32,
     /// Work that would need more than there is.
     pub refused: Vec<Refused>,
     /// This round.
@@ -220,7 +220,9 @@ impl Chain<'_> {
             let fits = match wave.room {
                 None => tasks,
                 Some(room) if self.scheduler.counted(tasks) <= room => tasks,
-                Some(room) if self.scheduler.counted(2) > 1 => room.min(tasks),
+                Some(room) if self.scheduler.counted(2) > 1 => {
+                    u32::try_from(room).map_or(tasks, |room| room.min(tasks))
+                }
                 Some(_) => 0,
             };
             if fits == 0 {
@@ -234,7 +236,7 @@ impl Chain<'_> {
                 Err(ChainError::Scheduler(SchedulerError::Refused { full: true, .. })) => {
                     // A limit nobody told us: half of it may fit.
                     let half = if self.scheduler.counted(2) > 1 { now.tasks() / 2 } else { 0 };
-                    wave.room = Some(half);
+                    wave.room = Some(half as usize);
                     rest = Some(match rest {
                         Some(later) => now.joined(later),
                         None => now,

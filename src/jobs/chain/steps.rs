@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 
 use super::{Chain, ChainError, Wave};
 use crate::config::{Resources, Stage};
-use crate::jobs::numbers::{Numbers, Part};
 use crate::jobs::plan::{ArraySpec, Growth};
 use crate::jobs::script::{Job, plain_name};
 use crate::jobs::submitted::{Submission, Submitted};
+use crate::number::{ArrayShare, GroupNumber, Number, NumberList, TaskNumber};
 use crate::shell::quoted;
 
 /// One submission.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Step {
     /// Rows of slides.csv, a task each.
-    Split { rows: Numbers, growth: Growth },
+    Split { rows: NumberList<TaskNumber>, growth: Growth },
     /// Groups of a slide.
     Predict(ArraySpec),
     /// The heatmap of a slide.
@@ -25,8 +25,8 @@ pub(super) enum Step {
 }
 
 impl Step {
-    pub(super) fn split(rows: &[usize], growth: Growth) -> Self {
-        Self::Split { rows: Numbers::new(rows.to_vec()), growth }
+    pub(super) fn split(rows: &[TaskNumber], growth: Growth) -> Self {
+        Self::Split { rows: rows.iter().copied().collect(), growth }
     }
 
     pub(super) fn growth(&self) -> Growth {
@@ -62,31 +62,31 @@ impl Step {
         }
     }
 
-    pub(super) fn tasks(&self) -> usize {
+    pub(super) fn tasks(&self) -> u32 {
         match self {
-            Self::Split { rows, .. } => rows.as_slice().len(),
+            Self::Split { rows, .. } => rows.count(),
             Self::Predict(array) => array.tasks,
             Self::Stitch { .. } | Self::Study { .. } => 1,
         }
     }
 
     /// The first `tasks` tasks, and the others.
-    pub(super) fn cut(self, tasks: usize) -> (Self, Option<Self>) {
+    pub(super) fn cut(self, tasks: u32) -> (Self, Option<Self>) {
         if tasks >= self.tasks() {
             return (self, None);
         }
         match self {
             Self::Split { rows, growth } => {
-                let (now, later) = rows.as_slice().split_at(tasks);
+                let (now, later) = rows.as_slice().split_at(tasks as usize);
                 (Self::split(now, growth), Some(Self::split(later, growth)))
             }
             Self::Predict(array) => {
                 let of = array.tasks;
-                let now: usize =
-                    (1..=tasks).map(|index| array.groups.part(Part { index, of }).len()).sum();
+                let shares = ArrayShare::all(of).take(tasks as usize);
+                let now: usize = shares.map(|share| array.groups.share(share).len()).sum();
                 let (now, later) = array.groups.as_slice().split_at(now);
-                let array_of = |groups: &[usize], tasks| {
-                    let groups = Numbers::new(groups.to_vec());
+                let array_of = |groups: &[GroupNumber], tasks| {
+                    let groups = groups.iter().copied().collect();
                     Self::Predict(ArraySpec { groups, tasks, ..array.clone() })
                 };
                 (array_of(now, tasks), Some(array_of(later, of - tasks)))
@@ -97,19 +97,22 @@ impl Step {
 
     /// Undoes [`Step::cut`].
     pub(super) fn joined(self, later: Self) -> Self {
-        let both = |a: &Numbers, b: &Numbers| Numbers::new([a.as_slice(), b.as_slice()].concat());
         match (self, later) {
             (Self::Split { rows, growth }, Self::Split { rows: more, .. }) => {
-                Self::Split { rows: both(&rows, &more), growth }
+                Self::Split { rows: joined(&rows, &more), growth }
             }
             (Self::Predict(array), Self::Predict(more)) => Self::Predict(ArraySpec {
-                groups: both(&array.groups, &more.groups),
+                groups: joined(&array.groups, &more.groups),
                 tasks: array.tasks + more.tasks,
                 ..array
             }),
             (step, _) => step,
         }
     }
+}
+
+fn joined<N: Number>(a: &NumberList<N>, b: &NumberList<N>) -> NumberList<N> {
+    a.as_slice().iter().chain(b.as_slice()).copied().collect()
 }
 
 impl Chain<'_> {

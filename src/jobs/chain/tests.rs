@@ -5,9 +5,9 @@ use std::io;
 use super::*;
 use crate::config::ClusterKeys;
 use crate::jobs::lookup::Lookup;
-use crate::jobs::numbers::Part;
 use crate::jobs::scheduler::{Answer, Call, Slurm};
 use crate::jobs::todo::SlideFiles;
+use crate::number::{ArrayShare, GroupNumber, NumberList, TaskNumber};
 use proptest::prelude::*;
 
 /// A SLURM that queues what it is given and runs nothing until told.
@@ -16,7 +16,7 @@ struct Fake {
     limit: Option<usize>,
     tells_limit: bool,
     /// id, array tasks, script.
-    queue: RefCell<Vec<(String, Option<usize>, String)>>,
+    queue: RefCell<Vec<(String, Option<u32>, String)>>,
     next: RefCell<usize>,
     calls: RefCell<Vec<String>>,
 }
@@ -58,15 +58,15 @@ impl Fake {
     }
 
     fn jobs(&self) -> usize {
-        self.queue.borrow().iter().map(|(_, tasks, _)| tasks.unwrap_or(1)).sum()
+        self.queue.borrow().iter().map(|(_, tasks, _)| tasks.unwrap_or(1) as usize).sum()
     }
 
     fn take(&self, call: &Call) -> io::Result<Answer> {
         let script = std::fs::read_to_string(call.args.last().unwrap())?;
         let array = script.lines().find_map(|line| line.strip_prefix("#SBATCH --array=1-"));
-        let tasks: Option<usize> = array.map(|tasks| tasks.parse().unwrap());
+        let tasks: Option<u32> = array.map(|tasks| tasks.parse().unwrap());
         assert!(tasks.unwrap_or(1) <= 7, "an index above MaxArraySize - 1");
-        if self.limit.is_some_and(|limit| self.jobs() + tasks.unwrap_or(1) > limit) {
+        if self.limit.is_some_and(|limit| self.jobs() + tasks.unwrap_or(1) as usize > limit) {
             return answer(false, "sbatch: error: AssocMaxSubmitJobLimit");
         }
         *self.next.borrow_mut() += 1;
@@ -81,8 +81,8 @@ impl Fake {
     fn run_all(
         &self,
         run: &RunDir,
-        fails: &dyn Fn(&str, usize) -> bool,
-        log: &mut Vec<(String, usize)>,
+        fails: &dyn Fn(&str, GroupNumber) -> bool,
+        log: &mut Vec<(String, GroupNumber)>,
     ) {
         for (_, tasks, command) in self.queue.borrow_mut().drain(..) {
             let words: Vec<&str> = command.split(' ').collect();
@@ -92,10 +92,9 @@ impl Fake {
             let (Some(slide), Some(groups)) = (after("--slide"), after("--group")) else {
                 continue;
             };
-            let groups: crate::jobs::numbers::Numbers = groups.parse().unwrap();
-            let of = tasks.unwrap();
-            for index in 1..=of {
-                for &group in groups.part(Part { index, of }) {
+            let groups: NumberList<GroupNumber> = groups.parse().unwrap();
+            for share in ArrayShare::all(tasks.unwrap()) {
+                for &group in groups.share(share) {
                     log.push((slide.clone(), group));
                     if !fails(&slide, group) {
                         crate::staged::write(&run.scores(&slide, group), b"x").unwrap();
@@ -129,9 +128,9 @@ fn play(
     keys: &ClusterKeys,
     fake: &Fake,
     lookup: &Lookup,
-    packing: usize,
-    fails: &dyn Fn(&str, usize) -> bool,
-) -> Vec<(String, usize)> {
+    packing: u32,
+    fails: &dyn Fn(&str, GroupNumber) -> bool,
+) -> Vec<(String, GroupNumber)> {
     let mut log = Vec::new();
     let mut chain = chain(run, keys, fake);
     chain.groups_per_task = packing;
@@ -156,32 +155,33 @@ proptest! {
     /// group is computed once, and a retry computes what failed and nothing else.
     #[test]
     fn every_group_once_and_a_retry_the_failed(
-        groups in prop::collection::vec(1usize..20, 1..4), limit in prop::option::of(4usize..14),
-        tells in any::<bool>(), packing in 1usize..4, bad in 1usize..6,
+        groups in prop::collection::vec(1u32..20, 1..4), limit in prop::option::of(4usize..14),
+        tells in any::<bool>(), packing in 1u32..4, bad in 1u32..6,
     ) {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
         let names: Vec<String> = (0..groups.len()).map(|i| format!("s{i}")).collect();
-        let lookup = Lookup::plan(names.iter().zip(&groups).map(|(n, &g)| (n.as_str(), g, g)));
+        let slides = names.iter().zip(&groups).map(|(n, &g)| (n.as_str(), g, g as usize));
+        let lookup = Lookup::plan(slides).unwrap();
         let keys = ClusterKeys::default();
         // An untold limit may leave no place for the master job, which would
         // wait in real time; one more place than it knows of.
         let fake = Fake { limit, tells_limit: tells || limit.is_some(), ..Fake::default() };
-        let fails = |_: &str, group: usize| group.is_multiple_of(bad);
+        let fails = |_: &str, group: GroupNumber| group.get().is_multiple_of(bad);
         let mut first = play(&run, &keys, &fake, &lookup, packing, &fails);
         first.sort();
-        let all: Vec<(String, usize)> = names.iter().zip(&groups)
-            .flat_map(|(n, &g)| (1..=g).map(move |k| (n.clone(), k))).collect();
+        let all: Vec<(String, GroupNumber)> = names.iter().zip(&groups)
+            .flat_map(|(n, &g)| GroupNumber::up_to(g).map(move |k| (n.clone(), k))).collect();
         prop_assert_eq!(first, all.clone());
         let mut second = play(&run, &keys, &fake, &lookup, packing, &|_, _| false);
         second.sort();
-        let failed: Vec<(String, usize)> = all.into_iter().filter(|(n, g)| fails(n, *g)).collect();
+        let failed: Vec<(String, GroupNumber)> = all.into_iter().filter(|(n, g)| fails(n, *g)).collect();
         prop_assert_eq!(second, failed);
     }
 }
 
 fn two_slides(run: &RunDir) -> Lookup {
-    let lookup = Lookup::plan([("a", 9, 9), ("b", 2, 2)]);
+    let lookup = Lookup::plan([("a", 9, 9), ("b", 2, 2)]).unwrap();
     lookup.write(run).unwrap();
     lookup
 }
@@ -273,7 +273,8 @@ fn splits_are_followed_by_a_master_job() {
     let folder = tempfile::tempdir().unwrap();
     let run = RunDir::new(folder.path());
     let (keys, fake) = (ClusterKeys::default(), Fake::default());
-    let unsplit = [1, 2, 5].map(|row| (row, format!("s{row}"))).to_vec();
+    let row = |row: u32| (TaskNumber::try_from(row).unwrap(), format!("s{row}"));
+    let unsplit = [1, 2, 5].map(row).to_vec();
     let files = Files { unsplit, slides: Vec::new() };
     let advanced = chain(&run, &keys, &fake).advance(&files).unwrap();
     assert_eq!(advanced.submitted[0].items, "1-2,5");

@@ -29,7 +29,7 @@ pub(super) struct Wave<'a> {
     pub(super) arrays: BTreeMap<String, BTreeSet<String>>,
     /// Slides with groups that found no room.
     pub(super) held_back: BTreeSet<String>,
-    pub(super) unsent_tasks: usize,
+    pub(super) unsent_tasks: u32,
     pub(super) done: Vec<Submission>,
 }
 
@@ -38,10 +38,9 @@ impl Chain<'_> {
     /// `stitch`.
     pub(super) fn steps(&self, todo: &Todo, wave: &Wave) -> Vec<Step> {
         let limit = wave.limits.array_tasks;
-        let rows = todo
-            .split
-            .iter()
-            .flat_map(|rows| rows.rows.chunks(limit).map(|chunk| Step::split(chunk, rows.growth)));
+        let rows = todo.split.iter().flat_map(|rows| {
+            rows.rows.chunks(limit as usize).map(|chunk| Step::split(chunk, rows.growth))
+        });
         let mut steps: Vec<Step> = rows.collect();
         let mut arrays: BTreeMap<String, Vec<Step>> = BTreeMap::new();
         let mut order: Vec<String> = Vec::new();

@@ -64,7 +64,7 @@ impl Scheduler for Local {
     }
 
     fn limits(&self, _: &dyn Commands, _: &ClusterKeys) -> Result<Limits, SchedulerError> {
-        Ok(Limits { array_tasks: usize::MAX, submitted: None })
+        Ok(Limits { array_tasks: u32::MAX, submitted: None })
     }
 
     /// What was submitted has ended.

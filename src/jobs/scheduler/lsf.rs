@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Call, Commands, Hold, Limits, Queued, Scheduler, SchedulerError, run, setting};
 use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::{Job, common_values, render};
+use crate::number::TaskNumber;
 
 /// LSF, 10.1 or newer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -13,7 +14,7 @@ pub struct Lsf;
 const TEMPLATE: &str = include_str!("../../../lsf/job.sh");
 
 /// `MAX_JOB_ARRAY_SIZE` when `bparams` does not say.
-const USUAL_ARRAY_TASKS: usize = 1000;
+const USUAL_ARRAY_TASKS: u32 = 1000;
 
 impl Scheduler for Lsf {
     fn kind(&self) -> SchedulerKind {
@@ -73,7 +74,7 @@ impl Scheduler for Lsf {
 
     fn limits(&self, commands: &dyn Commands, _: &ClusterKeys) -> Result<Limits, SchedulerError> {
         let text = run(self, commands, &Call::new("bparams", &["-a"]))?.stdout;
-        let size = setting(&text, "MAX_JOB_ARRAY_SIZE").filter(|&size| size > 0);
+        let size = setting(&text, "MAX_JOB_ARRAY_SIZE").filter(|&size: &u32| size > 0);
         Ok(Limits { array_tasks: size.unwrap_or(USUAL_ARRAY_TASKS), submitted: None })
     }
 
@@ -92,9 +93,10 @@ impl Scheduler for Lsf {
                 };
                 let [id, index, state] =
                     line.split('|').collect::<Vec<_>>().try_into().map_err(|_| wrong())?;
-                let index: usize = index.parse().map_err(|_| wrong())?;
+                // 0 outside arrays.
+                let index: u32 = index.parse().map_err(|_| wrong())?;
                 let stuck = matches!(state, "PSUSP" | "USUSP");
-                let indices = (index > 0).then(|| vec![index]);
+                let indices = TaskNumber::try_from(index).ok().map(|index| vec![index]);
                 Ok(Queued { id: id.into(), indices, state: state.into(), stuck })
             })
             .collect()

@@ -15,11 +15,13 @@ mod slurm;
 mod tests;
 
 use std::path::Path;
+use std::str::FromStr;
 
 use thiserror::Error;
 
 use super::script::Job;
 use crate::config::{ClusterKeys, SchedulerKind};
+use crate::number::TaskNumber;
 
 pub use command::{Answer, Call, Commands, System};
 pub use local::Local;
@@ -32,7 +34,7 @@ pub use slurm::Slurm;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Tasks of an array whose indices start at 1.
-    pub array_tasks: usize,
+    pub array_tasks: u32,
     /// Jobs a user may have queued and running, when that is limited.
     pub submitted: Option<usize>,
 }
@@ -52,7 +54,7 @@ pub struct Queued {
     /// Job id, without array index.
     pub id: String,
     /// Array indices; none for a single job.
-    pub indices: Option<Vec<usize>>,
+    pub indices: Option<Vec<TaskNumber>>,
     /// As the scheduler calls it.
     pub state: String,
     /// Whether it waits for somebody to put something right.
@@ -129,8 +131,8 @@ pub trait Scheduler {
     fn is_full(&self, said: &str) -> bool;
 
     /// How many of the jobs that a limit counts `tasks` tasks are.
-    fn counted(&self, tasks: usize) -> usize {
-        tasks
+    fn counted(&self, tasks: u32) -> usize {
+        tasks as usize
     }
 
     /// What the site allows.
@@ -219,21 +221,23 @@ fn run(
 
 /// Numbers of `1,3,7-9`, `2-10:4` and `7-10:1`, as schedulers print them; a
 /// throttle (`%5`) at the end is left out.
-fn indices(text: &str) -> Option<Vec<usize>> {
+fn indices(text: &str) -> Option<Vec<TaskNumber>> {
     let text = text.trim().trim_matches(['[', ']']);
     let text = text.split('%').next()?;
     let mut found = Vec::new();
     for item in text.split(',') {
         let (range, step) = item.split_once(':').unwrap_or((item, "1"));
         let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last) = (first.trim().parse::<usize>().ok()?, last.trim().parse().ok()?);
-        found.extend((first..=last).step_by(step.trim().parse::<usize>().ok()?.max(1)));
+        let (first, last) = (first.trim().parse::<u32>().ok()?, last.trim().parse().ok()?);
+        let range = (first..=last).step_by(step.trim().parse::<usize>().ok()?.max(1));
+        // An index 0 is of somebody else's array.
+        found.extend(range.filter_map(|index| TaskNumber::try_from(index).ok()));
     }
     Some(found)
 }
 
 /// The value of `key` in lines of `key value` or `key = value`.
-fn setting(text: &str, key: &str) -> Option<usize> {
+fn setting<N: FromStr>(text: &str, key: &str) -> Option<N> {
     text.lines().find_map(|line| {
         let rest = line.trim().strip_prefix(key)?;
         rest.starts_with([' ', '=', '\t'])

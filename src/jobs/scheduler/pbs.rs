@@ -14,7 +14,7 @@ pub struct Pbs;
 const TEMPLATE: &str = include_str!("../../../pbs/job.sh");
 
 /// `max_array_size` when the server does not say.
-const USUAL_ARRAY_TASKS: usize = 10_000;
+const USUAL_ARRAY_TASKS: u32 = 10_000;
 
 impl Scheduler for Pbs {
     fn kind(&self) -> SchedulerKind {
@@ -87,7 +87,7 @@ impl Scheduler for Pbs {
     }
 }
 
-fn array_of(job: &Job) -> Option<usize> {
+fn array_of(job: &Job) -> Option<u32> {
     job.tasks.filter(|&tasks| tasks > 1)
 }
 

@@ -14,7 +14,7 @@ const TEMPLATE: &str = include_str!("../../../sge/job.sh");
 const RESUMABLE: &str = include_str!("../../../sge/resumable.sh");
 
 /// `max_aj_tasks` when the configuration does not say.
-const USUAL_ARRAY_TASKS: usize = 75_000;
+const USUAL_ARRAY_TASKS: u32 = 75_000;
 
 /// The environment a request for several cores names when nothing is said.
 const USUAL_ENVIRONMENT: &str = "thread";
@@ -88,16 +88,17 @@ impl Scheduler for Sge {
     }
 
     /// An array counts once.
-    fn counted(&self, _: usize) -> usize {
+    fn counted(&self, _: u32) -> usize {
         1
     }
 
     fn limits(&self, commands: &dyn Commands, _: &ClusterKeys) -> Result<Limits, SchedulerError> {
         let text = run(self, commands, &Call::new("qconf", &["-sconf"]))?.stdout;
-        let limit = |key| setting(&text, key).filter(|&limit| limit > 0);
+        // 0 means any number.
+        let array_tasks = setting(&text, "max_aj_tasks").filter(|&limit: &u32| limit > 0);
         Ok(Limits {
-            array_tasks: limit("max_aj_tasks").unwrap_or(USUAL_ARRAY_TASKS),
-            submitted: limit("max_u_jobs"),
+            array_tasks: array_tasks.unwrap_or(USUAL_ARRAY_TASKS),
+            submitted: setting(&text, "max_u_jobs").filter(|&limit: &usize| limit > 0),
         })
     }
 

@@ -76,14 +76,14 @@ impl Scheduler for Slurm {
     ) -> Result<Limits, SchedulerError> {
         let call = Call::new("scontrol", &["show", "config"]);
         let text = run(self, commands, &call)?.stdout;
-        let size = setting(&text, "MaxArraySize").ok_or_else(|| SchedulerError::Answer {
+        let size: u32 = setting(&text, "MaxArraySize").ok_or_else(|| SchedulerError::Answer {
             call: call.line(),
             said: text.chars().take(200).collect(),
             expected: "a line MaxArraySize",
         })?;
         let own = enforced(&text).then(|| submit_limit(commands, keys)).flatten();
         // Of everybody, and of jobs that have just ended: a tenth is left to them.
-        let shared = setting(&text, "MaxJobCount").map(|most| most / 10 * 9);
+        let shared = setting(&text, "MaxJobCount").map(|most: usize| most / 10 * 9);
         // The size caps the index: the largest is one less.
         Ok(Limits {
             array_tasks: size.saturating_sub(1).max(1),

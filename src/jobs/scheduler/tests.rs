@@ -165,8 +165,9 @@ fn limits_are_read() {
     assert_eq!(Lsf.limits(&lsf, &keys).unwrap().array_tasks, 2000);
 }
 
-fn list(queued: &[Queued]) -> Vec<(String, Option<Vec<usize>>, bool)> {
-    queued.iter().map(|q| (q.id.clone(), q.indices.clone(), q.stuck)).collect()
+fn list(queued: &[Queued]) -> Vec<(String, Option<Vec<u32>>, bool)> {
+    let plain = |list: &Vec<TaskNumber>| list.iter().map(|index| index.get()).collect();
+    queued.iter().map(|q| (q.id.clone(), q.indices.as_ref().map(plain), q.stuck)).collect()
 }
 
 /// As SLURM 22.05 said it.
@@ -240,7 +241,10 @@ fn a_missing_scheduler_is_named() {
 
 #[test]
 fn ranges_as_schedulers_print_them() {
-    assert_eq!(indices("[1,3,7-9%2]"), Some(vec![1, 3, 7, 8, 9]));
-    assert_eq!(indices("2-10:4"), Some(vec![2, 6, 10]));
+    let numbers = |list: &[u32]| {
+        Some(list.iter().map(|&index| TaskNumber::try_from(index).unwrap()).collect())
+    };
+    assert_eq!(indices("[1,3,7-9%2]"), numbers(&[1, 3, 7, 8, 9]));
+    assert_eq!(indices("2-10:4"), numbers(&[2, 6, 10]));
     assert_eq!(indices("x"), None);
 }

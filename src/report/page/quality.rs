@@ -56,8 +56,8 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
         },
     ));
     let missing: usize = cohort.slides.iter().map(|slide| slide.view.files.missing.len()).sum();
-    let groups: usize = cohort.slides.iter().map(|slide| slide.view.files.groups).sum();
-    let (missing, groups) = (grouped(missing as u64), grouped(groups as u64));
+    let groups = cohort.slides.iter().map(|slide| u64::from(slide.view.files.groups)).sum();
+    let (missing, groups) = (grouped(missing as u64), grouped(groups));
     lines.push(("Groups without scores", format!("{missing} of {groups}")));
     if let Some(dense) = &cohort.tally.dense {
         lines.push((

@@ -8,10 +8,15 @@ use super::*;
 use crate::jobs::cost::RunCost;
 use crate::jobs::status::SlideProgress;
 use crate::jobs::view::{SlideView, Trouble, view_of};
+use crate::number::GroupNumber;
 use crate::run_dir::{SlideRecord, SlideStatus};
 use crate::scores::{CascadeMeta, DenseMeta};
 
-fn view(name: &str, missing: &[usize]) -> SlideView {
+fn group(number: u32) -> GroupNumber {
+    GroupNumber::try_from(number).unwrap()
+}
+
+fn view(name: &str, missing: &[u32]) -> SlideView {
     let files = SlideProgress {
         note: String::new(),
         name: name.into(),
@@ -19,7 +24,7 @@ fn view(name: &str, missing: &[usize]) -> SlideView {
         reason: String::new(),
         groups: 4,
         scored: 4 - missing.len(),
-        missing: missing.to_vec(),
+        missing: missing.iter().map(|&k| group(k)).collect(),
         begun: Vec::new(),
         failed: Vec::new(),
         heatmap: missing.is_empty(),
@@ -71,18 +76,18 @@ fn the_worst_state_of_a_slide_is_shown() {
         let tally = Tally { failed_patches, ..Tally::default() };
         entry("a", status, view, tally).state
     };
-    let trouble = |group| Trouble {
+    let trouble = |k| Trouble {
         stage: "predict",
-        group: Some(group),
+        group: Some(group(k)),
         reason: None,
         told: "gone".into(),
         log: Some("logs/predict/a.7.log".into()),
     };
     let ended = SlideView { ended: vec![trouble(2)], ..view("a", &[2]) };
     let stuck = SlideView { stuck: vec![trouble(2)], ..view("a", &[2]) };
-    let running = SlideView { running: vec![2], ..view("a", &[2]) };
+    let running = SlideView { running: vec![group(2)], ..view("a", &[2]) };
     let mut without = view("a", &[]);
-    without.files.heatmap_without = vec![3];
+    without.files.heatmap_without = vec![group(3)];
     let found = [
         state(SlideStatus::Failed, view("a", &[]), 0),
         state(SlideStatus::Done, ended, 0),

@@ -83,7 +83,7 @@ impl Colour {
     /// (patches that failed, lines of /unnormalized) of all groups.
     fn account(&self, run: &str) -> (u64, Vec<String>) {
         let (mut failed, mut lines) = (0, Vec::new());
-        for group in 1..=self.patches(run).groups() {
+        for group in self.patches(run).group_numbers() {
             let path = RunDir::new(&self.case.path(run)).scores("slide", group);
             let meta = read_scores(&path).unwrap().meta;
             assert!(meta.normalize.starts_with("macenko, scope "), "{}", meta.normalize);
@@ -139,7 +139,7 @@ fn patches_are_changed_by_their_own_estimates() {
         colour_template::read(&colour.case.path("template.png"), Method::Macenko, false).unwrap();
     let mut changed = colour.slide.clone();
     let patches = colour.patches("patch");
-    for group in 1..=patches.groups() {
+    for group in patches.group_numbers() {
         let reader = patches.group(group).unwrap();
         let (side, halo) = (reader.patch_px(), reader.halo_px());
         for (index, place) in reader.coords.iter().enumerate() {

@@ -1,0 +1,186 @@
+//! Lists of numbers as people and job scripts write them: `3-10,17`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use super::{Number, TaskNumber};
+
+/// Sorted numbers, none of them twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NumberList<N>(Vec<N>);
+
+/// A text that is no list of numbers, or no share of one.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ListError {
+    /// Not a list.
+    #[error("{0:?} is not a list of numbers from 1, such as 3-10,17")]
+    List(String),
+    /// Not a share.
+    #[error("{0:?} is not a part such as 3/10, the third of ten; is this an array task?")]
+    Share(String),
+}
+
+impl<N> Default for NumberList<N> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<N: Number> FromIterator<N> for NumberList<N> {
+    fn from_iter<I: IntoIterator<Item = N>>(numbers: I) -> Self {
+        let mut numbers: Vec<N> = numbers.into_iter().collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        Self(numbers)
+    }
+}
+
+impl<N: Number> NumberList<N> {
+    /// The numbers, ascending.
+    pub fn as_slice(&self) -> &[N] {
+        &self.0
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.0.len()).expect("there are fewer different numbers than 2^32")
+    }
+
+    /// The numbers that one task of an array works on. The shares of all tasks are
+    /// consecutive, together the whole list, and differ by one number at most in length.
+    pub fn share(&self, share: ArrayShare) -> &[N] {
+        let cut = |tasks: u32| self.0.len() * tasks as usize / share.tasks as usize;
+        &self.0[cut(share.index.get() - 1)..cut(share.index.get())]
+    }
+}
+
+/// More numbers than any run has, so that a typing error cannot fill the memory.
+const MOST: u64 = 10_000_000;
+
+impl<N: Number> FromStr for NumberList<N> {
+    type Err = ListError;
+
+    fn from_str(text: &str) -> Result<Self, ListError> {
+        let wrong = || ListError::List(text.to_owned());
+        let mut numbers = Vec::new();
+        for item in text.split(',') {
+            let (first, last) = item.split_once('-').unwrap_or((item, item));
+            let first: u64 = first.trim().parse().map_err(|_| wrong())?;
+            let last: u64 = last.trim().parse().map_err(|_| wrong())?;
+            if last < first || last > MOST || numbers.len() as u64 > MOST {
+                return Err(wrong());
+            }
+            for number in first..=last {
+                numbers.push(N::try_from(number).map_err(|_| wrong())?);
+            }
+        }
+        Ok(numbers.into_iter().collect())
+    }
+}
+
+impl<N: Number> fmt::Display for NumberList<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&ranges(&self.0))
+    }
+}
+
+/// Ascending numbers as compressed ranges: `1-3,7`.
+pub fn ranges<N: Number>(numbers: &[N]) -> String {
+    numbers
+        .chunk_by(|a, b| a.get() + 1 == b.get())
+        .map(|run| match run {
+            [one] => one.to_string(),
+            [first, .., last] => format!("{first}-{last}"),
+            [] => String::new(),
+        })
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+/// `3/10`: what the third of an array's ten tasks works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArrayShare {
+    /// Index of the task, at most `tasks`.
+    index: TaskNumber,
+    /// Tasks of the array.
+    tasks: u32,
+}
+
+impl ArrayShare {
+    /// The share of the task with this index; `None` when the array has no such task.
+    pub fn new(index: TaskNumber, tasks: u32) -> Option<Self> {
+        (index.get() <= tasks).then_some(Self { index, tasks })
+    }
+
+    /// The shares of all tasks of an array, in order.
+    pub fn all(tasks: u32) -> impl Iterator<Item = Self> {
+        TaskNumber::up_to(tasks).map(move |index| Self { index, tasks })
+    }
+
+    /// Index of the task.
+    pub fn index(self) -> TaskNumber {
+        self.index
+    }
+}
+
+impl FromStr for ArrayShare {
+    type Err = ListError;
+
+    fn from_str(text: &str) -> Result<Self, ListError> {
+        let parsed = text.split_once('/').and_then(|(index, tasks)| {
+            Self::new(index.trim().parse().ok()?, tasks.trim().parse().ok()?)
+        });
+        parsed.ok_or_else(|| ListError::Share(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::GroupNumber;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn plain(numbers: &[GroupNumber]) -> Vec<u32> {
+        numbers.iter().map(|number| number.get()).collect()
+    }
+
+    fn list(numbers: impl IntoIterator<Item = u32>) -> NumberList<GroupNumber> {
+        numbers.into_iter().map(|number| GroupNumber::try_from(number).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let numbers: NumberList<GroupNumber> = "3-5,17,4,1".parse().unwrap();
+        assert_eq!(plain(numbers.as_slice()), [1, 3, 4, 5, 17]);
+        assert_eq!(numbers.to_string(), "1,3-5,17");
+        assert_eq!(ranges::<GroupNumber>(&[]), "");
+        for wrong in ["", "0", "5-3", "1,,2", "a", "1-99999999999"] {
+            assert!(wrong.parse::<NumberList<GroupNumber>>().is_err(), "{wrong}");
+        }
+        let third = TaskNumber::try_from(3u32).unwrap();
+        assert_eq!("3/10".parse(), Ok(ArrayShare::new(third, 10).unwrap()));
+        for wrong in ["0/3", "4/3", "3", "undefined/3", "/"] {
+            assert!(wrong.parse::<ArrayShare>().is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn shares_are_all_of_it_in_order_and_even(count in 0u32..200, tasks in 1u32..60) {
+            let numbers = list(1..=count);
+            let shares: Vec<_> = ArrayShare::all(tasks).map(|share| numbers.share(share)).collect();
+            prop_assert_eq!(shares.len(), tasks as usize);
+            prop_assert_eq!(shares.concat(), numbers.as_slice());
+            let sizes = || shares.iter().map(|share| share.len());
+            prop_assert!(sizes().max().unwrap() - sizes().min().unwrap() <= 1);
+        }
+
+        #[test]
+        fn lists_survive_writing(numbers in prop::collection::vec(1u32..300, 1..50)) {
+            let numbers = list(numbers);
+            prop_assert_eq!(numbers.to_string().parse(), Ok(numbers));
+        }
+    }
+}
