@@ -1,14 +1,15 @@
-//! Area under the ROC curve, with its variance two ways, and comparisons.
+//! Area under the ROC curve (AUC) with two estimates of its variance, and the comparison of two
+//! readings.
 
 use serde::Serialize;
 use thiserror::Error;
 
 use super::interval::{Interval, Z_95};
 
-/// Scores that have no AUC.
+/// Why scores have no AUC.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum AucError {
-    /// One of the two kinds is missing.
+    /// There are fewer than two positive or two negative cases.
     #[error("{positives} positive and {negatives} negative cases, expected at least 2 of each")]
     TooFew {
         /// Positive cases.
@@ -16,10 +17,10 @@ pub enum AucError {
         /// Negative cases.
         negatives: usize,
     },
-    /// A score that cannot be ordered.
+    /// A score is NaN and cannot be ordered.
     #[error("case {place} (from 1) has no score (NaN), expected a number")]
     NotANumber {
-        /// Its place in the list.
+        /// Place of the case in the list, from 1.
         place: usize,
     },
 }
@@ -27,44 +28,45 @@ pub enum AucError {
 /// The AUC of one reading.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Auc {
-    /// Chance that a positive case scores above a negative one, ties half.
+    /// Probability that a positive case scores higher than a negative one, 0 to 1; ties count
+    /// half.
     pub auc: f64,
-    /// Standard deviation as in the paper: one-shot estimate from mean squares
-    /// over negatives, positives and all pairs.
+    /// Standard deviation of the AUC like in the paper: the one-shot estimate from mean squares
+    /// over negatives, over positives and over all pairs.
     pub sd: f64,
-    /// AUC -+ 1.96 SD, cut to 0..1.
+    /// AUC -+ 1.96 SD, limited to 0..1.
     pub interval_95: Interval,
-    /// Standard deviation of DeLong, DeLong and Clarke-Pearson (1988).
+    /// Standard deviation of the AUC by DeLong, DeLong and Clarke-Pearson (1988).
     pub delong_sd: f64,
-    /// The same interval with it.
+    /// AUC -+ 1.96 of that standard deviation, limited to 0..1.
     pub delong_interval_95: Interval,
-    /// Positive cases.
+    /// Number of positive cases.
     pub positives: usize,
-    /// Negative cases.
+    /// Number of negative cases.
     pub negatives: usize,
 }
 
-/// Two readings of the same cases.
+/// The difference between two readings of the same cases.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct AucDifference {
-    /// AUC of the first less AUC of the second.
+    /// AUC of the first reading minus AUC of the second.
     pub difference: f64,
-    /// Its standard deviation as in the paper.
+    /// Standard deviation of the difference like in the paper.
     pub sd: f64,
     /// Difference -+ 1.96 SD.
     pub interval_95: Interval,
-    /// Two-sided, normal; `None` when nothing varies.
+    /// Two-sided p value of the normal distribution; `None` if the standard deviation is 0.
     pub p: Option<f64>,
-    /// Its standard deviation of DeLong et al.
+    /// Standard deviation of the difference by DeLong et al.
     pub delong_sd: f64,
-    /// Two-sided, with DeLong's.
+    /// Two-sided p value with the standard deviation of DeLong et al.
     pub delong_p: Option<f64>,
 }
 
-/// The AUC of `scores` for the cases marked in `truth`.
+/// The AUC of `scores`. `truth` marks the positive cases, in the same order.
 ///
 /// # Errors
-/// [`AucError`].
+/// [`AucError`] for a NaN, or for fewer than two positive or negative cases.
 ///
 /// # Panics
 /// If the lists differ in length.
@@ -89,7 +91,7 @@ pub fn auc(truth: &[bool], scores: &[f64]) -> Result<Auc, AucError> {
 /// Compares two readings of the same cases.
 ///
 /// # Errors
-/// [`AucError`].
+/// [`AucError`] for a NaN, or for fewer than two positive or negative cases.
 ///
 /// # Panics
 /// If the lists differ in length.
@@ -100,8 +102,8 @@ pub fn auc_difference(
 ) -> Result<AucDifference, AucError> {
     let (negatives, positives) = split_by_truth(truth, first)?;
     let (negatives_2, positives_2) = split_by_truth(truth, second)?;
-    let both = |a: Vec<f64>, b: Vec<f64>| a.into_iter().zip(b).collect::<Vec<_>>();
-    let (negatives, positives) = (both(negatives, negatives_2), both(positives, positives_2));
+    let paired = |a: Vec<f64>, b: Vec<f64>| a.into_iter().zip(b).collect::<Vec<_>>();
+    let (negatives, positives) = (paired(negatives, negatives_2), paired(positives, positives_2));
     let pairs = PairMeans::new(&negatives, &positives, |negative, positive| {
         win_share(negative.0, positive.0) - win_share(negative.1, positive.1)
     });
@@ -126,10 +128,10 @@ pub struct RocPoint {
     pub true_positive_rate: f64,
 }
 
-/// The ROC curve, from (0, 0) to (1, 1), a point for each different score.
+/// The ROC curve from (0, 0) to (1, 1), with one point for each distinct score.
 ///
 /// # Errors
-/// [`AucError`].
+/// [`AucError`] for a NaN, or for fewer than two positive or negative cases.
 ///
 /// # Panics
 /// If the lists differ in length.
@@ -150,7 +152,7 @@ pub fn roc(truth: &[bool], scores: &[f64]) -> Result<Vec<RocPoint>, AucError> {
     Ok(points)
 }
 
-/// 1 where the positive case scores higher, 1/2 for a tie.
+/// 1 if the positive case scores higher, 1/2 for a tie, otherwise 0.
 fn win_share(negative: f64, positive: f64) -> f64 {
     match positive.partial_cmp(&negative) {
         Some(std::cmp::Ordering::Greater) => 1.0,
@@ -159,17 +161,17 @@ fn win_share(negative: f64, positive: f64) -> f64 {
     }
 }
 
-/// Scores of negative and of positive cases.
+/// The scores of the negative and of the positive cases.
 fn split_by_truth(truth: &[bool], scores: &[f64]) -> Result<(Vec<f64>, Vec<f64>), AucError> {
     assert_eq!(truth.len(), scores.len(), "each case has a truth and a score");
     if let Some(place) = scores.iter().position(|score| score.is_nan()) {
         return Err(AucError::NotANumber { place: place + 1 });
     }
-    let of = |kind: bool| -> Vec<f64> {
+    let scores_of = |kind: bool| -> Vec<f64> {
         let cases = truth.iter().zip(scores).filter(|&(&truth, _)| truth == kind);
         cases.map(|(_, &score)| score).collect()
     };
-    let (negatives, positives) = (of(false), of(true));
+    let (negatives, positives) = (scores_of(false), scores_of(true));
     if negatives.len() < 2 || positives.len() < 2 {
         let (positives, negatives) = (positives.len(), negatives.len());
         return Err(AucError::TooFew { positives, negatives });
@@ -177,12 +179,12 @@ fn split_by_truth(truth: &[bool], scores: &[f64]) -> Result<(Vec<f64>, Vec<f64>)
     Ok((negatives, positives))
 }
 
-/// A kernel over all pairs of a negative and a positive case: its means.
+/// Means of a kernel over all pairs of a negative and a positive case.
 struct PairMeans {
     mean: f64,
-    /// Sum of squares over all pairs.
+    /// Sum of the kernel's squares over all pairs.
     squares: f64,
-    /// Mean for each negative case, and for each positive one.
+    /// Mean of the pairs of each negative case, and of each positive case.
     of_negative: Vec<f64>,
     of_positive: Vec<f64>,
 }
@@ -207,8 +209,8 @@ impl PairMeans {
         Self { mean: total / (n * m), squares, of_negative, of_positive }
     }
 
-    /// script_auc.R of the paper: mean squares between negatives (MSA), between
-    /// positives (MSB) and in all (MST).
+    /// Variance by the paper's script_auc.R: from the mean squares between negatives (MSA),
+    /// between positives (MSB) and in total (MST).
     fn variance(&self) -> f64 {
         let (n, m) = (self.of_negative.len() as f64, self.of_positive.len() as f64);
         let msa = m * sample_variance(&self.of_negative);
@@ -225,7 +227,7 @@ impl PairMeans {
     }
 }
 
-/// Sample variance.
+/// The sample variance, with divisor n - 1.
 fn sample_variance(values: &[f64]) -> f64 {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
@@ -236,8 +238,8 @@ fn two_sided_p(difference: f64, sd: f64) -> Option<f64> {
     (sd > 0.0).then(|| erfc(difference.abs() / sd / std::f64::consts::SQRT_2))
 }
 
-/// Complementary error function of `x >= 0`, to about 1e-7 of its value
-/// (Chebyshev fit of Press et al., Numerical Recipes, 6.2).
+/// Complementary error function of `x >= 0`, with a relative error of about 1e-7. Source: the
+/// Chebyshev fit of Press et al., Numerical Recipes, 6.2.
 fn erfc(x: f64) -> f64 {
     const FIT: [f64; 10] = [
         -1.265_512_23,
@@ -272,7 +274,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_area_is_the_curves((truth, scores) in cases()) {
+        fn the_auc_is_the_area_under_the_curve((truth, scores) in cases()) {
             let area: f64 = roc(&truth, &scores).unwrap().windows(2).map(|pair| {
                 (pair[1].false_positive_rate - pair[0].false_positive_rate)
                     * (pair[1].true_positive_rate + pair[0].true_positive_rate) / 2.0
@@ -281,7 +283,7 @@ mod tests {
         }
 
         #[test]
-        fn turned_round_it_is_the_complement((truth, scores) in cases()) {
+        fn negated_scores_give_the_complement((truth, scores) in cases()) {
             let turned: Vec<f64> = scores.iter().map(|score| -score).collect();
             let (a, b) = (auc(&truth, &scores).unwrap(), auc(&truth, &turned).unwrap());
             prop_assert!((a.auc + b.auc - 1.0).abs() < 1e-12);
@@ -289,7 +291,7 @@ mod tests {
         }
 
         #[test]
-        fn a_difference_is_the_readings_difference((truth, scores) in cases()) {
+        fn the_difference_is_that_of_the_two_aucs((truth, scores) in cases()) {
             let other: Vec<f64> = scores.iter().rev().map(|score| score * 2.0).collect();
             let found = auc_difference(&truth, &scores, &other).unwrap();
             let expected = auc(&truth, &scores).unwrap().auc - auc(&truth, &other).unwrap().auc;
@@ -300,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_function_is_right() {
+    fn the_error_function_equals_scipys() {
         // scipy.special.erfc
         for (x, expected) in
             [(0.0, 1.0), (0.5, 0.479_500_122), (1.385_903_8, 0.05), (3.0, 2.209_05e-5)]
@@ -310,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_area_is_said() {
+    fn errors_name_the_cases_without_an_auc() {
         let message = auc(&[true, false, false], &[1.0, 0.0, 0.0]).unwrap_err().to_string();
         assert!(message.contains("1 positive and 2 negative"), "{message}");
         let message = auc(&[true, false], &[1.0, f64::NAN]).unwrap_err().to_string();

@@ -1,38 +1,38 @@
-//! How much of each lesion has scores: what was not scored cannot be found.
+//! The share of each lesion that has scores. A lesion without scores cannot be found.
 
 use super::lesions::Lesions;
 use super::mask::Mask;
 use super::raster::SampleGrid;
 
-/// A lesion of which a smaller share than this is scored is worth a warning.
+/// Share of a lesion's points below which too few are scored and the study warns.
 pub const WELL_SCORED: f64 = 0.9;
 
 /// The points of a heatmap's lattice that lie inside one lesion's outline.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Points inside.
+    /// Number of points inside the outline.
     pub points: u64,
-    /// Of these the ones with a score.
+    /// Number of those points that have a score.
     pub scored: u64,
 }
 
 impl Coverage {
-    /// Share of the points that have a score, 0 to 1; `None` where no point of the
-    /// lattice lies inside.
+    /// Share of the points that have a score, 0 to 1; `None` if no point of the lattice lies
+    /// inside.
     pub fn share(&self) -> Option<f64> {
         (self.points > 0).then(|| self.scored as f64 / self.points as f64)
     }
 
-    /// Whether there was something to score, and nothing was.
+    /// Whether points lie inside and none of them has a score.
     pub fn is_unscored(&self) -> bool {
         self.points > 0 && self.scored == 0
     }
 }
 
-/// The coverage of each lesion, in the order of their numbers.
+/// The coverage of each lesion, in the order of the lesions' numbers.
 ///
-/// `drawn`: the annotation, not grown and without what is excluded, sampled by
-/// `lattice`. `is_scored` says of a row and column of the lattice whether it has a score.
+/// `drawn` is the annotation itself, sampled by `lattice`: not grown, and without excluded
+/// areas. `is_scored` tells whether the point at a row and column of the lattice has a score.
 pub fn coverage(
     lesions: &Lesions,
     drawn: &Mask,
@@ -45,9 +45,9 @@ pub fn coverage(
         for col in run.start..run.end {
             let x = lattice.origin[0] + f64::from(col) * lattice.pitch[0];
             let Some(lesion) = lesions.near(x, y) else { continue };
-            let of = &mut all[lesion - 1];
-            of.points += 1;
-            of.scored += u64::from(is_scored(run.row as usize, col as usize));
+            let counts = &mut all[lesion - 1];
+            counts.points += 1;
+            counts.scored += u64::from(is_scored(run.row as usize, col as usize));
         }
     }
     all
@@ -65,7 +65,7 @@ mod tests {
         Outline { rings: vec![ring], excludes }
     }
 
-    fn of(
+    fn coverage_of(
         outlines: &[Outline],
         pitch: f64,
         merge_um: f64,
@@ -82,37 +82,37 @@ mod tests {
     }
 
     #[test]
-    fn merged_annotations_are_one_lesion_and_holes_no_part_of_it() {
-        // 60 px are 30 um: one lesion. The third is 500 px away.
+    fn merged_annotations_are_one_lesion_without_its_holes() {
+        // 60 px are 30 um, so the first two are one lesion. The third is 500 px away.
         let outlines = [
             rectangle(200.0, 200.0, 400.0, 400.0, false),
             rectangle(660.0, 200.0, 400.0, 400.0, false),
             rectangle(1560.0, 200.0, 100.0, 100.0, false),
             rectangle(300.0, 300.0, 100.0, 100.0, true),
         ];
-        let found = of(&outlines, 20.0, 75.0, |x, _| x < 600.0);
-        // 20 x 20 points each, 5 x 5 excluded.
+        let found = coverage_of(&outlines, 20.0, 75.0, |x, _| x < 600.0);
+        // Each square has 20 x 20 points; 5 x 5 are excluded.
         let expected = [(400 + 400 - 25, 375), (25, 0)];
-        let found: Vec<_> = found.iter().map(|of| (of.points, of.scored)).collect();
+        let found: Vec<_> = found.iter().map(|counts| (counts.points, counts.scored)).collect();
         assert_eq!(found, expected);
     }
 
     #[test]
     fn a_lesion_between_the_points_of_a_lattice_has_no_share() {
         let outlines = [rectangle(1010.0, 1010.0, 80.0, 80.0, false)];
-        let found = of(&outlines, 500.0, 75.0, |_, _| true);
+        let found = coverage_of(&outlines, 500.0, 75.0, |_, _| true);
         assert_eq!(found, [Coverage::default()]);
         assert_eq!((found[0].share(), found[0].is_unscored()), (None, false));
-        let one = of(&outlines, 100.0, 75.0, |_, _| false);
+        let one = coverage_of(&outlines, 100.0, 75.0, |_, _| false);
         assert_eq!((one[0].share(), one[0].is_unscored()), (None, false));
-        let few = of(&outlines, 20.0, 75.0, |_, _| false);
+        let few = coverage_of(&outlines, 20.0, 75.0, |_, _| false);
         assert_eq!((few[0].share(), few[0].is_unscored()), (Some(0.0), true));
     }
 
     proptest! {
-        /// Counted point after point, for rectangles too far apart to be merged.
+        /// Counts point by point, for rectangles too far apart to be merged.
         #[test]
-        fn coverage_is_a_count_of_points(
+        fn coverage_equals_counting_points_one_by_one(
             sizes in proptest::collection::vec((60.0..400.0_f64, 60.0..400.0_f64), 1..5),
             pitch in 9.0..70.0_f64,
             cut in 0.0..3000.0_f64,
@@ -124,9 +124,9 @@ mod tests {
             let outlines: Vec<_> =
                 boxes.iter().map(|b| rectangle(b.0, b.1, b.2, b.3, false)).collect();
             let is_scored = |x: f64, y: f64| x + y < cut;
-            let found = of(&outlines, pitch, merge_um, is_scored);
+            let found = coverage_of(&outlines, pitch, merge_um, is_scored);
             prop_assert_eq!(found.len(), boxes.len());
-            for (of, (left, top, width, height)) in found.iter().zip(boxes) {
+            for (counts, (left, top, width, height)) in found.iter().zip(boxes) {
                 let mut expected = Coverage::default();
                 for row in 0..500 {
                     for col in 0..500 {
@@ -137,7 +137,7 @@ mod tests {
                         expected.scored += u64::from(inside && is_scored(x, y));
                     }
                 }
-                prop_assert_eq!(*of, expected);
+                prop_assert_eq!(*counts, expected);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Detections: points of a heatmap that say "a lesion is here".
+//! Detections: the points of a heatmap that are called lesions, with their scores.
 #![expect(clippy::cast_possible_truncation, reason = "lattice indices fit u32, as Mask demands")]
 
 use ndarray::ArrayView2;
@@ -8,58 +8,58 @@ use super::label::{Connectivity, Labels};
 use super::mask::{Mask, PixelRun};
 use super::region::RegionShape;
 
-/// A point called a lesion, in whatever coordinates the caller works in.
+/// A point that is called a lesion, in the caller's coordinates.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Detection {
-    /// How sure, usually 0 to 1.
+    /// Confidence, usually 0 to 1.
     pub score: f64,
-    /// Towards the right.
+    /// Position along a row, to the right.
     pub x: f64,
-    /// Downwards.
+    /// Position along a column, downwards.
     pub y: f64,
 }
 
-/// What a region's score is.
+/// How the score of a region is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RegionScore {
-    /// Mean of its points.
+    /// Mean of the region's scores.
     #[default]
     Mean,
-    /// Largest of its points.
+    /// Largest of the region's scores.
     Max,
-    /// Sum over its points.
+    /// Sum of the region's scores.
     Sum,
 }
 
-/// Where a region says it is.
+/// The point that stands for a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RegionPoint {
-    /// The mean of its points, which may lie outside a hollow region.
+    /// The mean of the region's points, which may lie outside a hollow region.
     #[default]
     Centroid,
-    /// Its point of the largest score, the first in reading order.
+    /// The point with the region's largest score, the first in reading order.
     Peak,
 }
 
 /// How regions become detections (Wang et al. 2016).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RegionRules {
-    /// Points above this are part of a region.
+    /// Points with a score above this are part of a region.
     pub threshold: f32,
     /// Regions of fewer points are dropped.
     pub min_points: usize,
-    /// A detection's score.
+    /// Score of a detection.
     pub score: RegionScore,
-    /// A detection's place.
+    /// Place of a detection.
     pub point: RegionPoint,
 }
 
-/// One detection for each 8-connected region of points above a threshold, in
-/// reading order.
+/// One detection for each 8-connected region of points above a threshold, in reading order.
 ///
-/// `heatmap`: `[row, col]`, NaN where not scored; x is the column, y the row.
+/// `heatmap` is `[row, col]`, NaN where not scored. The x of a detection is a column, the y a
+/// row.
 pub fn detect_regions(heatmap: ArrayView2<'_, f32>, rules: &RegionRules) -> Vec<Detection> {
     let mask = Mask::from_image(heatmap, |&score| score > rules.threshold);
     let regions = Labels::find(&mask, Connectivity::Eight).regions();
@@ -89,12 +89,12 @@ fn region_detection(
     Detection { score, x: col, y: row }
 }
 
-/// Scores of a region.
+/// Statistics of a region's scores.
 pub(super) struct RegionScores {
     pub(super) sum: f64,
     pub(super) max: f64,
     pub(super) min: f64,
-    /// Row and column of the first largest one.
+    /// Row and column of the largest score, the first in reading order.
     pub(super) peak: [u32; 2],
 }
 
@@ -116,41 +116,41 @@ impl RegionScores {
     }
 }
 
-/// What a detection silences around it.
+/// The neighbourhood of a detection, in which no other point can be a detection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Neighbourhood {
-    /// Rows and columns `[-r, +r)` around it (Liu et al. 2017, NCRF, MONAI).
+    /// Rows and columns `[-r, +r)` around the detection (Liu et al. 2017, NCRF, MONAI).
     #[default]
     Square,
-    /// Points nearer than r.
+    /// Points at a distance below r.
     Disc,
 }
 
-/// How maxima become detections.
+/// How local maxima become detections.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PeakRules {
-    /// Points above this can be detections.
+    /// Points with a score above this can be detections.
     pub threshold: f32,
-    /// The neighbourhood's r, in points.
+    /// Radius r of the neighbourhood, in points.
     pub radius: usize,
-    /// Its form.
+    /// Shape of the neighbourhood.
     pub form: Neighbourhood,
 }
 
 impl PeakRules {
-    /// `radius_um` in points that are `pitch_um` apart, rounded.
+    /// The radius `radius_um` as a rounded number of points that are `pitch_um` apart.
     #[expect(clippy::cast_sign_loss, reason = "rounded and clamped")]
     pub fn points_of(radius_um: f64, pitch_um: f64) -> usize {
         (radius_um / pitch_um).round().clamp(0.0, f64::from(u32::MAX)) as usize
     }
 }
 
-/// Non-maximum suppression: takes the largest point, silences its
-/// neighbourhood, and so on while a point is above the threshold. Of equal
-/// points the first in reading order is taken.
+/// Detections by non-maximum suppression, in order of falling score.
 ///
-/// `heatmap` as for [`detect_regions`]; detections come in order of falling score.
+/// The largest point becomes a detection and its neighbourhood is excluded; this repeats while
+/// a point above the threshold is left. Of equal points, the first in reading order is taken.
+/// `heatmap` is like that of [`detect_regions`].
 pub fn detect_peaks(heatmap: ArrayView2<'_, f32>, rules: &PeakRules) -> Vec<Detection> {
     let (rows, cols) = heatmap.dim();
     let mut open: Vec<(f32, u32, u32)> = heatmap
@@ -158,14 +158,14 @@ pub fn detect_peaks(heatmap: ArrayView2<'_, f32>, rules: &PeakRules) -> Vec<Dete
         .filter(|&(_, &score)| score > rules.threshold)
         .map(|((row, col), &score)| (score, row as u32, col as u32))
         .collect();
-    // Stable: reading order among equals.
+    // The sort is stable and keeps reading order among equal scores.
     open.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut silent = ndarray::Array2::from_elem((rows, cols), false);
+    let mut suppressed = ndarray::Array2::from_elem((rows, cols), false);
     let r = rules.radius;
     let mut found = Vec::new();
     for (score, row, col) in open {
         let (row, col) = (row as usize, col as usize);
-        if silent[[row, col]] {
+        if suppressed[[row, col]] {
             continue;
         }
         found.push(Detection { score: f64::from(score), x: col as f64, y: row as f64 });
@@ -173,7 +173,7 @@ pub fn detect_peaks(heatmap: ArrayView2<'_, f32>, rules: &PeakRules) -> Vec<Dete
             for x in col.saturating_sub(r)..(col + r).max(col + 1).min(cols) {
                 let (dy, dx) = (y.abs_diff(row), x.abs_diff(col));
                 let inside = rules.form == Neighbourhood::Square || dy * dy + dx * dx < r * r;
-                silent[[y, x]] |= inside;
+                suppressed[[y, x]] |= inside;
             }
         }
     }
@@ -186,7 +186,7 @@ mod tests {
     use ndarray::{Array2, arr2};
     use proptest::prelude::*;
 
-    /// The loop as the papers write it: the map's maximum, again and again.
+    /// The loop of the papers: finds the maximum of the map until none is left.
     fn by_maxima(mut heatmap: Array2<f32>, rules: &PeakRules) -> Vec<Detection> {
         let mut found = Vec::new();
         loop {
@@ -223,7 +223,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn suppression_is_the_loop_over_maxima(
+        fn suppression_equals_the_loop_over_maxima(
             heatmap in heatmaps(), radius in 0_usize..6, disc in any::<bool>(),
         ) {
             let form = if disc { Neighbourhood::Disc } else { Neighbourhood::Square };
@@ -232,7 +232,7 @@ mod tests {
         }
 
         #[test]
-        fn every_region_is_one_detection_above_the_threshold(heatmap in heatmaps()) {
+        fn every_detection_is_above_the_threshold(heatmap in heatmaps()) {
             let rules = RegionRules { threshold: 0.5, min_points: 1, score: RegionScore::Mean, point: RegionPoint::Peak };
             for detection in detect_regions(heatmap.view(), &rules) {
                 prop_assert!(detection.score > 0.5);

@@ -1,10 +1,9 @@
-//! The 30 numbers by which a slide's heatmap is classified.
+//! The 30 features by which a slide's heatmap is classified.
 //!
-//! Those of the paper's pipeline (its `Parameter_Extraction_For_Random_Forest`
-//! script), with the same names in the same order: shares of the tissue above
-//! five thresholds, and the two largest regions above one threshold. Where that
-//! script depends on something that is not in the heatmap, or on an accident,
-//! these differ: see docs/study.md.
+//! The features are those of the paper's pipeline (its `Parameter_Extraction_For_Random_Forest`
+//! script), with the same names in the same order: shares of the tissue above five thresholds,
+//! and measures of the two largest regions above one threshold. They differ where that script
+//! depends on data outside the heatmap or on an accident; docs/study.md lists the differences.
 
 use ndarray::ArrayView2;
 
@@ -47,19 +46,19 @@ pub const NAMES: [&str; 30] = [
     "solidity_second_largest",
 ];
 
-/// Thresholds of the shares.
+/// The five thresholds of the tissue shares.
 const SHARES: [f32; 5] = [0.5, 0.6, 0.7, 0.8, 0.9];
 
-/// How features are taken.
+/// How the features are computed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FeatureRules {
-    /// Points above this are part of a region: 0.5 to 0.9 in the paper.
+    /// Points with a score above this are part of a region; 0.5 to 0.9 in the paper.
     pub threshold: f32,
-    /// Leave out regions that touch the heatmap's edge, as the paper's script
-    /// does. Its heatmaps end where tissue ends; ours end with the slide, where
-    /// a region that touches the edge is tumour all the same.
+    /// Whether regions that touch the heatmap's edge are left out, like in the paper's script.
+    /// The paper's heatmaps end where the tissue ends. Those of slidegrid end with the slide,
+    /// so that a region at the edge is tumor like any other.
     pub clear_border: bool,
-    /// Points of tissue; the points that have a score when absent.
+    /// Number of tissue points; `None` takes the number of points that have a score.
     pub tissue_points: Option<f64>,
 }
 
@@ -71,9 +70,9 @@ impl Default for FeatureRules {
 
 /// The features of a heatmap, in the order of [`NAMES`].
 ///
-/// `heatmap`: `[row, col]`, NaN where not scored. Areas and lengths are in
-/// points and so depend on the stride. The features of a region that does not
-/// exist are 0, as is everything of a heatmap without scores.
+/// `heatmap` is `[row, col]`, NaN where not scored. Areas and lengths are in lattice points
+/// and therefore depend on the stride. The features of a region that does not exist are 0, and
+/// so are all features of a heatmap without scores.
 pub fn features(heatmap: ArrayView2<'_, f32>, rules: &FeatureRules) -> [f64; 30] {
     let (counts, sums, scored) = shares(heatmap);
     let tissue = rules.tissue_points.unwrap_or(scored);
@@ -99,12 +98,12 @@ pub fn features(heatmap: ArrayView2<'_, f32>, rules: &FeatureRules) -> [f64; 30]
     all
 }
 
-/// For each threshold the points above it and the sum of what they exceed it
-/// by; the points that have a score.
+/// For each threshold, the number of points above the threshold and the sum of their excess
+/// over the threshold; then the number of points that have a score.
 fn shares(heatmap: ArrayView2<'_, f32>) -> ([f64; 5], [f64; 5], f64) {
     let (mut counts, mut sums, mut scored) = ([0_usize; 5], [0.0_f64; 5], 0_usize);
     for row in heatmap.rows() {
-        // A row at a time: few enough terms for f32, and fast.
+        // A row has few enough terms to be summed in f32, which is faster.
         let (mut row_counts, mut row_sums, mut row_scored) = ([0_u32; 5], [0.0_f32; 5], 0_u32);
         for &score in row {
             row_scored += u32::from(!score.is_nan());
@@ -124,10 +123,9 @@ fn shares(heatmap: ArrayView2<'_, f32>) -> ([f64; 5], [f64; 5], f64) {
     (counts.map(|count| count as f64), sums, scored as f64)
 }
 
-/// The largest region, the first of several; the largest of the smaller ones.
+/// The largest region and the largest of the smaller regions; of equal regions, the first.
 ///
-/// The paper's script passes over regions exactly as large as the largest.
-/// So does this.
+/// Like in the paper's script, a region exactly as large as the largest is never the second.
 fn two_largest(regions: &[Vec<PixelRun>]) -> [Option<&Vec<PixelRun>>; 2] {
     let area = |runs: &Vec<PixelRun>| runs.iter().map(PixelRun::len).sum::<usize>();
     let first_largest = |limit: usize| {
@@ -169,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_of_the_scored_points() {
+    fn shares_are_relative_to_the_scored_points() {
         let mut heatmap = Array2::from_elem((10, 10), 0.25_f32);
         heatmap.row_mut(0).fill(f32::NAN);
         heatmap[[5, 5]] = 0.75;
@@ -193,7 +191,7 @@ mod tests {
         let all = features(heatmap.view(), &FeatureRules::default());
         assert_eq!((at(&all, "largest_area"), at(&all, "second_largest_area")), (20.0, 12.0));
         assert_eq!(at(&all, "aspect_ratio_bbox_largest"), 0.2);
-        // Of two of one size the first is the largest; the other is passed over.
+        // Of two regions of equal size, the first is the largest and the other is left out.
         let cleared = FeatureRules { clear_border: true, ..FeatureRules::default() };
         let all = features(heatmap.view(), &cleared);
         assert_eq!((at(&all, "largest_area"), at(&all, "second_largest_area")), (12.0, 1.0));

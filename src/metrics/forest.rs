@@ -1,9 +1,10 @@
-//! Slide scores from features: a random forest, trained and tested apart.
+//! A random forest that turns features into slide scores, tested on slides it was not trained
+//! on.
 //!
-//! Trees are smartcore's regression trees on 0 and 1: with two classes,
-//! splitting for least squared error is splitting for least Gini impurity, and
-//! a leaf's mean is its share of positives, so that the forest's mean is the
-//! `predict_proba` of scikit-learn's classifier.
+//! The trees are smartcore's regression trees on 0 and 1. With two classes, splitting for the
+//! smallest squared error is splitting for the smallest Gini impurity, and a leaf's mean is its
+//! share of positives. The forest's mean is therefore the `predict_proba` of scikit-learn's
+//! classifier.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -15,16 +16,16 @@ use smartcore::ensemble::random_forest_regressor::{
 use smartcore::linalg::basic::matrix::DenseMatrix;
 use thiserror::Error;
 
-/// How a forest is grown: the paper's values by default.
+/// How a forest is grown. The defaults are the paper's values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ForestRules {
-    /// Trees.
+    /// Number of trees.
     pub trees: usize,
-    /// Most levels of a tree.
+    /// Largest number of levels of a tree.
     pub max_depth: u16,
-    /// Features tried at each split.
+    /// Number of features that are tried at each split.
     pub max_features: usize,
-    /// Everything follows from this number.
+    /// Seed of all random choices.
     pub seed: u64,
 }
 
@@ -34,22 +35,22 @@ impl Default for ForestRules {
     }
 }
 
-/// A forest cannot be grown.
+/// Why a forest cannot be grown or used.
 #[derive(Debug, Error)]
 pub enum ForestError {
-    /// Nothing to tell apart.
+    /// There are too few positive or negative slides.
     #[error(
         "{positives} positive and {negatives} negative slides to train on, expected at least {expected} of each; use the simple slide score (max), or more slides"
     )]
     TooFew {
-        /// Positive slides.
+        /// Number of positive slides.
         positives: usize,
-        /// Negative slides.
+        /// Number of negative slides.
         negatives: usize,
-        /// What it takes.
+        /// Smallest number of each that suffices.
         expected: usize,
     },
-    /// The library refused.
+    /// The library smartcore reports an error.
     #[error("the random forest could not be grown: {0}")]
     Library(#[from] smartcore::error::Failed),
 }
@@ -63,10 +64,10 @@ pub struct Forest {
 }
 
 impl Forest {
-    /// Trains on `features` (a row a slide) and `truth`.
+    /// Trains on `features`, one row per slide, and `truth`, which marks the positive slides.
     ///
     /// # Errors
-    /// [`ForestError`] when one kind is missing.
+    /// [`ForestError`] if there are no positive or no negative slides.
     pub fn train(
         features: &[Vec<f64>],
         truth: &[bool],
@@ -76,7 +77,8 @@ impl Forest {
         let x = DenseMatrix::from_2d_vec(&features.to_vec())?;
         let y: Vec<f64> = truth.iter().map(|&truth| f64::from(u8::from(truth))).collect();
         let width = features.first().map_or(0, Vec::len);
-        // One tree a forest of the library's: its trees all try the same features.
+        // Each tree is a forest of one tree of the library, because the trees of one such forest
+        // all try the same features.
         let trees = (0..rules.trees.max(1) as u64).map(|number| {
             let parameters = RandomForestRegressorParameters::default()
                 .with_n_trees(1)
@@ -88,10 +90,10 @@ impl Forest {
         Ok(Self { trees: trees.collect::<Result<_, _>>()? })
     }
 
-    /// Probability that each slide (a row of `features`) is positive, 0 to 1.
+    /// The probability that each slide, a row of `features`, is positive, 0 to 1.
     ///
     /// # Errors
-    /// [`ForestError::Library`] when the number of features is another.
+    /// [`ForestError::Library`] if the number of features is not that of the training.
     pub fn predict(&self, features: &[Vec<f64>]) -> Result<Vec<f64>, ForestError> {
         if features.is_empty() {
             return Ok(Vec::new());
@@ -107,12 +109,15 @@ impl Forest {
     }
 }
 
-/// Scores of all slides, each by a forest that never saw it: `folds` parts,
-/// each with its share of positives, scored by a forest trained on the others.
+/// Scores of all slides by cross-validation: every slide is scored by a forest that was not
+/// trained on it.
+///
+/// The slides are divided into `folds` parts with equal shares of positives, and each part is
+/// scored by a forest that is trained on the others. If there are fewer positive or negative
+/// slides than `folds`, there are only as many folds as the rarer kind has slides.
 ///
 /// # Errors
-/// [`ForestError`] when there are fewer positive or negative slides than two,
-/// or than `folds`; fewer folds are used then, but never less than two.
+/// [`ForestError`] if there are fewer than two positive or two negative slides.
 pub fn cross_validated(
     features: &[Vec<f64>],
     truth: &[bool],
@@ -134,7 +139,7 @@ pub fn cross_validated(
     Ok(scores)
 }
 
-/// The smaller number of a kind; an error when it is less than `expected`.
+/// The number of slides of the rarer kind; an error if there are fewer than `expected`.
 fn smaller_class(truth: &[bool], expected: usize) -> Result<usize, ForestError> {
     let positives = truth.iter().filter(|&&truth| truth).count();
     let negatives = truth.len() - positives;
@@ -144,7 +149,7 @@ fn smaller_class(truth: &[bool], expected: usize) -> Result<usize, ForestError> 
     Ok(positives.min(negatives))
 }
 
-/// The fold of each slide: shuffled, each kind dealt out evenly.
+/// The fold of each slide. The slides of each kind are shuffled and dealt out evenly.
 fn stratified_folds(truth: &[bool], folds: usize, seed: u64) -> Vec<usize> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut fold = vec![0; truth.len()];
@@ -172,7 +177,7 @@ fn select_truth(truth: &[bool], slides: &[usize]) -> Vec<bool> {
 mod tests {
     use super::*;
 
-    /// Two features that overlap a little, one of noise.
+    /// Two features whose classes overlap a little, and one of noise.
     fn slides(count: usize) -> (Vec<Vec<f64>>, Vec<bool>) {
         let mut state = 77_u64;
         let mut noise = move || {
@@ -188,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn unseen_slides_are_told_apart() {
+    fn held_out_slides_are_classified() {
         let (features, truth) = slides(60);
         let rules = ForestRules { trees: 50, max_features: 2, ..ForestRules::default() };
         let scores = cross_validated(&features, &truth, 5, &rules).unwrap();
@@ -204,13 +209,13 @@ mod tests {
 
     #[test]
     fn trees_differ_in_the_features_they_try_first() {
-        // Both features part the kinds: a forest of one feature a split uses both.
+        // Each feature separates the classes, so trees that try one feature per split use either.
         let features: Vec<Vec<f64>> = (0..20).map(|i| vec![f64::from(i), f64::from(i)]).collect();
         let truth: Vec<bool> = (0..20).map(|i| i >= 10).collect();
         let rules = ForestRules { trees: 40, max_features: 1, ..ForestRules::default() };
         let forest = Forest::train(&features, &truth, &rules).unwrap();
-        let torn = forest.predict(&[vec![0.0, 19.0]]).unwrap()[0];
-        assert!((0.2..0.8).contains(&torn), "{torn}");
+        let mixed = forest.predict(&[vec![0.0, 19.0]]).unwrap()[0];
+        assert!((0.2..0.8).contains(&mixed), "{mixed}");
     }
 
     #[test]
@@ -224,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn one_kind_alone_is_refused() {
+    fn slides_of_one_kind_alone_are_refused() {
         let (features, _) = slides(6);
         let error = cross_validated(&features, &[true; 6], 5, &ForestRules::default()).unwrap_err();
         assert!(error.to_string().contains("6 positive and 0 negative"), "{error}");

@@ -1,4 +1,5 @@
-//! Free-response operating characteristic: sensitivity against false positives.
+//! Free-response receiver operating characteristic (FROC): sensitivity to lesions against false
+//! positives per slide.
 
 use serde::Serialize;
 
@@ -7,26 +8,26 @@ use super::detect::Detection;
 use super::interval::{Interval, percentile_interval, resample_counts};
 use super::lesions::Lesions;
 
-/// False positives a slide at which the challenge averages the sensitivity.
+/// The numbers of false positives per slide at which the challenge averages the sensitivity.
 pub const SCORED_AT: [f64; 6] = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0];
 
-/// What the detections of one slide come to.
+/// The hits and false positives among the detections of one slide.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SlideHits {
     /// Scores of detections outside every lesion.
     pub false_positives: Vec<f64>,
-    /// For each lesion the best score that hit it; 0 for lesions missed and
-    /// for isolated tumour cells, as the official script has it.
+    /// For each lesion, the highest score of a detection inside. Like in the official script,
+    /// it is 0 for missed lesions and for isolated tumor cells.
     pub lesions: Vec<f64>,
-    /// Lesions to be found.
+    /// Number of lesions to be found.
     pub to_find: usize,
 }
 
 impl SlideHits {
-    /// Holds detections (level-0 px) against the lesions of their slide.
+    /// Compares detections, in level-0 px, with the lesions of their slide.
     ///
-    /// Several hits of one lesion count once, hits of isolated tumour cells
-    /// not at all. A detection outside the slide is a false positive.
+    /// Several hits of one lesion count once, and hits of isolated tumor cells do not count. A
+    /// detection outside the slide is a false positive.
     pub fn count(detections: &[Detection], lesions: &Lesions) -> Self {
         let mut hits = Self {
             false_positives: Vec::new(),
@@ -46,12 +47,13 @@ impl SlideHits {
         hits
     }
 
-    /// The same with lesions missed of which nothing was scored: what lies beside them
-    /// did not find them. It is no false positive either, being in a lesion.
+    /// The same hits, but lesions without any score are missed. Such a lesion can be hit only by
+    /// a detection in the margin by which lesions are grown, which did not find it. That
+    /// detection is no false positive either, because it lies inside the lesion.
     #[must_use]
     pub fn without_unscored(mut self, coverage: &[Coverage]) -> Self {
-        for (best, of) in self.lesions.iter_mut().zip(coverage) {
-            if of.is_unscored() {
+        for (best, coverage) in self.lesions.iter_mut().zip(coverage) {
+            if coverage.is_unscored() {
                 *best = 0.0;
             }
         }
@@ -59,49 +61,51 @@ impl SlideHits {
     }
 }
 
-/// How sensitivity is read off between the points of a curve.
+/// How the sensitivity between two points of a curve is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Interpolation {
-    /// Along straight lines (NCRF, MONAI).
+    /// By linear interpolation (NCRF, MONAI).
     #[default]
     #[serde(rename = "interpolate")]
     Linear,
-    /// The best point that has no more false positives.
+    /// From the best point with no more false positives.
     Step,
 }
 
 /// One point of a curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FrocPoint {
-    /// False positives a slide.
+    /// False positives per slide.
     pub false_positives: f64,
-    /// Share of lesions found.
+    /// Share of lesions that are found, 0 to 1.
     pub sensitivity: f64,
 }
 
-/// A curve, from the lowest threshold to (0, 0).
+/// A FROC curve, from the lowest threshold to (0, 0).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Froc {
-    /// In order of falling false positives.
+    /// The points in order of falling false positives.
     pub points: Vec<FrocPoint>,
-    /// The official script drops the smallest score, meant to be the 0 of a
-    /// lesion missed. Where every lesion was hit and no isolated tumour cells
-    /// exist it drops a real one; this says so.
+    /// Whether the smallest score, which is dropped, belongs to a detection.
+    ///
+    /// The official script drops the smallest score, which is meant to be the 0 of a missed
+    /// lesion. If every lesion is hit and there are no isolated tumor cells, the smallest score
+    /// is that of a detection.
     pub dropped_a_real_score: bool,
 }
 
 impl Froc {
-    /// The curve over `slides`: Evaluation_FROC.py's `computeFROC`. `None`
-    /// without slides or without a lesion to find.
+    /// The curve over `slides`, equal to that of `computeFROC` in the challenge's
+    /// Evaluation_FROC.py. `None` without slides or without a lesion to find.
     pub fn compute(slides: &[SlideHits]) -> Option<Self> {
         Sweep::new(slides).curve(&vec![1; slides.len()])
     }
 
-    /// Sensitivity at a number of false positives a slide.
+    /// The sensitivity, 0 to 1, at a number of false positives per slide.
     pub fn sensitivity_at(&self, false_positives: f64, interpolation: Interpolation) -> f64 {
-        // Points run from many false positives to none. Of points with equally
-        // many the first one has the lowest threshold and finds the most.
+        // The points run from many false positives to none. Of points with equally many, the
+        // first has the lowest threshold and the highest sensitivity.
         let right = self.points.partition_point(|p| p.false_positives > false_positives);
         let Some(here) = self.points.get(right) else { return 0.0 };
         let Some(left) = right.checked_sub(1).map(|place| self.points[place]) else {
@@ -117,16 +121,17 @@ impl Froc {
         }
     }
 
-    /// The challenge's score: mean sensitivity at [`SCORED_AT`].
+    /// The score of the challenge: the mean sensitivity at [`SCORED_AT`].
     pub fn score(&self, interpolation: Interpolation) -> f64 {
         let at = SCORED_AT.map(|n| self.sensitivity_at(n, interpolation));
         at.iter().sum::<f64>() / at.len() as f64
     }
 }
 
-/// Interval of the score that covers `confidence` (0 to 1), by resampling
-/// slides (not lesions: those of one slide are not independent) `rounds` times.
-/// Samples without a lesion are drawn again. `None` where there is no score.
+/// The interval of the score for a `confidence` of 0 to 1, from `rounds` samples of the slides.
+///
+/// Slides are resampled and not lesions, because the lesions of one slide are not independent.
+/// Samples without a lesion are replaced by new ones. `None` if there is no score.
 pub fn score_interval(
     slides: &[SlideHits],
     interpolation: Interpolation,
@@ -141,9 +146,9 @@ pub fn score_interval(
     percentile_interval(scores.take(rounds).collect(), confidence)
 }
 
-/// All scores of all slides, the highest first.
+/// The scores of all slides, the highest first, from which curves are computed.
 struct Sweep {
-    /// Score, slide, whether it is a lesion's.
+    /// Score, index of the slide, and whether the score is that of a lesion.
     scores: Vec<(f64, usize, bool)>,
     to_find: Vec<usize>,
 }
@@ -159,7 +164,7 @@ impl Sweep {
         Self { scores, to_find: slides.iter().map(|hits| hits.to_find).collect() }
     }
 
-    /// The curve when slide `i` is there `counts[i]` times.
+    /// The curve of a sample that holds slide `i` `counts[i]` times.
     fn curve(&self, counts: &[usize]) -> Option<Froc> {
         let slides: usize = counts.iter().sum();
         let to_find: usize = self.to_find.iter().zip(counts).map(|(n, count)| n * count).sum();
@@ -183,7 +188,7 @@ impl Sweep {
                 sensitivity: found as f64 / to_find as f64,
             });
         }
-        // The lowest score's point goes: see `dropped_a_real_score`.
+        // The point of the lowest score is dropped; see `dropped_a_real_score`.
         if points.len() > 1 {
             points.pop();
         }
@@ -205,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_counts_from_the_top() {
+    fn a_curve_has_the_points_and_sensitivities_counted_by_hand() {
         let slides = [hits(&[0.8, 0.3], &[0.9, 0.0]), hits(&[0.5], &[0.5, 0.6])];
         let froc = Froc::compute(&slides).unwrap();
         let points: Vec<_> =
@@ -221,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn where_every_lesion_is_hit_a_real_score_is_dropped_and_said() {
+    fn a_real_score_is_dropped_if_every_lesion_is_hit() {
         let froc = Froc::compute(&[hits(&[], &[0.9, 0.4])]).unwrap();
         assert!(froc.dropped_a_real_score);
         assert_eq!(froc.score(Interpolation::Step), 0.5);
@@ -230,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_holds_the_score_and_follows_from_the_seed() {
+    fn the_interval_holds_the_score_and_depends_only_on_the_seed() {
         let slides: Vec<_> = (0..30)
             .map(|i| hits(&[f64::from(i % 7) / 10.0], &[f64::from(i * 7 % 11) / 10.0]))
             .collect();
@@ -241,7 +246,7 @@ mod tests {
         assert!(found.low < score && score < found.high, "{found:?} {score}");
         assert_eq!(found, interval(3));
         assert_ne!(found, interval(4));
-        // Nothing varies where all slides are alike.
+        // If all slides are alike, the score does not vary.
         let alike = vec![hits(&[0.2], &[0.9, 0.0]); 8];
         let none = score_interval(&alike, Interpolation::Step, 0.95, 50, 1).unwrap();
         assert_eq!(none.low, none.high);

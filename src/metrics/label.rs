@@ -1,13 +1,13 @@
-//! Connected regions of a mask, and its holes.
+//! The connected regions of a mask, and the filling of its holes.
 
 use super::mask::{Mask, PixelRun, row_starts};
 
-/// What counts as a neighbour.
+/// Which pixels are neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connectivity {
-    /// Above, below, left, right.
+    /// The pixels above, below, left and right.
     Four,
-    /// Diagonally as well: regions of tissue and tumour.
+    /// Those and the diagonal ones, as in regions of tissue and tumor.
     Eight,
 }
 
@@ -23,8 +23,7 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// Numbers the regions of `mask` from 1, in the order in which a reader
-    /// going row by row meets them (as scikit-image's `label` does).
+    /// Numbers the regions of `mask` from 1 in reading order, like scikit-image's `label`.
     pub fn find(mask: &Mask, connectivity: Connectivity) -> Self {
         let runs = mask.runs().to_vec();
         let starts = row_starts(&runs, mask.shape().0);
@@ -56,7 +55,7 @@ impl Labels {
         self.count
     }
 
-    /// The region at a pixel, 0 for none; `None` outside the raster.
+    /// The number of the region at a pixel, 0 if there is none; `None` outside the raster.
     pub fn at(&self, row: u32, col: u32) -> Option<u32> {
         if row >= self.shape.0 || col >= self.shape.1 {
             return None;
@@ -67,7 +66,7 @@ impl Labels {
         Some(if hit { self.region[place] } else { 0 })
     }
 
-    /// The runs of each region, in the order of their numbers.
+    /// The runs of each region, in the order of the regions' numbers.
     pub fn regions(&self) -> Vec<Vec<PixelRun>> {
         let mut regions = vec![Vec::new(); self.count as usize];
         for (run, &region) in self.runs.iter().zip(&self.region) {
@@ -88,8 +87,8 @@ impl Labels {
         touches
     }
 
-    /// The mask without the regions that touch the raster's edge, as
-    /// scikit-image's `clear_border`.
+    /// The mask without the regions that touch the raster's edge, like scikit-image's
+    /// `clear_border`.
     pub fn without_border_regions(&self) -> Mask {
         let touches = self.touches_edge();
         self.select(|region| !touches[region as usize - 1])
@@ -115,15 +114,15 @@ impl Labels {
     }
 }
 
-/// Fills holes: background that is not 4-connected to the raster's edge
-/// (SciPy's `binary_fill_holes`).
+/// Fills the holes of a mask, like SciPy's `binary_fill_holes`. A hole is background that is not
+/// 4-connected to the raster's edge.
 pub fn fill_holes(mask: &Mask) -> Mask {
     let background = Labels::find(&mask.complement(), Connectivity::Four);
     let open = background.touches_edge();
     background.select(|region| open[region as usize - 1]).complement()
 }
 
-/// Whether a run ending before `end` touches one that begins at `start`.
+/// Whether a run that ends before column `end` touches one that begins at column `start`.
 fn reaches(end: u32, start: u32, connectivity: Connectivity) -> bool {
     match connectivity {
         Connectivity::Four => end > start,
@@ -140,7 +139,7 @@ fn root(forest: &mut [u32], mut item: u32) -> u32 {
     item
 }
 
-/// Joins under the smaller root: the run met first.
+/// Joins two trees under the smaller root, which is the run that comes first.
 fn join(forest: &mut [u32], a: usize, b: usize) {
     let place = |item: usize| u32::try_from(item).expect("fewer than 2^32 runs");
     let (a, b) = (root(forest, place(a)), root(forest, place(b)));
@@ -169,7 +168,7 @@ mod tests {
     use ndarray::Array2;
     use proptest::prelude::*;
 
-    /// Regions by spreading from pixel to pixel.
+    /// Regions by flood fill, pixel by pixel.
     fn by_flood(array: &Array2<u8>, connectivity: Connectivity) -> Array2<u32> {
         let (rows, cols) = array.dim();
         let mut labels = Array2::zeros((rows, cols));
@@ -199,7 +198,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn regions_are_those_of_a_flood(array in masks(16), eight in any::<bool>()) {
+        fn regions_equal_those_of_a_flood_fill(array in masks(16), eight in any::<bool>()) {
             let connectivity = if eight { Connectivity::Eight } else { Connectivity::Four };
             let labels = Labels::find(&mask_of(&array), connectivity);
             let expected = by_flood(&array, connectivity);
@@ -213,7 +212,7 @@ mod tests {
         }
 
         #[test]
-        fn filled_is_what_cannot_be_reached_from_outside(array in masks(14)) {
+        fn filled_pixels_are_those_not_connected_to_the_edge(array in masks(14)) {
             let background = by_flood(&array.mapv(|v| 1 - v), Connectivity::Four);
             let (rows, cols) = array.dim();
             let filled = fill_holes(&mask_of(&array)).to_array();
@@ -227,7 +226,7 @@ mod tests {
         }
 
         #[test]
-        fn inside_touches_no_edge(array in masks(12)) {
+        fn regions_that_touch_the_edge_are_removed(array in masks(12)) {
             let labels = by_flood(&array, Connectivity::Eight);
             let (rows, cols) = array.dim();
             let inside = Labels::find(&mask_of(&array), Connectivity::Eight).without_border_regions().to_array();

@@ -1,17 +1,18 @@
-//! Lesions as the CAMELYON16 evaluation counts them.
+//! The lesions of a slide, by the rules of the CAMELYON16 evaluation.
 
 use super::label::{Connectivity, Labels, fill_holes};
 use super::mask::Mask;
 use super::raster::SampleGrid;
 use super::region::{centroid, major_axis_px};
 
-/// The evaluation's two lengths.
+/// The two lengths by which annotations become lesions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LesionRules {
-    /// Annotations up to this far apart are one lesion: each is grown by half.
+    /// Annotations that are at most this far apart are one lesion; each is grown by half of the
+    /// distance.
     pub merge_um: f64,
-    /// A lesion whose longest diameter is below this is isolated tumour cells:
-    /// neither missing it nor hitting it counts.
+    /// A lesion whose longer axis is below this is isolated tumor cells. Such a lesion counts
+    /// neither as missed nor as found.
     pub itc_um: f64,
 }
 
@@ -24,39 +25,40 @@ impl Default for LesionRules {
 /// One lesion.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Lesion {
-    /// Longer axis of the grown lesion.
+    /// Longer axis of the grown lesion, um.
     pub major_axis_um: f64,
-    /// x and y of the grown lesion's centre of gravity, level-0 px.
+    /// Centroid (x, y) of the grown lesion, level-0 px.
     pub centre: [f64; 2],
-    /// Whether it is isolated tumour cells.
+    /// Whether the lesion is isolated tumor cells.
     pub is_itc: bool,
 }
 
-/// The lesions of one slide, and where they are.
+/// The lesions of one slide and their places.
 #[derive(Debug, Clone)]
 pub struct Lesions {
     labels: Labels,
     grid: SampleGrid,
-    /// In the order of their numbers, from 1.
+    /// The lesions in the order of their numbers, which count from 1.
     pub lesions: Vec<Lesion>,
 }
 
-/// Resolution of the official evaluation: 0.243 um per px at level 5.
+/// Resolution of the official evaluation: level 5 of slides with 0.243 um per px.
 const OFFICIAL_UM_PER_PX: f64 = 0.243 * 32.0;
 
-/// The power of two by which a slide of `mpp` um per level-0 px is shrunk to
-/// come nearest to the official evaluation's 7.776 um per px: 32 for 0.243.
+/// The downsample, a power of two, that brings a slide of `mpp` um per level-0 px nearest to the
+/// 7.776 um per px of the official evaluation. For 0.243 it is 32.
 pub fn evaluation_downsample(mpp: f64) -> f64 {
     (OFFICIAL_UM_PER_PX / mpp).log2().round().max(0.0).exp2()
 }
 
 impl Lesions {
-    /// Finds the lesions of a slide of `mpp` um per level-0 px in its
-    /// annotation, `mask`, a raster over `grid`.
+    /// Finds the lesions of a slide of `mpp` um per level-0 px in its annotation `mask`, a
+    /// raster over `grid`.
     ///
-    /// Evaluation_FROC.py of the challenge: pixels nearer to tumour than half of
-    /// `merge_um`, holes filled, 8-connected regions; isolated tumour cells
-    /// where the longer axis is below `itc_um` and `merge_um` together.
+    /// The rules are those of the challenge's Evaluation_FROC.py. The annotation is grown to all
+    /// pixels nearer than half of `merge_um`, and its holes are filled. The lesions are the
+    /// 8-connected regions. A lesion is isolated tumor cells if its longer axis is below the sum
+    /// of `itc_um` and `merge_um`.
     pub fn find(mask: &Mask, grid: SampleGrid, mpp: f64, rules: &LesionRules) -> Self {
         let um_per_px = mpp * grid.pitch[0];
         let grown = match rules.merge_um / (um_per_px * 2.0) {
@@ -76,23 +78,23 @@ impl Lesions {
         Self { lesions: lesions.collect(), labels, grid }
     }
 
-    /// A slide without lesions.
+    /// The lesions of a slide that has none.
     pub fn none() -> Self {
         let grid = SampleGrid { rows: 0, cols: 0, origin: [0.0; 2], pitch: [1.0; 2] };
         let labels = Labels::find(&Mask::empty(0, 0), Connectivity::Eight);
         Self { labels, grid, lesions: Vec::new() }
     }
 
-    /// The lesion (from 1) at a level-0 point; `None` where there is none and
-    /// outside the slide.
+    /// The number of the lesion at a point (level-0 px), from 1; `None` if there is none or the
+    /// point is outside the slide.
     pub fn at(&self, x: f64, y: f64) -> Option<usize> {
         let (row, col) = self.grid.element(x, y)?;
         let lesion = self.labels.at(row, col).expect("the grid is the labels'");
         (lesion > 0).then_some(lesion as usize)
     }
 
-    /// As [`Lesions::at`], or else a lesion within a pixel of the raster: what was drawn
-    /// reaches up to half a pixel beyond the pixels whose centres it holds.
+    /// The number of the lesion at a point, or else of one within a pixel of the raster. An
+    /// outline reaches up to half a pixel beyond the pixels whose centres it holds.
     pub fn near(&self, x: f64, y: f64) -> Option<usize> {
         self.at(x, y).or_else(|| {
             let steps = [-1.0, 0.0, 1.0];
@@ -102,7 +104,7 @@ impl Lesions {
         })
     }
 
-    /// Lesions to be found: all but isolated tumour cells.
+    /// Number of lesions to be found: all but isolated tumor cells.
     pub fn to_find(&self) -> usize {
         self.lesions.iter().filter(|lesion| !lesion.is_itc).count()
     }
@@ -136,8 +138,8 @@ mod tests {
     }
 
     #[test]
-    fn small_ones_are_isolated_tumour_cells_unless_the_rule_is_off() {
-        // 150 um across; its ellipse's axis, grown, stays below 275 um.
+    fn small_lesions_are_isolated_tumor_cells_unless_the_rule_is_off() {
+        // The first is 150 um wide; the axis of its ellipse, grown, stays below 275 um.
         let outlines = [square(3200.0, 3200.0, 640.0), square(9600.0, 3200.0, 3200.0)];
         let found = lesions(&outlines);
         assert_eq!(found.lesions.iter().map(|l| l.is_itc).collect::<Vec<_>>(), [true, false]);
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_belong_to_their_lesion_and_outside_is_nothing() {
+    fn holes_belong_to_their_lesion_and_points_outside_to_none() {
         let hole = Outline { excludes: true, ..square(6000.0, 6000.0, 2000.0) };
         let found = lesions(&[square(3200.0, 3200.0, 8000.0), hole]);
         assert_eq!(found.at(7000.0, 7000.0), Some(1));

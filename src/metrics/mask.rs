@@ -1,8 +1,8 @@
-//! Masks as runs: what is set, row by row.
+//! Masks stored as runs of set pixels, row by row.
 
 use ndarray::{Array2, ArrayView2};
 
-/// Neighbouring set pixels of one row: columns `start..end`.
+/// A run of set pixels in one row: columns `start..end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PixelRun {
     /// The row.
@@ -14,33 +14,33 @@ pub struct PixelRun {
 }
 
 impl PixelRun {
-    /// Pixels in it.
+    /// Number of pixels.
     pub fn len(&self) -> usize {
         (self.end - self.start) as usize
     }
 
-    /// Never: a run holds a pixel.
+    /// Whether the run has no pixel; false for every run of a mask.
     pub fn is_empty(&self) -> bool {
         self.end <= self.start
     }
 }
 
-/// Pixels of a raster of `rows` x `cols` that are set.
+/// The set pixels of a raster of `rows` x `cols`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mask {
     rows: u32,
     cols: u32,
-    /// In order of row, then column; runs of a row neither touch nor overlap.
+    /// The runs in order of row, then column. The runs of a row neither touch nor overlap.
     runs: Vec<PixelRun>,
 }
 
 impl Mask {
-    /// A mask of which nothing is set.
+    /// A mask without set pixels.
     pub fn empty(rows: u32, cols: u32) -> Self {
         Self { rows, cols, runs: Vec::new() }
     }
 
-    /// The elements of `image` `[row, col]` for which `is_set` holds.
+    /// The mask of the elements of `image`, `[row, col]`, for which `is_set` holds.
     ///
     /// # Panics
     /// If `image` has more than 2^32 rows or columns.
@@ -65,7 +65,7 @@ impl Mask {
         mask
     }
 
-    /// Rows, columns.
+    /// Number of rows and of columns.
     pub fn shape(&self) -> (u32, u32) {
         (self.rows, self.cols)
     }
@@ -75,13 +75,13 @@ impl Mask {
         &self.runs
     }
 
-    /// Number of pixels set.
+    /// Number of set pixels.
     pub fn area(&self) -> usize {
         self.runs.iter().map(PixelRun::len).sum()
     }
 
-    /// Adds the union of `spans` (columns, any order) as row `row`, which has
-    /// to come after all rows that hold something.
+    /// Adds the union of `spans`, ranges of columns in any order, as row `row`. That row must
+    /// come after all rows with set pixels.
     pub(crate) fn push_row(&mut self, row: u32, spans: &mut [(u32, u32)]) {
         debug_assert!(self.runs.last().is_none_or(|run| run.row < row) && row < self.rows);
         spans.sort_unstable();
@@ -103,7 +103,7 @@ impl Mask {
         &self.runs[first..first + count]
     }
 
-    /// What is not set.
+    /// The mask of the pixels that are not set.
     #[must_use]
     pub fn complement(&self) -> Self {
         let mut result = Self::empty(self.rows, self.cols);
@@ -124,13 +124,13 @@ impl Mask {
         result
     }
 
-    /// Every pixel nearer than `radius_px` to a set one: those at which an
+    /// The mask of the pixels nearer than `radius_px` to a set pixel, which are those where an
     /// exact Euclidean distance transform is below `radius_px`.
     #[must_use]
     pub fn dilated(&self, radius_px: f64) -> Self {
         let half_widths = half_widths(radius_px);
         let mut result = Self::empty(self.rows, self.cols);
-        // Row by row, the runs of the rows that reach it.
+        // Each row is the union of the widened runs of the rows within reach.
         let starts = row_starts(&self.runs, self.rows);
         let reach = u32::try_from(half_widths.len()).unwrap_or(u32::MAX);
         let mut spans = Vec::new();
@@ -150,7 +150,7 @@ impl Mask {
         result
     }
 
-    /// As an array `[row, col]`.
+    /// The mask as an array, `[row, col]`.
     pub fn to_array(&self) -> Array2<bool> {
         let mut array = Array2::from_elem((self.rows as usize, self.cols as usize), false);
         for run in &self.runs {
@@ -161,7 +161,7 @@ impl Mask {
     }
 }
 
-/// For each number of rows away, how many columns are nearer than `radius_px`.
+/// For each distance in rows, the largest distance in columns that is nearer than `radius_px`.
 fn half_widths(radius_px: f64) -> Vec<u32> {
     let squared = |length: u32| f64::from(length) * f64::from(length);
     let nearer = |dx: u32, dy: u32| (squared(dx) + squared(dy)).sqrt() < radius_px;
@@ -182,7 +182,7 @@ fn half_widths(radius_px: f64) -> Vec<u32> {
     widths
 }
 
-/// Where each row's runs begin in `runs`, and where the last row's end.
+/// The index in `runs` at which the runs of each row begin, and the end of the last row's runs.
 pub(crate) fn row_starts(runs: &[PixelRun], rows: u32) -> Vec<usize> {
     let mut starts = vec![0; rows as usize + 1];
     for run in runs {
@@ -199,7 +199,7 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Masks of up to `side` x `side`, any density.
+    /// Masks of up to `side` x `side` pixels with any share of set pixels.
     pub(crate) fn masks(side: usize) -> impl Strategy<Value = Array2<u8>> {
         (1..=side, 1..=side, 1_u8..=9).prop_flat_map(|(rows, cols, tenths)| {
             proptest::collection::vec(0_u8..10, rows * cols).prop_map(move |values| {
@@ -215,7 +215,7 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn a_mask_is_its_array(array in masks(20)) {
+        fn a_mask_equals_the_array_it_is_made_from(array in masks(20)) {
             let mask = mask_of(&array);
             prop_assert_eq!(mask.to_array(), array.mapv(|v| v != 0));
             prop_assert_eq!(mask.complement().to_array(), array.mapv(|v| v == 0));
@@ -226,7 +226,7 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn growing_is_a_distance_below_the_radius(array in masks(14), radius in 0.0..6.0) {
+        fn dilation_sets_the_pixels_nearer_than_the_radius(array in masks(14), radius in 0.0..6.0) {
             let grown = mask_of(&array).dilated(radius).to_array();
             for ((row, col), &found) in grown.indexed_iter() {
                 let near = array.indexed_iter().any(|((r, c), &set)| {

@@ -1,27 +1,27 @@
-//! How two segmentations agree: Dice and intersection over union.
+//! The agreement of two segmentations: Dice and intersection over union (IoU).
 
 use ndarray::ArrayView2;
 use serde::Serialize;
 
-/// Pixels in prediction, truth, both.
+/// Numbers of pixels in the prediction, in the truth and in both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Overlap {
-    /// In both.
+    /// Pixels in both.
     pub true_positives: u64,
-    /// In the prediction alone.
+    /// Pixels in the prediction alone.
     pub false_positives: u64,
-    /// In the truth alone.
+    /// Pixels in the truth alone.
     pub false_negatives: u64,
 }
 
 impl Overlap {
-    /// `2 TP / (2 TP + FP + FN)`; `None` where neither has anything.
+    /// `2 TP / (2 TP + FP + FN)`; `None` if prediction and truth are empty.
     pub fn dice(&self) -> Option<f64> {
         let (both, apart) = (self.true_positives, self.false_positives + self.false_negatives);
         (both + apart > 0).then(|| 2.0 * both as f64 / (2 * both + apart) as f64)
     }
 
-    /// `TP / (TP + FP + FN)`; `None` where neither has anything.
+    /// `TP / (TP + FP + FN)`; `None` if prediction and truth are empty.
     pub fn iou(&self) -> Option<f64> {
         let (both, apart) = (self.true_positives, self.false_positives + self.false_negatives);
         (both + apart > 0).then(|| both as f64 / (both + apart) as f64)
@@ -36,10 +36,10 @@ impl std::ops::AddAssign for Overlap {
     }
 }
 
-/// The overlap at each of `thresholds`: a point is predicted when its score is
-/// at least the threshold. Points without a score (NaN) are not predicted.
+/// The overlap at each of `thresholds`. A point is predicted if its score is at least the
+/// threshold; points without a score (NaN) are not predicted.
 ///
-/// `heatmap`, `truth`: `[row, col]`, the same shape.
+/// `heatmap` and `truth` are `[row, col]`, of the same shape.
 ///
 /// # Panics
 /// If the shapes differ.
@@ -51,7 +51,7 @@ pub fn threshold_sweep(
     assert_eq!(heatmap.dim(), truth.dim(), "one truth for each point");
     let mut order: Vec<usize> = (0..thresholds.len()).collect();
     order.sort_by(|&a, &b| thresholds[a].total_cmp(&thresholds[b]));
-    // predicted[k]: points of each kind that reach exactly k thresholds.
+    // reach[k]: points outside and inside the truth that reach exactly k thresholds.
     let mut reach = vec![[0_u64; 2]; thresholds.len() + 1];
     for (&score, &truth) in heatmap.iter().zip(truth) {
         let reached = match score.is_nan() {
@@ -74,9 +74,10 @@ pub fn threshold_sweep(
     overlaps
 }
 
-/// The overlap of each class, by its value in the label images.
+/// The overlap of each class. The result has 256 entries, indexed by the value of the class in
+/// the label images.
 ///
-/// `predicted`, `truth`: `[row, col]`, the same shape. Result: 256 entries.
+/// `predicted` and `truth` are `[row, col]`, of the same shape.
 ///
 /// # Panics
 /// If the shapes differ.
@@ -101,14 +102,14 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn nothing_and_nothing_have_no_overlap() {
+    fn empty_segmentations_have_no_dice_and_no_iou() {
         assert_eq!((Overlap::default().dice(), Overlap::default().iou()), (None, None));
         let overlap = Overlap { true_positives: 2, false_positives: 1, false_negatives: 3 };
         assert_eq!((overlap.dice(), overlap.iou()), (Some(0.5), Some(2.0 / 6.0)));
     }
 
     #[test]
-    fn points_without_a_score_are_missed_tumour() {
+    fn points_without_a_score_are_missed_tumor() {
         let heatmap = arr2(&[[f32::NAN, 0.5, 0.9]]);
         let truth = arr2(&[[true, true, false]]);
         let found = threshold_sweep(heatmap.view(), truth.view(), &[0.9, 0.5]);
@@ -122,7 +123,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_sweep_is_one_comparison_after_the_other(
+        fn a_sweep_equals_one_comparison_per_threshold(
             values in proptest::collection::vec((0_u8..9, any::<bool>()), 30),
             thresholds in proptest::collection::vec(0_u8..9, 0..6),
         ) {

@@ -1,35 +1,35 @@
-//! Outlines become masks, at any resolution.
+//! Rasterisation: from outlines to masks of any resolution.
 
 use super::mask::Mask;
 
 /// A shape drawn on a slide.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outline {
-    /// Rings of (x, y), level-0 px, closed or not. A point is inside when an
-    /// odd number of rings winds around it: rings within rings are holes.
+    /// Rings of points (x, y) in level-0 px, closed or not. A point is inside if an odd number
+    /// of rings encloses that point, so a ring within a ring is a hole.
     pub rings: Vec<Vec<[f64; 2]>>,
-    /// Takes away what other outlines cover, instead of adding to it: group
+    /// Whether the outline removes its area from other outlines instead of adding it, like group
     /// `_2` of CAMELYON16.
     pub excludes: bool,
 }
 
-/// Where a raster samples the slide: element (row, col) is the point
+/// The points at which a raster samples the slide. Element (row, col) is the point
 /// `origin + (col, row) * pitch`, level-0 px.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SampleGrid {
-    /// Rows.
+    /// Number of rows.
     pub rows: u32,
-    /// Columns.
+    /// Number of columns.
     pub cols: u32,
-    /// x and y of element (0, 0).
+    /// Position (x, y) of element (0, 0), level-0 px.
     pub origin: [f64; 2],
-    /// Distance between elements along x and y.
+    /// Distance between neighbouring elements along x and y, level-0 px.
     pub pitch: [f64; 2],
 }
 
 impl SampleGrid {
-    /// The pixels of a slide of `width` x `height` level-0 px shrunk by
-    /// `downsample`, sampled at their centres; the last ones may be cut.
+    /// The pixels of a slide of `width` x `height` level-0 px shrunk by `downsample`, sampled at
+    /// their centres. The last row and column may lie partly outside the slide.
     pub fn pixels(width: f64, height: f64, downsample: f64) -> Self {
         Self {
             rows: count((height / downsample).ceil()),
@@ -39,13 +39,13 @@ impl SampleGrid {
         }
     }
 
-    /// The lattice of a heatmap: points, `pitch` level-0 px apart.
+    /// The lattice of a heatmap, whose points are `pitch` level-0 px apart.
     pub fn lattice(rows: u32, cols: u32, pitch: f64) -> Self {
         Self { rows, cols, origin: [0.0; 2], pitch: [pitch; 2] }
     }
 
-    /// The element whose cell holds the level-0 point (x, y), when there is
-    /// one; cells are centred on their sample.
+    /// The row and column of the element whose cell holds the point (x, y), level-0 px; `None`
+    /// outside the grid. Cells are centred on their element.
     pub fn element(&self, x: f64, y: f64) -> Option<(u32, u32)> {
         let place = |at: f64, axis: usize, limit: u32| {
             let index = ((at - self.origin[axis]) / self.pitch[axis] + 0.5).floor();
@@ -64,14 +64,14 @@ fn count(whole: f64) -> u32 {
     whole.clamp(0.0, f64::from(u32::MAX)) as u32
 }
 
-/// Rows worked on at a time: bounds memory whatever the outlines.
+/// Rows that are rasterised at once. The number bounds memory for outlines of any size.
 const BAND_ROWS: u32 = 256;
 
-/// The points of `grid` inside `outlines`: inside any that adds, and inside
-/// none that excludes, whatever their order.
+/// The points of `grid` that lie inside at least one outline that adds and inside none that
+/// excludes. The order of the outlines does not matter.
 ///
-/// Scan lines: time goes with the rows that edges cross, not with pixels times
-/// polygons.
+/// The function scans row by row. Its time is proportional to the number of rows that edges
+/// cross, not to pixels times polygons.
 pub fn rasterise(outlines: &[Outline], grid: &SampleGrid) -> Mask {
     let mut mask = Mask::empty(grid.rows, grid.cols);
     let edges: Vec<Edge> = outlines.iter().zip(0_u32..).flat_map(edges_of).collect();
@@ -92,15 +92,15 @@ pub fn rasterise(outlines: &[Outline], grid: &SampleGrid) -> Mask {
     mask
 }
 
-/// A ring's edge, its lower end first.
+/// An edge of a ring, with the end of smaller y first.
 struct Edge {
     outline: u32,
     from: [f64; 2],
     to: [f64; 2],
 }
 
-/// Where an edge of an outline meets a row: `col` is the first element not to
-/// its left.
+/// The place where an edge crosses a row. `col` is the first element that is not left of the
+/// crossing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Crossing {
     row: u32,
@@ -119,8 +119,8 @@ fn edges_of((outline, number): (&Outline, u32)) -> impl Iterator<Item = Edge> + 
 }
 
 impl Edge {
-    /// Adds the crossings with rows `first..end`. An edge owns its lower end,
-    /// not its upper one, so that rings cross every row an even number of times.
+    /// Adds the crossings with rows `first..end`. The end of smaller y belongs to an edge and the
+    /// other does not, so that a ring crosses every row an even number of times.
     fn cross(&self, grid: &SampleGrid, first: u32, end: u32, crossings: &mut Vec<Crossing>) {
         let row_at_or_after = |y: f64| count(((y - grid.origin[1]) / grid.pitch[1]).ceil());
         let rows = row_at_or_after(self.from[1]).max(first)..row_at_or_after(self.to[1]).min(end);
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// By counting, point after point.
+    /// Whether a point is inside, by counting the edges to its right.
     fn inside(outline: &Outline, x: f64, y: f64) -> bool {
         let mut odd = false;
         for ring in &outline.rings {
@@ -185,7 +185,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_mask_is_the_points_inside(outlines in outlines(), pitch in 0.7..9.0_f64) {
+        fn a_mask_holds_the_points_inside(outlines in outlines(), pitch in 0.7..9.0_f64) {
             let grid = SampleGrid::pixels(50.0, 40.0, pitch);
             let mask = rasterise(&outlines, &grid).to_array();
             for ((row, col), &found) in mask.indexed_iter() {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_ring_is_its_open_one_and_an_exclusion_may_come_first() {
+    fn closed_and_open_rings_are_equal_and_exclusions_may_come_first() {
         let square = |a: f64, b: f64| vec![[a, a], [b, a], [b, b], [a, b]];
         let outline = |ring, excludes| Outline { rings: vec![ring], excludes };
         let grid = SampleGrid::pixels(10.0, 10.0, 1.0);
@@ -217,7 +217,7 @@ mod tests {
     fn elements_are_found_where_they_are_sampled() {
         let grid = SampleGrid::pixels(100.0, 60.0, 32.0);
         assert_eq!((grid.rows, grid.cols), (2, 4));
-        // As int(x / 32) of the official evaluation.
+        // The official evaluation computes int(x / 32).
         assert_eq!(grid.element(31.9, 32.0), Some((1, 0)));
         assert_eq!((grid.element(-0.1, 0.0), grid.element(128.0, 0.0)), (None, None));
         assert_eq!(SampleGrid::lattice(3, 3, 16.0).element(25.0, 7.9), Some((0, 2)));

@@ -1,23 +1,23 @@
-//! Measures of a region, as scikit-image's `regionprops` defines them.
+//! Shape measures of a region, by the definitions of scikit-image's `regionprops`.
 
 use super::mask::PixelRun;
 
-/// What a region looks like; lengths in pixels of its raster.
+/// The shape of a region, in pixels of its raster.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RegionShape {
-    /// Pixels.
+    /// Number of pixels.
     pub area: usize,
-    /// First row, first column, one past the last row, one past the last column.
+    /// Bounding box: first row, first column, one past the last row, one past the last column.
     pub bbox: [u32; 4],
-    /// Mean row, mean column.
+    /// Mean row and mean column.
     pub centroid: [f64; 2],
     /// Eccentricity of the ellipse of equal second moments, 0 to 1.
     pub eccentricity: f64,
-    /// Longer axis of that ellipse: 4 times the root of the larger eigenvalue
-    /// of the second central moments (without the 1/12 of a pixel's own area).
+    /// Longer axis of that ellipse: 4 times the root of the larger eigenvalue of the second
+    /// central moments, without the 1/12 for the area of a pixel itself.
     pub major_axis_px: f64,
-    /// Pixels whose centre lies in or on the convex hull of the region's
-    /// pixels, these taken as diamonds (`convex_hull_image`).
+    /// Number of pixels whose centre lies in or on the convex hull of the region. The hull is
+    /// that of diamonds around the pixels' centres, like in scikit-image's `convex_hull_image`.
     pub convex_area: usize,
 }
 
@@ -48,41 +48,42 @@ impl RegionShape {
         ((bottom - top) as usize, (right - left) as usize)
     }
 
-    /// Pixels of the bounding box.
+    /// Number of pixels of the bounding box.
     pub fn bbox_area(&self) -> usize {
         let (rows, cols) = self.bbox_sides();
         rows * cols
     }
 
-    /// Share of the bounding box that is set.
+    /// Share of the bounding box that the region fills.
     pub fn extent(&self) -> f64 {
         self.area as f64 / self.bbox_area() as f64
     }
 
-    /// Share of the convex hull that is set.
+    /// Share of the convex hull that the region fills.
     pub fn solidity(&self) -> f64 {
         self.area as f64 / self.convex_area as f64
     }
 }
 
-/// Mean row and mean column alone, see [`RegionShape::centroid`].
+/// Mean row and mean column of a region; see [`RegionShape::centroid`].
 pub fn centroid(runs: &[PixelRun]) -> [f64; 2] {
     let bbox = bbox(runs);
     Moments::measure(runs, bbox).centroid(bbox)
 }
 
-/// Longer axis alone, see [`RegionShape::major_axis_px`].
+/// Longer axis of a region; see [`RegionShape::major_axis_px`].
 pub fn major_axis_px(runs: &[PixelRun]) -> f64 {
     4.0 * Moments::measure(runs, bbox(runs)).eigenvalues()[0].sqrt()
 }
 
 fn bbox(runs: &[PixelRun]) -> [u32; 4] {
-    let least = |of: fn(&PixelRun) -> u32| runs.iter().map(of).min().expect("a region has a pixel");
-    let most = |of: fn(&PixelRun) -> u32| runs.iter().map(of).max().expect("a region has a pixel");
+    type Bound = fn(&PixelRun) -> u32;
+    let least = |bound: Bound| runs.iter().map(bound).min().expect("a region has a pixel");
+    let most = |bound: Bound| runs.iter().map(bound).max().expect("a region has a pixel");
     [least(|run| run.row), least(|run| run.start), most(|run| run.row) + 1, most(|run| run.end)]
 }
 
-/// Sums over pixels, relative to the bounding box, exact.
+/// Exact sums over the pixels of a region, relative to its bounding box.
 struct Moments {
     pixels: i128,
     row: i128,
@@ -95,7 +96,7 @@ struct Moments {
 impl Moments {
     fn measure(runs: &[PixelRun], bbox: [u32; 4]) -> Self {
         let mut sums = Self { pixels: 0, row: 0, col: 0, row_row: 0, row_col: 0, col_col: 0 };
-        // 0 + 1 + .. + (n - 1), and the same of squares.
+        // 0 + 1 + .. + (n - 1), and the same sum of squares.
         let upto = |n: i128| n * (n - 1) / 2;
         let squares_upto = |n: i128| (n - 1) * n * (2 * n - 1) / 6;
         for run in runs {
@@ -117,7 +118,7 @@ impl Moments {
         [self.row as f64 / n + f64::from(bbox[0]), self.col as f64 / n + f64::from(bbox[1])]
     }
 
-    /// Of the second central moments by the area, the larger first.
+    /// Eigenvalues of the second central moments divided by the area, the larger first.
     fn eigenvalues(&self) -> [f64; 2] {
         let n = self.pixels;
         let central = |sum: i128, a: i128, b: i128| (sum * n - a * b) as f64 / (n * n) as f64;
@@ -129,7 +130,7 @@ impl Moments {
     }
 }
 
-/// A corner of the hull, in half pixels: y, x.
+/// A corner of the hull (y, x), in half pixels.
 type Corner = [i64; 2];
 
 fn convex_area(runs: &[PixelRun], bbox: [u32; 4]) -> usize {
@@ -143,7 +144,7 @@ fn convex_area(runs: &[PixelRun], bbox: [u32; 4]) -> usize {
             if y0 == y1 || y < y0.min(y1) || y > y0.max(y1) {
                 continue;
             }
-            // x = x0 + (y - y0) (x1 - x0) / (y1 - y0), as a fraction over 2: columns.
+            // x = x0 + (y - y0) (x1 - x0) / (y1 - y0), divided by 2 to give columns.
             let (top, below) = (x0 * (y1 - y0) + (y - y0) * (x1 - x0), 2 * (y1 - y0));
             let (top, below) = if below < 0 { (-top, -below) } else { (top, below) };
             least = least.min(-(-top).div_euclid(below));
@@ -197,7 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_rectangle_and_a_pixel_are_what_scikit_image_says() {
+    fn shapes_of_a_rectangle_and_a_pixel_equal_scikit_images() {
         let runs: Vec<PixelRun> = (0..3).map(|row| PixelRun { row, start: 4, end: 14 }).collect();
         let shape = RegionShape::measure(&runs);
         assert!((shape.major_axis_px - 11.489_125).abs() < 1e-6);
@@ -209,7 +210,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn measures_keep_their_ranges_and_do_not_move_with_the_region(array in masks(14)) {
+        fn measures_are_in_range_and_independent_of_the_regions_place(array in masks(14)) {
             let moved = Array2::from_shape_fn((array.nrows() + 5, array.ncols() + 900), |(r, c)| {
                 if r < 5 || c < 900 { 0 } else { array[[r - 5, c - 900]] }
             });
