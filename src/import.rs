@@ -1,4 +1,4 @@
-//! Results of the original HPC_DPAI code in, heatmaps of this program out.
+//! Import of heatmaps that the original HPC_DPAI code made, as files like those of `stitch`.
 
 use std::path::{Path, PathBuf};
 
@@ -15,32 +15,32 @@ use crate::heatmap::{
     render_heatmap,
 };
 
-/// Longest side of the white ground that a picture is drawn on.
+/// Longest side of the white image over which the picture is drawn, px.
 const GROUND_PX: u64 = 1024;
 
-/// A heatmap of the original code, and what it does not say about its slide.
+/// A heatmap of the original code, and the data about its slide that the code does not store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LegacyHeatmap {
-    /// The map over the tissue's box, float32 `[rows, cols]`, `.npy`.
+    /// NumPy file of the map over the tissue's bounding box, float32 `[rows, cols]`.
     pub cells: PathBuf,
-    /// The nine integers of the index, `.npy`.
+    /// NumPy file of the `dimensions` array, nine integers.
     pub dimensions: PathBuf,
-    /// Width of the slide at level 0.
+    /// Width of the slide, level-0 px.
     pub width_px: u32,
-    /// Height of the slide at level 0.
+    /// Height of the slide, level-0 px.
     pub height_px: u32,
     /// Resolution of level 0, um per px, if known.
     pub mpp: Option<f64>,
 }
 
-/// What an import made.
+/// The result of an import.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Imported {
-    /// Files, the HDF5 first.
+    /// The files that were written, the HDF5 file first.
     pub files: Vec<PathBuf>,
-    /// Lattice points with a score.
+    /// Number of lattice points with a score.
     pub scored: usize,
-    /// Cells whose pixel lies outside the slide: left out.
+    /// Number of cells that were left out because their pixel lies outside the slide.
     pub cells_outside: usize,
 }
 
@@ -53,15 +53,15 @@ pub enum ImportError {
     /// An array is not what the original code writes.
     #[error("{}: {source}", path.display())]
     Legacy {
-        /// The array.
+        /// File of the array.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         source: LegacyError,
     },
-    /// The resolution cannot be one.
+    /// The resolution is not a positive number.
     #[error("--mpp {found}: expected micrometres per pixel above 0")]
     Mpp {
-        /// What was given.
+        /// The value of `--mpp`.
         found: f64,
     },
     /// The heatmap cannot be written.
@@ -70,9 +70,9 @@ pub enum ImportError {
     /// The picture cannot be drawn.
     #[error("{}: {source}", path.display())]
     Render {
-        /// The picture.
+        /// File of the picture.
         path: PathBuf,
-        /// Why.
+        /// The problem.
         source: RenderError,
     },
     /// The picture cannot be written.
@@ -80,11 +80,11 @@ pub enum ImportError {
     Picture(#[from] PngError),
 }
 
-/// Writes `given` as `out`, in the format of `heatmaps/<slide>.h5`, and its
-/// picture beside it when `picture`.
+/// Writes the heatmap `given` to `out` in the format of `heatmaps/<slide>.h5` and, if
+/// `picture` is set, a picture of it beside that file.
 ///
 /// # Errors
-/// [`ImportError`] naming the file that is wrong.
+/// [`ImportError`] that names the file with the problem.
 pub fn import_heatmap(
     given: &LegacyHeatmap,
     out: &Path,
@@ -93,15 +93,15 @@ pub fn import_heatmap(
     if let Some(found) = given.mpp.filter(|mpp| !(mpp.is_finite() && *mpp > 0.0)) {
         return Err(ImportError::Mpp { found });
     }
-    let wrong = |path: &Path| {
+    let invalid = |path: &Path| {
         let path = path.to_owned();
         move |source| ImportError::Legacy { path, source }
     };
     let numbers = npy::read_i64_1d(&given.dimensions)?.to_vec();
-    let dimensions = LegacyDimensions::parse(&numbers).map_err(wrong(&given.dimensions))?;
+    let dimensions = LegacyDimensions::parse(&numbers).map_err(invalid(&given.dimensions))?;
     let cells = npy::read_f32_2d(&given.cells)?;
     let placed = legacy::place(cells.view(), &dimensions, given.width_px, given.height_px)
-        .map_err(wrong(&given.cells))?;
+        .map_err(invalid(&given.cells))?;
     let heatmap = &placed.heatmap;
     let scored = heatmap.scored();
     let mut files = vec![out.to_owned()];
@@ -135,7 +135,7 @@ fn meta(given: &LegacyHeatmap, out: &Path, stride_px: u32, windows: u64) -> Heat
     }
 }
 
-/// The picture over white: the original keeps no thumbnail with its map.
+/// Draws the picture over white, because the original stores no thumbnail with its map.
 fn draw(
     given: &LegacyHeatmap,
     out: &Path,

@@ -1,9 +1,8 @@
-//! Signals that ask for an end: the scheduler's warning ahead of the wall
-//! time or of a preemption, and Ctrl-C.
+//! Signals that ask the program to stop: the scheduler's warning before the time limit or
+//! before a preemption, and Ctrl-C.
 //!
-//! A handler only sets a number; the work looks at it between batches, saves
-//! what it has and ends. Outside of such work ([`catch`] not held) signals do
-//! what they always do.
+//! A handler only stores the signal's number. The work checks that number between batches,
+//! saves its results and stops. While no [`Caught`] is held, signals have their default effect.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,10 +11,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU};
 use signal_hook::flag;
 
-/// Who sends what: SLURM SIGTERM at the time limit and on preemption, and
-/// whatever `--signal` names ahead of it; Grid Engine SIGUSR1 at `s_rt` and,
-/// with `-notify`, SIGUSR1 and SIGUSR2 before a stop and a kill, SIGXCPU at
-/// `s_cpu`; a person SIGINT.
+/// The handled signals, with their names.
+///
+/// SLURM sends SIGTERM at the time limit and on preemption, and before that the signal that
+/// `--signal` names. Grid Engine sends SIGUSR1 at `s_rt` and SIGXCPU at `s_cpu`; with `-notify`
+/// also SIGUSR1 before a stop and SIGUSR2 before a kill. Ctrl-C sends SIGINT.
 const SIGNALS: [(i32, &str); 5] = [
     (SIGTERM, "SIGTERM"),
     (SIGUSR1, "SIGUSR1"),
@@ -24,20 +24,20 @@ const SIGNALS: [(i32, &str); 5] = [
     (SIGINT, "SIGINT"),
 ];
 
-/// Whether an end was asked for; clones share the answer.
+/// Whether the work should stop. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
-    /// The signal's number, 0 for none.
+    /// Number of the signal that came, 0 for none.
     signal: Arc<AtomicUsize>,
 }
 
 impl Interrupt {
-    /// One that only [`Interrupt::request`] sets.
+    /// An interrupt that no signal sets, only [`Interrupt::request`].
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The signal that asked for an end, by name.
+    /// Name of the signal that asked to stop; `None` if none came.
     pub fn requested(&self) -> Option<&'static str> {
         let number = self.signal.load(Ordering::Relaxed);
         if number == 0 {
@@ -47,34 +47,34 @@ impl Interrupt {
         Some(known.map_or("a signal", |(_, name)| name))
     }
 
-    /// Asks for an end, as a SIGTERM does.
+    /// Asks the work to stop, like a SIGTERM.
     pub fn request(&self) {
         self.signal.store(SIGTERM.unsigned_abs() as usize, Ordering::Relaxed);
     }
 }
 
-/// The handlers, registered once a process.
+/// The handlers, which are registered once per process.
 struct Handlers {
     interrupt: Interrupt,
-    /// Set: signals do what they do by default.
+    /// While set, signals have their default effect.
     default: Arc<AtomicBool>,
-    /// Set by a first SIGINT: the second one ends the process.
+    /// Set by the first SIGINT, so that the second one ends the process.
     second: Arc<AtomicBool>,
-    /// How many pieces of work are looking.
+    /// Number of [`Caught`] values that are held.
     holders: Mutex<usize>,
 }
 
-/// While held, signals end work in good order instead of the process.
+/// While this value is held, signals stop the work in good order instead of ending the process.
 ///
-/// Once a signal has come it stays requested for the process's life: work
-/// that starts later ends at once.
+/// A signal that has come stays requested until the process ends, so work that starts later
+/// stops at once.
 pub struct Caught {
     interrupt: Interrupt,
     handlers: &'static Handlers,
 }
 
 impl Caught {
-    /// What the work looks at.
+    /// The state that the work checks between batches.
     pub fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
@@ -88,10 +88,10 @@ impl Drop for Caught {
     }
 }
 
-/// Takes signals until the answer is dropped.
+/// Handles signals until the returned value is dropped.
 ///
 /// # Errors
-/// When the system refuses a handler.
+/// [`io::Error`] if the system refuses a handler.
 pub fn catch() -> io::Result<Caught> {
     static HANDLERS: OnceLock<Handlers> = OnceLock::new();
     static REGISTER: Mutex<()> = Mutex::new(());
@@ -117,8 +117,9 @@ fn register() -> io::Result<Handlers> {
         second: Arc::new(AtomicBool::new(false)),
         holders: Mutex::new(0),
     };
-    // Actions of one signal run in the order they were registered: the
-    // conditional end comes before what makes its condition true.
+    // The actions of a signal run in the order of their registration. The conditional default
+    // comes before the action that sets its condition, so that only a second SIGINT ends the
+    // process.
     for (signal, _) in SIGNALS {
         flag::register_conditional_default(signal, Arc::clone(&handlers.default))?;
         if signal == SIGINT {
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn holders_are_counted() {
+    fn signals_stay_handled_until_the_last_holder_is_dropped() {
         let (first, second) = (catch().unwrap(), catch().unwrap());
         drop(first);
         assert!(!second.handlers.default.load(Ordering::SeqCst));

@@ -1,8 +1,9 @@
-//! What this process has used, for the provenance of scores.
+//! Resource use of this process and properties of its machine, which are stored with the
+//! scores, and two settings of the process.
 
 use std::fs;
 
-/// CPU time of all threads so far, user and system, seconds.
+/// CPU time of all threads so far, user and system together, seconds.
 pub fn cpu_s() -> f64 {
     // SAFETY: all-zero is a valid rusage, and getrusage only writes to it.
     let usage = unsafe {
@@ -14,18 +15,18 @@ pub fn cpu_s() -> f64 {
     seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
 
-/// Hands back to the system what was freed and kept by the C library for later; engines
+/// Returns freed memory to the system, which the C library otherwise keeps for later. Engines
 /// free hundreds of megabytes in pieces.
 pub fn give_back_freed() {
     #[cfg(target_env = "gnu")]
-    // SAFETY: it takes the number of bytes to keep, and may be called at any time.
+    // SAFETY: malloc_trim takes the number of bytes to keep and may be called at any time.
     unsafe {
         libc::malloc_trim(0);
     }
 }
 
-/// Lets a write beyond the file-size limit (`ulimit -f`) fail with an error
-/// that can be reported. By default its signal ends the process without a word.
+/// Makes a write beyond the file-size limit (`ulimit -f`) fail with an error that can be
+/// reported. By default, a signal ends the process without a message.
 pub fn report_file_size_limit() {
     // SAFETY: ignoring a signal installs no handler and touches no memory.
     unsafe {
@@ -33,7 +34,7 @@ pub fn report_file_size_limit() {
     }
 }
 
-/// Largest resident memory so far, bytes; 0 where `/proc` does not say.
+/// Largest resident memory so far, bytes; 0 where `/proc` does not tell.
 pub fn peak_rss_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kilobytes = status
@@ -57,16 +58,16 @@ pub fn host() -> String {
         .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
-/// What the processor calls itself.
+/// Model name of the processor, or its architecture where `/proc` does not tell.
 pub fn processor() -> String {
-    let said = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let line = said.lines().find_map(|line| line.strip_prefix("model name"));
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let line = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
     let name = line.and_then(|rest| rest.split_once(':')).map(|(_, name)| name.trim().to_owned());
     name.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
 }
 
-/// Processes that ran or wanted to, mean of the last minute; `None` where `/proc`
-/// does not say.
+/// Load average of the last minute: the mean number of processes that ran or waited to run.
+/// `None` where `/proc` does not tell.
 pub fn load() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_plausible() {
+    fn measurements_are_plausible() {
         let before = cpu_s();
         let work: f64 = (1..20_000_000).map(f64::from).map(f64::sqrt).sum();
         assert!(work > 0.0 && cpu_s() > before);

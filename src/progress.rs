@@ -1,4 +1,4 @@
-//! Progress on stderr: bars on a terminal, plain lines without one.
+//! Progress messages on stderr: bars on a terminal, plain lines otherwise.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
@@ -6,25 +6,24 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-/// How often a plain line is printed.
+/// Shortest time between two plain lines of a task.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Where progress goes.
+/// How progress is shown.
 #[derive(Debug)]
 pub enum Progress {
-    /// Nowhere: libraries and tests.
+    /// Nothing is shown; for libraries and tests.
     Silent,
-    /// Warnings and errors alone.
+    /// Only warnings and errors are shown.
     Quiet,
-    /// Bars on a terminal.
+    /// Bars on a terminal, and all lines.
     Bars(MultiProgress),
-    /// A line now and then.
+    /// A line every ten seconds at most, and all other lines.
     Lines,
 }
 
 impl Progress {
-    /// Bars when stderr is a terminal, lines otherwise; only warnings when
-    /// `quiet`.
+    /// Bars if stderr is a terminal, lines otherwise; only warnings and errors if `quiet`.
     pub fn on_stderr(quiet: bool) -> Self {
         match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Self::Quiet,
@@ -33,7 +32,7 @@ impl Progress {
         }
     }
 
-    /// Starts a piece of work of `total` `unit`s.
+    /// Starts a task of `total` items, which messages call `unit`.
     pub fn start(&self, what: &str, unit: &'static str, total: usize) -> Task<'_> {
         let bar = match self {
             Self::Bars(bars) => {
@@ -54,17 +53,17 @@ impl Progress {
         Task { progress: self, what: what.to_owned(), unit, total, bar, state }
     }
 
-    /// A line worth reading now.
+    /// Shows a line of information.
     pub fn note(&self, line: &str) {
         match self {
             Self::Silent | Self::Quiet => {}
-            // A bar redraws itself below the line.
+            // The bars are drawn again below the line.
             Self::Bars(bars) => drop(bars.println(line)),
             Self::Lines => tell(line),
         }
     }
 
-    /// A line that must not be missed: a warning or an error.
+    /// Shows a warning or an error.
     pub fn warn(&self, line: &str) {
         match self {
             Self::Quiet => tell(line),
@@ -73,13 +72,13 @@ impl Progress {
     }
 }
 
-/// Writes a line to stderr. A log that cannot be written (its disk is full,
-/// its reader is gone) must not end the work, as `eprintln!` would.
+/// Writes a line to stderr and ignores errors. `eprintln!` would panic if the log cannot be
+/// written (disk full, reader gone), and end the work.
 pub(crate) fn tell(line: &str) {
     drop(writeln!(std::io::stderr(), "{line}"));
 }
 
-/// A piece of work under way.
+/// A task in progress. Dropping the task removes its bar.
 #[derive(Debug)]
 pub struct Task<'p> {
     progress: &'p Progress,
@@ -98,7 +97,7 @@ struct State {
 }
 
 impl Task<'_> {
-    /// `count` more are done.
+    /// Adds `count` finished items.
     pub fn advance(&self, count: usize) {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         state.done += count;

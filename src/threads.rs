@@ -1,21 +1,21 @@
-//! How many workers a task may use.
+//! The number of worker threads that a task may use.
 
 use std::num::NonZero;
 
-/// How many workers, and who said so.
+/// The number of workers, and where that number comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Threads {
-    /// Workers, at least 1.
+    /// Number of workers, at least 1.
     pub count: usize,
-    /// Where the number comes from: a flag, a variable, or the machine.
+    /// Source of the number: a flag, an environment variable or the machine.
     pub source: String,
-    /// A sentence for the log when the number asked for was not taken.
+    /// A message for the log if a requested number was not used.
     pub warning: Option<String>,
 }
 
-/// Workers for this task: `--threads`, else the scheduler's grant
-/// (`SLURM_CPUS_PER_TASK`, `NSLOTS`), else what the machine offers; never more
-/// than it offers. What it offers already honours affinity and cgroup quotas.
+/// The number of workers for this task: that of `--threads`, else that of the scheduler
+/// (`SLURM_CPUS_PER_TASK`, `NSLOTS`), else the processors offered to this process, which is also
+/// the largest number. The offered processors respect affinity and cgroup quotas.
 #[must_use]
 pub fn worker_count(flag: Option<usize>) -> Threads {
     let offered = std::thread::available_parallelism().map_or(1, NonZero::get);
@@ -44,10 +44,14 @@ fn decide(flag: Option<usize>, env: &dyn Fn(&str) -> Option<String>, offered: us
     }
 }
 
-fn limited(asked: usize, source: &str, offered: usize) -> Threads {
-    let count = asked.clamp(1, offered.max(1));
-    let warning = (count != asked).then(|| {
-        format!("{source} asks for {asked} workers, this process is offered {offered} processors; using {count}")
+fn limited(requested: usize, source: &str, offered: usize) -> Threads {
+    let count = requested.clamp(1, offered.max(1));
+    let warning = (count != requested).then(|| {
+        let workers = if requested == 1 { "worker" } else { "workers" };
+        let processors = if offered == 1 { "processor" } else { "processors" };
+        format!(
+            "{source} asks for {requested} {workers}, this process is offered {offered} {processors}; using {count}"
+        )
     });
     Threads { count, source: source.to_owned(), warning }
 }
@@ -65,12 +69,12 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_word_wins() {
-        let both = [("SLURM_CPUS_PER_TASK", "4"), ("NSLOTS", "6")];
+    fn the_flag_comes_before_the_scheduler_and_the_scheduler_before_the_machine() {
+        let scheduler = [("SLURM_CPUS_PER_TASK", "4"), ("NSLOTS", "6")];
         for (flag, variables, count, source) in [
-            (Some(2), &both[..], 2, "--threads"),
-            (None, &both, 4, "SLURM_CPUS_PER_TASK"),
-            (None, &both[1..], 6, "NSLOTS"),
+            (Some(2), &scheduler[..], 2, "--threads"),
+            (None, &scheduler, 4, "SLURM_CPUS_PER_TASK"),
+            (None, &scheduler[1..], 6, "NSLOTS"),
             (None, &[], 8, "the processors offered to this process"),
             (None, &[("NSLOTS", "")], 8, "the processors offered to this process"),
         ] {
@@ -83,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_taken_is_said() {
+    fn an_unused_request_gives_a_warning() {
         let flag = decided(Some(16), &[], 4);
         assert_eq!(flag.count, 4);
         assert_eq!(
@@ -91,20 +95,20 @@ mod tests {
             "--threads asks for 16 workers, this process is offered 4 processors; using 4"
         );
         assert_eq!(decided(Some(0), &[], 4).count, 1);
-        let odd = decided(None, &[("SLURM_CPUS_PER_TASK", "four"), ("NSLOTS", "3")], 8);
-        assert_eq!(odd.count, 3);
-        assert!(odd.warning.unwrap().contains("\"four\""));
+        let unparsed = decided(None, &[("SLURM_CPUS_PER_TASK", "four"), ("NSLOTS", "3")], 8);
+        assert_eq!(unparsed.count, 3);
+        assert!(unparsed.warning.unwrap().contains("\"four\""));
     }
 
     #[test]
-    fn one_processor_of_the_affinity_is_one_worker() {
+    fn an_affinity_of_one_processor_gives_one_worker() {
         let counted = std::thread::spawn(|| {
-            // SAFETY: an all-zero set is a set without processors, and is written within.
+            // SAFETY: an all-zero set is an empty set, and CPU_SET writes inside it.
             let bound = unsafe {
                 let mut set: libc::cpu_set_t = std::mem::zeroed();
                 let running = usize::try_from(libc::sched_getcpu()).unwrap();
                 libc::CPU_SET(running, &mut set);
-                // This thread alone.
+                // Binds this thread alone.
                 libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set)
             };
             assert_eq!(bound, 0);
@@ -112,12 +116,12 @@ mod tests {
         });
         let threads = counted.join().unwrap();
         assert_eq!(threads.count, 1);
-        assert!(threads.warning.unwrap().contains("offered 1 processors"));
+        assert!(threads.warning.unwrap().contains("offered 1 processor;"));
     }
 
     proptest! {
         #[test]
-        fn never_none_and_never_more_than_offered(
+        fn the_count_is_at_least_one_and_at_most_the_offered_processors(
             flag in prop::option::of(0usize..100), slurm in ".{0,6}", slots in "[0-9]{0,3}", offered in 1usize..64,
         ) {
             let threads = decided(flag, &[("SLURM_CPUS_PER_TASK", &slurm), ("NSLOTS", &slots)], offered);

@@ -1,4 +1,4 @@
-//! One file, to be written by whoever is given its temporary path.
+//! A single output file that gets its name when it is complete.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -8,11 +8,13 @@ use tempfile::TempPath;
 
 use super::{READ_BACK, StageError, check_content, folder_of, leftovers, sync_folder_of, xxh3_64};
 
-/// A file being written. Dropped without [`StagedFile::commit`] it disappears.
+/// A file that is being written under a temporary name. If it is dropped without
+/// [`StagedFile::commit`], it is removed.
 #[derive(Debug)]
 pub struct StagedFile {
-    /// Open since before the first write: its sync tells of every write that failed on
-    /// the way to the disk since, whoever made it. Closed before the file is removed.
+    /// Open since before the first write, so that its sync reports every later write that
+    /// failed on the way to the disk, also one through another handle. The field is declared
+    /// first, so that the file is closed before it is removed.
     pub(super) file: File,
     temporary: TempPath,
     target: PathBuf,
@@ -20,10 +22,10 @@ pub struct StagedFile {
 }
 
 impl StagedFile {
-    /// Starts a file that will become `target`; its folder is made if missing.
+    /// Starts a file that will become `target`. A missing folder is created.
     ///
     /// # Errors
-    /// [`StageError`] when the folder or the temporary file cannot be made.
+    /// [`StageError`] if the folder or the temporary file cannot be created.
     pub fn new(target: &Path) -> Result<Self, StageError> {
         let fail = |action| move |source| StageError { path: target.to_owned(), action, source };
         let folder = folder_of(target);
@@ -40,31 +42,31 @@ impl StagedFile {
         Ok(Self { temporary, file, target: target.to_owned(), synced: false })
     }
 
-    /// Where to write.
+    /// The temporary path, to which the content is written.
     pub fn path(&self) -> &Path {
         &self.temporary
     }
 
-    /// What it will become.
+    /// The final path.
     pub(crate) fn target(&self) -> &Path {
         &self.target
     }
 
-    /// Syncs what was written, so that it can be read back before it gets its name.
+    /// Syncs the file, so that it can be read back before it gets its name.
     ///
     /// # Errors
-    /// [`StageError`], also for a write that failed on the way to the disk.
+    /// [`StageError`] if the sync fails or an earlier write failed on the way to the disk.
     pub(crate) fn sync(&mut self) -> Result<(), StageError> {
         self.file.sync_all().map_err(|source| self.failed("sync it", source))?;
         self.synced = true;
         Ok(())
     }
 
-    /// Syncs what was written, if that is not done, and gives it its name. What it holds
-    /// is for the writer to check before.
+    /// Syncs the file, if [`StagedFile::sync`] has not done so, and gives it its name. The
+    /// caller checks the content before.
     ///
     /// # Errors
-    /// [`StageError`]; the target is then as it was before.
+    /// [`StageError`]; the target is then unchanged.
     pub fn commit(mut self) -> Result<(), StageError> {
         if !self.synced {
             self.sync()?;
@@ -75,16 +77,16 @@ impl StagedFile {
         sync_folder_of(&target).map_err(|e| fail("sync its folder", e))
     }
 
-    /// An error in one step of making the target.
+    /// An error of one step in making the target.
     pub(super) fn failed(&self, action: &'static str, source: std::io::Error) -> StageError {
         StageError { path: self.target.clone(), action, source }
     }
 }
 
-/// Writes `bytes` as `target`.
+/// Writes `bytes` to the file `target`, in whole or not at all.
 ///
 /// # Errors
-/// [`StageError`]; the target is then as it was before.
+/// [`StageError`]; the target is then unchanged.
 pub fn write(target: &Path, bytes: &[u8]) -> Result<(), StageError> {
     let mut staged = StagedFile::new(target)?;
     staged.file.write_all(bytes).map_err(|e| staged.failed("write it", e))?;

@@ -1,4 +1,4 @@
-//! A folder of files that come together.
+//! A folder of output files that gets its name when all its files are complete.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::{READ_BACK, StageError, check_content, folder_of, leftovers, sync_folder_of, xxh3_64};
 
-/// A folder of files being written. Dropped without [`StagedFolder::commit`] it
-/// disappears.
+/// A folder that is being written under a temporary name. If it is dropped without
+/// [`StagedFolder::commit`], it is removed.
 #[derive(Debug)]
 pub struct StagedFolder {
     temporary: tempfile::TempDir,
@@ -15,19 +15,19 @@ pub struct StagedFolder {
     written: Vec<Written>,
 }
 
-/// A file of the folder, and what it is to hold.
+/// A file of the folder, with the length and the hash of its content.
 #[derive(Debug)]
 struct Written {
     name: PathBuf,
     bytes: u64,
-    sum: u64,
+    hash: u64,
 }
 
 impl StagedFolder {
-    /// Starts a folder that will become `target`; the one above is made if missing.
+    /// Starts a folder that will become `target`. A missing parent folder is created.
     ///
     /// # Errors
-    /// [`StageError`] when one of them cannot be made.
+    /// [`StageError`] if a folder cannot be created.
     pub fn new(target: &Path) -> Result<Self, StageError> {
         let fail = |action| move |source| StageError { path: target.to_owned(), action, source };
         let above = folder_of(target);
@@ -43,15 +43,15 @@ impl StagedFolder {
         Ok(Self { temporary, target: target.to_owned(), written: Vec::new() })
     }
 
-    /// Where it is being written.
+    /// The temporary path of the folder.
     pub fn path(&self) -> &Path {
         self.temporary.path()
     }
 
-    /// Writes `bytes` as the new file `name` of the folder; folders on the way are made.
+    /// Writes `bytes` to a new file `name` in the folder. Missing folders inside it are created.
     ///
     /// # Errors
-    /// [`StageError`] naming the file.
+    /// [`StageError`] that names the file.
     pub fn write(&mut self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<(), StageError> {
         let name = name.as_ref().to_owned();
         let path = self.path().join(&name);
@@ -59,27 +59,27 @@ impl StagedFolder {
             .and_then(|()| File::create_new(&path))
             .and_then(|mut file| file.write_all(bytes))
             .map_err(|source| self.failed(&name, "write it", source))?;
-        self.written.push(Written { name, bytes: bytes.len() as u64, sum: xxh3_64(bytes) });
+        self.written.push(Written { name, bytes: bytes.len() as u64, hash: xxh3_64(bytes) });
         Ok(())
     }
 
-    /// Syncs what was written, reads it back, and gives the folder its name; one that was
-    /// there is replaced.
+    /// Syncs the files, reads them back and gives the folder its name. An existing folder of
+    /// that name is replaced.
     ///
     /// # Errors
-    /// [`StageError`]; the target is then as it was before, or, when the system
-    /// fails between two renames, gone.
+    /// [`StageError`]; the target is then unchanged or, if the system fails between two
+    /// renames, gone.
     pub fn commit(self) -> Result<(), StageError> {
         let fail = |action| {
             let path = self.target.clone();
             move |source| StageError { path, action, source }
         };
         sync_tree(self.path()).map_err(fail("sync it"))?;
-        for Written { name, bytes, sum } in &self.written {
-            check_content(&self.path().join(name), *bytes, *sum)
+        for Written { name, bytes, hash } in &self.written {
+            check_content(&self.path().join(name), *bytes, *hash)
                 .map_err(|source| self.failed(name, READ_BACK, source))?;
         }
-        // A folder with files in it cannot be renamed over.
+        // A rename cannot replace a folder that holds files.
         let old = match self.target.is_dir() {
             true => {
                 let old = Self::new(&self.target)?;
@@ -99,7 +99,7 @@ impl StagedFolder {
         })
     }
 
-    /// An error in one step of making file `name`.
+    /// An error of one step in making the file `name`.
     pub(crate) fn failed(
         &self,
         name: impl AsRef<Path>,

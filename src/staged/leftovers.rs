@@ -1,12 +1,11 @@
-//! Temporary files whose writer is gone.
+//! Removal of temporary files whose writer no longer exists.
 //!
-//! A killed process cannot remove its temporary file; the next writer of the
-//! same target does. But two tasks may write one target at the same time (a
-//! scheduler that starts a task twice), each under a temporary name of its
-//! own, and the other's must stay. So the name says who writes:
-//! `.<target>.<machine>-<process>.<random>.part`. It is removed when that
-//! process no longer exists on this machine, or, written on another one, when
-//! nothing was added to it for a day.
+//! A killed process cannot remove its temporary file, so the next writer of the same target
+//! does. Two tasks may write one target at the same time, if a scheduler starts a task twice;
+//! each has a temporary file of its own, and neither may remove the other's. The temporary name
+//! therefore identifies the writer: `.<target>.<machine>-<process>.<random>.part`. A file of
+//! this machine is removed if its process no longer exists, a file of another machine if
+//! nothing was written to it for a day.
 
 use std::fs::{self, DirEntry};
 use std::path::Path;
@@ -18,17 +17,17 @@ use sha2::{Digest, Sha256};
 /// End of every temporary name.
 pub(super) const SUFFIX: &str = ".part";
 
-/// No write takes this long; what is older has lost its writer.
+/// A temporary file that was not written to for this long has lost its writer.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
-/// Start of the temporary names of this process for target `name`.
+/// Start of the temporary names that this process uses for target `name`.
 pub(super) fn prefix(name: &str) -> String {
     format!(".{name}.{}-{}.", machine().unwrap_or("elsewhere"), std::process::id())
 }
 
-/// Removes what killed writers of `folder/name` left.
+/// Removes the temporary files that killed writers of `folder/name` left.
 pub(super) fn remove(folder: &Path, name: &str) {
-    // What cannot be listed or removed now is in nobody's way.
+    // Errors are ignored: a file that cannot be listed or removed hinders no write.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if is_leftover(&entry, name) {
             let path = entry.path();
@@ -49,23 +48,23 @@ fn is_leftover(entry: &DirEntry, name: &str) -> bool {
     matches!(age, Ok(Ok(age)) if age > ABANDONED)
 }
 
-/// Machine and process of a temporary name of target `name`.
+/// The machine and the process in a temporary name of target `name`; `None` for other names.
 fn writer_of<'a>(file: &'a str, name: &str) -> Option<(&'a str, i32)> {
     let rest = file.strip_prefix('.')?.strip_prefix(name)?.strip_prefix('.')?;
     let (writer, random) = rest.strip_suffix(SUFFIX)?.split_once('.')?;
     let (machine, pid) = writer.split_once('-')?;
-    // A longer target's name may start as this one's.
+    // The name of another target may begin with this target's name.
     (!random.contains('.')).then_some((machine, pid.parse().ok()?))
 }
 
 fn is_alive(pid: i32) -> bool {
-    // SAFETY: signal 0 is never delivered; the call only looks the process up.
+    // SAFETY: signal 0 is never delivered; the call only checks whether the process exists.
     let found = unsafe { libc::kill(pid, 0) } == 0;
     found || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
 }
 
-/// This machine since its last start, and within it the processes that this
-/// one sees (containers number their own); `None` where Linux does not say.
+/// Identifies this machine since its last boot and the process namespace, since containers
+/// number their processes themselves; `None` where Linux does not tell.
 fn machine() -> Option<&'static str> {
     static MACHINE: OnceLock<Option<String>> = OnceLock::new();
     let read = || {
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn only_files_of_dead_writers_of_the_same_target_go() {
+    fn only_files_of_dead_writers_of_the_same_target_are_removed() {
         let mut child = Command::new("true").spawn().unwrap();
         let dead = child.id();
         child.wait().unwrap();
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_a_dead_writer_goes_with_all_in_it() {
+    fn a_folder_of_a_dead_writer_is_removed_with_its_content() {
         let mut child = Command::new("true").spawn().unwrap();
         let dead = child.id();
         child.wait().unwrap();
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_wrote_to_for_a_day_goes_wherever_it_came_from() {
+    fn a_file_of_another_machine_is_removed_after_a_day() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(".a.h5.0123456789ab-1.x1.part");
         let file = fs::File::create(&path).unwrap();

@@ -1,8 +1,10 @@
-//! Files that are complete when they exist: written under a temporary name in
-//! the same directory, synced, read back and compared with what was to be written,
-//! renamed. So the first reader of a file is its writer, and a write that was lost
-//! without an error is an error too. What killed writers left is removed by the
-//! next writer of the same file.
+//! Output files that are complete whenever they exist. All results of a run are written with
+//! this module.
+//!
+//! A file is written under a temporary name in the same directory, synced, read back, compared
+//! with what was to be written, and renamed. The first reader of a file is therefore its writer,
+//! and a write that was lost without an error is reported too. Temporary files of killed writers
+//! are removed by the next writer of the same file.
 
 mod file;
 mod folder;
@@ -20,19 +22,19 @@ pub use file::{StagedFile, write};
 pub use folder::StagedFolder;
 pub use stream::StagedStream;
 
-/// An output file could not be made.
+/// Why an output file could not be written.
 #[derive(Debug, Error)]
 #[error("{}: cannot {action}: {source}{}", path.display(), hint(action, source))]
 pub struct StageError {
-    /// The file that was to be made.
+    /// The file that was to be written.
     pub path: PathBuf,
-    /// What was tried.
+    /// The step that failed.
     pub action: &'static str,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
-/// What to do about a failed write, when that is known.
+/// Advice for a failed write; empty if there is none.
 fn hint(action: &str, error: &io::Error) -> &'static str {
     let written = !["open", "read it"].contains(&action);
     match error.kind() {
@@ -55,32 +57,32 @@ fn hint(action: &str, error: &io::Error) -> &'static str {
     }
 }
 
-/// Name of the step in which a file is compared with what was written.
+/// Name of the step that compares a file with what was written.
 pub(crate) const READ_BACK: &str = "read back what was written";
 
-/// What a file that has lost a write is told by.
+/// The error of a file that has lost a write; `what` is the part that differs.
 fn lost_write(what: &str) -> io::Error {
-    let told = format!("{what} is not what was written, though no write failed");
-    io::Error::new(io::ErrorKind::InvalidData, told)
+    let problem = format!("{what} is not what was written, though no write failed");
+    io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
-/// Checks that the file at `path` holds `bytes` bytes of hash `sum`.
-fn check_content(path: &Path, bytes: u64, sum: u64) -> io::Result<()> {
+/// Checks that the file at `path` holds `bytes` bytes with the hash `hash`.
+fn check_content(path: &Path, bytes: u64, hash: u64) -> io::Result<()> {
     let mut file = File::open(path)?;
     let mut buffer = vec![0; 1 << 16];
-    let (mut found, mut hash) = (0, Xxh3Default::new());
+    let (mut found, mut hasher) = (0, Xxh3Default::new());
     loop {
         match file.read(&mut buffer) {
             Ok(0) => break,
             Ok(read) => {
-                hash.update(&buffer[..read]);
+                hasher.update(&buffer[..read]);
                 found += read as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    match (found, hash.digest()) == (bytes, sum) {
+    match (found, hasher.digest()) == (bytes, hash) {
         true => Ok(()),
         false => Err(lost_write(&format!("its content ({found} bytes of {bytes})"))),
     }
@@ -93,7 +95,7 @@ fn folder_of(target: &Path) -> &Path {
     }
 }
 
-/// The new name must survive a crash as well as the bytes do.
+/// Syncs the folder of `target`, so that the new name survives a crash like the content does.
 fn sync_folder_of(target: &Path) -> io::Result<()> {
     File::open(folder_of(target)).and_then(|folder| folder.sync_all())
 }
@@ -135,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_comes_whole_or_not_at_all() {
+    fn a_folder_appears_whole_or_not_at_all() {
         let above = tempfile::tempdir().unwrap();
         let target = above.path().join("tiles");
         for text in ["one", "two"] {
@@ -167,11 +169,11 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_what_was_written_and_patched() {
+    fn a_stream_holds_the_written_bytes_and_the_late_ones() {
         use std::io::Write;
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("out");
-        // Several blocks, written in pieces of no round size; the patch is in two.
+        // Several blocks, written in pieces of an odd size; the late bytes cross two blocks.
         let mut expected: Vec<u8> = (0..3_000_001_u32).map(|k| (k % 251) as u8).collect();
         expected[1_048_570..1_048_586].fill(0);
         let mut stream = StagedStream::new(&target).unwrap();
@@ -192,8 +194,8 @@ mod tests {
             let mut stream = StagedStream::new(&target).unwrap();
             stream.write_all(&[1; 3_000_000]).unwrap();
             stream.flush().unwrap();
-            let behind = File::options().write(true).open(stream.path()).unwrap();
-            behind.write_all_at(&[0], at).unwrap();
+            let other_handle = File::options().write(true).open(stream.path()).unwrap();
+            other_handle.write_all_at(&[0], at).unwrap();
             let error = stream.commit().unwrap_err().to_string();
             assert!(error.contains("out: cannot read back"), "{error}");
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -1,5 +1,5 @@
-//! A file written from front to end, of any length, with what few places are filled in
-//! later.
+//! An output file of any length that is written from front to end. A few places in the file
+//! may be filled in later.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -8,22 +8,22 @@ use std::path::Path;
 
 use super::{READ_BACK, StageError, StagedFile, lost_write, xxh3_64};
 
-/// What is written at once, and has a hash.
+/// Size of the blocks that are written and hashed.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// A file being written front to end. Dropped without [`StagedStream::commit`] it
-/// disappears.
+/// A file that is being written from front to end under a temporary name. If it is dropped
+/// without [`StagedStream::commit`], it is removed.
 #[derive(Debug)]
 pub struct StagedStream {
     staged: StagedFile,
-    /// What is not written yet.
+    /// Bytes that are not written yet.
     block: Vec<u8>,
-    /// Hashes of the blocks as they were first written, each with its length.
-    sums: Vec<(usize, u64)>,
+    /// Length and hash of each block as first written, before late bytes.
+    hashes: Vec<(usize, u64)>,
     deferred: Vec<DeferredBytes>,
 }
 
-/// Bytes to go where zeros were written.
+/// Bytes that replace zeros which were written before.
 #[derive(Debug, Clone, Copy)]
 struct DeferredBytes {
     at: u64,
@@ -31,43 +31,44 @@ struct DeferredBytes {
 }
 
 impl StagedStream {
-    /// Starts a file that will become `target`; its folder is made if missing.
+    /// Starts a file that will become `target`. A missing folder is created.
     ///
     /// # Errors
-    /// [`StageError`] when the folder or the temporary file cannot be made.
+    /// [`StageError`] if the folder or the temporary file cannot be created.
     pub fn new(target: &Path) -> Result<Self, StageError> {
         let staged = StagedFile::new(target)?;
         let block = Vec::with_capacity(BLOCK_BYTES);
-        Ok(Self { staged, block, sums: Vec::new(), deferred: Vec::new() })
+        Ok(Self { staged, block, hashes: Vec::new(), deferred: Vec::new() })
     }
 
-    /// Where it is being written.
+    /// The temporary path of the file.
     pub fn path(&self) -> &Path {
         self.staged.path()
     }
 
-    /// Fills in `bytes` from byte `at` on, where eight zeros have been written, once.
+    /// Replaces the eight zeros that were written from byte `at` on by `bytes`, at the end.
+    /// Every place may be filled in once.
     pub fn write_later(&mut self, at: u64, bytes: [u8; 8]) {
         self.deferred.push(DeferredBytes { at, bytes });
     }
 
-    /// Writes what is left, syncs, reads all of it back and gives it its name.
+    /// Writes the remaining bytes, syncs the file, reads it back and gives it its name.
     ///
     /// # Errors
-    /// [`StageError`]; the target is then as it was before.
+    /// [`StageError`]; the target is then unchanged.
     pub fn commit(mut self) -> Result<(), StageError> {
-        let written = |staged: &StagedFile, patch: &DeferredBytes| {
-            staged.file.write_all_at(&patch.bytes, patch.at)
+        let write = |staged: &StagedFile, late: &DeferredBytes| {
+            staged.file.write_all_at(&late.bytes, late.at)
         };
         self.flush()
-            .and_then(|()| self.deferred.iter().try_for_each(|patch| written(&self.staged, patch)))
+            .and_then(|()| self.deferred.iter().try_for_each(|late| write(&self.staged, late)))
             .map_err(|e| self.failed("write it", e))?;
         self.staged.sync()?;
         self.check().map_err(|e| self.failed(READ_BACK, e))?;
         self.staged.commit()
     }
 
-    /// An error in one step of making the target.
+    /// An error of one step in making the target.
     pub(crate) fn failed(&self, action: &'static str, source: io::Error) -> StageError {
         self.staged.failed(action, source)
     }
@@ -77,13 +78,13 @@ impl StagedStream {
         let mut file = File::open(self.path())?;
         let mut block = vec![0; BLOCK_BYTES];
         let mut start = 0;
-        for &(length, sum) in &self.sums {
+        for &(length, hash) in &self.hashes {
             let block = &mut block[..length];
             file.read_exact(block)?;
-            for patch in &self.deferred {
-                undo(patch, start, block)?;
+            for late in &self.deferred {
+                undo(late, start, block)?;
             }
-            if xxh3_64(block) != sum {
+            if xxh3_64(block) != hash {
                 return Err(lost_write(&format!("what follows byte {start}")));
             }
             start += length as u64;
@@ -95,10 +96,10 @@ impl StagedStream {
     }
 }
 
-/// Puts back the zeros that were in `block`, which begins at byte `start`, before the
-/// patch, whose bytes must be there.
-fn undo(patch: &DeferredBytes, start: u64, block: &mut [u8]) -> io::Result<()> {
-    for (at, byte) in (patch.at..).zip(patch.bytes) {
+/// Checks that `block`, which begins at byte `start`, holds the late bytes, and puts the
+/// original zeros back in their place.
+fn undo(late: &DeferredBytes, start: u64, block: &mut [u8]) -> io::Result<()> {
+    for (at, byte) in (late.at..).zip(late.bytes) {
         let place = at.checked_sub(start).and_then(|at| usize::try_from(at).ok());
         if let Some(found) = place.and_then(|at| block.get_mut(at)) {
             if *found != byte {
@@ -125,7 +126,7 @@ impl Write for StagedStream {
             return Ok(());
         }
         self.staged.file.write_all(&self.block)?;
-        self.sums.push((self.block.len(), xxh3_64(&self.block)));
+        self.hashes.push((self.block.len(), xxh3_64(&self.block)));
         self.block.clear();
         Ok(())
     }
