@@ -1,4 +1,4 @@
-//! Attributes, read and written with errors that name file and attribute.
+//! Reading and writing of attributes, with errors that name the file and the attribute.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -9,14 +9,14 @@ use hdf5::{Attribute, H5Type, Location};
 use super::FormatError;
 use super::exists::attribute_exists;
 
-/// The attributes of one object of one file.
+/// The attributes of one object in a file.
 pub(crate) struct Attributes<'a> {
     path: &'a Path,
     location: &'a Location,
 }
 
 impl<'a> Attributes<'a> {
-    /// `path` is the name used in errors.
+    /// The attributes of `location`. Errors name the file `path`.
     pub(crate) fn new(path: &'a Path, location: &'a Location) -> Self {
         Self { path, location }
     }
@@ -53,7 +53,7 @@ impl<'a> Attributes<'a> {
         self.put_scalar(name, &value)
     }
 
-    /// Unknown is stored as NaN, so that the attribute is always there.
+    /// Stores `None` as NaN, so that the attribute always exists.
     pub(crate) fn put_f64_or_nan(&self, name: &str, value: Option<f64>) -> Result<(), FormatError> {
         self.put_f64(name, value.unwrap_or(f64::NAN))
     }
@@ -81,7 +81,7 @@ impl<'a> Attributes<'a> {
         self.scalar(name, "an integer")
     }
 
-    /// An integer of at least `least`.
+    /// Reads an integer of at least `least`.
     pub(crate) fn u32(&self, name: &str, least: u32) -> Result<u32, FormatError> {
         let value = self.i64(name)?;
         u32::try_from(value).ok().filter(|&v| v >= least).ok_or_else(|| {
@@ -107,7 +107,7 @@ impl<'a> Attributes<'a> {
         self.scalar(name, "a number")
     }
 
-    /// A number above 0.
+    /// Reads a number above 0.
     pub(crate) fn positive(&self, name: &str) -> Result<f64, FormatError> {
         let value = self.f64(name)?;
         if value.is_finite() && value > 0.0 {
@@ -187,13 +187,13 @@ impl<'a> Attributes<'a> {
     }
 
     fn checked_text(&self, name: &str, value: &VarLenUnicode) -> Result<String, FormatError> {
-        // The bytes come from a file: nothing has checked them yet.
+        // The bytes come from a file, and the HDF5 library has not checked them.
         std::str::from_utf8(value.as_bytes())
             .map(str::to_owned)
             .map_err(|_| self.value_error(name, "not UTF-8".into(), "UTF-8 text"))
     }
 
-    /// The system's own error, when it is one.
+    /// The system's error if there is one, or else an error that names the attribute.
     fn read_error(&self, name: &str, error: &hdf5::Error, expected: &'static str) -> FormatError {
         FormatError::system(self.path, error)
             .unwrap_or_else(|| self.value_error(name, error.to_string(), expected))

@@ -1,28 +1,28 @@
-//! Compressed chunks passed to and from HDF5 as they are, so that threads
-//! compress and decompress outside HDF5's one lock.
+//! Compressed chunks, passed to and from HDF5 without its filters, so that threads compress and
+//! decompress outside HDF5's global lock.
 
 use hdf5::{Dataset, Error};
 use hdf5_sys::h5d::{H5Dget_chunk_info_by_coord, H5Dwrite_chunk};
 use hdf5_sys::h5p::H5P_DEFAULT;
 
-/// Where a chunk lies in its file.
+/// The place of a chunk in its file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChunkPlace {
-    /// Byte offset.
+    /// Offset in the file, bytes.
     pub(crate) offset: u64,
-    /// Stored bytes.
+    /// Length as stored, bytes.
     pub(crate) bytes: u64,
-    /// Bit `i` set: filter `i` was not applied.
+    /// Bit `i` is set if filter `i` was not applied.
     pub(crate) filter_mask: u32,
 }
 
-/// Stores `bytes`, already filtered, as the chunk of row `row` of a
+/// Stores `bytes`, which are already compressed, as the chunk of row `row` of a
 /// four-dimensional dataset with one row per chunk.
 pub(crate) fn write_chunk(dataset: &Dataset, row: usize, bytes: &[u8]) -> Result<(), Error> {
     let offset = [row as u64, 0, 0, 0];
     hdf5::sync::sync(|| {
-        // SAFETY: the dataset is open and has four dimensions as `offset` has;
-        // `bytes` is valid for its length; HDF5's lock is held.
+        // SAFETY: the dataset is open and has four dimensions like `offset`; `bytes` is valid for
+        // its length; HDF5's lock is held.
         let status = unsafe {
             H5Dwrite_chunk(
                 dataset.id(),
@@ -37,12 +37,13 @@ pub(crate) fn write_chunk(dataset: &Dataset, row: usize, bytes: &[u8]) -> Result
     })
 }
 
-/// Where the chunk of row `row` lies; `None` if it was never written.
+/// The place of the chunk of row `row`; `None` if the chunk was never written.
 pub(crate) fn chunk_place(dataset: &Dataset, row: usize) -> Result<Option<ChunkPlace>, Error> {
     let offset = [row as u64, 0, 0, 0];
     let (mut filter_mask, mut address, mut bytes) = (0, u64::MAX, 0);
     hdf5::sync::sync(|| {
-        // SAFETY: as above; the three results are valid for writing.
+        // SAFETY: the dataset is open and has four dimensions like `offset`; the three results
+        // are valid for writing; HDF5's lock is held.
         let status = unsafe {
             H5Dget_chunk_info_by_coord(
                 dataset.id(),

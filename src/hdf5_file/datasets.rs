@@ -1,4 +1,5 @@
-//! Whole datasets: written contiguous, checked before they are read.
+//! Reading and writing of whole datasets. They are stored contiguously, and their type and
+//! shape are checked before they are read.
 
 use std::path::Path;
 
@@ -7,10 +8,10 @@ use ndarray::{Array, ArrayView, Dimension};
 
 use super::{FormatError, link_exists};
 
-/// More than deflate can ever shrink (1032 times).
+/// Largest plausible ratio of a dataset's size to its stored size; deflate reaches at most 1032.
 const LARGEST_RATIO: u64 = 1100;
 
-/// Writes `data` (standard layout) as dataset `name` of `group`.
+/// Writes `data`, in standard layout, as dataset `name` of `group`.
 pub(super) fn write_dataset<T: H5Type, D: Dimension>(
     path: &Path,
     group: &Group,
@@ -27,8 +28,8 @@ pub(super) fn write_dataset<T: H5Type, D: Dimension>(
         .map_err(|e| FormatError::hdf5(path, &format!("write {}", item(group, name)), &e))
 }
 
-/// Opens dataset `name` of `group` and checks type and shape; `None` in
-/// `shape` stands for any extent.
+/// Opens dataset `name` of `group` and checks its type and shape. `None` in `shape` allows any
+/// extent.
 pub(crate) fn check_dataset<T: H5Type>(
     path: &Path,
     group: &Group,
@@ -44,10 +45,10 @@ pub(crate) fn check_dataset<T: H5Type>(
     if !link_exists(path, group, name)? {
         return Err(FormatError::Missing { path: path.to_owned(), item, expected: expected() });
     }
-    let refused = |e: hdf5::Error| FormatError::hdf5(path, &format!("read {item}"), &e);
-    let dataset = group.dataset(name).map_err(refused)?;
-    let descriptor = dataset.dtype().and_then(|t| t.to_descriptor()).map_err(refused)?;
-    let found_shape = dataset.get_shape().map_err(refused)?;
+    let unreadable = |e: hdf5::Error| FormatError::hdf5(path, &format!("read {item}"), &e);
+    let dataset = group.dataset(name).map_err(unreadable)?;
+    let descriptor = dataset.dtype().and_then(|t| t.to_descriptor()).map_err(unreadable)?;
+    let found_shape = dataset.get_shape().map_err(unreadable)?;
     let fits = found_shape.len() == shape.len()
         && found_shape.iter().zip(shape).all(|(n, want)| want.is_none_or(|want| *n == want));
     if descriptor != T::type_descriptor() || !fits {
@@ -61,7 +62,7 @@ pub(crate) fn check_dataset<T: H5Type>(
     Ok(dataset)
 }
 
-/// Reads a checked dataset.
+/// Reads a dataset that [`check_dataset`] has opened.
 pub(crate) fn read_all<T: H5Type, D: Dimension>(
     path: &Path,
     dataset: &Dataset,
@@ -72,7 +73,8 @@ pub(crate) fn read_all<T: H5Type, D: Dimension>(
         .map_err(|e| FormatError::hdf5(path, &format!("read {}", dataset.name()), &e))
 }
 
-/// A damaged extent must be an error, not an attempt to allocate it.
+/// Refuses a dataset whose extents need more elements than its stored bytes can hold, so that a
+/// damaged extent is an error and not a huge allocation.
 fn refuse_implausible<T>(path: &Path, dataset: &Dataset) -> Result<(), FormatError> {
     let bytes = dataset
         .shape()

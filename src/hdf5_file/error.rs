@@ -1,4 +1,4 @@
-//! Why a file of the run cannot be written or read.
+//! The errors of reading and writing the files of a run.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,23 +7,23 @@ use thiserror::Error;
 
 use crate::staged::{READ_BACK, StageError};
 
-/// A patches, scores or heatmap file could not be written or read.
+/// Why a patches, scores or heatmap file could not be written or read.
 #[derive(Debug, Error)]
 pub enum FormatError {
-    /// The system refused: no such file, disk full, no permission.
+    /// The system reports an error: no such file, disk full, no permission.
     #[error(transparent)]
     Stage(#[from] StageError),
-    /// HDF5 refused.
+    /// The HDF5 library reports an error.
     #[error("{}: cannot {action}: {cause}", path.display())]
     Hdf5 {
         /// The file.
         path: PathBuf,
-        /// What was tried.
+        /// The step that failed.
         action: String,
-        /// What HDF5 said.
+        /// The library's error.
         cause: String,
     },
-    /// Not HDF5, or cut short.
+    /// The file is not HDF5, or cut short.
     #[error(
         "{}: not a whole HDF5 file ({bytes} bytes; {cause}): it is damaged, cut short or of another kind; delete it and make it again",
         path.display()
@@ -31,22 +31,22 @@ pub enum FormatError {
     NotHdf5 {
         /// The file.
         path: PathBuf,
-        /// Its length.
+        /// Length of the file.
         bytes: u64,
-        /// What HDF5 said.
+        /// The error of the HDF5 library.
         cause: String,
     },
-    /// HDF5, but of another format.
+    /// The file is HDF5, but not of the expected format.
     #[error("{}: {found}, expected format {format:?}: give a file that slidegrid wrote", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// What it says it is.
+        /// The format that the file names.
         found: String,
-        /// The format asked for.
+        /// The expected format.
         format: &'static str,
     },
-    /// Written by a later version of the program.
+    /// The file has a newer version of the format, from a later version of the program.
     #[error(
         "{}: version {found} of {format}, written by {writer}; expected at most version {expected}: update slidegrid, or make the file again with this one",
         path.display()
@@ -54,35 +54,35 @@ pub enum FormatError {
     Newer {
         /// The file.
         path: PathBuf,
-        /// Its format.
+        /// Format of the file.
         format: &'static str,
-        /// Its version.
+        /// Version of the file.
         found: i64,
-        /// The newest version read here.
+        /// The newest version that this program reads.
         expected: i64,
-        /// What wrote it.
+        /// Name and version of the program that wrote the file.
         writer: String,
     },
-    /// A group or dataset is not there.
+    /// A group or dataset is missing.
     #[error("{}: has no {item}, expected {expected}: delete it and make it again", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
         /// The group or dataset.
         item: String,
-        /// What should be there.
+        /// The expected groups, or type and shape.
         expected: String,
     },
-    /// An attribute is missing or not what it should be.
+    /// An attribute is missing, or its value is not allowed.
     #[error("{}: attribute {name} is {found}, expected {expected}", path.display())]
     Attribute {
         /// The file.
         path: PathBuf,
-        /// The attribute.
+        /// Name of the attribute.
         name: String,
-        /// What was found.
+        /// The value, or that the attribute is missing.
         found: String,
-        /// What was expected.
+        /// The allowed values.
         expected: &'static str,
     },
     /// A dataset has the wrong shape or type.
@@ -97,23 +97,23 @@ pub enum FormatError {
         /// Shape or type expected.
         expected: String,
     },
-    /// What was written is not what can be read.
+    /// The content read back differs from what was written.
     #[error(
         "{}: {item} read back is not what was written, though no write failed; nothing of it was kept: check the disk or file system, then run the same command again",
         path.display()
     )]
     Lost {
-        /// The file that was to be made.
+        /// The file that was to be written.
         path: PathBuf,
         /// The attribute or dataset.
         item: String,
     },
-    /// What is (to be) stored contradicts itself.
+    /// The content of the file, or the content to be written, is contradictory.
     #[error("{}: {problem}", path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and what was expected.
+        /// What was found, and what was expected.
         problem: String,
     },
 }
@@ -127,13 +127,13 @@ impl FormatError {
         Self::Content { path: path.to_owned(), problem: problem.into() }
     }
 
-    /// What the system said when HDF5 could not read.
+    /// The system's error behind a failed read of HDF5, if there is one.
     pub(crate) fn system(path: &Path, error: &hdf5::Error) -> Option<Self> {
         Some(Self::io(path, "read it", os_error(error)?))
     }
 
-    /// From HDF5's error stack; a full disk becomes the system's own error,
-    /// which says what to do.
+    /// The error for one of the HDF5 library. If the system's error is behind it, such as a full
+    /// disk, the result is the system's error, which says what to do.
     pub(crate) fn hdf5(path: &Path, action: &str, error: &hdf5::Error) -> Self {
         match os_error(error) {
             Some(source) if action == READ_BACK => Self::io(path, READ_BACK, source),
@@ -146,12 +146,12 @@ impl FormatError {
     }
 }
 
-/// One line from HDF5's error stack.
+/// The cause of an HDF5 error in one line: the system's error if there is one.
 pub(crate) fn cause(error: &hdf5::Error) -> String {
     os_error(error).map_or_else(|| error.to_string(), |e| e.to_string())
 }
 
-/// HDF5 keeps the system's error number only inside a message.
+/// The system's error behind an HDF5 error. HDF5 keeps the error number only inside a message.
 fn os_error(error: &hdf5::Error) -> Option<io::Error> {
     let stack = error.stack()?;
     let number = stack.iter().find_map(|frame| {

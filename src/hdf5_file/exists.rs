@@ -1,4 +1,5 @@
-//! Whether something is in a file: no, and "cannot be read", are two answers.
+//! Whether an object or attribute exists in a file. "Does not exist" is an answer; "cannot be
+//! read" is an error.
 
 use std::ffi::CString;
 use std::path::Path;

@@ -1,5 +1,7 @@
-//! What the HDF5 formats share: opening without file locks, writing through a
-//! temporary file, attributes and datasets with errors that name them.
+//! Access to HDF5 files, shared by the formats of patches, scores and heatmaps.
+//!
+//! Files are opened without file locks and written through a temporary file. Errors name the
+//! file and the attribute or dataset.
 
 mod attributes;
 mod chunks;
@@ -27,8 +29,8 @@ pub(crate) use exists::link_exists;
 pub(crate) use readback::Hashed;
 use readback::WrittenContent;
 
-/// Opens `path` for reading, without locking it: many tasks read one file,
-/// often on network file systems that have no locks.
+/// Opens `path` for reading, without a file lock. Many tasks read one file, often on network
+/// file systems that have no locks.
 pub(crate) fn open(path: &Path) -> Result<File, FormatError> {
     let metadata = fs::metadata(path).map_err(|e| FormatError::io(path, "open", e))?;
     if metadata.is_dir() {
@@ -45,13 +47,14 @@ fn open_unlocked(path: &Path) -> hdf5::Result<File> {
     File::with_options().with_fapl(|p| p.file_locking(false)).open(path)
 }
 
-/// An HDF5 file being written under a temporary name.
+/// An HDF5 file that is being written under a temporary name.
 ///
-/// Dropped without [`StagedHdf5::commit`] it disappears. What is written into its
-/// datasets is to be noted in `written`, which is compared with the closed file.
+/// If it is dropped without [`StagedHdf5::commit`], it is removed. Whoever writes into a
+/// dataset records the content in [`StagedHdf5::written`], which is compared with the closed
+/// file.
 #[derive(Debug)]
 pub(crate) struct StagedHdf5 {
-    // Declared first: HDF5 must let go of the file before it is removed.
+    // Declared first, so that HDF5 closes the file before it is removed.
     file: File,
     staged: StagedFile,
     written: WrittenContent,
@@ -61,10 +64,10 @@ impl StagedHdf5 {
     /// Starts a file that will become `target`.
     pub(crate) fn create(target: &Path) -> Result<Self, FormatError> {
         let staged = StagedFile::new(target)?;
-        // Every HDF5 since 1.10 opens what these bounds allow; metadata carries
-        // checksums from that version on. Strong: closing must close, even if
-        // a dataset handle was forgotten, or errors would surface nowhere. No sieve:
-        // what is written to a contiguous dataset fails at once, or not at all.
+        // Every HDF5 library since 1.10 opens files of these versions, and metadata has
+        // checksums from 1.10 on. A strong close degree closes the file even if a dataset handle
+        // is still open; otherwise errors on closing would be lost. Without a sieve buffer, a
+        // write to a contiguous dataset fails at once or not at all.
         let file = File::with_options()
             .with_fapl(|p| {
                 p.file_locking(false)
@@ -85,12 +88,12 @@ impl StagedHdf5 {
         self.staged.target()
     }
 
-    /// Attributes of the root group.
+    /// The attributes of the root group.
     pub(crate) fn attributes(&self) -> Attributes<'_> {
         Attributes::new(self.target(), &self.file)
     }
 
-    /// Where to note what was written into datasets.
+    /// The record of the content that was written into datasets.
     pub(crate) fn written(&mut self) -> &mut WrittenContent {
         &mut self.written
     }
@@ -107,21 +110,22 @@ impl StagedHdf5 {
         Ok(())
     }
 
-    /// Has HDF5 write what it still holds, also of datasets that are open: those whose
-    /// chunks it caches must be, since closing them reports no error.
+    /// Makes HDF5 write all cached data, also of open datasets. Datasets whose chunks HDF5
+    /// caches must be flushed while they are open, because closing them reports no error.
     pub(crate) fn flush(&self) -> Result<(), FormatError> {
         self.file.flush().map_err(|e| FormatError::hdf5(self.target(), "finish it", &e))
     }
 
-    /// Flushes, closes, syncs, reads back and renames; each step's error is reported.
+    /// Flushes, closes, syncs, reads back and renames the file. The error of every step is
+    /// reported.
     ///
-    /// All dataset handles must be dropped before, after [`StagedHdf5::flush`].
+    /// The caller calls [`StagedHdf5::flush`] and then drops all dataset handles before.
     pub(crate) fn commit(self) -> Result<(), FormatError> {
         Ok(self.close()?.commit()?)
     }
 
-    /// All of [`StagedHdf5::commit`] but the name: the file can be read, and is yet to be
-    /// committed.
+    /// Does all steps of [`StagedHdf5::commit`] but the rename. The file can then be read under
+    /// its temporary name and must still be committed.
     pub(crate) fn close(self) -> Result<StagedFile, FormatError> {
         self.flush()?;
         let Self { file, mut staged, written } = self;
@@ -130,7 +134,7 @@ impl StagedHdf5 {
         let described =
             written.attributes(&file).map_err(|e| failed(&staged, "finish its attributes", e))?;
         file.close().map_err(|e| failed(&staged, "close it", e))?;
-        // Side by side: one waits for the disk, the other reads memory.
+        // Both run at the same time: the sync waits for the disk, the check reads from memory.
         let (path, target) = (staged.path().to_owned(), staged.target().to_owned());
         std::thread::scope(|scope| {
             let checked = scope.spawn(|| written.check(&path, &target, &described));
@@ -141,7 +145,7 @@ impl StagedHdf5 {
     }
 }
 
-/// Writes `format`, `version`, `writer`.
+/// Writes the attributes `format`, `version` and `writer`.
 pub(crate) fn put_header(
     attributes: &Attributes<'_>,
     format: &str,
@@ -152,7 +156,7 @@ pub(crate) fn put_header(
     attributes.put_str("writer", crate::version::WRITER)
 }
 
-/// Checks `format` and `version` of an open file; returns its `writer`.
+/// Checks the attributes `format` and `version` of an open file and returns `writer`.
 pub(crate) fn check_header(
     attributes: &Attributes<'_>,
     format: &'static str,

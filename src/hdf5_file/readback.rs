@@ -1,8 +1,8 @@
-//! What was handed to HDF5, compared with what a reader finds.
+//! Comparison of a file with the content that was given to HDF5.
 //!
-//! HDF5 keeps what it is given, and writes it when it likes: the last of it when handles
-//! are closed, which has no way to report an error. So a writer notes a hash of all that
-//! it hands over, and before the file gets its name it is opened anew and read.
+//! HDF5 caches content and writes it at a time of its own choice, the last of it when handles
+//! are closed, which cannot report an error. A writer therefore records a hash of all content
+//! it gives to HDF5. Before the file gets its name, it is opened again, read and compared.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,9 +20,9 @@ use super::FormatError;
 use super::chunks::chunk_place;
 use crate::staged::READ_BACK;
 
-/// Numbers and texts that have a hash.
+/// A type of numbers or texts whose values can be hashed.
 pub(crate) trait Hashed: H5Type + Clone {
-    /// Hash of `values`, their number included.
+    /// Hash of `values`, which depends on their number too.
     fn hash(values: &[Self]) -> u64;
 }
 
@@ -62,28 +62,28 @@ impl Hashed for VarLenUnicode {
     }
 }
 
-/// What a file is to hold.
+/// The record of a file's content.
 #[derive(Debug, Default)]
 pub(crate) struct WrittenContent {
     parts: Vec<(String, ContentPart)>,
-    /// Datasets that have attributes, beside the root group.
+    /// Datasets with attributes, in addition to the root group.
     described: Vec<String>,
 }
 
-/// Part of a dataset, with its hash.
+/// A part of a dataset, with its hash.
 #[derive(Debug)]
 enum ContentPart {
-    /// All of it; how it is read.
+    /// The whole dataset: its hash, and the function that reads and hashes it.
     Whole(u64, fn(&Dataset) -> hdf5::Result<u64>),
     /// Rows of a plane of f32, `[rows, cols]`, or of class `class` of `[rows, cols, C]`.
     Rows { hash: u64, rows: Range<usize>, class: Option<usize> },
-    /// Bytes as they lie in the file, row by row of the first axis: `row_bytes` each
-    /// where the dataset is contiguous, or else one chunk each.
+    /// The stored bytes of every row of the first axis. A row has `row_bytes` bytes in a
+    /// contiguous dataset, and is one chunk in a chunked dataset.
     Stored { hashes: Vec<u64>, row_bytes: Option<usize> },
 }
 
 impl WrittenContent {
-    /// All of `dataset`, in standard layout.
+    /// Records `values` as the whole content of `dataset`, in standard layout.
     pub(crate) fn whole<T: Hashed>(&mut self, dataset: &str, values: &[T]) {
         let read = |dataset: &Dataset| match dataset.size() {
             0 => Ok(T::hash(&[])),
@@ -92,7 +92,7 @@ impl WrittenContent {
         self.parts.push((dataset.to_owned(), ContentPart::Whole(T::hash(values), read)));
     }
 
-    /// A plane of f32, `[rows, cols]`, to be read back by `step` rows at a time.
+    /// Records a plane of f32, `[rows, cols]`, which is read back `step` rows at a time.
     pub(crate) fn plane(
         &mut self,
         dataset: &str,
@@ -106,17 +106,17 @@ impl WrittenContent {
         }
     }
 
-    /// Rows of a dataset as they lie in the file: [`xxh3_64`] of each.
+    /// Records the rows of a dataset by the [`xxh3_64`] hashes of their stored bytes.
     pub(crate) fn stored(&mut self, dataset: &str, hashes: Vec<u64>, row_bytes: Option<usize>) {
         self.parts.push((dataset.to_owned(), ContentPart::Stored { hashes, row_bytes }));
     }
 
-    /// A dataset with attributes.
+    /// Records that `dataset` has attributes.
     pub(crate) fn describe(&mut self, dataset: &str) {
         self.described.push(dataset.to_owned());
     }
 
-    /// The attributes of the root group and of what is described, as `file` holds them.
+    /// Hashes of the attributes of the root group and of the described datasets in `file`.
     pub(crate) fn attributes(&self, file: &File) -> hdf5::Result<AttributeHashes> {
         let mut found = attributes_of(file, "/")?;
         for name in &self.described {
@@ -125,8 +125,9 @@ impl WrittenContent {
         Ok(found)
     }
 
-    /// Compares the file at `path` with what it is to hold, and with `described`, what
-    /// [`WrittenContent::attributes`] gave before it was closed. Errors name `target`.
+    /// Compares the closed file at `path` with the record, and its attributes with `described`,
+    /// which [`WrittenContent::attributes`] gave before the file was closed. Errors name
+    /// `target`.
     pub(crate) fn check(
         &self,
         path: &Path,
@@ -165,7 +166,7 @@ impl WrittenContent {
     }
 }
 
-/// Attributes by object and name, each with its type and a hash of its values.
+/// Type, number and hash of the values of each attribute, by object and name.
 pub(crate) type AttributeHashes = BTreeMap<String, (&'static str, usize, u64)>;
 
 fn attributes_of(object: &Location, name: &str) -> hdf5::Result<AttributeHashes> {
@@ -205,13 +206,13 @@ fn read_rows(dataset: &Dataset, rows: &Range<usize>, class: Option<usize>) -> hd
     Ok(plane_hash(read?.view()))
 }
 
-/// Hash of a plane, row by row.
+/// Hash of a plane, in row-major order.
 fn plane_hash(plane: ArrayView2<'_, f32>) -> u64 {
     let standard = plane.as_standard_layout();
     f32::hash(standard.as_slice().expect("standard layout"))
 }
 
-/// A row whose bytes in the file are not those of its hash.
+/// The first row whose bytes in the file do not have the recorded hash.
 fn changed_row(
     dataset: &Dataset,
     file: &std::fs::File,
@@ -247,10 +248,10 @@ fn changed_row(
     })
 }
 
-/// Threads that read back: more than memory has lanes do not make it faster.
+/// Largest number of threads that read back; more are limited by memory bandwidth.
 const READERS: usize = 4;
 
-/// Where a row lies in the file, and its hash.
+/// The place of a row in the file, and its hash.
 struct RowLocation {
     row: usize,
     offset: u64,
@@ -258,7 +259,7 @@ struct RowLocation {
     hash: u64,
 }
 
-/// The first of `rows` that is something else.
+/// The first of `rows` whose bytes do not have the recorded hash.
 fn first_changed(rows: &[RowLocation], file: &std::fs::File) -> io::Result<Option<usize>> {
     let mut buffer = Vec::new();
     for row in rows {
