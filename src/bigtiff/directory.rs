@@ -1,4 +1,4 @@
-//! The entries of a BigTIFF directory.
+//! The entries of a BigTIFF directory: the tags that describe one level.
 
 use super::{DeflateCode, DirectoryLinks, Level, Pixels, TILE_PX, Tags};
 
@@ -8,10 +8,10 @@ const LONG: u16 = 4;
 const RATIONAL: u16 = 5;
 const DOUBLE: u16 = 12;
 const LONG8: u16 = 16;
-/// Type of an offset of a directory.
+/// Field type of the offset of a directory.
 pub(super) const IFD8: u16 = 18;
 
-/// A tag and its value.
+/// A tag, its field type and its value.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
     tag: u16,
@@ -33,7 +33,8 @@ impl Entry {
         &self.value
     }
 
-    /// As it stands in the directory; `inline`: its value, or where that is.
+    /// The 20 bytes of the entry in the directory. `inline` is the value, or the offset of
+    /// a value of more than 8 bytes.
     pub(super) fn field(&self, inline: [u8; 8]) -> [u8; 20] {
         let mut field = [0u8; 20];
         field[..2].copy_from_slice(&self.tag.to_le_bytes());
@@ -62,7 +63,7 @@ impl Entry {
     }
 }
 
-/// The directory of level `number`, in ascending tag order as TIFF demands.
+/// The entries of level `number`, in ascending order of their tags as TIFF requires.
 pub(super) fn entries(levels: &[Level], number: usize, tags: &Tags<'_>) -> Vec<Entry> {
     let level = &levels[number];
     let offsets = level.tiles.iter().flat_map(|t| t.offset.to_le_bytes()).collect::<Vec<u8>>();
@@ -82,20 +83,20 @@ pub(super) fn entries(levels: &[Level], number: usize, tags: &Tags<'_>) -> Vec<E
         Entry::new(325, LONG, tiles, counts),
     ];
     entries.extend(pixel_entries(tags.pixels));
-    if !tags.description.is_empty() && (tags.chain == DirectoryLinks::Successive || number == 0) {
+    if !tags.description.is_empty() && (tags.links == DirectoryLinks::Successive || number == 0) {
         entries.push(Entry::text(270, tags.description));
     }
     if let Some([x, y]) = tags.um_per_px {
-        let scale = |full: u32, here: u32| f64::from(full) / f64::from(here);
+        let scale = |level0_px: u32, level_px: u32| f64::from(level0_px) / f64::from(level_px);
         let x = x * scale(levels[0].width, level.width);
         let y = y * scale(levels[0].height, level.height);
         entries.push(Entry::new(282, RATIONAL, 1, per_cm(x)));
         entries.push(Entry::new(283, RATIONAL, 1, per_cm(y)));
         entries.push(Entry::short(296, &[3])); // centimetre
     }
-    if let Some([least, largest]) = tags.range {
-        entries.push(Entry::double(340, least));
-        entries.push(Entry::double(341, largest));
+    if let Some([smallest, largest]) = tags.range {
+        entries.push(Entry::double(340, smallest)); // SMinSampleValue
+        entries.push(Entry::double(341, largest)); // SMaxSampleValue
     }
     entries.sort_by_key(Entry::tag);
     entries
@@ -112,7 +113,7 @@ fn pixel_entries(pixels: Pixels) -> Vec<Entry> {
         Pixels::DeflatedF32(code) => {
             let code = match code {
                 DeflateCode::Adobe => 8,
-                DeflateCode::Old => 32946,
+                DeflateCode::Legacy => 32946,
             };
             vec![
                 Entry::short(258, &[32]),
@@ -124,7 +125,7 @@ fn pixel_entries(pixels: Pixels) -> Vec<Entry> {
     }
 }
 
-/// Pixels per centimetre as a TIFF rational, with as many digits as fit.
+/// Pixels per centimetre as a TIFF rational, with as many decimal places as fit.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -156,8 +157,8 @@ mod tests {
     fn tags_are_in_ascending_order_and_levels_have_their_own_resolution() {
         let levels = [Level::new(1025, 3), Level::new(513, 2)];
         let tags = Tags {
-            pixels: Pixels::DeflatedF32(DeflateCode::Old),
-            chain: DirectoryLinks::Successive,
+            pixels: Pixels::DeflatedF32(DeflateCode::Legacy),
+            links: DirectoryLinks::Successive,
             um_per_px: Some([0.5, 2.0]),
             description: "a",
             range: Some([0.0, 1.0]),
@@ -166,11 +167,11 @@ mod tests {
             let entries = entries(&levels, number, &tags);
             assert!(entries.is_sorted_by_key(Entry::tag));
         }
-        let of = |number: usize, tag| {
+        let value_of = |number: usize, tag| {
             let found = entries(&levels, number, &tags);
             found.into_iter().find(|entry| entry.tag() == tag).unwrap().value
         };
-        assert_eq!(of(0, 283), per_cm(2.0));
-        assert_eq!(of(1, 283), per_cm(3.0));
+        assert_eq!(value_of(0, 283), per_cm(2.0));
+        assert_eq!(value_of(1, 283), per_cm(3.0));
     }
 }

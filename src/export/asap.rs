@@ -1,15 +1,17 @@
-//! `<slide>_likelihood_map.tif`: the overlay that ASAP lays over `<slide>.tif`
-//! when both are in one folder.
+//! Writes `<slide>_likelihood_map.tif`, the heatmap as an overlay for ASAP. ASAP shows
+//! the overlay over `<slide>.tif` when both files are in one folder.
 //!
-//! What ASAP asks for, from its reader and its overlay panel:
-//! - tiles, one sample a pixel, `MINISBLACK`, compression none, LZW, 32946 or JPEG
-//!   (not 8, today's number for deflate), widths that fall strictly from one
-//!   directory to the next, no "xml" or "DICOM" in the description;
-//! - whole-number quotients of the slide's size and the picture's that agree
-//!   ([`OverlayGrid`]).
+//! ASAP's reader and its overlay panel require:
+//! - a tiled TIFF with one sample per pixel, `MINISBLACK`, and compression none, LZW,
+//!   32946 or JPEG (not 8, today's number for deflate);
+//! - widths that fall strictly from one directory to the next;
+//! - a description without "xml" or "DICOM";
+//! - the same whole-number quotient of the slide's size and the overlay's along x and
+//!   y ([`OverlayGrid`]).
 //!
-//! f32, because ASAP takes floats for likelihoods (0 to 1, transparent at 0) and
-//! integers for labels. It would paint NaN like 1: points without a score are 0.
+//! The samples are f32, because ASAP shows floats as likelihoods (0 to 1, transparent
+//! at 0) and integers as labels. Points without a score are written as 0, because ASAP
+//! paints NaN like 1.
 
 use std::path::Path;
 
@@ -21,11 +23,12 @@ use super::slide_lattice::{OverlayGrid, SlideLattice};
 use super::{pyramid, value_tiff};
 use crate::bigtiff::{DeflateCode, DirectoryLinks, Pixels, Tags};
 
-/// ASAP asks for as many levels as the slide has from this resolution on; one too
-/// few ends it.
+/// The pyramid continues until no side is longer than this. ASAP reads as many overlay
+/// levels as the slide has; a missing level terminates ASAP.
 const SMALLEST_PX: u32 = 16;
 
-/// Writes `score` `[row, col]`, NaN where not scored, over the whole slide.
+/// Writes the heatmap `score` `[row, col]`, NaN where not scored, as an overlay of the
+/// whole slide.
 pub(super) fn write(
     target: &Path,
     meta: &HeatmapMeta,
@@ -39,12 +42,15 @@ pub(super) fn write(
     let mut sizes = pyramid::sizes(overlay.columns, overlay.rows, SMALLEST_PX);
     let falling = sizes.windows(2).take_while(|pair| pair[1].0 < pair[0].0).count();
     sizes.truncate(falling + 1);
-    let part = |px: u32, pixels: u32| f64::from(px) / f64::from(pixels);
+    let px_per_pixel = |px: u32, pixels: u32| f64::from(px) / f64::from(pixels);
     let tags = Tags {
-        pixels: Pixels::DeflatedF32(DeflateCode::Old),
-        chain: DirectoryLinks::Successive,
+        pixels: Pixels::DeflatedF32(DeflateCode::Legacy),
+        links: DirectoryLinks::Successive,
         um_per_px: lattice.um_per_px.map(|[x, y]| {
-            [x * part(lattice.width_px, overlay.columns), y * part(lattice.height_px, overlay.rows)]
+            [
+                x * px_per_pixel(lattice.width_px, overlay.columns),
+                y * px_per_pixel(lattice.height_px, overlay.rows),
+            ]
         }),
         description: "",
         range: Some([0.0, 1.0]),

@@ -1,10 +1,10 @@
-//! Where a slide's tissue tiles are, as CLAM and TRIDENT keep it: an HDF5 file with
-//! one dataset `coords` [N, 2], x and y of each tile's top left corner in level-0
-//! px, row after row, and attributes on the dataset.
+//! Writes the positions of a slide's tissue tiles for CLAM or TRIDENT. The HDF5 file
+//! holds one dataset `coords` [N, 2]: x and y of each tile's top left corner in level-0
+//! px, row by row. The metadata are attributes of the dataset.
 //!
-//! Both read a tile as a square of level 0 and shrink it. Working px that are not
-//! whole level-0 px are rounded, corner by corner, so that no error adds up. Tiles
-//! at the right and bottom edge may reach beyond the slide.
+//! Both programs read a tile as a square of level 0 and shrink it. Each corner is
+//! rounded to whole level-0 px by itself, so that errors do not add up from tile to
+//! tile. Tiles at the right and bottom edges may reach beyond the slide.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,21 +19,22 @@ use crate::patches::{PatchesFile, PatchesMeta};
 
 const COORDS: &str = "coords";
 
-/// Whose attributes.
+/// The program that the coordinates are for, which decides the file name and the
+/// attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CoordsFormat {
-    /// `<slide>.h5`, for CLAM's `Whole_Slide_Bag_FP` and what descends from it.
+    /// `<slide>.h5`, for CLAM's `Whole_Slide_Bag_FP` and the programs derived from CLAM.
     Clam,
     /// `<slide>_patches.h5`, for TRIDENT.
     Trident,
 }
 
 impl CoordsFormat {
-    /// Both.
+    /// All formats.
     pub const ALL: [Self; 2] = [Self::Clam, Self::Trident];
 
-    /// As written on command lines.
+    /// The name on command lines.
     pub fn name(self) -> &'static str {
         match self {
             Self::Clam => "clam-coords",
@@ -41,7 +42,7 @@ impl CoordsFormat {
         }
     }
 
-    /// The file of a slide in `folder`.
+    /// The coordinate file of `slide` in `folder`.
     pub fn path(self, folder: &Path, slide: &str) -> PathBuf {
         folder.join(match self {
             Self::Clam => format!("{slide}.h5"),
@@ -65,12 +66,13 @@ impl FromStr for CoordsFormat {
     }
 }
 
-/// Writes the tissue tiles of a patch file into `folder`, named after `slide`, and
-/// returns the file.
+/// Writes the coordinates of a patch file's tissue tiles into `folder`, in a file named
+/// after `slide`, and returns its path.
 ///
 /// # Errors
-/// [`ExportError`] when the tile mask cannot be read, the file not be written or is
-/// the patch file itself, or TRIDENT's magnifications are asked for and the resolution is unknown.
+/// [`ExportError`] when the tissue mask cannot be read, when the coordinate file cannot
+/// be written or would replace the patch file, or when the format is TRIDENT's, which
+/// states magnifications, and the slide's resolution is unknown.
 pub fn write_coords(
     patches: &PatchesFile,
     folder: &Path,
@@ -78,8 +80,8 @@ pub fn write_coords(
     format: CoordsFormat,
 ) -> Result<PathBuf, ExportError> {
     let (meta, target) = (patches.meta(), format.path(folder, slide));
-    let real = |path: &Path| std::fs::canonicalize(path).ok();
-    if real(&target).is_some_and(|target| real(patches.path()) == Some(target)) {
+    let canonical = |path: &Path| std::fs::canonicalize(path).ok();
+    if canonical(&target).is_some_and(|target| canonical(patches.path()) == Some(target)) {
         return Err(ExportError::Replaces { path: target });
     }
     let magnification = match format {
@@ -114,12 +116,12 @@ pub fn write_coords(
     Ok(target)
 }
 
-/// Corners of tissue tiles, `[tile, (x, y)]` in level-0 px.
+/// Top left corners of the tissue tiles, `[tile, (x, y)]` in level-0 px, row by row.
 fn corners(meta: &PatchesMeta, tissue: ArrayView2<'_, u8>) -> Array2<i64> {
     let level0 = |tile: usize| rounded(tile as f64 * f64::from(meta.tile_px) * meta.downsample);
     let tiles = tissue.indexed_iter().filter(|&(_, &tile)| tile != 0);
     let flat: Vec<i64> = tiles.flat_map(|((row, col), _)| [level0(col), level0(row)]).collect();
-    Array2::from_shape_vec((flat.len() / 2, 2), flat).expect("two numbers a tile")
+    Array2::from_shape_vec((flat.len() / 2, 2), flat).expect("two numbers per tile")
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "below 2^31 px")]
@@ -127,7 +129,7 @@ fn rounded(px: f64) -> i64 {
     px.round() as i64
 }
 
-/// Side of a tile, level-0 px.
+/// Side of a tile, level-0 px, at least 1.
 fn side_px(meta: &PatchesMeta) -> i64 {
     rounded(f64::from(meta.tile_px) * meta.downsample).max(1)
 }
@@ -174,14 +176,15 @@ fn put_trident(
     attributes.put_i64("level0_height", i64::from(meta.level0_height_px))
 }
 
-/// The magnification that level 0 goes by, as TRIDENT tells it from micrometres.
+/// The nominal magnification of level 0, derived from micrometres per px with TRIDENT's
+/// thresholds; above its last threshold, 10 / mpp.
 fn magnification(slide: &str, meta: &PatchesMeta) -> Result<f64, ExportError> {
     let mpp = meta.mpp_x.ok_or_else(|| ExportError::NoResolution {
         slide: slide.to_owned(),
         what: "TRIDENT's coordinates state magnifications",
     })? / meta.downsample;
-    let steps = [(0.16, 80.0), (0.2, 60.0), (0.3, 40.0), (0.6, 20.0), (1.2, 10.0), (2.4, 5.0)];
-    let known = steps.into_iter().find(|&(below, _)| mpp < below);
+    let thresholds = [(0.16, 80.0), (0.2, 60.0), (0.3, 40.0), (0.6, 20.0), (1.2, 10.0), (2.4, 5.0)];
+    let known = thresholds.into_iter().find(|&(below, _)| mpp < below);
     Ok(known.map_or(10.0 / mpp, |(_, magnification)| magnification))
 }
 
@@ -207,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn corners_are_those_of_tissue_tiles_and_errors_do_not_add_up() {
+    fn corners_belong_to_tissue_tiles_and_rounding_errors_do_not_add_up() {
         let mut tissue = Array2::zeros((2, 401));
         tissue[[0, 1]] = 1;
         tissue[[1, 400]] = 1;

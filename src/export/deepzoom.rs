@@ -1,10 +1,11 @@
-//! `<slide>.dzi` and `<slide>_files/`: the coloured heatmap as DeepZoom tiles, for
+//! Writes `<slide>.dzi` and `<slide>_files/`, the coloured heatmap as DeepZoom tiles for
 //! OpenSeadragon and other web viewers.
 //!
-//! Transparent where nothing was scored, opaque elsewhere: the viewer lays it over
-//! the slide's own tiles at the opacity it likes. It covers the whole slide
-//! ([`OverlayGrid`]), so both are given the same width and place. Many small files: one
-//! a tile of 512 px and level.
+//! Pixels are transparent where nothing was scored and opaque elsewhere; the viewer
+//! chooses the opacity of the layer. The picture covers the whole slide
+//! ([`OverlayGrid`]), so a viewer gives it the position and the width of the slide's own
+//! tiles. Each tile of 512 px of each level is a file, which makes thousands of small
+//! files for a large slide.
 
 use std::path::Path;
 
@@ -22,8 +23,8 @@ use crate::staged::{self, StagedFolder};
 /// Side of a tile, px.
 const TILE_PX: usize = 512;
 
-/// Writes `score` `[row, col]`, NaN where not scored: the tiles, then `target`,
-/// the `.dzi` that says what they are.
+/// Writes the heatmap `score` `[row, col]`, NaN where not scored: first the folder
+/// `tiles`, then `target`, the `.dzi` file that describes the tiles.
 pub(super) fn write(
     target: &Path,
     tiles: &Path,
@@ -43,7 +44,7 @@ pub(super) fn write(
         Ok(())
     };
     pyramid::stream(&sizes, TILE_PX, fill, |tile| {
-        // DeepZoom counts levels from the smallest.
+        // DeepZoom numbers levels from the smallest, `Tile::level` from the largest.
         let level = sizes.len() - 1 - tile.level;
         let name = format!("{level}/{}_{}.png", tile.column, tile.row);
         folder.write(name, &png(tile)).map_err(ExportError::from)
@@ -73,6 +74,6 @@ fn png(tile: &Tile<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::NoFilter)
         .write_image(&pixels, width, height, ExtendedColorType::Rgba8)
-        .expect("four bytes a pixel, written to memory");
+        .expect("four bytes per pixel, written to memory");
     bytes
 }

@@ -1,4 +1,4 @@
-//! Why an export could not be made.
+//! [`ExportError`], the error of all exports.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use thiserror::Error;
 use crate::hdf5_file::FormatError;
 use crate::staged::StageError;
 
-/// An export could not be made.
+/// The reason why an export could not be made.
 #[derive(Debug, Error)]
 pub enum ExportError {
-    /// What is exported cannot be read, or an HDF5 file not be written.
+    /// The exported HDF5 file cannot be read, or the HDF5 file to be made cannot be written.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// The file cannot be made.
+    /// The file or folder of the export cannot be made.
     #[error(transparent)]
     Stage(#[from] StageError),
-    /// Coordinates would replace the pixels they are of.
+    /// The coordinate file would replace the patch file that it is made from.
     #[error(
         "{}: coordinates would replace this patch file; give another folder with --out",
         path.display()
@@ -26,19 +26,19 @@ pub enum ExportError {
         /// The patch file.
         path: PathBuf,
     },
-    /// A length in micrometres and no resolution.
+    /// The export needs a length in micrometres, and the slide's resolution is unknown.
     #[error(
         "{slide}: the slide's resolution is unknown, and {what}; give it to `slidegrid split` with --mpp, [slides] mpp or [slides.mpp_of], or leave this export out"
     )]
     NoResolution {
-        /// The slide.
+        /// The slide's name.
         slide: String,
-        /// What needs it.
+        /// What needs the resolution, a clause for the message.
         what: &'static str,
     },
 }
 
-/// A failed write to `target`.
+/// Turns an I/O error into the error of a failed write to `target`.
 pub(super) fn write_error(target: &Path) -> impl Fn(io::Error) -> ExportError + '_ {
     move |source| StageError { path: target.to_owned(), action: "write it", source }.into()
 }

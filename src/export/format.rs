@@ -1,4 +1,4 @@
-//! What heatmaps are exported as.
+//! The export formats of heatmaps and the rules for GeoJSON objects.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,30 +8,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::detect::Neighbourhood;
 
-/// A format of heatmaps that other programs open.
+/// A format in which other programs open a heatmap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExportFormat {
-    /// Overlay of ASAP: BigTIFF over the whole slide.
+    /// An overlay for ASAP: a BigTIFF that covers the whole slide.
     Asap,
     /// The scores as OME-TIFF.
     OmeTiff,
     /// The scores as OME-Zarr 0.5.
     OmeZarr,
-    /// Objects for QuPath.
+    /// Objects for QuPath, as gzipped GeoJSON.
     Geojson,
-    /// A table in WSInfer's columns.
+    /// A table with WSInfer's columns.
     Csv,
-    /// Coloured tiles for web viewers.
+    /// Coloured DeepZoom tiles for web viewers.
     Deepzoom,
 }
 
 impl ExportFormat {
-    /// All of them.
+    /// All formats.
     pub const ALL: [Self; 6] =
         [Self::Asap, Self::OmeTiff, Self::OmeZarr, Self::Geojson, Self::Csv, Self::Deepzoom];
 
-    /// As written in configurations and on command lines.
+    /// The name in configurations and on command lines.
     pub fn name(self) -> &'static str {
         match self {
             Self::Asap => "asap",
@@ -43,8 +43,8 @@ impl ExportFormat {
         }
     }
 
-    /// The file or folder of a slide in `folder`; that it exists says that the
-    /// export is whole.
+    /// The file or folder of the export of `slide` in `folder`. The path appears only
+    /// when the export is whole.
     pub fn path(self, folder: &Path, slide: &str) -> PathBuf {
         folder.join(match self {
             Self::Asap => format!("{slide}_likelihood_map.tif"),
@@ -75,14 +75,14 @@ impl FromStr for ExportFormat {
     }
 }
 
-/// What GeoJSON holds.
+/// The kind of objects in a GeoJSON export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GeoJsonObjects {
-    /// The cell of each point.
+    /// The cell of each lattice point: a square of one stride.
     #[default]
     Tiles,
-    /// The window of each maximum that non-maximum suppression leaves.
+    /// The window of each maximum that remains after non-maximum suppression.
     Detections,
 }
 
@@ -98,15 +98,17 @@ impl FromStr for GeoJsonObjects {
     }
 }
 
-/// Which points become objects.
+/// Which lattice points become objects of a GeoJSON export.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GeoJsonRules {
-    /// Tiles or detections.
+    /// The kind of objects.
     pub objects: GeoJsonObjects,
-    /// Tiles have at least this score, detections a higher one.
+    /// Threshold of the score, 0 to 1: tiles have at least this score, detections a
+    /// higher one.
     pub min_score: f32,
-    /// What a detection silences around it, micrometres.
+    /// Radius of non-maximum suppression, micrometres: how far a detection suppresses
+    /// the points around it.
     pub nms_radius_um: f64,
-    /// Its form.
+    /// Form of the suppressed neighbourhood.
     pub nms_form: Neighbourhood,
 }

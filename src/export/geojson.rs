@@ -1,9 +1,11 @@
-//! `<slide>.geojson.gz`: objects that QuPath imports, written one after the other.
+//! Writes `<slide>.geojson.gz`, objects that QuPath imports. The objects are written one
+//! by one, so memory does not grow with their number.
 //!
-//! After QuPath's reader of path objects: `objectType` inside `properties`, ids
-//! that are UUIDs, measurements an object of numbers, level-0 px, closed rings.
-//! An id follows from slide, kind, row and column: a file made again is the same,
-//! and QuPath recognises its objects.
+//! The form is that of QuPath's reader of path objects: `objectType` is inside
+//! `properties`, ids are UUIDs, measurements are an object of numbers, and polygons are
+//! closed rings in level-0 px. Each id is derived from slide, kind, row and column.
+//! The file is therefore the same when it is made again, and QuPath recognises the
+//! objects.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -24,7 +26,7 @@ use crate::staged::StagedStream;
 /// Colour of the class in QuPath's lists.
 const CLASS_COLOUR: [u8; 3] = [200, 0, 0];
 
-/// Writes `score` `[row, col]`, NaN where not scored, as tiles or detections.
+/// Writes the heatmap `score` `[row, col]`, NaN where not scored, as tiles or detections.
 pub(super) fn write(
     target: &Path,
     meta: &HeatmapMeta,
@@ -36,18 +38,18 @@ pub(super) fn write(
         GeoJsonObjects::Tiles => None,
         GeoJsonObjects::Detections => Some(peaks(&meta.slide, &lattice, score, rules)?),
     };
-    // Outside the encoder too: it is given small pieces.
+    // `Features` writes small pieces; the buffer collects them for the encoder.
     let packed = GzEncoder::new(StagedStream::new(target)?, Compression::new(4));
     let mut out = Features::new(BufWriter::new(packed), meta, &lattice);
-    let put = match detections {
-        None => out.tiles(score, rules.min_score),
-        Some(peaks) => out.detections(score, &peaks),
+    let written = match detections {
+        None => out.write_tiles(score, rules.min_score),
+        Some(peaks) => out.write_detections(score, &peaks),
     };
-    let stream = put.and_then(|()| out.finish()).map_err(write_error(target))?;
+    let stream = written.and_then(|()| out.finish()).map_err(write_error(target))?;
     Ok(stream.commit()?)
 }
 
-/// Rows and columns of maxima, by falling score.
+/// `[row, col]` of the maxima that non-maximum suppression leaves, by falling score.
 fn peaks(
     slide: &str,
     lattice: &SlideLattice,
@@ -64,18 +66,20 @@ fn peaks(
         form: rules.nms_form,
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "lattice indices")]
-    let at = |position: f64| position as usize;
-    Ok(detect_peaks(score, &rules).iter().map(|found| [at(found.y), at(found.x)]).collect())
+    let index = |position: f64| position as usize;
+    Ok(detect_peaks(score, &rules).iter().map(|peak| [index(peak.y), index(peak.x)]).collect())
 }
 
-/// A collection being written.
+/// Writer of a feature collection.
 struct Features<'a, W: Write> {
     out: W,
     meta: &'a HeatmapMeta,
     lattice: &'a SlideLattice,
-    /// The class and its score's name, as JSON texts.
+    /// Name of the positive class, as a JSON string.
     class: String,
+    /// Name of its score, as a JSON string.
     measurement: String,
+    /// Features written so far.
     count: usize,
 }
 
@@ -102,7 +106,7 @@ impl<'a, W: Write> Features<'a, W> {
         self.out.write_all(b"{\"type\":\"FeatureCollection\",\"features\":[")
     }
 
-    fn tiles(&mut self, score: ArrayView2<'_, f32>, min_score: f32) -> io::Result<()> {
+    fn write_tiles(&mut self, score: ArrayView2<'_, f32>, min_score: f32) -> io::Result<()> {
         for ((row, col), &value) in score.indexed_iter() {
             if value >= min_score {
                 self.put("tile", [row, col], self.lattice.pitch_px, value)?;
@@ -111,18 +115,24 @@ impl<'a, W: Write> Features<'a, W> {
         Ok(())
     }
 
-    fn detections(&mut self, score: ArrayView2<'_, f32>, peaks: &[[usize; 2]]) -> io::Result<()> {
-        for &at in peaks {
-            self.put("detection", at, self.lattice.window_px, score[at])?;
+    fn write_detections(
+        &mut self,
+        score: ArrayView2<'_, f32>,
+        peaks: &[[usize; 2]],
+    ) -> io::Result<()> {
+        for &point in peaks {
+            self.put("detection", point, self.lattice.window_px, score[point])?;
         }
         Ok(())
     }
 
-    fn put(&mut self, kind: &str, at: [usize; 2], side_px: f64, score: f32) -> io::Result<()> {
+    /// Writes a square of side `side_px`, level-0 px, centred on the lattice point `point`,
+    /// `[row, col]`.
+    fn put(&mut self, kind: &str, point: [usize; 2], side_px: f64, score: f32) -> io::Result<()> {
         if self.count == 0 {
             self.start()?;
         }
-        let [row, col] = at;
+        let [row, col] = point;
         let comma = if self.count == 0 { "" } else { "," };
         let [x0, y0, x1, y1] = self.lattice.square(row, col, side_px).map(super::round_thousandth);
         let id = id(&self.meta.slide, kind, row, col);
@@ -137,7 +147,7 @@ impl<'a, W: Write> Features<'a, W> {
     }
 }
 
-/// A UUID of version 8 (RFC 9562: bits of one's own, here of a hash).
+/// The id of an object: a UUID of version 8 (RFC 9562), whose free bits are a hash.
 fn id(slide: &str, kind: &str, row: usize, col: usize) -> String {
     let digest = Sha256::digest(format!("{slide}\n{kind}\n{row}\n{col}"));
     let mut bytes: [u8; 16] = digest[..16].try_into().expect("a digest has 32 bytes");
@@ -152,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_uuids_that_follow_from_the_place() {
+    fn ids_are_uuids_derived_from_slide_kind_row_and_column() {
         let one = id("a", "tile", 1, 12);
         assert_eq!(one, id("a", "tile", 1, 12));
         let others = [id("b", "tile", 1, 12), id("a", "tile", 11, 2), id("a", "detection", 1, 12)];

@@ -1,4 +1,5 @@
-//! A heatmap file read in bands of columns, all classes at once.
+//! Reads a heatmap file in bands of columns, all classes at once, so that a table can be
+//! written without the whole heatmap in memory.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use ndarray::{Array2, Array3, Axis, s};
 use super::heatmap_h5::{CHUNK, CLASSES, HeatmapMeta, SCORE};
 use crate::hdf5_file::{self, Attributes, FormatError, check_dataset};
 
-/// An open heatmap file.
+/// A heatmap file, open for reading in bands.
 pub(super) struct Bands {
     path: PathBuf,
     meta: HeatmapMeta,
@@ -18,7 +19,7 @@ pub(super) struct Bands {
 }
 
 impl Bands {
-    /// Opens a file and checks what will be read.
+    /// Opens a file and checks its attributes and the shapes of its datasets.
     pub(super) fn open(path: &Path) -> Result<Self, FormatError> {
         let file = hdf5_file::open(path)?;
         let meta = HeatmapMeta::get(&Attributes::new(path, &file))?;
@@ -36,7 +37,8 @@ impl Bands {
         &self.meta
     }
 
-    /// Indices of the classes that are read, in their order.
+    /// Indices of the classes that [`Bands::read`] returns, in the same order: all
+    /// classes if the file holds them, else the positive class alone.
     pub(super) fn classes(&self) -> Vec<usize> {
         match self.classes {
             Some(_) => (0..self.meta.classes.len()).collect(),
@@ -44,13 +46,13 @@ impl Bands {
         }
     }
 
-    /// Columns that are stored together.
+    /// The columns of each band, from left to right. A band is as wide as a stored chunk.
     pub(super) fn ranges(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let (_, cols) = self.meta.shape();
         (0..cols).step_by(CHUNK).map(move |first| first..(first + CHUNK).min(cols))
     }
 
-    /// `[row, column of the range, class]`
+    /// Reads the scores of `columns`, `[row, column of the range, class]`.
     pub(super) fn read(&self, columns: Range<usize>) -> Result<Array3<f32>, FormatError> {
         let failed = |e: hdf5::Error| FormatError::hdf5(&self.path, "read its scores", &e);
         match &self.classes {

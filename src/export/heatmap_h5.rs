@@ -1,12 +1,13 @@
-//! `heatmaps/<slide>.h5`: the assembled heatmap, format version 1.
+//! Reads and writes `heatmaps/<slide>.h5`, the heatmap that `stitch` assembles from the
+//! scores of a slide's groups. This is format version 1.
 //!
 //! | item | type and shape | meaning |
 //! |---|---|---|
 //! | `/score` | f32 [rows, cols] | positive class, NaN where not scored |
-//! | `/classes` | f32 [rows, cols, C] | all classes; only on request |
+//! | `/classes` | f32 [rows, cols, C] | all classes; only with `stitch.all_classes` |
 //!
-//! Point (r, c) is the window centred on working pixel x = c * stride,
-//! y = r * stride; level-0 px = working px * downsample.
+//! Element (r, c) is the score of the window centred on working pixel x = c * stride,
+//! y = r * stride. A working coordinate times `downsample` is the level-0 coordinate.
 
 use std::path::Path;
 
@@ -22,12 +23,12 @@ use crate::staged::StagedFile;
 
 /// The `format` attribute.
 pub const FORMAT: &str = "slidegrid-heatmap";
-/// The newest version this program reads, and the one it writes.
+/// The version that this program writes, and the newest that it reads.
 pub const VERSION: i64 = 1;
 
 pub(super) const SCORE: &str = "score";
 pub(super) const CLASSES: &str = "classes";
-/// Side of a compressed chunk: 256 KiB of scores.
+/// Side of a compressed chunk, points; a chunk is 256 KiB of scores.
 pub(super) const CHUNK: usize = 256;
 
 /// The root attributes of a heatmap file.
@@ -37,23 +38,23 @@ pub struct HeatmapMeta {
     pub slide: String,
     /// Distance between lattice points, working px; attribute `stride`.
     pub stride_px: u32,
-    /// Side of the network's window; attribute `window`.
+    /// Side of the network's window, working px; attribute `window`.
     pub window_px: u32,
     /// Level-0 px per working px.
     pub downsample: f64,
-    /// Micrometres per working px along x; NaN in the file if unknown.
+    /// Micrometres per working px along x; NaN in the file when unknown.
     pub mpp_x: Option<f64>,
-    /// Micrometres per working px along y; NaN in the file if unknown.
+    /// Micrometres per working px along y; NaN in the file when unknown.
     pub mpp_y: Option<f64>,
-    /// Width of the working plane.
+    /// Width of the working plane, px.
     pub width_px: u32,
-    /// Height of the working plane.
+    /// Height of the working plane, px.
     pub height_px: u32,
-    /// Width of the slide at level 0.
+    /// Width of the slide at level 0, px.
     pub level0_width_px: u32,
-    /// Height of the slide at level 0.
+    /// Height of the slide at level 0, px.
     pub level0_height_px: u32,
-    /// Groups whose scores were not there.
+    /// Groups whose scores were missing when the heatmap was made.
     pub missing_groups: Vec<GroupNumber>,
     /// Class names, in the order of the model's outputs.
     pub classes: Vec<String>,
@@ -61,40 +62,41 @@ pub struct HeatmapMeta {
     pub positive: u32,
     /// `window`, `dense` or `cascade`.
     pub method: String,
-    /// What ran the network.
+    /// The engine that ran the network.
     pub engine: String,
-    /// Number type the network ran in.
+    /// The number type in which the network ran.
     pub precision: String,
-    /// How far scores lie from those in f32, over all groups, where the network ran
-    /// in less.
+    /// How far the scores lie from those in f32, over all groups; `None` when the network
+    /// ran in f32.
     pub deviation: Option<PrecisionMeta>,
-    /// Hash of the model file.
+    /// SHA-256 of the model file, in hex.
     pub model_sha256: String,
-    /// Hash of the run's configuration.
+    /// SHA-256 of the run's configuration, in hex.
     pub config_sha256: String,
-    /// Windows scored, over all groups.
+    /// Number of windows scored, over all groups.
     pub windows: u64,
-    /// What was done about colour; empty: nothing.
+    /// The method of colour normalization; empty when colours were not normalized.
     pub normalize: String,
-    /// Patches whose stains could not be told, over all groups.
+    /// Number of patches whose stains could not be estimated, over all groups.
     pub unnormalized_patches: u64,
-    /// What the methods `dense` and `cascade` know of their own errors, over all groups.
-    /// Set on reading; written by [`HeatmapWriter::note_method`].
+    /// The measured errors of the method `dense`, over all groups. Set on reading; written
+    /// by [`HeatmapWriter::write_method_errors`].
     pub dense: Option<DenseMeta>,
-    /// The same of `cascade`.
+    /// The measured errors of the method `cascade`, over all groups. Set on reading;
+    /// written by [`HeatmapWriter::write_method_errors`].
     pub cascade: Option<CascadeMeta>,
-    /// What wrote the file. Set on reading.
+    /// Name and version of the program that wrote the file. Set on reading.
     pub writer: String,
 }
 
 impl HeatmapMeta {
-    /// Why the heatmap is partial although no group is missing, when it is: what the
-    /// cascade's audit says against it.
+    /// Why the heatmap is partial although no group is missing: the reason why the
+    /// cascade's audit does not hold. `None` when there is no such reason.
     pub fn fault(&self) -> Option<String> {
         self.cascade.as_ref().and_then(CascadeMeta::fault)
     }
 
-    /// (rows, columns) of the heatmap: the lattice of the working plane.
+    /// (rows, columns) of the heatmap: the number of lattice points of the working plane.
     pub fn shape(&self) -> (usize, usize) {
         let points = |px: u32| px.div_ceil(self.stride_px.max(1)) as usize;
         (points(self.height_px), points(self.width_px))
@@ -203,25 +205,27 @@ fn missing_groups(attributes: &Attributes<'_>) -> Result<Vec<GroupNumber>, Forma
     })
 }
 
-/// A heatmap file being written. Dropped before [`HeatmapWriter::finish`] it
-/// disappears.
+/// Writer of a heatmap file. A writer that is dropped before [`HeatmapWriter::finish`]
+/// leaves no file behind.
 #[derive(Debug)]
 pub struct HeatmapWriter {
-    // Datasets first: they must be closed before the file is.
+    // The datasets stand first because they must be dropped before the file.
     score: Dataset,
     classes: Option<Dataset>,
+    /// For each class, whether its plane of `classes` is written.
     planes: Vec<bool>,
     shape: (usize, usize),
     output: StagedHdf5,
 }
 
 impl HeatmapWriter {
-    /// Writes everything but `classes`.
+    /// Creates the file with its attributes and `/score`.
     ///
-    /// `score`: positive class, [`HeatmapMeta::shape`], NaN where not scored.
+    /// `score` holds the scores of the positive class, `[row, col]` of
+    /// [`HeatmapMeta::shape`], NaN where not scored.
     ///
     /// # Errors
-    /// [`FormatError`] when shapes disagree or the file cannot be written.
+    /// [`FormatError`] when the shapes differ or the file cannot be written.
     pub fn create(
         path: &Path,
         meta: &HeatmapMeta,
@@ -248,12 +252,12 @@ impl HeatmapWriter {
         Ok(Self { score: dataset, classes: None, planes, shape: meta.shape(), output })
     }
 
-    /// Adds what the methods `dense` and `cascade` know of their own errors, and as
-    /// `partial` what the audit says against the heatmap.
+    /// Adds the measured errors of the methods `dense` and `cascade`, and the attribute
+    /// `partial` when the cascade's audit does not hold.
     ///
     /// # Errors
-    /// [`FormatError`] when it cannot be written.
-    pub fn note_method(
+    /// [`FormatError`] when an attribute cannot be written.
+    pub fn write_method_errors(
         &mut self,
         dense: Option<&DenseMeta>,
         cascade: Option<&CascadeMeta>,
@@ -268,12 +272,14 @@ impl HeatmapWriter {
         }
     }
 
-    /// Adds one plane of `classes`; all must be added once the first is.
+    /// Adds the plane of one class to `/classes`. A file holds the planes of all classes
+    /// or of none.
     ///
-    /// `score`: `[rows, cols]` of class `class`.
+    /// `score` holds the scores of class `class`, `[rows, cols]`, NaN where not scored.
     ///
     /// # Errors
-    /// [`FormatError`] when there is no such class or it cannot be written.
+    /// [`FormatError`] when there is no such class, or when the class was written before
+    /// or cannot be written.
     pub fn write_class(
         &mut self,
         class: usize,
@@ -302,19 +308,20 @@ impl HeatmapWriter {
         Ok(())
     }
 
-    /// Checks that `classes` is whole or absent and puts the file in place.
+    /// Checks that `/classes` is whole or absent and moves the file to its final name.
     ///
     /// # Errors
-    /// [`FormatError`]; nothing is left behind then.
+    /// [`FormatError`] when `/classes` lacks a class or the file cannot be written; no
+    /// file is left behind.
     pub fn finish(self) -> Result<(), FormatError> {
         Ok(self.close()?.commit()?)
     }
 
-    /// Checks that `classes` is whole or absent and closes the file, which can be
-    /// read under its temporary name until it is committed.
+    /// Checks that `/classes` is whole or absent and closes the file. The file can be read
+    /// under its temporary name until it is committed.
     ///
     /// # Errors
-    /// As [`HeatmapWriter::finish`].
+    /// The same as those of [`HeatmapWriter::finish`].
     pub fn close(self) -> Result<StagedFile, FormatError> {
         let missing = self.planes.iter().position(|written| !written);
         if let (Some(_), Some(class)) = (&self.classes, missing) {
@@ -341,28 +348,30 @@ impl HeatmapWriter {
     }
 }
 
-/// Reads the attributes of a heatmap file alone.
+/// Reads the attributes of a heatmap file, without its scores.
 ///
 /// # Errors
-/// [`FormatError`] when it is missing, damaged, foreign or newer.
+/// [`FormatError`] when the file is missing or damaged, is not a heatmap, or has a newer
+/// format version.
 pub fn read_heatmap_meta(path: &Path) -> Result<HeatmapMeta, FormatError> {
     let file = hdf5_file::open(path)?;
     HeatmapMeta::get(&Attributes::new(path, &file))
 }
 
-/// Whether the file holds all classes, not the positive one alone.
+/// Whether the file holds all classes, or the positive one alone.
 ///
 /// # Errors
-/// [`FormatError`] when it is missing or damaged.
+/// [`FormatError`] when the file is missing or damaged.
 pub fn has_classes(path: &Path) -> Result<bool, FormatError> {
     hdf5_file::link_exists(path, &*hdf5_file::open(path)?, CLASSES)
 }
 
-/// Reads attributes and the positive class's heatmap, `[rows, cols]`.
+/// Reads the attributes and the heatmap of the positive class, `[row, col]`, NaN where not
+/// scored.
 ///
 /// # Errors
-/// [`FormatError`] when it is missing, damaged, foreign, newer, or not of the
-/// shape its attributes say.
+/// [`FormatError`] when the file is missing or damaged, is not a heatmap, has a newer
+/// format version, or has a dataset whose shape disagrees with the attributes.
 pub fn read_heatmap(path: &Path) -> Result<(HeatmapMeta, Array2<f32>), FormatError> {
     let file = hdf5_file::open(path)?;
     let meta = HeatmapMeta::get(&Attributes::new(path, &file))?;
@@ -372,10 +381,11 @@ pub fn read_heatmap(path: &Path) -> Result<(HeatmapMeta, Array2<f32>), FormatErr
     Ok((meta, score))
 }
 
-/// Reads one class's heatmap, `[rows, cols]`.
+/// Reads the heatmap of one class, `[row, col]`, NaN where not scored.
 ///
 /// # Errors
-/// As [`read_heatmap`], and when the file holds the positive class only.
+/// The same as those of [`read_heatmap`]; also when the file holds the positive class
+/// alone or has no class of this number.
 pub fn read_heatmap_class(path: &Path, class: usize) -> Result<Array2<f32>, FormatError> {
     let file = hdf5_file::open(path)?;
     let meta = HeatmapMeta::get(&Attributes::new(path, &file))?;

@@ -1,5 +1,6 @@
-//! Files that other programs read. docs/exports.md says which, and how their
-//! points are placed on the slide.
+//! Files that other programs read, made from heatmaps and patch files at the end of the
+//! flow. docs/exports.md lists the formats and says how each places the lattice points
+//! on the slide.
 
 mod asap;
 pub mod coords;
@@ -24,13 +25,14 @@ use std::path::{Path, PathBuf};
 pub use error::ExportError;
 pub use format::{ExportFormat, GeoJsonObjects, GeoJsonRules};
 
-/// Exports the heatmap in `file` as `formats`, into `folder`, named after `slide`;
-/// what is there is replaced. Returns what was made, see [`ExportFormat::path`].
+/// Exports the heatmap in `file` to `folder`, in each of `formats`, and returns the paths
+/// that were made ([`ExportFormat::path`] of `slide`). Existing exports are replaced.
 ///
-/// Memory: the heatmap and, for a Zarr pyramid, a quarter of it; rows of tiles.
+/// Memory: the heatmap, one row of tiles per level, and a quarter of the heatmap more for
+/// OME-Zarr.
 ///
 /// # Errors
-/// [`ExportError`] naming the file; the formats before it are then made.
+/// [`ExportError`] naming the file that failed. Exports made before the failure stay.
 pub fn export_heatmap(
     file: &Path,
     folder: &Path,
@@ -67,13 +69,13 @@ pub fn export_heatmap(
     Ok(made)
 }
 
-/// What a class's score is called in tables and measurements.
+/// The name of a class's score in tables and measurements.
 fn probability_name(class: &str) -> String {
     format!("prob_{class}")
 }
 
-/// A coordinate to the thousandth of a pixel.
+/// A coordinate rounded to a thousandth of a pixel.
 fn round_thousandth(px: f64) -> f64 {
-    // Adding zero takes the sign off a zero.
+    // Adding zero turns -0 into 0.
     (px * 1000.0).round() / 1000.0 + 0.0
 }

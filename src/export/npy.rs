@@ -1,7 +1,8 @@
-//! NumPy's `.npy` files, as far as the original code uses them.
+//! Reads and writes NumPy's `.npy` files of the array types that the original NCRF code
+//! exchanges: little-endian float32 of 2 or 3 axes and int64 of 1 axis, in C order.
 //!
-//! Format: numpy.lib.format, versions 1.0 and 2.0. Read and written here:
-//! little-endian float32 of 2 or 3 axes and int64 of 1 axis, C order.
+//! The format is that of `numpy.lib.format`. Versions 1.0 and 2.0 are read; version 1.0
+//! is written.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,24 +15,24 @@ use crate::staged::{self, StageError};
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 const F32: &str = "<f4";
 const I64: &str = "<i8";
-/// No header of a plain array is longer; a longer one is not read into memory.
+/// Length limit of a header, bytes. Headers of plain arrays are far shorter.
 const LONGEST_HEADER: usize = 1 << 16;
 
-/// A `.npy` file could not be read or written.
+/// The reason why a `.npy` file could not be read or written.
 #[derive(Debug, Error)]
 pub enum NpyError {
-    /// The system refused.
+    /// The file cannot be read.
     #[error("{}: cannot read it: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The file could not be made.
+    /// The file cannot be written.
     #[error(transparent)]
     Stage(#[from] StageError),
-    /// Not a file of this format, or a damaged one.
+    /// The file is damaged or is not a `.npy` file.
     #[error("{}: not a readable .npy file: {what}", path.display())]
     Format {
         /// The file.
@@ -39,7 +40,7 @@ pub enum NpyError {
         /// What is wrong.
         what: String,
     },
-    /// A sound file with another kind of array.
+    /// The file is sound and holds another kind of array than expected.
     #[error(
         "{}: holds {found}, expected {expected}; save it again with np.save(path, np.ascontiguousarray(a, dtype=\"{dtype}\"))",
         path.display()
@@ -47,11 +48,11 @@ pub enum NpyError {
     Kind {
         /// The file.
         path: PathBuf,
-        /// The array's type, order and shape.
+        /// Type, order and shape of the array in the file.
         found: String,
-        /// The array that was asked for.
+        /// The expected type, order and number of axes.
         expected: String,
-        /// Its NumPy type.
+        /// The expected NumPy type.
         dtype: &'static str,
     },
 }
@@ -59,27 +60,27 @@ pub enum NpyError {
 /// Reads a float32 array of two axes.
 ///
 /// # Errors
-/// [`NpyError`] naming the file and what it holds.
+/// [`NpyError`] naming the file, and what it holds if that is another array.
 pub fn read_f32_2d(path: &Path) -> Result<Array2<f32>, NpyError> {
     let (shape, bytes) = read(path, F32, 2)?;
     let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    shaped(path, Array2::from_shape_vec((shape[0], shape[1]), values.collect()))
+    check_shape(path, Array2::from_shape_vec((shape[0], shape[1]), values.collect()))
 }
 
 /// Reads a float32 array of three axes.
 ///
 /// # Errors
-/// [`NpyError`] naming the file and what it holds.
+/// [`NpyError`] naming the file, and what it holds if that is another array.
 pub fn read_f32_3d(path: &Path) -> Result<Array3<f32>, NpyError> {
     let (shape, bytes) = read(path, F32, 3)?;
     let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    shaped(path, Array3::from_shape_vec((shape[0], shape[1], shape[2]), values.collect()))
+    check_shape(path, Array3::from_shape_vec((shape[0], shape[1], shape[2]), values.collect()))
 }
 
 /// Reads an int64 array of one axis.
 ///
 /// # Errors
-/// [`NpyError`] naming the file and what it holds.
+/// [`NpyError`] naming the file, and what it holds if that is another array.
 pub fn read_i64_1d(path: &Path) -> Result<Array1<i64>, NpyError> {
     let (_, bytes) = read(path, I64, 1)?;
     let values = bytes
@@ -88,10 +89,10 @@ pub fn read_i64_1d(path: &Path) -> Result<Array1<i64>, NpyError> {
     Ok(Array1::from_iter(values))
 }
 
-/// Writes a float32 array, in C order.
+/// Writes a float32 array in C order.
 ///
 /// # Errors
-/// [`NpyError::Stage`]; `target` is then as it was.
+/// [`NpyError::Stage`] when the file cannot be written; an earlier file stays unchanged.
 pub fn write_f32<D: Dimension>(
     target: &Path,
     array: ArrayView<'_, f32, D>,
@@ -99,10 +100,10 @@ pub fn write_f32<D: Dimension>(
     write(target, F32, array.shape(), array.iter().flat_map(|v| v.to_le_bytes()))
 }
 
-/// Writes an int64 array, in C order.
+/// Writes an int64 array in C order.
 ///
 /// # Errors
-/// [`NpyError::Stage`]; `target` is then as it was.
+/// [`NpyError::Stage`] when the file cannot be written; an earlier file stays unchanged.
 pub fn write_i64<D: Dimension>(
     target: &Path,
     array: ArrayView<'_, i64, D>,
@@ -119,11 +120,11 @@ fn write(
     let axes: String = shape.iter().map(|n| format!("{n}, ")).collect();
     let axes = if shape.len() == 1 { axes.trim_end() } else { axes.trim_end_matches(", ") };
     let mut header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({axes}), }}");
-    // Magic, version and length are 10 bytes; data start on a multiple of 64.
+    // Magic, version and length are 10 bytes, and the data start at a multiple of 64.
     let padding = 63 - (header.len() + 10) % 64;
     header.extend(std::iter::repeat_n(' ', padding));
     header.push('\n');
-    let length = u16::try_from(header.len()).expect("a header of a few axes");
+    let length = u16::try_from(header.len()).expect("a header of a few axes is short");
     let mut file = MAGIC.to_vec();
     file.extend([1, 0]);
     file.extend(length.to_le_bytes());
@@ -132,16 +133,17 @@ fn write(
     Ok(staged::write(target, &file)?)
 }
 
-/// Shape and data of a file that holds `dtype` in `axes` axes.
+/// Reads the shape and the data of a file that holds an array of type `dtype` and `axes`
+/// axes.
 fn read(path: &Path, dtype: &'static str, axes: usize) -> Result<(Vec<usize>, Vec<u8>), NpyError> {
     let io = |source| NpyError::Read { path: path.to_owned(), source };
-    let bad = |what: String| NpyError::Format { path: path.to_owned(), what };
+    let invalid = |what: String| NpyError::Format { path: path.to_owned(), what };
     let mut file = std::fs::File::open(path).map_err(io)?;
     let mut content = Vec::new();
     file.read_to_end(&mut content).map_err(io)?;
 
-    let (header, data) = split(&content).map_err(&bad)?;
-    let found = Header::parse(header).map_err(&bad)?;
+    let (header, data) = split(&content).map_err(&invalid)?;
+    let found = Header::parse(header).map_err(&invalid)?;
     if found.dtype != dtype || found.fortran_order || found.shape.len() != axes {
         return Err(NpyError::Kind {
             path: path.to_owned(),
@@ -153,7 +155,7 @@ fn read(path: &Path, dtype: &'static str, axes: usize) -> Result<(Vec<usize>, Ve
     let item = if dtype == F32 { 4 } else { 8 };
     let expected = found.shape.iter().try_fold(item, |all: usize, &n| all.checked_mul(n));
     if expected != Some(data.len()) {
-        return Err(bad(format!(
+        return Err(invalid(format!(
             "{} bytes of data for {found}; the file is cut short or damaged, copy or make it again",
             data.len()
         )));
@@ -161,9 +163,9 @@ fn read(path: &Path, dtype: &'static str, axes: usize) -> Result<(Vec<usize>, Ve
     Ok((found.shape, data.to_vec()))
 }
 
-/// Header text and data.
+/// Splits the content of a file into the header's text and the data.
 fn split(content: &[u8]) -> Result<(&str, &[u8]), String> {
-    let rest = content.strip_prefix(MAGIC).ok_or("it does not begin as one")?;
+    let rest = content.strip_prefix(MAGIC).ok_or("it does not begin with \\x93NUMPY")?;
     let (length, rest) = match *rest {
         [1, 0, a, b, ref rest @ ..] => (usize::from(u16::from_le_bytes([a, b])), rest),
         [2, 0, a, b, c, d, ref rest @ ..] => {
@@ -176,14 +178,17 @@ fn split(content: &[u8]) -> Result<(&str, &[u8]), String> {
         _ => return Err("it is cut short".to_owned()),
     };
     if length > LONGEST_HEADER || length > rest.len() {
-        return Err(format!("its header claims {length} bytes of {} left", rest.len()));
+        return Err(format!(
+            "its header states a length of {length} bytes, expected at most {}",
+            rest.len().min(LONGEST_HEADER)
+        ));
     }
     let (header, data) = rest.split_at(length);
-    let header = std::str::from_utf8(header).map_err(|_| "its header is no text")?;
+    let header = std::str::from_utf8(header).map_err(|_| "its header is not UTF-8 text")?;
     Ok((header, data))
 }
 
-/// The header's dictionary.
+/// The dictionary in the header.
 struct Header {
     dtype: String,
     fortran_order: bool,
@@ -194,30 +199,30 @@ impl Header {
     fn parse(text: &str) -> Result<Self, String> {
         let value = |key: &str| {
             let quoted = [format!("'{key}':"), format!("\"{key}\":")];
-            let at = quoted.iter().find_map(|q| text.find(q).map(|i| i + q.len()));
-            at.map(|at| text[at..].trim_start()).ok_or(format!("its header has no {key}"))
+            let start = quoted.iter().find_map(|q| text.find(q).map(|i| i + q.len()));
+            start.map(|at| text[at..].trim_start()).ok_or(format!("its header has no {key}"))
         };
         let descr = value("descr")?;
         let dtype = match descr.strip_prefix(['\'', '"']).and_then(|d| d.split(['\'', '"']).next())
         {
             Some(dtype) => dtype.to_owned(),
-            None => return Err("its elements are records; expected plain numbers".to_owned()),
+            None => return Err("its elements are records, expected plain numbers".to_owned()),
         };
         let order = value("fortran_order")?;
         let fortran_order = match (order.starts_with("True"), order.starts_with("False")) {
             (true, _) => true,
             (_, true) => false,
-            _ => return Err("fortran_order is neither True nor False".to_owned()),
+            _ => return Err("its fortran_order is neither True nor False".to_owned()),
         };
         let shape = value("shape")?
             .strip_prefix('(')
             .and_then(|s| s.split_once(')'))
-            .ok_or("its shape is no tuple")?
+            .ok_or("its shape is not a tuple")?
             .0
             .split(',')
             .map(str::trim)
             .filter(|n| !n.is_empty())
-            .map(|n| n.parse().map_err(|_| format!("its shape holds {n:?}")))
+            .map(|n| n.parse().map_err(|_| format!("its shape holds {n:?}, expected a number")))
             .collect::<Result<_, String>>()?;
         Ok(Self { dtype, fortran_order, shape })
     }
@@ -230,7 +235,7 @@ impl std::fmt::Display for Header {
     }
 }
 
-fn shaped<A>(path: &Path, array: Result<A, ndarray::ShapeError>) -> Result<A, NpyError> {
+fn check_shape<A>(path: &Path, array: Result<A, ndarray::ShapeError>) -> Result<A, NpyError> {
     array.map_err(|e| NpyError::Format { path: path.to_owned(), what: e.to_string() })
 }
 

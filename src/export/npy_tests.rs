@@ -1,13 +1,13 @@
 use super::*;
 use ndarray::{arr1, arr2};
 
-/// Files written by NumPy (tests/reference/npy_reference.py).
+/// A file written by NumPy (tests/reference/npy_reference.py).
 fn reference(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/npy").join(name)
 }
 
 #[test]
-fn numpys_files_are_read() {
+fn files_written_by_numpy_are_read() {
     let expected = arr2(&[[0.0_f32, 0.5, -1.25], [f32::MAX, 1e-30, 1.0]]);
     assert_eq!(read_f32_2d(&reference("f4_2x3.npy")).unwrap(), expected);
     assert_eq!(read_f32_2d(&reference("f4_2x3_v2.npy")).unwrap(), expected);
@@ -19,7 +19,7 @@ fn numpys_files_are_read() {
 }
 
 #[test]
-fn what_is_written_is_numpys_bytes() {
+fn written_files_equal_those_of_numpy_byte_by_byte() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("a.npy");
     let same = |name: &str| {
@@ -42,25 +42,25 @@ fn what_is_written_is_numpys_bytes() {
 }
 
 #[test]
-fn other_arrays_are_refused_by_name() {
-    let fail = |name: &str| {
+fn arrays_of_other_types_are_refused_with_the_type_found() {
+    let error = |name: &str| {
         let path = reference(name);
         let message = read_f32_2d(&path).unwrap_err().to_string();
         assert!(message.contains(name), "{message}");
         message
     };
-    assert!(fail("f4_fortran.npy").contains("Fortran order"));
-    assert!(fail("f8_2x2.npy").contains("<f8"));
-    assert!(fail("big_endian.npy").contains(">f4"));
-    assert!(fail("f4_2x1x2.npy").contains("[2, 1, 2]"));
-    assert!(fail("i8_9.npy").contains("dtype=\"<f4\""));
-    assert!(fail("record.npy").contains("records"));
+    assert!(error("f4_fortran.npy").contains("Fortran order"));
+    assert!(error("f8_2x2.npy").contains("<f8"));
+    assert!(error("big_endian.npy").contains(">f4"));
+    assert!(error("f4_2x1x2.npy").contains("[2, 1, 2]"));
+    assert!(error("i8_9.npy").contains("dtype=\"<f4\""));
+    assert!(error("record.npy").contains("records"));
 }
 
 #[test]
-fn every_cut_and_a_wrong_version_are_refused() {
+fn truncated_files_and_newer_versions_are_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("cut.npy");
+    let path = folder.path().join("truncated.npy");
     let whole = std::fs::read(reference("f4_2x3.npy")).unwrap();
     for length in 0..whole.len() {
         std::fs::write(&path, &whole[..length]).unwrap();

@@ -1,11 +1,11 @@
-//! `<slide>.ome.tif`: the scores themselves, one f32 a lattice point, as OME-TIFF
-//! with a pyramid below its first directory (tag 330).
+//! Writes `<slide>.ome.tif`, the scores as OME-TIFF: one f32 per lattice point, with a
+//! pyramid below the first directory (tag 330, SubIFDs).
 //!
-//! Pixel (row, col) is the lattice point, NaN where not scored: the file holds the
-//! heatmap, not a picture of it. A TIFF's pixel covers an area that starts at its
-//! place; a point's cell is centred there. So the image's top left corner is half
-//! a pitch above and left of the slide's, which `PositionX` and `PositionY` of the
-//! plane say.
+//! Pixel (row, col) is the score of the lattice point (row, col), NaN where not scored.
+//! A TIFF pixel covers the area right of and below its position, while a lattice
+//! point's cell is centred on the point. The image's top left corner therefore lies
+//! half a pitch above and left of the slide's; `PositionX` and `PositionY` of the plane
+//! state this offset.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use super::slide_lattice::SlideLattice;
 use super::{pyramid, value_tiff};
 use crate::bigtiff::{DeflateCode, DirectoryLinks, Pixels, TILE_PX, Tags};
 
-/// Writes `score` `[row, col]`, NaN where not scored.
+/// Writes the heatmap `score` `[row, col]`, NaN where not scored.
 pub(super) fn write(
     target: &Path,
     meta: &HeatmapMeta,
@@ -32,13 +32,13 @@ pub(super) fn write(
     let description = ome_xml(meta, &lattice, width, height);
     let tags = Tags {
         pixels: Pixels::DeflatedF32(DeflateCode::Adobe),
-        chain: DirectoryLinks::SubIfds,
+        links: DirectoryLinks::SubIfds,
         um_per_px: lattice.pitch_um(),
         description: &description,
         range: None,
     };
-    let fill = |number: usize, out: &mut [f32]| {
-        for (out, &value) in out.iter_mut().zip(score.row(number)) {
+    let fill = |row: usize, out: &mut [f32]| {
+        for (out, &value) in out.iter_mut().zip(score.row(row)) {
             *out = if value.is_nan() { f32::NAN } else { value };
         }
         Ok(())
@@ -46,8 +46,8 @@ pub(super) fn write(
     value_tiff::write(target, &sizes, f32::NAN, fill, &tags)
 }
 
-/// OME's model of the image, after its schema of 2016-06. ASCII, as TIFF's texts
-/// are.
+/// The image's description in OME-XML, schema 2016-06. The text is ASCII, because
+/// TIFF allows nothing else in tag 270.
 fn ome_xml(meta: &HeatmapMeta, lattice: &SlideLattice, width: u32, height: u32) -> String {
     let class = &meta.classes[meta.positive as usize];
     let (mut size, mut plane) = (String::new(), String::new());
@@ -76,7 +76,7 @@ fn ome_xml(meta: &HeatmapMeta, lattice: &SlideLattice, width: u32, height: u32) 
     )
 }
 
-/// `text` for XML, all but ASCII as numbers.
+/// `text` escaped for XML, with every character outside ASCII as a numeric reference.
 fn ascii(text: &str) -> String {
     let mut out = String::new();
     for character in escape(text).chars() {

@@ -1,14 +1,14 @@
-//! `<slide>.ome.zarr/`: the scores as OME-Zarr 0.5 (Zarr 3), placed on the slide.
+//! Writes `<slide>.ome.zarr/`, the scores as OME-Zarr 0.5 (Zarr 3), placed on the slide.
 //!
-//! Pixel (row, col) of `s0` is the lattice point, NaN where not scored. OME-Zarr
-//! places pixels by their middles: scale is the pitch, translation 0, so that the
-//! origin is the slide's top left corner. A pixel of a lower resolution lies in
-//! the middle of those it stands for.
+//! Pixel (row, col) of `s0` is the score of the lattice point (row, col), NaN where not
+//! scored. OME-Zarr positions pixels by their centres. The scale is therefore the pitch,
+//! and the translation is 0, so that the origin is the slide's top left corner. A pixel
+//! of a lower resolution lies in the centre of the four pixels that it summarises.
 //!
-//! The kept crate for this metadata, `ome_zarr_metadata`, holds scales as f32: too
-//! coarse for a place on a slide. Hence plain JSON.
+//! The metadata are written as plain JSON, because the crate for them,
+//! `ome_zarr_metadata`, holds scales as f32, which is too coarse for positions on a slide.
 //!
-//! Memory beside the heatmap: a quarter of it, and one compressed shard.
+//! Memory beside the heatmap: a quarter of its size, and one compressed shard.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use super::slide_lattice::SlideLattice;
 use super::{pyramid, zarr_array};
 use crate::staged::StagedFolder;
 
-/// Writes `score` `[row, col]`, NaN where not scored.
+/// Writes the heatmap `score` `[row, col]`, NaN where not scored.
 pub(super) fn write(
     target: &Path,
     meta: &HeatmapMeta,
@@ -31,13 +31,13 @@ pub(super) fn write(
     let (rows, cols) = score.dim();
     let side = |points: usize| u32::try_from(points).unwrap_or(u32::MAX);
     let levels = pyramid::sizes(side(cols), side(rows), side(zarr_array::CHUNK)).len();
-    let mut below: Option<Array2<f32>> = None;
+    let mut reduced: Option<Array2<f32>> = None;
     for level in 0..levels {
         if level > 0 {
-            let above = below.as_ref().map_or(score, |map| map.view());
-            below = Some(pyramid::halved_map(above));
+            let finer = reduced.as_ref().map_or(score, |map| map.view());
+            reduced = Some(pyramid::reduce_map(finer));
         }
-        let map = below.as_ref().map_or(score, |map| map.view());
+        let map = reduced.as_ref().map_or(score, |map| map.view());
         zarr_array::write(&mut folder, &format!("s{level}"), map)?;
     }
     let group = json!({
@@ -49,7 +49,7 @@ pub(super) fn write(
     Ok(folder.commit()?)
 }
 
-/// The `ome` attribute. Micrometres, or level-0 px when the resolution is unknown.
+/// The `ome` attribute, in micrometres, or in level-0 px when the resolution is unknown.
 fn multiscales(meta: &HeatmapMeta, levels: usize) -> Value {
     let lattice = SlideLattice::new(meta);
     let [x, y] = lattice.pitch_um().unwrap_or([lattice.pitch_px; 2]);

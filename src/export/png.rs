@@ -1,4 +1,4 @@
-//! Pictures as PNG.
+//! Writes pictures as PNG: heatmaps, tissue masks and previews of normalization.
 
 use std::path::{Path, PathBuf};
 
@@ -10,37 +10,38 @@ use thiserror::Error;
 use crate::heatmap::RgbPicture;
 use crate::staged::{self, StageError};
 
-/// A picture could not be written.
+/// The reason why a picture could not be written.
 #[derive(Debug, Error)]
 pub enum PngError {
-    /// The file could not be made.
+    /// The file cannot be written.
     #[error(transparent)]
     Stage(#[from] StageError),
-    /// The encoder failed.
+    /// The picture cannot be encoded.
     #[error("{}: cannot encode this picture of {width_px} x {height_px} px: {source}", path.display())]
     Encode {
-        /// The file that was to be made.
+        /// The file that was to be written.
         path: PathBuf,
-        /// Its width.
+        /// Width of the picture, px.
         width_px: usize,
-        /// Its height.
+        /// Height of the picture, px.
         height_px: usize,
-        /// What the encoder said.
+        /// The encoder's error.
         source: image::ImageError,
     },
 }
 
-/// Writes a picture; `target` holds either the whole of it or what it held.
+/// Writes a picture. The file appears whole; after an error an earlier file stays
+/// unchanged.
 ///
 /// # Errors
 /// [`PngError`] naming the file.
 pub fn write_png(target: &Path, picture: &RgbPicture) -> Result<(), PngError> {
     let side = |px: usize| u32::try_from(px).unwrap_or(u32::MAX);
-    // In memory first: a full disk is then the system's own error, with its
-    // number and what to do about it, and not the encoder's.
+    // The picture is encoded to memory first, so that a full disk is reported by the
+    // system's own error, which says what to do, and not by the encoder's.
     let mut bytes = Vec::new();
-    // Fast: a tissue mask's picture is 7 % larger, and made without what was an eighth
-    // of a small slide's split.
+    // Fast compression makes a tissue mask's picture 7 % larger. The default compression
+    // took an eighth of the time of splitting a small slide.
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::Adaptive)
         .write_image(
             &picture.pixels,
@@ -57,11 +58,11 @@ pub fn write_png(target: &Path, picture: &RgbPicture) -> Result<(), PngError> {
     Ok(staged::write(target, &bytes)?)
 }
 
-/// Writes a tile mask `[tile row, tile col]` as a grey picture of a pixel a tile: 255
-/// where it is not 0.
+/// Writes a tile mask `[tile row, tile col]` as a grey picture with one pixel per tile:
+/// 255 where the mask is not 0.
 ///
 /// # Errors
-/// As for [`write_png`].
+/// The same as those of [`write_png`].
 pub fn write_mask_tiles(target: &Path, mask: ArrayView2<'_, u8>) -> Result<(), PngError> {
     let pixels = mask.iter().flat_map(|&tile| [if tile == 0 { 0 } else { 255 }; 3]).collect();
     write_png(target, &RgbPicture { width_px: mask.ncols(), height_px: mask.nrows(), pixels })
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_comes_back_as_it_was() {
+    fn a_written_picture_reads_back_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("masks/a.png");
         let pixels: Vec<u8> = (0..7 * 5 * 3).collect();
@@ -85,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_picture_leaves_the_old_one() {
+    fn a_failed_write_leaves_the_earlier_file() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("a.png");
         std::fs::write(&target, "old").unwrap();

@@ -1,11 +1,12 @@
-//! Pictures of scores at lower and lower resolution, streamed: a row goes in at
-//! a time, tiles come out, and no more is held than a row of tiles a level.
+//! Pyramids of scores, for the formats that viewers zoom into. A pyramid is streamed:
+//! the caller supplies row after row, the pyramid returns tiles, and memory holds one
+//! row of tiles per level.
 //!
-//! A pixel of a level is the largest of the four below it, NaN only if all are:
-//! a small focus is still to be seen from afar.
+//! A pixel of a level is the largest of the four pixels of the finer level, and NaN only
+//! if all four are NaN. A small focus therefore stays visible at low resolution.
 
-/// Sizes (width, height) of all levels: halved, rounded up, until neither side is
-/// above `smallest_px`, or one pixel is left.
+/// Sizes (width, height) of all levels, the finest first. Each level has half the size of
+/// the one before, rounded up; the last has no side longer than `smallest_px` (or 1 px).
 pub(super) fn sizes(width_px: u32, height_px: u32, smallest_px: u32) -> Vec<(u32, u32)> {
     let mut all = vec![(width_px, height_px)];
     let (mut w, mut h) = (width_px, height_px);
@@ -16,33 +17,35 @@ pub(super) fn sizes(width_px: u32, height_px: u32, smallest_px: u32) -> Vec<(u32
     all
 }
 
-/// A tile of a level, as far as it lies inside.
+/// A tile of a level, cut off at the edge of the level.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Tile<'a> {
-    /// Level, 0 being the largest.
+    /// The level; 0 is the finest.
     pub(super) level: usize,
     /// Tile column.
     pub(super) column: u32,
     /// Tile row.
     pub(super) row: u32,
-    /// Its rows, each `width` values at most a tile's side.
+    /// The rows of the tile, all of the same length; neither their number nor their length
+    /// exceeds the side of a tile.
     pub(super) rows: Vec<&'a [f32]>,
 }
 
-/// Rows of a level that wait for their tiles to be whole.
+/// The rows of one level that wait until their row of tiles is whole.
 struct Band {
     width: usize,
     height: usize,
-    /// `[row, col]`
+    /// The values of the waiting rows, `[row, col]`.
     rows: Vec<f32>,
-    /// Rows of the level seen so far.
-    seen: usize,
-    /// The first of two rows that make one of the next level.
-    odd: Vec<f32>,
+    /// Number of rows of the level received so far.
+    received: usize,
+    /// The first of the two rows that make one row of the next level; empty when the next
+    /// row is such a first row.
+    unpaired: Vec<f32>,
 }
 
-/// Streams levels of `sizes` in tiles of `tile_px`: `source` fills row after row
-/// of the first, `sink` gets each tile of every level once.
+/// Streams the levels of `sizes` in tiles of `tile_px`: `source` fills the rows of the
+/// finest level one by one, and `sink` receives each tile of every level once.
 pub(super) fn stream<E>(
     sizes: &[(u32, u32)],
     tile_px: usize,
@@ -53,18 +56,20 @@ pub(super) fn stream<E>(
         width: width as usize,
         height: height as usize,
         rows: Vec::new(),
-        seen: 0,
-        odd: Vec::new(),
+        received: 0,
+        unpaired: Vec::new(),
     };
     let mut bands: Vec<Band> = sizes.iter().map(band).collect();
-    let mut row = vec![0.0; bands[0].width];
-    for number in 0..bands[0].height {
-        source(number, &mut row)?;
-        push(&mut bands, 0, tile_px, &row, &mut sink)?;
+    let mut values = vec![0.0; bands[0].width];
+    for row in 0..bands[0].height {
+        source(row, &mut values)?;
+        push(&mut bands, 0, tile_px, &values, &mut sink)?;
     }
     Ok(())
 }
 
+/// Adds a row to a level, passes on the tiles that are then whole, and adds a row to the
+/// next level after each pair of rows.
 fn push<E>(
     bands: &mut [Band],
     level: usize,
@@ -75,21 +80,21 @@ fn push<E>(
     let has_next = level + 1 < bands.len();
     let band = &mut bands[level];
     band.rows.extend_from_slice(row);
-    band.seen += 1;
-    let is_last = band.seen == band.height;
-    if is_last || band.seen.is_multiple_of(tile_px) {
+    band.received += 1;
+    let is_last = band.received == band.height;
+    if is_last || band.received.is_multiple_of(tile_px) {
         flush(band, level, tile_px, sink)?;
     }
     if !has_next {
         return Ok(());
     }
-    let reduced = if band.odd.is_empty() && !is_last {
-        band.odd.extend_from_slice(row);
+    let reduced = if band.unpaired.is_empty() && !is_last {
+        band.unpaired.extend_from_slice(row);
         None
-    } else if band.odd.is_empty() {
-        Some(halved(row, row))
+    } else if band.unpaired.is_empty() {
+        Some(reduce_rows(row, row))
     } else {
-        Some(halved(&std::mem::take(&mut band.odd), row))
+        Some(reduce_rows(&std::mem::take(&mut band.unpaired), row))
     };
     reduced.map_or(Ok(()), |reduced| push(bands, level + 1, tile_px, &reduced, sink))
 }
@@ -101,7 +106,7 @@ fn flush<E>(
     sink: &mut impl FnMut(&Tile<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let row = number((band.seen - 1) / tile_px);
+    let row = number((band.received - 1) / tile_px);
     for (column, left) in (0..band.width).step_by(tile_px).enumerate() {
         let right = (left + tile_px).min(band.width);
         let rows = band.rows.chunks(band.width).map(|row| &row[left..right]).collect();
@@ -111,15 +116,15 @@ fn flush<E>(
     Ok(())
 }
 
-/// One row of two, half as long.
-fn halved(upper: &[f32], lower: &[f32]) -> Vec<f32> {
+/// One row of the next level from two rows of a level; half as long, rounded up.
+fn reduce_rows(upper: &[f32], lower: &[f32]) -> Vec<f32> {
     let pairs = upper.chunks(2).zip(lower.chunks(2));
-    // `f32::max` passes over NaN.
+    // `f32::max` ignores NaN.
     pairs.map(|(a, b)| a.iter().chain(b).copied().fold(f32::NAN, f32::max)).collect()
 }
 
-/// The next level of a whole map, `[row, col]`.
-pub(super) fn halved_map(map: ndarray::ArrayView2<'_, f32>) -> ndarray::Array2<f32> {
+/// The next level of a whole map, `[row, col]`, made at once.
+pub(super) fn reduce_map(map: ndarray::ArrayView2<'_, f32>) -> ndarray::Array2<f32> {
     let (rows, cols) = map.dim();
     ndarray::Array2::from_shape_fn((rows.div_ceil(2), cols.div_ceil(2)), |(row, col)| {
         let cells = [(0, 0), (0, 1), (1, 0), (1, 1)];
@@ -136,7 +141,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn tiles_put_together_are_the_levels(
+        fn the_tiles_of_a_level_join_to_the_whole_level(
             width in 1u32..70, height in 1u32..70, tile in 1usize..20, seed in any::<u32>(),
         ) {
             let sizes = sizes(width, height, 3);
@@ -148,7 +153,7 @@ mod tests {
                 (height as usize, width as usize), |(y, x)| value(y, x),
             )];
             while expected.len() < sizes.len() {
-                expected.push(halved_map(expected[expected.len() - 1].view()));
+                expected.push(reduce_map(expected[expected.len() - 1].view()));
             }
             let mut found: Vec<Array2<f32>> =
                 expected.iter().map(|level| Array2::from_elem(level.dim(), -1.0)).collect();
@@ -160,7 +165,7 @@ mod tests {
                 let (top, left) = (t.row as usize * tile, t.column as usize * tile);
                 for (y, row) in t.rows.iter().enumerate() {
                     let mut slot = found[t.level].slice_mut(s![top + y, left..left + row.len()]);
-                    assert!(slot.iter().all(|v| *v == -1.0), "a tile came twice");
+                    assert!(slot.iter().all(|v| *v == -1.0), "a tile was passed twice");
                     slot.assign(&ndarray::ArrayView1::from(*row));
                 }
                 Ok::<(), ()>(())
@@ -174,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_halve_upwards_and_widths_fall() {
+    fn sizes_are_halved_and_rounded_up() {
         assert_eq!(sizes(5, 3, 1), [(5, 3), (3, 2), (2, 1), (1, 1)]);
         assert_eq!(sizes(1, 1, 1), [(1, 1)]);
         assert_eq!(sizes(600, 20, 512), [(600, 20), (300, 10)]);

@@ -1,20 +1,21 @@
-//! Where a heatmap's points are on the slide, in level-0 px.
+//! The positions of a heatmap's lattice points on the slide, in level-0 px; all exports
+//! place points by these.
 
 use super::heatmap_h5::HeatmapMeta;
 
 /// The lattice on the slide. Point (row, col) is at x = col * `pitch_px`,
-/// y = row * `pitch_px`; its cell reaches half a pitch to all sides.
+/// y = row * `pitch_px`, and its cell extends half a pitch to all sides.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct SlideLattice {
-    /// Between points, level-0 px.
+    /// Distance between points, level-0 px: the stride times the downsample.
     pub(crate) pitch_px: f64,
     /// Side of the network's window, level-0 px.
     pub(crate) window_px: f64,
-    /// Width of the slide at level 0.
+    /// Width of the slide at level 0, px.
     pub(crate) width_px: u32,
-    /// Height of the slide at level 0.
+    /// Height of the slide at level 0, px.
     pub(crate) height_px: u32,
-    /// Micrometres per level-0 px, x and y.
+    /// Micrometres per level-0 px along x and y; `None` when unknown.
     pub(crate) um_per_px: Option<[f64; 2]>,
 }
 
@@ -30,8 +31,8 @@ impl SlideLattice {
         }
     }
 
-    /// Left, top, right, bottom of the square of side `side_px` centred on a
-    /// point, as far as it lies on the slide.
+    /// Left, top, right and bottom, in level-0 px, of the square of side `side_px` centred
+    /// on a point. The square is cut off at the edges of the slide.
     pub(crate) fn square(&self, row: usize, col: usize, side_px: f64) -> [f64; 4] {
         let (x, y) = (col as f64 * self.pitch_px, row as f64 * self.pitch_px);
         let half = side_px / 2.0;
@@ -39,42 +40,44 @@ impl SlideLattice {
         [(x - half).max(0.0), (y - half).max(0.0), (x + half).min(width), (y + half).min(height)]
     }
 
-    /// Micrometres between points, x and y.
+    /// Distance between points in micrometres, along x and y; `None` when the resolution
+    /// is unknown.
     pub(crate) fn pitch_um(&self) -> Option<[f64; 2]> {
         self.um_per_px.map(|[x, y]| [x * self.pitch_px, y * self.pitch_px])
     }
 }
 
-/// Pixels of a picture that covers the whole slide, each an integer part of it.
+/// The pixel grid of an overlay: a picture of the heatmap that covers the whole slide.
 ///
-/// Viewers that lay one picture over another (ASAP) take it when
-/// `width / columns == height / rows` in whole numbers, and then stretch it over
-/// the slide. A heatmap with one pixel a point breaks both: its cells begin half
-/// a pitch left of the slide, and strides in level-0 px need not be whole. So
-/// pixels are at most half a pitch wide, and each takes the point whose cell
-/// holds its middle: no score is changed, none is left out, and no pixel's middle
-/// is farther than half a pitch from its point.
+/// ASAP accepts an overlay when `width / columns == height / rows` in whole numbers, and
+/// then stretches the overlay over the slide. A picture with one pixel per lattice point
+/// would fail on both counts: its cells begin half a pitch left of the slide, and strides
+/// in level-0 px need not be whole. The pixels of this grid are therefore at most half a
+/// pitch wide, and each shows the point whose cell contains the pixel's centre. No score
+/// is changed or left out, and no pixel's centre is farther than half a pitch from its
+/// point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OverlayGrid {
-    /// Pixels along x.
+    /// Number of pixels along x.
     pub(crate) columns: u32,
-    /// Pixels along y.
+    /// Number of pixels along y.
     pub(crate) rows: u32,
-    /// The quotient: level-0 px per pixel, rounded down.
+    /// Level-0 px per pixel, rounded down; the same along x and y.
     pub(crate) quotient: u32,
 }
 
 impl OverlayGrid {
-    /// The coarsest picture of a slide whose quotients agree and are at most half
-    /// of `pitch_px`. One always is: at a quotient of 1, or any up to the root of
-    /// the shorter side, remainders are too small to be seen in it.
+    /// The coarsest grid whose quotients along x and y agree and are at most half of
+    /// `pitch_px`. Such a grid always exists: a quotient of 1 agrees, and so does each up
+    /// to the square root of the shorter side, whose remainders are too small to change
+    /// the whole-number quotient.
     pub(crate) fn new(width_px: u32, height_px: u32, pitch_px: f64) -> Self {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "clamped to the slide's size"
         )]
-        let most = (pitch_px / 2.0).clamp(1.0, f64::from(width_px.min(height_px).max(1))) as u32;
+        let largest = (pitch_px / 2.0).clamp(1.0, f64::from(width_px.min(height_px).max(1))) as u32;
         let overlay = |quotient: u32| Self {
             columns: width_px / quotient,
             rows: height_px / quotient,
@@ -84,33 +87,33 @@ impl OverlayGrid {
             width_px / overlay.columns == overlay.quotient
                 && height_px / overlay.rows == overlay.quotient
         };
-        (1..=most).rev().map(overlay).find(agrees).unwrap_or(overlay(1))
+        (1..=largest).rev().map(overlay).find(agrees).unwrap_or(overlay(1))
     }
 
-    /// The lattice column shown by each pixel column, of `points`.
+    /// The lattice column that each pixel column shows, below `points`.
     pub(crate) fn lattice_columns(&self, lattice: &SlideLattice, points: usize) -> Vec<usize> {
         nearest(self.columns, lattice.width_px, lattice.pitch_px, points)
     }
 
-    /// The lattice row shown by each pixel row, of `points`.
+    /// The lattice row that each pixel row shows, below `points`.
     pub(crate) fn lattice_rows(&self, lattice: &SlideLattice, points: usize) -> Vec<usize> {
         nearest(self.rows, lattice.height_px, lattice.pitch_px, points)
     }
 }
 
-/// For each of `pixels` over `extent_px`, the point nearest to its middle; of two
-/// the first.
+/// For each of `pixels` that divide `extent_px` equally, the lattice point nearest to the
+/// pixel's centre. Ties go to the lower index.
 fn nearest(pixels: u32, extent_px: u32, pitch_px: f64, points: usize) -> Vec<usize> {
     let last = points.saturating_sub(1);
     let side = f64::from(extent_px) / f64::from(pixels);
     let point = |pixel: u32| {
-        let middle = (f64::from(pixel) + 0.5) * side / pitch_px;
+        let centre = (f64::from(pixel) + 0.5) * side / pitch_px;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "not negative, below the number of points"
         )]
-        let index = (middle - 0.5).ceil().max(0.0) as usize;
+        let index = (centre - 0.5).ceil().max(0.0) as usize;
         index.min(last)
     };
     (0..pixels).map(point).collect()
@@ -141,13 +144,13 @@ mod tests {
             prop_assert_eq!(width / overlay.columns, height / overlay.rows);
             prop_assert_eq!(width / overlay.columns, overlay.quotient);
             prop_assert!(overlay.quotient == 1 || 2.0 * f64::from(overlay.quotient) <= pitch);
-            // As coarse as promised: the size stays within bounds.
+            // The grid is as coarse as promised, so the picture's size stays within bounds.
             let root = f64::from(width.min(height)).sqrt().floor();
             prop_assert!(f64::from(overlay.quotient) >= (pitch / 2.0).floor().min(root));
         }
 
         #[test]
-        fn every_point_shows_and_every_pixel_shows_the_nearest(
+        fn every_point_is_shown_and_every_pixel_shows_its_nearest_point(
             width in 1u32..3000, height in 1u32..3000, pitch in 2.0f64..300.0,
         ) {
             let lattice = lattice(width, height, pitch);
@@ -159,21 +162,21 @@ mod tests {
             ] {
                 prop_assert_eq!(shown.len(), pixels as usize);
                 prop_assert!(shown.is_sorted());
-                let mut seen = shown.clone();
-                seen.dedup();
-                prop_assert_eq!(seen, (0..points).collect::<Vec<_>>());
+                let mut distinct = shown.clone();
+                distinct.dedup();
+                prop_assert_eq!(distinct, (0..points).collect::<Vec<_>>());
                 for (pixel, point) in shown.iter().enumerate() {
-                    let middle = (pixel as f64 + 0.5) * f64::from(extent) / f64::from(pixels);
-                    let off = |point: usize| (point as f64 * pitch - middle).abs();
-                    let least = (0..points).map(off).fold(f64::INFINITY, f64::min);
-                    prop_assert!(off(*point) <= least + 1e-6);
+                    let centre = (pixel as f64 + 0.5) * f64::from(extent) / f64::from(pixels);
+                    let distance = |point: usize| (point as f64 * pitch - centre).abs();
+                    let smallest = (0..points).map(distance).fold(f64::INFINITY, f64::min);
+                    prop_assert!(distance(*point) <= smallest + 1e-6);
                 }
             }
         }
     }
 
     #[test]
-    fn whole_strides_give_two_pixels_a_point_and_cells_in_their_places() {
+    fn whole_strides_give_two_pixels_per_point() {
         let overlay = OverlayGrid::new(97_792, 221_184, 16.0);
         assert_eq!(overlay, OverlayGrid { columns: 12_224, rows: 27_648, quotient: 8 });
         let shown = overlay.lattice_columns(&lattice(97_792, 221_184, 16.0), 6112);
@@ -183,7 +186,7 @@ mod tests {
 
     #[test]
     fn small_slides_get_smaller_pixels() {
-        // 2220 / 9 = 246, 2967 / 13 = 228: refused by ASAP at the stride itself.
+        // At the stride itself 2220 / 9 = 246 and 2967 / 13 = 228, which ASAP refuses.
         let overlay = OverlayGrid::new(2220, 2967, 224.0);
         assert_eq!(2220 / overlay.columns, 2967 / overlay.rows);
         assert!(overlay.quotient > 40, "{overlay:?}");
@@ -192,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn squares_end_at_the_slide() {
+    fn squares_are_cut_off_at_the_edges_of_the_slide() {
         let lattice = lattice(100, 50, 16.0);
         assert_eq!(lattice.square(1, 2, 16.0), [24.0, 8.0, 40.0, 24.0]);
         assert_eq!(lattice.square(0, 6, 16.0), [88.0, 0.0, 100.0, 8.0]);

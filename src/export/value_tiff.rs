@@ -1,6 +1,7 @@
-//! Pyramids of scores as tiled BigTIFF, one f32 a pixel.
+//! Writes pyramids of scores as tiled BigTIFF, one f32 per pixel; the exports for ASAP and
+//! OME-TIFF are such files.
 //!
-//! Memory: one row of tiles a level.
+//! Memory: one row of tiles per level.
 
 use std::io;
 use std::path::Path;
@@ -12,11 +13,11 @@ use super::pyramid::{self, Tile};
 use crate::bigtiff::{BigTiff, Level, TILE_PX, Tags, TileLocation};
 
 const SIDE: usize = TILE_PX as usize;
-/// Higher levels take much longer to save a few percent of floats.
-const LEVEL: i32 = 4;
+/// Higher compression levels take much longer and save only a few percent on floats.
+const COMPRESSION_LEVEL: i32 = 4;
 
-/// Writes levels of `sizes` (width, height); `source` fills row after row of the
-/// first. Tiles beyond the edge are filled up with `blank`.
+/// Writes the levels of `sizes` (width, height); `source` fills the rows of the finest
+/// level one by one. Tiles that reach beyond the edge are filled up with `blank`.
 pub(super) fn write(
     target: &Path,
     sizes: &[(u32, u32)],
@@ -26,7 +27,8 @@ pub(super) fn write(
 ) -> Result<(), ExportError> {
     let levels = sizes.iter().map(|&(width, height)| Level::new(width, height)).collect();
     let tiff = BigTiff::create(target, levels)?;
-    let compressor = Compressor::new(CompressionLvl::new(LEVEL).expect("4 is a level"));
+    let level = CompressionLvl::new(COMPRESSION_LEVEL).expect("4 is a level");
+    let compressor = Compressor::new(level);
     let mut tiles = Tiles { tiff, compressor, blank, stored_blank: None };
     pyramid::stream(sizes, SIDE, source, |tile| tiles.put(tile).map_err(write_error(target)))?;
     Ok(tiles.tiff.finish(tags)?)
@@ -36,7 +38,7 @@ struct Tiles {
     tiff: BigTiff,
     compressor: Compressor,
     blank: f32,
-    /// Most of a slide is glass: its tile is stored once.
+    /// The tile of `blank` alone. Most of a slide is glass, and this tile is stored once.
     stored_blank: Option<TileLocation>,
 }
 

@@ -1,4 +1,4 @@
-//! `<slide>.csv`: one row a scored window, in WSInfer's columns.
+//! Writes `<slide>.csv`, a table with WSInfer's columns and one row per scored window.
 
 use std::io;
 use std::path::Path;
@@ -9,10 +9,10 @@ use super::slide_lattice::SlideLattice;
 use super::{probability_name, round_thousandth};
 use crate::staged::StagedStream;
 
-/// Writes the scored points of a heatmap file, column after column, each from top
-/// to bottom: `minx,miny` of the window in level-0 px (negative where it reaches
-/// over the slide's edge), its `width` and `height`, and `prob_<class>` of every
-/// class the file has.
+/// Writes the scored points of a heatmap file, column by column, each from top to bottom.
+/// A row holds the window's `minx` and `miny` in level-0 px (negative where the window
+/// reaches over the slide's edge), its `width` and `height`, and `prob_<class>` for each
+/// class in the file.
 pub(super) fn write(target: &Path, heatmap: &Path) -> Result<(), ExportError> {
     let bands = Bands::open(heatmap)?;
     let mut out = csv::Writer::from_writer(StagedStream::new(target)?);
@@ -21,7 +21,7 @@ pub(super) fn write(target: &Path, heatmap: &Path) -> Result<(), ExportError> {
     Ok(stream.commit()?)
 }
 
-/// The system's own error, which says what to do about a full disk.
+/// The system's error inside a CSV error; its message says what to do about a full disk.
 fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,

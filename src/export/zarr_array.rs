@@ -1,12 +1,15 @@
-//! A two-dimensional Zarr 3 array of f32, in shards of gzipped chunks.
+//! Writes a two-dimensional Zarr 3 array of f32, in shards of gzipped chunks; the levels
+//! of an OME-Zarr export are such arrays.
 //!
-//! After the Zarr core specification, version 3.1, and its sharding codec, version
-//! 1.0. No library: the one there is brings more than fifty others along, for what
-//! is one JSON file and, a shard, its chunks one after the other and a table of
-//! where they are. tests/it/export.rs has it read by zarr-python and ome-zarr.
+//! The format is that of the Zarr core specification, version 3.1, and its sharding
+//! codec, version 1.0. An array is one JSON file and one file per shard, which holds the
+//! chunks one after the other and a table of their positions. It is written here because
+//! the Rust library for Zarr brings more than fifty other crates along. tests/it/export.rs
+//! checks the arrays with zarr-python and ome-zarr.
 //!
-//! Shards keep the number of files small: chunks of 256 x 256 are stored together
-//! in files of up to 2048 x 2048; what is all NaN is not stored.
+//! Shards keep the number of files small: chunks of 256 x 256 points are stored together
+//! in files of up to 2048 x 2048 points. Chunks and shards that hold only NaN are not
+//! stored.
 
 use std::io;
 
@@ -18,21 +21,21 @@ use crate::staged::{StageError, StagedFolder};
 
 /// Side of a chunk, points.
 pub(super) const CHUNK: usize = 256;
-/// Most chunks along a shard's side.
-const CHUNKS_A_SHARD: usize = 8;
+/// Largest number of chunks along a side of a shard.
+const MAX_CHUNKS_PER_SIDE: usize = 8;
 const GZIP_LEVEL: i32 = 4;
-/// In place of offset and length of a chunk that is not stored.
+/// The offset and the length in the index of a chunk that is not stored.
 const NOT_STORED: u64 = u64::MAX;
 
-/// Writes `map` `[row, col]` as array `name` of `folder`, which must not have it; axes y
-/// and x.
+/// Writes `map` `[row, col]` as the array `name`, with axes y and x, into `folder`, which
+/// must not have an array of this name yet.
 pub(super) fn write(
     folder: &mut StagedFolder,
     name: &str,
     map: ArrayView2<'_, f32>,
 ) -> Result<(), StageError> {
     let (rows, cols) = map.dim();
-    let chunks = |points: usize| points.div_ceil(CHUNK).clamp(1, CHUNKS_A_SHARD);
+    let chunks = |points: usize| points.div_ceil(CHUNK).clamp(1, MAX_CHUNKS_PER_SIDE);
     let shard = [chunks(rows), chunks(cols)];
     let metadata = metadata([rows, cols], shard);
     folder.write(format!("{name}/zarr.json"), metadata.to_string().as_bytes())?;
@@ -52,7 +55,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// `shape` in points, `shard` in chunks.
+/// The array's metadata, `zarr.json`. `shape` is in points, `shard` in chunks.
 fn metadata(shape: [usize; 2], shard: [usize; 2]) -> serde_json::Value {
     let bytes = json!({"name": "bytes", "configuration": {"endian": "little"}});
     json!({
@@ -80,7 +83,7 @@ fn metadata(shape: [usize; 2], shard: [usize; 2]) -> serde_json::Value {
     })
 }
 
-/// A shard's chunks and its index; `None` if there is nothing but NaN.
+/// The bytes of a shard: its chunks and its index. `None` if the shard holds only NaN.
 fn shard_bytes(
     part: ArrayView2<'_, f32>,
     shard: [usize; 2],
@@ -93,28 +96,28 @@ fn shard_bytes(
             let (bottom, right) = ((top + CHUNK).min(rows), (left + CHUNK).min(cols));
             let inside = top < rows && left < cols;
             let cells = inside.then(|| part.slice(s![top..bottom, left..right]));
-            let place = match cells.filter(|cells| cells.iter().any(|v| !v.is_nan())) {
+            let location = match cells.filter(|cells| cells.iter().any(|v| !v.is_nan())) {
                 None => [NOT_STORED; 2],
                 Some(cells) => {
                     let packed = chunk_bytes(cells, compressor)?;
-                    let place = [bytes.len() as u64, packed.len() as u64];
+                    let location = [bytes.len() as u64, packed.len() as u64];
                     bytes.extend(packed);
-                    place
+                    location
                 }
             };
-            index.extend(place.iter().flat_map(|number| number.to_le_bytes()));
+            index.extend(location.iter().flat_map(|number| number.to_le_bytes()));
         }
     }
     if bytes.is_empty() {
         return Ok(None);
     }
-    let check = crc32c(&index);
+    let checksum = crc32c(&index);
     bytes.extend(index);
-    bytes.extend(check.to_le_bytes());
+    bytes.extend(checksum.to_le_bytes());
     Ok(Some(bytes))
 }
 
-/// A chunk, filled up with NaN beyond the edge, gzipped.
+/// The gzipped bytes of a chunk, filled up with NaN beyond the edge of the array.
 fn chunk_bytes(cells: ArrayView2<'_, f32>, compressor: &mut Compressor) -> io::Result<Vec<u8>> {
     let mut plain = f32::NAN.to_le_bytes().repeat(CHUNK * CHUNK);
     for ((row, col), value) in cells.indexed_iter() {
@@ -128,7 +131,7 @@ fn chunk_bytes(cells: ArrayView2<'_, f32>, compressor: &mut Compressor) -> io::R
     Ok(packed)
 }
 
-/// Castagnoli's checksum (RFC 3720, B.4).
+/// CRC32C, Castagnoli's checksum (RFC 3720, appendix B.4).
 fn crc32c(bytes: &[u8]) -> u32 {
     let step = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 };
     !bytes
@@ -142,13 +145,13 @@ mod tests {
     use ndarray::Array2;
 
     #[test]
-    fn the_checksum_is_castagnolis() {
+    fn crc32c_gives_the_published_values() {
         assert_eq!(crc32c(b"123456789"), 0xe306_9283);
         assert_eq!(crc32c(&[0; 32]), 0x8a91_36aa);
     }
 
     #[test]
-    fn nothing_is_stored_of_nothing() {
+    fn chunks_of_only_nan_are_not_stored() {
         let above = tempfile::tempdir().unwrap();
         let mut folder = StagedFolder::new(&above.path().join("a.zarr")).unwrap();
         let mut map = Array2::from_elem((300, 2500), f32::NAN);

@@ -87,7 +87,7 @@ pub fn stitch_slide(
     let mut files = write_pictures(run, config, &meta, &patches, &heatmap, &file)?;
     let h5 = run.heatmap(slide, "h5");
     let mut writer = HeatmapWriter::create(&h5, &file, heatmap.score.view())?;
-    writer.note_method(dense.as_ref(), cascade.as_ref())?;
+    writer.write_method_errors(dense.as_ref(), cascade.as_ref())?;
     if config.config.stitch.all_classes {
         for class in 0..classes.names.len() {
             let plane = class_plane(run, config, &meta, &present, class, (rows, cols))?;

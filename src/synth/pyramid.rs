@@ -298,7 +298,7 @@ pub(super) fn write(
         writer.visit(plan.tiles.len(), 0, 0).map_err(undrawn)?;
         writer.tiff.finish(&Tags {
             pixels: TilePixels::JpegRgb,
-            chain: DirectoryLinks::Successive,
+            links: DirectoryLinks::Successive,
             um_per_px: Some([um_per_px; 2]),
             description,
             range: None,
