@@ -1,4 +1,4 @@
-//! What can be wrong with a template.
+//! [`TemplateError`], the error of colour templates and of fitting stains.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::normalize::{Method, NormalizeError};
 use crate::slide::{RegionError, SlideError};
 use crate::staged::StageError;
 
-/// Why a template cannot be used, or stains not be fitted.
+/// The reason why a template cannot be used or stains cannot be fitted.
 #[derive(Debug, Error)]
 pub enum TemplateError {
     /// The file cannot be read.
@@ -17,64 +17,64 @@ pub enum TemplateError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Not a file of stains.
+    /// The file is not a file of stains.
     #[error("{}: {problem}; expected a file that `slidegrid normalize fit --out` wrote", path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// What was found, and what was expected.
         problem: String,
     },
-    /// Fitted for another method.
+    /// The stains were fitted with another method than the configured one.
     #[error("{}: these stains were fitted with {found}, the method asked for is {expected}; fit again with --method {expected}, or set [normalize] method = \"{found}\"", path.display())]
     OtherMethod {
         /// The file.
         path: PathBuf,
-        /// Its method.
+        /// The method of the file.
         found: Method,
-        /// The one asked for.
+        /// The configured method.
         expected: Method,
     },
-    /// The picture does not open.
+    /// The picture cannot be opened.
     #[error(transparent)]
     Open(#[from] SlideError),
     /// The picture cannot be decoded.
     #[error(transparent)]
     Region(#[from] RegionError),
-    /// A whole slide, where a picture is expected.
+    /// The file is a whole slide, and a picture is expected.
     #[error("{}: is {width_px} x {height_px} px, expected a picture of at most {limit_px} px in all; for a whole slide fit stains first: slidegrid normalize fit {} --method M --out stains.toml", path.display(), path.display())]
     TooLarge {
         /// The picture.
         path: PathBuf,
-        /// Its width.
+        /// Width of the picture, px.
         width_px: u32,
-        /// Its height.
+        /// Height of the picture, px.
         height_px: u32,
-        /// Most pixels that are accepted.
+        /// Largest number of pixels that is accepted.
         limit_px: u64,
     },
-    /// It shows no stains.
+    /// The picture shows no stains.
     #[error("{}: {method} finds no stains in it: {source}; take a picture full of well stained tissue", path.display())]
     Estimate {
         /// The picture, or the first of several.
         path: PathBuf,
-        /// The method.
+        /// The method of the estimate.
         method: Method,
-        /// Why.
+        /// The reason why the estimate failed.
         source: NormalizeError,
     },
-    /// No tissue is found on a slide.
+    /// The slide shows no tissue.
     #[error("{}: no tissue found: {problem}", path.display())]
     NoTissue {
         /// The slide.
         path: PathBuf,
-        /// Why.
+        /// The reason why no tissue was found.
         problem: String,
     },
-    /// It cannot be written.
+    /// The file of stains cannot be written.
     #[error(transparent)]
     Write(#[from] StageError),
 }

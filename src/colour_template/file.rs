@@ -1,4 +1,5 @@
-//! `stains.toml`: an estimate kept for later, format version 1.
+//! Reads and writes `stains.toml`, an estimate of colours that was fitted once and serves
+//! as a template later. This is format version 1.
 
 use std::path::Path;
 
@@ -10,10 +11,10 @@ use crate::staged;
 
 /// The `format` of the file.
 pub const FORMAT: &str = "slidegrid-stains";
-/// The newest version this program reads, and the one it writes.
+/// The only version that this program reads and writes.
 pub const VERSION: i64 = 1;
 
-/// A file of stains.
+/// The content of a file of stains.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StainsFile {
@@ -21,16 +22,16 @@ pub struct StainsFile {
     pub format: String,
     /// [`VERSION`].
     pub version: i64,
-    /// Program and version that wrote it.
+    /// Name and version of the program that wrote the file.
     pub writer: String,
-    /// What it was fitted to.
+    /// The pictures or slides to which the estimate was fitted.
     pub sources: Vec<String>,
-    /// What was measured.
+    /// The fitted colours.
     pub estimate: Estimate,
 }
 
 impl StainsFile {
-    /// Stains fitted to `sources`.
+    /// A file with the rounded `estimate`, which was fitted to `sources`.
     pub fn new(estimate: Estimate, sources: Vec<String>) -> Self {
         Self {
             format: FORMAT.to_owned(),
@@ -41,33 +42,33 @@ impl StainsFile {
         }
     }
 
-    /// Reads a file.
+    /// Reads a file of stains.
     ///
     /// # Errors
-    /// [`TemplateError`] when it is missing, foreign, newer, or its numbers
-    /// make no stains.
+    /// [`TemplateError`] when the file is missing, is not a file of stains, has another
+    /// format version, or holds numbers that are no valid estimate.
     pub fn read(path: &Path) -> Result<Self, TemplateError> {
-        let wrong = |problem: String| TemplateError::Content { path: path.to_owned(), problem };
+        let invalid = |problem: String| TemplateError::Content { path: path.to_owned(), problem };
         let text = std::fs::read_to_string(path)
             .map_err(|source| TemplateError::Read { path: path.to_owned(), source })?;
         let file: Self =
-            toml::from_str(&text).map_err(|error| wrong(error.to_string().trim().to_owned()))?;
+            toml::from_str(&text).map_err(|error| invalid(error.to_string().trim().to_owned()))?;
         if file.format != FORMAT {
-            return Err(wrong(format!("its format is {:?}, expected {FORMAT:?}", file.format)));
+            return Err(invalid(format!("its format is {:?}, expected {FORMAT:?}", file.format)));
         }
         if file.version != VERSION {
             let (found, writer) = (file.version, &file.writer);
-            return Err(wrong(format!(
+            return Err(invalid(format!(
                 "has version {found} (written by {writer}), this slidegrid reads {VERSION}"
             )));
         }
         if let Some(problem) = file.estimate.invalid_reason() {
-            return Err(wrong(problem));
+            return Err(invalid(problem));
         }
         Ok(file)
     }
 
-    /// The estimate, if it is of `method`.
+    /// The estimate; an error when it was not fitted with `method`.
     pub(super) fn for_method(
         &self,
         path: &Path,
@@ -81,10 +82,10 @@ impl StainsFile {
         Ok(self.estimate)
     }
 
-    /// Writes the file.
+    /// Writes the file of stains to `path`.
     ///
     /// # Errors
-    /// [`TemplateError::Write`].
+    /// [`TemplateError::Write`] when the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), TemplateError> {
         let text = toml::to_string(self).expect("a file of stains is plain numbers");
         Ok(staged::write(path, text.as_bytes())?)

@@ -1,4 +1,5 @@
-//! What slides are to look like: a picture, or stains fitted before.
+//! Colour templates: the colours to which `normalize` brings the patches of all slides. A
+//! template is measured on a picture or read from a file of stains fitted before.
 
 mod error;
 mod file;
@@ -12,13 +13,15 @@ pub use error::TemplateError;
 pub use file::{FORMAT, StainsFile, VERSION};
 pub use sample::{SampleTile, WholePicture, pool, sample_tiles, whole_picture};
 
-/// Reads a template: the colours of a picture as `method` measures them, or the
-/// estimate in a `.toml` that [`StainsFile::write`] wrote.
+/// Reads a template from `path`. A `.toml` file holds an estimate that
+/// [`StainsFile::write`] wrote; of any other file, a picture, `method` estimates the
+/// colours.
 ///
-/// `icc`: whether a picture's own colour profile is applied first.
+/// `icc` says whether a picture's embedded colour profile is applied first.
 ///
 /// # Errors
-/// [`TemplateError`] naming the file.
+/// [`TemplateError`] naming the file, when it cannot be read, shows no stains, or was
+/// fitted with another method.
 pub fn read(path: &Path, method: Method, icc: bool) -> Result<Estimate, TemplateError> {
     if path.extension().is_some_and(|suffix| suffix == "toml") {
         return StainsFile::read(path)?.for_method(path, method);

@@ -1,4 +1,5 @@
-//! Pixels of tissue to fit stains to.
+//! Reads the pixels to which stains are fitted: whole pictures, and tissue tiles sampled
+//! from slides.
 
 use std::path::Path;
 
@@ -10,29 +11,31 @@ use crate::threads::worker_count;
 use crate::tissue::picture::PICTURE_UM;
 use crate::tissue::{TissueOptions, TissuePicture, TissueViews, find_tissue};
 
-/// Larger pictures are slides: read whole, they would fill the memory.
+/// Largest number of pixels of a picture that is read whole. Larger files are slides,
+/// which would fill the memory.
 const LIMIT_PX: u64 = 1 << 25;
 
-/// Pixels that all sources together give to an estimate.
+/// Largest number of pixels in a [`pool`].
 const POOL_PX: usize = 4_000_000;
 
 /// A picture, decoded whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WholePicture {
-    /// Its width.
+    /// Width, px.
     pub width_px: u32,
-    /// Its height.
+    /// Height, px.
     pub height_px: u32,
-    /// `[row, col, rgb]`
+    /// Pixels, `[row, col, rgb]`.
     pub rgb: Vec<u8>,
-    /// What became of its colour profile, when that was asked for.
+    /// What was done with the embedded colour profile; `None` if it was to be ignored.
     pub icc: Option<IccOutcome>,
 }
 
-/// Reads a picture whole.
+/// Reads a whole picture of at most 2^25 px. `icc` says whether its embedded colour profile
+/// is applied.
 ///
 /// # Errors
-/// [`TemplateError`] when it does not open or is a whole slide.
+/// [`TemplateError`] when the picture cannot be opened or decoded, or is a whole slide.
 pub fn whole_picture(path: &Path, icc: bool) -> Result<WholePicture, TemplateError> {
     let (slide, icc) = open(path, icc)?;
     let level = slide.levels()[0];
@@ -55,23 +58,25 @@ fn open(path: &Path, icc: bool) -> Result<(Box<dyn Slide>, Option<IccOutcome>), 
     Ok((slide, Some(outcome)))
 }
 
-/// A tile of tissue at level 0.
+/// A tissue tile at level 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SampleTile {
-    /// Its left edge.
+    /// Left edge, level-0 px.
     pub x_px: u32,
-    /// Its top edge.
+    /// Top edge, level-0 px.
     pub y_px: u32,
-    /// `[row, col, rgb]`, a square.
+    /// Pixels of the square tile, `[row, col, rgb]`.
     pub rgb: Vec<u8>,
 }
 
-/// Reads up to `count` tiles of tissue, evenly over the slide; tissue as
-/// `[tissue]` finds it by default, everything where the picture is small.
+/// Reads up to `count` tissue tiles of side `tile_px`, spread evenly over the slide, and
+/// returns them with what was done with the slide's colour profile. Tissue is found with
+/// the default options of `[tissue]`; of a picture of fewer than 64 tiles, every tile
+/// counts as tissue. Tiles that cannot be decoded are left out.
 ///
 /// # Errors
-/// [`TemplateError`] when the slide does not open, has no tissue, or none of it
-/// can be decoded.
+/// [`TemplateError`] when the slide cannot be opened, has no tissue, or when none of the
+/// chosen tiles can be decoded.
 pub fn sample_tiles(
     path: &Path,
     icc: bool,
@@ -84,9 +89,9 @@ pub fn sample_tiles(
     let plane = WorkingPlane::plan(level.width_px, level.height_px, None, TargetMpp::Level0)
         .map_err(|error| no_tissue(error.to_string()))?;
     let reader = PlaneReader::new(slide.as_ref(), plane);
-    let places = tissue_tiles(&reader, tile_px).map_err(no_tissue)?;
+    let tissue = tissue_tiles(&reader, tile_px).map_err(no_tissue)?;
     let chosen =
-        (0..count.min(places.len())).map(|i| places[i * places.len() / count.min(places.len())]);
+        (0..count.min(tissue.len())).map(|i| tissue[i * tissue.len() / count.min(tissue.len())]);
     let (mut tiles, mut failed) = (Vec::new(), None);
     for (row, col) in chosen {
         let (x_px, y_px) = (col * tile_px, row * tile_px);
@@ -102,25 +107,25 @@ pub fn sample_tiles(
     }
 }
 
-/// (row, column) of tiles with tissue.
+/// (row, column) of the tissue tiles, row by row.
 fn tissue_tiles(reader: &PlaneReader<'_>, tile_px: u32) -> Result<Vec<(u32, u32)>, String> {
     let threads = worker_count(None).count;
     let plane = reader.plane();
     let area_px = f64::from(plane.width_px) * f64::from(plane.height_px);
     let step_px = TissuePicture::step_px(None, tile_px, area_px);
-    let seen = slide::tissue_picture(reader, step_px, threads).map_err(|e| e.to_string())?;
-    let picture = TissuePicture { rgb: seen.rgb, step_px, step_um: PICTURE_UM };
+    let means = slide::tissue_picture(reader, step_px, threads).map_err(|e| e.to_string())?;
+    let picture = TissuePicture { rgb: means.rgb, step_px, step_um: PICTURE_UM };
     let tiles = |px: u32| px.div_ceil(tile_px) as usize;
     let grid = (tiles(plane.height_px), tiles(plane.width_px));
-    // A handful of tiles may show no glass.
-    let small = grid.0 * grid.1 < 64;
+    // A picture of a few tiles may show no glass against which tissue could be found.
+    let is_small = grid.0 * grid.1 < 64;
     let views = TissueViews { thumbnail: None, picture: &picture, tile_px, grid, mask: None };
     let mask = find_tissue(&views, &TissueOptions::default()).map_err(|error| error.to_string())?;
     let index = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     let found: Vec<(u32, u32)> = mask
         .mask
         .indexed_iter()
-        .filter(|(_, tile)| small || **tile != 0)
+        .filter(|(_, tile)| is_small || **tile != 0)
         .map(|((row, col), _)| (index(row), index(col)))
         .collect();
     if found.is_empty() {
@@ -129,15 +134,16 @@ fn tissue_tiles(reader: &PlaneReader<'_>, tile_px: u32) -> Result<Vec<(u32, u32)
     Ok(found)
 }
 
-/// Pixels of several sources, as many of each, together at most 4 million.
+/// Pools the pixels of several sources, each u8 RGB, for one estimate. Every source gives
+/// the same number of pixels, spread evenly; together they are at most 4 million.
 pub fn pool(sources: &[Vec<u8>]) -> Vec<u8> {
     let smallest = sources.iter().map(|rgb| rgb.len() / 3).min().unwrap_or(0);
-    let each = smallest.min(POOL_PX / sources.len().max(1));
-    let evenly = |rgb: &Vec<u8>| -> Vec<u8> {
+    let per_source = smallest.min(POOL_PX / sources.len().max(1));
+    let spread_evenly = |rgb: &Vec<u8>| -> Vec<u8> {
         let pixels = rgb.as_chunks::<3>().0;
-        (0..each).flat_map(|i| pixels[i * pixels.len() / each]).collect()
+        (0..per_source).flat_map(|i| pixels[i * pixels.len() / per_source]).collect()
     };
-    sources.iter().flat_map(evenly).collect()
+    sources.iter().flat_map(spread_evenly).collect()
 }
 
 #[cfg(test)]
@@ -145,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_source_counts_the_same() {
+    fn every_source_gives_the_same_number_of_pixels() {
         let pooled = pool(&[vec![1; 3 * 1000], vec![2; 3 * 10], vec![3; 3 * 77]]);
         let count = |value: u8| pooled.iter().filter(|&&v| v == value).count();
         assert_eq!([1, 2, 3].map(count), [30, 30, 30]);

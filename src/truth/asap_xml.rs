@@ -1,4 +1,4 @@
-//! Outlines as ASAP writes them and CAMELYON16 ships them.
+//! Reads outlines from ASAP's XML, the form of CAMELYON16's annotations.
 
 use std::path::Path;
 
@@ -9,18 +9,18 @@ use quick_xml::reader::Reader;
 use super::{AnnotationGroups, TruthError, UNGROUPED};
 use crate::metrics::raster::Outline;
 
-/// Types of annotation that have an area; their coordinates are its corners.
+/// Types of annotation that enclose an area; their coordinates are the corners.
 const AREAS: [&str; 3] = ["polygon", "spline", "rectangle"];
 
-/// An annotation whose coordinates are still to come.
+/// An annotation whose element is open: its coordinates are being read.
 struct OpenAnnotation {
     name: String,
     excludes: bool,
-    /// Order, x, y.
+    /// (`Order`, [x, y]) of each point read so far, level-0 px.
     points: Vec<(u64, [f64; 2])>,
 }
 
-/// Reads the shapes, level-0 px.
+/// Reads the outlines of a file, level-0 px.
 pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Vec<Outline>, TruthError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| TruthError::Read { path: path.to_owned(), source })?;
@@ -87,7 +87,7 @@ fn coordinate(
 ) -> Result<(u64, [f64; 2]), TruthError> {
     let number = |name: &str| -> Result<f64, TruthError> {
         let text = attribute(path, tag, name)?.unwrap_or_default();
-        // ASAP writes the decimal comma of some locales.
+        // ASAP writes a decimal comma in some locales.
         let value = text.replace(',', ".").parse().ok().filter(|v: &f64| v.is_finite());
         value.ok_or_else(|| {
             let problem = format!(
@@ -102,13 +102,13 @@ fn coordinate(
 }
 
 fn attribute(path: &Path, tag: &BytesStart<'_>, name: &str) -> Result<Option<String>, TruthError> {
-    let wrong = |e: &dyn std::fmt::Display| {
+    let unreadable = |e: &dyn std::fmt::Display| {
         TruthError::invalid(path, format!("attribute {name} cannot be read: {e}"))
     };
-    let found = tag.try_get_attribute(name).map_err(|e| wrong(&e))?;
+    let found = tag.try_get_attribute(name).map_err(|e| unreadable(&e))?;
     let value =
         found.map(|found| found.normalized_value(XmlVersion::Explicit1_0).map(|v| v.into_owned()));
-    value.transpose().map_err(|e| wrong(&e))
+    value.transpose().map_err(|e| unreadable(&e))
 }
 
 fn finish(path: &Path, mut open: OpenAnnotation) -> Result<Outline, TruthError> {

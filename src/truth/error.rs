@@ -1,21 +1,21 @@
-//! What can be wrong with truth.
+//! [`TruthError`], the error of all files of truth.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// What is wrong with a file of truth, and what to do.
+/// The reason why a file of truth cannot be used; the message says what to do.
 #[derive(Debug, Error)]
 pub enum TruthError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{}: cannot read it: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// It is not what its name says.
+    /// The content of the file is not of the form that its name promises.
     #[error("{}: {problem}", path.display())]
     Invalid {
         /// The file.
@@ -23,18 +23,18 @@ pub enum TruthError {
         /// What was found, and what was expected.
         problem: String,
     },
-    /// A group nobody has given a meaning.
+    /// An annotation belongs to a group that is neither a lesion nor an exclusion.
     #[error(
         "{}: an annotation of group {found:?}, expected a lesion ({lesion}) or an exclusion ({excluded}); say what it is with --lesion-group or --exclude-group, or study.lesion_groups and study.exclude_groups", path.display()
     )]
     Group {
         /// The file.
         path: PathBuf,
-        /// The group.
+        /// The group of the annotation.
         found: String,
-        /// Groups that are lesions.
+        /// The groups that are lesions, comma-separated.
         lesion: String,
-        /// Groups that exclude.
+        /// The groups that are exclusions, comma-separated.
         excluded: String,
     },
 }

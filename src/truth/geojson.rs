@@ -1,4 +1,4 @@
-//! Annotations as QuPath exports them.
+//! Reads outlines from GeoJSON, as QuPath exports annotations.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{AnnotationGroups, TruthError, UNGROUPED};
 use crate::metrics::raster::Outline;
 
-/// One ring: points of at least x and y.
+/// A ring of points; each point holds x, y and possibly more numbers.
 type Ring = Vec<Vec<f64>>;
 
 #[derive(Deserialize)]
@@ -27,37 +27,40 @@ struct Geometry {
     coordinates: Value,
 }
 
-/// Reads the shapes, level-0 px: a collection, a list of features, or one.
+/// Reads the outlines of a file, level-0 px. The file, gzipped or not, holds a feature
+/// collection, a list of features, or one feature.
 pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Vec<Outline>, TruthError> {
     let bytes =
         std::fs::read(path).map_err(|source| TruthError::Read { path: path.to_owned(), source })?;
     let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { decompress(path, &bytes)? } else { bytes };
-    let wrong = |e: serde_json::Error| TruthError::invalid(path, format!("not GeoJSON: {e}"));
-    let mut value: Value = serde_json::from_slice(&bytes).map_err(wrong)?;
+    let invalid = |e: serde_json::Error| TruthError::invalid(path, format!("not GeoJSON: {e}"));
+    let mut value: Value = serde_json::from_slice(&bytes).map_err(invalid)?;
     let features: Vec<Feature> = match value.get_mut("features").map(Value::take) {
-        Some(features) => serde_json::from_value(features).map_err(wrong)?,
-        None if value.is_array() => serde_json::from_value(value).map_err(wrong)?,
-        None => vec![serde_json::from_value(value).map_err(wrong)?],
+        Some(features) => serde_json::from_value(features).map_err(invalid)?,
+        None if value.is_array() => serde_json::from_value(value).map_err(invalid)?,
+        None => vec![serde_json::from_value(value).map_err(invalid)?],
     };
     let mut outlines = Vec::new();
-    for (place, feature) in features.into_iter().enumerate() {
-        outlines.extend(outlines_of(path, place + 1, feature, groups)?);
+    for (index, feature) in features.into_iter().enumerate() {
+        outlines.extend(outlines_of(path, index + 1, feature, groups)?);
     }
     Ok(outlines)
 }
 
+/// The outlines of a feature; `number` counts features from 1.
 fn outlines_of(
     path: &Path,
-    place: usize,
+    number: usize,
     feature: Feature,
     groups: &AnnotationGroups,
 ) -> Result<Vec<Outline>, TruthError> {
     let excludes = groups.excludes(path, class_of(&feature.properties))?;
-    let wrong =
-        |problem: String| TruthError::invalid(path, format!("feature {place} (from 1): {problem}"));
+    let invalid = |problem: String| {
+        TruthError::invalid(path, format!("feature {number} (counted from 1): {problem}"))
+    };
     let Geometry { kind, coordinates } = feature.geometry;
     let broken =
-        |e: serde_json::Error| wrong(format!("its coordinates are not those of a {kind}: {e}"));
+        |e: serde_json::Error| invalid(format!("its coordinates are not those of a {kind}: {e}"));
     let polygons: Vec<Vec<Ring>> = match kind.as_str() {
         "Polygon" => vec![serde_json::from_value(coordinates).map_err(broken)?],
         "MultiPolygon" => serde_json::from_value(coordinates).map_err(broken)?,
@@ -65,7 +68,7 @@ fn outlines_of(
             let problem = format!(
                 "its geometry is a {kind}, which has no area; expected Polygon or MultiPolygon"
             );
-            return Err(wrong(problem));
+            return Err(invalid(problem));
         }
     };
     let ring = |ring: Ring| -> Option<Vec<[f64; 2]>> {
@@ -78,35 +81,35 @@ fn outlines_of(
     let outline = |rings: Vec<Ring>| {
         let rings: Option<Vec<_>> = rings.into_iter().map(ring).collect();
         let rings = rings.filter(|rings| !rings.is_empty()).ok_or_else(|| {
-            wrong("a ring is not a list of at least 3 points of x and y".to_owned())
+            invalid("a ring is not a list of at least 3 points of x and y".to_owned())
         });
         rings.map(|rings| Outline { rings, excludes })
     };
     polygons.into_iter().map(outline).collect()
 }
 
-/// `classification` is an object with `name`, or `names` from the general to
-/// the special.
+/// The class of a feature: `name` of its `classification`, or the first of `names`, which
+/// run from the general to the special; [`UNGROUPED`] without one.
 fn class_of(properties: &Value) -> &str {
     let class = &properties["classification"];
     let general = || class["names"].as_array()?.first()?.as_str();
     class["name"].as_str().or_else(general).unwrap_or(UNGROUPED)
 }
 
-/// Most that a file may unpack to.
+/// Largest size of an unpacked file, bytes.
 const MAX_BYTES: usize = 1 << 31;
 
 fn decompress(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, TruthError> {
-    let mut room = (bytes.len() * 8).clamp(1 << 16, MAX_BYTES);
+    let mut capacity = (bytes.len() * 8).clamp(1 << 16, MAX_BYTES);
     loop {
-        let mut out = vec![0; room];
+        let mut out = vec![0; capacity];
         match Decompressor::new().gzip_decompress(bytes, &mut out) {
             Ok(length) => {
                 out.truncate(length);
                 return Ok(out);
             }
-            Err(DecompressionError::InsufficientSpace) if room < MAX_BYTES => {
-                room = (room * 4).min(MAX_BYTES);
+            Err(DecompressionError::InsufficientSpace) if capacity < MAX_BYTES => {
+                capacity = (capacity * 4).min(MAX_BYTES);
             }
             Err(e) => {
                 let problem = format!("cannot unpack it: {e:?}; was it cut short?");

@@ -1,9 +1,10 @@
-//! Truth about slides: outlines and masks that people have drawn.
+//! The truth about slides: outlines and masks of lesions that people have drawn, and lists
+//! of the slides with and without tumor. A study compares heatmaps with the truth.
 //!
 //! ```text
 //! .xml (ASAP) .geojson (QuPath) .json (NCRF) ──> outlines ──┐
 //! .png .tif (mask images) ──────────────────────────────────┴──> Truth ──> raster
-//! reference.csv ──> which slides there are, and which have tumour
+//! reference.csv ──> the slides, and which of them have tumor
 //! ```
 
 mod asap_xml;
@@ -24,21 +25,22 @@ pub use error::TruthError;
 pub use mask_image::read_labels;
 pub use slide_list::{SlideKind, read_slide_list};
 
-/// Which groups of an annotation file mean what. Compared without regard to case.
+/// The groups of an annotation file that are lesions, and those that are exclusions. Names
+/// are compared without regard to case.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnnotationGroups {
     /// Groups (ASAP) or classes (QuPath) that are lesions.
     pub lesion: Vec<String>,
-    /// Groups that take away from lesions, whatever their order.
+    /// Groups that are cut out of lesions, whatever their order in the file.
     pub excluded: Vec<String>,
 }
 
-/// How annotations without a group or class are called.
+/// The group of annotations that have no group or class.
 pub const UNGROUPED: &str = "none";
 
 impl Default for AnnotationGroups {
-    /// CAMELYON16's `_0`, `_1` and `_2`, CAMELYON17's `metastases` and
-    /// `normal`, QuPath's `Tumor` and `Ignore*`.
+    /// The groups of CAMELYON16 (`_0`, `_1`, `_2`), CAMELYON17 (`metastases`, `normal`)
+    /// and QuPath (`Tumor`, `Ignore*`).
     fn default() -> Self {
         let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Self {
@@ -49,7 +51,8 @@ impl Default for AnnotationGroups {
 }
 
 impl AnnotationGroups {
-    /// Whether shapes of this group exclude; an error when it is unknown.
+    /// Whether outlines of `group` are exclusions; an error when the group is neither a
+    /// lesion nor an exclusion.
     fn excludes(&self, path: &Path, group: &str) -> Result<bool, TruthError> {
         let among = |list: &[String]| list.iter().any(|known| known.eq_ignore_ascii_case(group));
         match (among(&self.lesion), among(&self.excluded)) {
@@ -65,17 +68,17 @@ impl AnnotationGroups {
     }
 }
 
-/// What is known of one slide's lesions.
+/// The lesions of one slide.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Truth {
-    /// Shapes in level-0 px.
+    /// Outlines, level-0 px.
     Outlines(Vec<Outline>),
-    /// A mask image `[row, col]`, non-zero = lesion, and how many level-0 px
-    /// one of its pixels is along x and y, where that is known.
+    /// A mask image `[row, col]`, where pixels that are not 0 are lesion, and the size of
+    /// its pixels along x and y, level-0 px; `None` while that is unknown.
     Image(Array2<u8>, Option<[f64; 2]>),
 }
 
-/// File endings of truth, in the order in which they are looked for.
+/// File endings of truth, in the order in which [`find`] tries them.
 const ENDINGS: [&str; 10] = [
     ".xml",
     ".geojson",
@@ -89,12 +92,12 @@ const ENDINGS: [&str; 10] = [
     "_Mask.tif",
 ];
 
-/// The truth file of `slide` in `folder`, when there is one.
+/// The file of truth for `slide` in `folder`; `None` if there is none.
 pub fn find(folder: &Path, slide: &str) -> Option<PathBuf> {
     ENDINGS.iter().map(|ending| folder.join(format!("{slide}{ending}"))).find(|path| path.is_file())
 }
 
-/// The name of the slide that a file of truth is about; `None` for other files.
+/// The name of the slide that a file of truth describes; `None` for other files.
 pub fn slide_name(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let ending = ENDINGS.iter().filter(|ending| name.ends_with(*ending)).max_by_key(|e| e.len())?;
@@ -120,7 +123,8 @@ impl Truth {
         Ok(Self::Image(read_labels(path)?, None))
     }
 
-    /// Says how many level-0 px a pixel of a mask image is; outlines need none.
+    /// Sets the size of a mask image's pixels along x and y, level-0 px. Outlines stay
+    /// unchanged.
     #[must_use]
     pub fn with_pixel(self, level0_px: [f64; 2]) -> Self {
         match self {
@@ -129,7 +133,8 @@ impl Truth {
         }
     }
 
-    /// Says that a mask image covers a slide of this many level-0 px.
+    /// Stretches a mask image whose pixel size is unknown over a slide of this width and
+    /// height, level-0 px. Other truth stays unchanged.
     #[must_use]
     pub fn covering(self, width: f64, height: f64) -> Self {
         let pixel = match &self {
@@ -142,13 +147,13 @@ impl Truth {
         self.with_pixel(pixel)
     }
 
-    /// Width and height that hold everything drawn, level-0 px; `None` for an
-    /// image whose pixel size is unknown.
+    /// Width and height, level-0 px, of the area from the slide's origin that contains
+    /// the whole truth; `None` for an image whose pixel size is unknown.
     pub fn extent(&self) -> Option<[f64; 2]> {
         match self {
             Self::Outlines(outlines) => {
                 let points = outlines.iter().flat_map(|outline| &outline.rings).flatten();
-                Some(points.fold([0.0_f64; 2], |most, p| [most[0].max(p[0]), most[1].max(p[1])]))
+                Some(points.fold([0.0_f64; 2], |max, p| [max[0].max(p[0]), max[1].max(p[1])]))
             }
             Self::Image(labels, pixel) => {
                 let (rows, cols) = labels.dim();
@@ -157,8 +162,8 @@ impl Truth {
         }
     }
 
-    /// The lesions as sampled by `grid`; `None` for an image whose pixel size is
-    /// unknown.
+    /// The lesions sampled at the points of `grid`; `None` for an image whose pixel size
+    /// is unknown.
     pub fn raster(&self, grid: &SampleGrid) -> Option<Mask> {
         match self {
             Self::Outlines(outlines) => Some(rasterise(outlines, grid)),

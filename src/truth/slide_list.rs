@@ -1,32 +1,34 @@
-//! Which slides there are and which have tumour: CAMELYON16's `reference.csv`.
+//! Reads a list of slides with their kinds, such as CAMELYON16's `reference.csv`: which
+//! slides a study has, and which of them have tumor.
 
 use std::path::Path;
 
 use super::TruthError;
 
-/// A slide of the list.
+/// A slide of the list and its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlideKind {
-    /// File stem.
+    /// The slide's name: the stem of its file.
     pub name: String,
-    /// Whether it has tumour.
+    /// Whether the slide has tumor.
     pub is_tumor: bool,
 }
 
-/// Names of the two columns, in files that have a header.
-const NAMES: [&str; 5] = ["image", "slide", "slide_name", "name", "slide_id"];
-const KINDS: [&str; 6] = ["type", "truth", "is_tumor", "tumor", "label", "class"];
+/// Headers of the column that names the slide.
+const NAME_HEADERS: [&str; 5] = ["image", "slide", "slide_name", "name", "slide_id"];
+/// Headers of the column that states the kind.
+const KIND_HEADERS: [&str; 6] = ["type", "truth", "is_tumor", "tumor", "label", "class"];
 
-/// Reads a list of slides: columns named `image` (or `slide`, `name`) and
-/// `type` (or `truth`, `label`), or no header and these two first. The kind is
-/// `Tumor`, `Normal`, 1 or 0.
+/// Reads a list of slides from a CSV file. The columns are named `image` (or `slide`,
+/// `name`) and `type` (or `truth`, `label`); without a header they are the first two. A
+/// kind is `Tumor`, `Normal`, 1 or 0.
 ///
 /// # Errors
-/// [`TruthError`] naming the line.
+/// [`TruthError`] naming the line that has no kind, no name or a name listed twice.
 pub fn read_slide_list(path: &Path) -> Result<Vec<SlideKind>, TruthError> {
-    let wrong = |problem: String| TruthError::invalid(path, problem);
+    let invalid = |problem: String| TruthError::invalid(path, problem);
     let text =
-        std::fs::read(path).map_err(|e| wrong(format!("cannot read the list of slides: {e}")))?;
+        std::fs::read(path).map_err(|e| invalid(format!("cannot read the list of slides: {e}")))?;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -34,30 +36,31 @@ pub fn read_slide_list(path: &Path) -> Result<Vec<SlideKind>, TruthError> {
         .from_reader(text.as_slice());
     let (mut name_at, mut kind_at) = (0, 1);
     let mut slides = Vec::new();
-    for (place, row) in reader.records().enumerate() {
-        let row = row.map_err(|e| wrong(format!("not a list of slides: {e}")))?;
+    for (index, row) in reader.records().enumerate() {
+        let row = row.map_err(|e| invalid(format!("not a list of slides: {e}")))?;
         let column = |names: &[&str]| {
             row.iter().position(|cell| names.iter().any(|name| name.eq_ignore_ascii_case(cell)))
         };
-        if let (0, Some(name), Some(kind)) = (place, column(&NAMES), column(&KINDS)) {
+        if let (0, Some(name), Some(kind)) = (index, column(&NAME_HEADERS), column(&KIND_HEADERS)) {
             (name_at, kind_at) = (name, kind);
             continue;
         }
         let cell = |at: usize| row.get(at).unwrap_or_default();
         let is_tumor = kind_of(cell(kind_at)).ok_or_else(|| {
-            wrong(format!(
+            invalid(format!(
                 "line {}: {:?} is neither Tumor nor Normal (nor 1 or 0); expected columns image and type",
-                place + 1,
+                index + 1,
                 cell(kind_at)
             ))
         })?;
         let name = cell(name_at);
         let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or(name);
-        // "a.b" of a slide a.b.svs keeps its dot: only suffixes of slides go.
+        // Only the suffixes of slides are removed: the name "a.b", of a slide a.b.svs,
+        // keeps its dot.
         let name = if crate::slide::is_slide_name(Path::new(name)) { stem } else { name };
         if name.is_empty() || slides.iter().any(|known: &SlideKind| known.name == name) {
-            let problem = format!("line {}: slide {name:?} is empty or listed twice", place + 1);
-            return Err(wrong(problem));
+            let problem = format!("line {}: slide {name:?} is empty or listed twice", index + 1);
+            return Err(invalid(problem));
         }
         slides.push(SlideKind { name: name.to_owned(), is_tumor });
     }

@@ -25,10 +25,10 @@ fn annotation(group: &str, corners: [[u32; 2]; 4]) -> String {
     let mut text = format!(
         "<Annotation Name=\"A &amp; B\" Type=\"Polygon\" PartOfGroup=\"{group}\" Color=\"#F4FA58\"><Coordinates>"
     );
-    // Out of order, as nothing forbids.
-    for place in [2, 0, 3, 1] {
-        let [x, y] = corners[place];
-        text += &format!("<Coordinate Order=\"{place}\" X=\"{x}.0\" Y=\"{y},0\" />");
+    // The points are out of order, which the format allows.
+    for order in [2, 0, 3, 1] {
+        let [x, y] = corners[order];
+        text += &format!("<Coordinate Order=\"{order}\" X=\"{x}.0\" Y=\"{y},0\" />");
     }
     text + "</Coordinates></Annotation>"
 }
@@ -38,7 +38,7 @@ fn square(from: u32, to: u32) -> [[u32; 2]; 4] {
 }
 
 #[test]
-fn one_shape_in_four_formats_is_one_mask() {
+fn the_same_shape_in_any_format_gives_the_same_mask() {
     let annotations = annotation("_2", square(6, 8)) + &annotation("_0", square(4, 14));
     assert_eq!(area("a.xml", xml(&annotations).as_bytes()).unwrap(), 96);
     let feature = |class: &str, rings: &str| {
@@ -75,7 +75,7 @@ fn one_shape_in_four_formats_is_one_mask() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_a_way_out() {
+fn errors_say_what_was_found_and_what_to_do() {
     let good = xml(&annotation("_0", square(2, 5)));
     let message = |name: &str, text: &str| area(name, text.as_bytes()).unwrap_err().to_string();
     let other = message("a.xml", &good.replace("_0", "Stroma"));
@@ -93,7 +93,7 @@ fn what_is_wrong_is_said_with_a_way_out() {
 }
 
 #[test]
-fn files_are_found_by_their_slide() {
+fn truth_files_are_found_by_the_name_of_the_slide() {
     let (folder, path) = write("s.1_mask.png", b"");
     assert_eq!(find(folder.path(), "s.1"), Some(path.clone()));
     assert_eq!(find(folder.path(), "s"), None);
@@ -103,7 +103,7 @@ fn files_are_found_by_their_slide() {
 }
 
 #[test]
-fn lists_have_headers_or_camelyon16s_order() {
+fn slide_lists_have_a_header_or_the_column_order_of_camelyon16() {
     let kinds = |text: &str| {
         let (_folder, path) = write("reference.csv", text.as_bytes());
         read_slide_list(&path).map(|slides| {
