@@ -1,47 +1,48 @@
-//! What can go wrong with a slide.
+//! [`SlideError`] and [`RegionError`], the errors of opening and of reading a slide.
 
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// A file could not be opened as a slide.
+/// The reason why a file cannot be opened as a slide.
 #[derive(Debug, Error)]
 pub enum SlideError {
-    /// Nothing has that name.
+    /// There is no file of this name.
     #[error("{}: no such slide{hint}; check the path", path.display())]
     NotFound {
-        /// The path asked for.
+        /// The path given.
         path: PathBuf,
-        /// Where a relative path was looked for, or empty.
+        /// The folder in which a relative path was looked for, as a clause for the
+        /// message; empty for an absolute path.
         hint: String,
     },
-    /// A folder where a file was expected.
+    /// The path is a folder, and a file is expected.
     #[error(
         "{}: is a folder, expected one slide file; name the slide inside it (for MRXS the .mrxs file, for DICOM any .dcm file)",
         path.display()
     )]
     IsFolder {
-        /// The path asked for.
+        /// The path given.
         path: PathBuf,
     },
-    /// The system does not hand out the file's bytes.
+    /// The system cannot read the file.
     #[error("{}: cannot read the slide: {source}; check permissions and the file system", path.display())]
     Io {
         /// The slide.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file needs OpenSlide, which is not there.
+    /// The slide's format needs OpenSlide, which is not installed or does not work.
     #[error("{}: reading this slide needs OpenSlide: {message}", path.display())]
     NoOpenSlide {
         /// The slide.
         path: PathBuf,
-        /// Why it was not found, and how to get it.
+        /// The reason, and how to get OpenSlide.
         message: String,
     },
-    /// The library that decodes JPEG tiles, named by the user, does not work.
+    /// The library for JPEG tiles that the user named does not load.
     #[error(
         "{}: {variable} is {}, which does not load: {reason}; expected the path of libturbojpeg.so.0, or unset it to search the usual places, or set it to `none` to do without",
         path.display(), library.display()
@@ -51,12 +52,12 @@ pub enum SlideError {
         path: PathBuf,
         /// The environment variable.
         variable: &'static str,
-        /// Its value.
+        /// The value of the variable.
         library: PathBuf,
-        /// What the loader said.
+        /// The loader's error.
         reason: String,
     },
-    /// No reader knows what this is.
+    /// No reader recognises the format.
     #[error(
         "{}: not a slide: found {found}, expected a format {reader} reads, or PNG, JPEG, TIFF; is the file complete (compare size and checksum with its source)?",
         path.display()
@@ -64,12 +65,12 @@ pub enum SlideError {
     Unrecognised {
         /// The file.
         path: PathBuf,
-        /// What its first bytes look like.
+        /// The kind of file that its first bytes suggest.
         found: String,
-        /// The reader that was asked.
+        /// The reader that was tried.
         reader: String,
     },
-    /// The format is known and the content is damaged or unsupported.
+    /// A reader recognises the format, and the content is damaged or unsupported.
     #[error(
         "{}: {reader} cannot open it: {reason}; the file is probably truncated or damaged: compare size and checksum with its source, or convert it to a pyramidal TIFF",
         path.display()
@@ -77,12 +78,12 @@ pub enum SlideError {
     Broken {
         /// The slide.
         path: PathBuf,
-        /// The reader that refused.
+        /// The reader that failed.
         reader: String,
-        /// The reader's words.
+        /// The reader's error.
         reason: String,
     },
-    /// A plain picture that must be decoded whole, and is too large for that.
+    /// The file is a plain picture, which is decoded whole, and it is too large for that.
     #[error(
         "{}: is {width_px} x {height_px} px in one piece, expected at most {limit_px} px in all, since such a picture is decoded whole into memory; convert it to a tiled pyramidal TIFF, for example: vips tiffsave IN OUT.tif --tile --pyramid --compression jpeg --bigtiff",
         path.display()
@@ -90,19 +91,20 @@ pub enum SlideError {
     TooLarge {
         /// The picture.
         path: PathBuf,
-        /// Its width.
+        /// Width of the picture, px.
         width_px: u32,
-        /// Its height.
+        /// Height of the picture, px.
         height_px: u32,
-        /// Most pixels that are accepted.
+        /// Largest number of pixels that is accepted.
         limit_px: u64,
     },
 }
 
-/// A region could not be read. Other regions of the slide still can be.
+/// The reason why a region cannot be read. Other regions of the slide may still be
+/// readable.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RegionError {
-    /// The reader could not decode it.
+    /// The reader cannot decode the region.
     #[error(
         "{}: level {level}, {width_px} x {height_px} px at level-0 position ({level0_x}, {level0_y}): cannot be decoded: {reason}; this part of the file is damaged or unsupported, the rest can still be read",
         path.display()
@@ -110,27 +112,27 @@ pub enum RegionError {
     Unreadable {
         /// The slide.
         path: PathBuf,
-        /// Level, 0 is the finest.
+        /// The level; 0 is the finest.
         level: usize,
-        /// Left edge in level-0 px.
+        /// Left edge of the region, level-0 px.
         level0_x: i64,
-        /// Top edge in level-0 px.
+        /// Top edge of the region, level-0 px.
         level0_y: i64,
-        /// Width in px of `level`.
+        /// Width of the region, px of `level`.
         width_px: u32,
-        /// Height in px of `level`.
+        /// Height of the region, px of `level`.
         height_px: u32,
-        /// The reader's words.
+        /// The reader's error.
         reason: String,
     },
     /// The slide has no such level.
-    #[error("{}: level {level} asked for, the slide has levels 0 to {last}", path.display())]
+    #[error("{}: the slide has no level {level}, expected 0 to {last}", path.display())]
     NoLevel {
         /// The slide.
         path: PathBuf,
-        /// Level asked for.
+        /// The level given.
         level: usize,
-        /// Coarsest level there is.
+        /// The coarsest level of the slide.
         last: usize,
     },
     /// The caller's buffer does not fit the region.
@@ -141,11 +143,11 @@ pub enum RegionError {
     Buffer {
         /// The slide.
         path: PathBuf,
-        /// Width asked for.
+        /// Width of the region, px.
         width_px: u32,
-        /// Height asked for.
+        /// Height of the region, px.
         height_px: u32,
-        /// Bytes offered.
+        /// Length of the buffer, bytes.
         found: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! PNG, JPEG and TIFF pictures, decoded whole.
+//! Reads PNG, JPEG and TIFF pictures that OpenSlide does not know, decoded whole.
 
 use std::fmt;
 use std::fs::File;
@@ -10,11 +10,11 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 use super::raster::{Raster, over_white};
 use super::{Level, RegionError, Resolution, Slide, SlideError, check_region, resolution_tags};
 
-/// Most pixels decoded whole: 805 MB stay in memory as RGB, and while decoding
-/// the picture's own form (up to 8 bytes per pixel) as well.
+/// Largest number of pixels of a picture. At this size 805 MB of RGB stay in memory, and
+/// decoding also needs up to 8 bytes per pixel for the picture's own form.
 const LIMIT_PX: u64 = 1 << 28;
 
-/// What a file's first bytes say.
+/// The kind of file that the first bytes suggest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sniffed {
     Png,
@@ -49,22 +49,22 @@ impl Sniffed {
     }
 }
 
-/// Looks at a file's first bytes.
+/// Determines the kind of a file from its first bytes.
 pub(crate) fn sniff(path: &Path) -> io::Result<Sniffed> {
     let mut head = Vec::with_capacity(512);
     File::open(path)?.take(512).read_to_end(&mut head)?;
-    let text = |bytes: &[u8]| bytes.iter().all(|b| matches!(b, 9 | 10 | 13 | 32..=126 | 128..));
+    let is_text = |bytes: &[u8]| bytes.iter().all(|b| matches!(b, 9 | 10 | 13 | 32..=126 | 128..));
     Ok(match head.as_slice() {
         [] => Sniffed::Empty,
         [0x89, b'P', b'N', b'G', ..] => Sniffed::Png,
         [0xFF, 0xD8, 0xFF, ..] => Sniffed::Jpeg,
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Sniffed::Tiff,
-        bytes if text(bytes) => Sniffed::Text,
+        bytes if is_text(bytes) => Sniffed::Text,
         _ => Sniffed::Other,
     })
 }
 
-/// A picture of one level, held in memory.
+/// A picture held in memory, as a slide of one level.
 #[derive(Debug)]
 pub(crate) struct PlainSlide {
     path: PathBuf,
@@ -76,7 +76,7 @@ pub(crate) struct PlainSlide {
 }
 
 impl PlainSlide {
-    /// Decodes a picture whose kind is known.
+    /// Decodes a picture of the kind `found`.
     pub(crate) fn open(path: &Path, found: Sniffed) -> Result<Self, SlideError> {
         let Some((format, reader)) = found.format() else {
             return Err(SlideError::Unrecognised {
@@ -130,7 +130,7 @@ fn decode(
     Ok((DynamicImage::from_decoder(decoder).map_err(broken)?, icc_profile))
 }
 
-/// Any picture as RGB over white.
+/// Converts any picture to RGB; transparency is composited over white.
 fn opaque(picture: DynamicImage) -> Raster {
     let (width_px, height_px) = (picture.width(), picture.height());
     let rgb = if picture.color().has_alpha() {

@@ -1,4 +1,4 @@
-//! A slide's own colour profile, applied as its pixels are read.
+//! Applies a slide's embedded colour profile to its pixels as they are read.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,19 +7,19 @@ use moxcms::{ColorProfile, Layout, ProfileText, TransformExecutor, TransformOpti
 
 use super::{Level, RegionError, Resolution, Slide};
 
-/// What became of a slide's colour profile.
+/// What was done with a slide's colour profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IccOutcome {
-    /// Pixels are converted from it to sRGB.
+    /// Pixels are converted from the profile to sRGB.
     Applied {
-        /// Its own description.
+        /// The profile's description of itself.
         profile: String,
     },
-    /// There is none, or the reader cannot get at it.
+    /// The file has no profile, or the reader cannot read it.
     Absent,
-    /// There is one that cannot be used.
+    /// The file has a profile that cannot be used.
     Unusable {
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -36,8 +36,8 @@ impl std::fmt::Display for IccOutcome {
     }
 }
 
-/// The slide in sRGB, by its own profile (relative colorimetric); the slide as
-/// it is where that cannot be, which the outcome says.
+/// Converts a slide's pixels to sRGB with the embedded profile (relative colorimetric).
+/// A slide without a usable profile stays unchanged; the outcome states which is the case.
 pub fn through_icc(slide: Box<dyn Slide>) -> (Box<dyn Slide>, IccOutcome) {
     let Some(bytes) = slide.icc_profile() else { return (slide, IccOutcome::Absent) };
     match to_srgb(&bytes) {
@@ -78,7 +78,7 @@ struct SrgbSlide {
     transform: Transform,
 }
 
-/// Pixels converted at once.
+/// Number of pixels converted at once.
 const CHUNK_PX: usize = 4096;
 
 impl SrgbSlide {
@@ -88,7 +88,7 @@ impl SrgbSlide {
             let stored = &mut stored[..pixels.len()];
             stored.copy_from_slice(pixels);
             self.transform.transform(stored, pixels).map_err(|error| error.to_string())?;
-            // White is what lies outside the slide, and stays it.
+            // White marks what lies outside the slide, so it stays white.
             for (pixel, stored) in pixels.chunks_exact_mut(3).zip(stored.chunks_exact(3)) {
                 if stored == [255; 3] {
                     pixel.fill(255);
@@ -151,7 +151,7 @@ impl Slide for SrgbSlide {
 mod tests {
     use super::*;
 
-    /// A picture of one row with a profile of its own.
+    /// A picture of one row with an embedded profile.
     struct Plain {
         rgb: Vec<u8>,
         level: [Level; 1],
@@ -211,21 +211,21 @@ mod tests {
     const PIXELS: [u8; 12] = [255, 255, 255, 0, 0, 0, 180, 90, 140, 90, 60, 120];
 
     #[test]
-    fn a_wider_profile_makes_colours_stronger_and_keeps_white() {
+    fn a_profile_of_wider_gamut_makes_colours_stronger_and_keeps_white() {
         let profile = ColorProfile::new_adobe_rgb().encode().unwrap();
         let (slide, outcome) = through_icc(Plain::boxed(&PIXELS, Some(profile)));
         assert!(matches!(&outcome, IccOutcome::Applied { .. }), "{outcome}");
         assert!(slide.reader().contains("profile"));
         let out = read(slide.as_ref());
         assert_eq!(out[..6], PIXELS[..6]);
-        // Adobe RGB (180, 90, 140) by the primaries and curves of the two standards.
+        // The expected values follow from the primaries and curves of the two standards.
         for (found, expected) in out[6..9].iter().zip([205u8, 90, 143]) {
             assert!(found.abs_diff(expected) <= 2, "{out:?}");
         }
     }
 
     #[test]
-    fn srgb_changes_nothing() {
+    fn an_srgb_profile_changes_nothing() {
         let profile = ColorProfile::new_srgb().encode().unwrap();
         let (slide, _) = through_icc(Plain::boxed(&PIXELS, Some(profile)));
         let out = read(slide.as_ref());
@@ -233,10 +233,10 @@ mod tests {
     }
 
     #[test]
-    fn without_a_usable_profile_pixels_stay_and_the_outcome_says_so() {
-        for (profile, said) in [(None, "absent"), (Some(vec![7; 300]), "unusable")] {
+    fn without_a_usable_profile_pixels_are_unchanged() {
+        for (profile, expected) in [(None, "absent"), (Some(vec![7; 300]), "unusable")] {
             let (slide, outcome) = through_icc(Plain::boxed(&PIXELS, profile));
-            assert!(outcome.to_string().starts_with(said), "{outcome}");
+            assert!(outcome.to_string().starts_with(expected), "{outcome}");
             assert_eq!(read(slide.as_ref()), PIXELS);
         }
     }

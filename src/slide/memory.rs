@@ -1,5 +1,4 @@
-//! A slide held in memory: for tests, demonstrations, and pictures that were
-//! made rather than scanned.
+//! A slide held in memory, for tests, demonstrations and pictures made by programs.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +7,7 @@ use ndarray::Array3;
 use super::raster::{Raster, over_white};
 use super::{Level, RegionError, Resolution, Slide, check_region, level_downsample};
 
-/// A slide held in memory. It can be told to fail in places, as damaged files do.
+/// A slide held in memory. Chosen areas can be made to fail, as those of damaged files do.
 ///
 /// ```
 /// use ndarray::Array3;
@@ -25,16 +24,18 @@ pub struct MemorySlide {
     rasters: Vec<Raster>,
     levels: Vec<Level>,
     resolution: Resolution,
-    bad: Vec<[i64; 4]>,
+    /// Areas that cannot be read: left, top, right and bottom, level-0 px.
+    bad_areas: Vec<[i64; 4]>,
 }
 
 impl MemorySlide {
-    /// A slide of one level from u8 [row, col, channel], channels RGB or RGBA
-    /// (not premultiplied; composited over white). Its path is `memory`.
+    /// Makes a slide of one level from u8 [row, col, channel]. The channels are RGB or
+    /// RGBA; RGBA is not premultiplied and is composited over white. The slide's path is
+    /// `memory`.
     ///
     /// # Panics
-    /// When there are neither 3 nor 4 channels, no pixel, or a side does not
-    /// fit 32 bits.
+    /// Panics when the picture has neither 3 nor 4 channels, when it has no pixels, and
+    /// when a side does not fit 32 bits.
     pub fn new(picture: Array3<u8>) -> Self {
         let (rows, cols, channels) = picture.dim();
         assert!(
@@ -56,18 +57,18 @@ impl MemorySlide {
             rasters: vec![raster],
             levels: vec![level],
             resolution: Resolution::default(),
-            bad: Vec::new(),
+            bad_areas: Vec::new(),
         }
     }
 
-    /// Gives it a path, for messages and names.
+    /// Sets the path that names and messages show.
     #[must_use]
     pub fn with_path(mut self, path: &Path) -> Self {
         self.path = path.to_owned();
         self
     }
 
-    /// States its resolution in um/px, the same on both axes.
+    /// Sets the stated resolution, um/px, the same along x and y.
     #[must_use]
     pub fn with_mpp(mut self, mpp: f64) -> Self {
         self.resolution.mpp_x = Some(mpp);
@@ -75,15 +76,15 @@ impl MemorySlide {
         self
     }
 
-    /// States anything a file can state about resolution.
+    /// Sets everything that a file can state about its resolution.
     #[must_use]
     pub fn with_resolution(mut self, resolution: Resolution) -> Self {
         self.resolution = resolution;
         self
     }
 
-    /// Adds a coarser level: means of `downsample` x `downsample` level-0 px.
-    /// Levels are to be added from fine to coarse.
+    /// Adds a coarser level, whose pixels are means of `downsample` x `downsample` level-0
+    /// px. Levels must be added from fine to coarse.
     #[must_use]
     pub fn with_level(mut self, downsample: u32) -> Self {
         let raster = self.rasters[0].reduced(downsample.max(1));
@@ -98,15 +99,15 @@ impl MemorySlide {
         self
     }
 
-    /// Makes every region that touches this level-0 rectangle fail, on all levels.
+    /// Makes every region that touches this rectangle, in level-0 px, fail on all levels.
     #[must_use]
     pub fn with_bad_area(mut self, x: i64, y: i64, width_px: u32, height_px: u32) -> Self {
-        self.bad.push([x, y, x + i64::from(width_px), y + i64::from(height_px)]);
+        self.bad_areas.push([x, y, x + i64::from(width_px), y + i64::from(height_px)]);
         self
     }
 
-    fn touches_bad(&self, left: f64, top: f64, right: f64, bottom: f64) -> bool {
-        self.bad.iter().any(|&[x0, y0, x1, y1]| {
+    fn touches_bad_area(&self, left: f64, top: f64, right: f64, bottom: f64) -> bool {
+        self.bad_areas.iter().any(|&[x0, y0, x1, y1]| {
             left < x1 as f64 && right > x0 as f64 && top < y1 as f64 && bottom > y0 as f64
         })
     }
@@ -142,7 +143,7 @@ impl Slide for MemorySlide {
         let [left, top] = [x, y].map(|start| start as f64 * downsample);
         let right = left + f64::from(width_px) * downsample;
         let bottom = top + f64::from(height_px) * downsample;
-        if self.touches_bad(left, top, right, bottom) {
+        if self.touches_bad_area(left, top, right, bottom) {
             #[expect(clippy::cast_possible_truncation, reason = "saturates, for a message")]
             let [level0_x, level0_y] = [left as i64, top as i64];
             let reason = "this area was made to fail".to_owned();

@@ -1,11 +1,11 @@
-//! Slides: pictures too large to hold, read region by region.
+//! Slides: pictures too large for memory, read region by region. The flow begins here.
 //!
-//! [`open`] finds the reader for a file: OpenSlide for whole-slide formats,
-//! plain decoding for PNG, JPEG and TIFF that OpenSlide does not know. All
-//! readers keep the promises of [`Slide`]; the formats' differences end here.
-//! [`PlaneReader`] reads a slide at a model's resolution, [`tile_thumbnail`]
-//! and [`overview()`] make small pictures of it, and [`resolution`] decides what
-//! a slide's resolution is.
+//! [`open`] chooses the reader for a file: OpenSlide for whole-slide formats, and plain
+//! decoding for PNG, JPEG and TIFF files that OpenSlide does not know. All readers
+//! implement [`Slide`], so that no other module needs to know the formats.
+//! [`PlaneReader`] reads a slide at a model's resolution, [`tile_thumbnail`] and
+//! [`overview()`] make small pictures of a slide, and [`resolution`] decides its
+//! resolution.
 
 mod error;
 mod flat_image;
@@ -33,36 +33,35 @@ pub use plane_reader::PlaneReader;
 pub use resolution::{MppSource, Resolution, ResolutionError, SlideMpp, slide_mpp};
 pub use thumbnail::{FailedTiles, TileThumbnail, tile_thumbnail, tissue_picture};
 
-/// One resolution at which a slide is stored.
+/// One resolution of a slide's pyramid.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Level {
-    /// Width in px of this level.
+    /// Width, px of this level.
     pub width_px: u32,
-    /// Height in px of this level.
+    /// Height, px of this level.
     pub height_px: u32,
     /// Level-0 px per px of this level, at least 1.
     ///
-    /// Pixel x of the level covers level-0 px [x * downsample,
-    /// (x + 1) * downsample). A whole number n where the level's size is the
-    /// slide's divided by n, rounded up or down: the remainder at the right
-    /// and bottom edge says nothing about the pixels before it.
+    /// Pixel x of the level covers level-0 px [x * downsample, (x + 1) * downsample). The
+    /// downsample is a whole number n when the level's size is the slide's size divided by
+    /// n, rounded up or down: the remainder at the right and bottom edges does not change
+    /// the scale of the other pixels.
     pub downsample: f64,
 }
 
-/// A picture that is read region by region, from any number of threads.
+/// A slide, read region by region from any number of threads.
 pub trait Slide: Send + Sync {
-    /// The file.
+    /// The path of the file.
     fn path(&self) -> &Path;
 
-    /// Who reads it, for records: "OpenSlide 4.0.1 (aperio)", "OpenSlide 4.0.1
-    /// (aperio), tiles by libturbojpeg", "image (png)".
+    /// The name of the reader, for records: "OpenSlide 4.0.1 (aperio)", "OpenSlide 4.0.1
+    /// (aperio), tiles by libturbojpeg" or "image (png)".
     fn reader(&self) -> String;
 
-    /// The levels, finest first; never empty, the first has downsample 1.
+    /// The levels, finest first. There is at least one, and the first has downsample 1.
     fn levels(&self) -> &[Level];
 
-    /// What the file says about its resolution, believable or not:
-    /// [`slide_mpp`] judges it.
+    /// What the file states about its resolution, plausible or not; [`slide_mpp`] decides.
     fn resolution(&self) -> &Resolution;
 
     /// Reads a region of `level` into `out`, u8 [row, col, rgb] of
@@ -87,19 +86,20 @@ pub trait Slide: Send + Sync {
         out: &mut [u8],
     ) -> Result<(), RegionError>;
 
-    /// The embedded ICC colour profile, when there is one and the reader can
-    /// get at it (OpenSlide 4 and later).
+    /// The embedded ICC colour profile; `None` when the file has none or the reader cannot
+    /// read it.
     fn icc_profile(&self) -> Option<Vec<u8>>;
 }
 
-/// File name endings (lower case) taken for slides when a folder is expanded.
+/// File name endings, in lower case, of the files that count as slides when a folder is
+/// given.
 const SLIDE_SUFFIXES: [&str; 16] = [
     "svs", "svslide", "tif", "tiff", "ndpi", "vms", "vmu", "scn", "mrxs", "bif", "dcm", "czi",
     "zvi", "png", "jpg", "jpeg",
 ];
 
-/// Whether a file's name ends like a slide's (`.svs`, `.ndpi`, `.tif`, ...),
-/// in capitals or not. Hidden files are not slides.
+/// Whether a file has the name of a slide: it ends in `.svs`, `.ndpi`, `.tif` or the like,
+/// in upper or lower case, and the file is not hidden.
 pub fn is_slide_name(path: &Path) -> bool {
     let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     !hidden && suffix(path).is_some_and(|suffix| SLIDE_SUFFIXES.contains(&suffix.as_str()))
@@ -109,25 +109,25 @@ fn suffix(path: &Path) -> Option<String> {
     Some(path.extension()?.to_str()?.to_ascii_lowercase())
 }
 
-/// Opens a slide with the reader that knows it.
+/// Opens a slide with the reader that recognises it.
 ///
-/// OpenSlide is asked first, except for PNG and JPEG, which it never reads; it
-/// is loaded at the first call that needs it. Levels of JPEG tiles are decoded
-/// by libturbojpeg where that can be loaded and gives the same pixels. Other
-/// pictures are decoded whole: 3 bytes per pixel stay in memory, at most
-/// 2^28 px.
+/// OpenSlide is tried first, except for PNG and JPEG, which OpenSlide never reads. The
+/// library is loaded at the first call that needs it. Levels of JPEG tiles are decoded by
+/// libturbojpeg if that library can be loaded and gives the same pixels. Pictures that
+/// OpenSlide does not know are decoded whole: they may have at most 2^28 px, and 3 bytes
+/// per pixel stay in memory.
 ///
 /// # Errors
-/// [`SlideError`]: names the file, what was found, and what to do.
+/// [`SlideError`] says what was found in the file, and what to do.
 pub fn open(path: &Path) -> Result<Box<dyn Slide>, SlideError> {
     open_with(path, tiled_jpeg::faster)
 }
 
-/// Opens a slide as [`open`] does, and lets OpenSlide alone decode what it
-/// knows: slower, the same pixels.
+/// Opens a slide as [`open`] does, without libturbojpeg: OpenSlide decodes every level,
+/// which is slower and gives the same pixels.
 ///
 /// # Errors
-/// As [`open`].
+/// The same as those of [`open`].
 pub fn open_by_openslide(path: &Path) -> Result<Box<dyn Slide>, SlideError> {
     open_with(path, |slide| Ok(Box::new(slide)))
 }
@@ -198,7 +198,8 @@ fn check_region(
     Ok(info)
 }
 
-/// The downsample that explains a level's size: a whole number where one does.
+/// The downsample of a level, from the sizes of level 0 and of the level: a whole number
+/// if one explains the sizes, else the mean ratio along x and y.
 fn level_downsample(level0_px: [u32; 2], level_px: [u32; 2]) -> f64 {
     let ratio = |axis: usize| f64::from(level0_px[axis]) / f64::from(level_px[axis].max(1));
     let mean = (ratio(0) + ratio(1)) / 2.0;
@@ -219,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slide_names_are_known_by_their_ending() {
+    fn slide_names_are_recognised_by_their_ending() {
         for name in ["a.svs", "b.NDPI", "x/y.tiff", "c.Mrxs", "d.png"] {
             assert!(is_slide_name(Path::new(name)), "{name}");
         }
@@ -229,12 +230,12 @@ mod tests {
     }
 
     #[test]
-    fn ragged_levels_have_whole_downsamples() {
+    fn levels_of_rounded_size_have_whole_downsamples() {
         assert_eq!(level_downsample([4003, 3005], [1000, 751]), 4.0);
         assert_eq!(level_downsample([4003, 3005], [1001, 752]), 4.0);
         assert_eq!(level_downsample([256, 256], [1, 1]), 256.0);
         assert_eq!(level_downsample([46_000, 32_914], [2875, 2057]), 16.0);
-        let odd = level_downsample([10_000, 10_000], [3000, 3000]);
-        assert!((odd - 10.0 / 3.0).abs() < 1e-12);
+        let fractional = level_downsample([10_000, 10_000], [3000, 3000]);
+        assert!((fractional - 10.0 / 3.0).abs() < 1e-12);
     }
 }

@@ -1,11 +1,12 @@
-//! A small picture of a whole slide.
+//! Makes a small picture of a whole slide, for heatmap pictures and reports.
 
 use ndarray::{Array3, s};
 
 use super::{PlaneReader, RegionError, Slide};
 use crate::geometry::plane::WorkingPlane;
 
-/// Side of the pieces that are read, and lost, separately.
+/// Side of the pieces in which the picture is made, px. A piece that cannot be read stays
+/// white, and the others are not affected.
 const PIECE_PX: u32 = 128;
 
 /// A small picture of a whole slide.
@@ -15,16 +16,15 @@ pub struct Overview {
     pub rgb: Array3<u8>,
     /// Level-0 px per px of the picture.
     pub downsample: f64,
-    /// What could not be read.
+    /// The errors of the pieces that could not be read.
     pub failed: Vec<RegionError>,
 }
 
-/// Makes a picture of the whole slide whose longer side has `max_side_px`
-/// pixels, or the slide's own if it has fewer. Memory is bounded by the
-/// picture and about 30 MB.
+/// Makes a picture of the whole slide whose longer side has `max_side_px` px, or as many as
+/// the slide if that is smaller. Memory: the picture and about 30 MB.
 ///
 /// # Errors
-/// The first [`RegionError`] when nothing at all can be read.
+/// The first [`RegionError`] when no part of the slide can be read.
 pub fn overview(slide: &dyn Slide, max_side_px: u32) -> Result<Overview, RegionError> {
     let level0 = slide.levels()[0];
     let longer_px = level0.width_px.max(level0.height_px);

@@ -1,4 +1,4 @@
-//! A slide read in pixels of its working plane.
+//! Reads a slide in pixels of its working plane; `split` cuts patches from these.
 
 use std::ops::Range;
 
@@ -6,16 +6,16 @@ use super::resample::{Axis, resample};
 use super::{RegionError, Slide};
 use crate::geometry::plane::WorkingPlane;
 
-/// Side, in level px, of the pieces a region is resampled in: bounds memory
-/// to about 13 MB a thread whatever the region.
+/// Side, in level px, of the pieces in which a region is resampled. Memory is thereby
+/// bounded to about 13 MB per thread for regions of any size.
 const PIECE_SIDE_PX: f64 = 2048.0;
 
-/// A level may be this much coarser than the plane, so that a level made for
-/// the plane's resolution is used although the numbers differ a little.
+/// How much coarser than the plane a level may be, relative to the plane. The tolerance
+/// accepts a level made for the plane's resolution whose stated downsample differs a little.
 const LEVEL_TOLERANCE: f64 = 0.01;
 
-/// Level px per working px this close to 1 need no resampling: over the widest
-/// slide the drift stays below a tenth of a pixel.
+/// Largest difference from 1, in level px per working px, at which no resampling is needed:
+/// even across the widest slide the drift stays below a tenth of a pixel.
 const UNIT_SCALE: f64 = 1e-7;
 
 /// Reads a slide in working-plane pixels, resampling where no level has the
@@ -30,8 +30,8 @@ pub struct PlaneReader<'a> {
 }
 
 impl<'a> PlaneReader<'a> {
-    /// A reader for `plane`, on the coarsest level of `slide` that is no
-    /// coarser than it.
+    /// A reader for `plane`, which reads the coarsest level of `slide` that is at least as
+    /// fine as the plane.
     pub fn new(slide: &'a dyn Slide, plane: WorkingPlane) -> Self {
         let levels = slide.levels();
         let fine_enough =
@@ -54,7 +54,7 @@ impl<'a> PlaneReader<'a> {
         &self.plane
     }
 
-    /// The level that is read, 0 is the finest.
+    /// The level that is read; 0 is the finest.
     pub fn level(&self) -> usize {
         self.level
     }
@@ -68,7 +68,7 @@ impl<'a> PlaneReader<'a> {
     /// BILINEAR). Its value does not depend on the region it is read in.
     ///
     /// # Errors
-    /// [`RegionError`] as [`Slide::read_region`].
+    /// The same as those of [`Slide::read_region`].
     pub fn read(
         &self,
         x: i64,
@@ -135,7 +135,7 @@ fn clip(start: i64, len: u32, limit: u32) -> Range<u32> {
     inside(start)..inside(start.saturating_add(i64::from(len)))
 }
 
-/// Cuts a range at multiples of `side_px`.
+/// Cuts a range into pieces of `side_px`; the last one may be shorter.
 fn pieces(range: &Range<u32>, side_px: u32) -> impl Iterator<Item = Range<u32>> {
     let end = range.end;
     std::iter::successors(Some(range.start), move |start| start.checked_add(side_px))

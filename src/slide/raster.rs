@@ -1,16 +1,17 @@
-//! A picture held in memory, and regions of it.
+//! A picture held in memory, from which regions are copied.
 
-/// u8 RGB, row-major.
+/// A picture of u8 RGB, row by row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Raster {
     pub(crate) width_px: u32,
     pub(crate) height_px: u32,
-    /// [row, col, rgb]
+    /// Pixels, [row, col, rgb].
     pub(crate) rgb: Vec<u8>,
 }
 
 impl Raster {
-    /// Copies the region at (x, y); white (255) outside the picture.
+    /// Copies the region with the top left corner (x, y) into `out`, u8 [row, col, rgb].
+    /// Pixels outside the picture are white (255).
     pub(crate) fn copy_region(&self, x: i64, y: i64, width_px: u32, out: &mut [u8]) {
         if width_px == 0 {
             return;
@@ -31,7 +32,8 @@ impl Raster {
         }
     }
 
-    /// Each px the rounded mean of up to `factor` x `factor` px.
+    /// The picture reduced by `factor`: each pixel is the rounded mean of `factor` x
+    /// `factor` px, or of fewer at the right and bottom edges.
     pub(crate) fn reduced(&self, factor: u32) -> Self {
         let (width_px, height_px) =
             (self.width_px.div_ceil(factor), self.height_px.div_ceil(factor));
@@ -51,8 +53,8 @@ impl Raster {
         let mut sum = [0u64; 3];
         for row in rows {
             for col in cols.clone() {
-                let at = 3 * (row as usize * self.width_px as usize + col as usize);
-                for (total, value) in sum.iter_mut().zip(&self.rgb[at..at + 3]) {
+                let start = 3 * (row as usize * self.width_px as usize + col as usize);
+                for (total, value) in sum.iter_mut().zip(&self.rgb[start..start + 3]) {
                     *total += u64::from(*value);
                 }
             }
@@ -61,13 +63,13 @@ impl Raster {
     }
 }
 
-/// `total` / `count` of u8 values, half up.
+/// `total` / `count` for a sum of u8 values, with halves rounded up.
 pub(crate) fn rounded_mean(total: u64, count: u64) -> u8 {
     u8::try_from((2 * total + count) / (2 * count)).unwrap_or(u8::MAX)
 }
 
-/// The part of `width` pixels starting at `start` that lies in [0, limit), as
-/// a range relative to `start`, and where that part begins in the picture.
+/// The part of `width` pixels from `start` that lies in [0, limit): as a range relative to
+/// `start`, and the position in the picture where the part begins.
 fn overlap(start: i64, width: u32, limit: u32) -> (std::ops::Range<usize>, usize) {
     let end = start.saturating_add(i64::from(width)).clamp(0, i64::from(limit));
     let first = start.clamp(0, i64::from(limit));
@@ -79,7 +81,7 @@ fn overlap(start: i64, width: u32, limit: u32) -> (std::ops::Range<usize>, usize
     }
 }
 
-/// One unpremultiplied channel over white.
+/// Composites one channel, not premultiplied, over white.
 pub(crate) fn over_white(value: u8, alpha: u8) -> u8 {
     let (value, alpha) = (u32::from(value), u32::from(alpha));
     u8::try_from((value * alpha + 255 * (255 - alpha) + 127) / 255).unwrap_or(u8::MAX)
@@ -113,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn transparency_shows_white() {
+    fn transparency_is_composited_over_white() {
         assert_eq!(over_white(10, 255), 10);
         assert_eq!(over_white(10, 0), 255);
         assert_eq!(over_white(0, 128), 127);
     }
 
     #[test]
-    fn reducing_takes_means_also_at_ragged_edges() {
+    fn pixels_at_the_edge_are_means_of_fewer_pixels() {
         let raster = Raster { width_px: 3, height_px: 1, rgb: vec![0, 0, 0, 11, 11, 11, 9, 8, 7] };
         assert_eq!(raster.reduced(2).rgb, [6, 6, 6, 9, 8, 7]);
     }

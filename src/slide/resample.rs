@@ -1,27 +1,30 @@
-//! Antialiased resampling: a triangle filter, separable, in f32.
+//! Antialiased resampling of a level to the working plane, with a separable triangle
+//! filter in f32.
 //!
 //! The filter is that of Pillow's `resize(..., BILINEAR, box=...)`
-//! (libImaging/Resample.c): output pixel i is centred at (i + 1/2) * scale and
-//! takes what lies within max(scale, 1) of it, weighted by a triangle.
+//! (libImaging/Resample.c): output pixel i is centred at (i + 1/2) * scale and is the mean
+//! of the source pixels within max(scale, 1) of its centre, weighted by a triangle.
 
 use std::ops::Range;
 
-/// Filter taps of a range of output pixels along one axis.
+/// Filter taps of a range of output pixels along one axis: the source pixels and weights
+/// of each.
 ///
-/// Taps are functions of the absolute output position alone, so a pixel's
-/// value cannot depend on the range it is computed in.
+/// The taps depend on the absolute output position alone, so a pixel's value does not
+/// depend on the range in which it is computed.
 pub(crate) struct Axis {
-    /// Source positions that any tap needs.
+    /// Source positions that the taps need, all together.
     pub(crate) source: Range<u32>,
-    /// For each output pixel: first source position, and where its weights are.
+    /// For each output pixel the first source position and the range of its weights in
+    /// `weights`.
     taps: Vec<(u32, Range<usize>)>,
     weights: Vec<f32>,
 }
 
 impl Axis {
-    /// Taps of the output pixels in `output`, for `scale` source px per output
-    /// px and a source of `limit_px` pixels. Beyond its ends nothing is taken:
-    /// the remaining weights share the whole.
+    /// Taps of the output pixels in `output`, for `scale` source px per output px and a
+    /// source of `limit_px` px. At the ends of the source the weights of the pixels that
+    /// exist are scaled to a sum of 1.
     pub(crate) fn new(output: Range<u32>, scale: f64, limit_px: u32) -> Self {
         let mut axis = Self { source: limit_px..0, taps: Vec::new(), weights: Vec::new() };
         for position in output {
@@ -52,7 +55,7 @@ impl Axis {
             #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
             self.weights.extend(raw.iter().map(|weight| (weight / total) as f32));
         } else {
-            // The last output pixel may begin after a level's last pixel.
+            // The last output pixel may begin after the level's last pixel.
             first = bound(centre).min(limit_px - 1);
             self.weights.push(1.0);
         }
@@ -68,8 +71,8 @@ impl Axis {
     }
 }
 
-/// Resamples u8 [row, col, rgb] `source`, which covers `rows.source` x
-/// `cols.source`, and hands each output row to `write` as u8 [col, rgb].
+/// Resamples `source`, u8 [row, col, rgb], which covers `rows.source` x `cols.source`, and
+/// passes the index and the pixels of each output row, u8 [col, rgb], to `write`.
 pub(crate) fn resample(
     source: &[u8],
     rows: &Axis,
@@ -118,9 +121,9 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn halving_weighs_as_pillow_does() {
+    fn halving_has_the_weights_of_pillow() {
         let axis = Axis::new(1..2, 2.0, 8);
-        // Pillow: centre 3, support 2: pixels 1..5 with 1/8 3/8 3/8 1/8.
+        // In Pillow the centre is 3 and the support 2: pixels 1..5 with 1/8 3/8 3/8 1/8.
         assert_eq!(axis.source, 1..5);
         assert_eq!(axis.weights, [0.125, 0.375, 0.375, 0.125]);
         let edge = Axis::new(0..1, 2.0, 8);
@@ -137,7 +140,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn weights_sum_to_one_and_ranges_do_not_matter(
+        fn weights_sum_to_one_and_do_not_depend_on_the_range(
             scale in 0.3f64..40.0, limit in 1u32..5000, start in 0u32..200, len in 1u32..20,
         ) {
             let axis = Axis::new(start..start + len, scale, limit);
@@ -152,7 +155,7 @@ mod tests {
         }
 
         #[test]
-        fn one_colour_stays_that_colour(value: u8, scale in 0.5f64..9.0) {
+        fn a_uniform_colour_stays_the_same(value: u8, scale in 0.5f64..9.0) {
             let (rows, cols) = (Axis::new(2..5, scale, 99), Axis::new(1..6, scale, 99));
             let source = vec![value; 3 * rows.source.len() * cols.source.len()];
             resample(&source, &rows, &cols, |_, line| assert_eq!(line, [value; 15]));

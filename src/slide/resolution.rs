@@ -1,39 +1,39 @@
-//! What a slide's resolution is: the file's statements, judged.
+//! Decides a slide's resolution from what the file states and what the user gives.
 //!
-//! In order: the value given by the user; the file's micrometres per pixel;
-//! its objective power (10 / power um/px); its TIFF or PNG resolution tags.
-//! A statement that no microscope makes is not trusted: it is passed over, and
-//! named when nothing better is found.
+//! The first plausible value wins, in this order: the value given by the user; the file's
+//! micrometres per pixel; its objective power (10 / power um/px); its TIFF or PNG
+//! resolution tags. Values that no microscope has are skipped, and named in the error when
+//! no plausible value is found.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// Micrometres per pixel that slides can have. Readers report values such as
-/// 1000 for files that state nothing.
+/// Plausible micrometres per pixel of a slide. Readers report values such as 1000 for files
+/// that state nothing.
 pub const PLAUSIBLE_MPP: std::ops::RangeInclusive<f64> = 0.05..=100.0;
 
-/// Coarsest resolution believed of TIFF or PNG tags, um/px: those of ordinary
-/// pictures are for printers and screens (1200 per inch is 21 um/px).
+/// Coarsest plausible resolution in TIFF or PNG tags, um/px. The tags of ordinary pictures
+/// are meant for printers and screens (1200 px per inch is 21 um/px).
 pub const COARSEST_TAG_MPP: f64 = 20.0;
 
-/// Objective powers that microscopes have.
+/// Plausible objective powers of a microscope.
 pub const PLAUSIBLE_POWER: std::ops::RangeInclusive<f64> = 0.5..=200.0;
 
-/// Largest tolerated difference between the two axes, relative to the finer.
-/// Scanners' axes differ by less than 1 %; networks are trained on square
-/// pixels, so the slide is taken as square with the geometric mean as side.
+/// Largest tolerated difference between the resolutions along x and y, relative to the
+/// finer. The axes of scanners differ by less than 1 %. Networks are trained on square
+/// pixels, so pixels count as squares whose side is the geometric mean.
 pub const AXES_TOLERANCE: f64 = 0.02;
 
-/// What a file states about its resolution, believable or not.
+/// What a file states about its resolution, plausible or not.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Resolution {
     /// Micrometres per level-0 px along x.
     pub mpp_x: Option<f64>,
     /// Micrometres per level-0 px along y.
     pub mpp_y: Option<f64>,
-    /// Objective power, 40 for "40x".
+    /// Objective power; 40 stands for "40x".
     pub objective_power: Option<f64>,
     /// Resolution tags of the TIFF (or PNG) container.
     pub tags: Option<ResolutionTags>,
@@ -53,11 +53,11 @@ pub struct ResolutionTags {
 /// The unit of resolution tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResolutionUnit {
-    /// No absolute unit: the tags only give the pixels' shape.
+    /// No absolute unit; the tags state only the shape of the pixels.
     None,
-    /// 25,400 um.
+    /// Inch, 25,400 um.
     Inch,
-    /// 10,000 um.
+    /// Centimetre, 10,000 um.
     Centimeter,
 }
 
@@ -71,16 +71,16 @@ impl fmt::Display for ResolutionUnit {
     }
 }
 
-/// Where a slide's resolution comes from.
+/// The source of a slide's resolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MppSource {
-    /// Given by the user for this slide.
+    /// The value that the user gave for the slide.
     User,
-    /// Micrometres per pixel in the file.
+    /// The micrometres per pixel in the file.
     Mpp,
-    /// 10 / objective power.
+    /// The objective power in the file: 10 / power um/px.
     ObjectivePower,
-    /// Resolution tags of the container.
+    /// The resolution tags of the TIFF or PNG container.
     TiffResolution,
 }
 
@@ -102,26 +102,26 @@ pub struct SlideMpp {
     pub x: f64,
     /// Micrometres per level-0 px along y.
     pub y: f64,
-    /// Where it comes from.
+    /// The source of these values.
     pub source: MppSource,
 }
 
 impl SlideMpp {
-    /// The geometric mean of both axes, um/px: what `downsample` is made with.
+    /// The geometric mean of both axes, um/px. The plane's `downsample` is computed from it.
     pub fn mean(&self) -> f64 {
         (self.x * self.y).sqrt()
     }
 
-    /// Both axes, [x, y].
+    /// Micrometres per level-0 px, [x, y].
     pub fn axes(&self) -> [f64; 2] {
         [self.x, self.y]
     }
 }
 
-/// A slide's resolution cannot be had.
+/// The reason why a slide's resolution cannot be decided.
 #[derive(Debug, Error, Clone, PartialEq)]
 pub enum ResolutionError {
-    /// Nothing believable is known.
+    /// The file states no plausible resolution, and the user gave none.
     #[error(
         "{}: its resolution is unknown: {found}; expected micrometres per pixel, an objective power, or TIFF resolution tags. Give it with --mpp 0.25 (typical of 40x; 0.5 of 20x) or [slides] mpp in the configuration, for this slide alone with --mpp NAME=0.25 or under [slides.mpp_of], or work at [model] mpp = \"level0\" if the model does not care",
         path.display()
@@ -129,7 +129,7 @@ pub enum ResolutionError {
     Unknown {
         /// The slide.
         path: PathBuf,
-        /// What the file states instead.
+        /// What the file states instead, as a list for the message.
         found: String,
     },
     /// The value given by the user is impossible.
@@ -143,7 +143,7 @@ pub enum ResolutionError {
         /// The value given.
         found: f64,
     },
-    /// Pixels are not square.
+    /// The pixels are not square.
     #[error(
         "{}: its pixels are {x} x {y} um ({stated_by}), expected square ones (within {} %): resample the slide, or give one value with --mpp NAME=UM or under [slides.mpp_of] in the configuration",
         path.display(), 100.0 * AXES_TOLERANCE
@@ -151,21 +151,21 @@ pub enum ResolutionError {
     NotSquare {
         /// The slide.
         path: PathBuf,
-        /// Width of a pixel in um.
+        /// Width of a pixel, um.
         x: f64,
-        /// Height of a pixel in um.
+        /// Height of a pixel, um.
         y: f64,
-        /// Where the values come from.
+        /// The source of the values.
         stated_by: MppSource,
     },
 }
 
-/// Decides a slide's resolution from what its file states and what the user
-/// gave for it (um/px, wins over everything).
+/// Decides a slide's resolution from what its file states and from the value that the user
+/// gave for the slide, um/px, which wins over all others.
 ///
 /// # Errors
-/// [`ResolutionError`] when nothing believable is known or pixels are not
-/// square; it says what was found and names the ways out.
+/// [`ResolutionError`] when no plausible value is known or the pixels are not square. The
+/// message says what was found and what to do.
 pub fn slide_mpp(
     path: &Path,
     stated: &Resolution,
@@ -180,31 +180,34 @@ pub fn slide_mpp(
     let mut found = Vec::new();
     for statement in [stated_mpp, stated_power, stated_tags] {
         match statement(stated) {
-            Statement::Believed(mpp) => return square(path, mpp),
-            Statement::Doubted(words) => found.push(words),
+            Statement::Plausible(mpp) => return check_square(path, mpp),
+            Statement::Unusable(reason) => found.push(reason),
         }
     }
     Err(ResolutionError::Unknown { path: path.to_owned(), found: found.join(", ") })
 }
 
+/// What one of the file's statements says about the resolution.
 enum Statement {
-    Believed(SlideMpp),
-    Doubted(String),
+    /// The statement is plausible.
+    Plausible(SlideMpp),
+    /// The statement is missing or implausible; the text says which, for the message.
+    Unusable(String),
 }
 
 fn stated_mpp(stated: &Resolution) -> Statement {
-    // One axis alone is taken for both.
+    // A value for one axis alone counts for both.
     let axes = (stated.mpp_x.or(stated.mpp_y), stated.mpp_y.or(stated.mpp_x));
     match axes {
         (Some(x), Some(y)) if PLAUSIBLE_MPP.contains(&x) && PLAUSIBLE_MPP.contains(&y) => {
-            Statement::Believed(SlideMpp { x, y, source: MppSource::Mpp })
+            Statement::Plausible(SlideMpp { x, y, source: MppSource::Mpp })
         }
-        (Some(x), Some(y)) => Statement::Doubted(format!(
+        (Some(x), Some(y)) => Statement::Unusable(format!(
             "it states {x} x {y} um/px, outside {} to {}",
             PLAUSIBLE_MPP.start(),
             PLAUSIBLE_MPP.end()
         )),
-        _ => Statement::Doubted("no micrometres per pixel".to_owned()),
+        _ => Statement::Unusable("no micrometres per pixel".to_owned()),
     }
 }
 
@@ -212,37 +215,37 @@ fn stated_power(stated: &Resolution) -> Statement {
     match stated.objective_power {
         Some(power) if PLAUSIBLE_POWER.contains(&power) => {
             let mpp = 10.0 / power;
-            Statement::Believed(SlideMpp { x: mpp, y: mpp, source: MppSource::ObjectivePower })
+            Statement::Plausible(SlideMpp { x: mpp, y: mpp, source: MppSource::ObjectivePower })
         }
-        Some(power) => Statement::Doubted(format!("an impossible objective power of {power}")),
-        None => Statement::Doubted("no objective power".to_owned()),
+        Some(power) => Statement::Unusable(format!("an impossible objective power of {power}")),
+        None => Statement::Unusable("no objective power".to_owned()),
     }
 }
 
 fn stated_tags(stated: &Resolution) -> Statement {
     let Some(ResolutionTags { x, y, unit }) = stated.tags else {
-        return Statement::Doubted("no resolution tags".to_owned());
+        return Statement::Unusable("no resolution tags".to_owned());
     };
     let unit_um = match unit {
         ResolutionUnit::None => {
-            return Statement::Doubted(format!("resolution tags of {x} x {y} without a unit"));
+            return Statement::Unusable(format!("resolution tags of {x} x {y} without a unit"));
         }
         ResolutionUnit::Inch => 25_400.0,
         ResolutionUnit::Centimeter => 10_000.0,
     };
     let (mpp_x, mpp_y) = (unit_um / x, unit_um / y);
-    let believable = |mpp: f64| (*PLAUSIBLE_MPP.start()..=COARSEST_TAG_MPP).contains(&mpp);
-    if believable(mpp_x) && believable(mpp_y) {
+    let plausible = |mpp: f64| (*PLAUSIBLE_MPP.start()..=COARSEST_TAG_MPP).contains(&mpp);
+    if plausible(mpp_x) && plausible(mpp_y) {
         let source = MppSource::TiffResolution;
-        return Statement::Believed(SlideMpp { x: mpp_x, y: mpp_y, source });
+        return Statement::Plausible(SlideMpp { x: mpp_x, y: mpp_y, source });
     }
-    Statement::Doubted(format!(
+    Statement::Unusable(format!(
         "resolution tags of {x} x {y} per {unit} ({mpp_x:.4} um/px, a printer's or screen's rather than a microscope's: expected {} to {COARSEST_TAG_MPP})",
         PLAUSIBLE_MPP.start()
     ))
 }
 
-fn square(path: &Path, mpp: SlideMpp) -> Result<SlideMpp, ResolutionError> {
+fn check_square(path: &Path, mpp: SlideMpp) -> Result<SlideMpp, ResolutionError> {
     let SlideMpp { x, y, source } = mpp;
     if x.max(y) / x.min(y) - 1.0 > AXES_TOLERANCE {
         let path = path.to_owned();
@@ -264,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_are_taken_in_order() {
+    fn the_first_plausible_statement_wins() {
         let mut stated = Resolution {
             mpp_x: Some(0.25),
             mpp_y: Some(0.252),
@@ -287,20 +290,20 @@ mod tests {
     }
 
     #[test]
-    fn one_axis_speaks_for_both() {
+    fn a_resolution_of_one_axis_counts_for_both() {
         let stated = Resolution { mpp_y: Some(0.5), ..Default::default() };
         assert_eq!(decide(&stated, None).unwrap().axes(), [0.5, 0.5]);
     }
 
     #[test]
-    fn unbelievable_statements_are_named_with_the_ways_out() {
+    fn errors_name_implausible_statements_and_what_to_do() {
         let stated = Resolution {
             mpp_x: Some(1000.0),
             mpp_y: Some(1000.0),
             objective_power: Some(0.0),
             tags: tags(300.0, ResolutionUnit::Inch),
         };
-        let words = decide(&stated, None).unwrap_err().to_string();
+        let message = decide(&stated, None).unwrap_err().to_string();
         for part in [
             "a.svs",
             "1000",
@@ -310,7 +313,7 @@ mod tests {
             "[slides.mpp_of]",
             "level0",
         ] {
-            assert!(words.contains(part), "{part} missing in: {words}");
+            assert!(message.contains(part), "{part} missing in: {message}");
         }
         let nothing = decide(&Resolution::default(), None).unwrap_err().to_string();
         assert!(nothing.contains("no objective power"), "{nothing}");
@@ -319,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_numbers_are_never_believed() {
+    fn numbers_that_are_not_positive_and_finite_are_refused() {
         for bad in [0.0, -0.25, f64::NAN, f64::INFINITY] {
             let stated = Resolution {
                 mpp_x: Some(bad),
@@ -333,10 +336,10 @@ mod tests {
     }
 
     #[test]
-    fn oblong_pixels_are_refused_beyond_the_tolerance() {
-        let at = |y| Resolution { mpp_x: Some(0.5), mpp_y: Some(y), ..Default::default() };
-        assert!(decide(&at(0.509), None).is_ok());
-        let words = decide(&at(0.6), None).unwrap_err().to_string();
-        assert!(words.contains("0.5 x 0.6") && words.contains("(mpp)"), "{words}");
+    fn pixels_beyond_the_tolerance_of_squareness_are_refused() {
+        let with_mpp_y = |y| Resolution { mpp_x: Some(0.5), mpp_y: Some(y), ..Default::default() };
+        assert!(decide(&with_mpp_y(0.509), None).is_ok());
+        let message = decide(&with_mpp_y(0.6), None).unwrap_err().to_string();
+        assert!(message.contains("0.5 x 0.6") && message.contains("(mpp)"), "{message}");
     }
 }

@@ -1,4 +1,4 @@
-//! Resolution tags of plain TIFF and PNG files, read without decoding them.
+//! Reads the resolution tags of plain TIFF and PNG files, without decoding the pixels.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::resolution::{ResolutionTags, ResolutionUnit};
 
-/// XResolution, YResolution and ResolutionUnit of a TIFF's first directory.
-/// `None` when the file has none or is not a readable TIFF.
+/// XResolution, YResolution and ResolutionUnit of a TIFF's first directory; `None` when the
+/// file has no such tags or is not a readable TIFF.
 ///
 /// Source: TIFF 6.0, sections 2 and 8; BigTIFF as in libtiff.
 pub(crate) fn tiff_tags(path: &Path) -> Option<ResolutionTags> {
@@ -51,7 +51,7 @@ impl TiffReader {
         self.file.seek(SeekFrom::Start(directory))?;
         let entries = self.number(count_bytes)?.min(4096);
         let (mut x, mut y) = (None, None);
-        // TIFF 6.0: the unit is inches where the tag is missing.
+        // The default of TIFF 6.0 is inches.
         let mut unit = ResolutionUnit::Inch;
         for index in 0..entries {
             let at = directory + count_bytes as u64 + index * entry_bytes;
@@ -68,7 +68,7 @@ impl TiffReader {
         Ok(x.or(y).map(|any| ResolutionTags { x: x.unwrap_or(any), y: y.unwrap_or(any), unit }))
     }
 
-    /// A RATIONAL: inline in BigTIFF, behind an offset in classic TIFF.
+    /// Reads a RATIONAL, which is inline in BigTIFF and behind an offset in classic TIFF.
     fn rational(&mut self, value_at: u64) -> io::Result<f64> {
         self.file.seek(SeekFrom::Start(value_at))?;
         if !self.big_tiff {
@@ -89,8 +89,8 @@ impl TiffReader {
     }
 }
 
-/// The pHYs chunk of a PNG, as pixels per centimetre.
-/// `None` when there is none or its unit is unknown.
+/// The pHYs chunk of a PNG, as pixels per centimetre; `None` when the file has no such chunk
+/// or its unit is unknown.
 ///
 /// Source: PNG (Third Edition), section 11.3.4.3.
 pub(crate) fn png_tags(path: &Path) -> Option<ResolutionTags> {
@@ -113,7 +113,7 @@ pub(crate) fn png_tags(path: &Path) -> Option<ResolutionTags> {
                     unit,
                 });
             }
-            // pHYs comes before the pixels or not at all.
+            // A pHYs chunk must come before the pixels.
             b"IDAT" | b"IEND" => return None,
             _ => file.seek(SeekFrom::Current(i64::from(length) + 4)).ok()?,
         };

@@ -1,4 +1,5 @@
-//! Small pictures of mean colours: one pixel per tile, or a fixed resolution.
+//! Makes small pictures of mean colours, in which tissue is found: one pixel per tile, or
+//! per square of a given size.
 
 use std::ops::Range;
 use std::sync::Mutex;
@@ -11,50 +12,50 @@ use ndarray::Array3;
 use super::raster::rounded_mean;
 use super::{PlaneReader, RegionError, Slide};
 
-/// Fewest level px along a tile's side that a mean is taken over.
+/// Smallest number of level px along a tile's side from which a mean is computed.
 const MIN_PX: f64 = 8.0;
 
-/// Fewest level px along the side of a pixel of the tissue picture.
+/// Smallest number of level px along the side of a pixel of the tissue picture.
 const MIN_PICTURE_PX: f64 = 2.0;
 
-/// Side, in level px, of the pieces that are read at once: 13 MB a thread.
+/// Side, in level px, of the pieces that are read at once: 13 MB per thread.
 const PIECE_SIDE_PX: f64 = 2048.0;
 
-/// Reads spent on finding the damaged tiles of one piece; beyond that, what
-/// has not been narrowed down counts as damaged altogether.
+/// Largest number of reads that search for the damaged tiles of one piece. After that, each
+/// area that is not narrowed down to one tile counts as damaged altogether.
 const SEARCH_READS: usize = 256;
 
 /// A picture of the mean colours of squares, such as tiles.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TileThumbnail {
-    /// u8 [tile row, tile col, rgb]: mean colour of the part of each tile that
-    /// lies inside the slide; white (255) where it could not be read.
+    /// Mean colour of the part of each tile that lies inside the slide, u8 [tile row, tile
+    /// col, rgb]; white (255) for tiles that could not be read.
     pub rgb: Array3<u8>,
-    /// What could not be read, in tile order.
+    /// The tiles that could not be read, in tile order.
     pub failed: Vec<FailedTiles>,
 }
 
-/// Tiles whose pixels could not be read.
+/// A rectangle of tiles whose pixels could not be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FailedTiles {
-    /// Tile rows.
+    /// Rows of the tiles.
     pub rows: Range<u32>,
-    /// Tile columns.
+    /// Columns of the tiles.
     pub cols: Range<u32>,
-    /// Why.
+    /// The error of reading.
     pub error: RegionError,
 }
 
-/// Mean colours of the tiles of a working plane, tile (row, col) covering
-/// working px [col * `tile_px`, (col + 1) * `tile_px`) and rows alike.
+/// Mean colours of the tiles of a working plane. Tile (row, col) covers working px
+/// [col * `tile_px`, (col + 1) * `tile_px`) along x, and likewise along y.
 ///
-/// They are taken from the coarsest level that has at least 8 px along a
-/// tile's side, else from the finest; a level's pixel belongs to the tile that
-/// holds its centre. The result does not depend on `threads`, and memory is
-/// bounded by about 30 MB a thread.
+/// The means are computed from the coarsest level that has at least 8 px along a tile's
+/// side, or from the finest level if none has. A level's pixel belongs to the tile that
+/// contains the pixel's centre. The result does not depend on `threads`. Memory: about
+/// 30 MB per thread.
 ///
 /// # Errors
-/// The first [`RegionError`] when no tile at all can be read.
+/// The first [`RegionError`] when no tile can be read.
 pub fn tile_thumbnail(
     reader: &PlaneReader<'_>,
     tile_px: u32,
@@ -63,12 +64,12 @@ pub fn tile_thumbnail(
     Job::new(reader, f64::from(tile_px.max(1)), MIN_PX).run(threads)
 }
 
-/// Mean colours of squares of `step_px` working px (at least 1) in place of tiles, from
-/// the coarsest level that has at least 2 px along a square's side, else from the finest.
-/// Otherwise as [`tile_thumbnail`].
+/// Mean colours of squares of `step_px` working px (at least 1). This differs from
+/// [`tile_thumbnail`] in the size of the squares and in the level, which needs only 2 px
+/// along a square's side.
 ///
 /// # Errors
-/// The first [`RegionError`] when nothing at all can be read.
+/// The first [`RegionError`] when no square can be read.
 pub fn tissue_picture(
     reader: &PlaneReader<'_>,
     step_px: f64,
@@ -77,7 +78,7 @@ pub fn tissue_picture(
     Job::new(reader, step_px.max(1.0), MIN_PICTURE_PX).run(threads)
 }
 
-/// Tiles, as ranges of tile rows and columns.
+/// A rectangle of tiles: ranges of tile rows and columns.
 #[derive(Debug, Clone)]
 struct Area {
     rows: Range<u32>,
@@ -89,7 +90,7 @@ impl Area {
         self.rows.len() * self.cols.len()
     }
 
-    /// Two halves, cut across the longer side.
+    /// The two halves of the area, divided across the longer side.
     fn halves(&self) -> [Self; 2] {
         let cut = |range: &Range<u32>| {
             let middle = range.start + (range.end - range.start) / 2;
@@ -105,7 +106,7 @@ impl Area {
     }
 }
 
-/// Mean colours of an area and what failed in it.
+/// Mean colours of an area, and its tiles that could not be read.
 struct Means {
     area: Area,
     /// [row, col, rgb] within the area.
@@ -178,7 +179,8 @@ impl<'a> Job<'a> {
         .collect()
     }
 
-    /// Level px whose centres lie in tile `index` along an axis: at least one.
+    /// The level px whose centres lie in tile `index` along an axis; at least one px, the
+    /// nearest, where no centre does.
     fn pixels(&self, index: u32, axis: usize) -> Range<u32> {
         let limit = self.limit_px[axis];
         let edge = |index: f64| {
@@ -220,7 +222,7 @@ impl<'a> Job<'a> {
         Means { area: area.clone(), rgb, failed }
     }
 
-    /// Reads the level px of an area; gives its left and top px.
+    /// Reads the level px of an area into `buffer`, and returns their left and top px.
     fn read(&self, area: &Area, buffer: &mut Vec<u8>) -> Result<[u32; 2], RegionError> {
         let span = |tiles: &Range<u32>, axis| {
             self.pixels(tiles.start, axis).start..self.pixels(tiles.end - 1, axis).end
@@ -291,7 +293,7 @@ impl<'a> Job<'a> {
     }
 }
 
-/// Adds the channels of [pixel, rgb] to `sum`.
+/// Adds the pixels, u8 [pixel, rgb], to the sum of each channel.
 fn add(sum: &mut [u64; 3], pixels: &[u8]) {
     let mut part = [0u32; 3];
     for pixel in pixels.as_chunks::<3>().0 {

@@ -1,42 +1,45 @@
-//! The directories of a TIFF or BigTIFF file, as far as tiles of JPEG need.
+//! Reads the directories of a TIFF or BigTIFF file, to find the levels that are grids of
+//! JPEG tiles.
 //!
-//! After TIFF 6.0, its Technical Note 2 (JPEG, compression 7) and the BigTIFF
-//! design (<http://bigtiff.org>). Anything unusual is an error here: the file
-//! is then read by OpenSlide alone.
+//! The formats are TIFF 6.0, its Technical Note 2 (JPEG, compression 7) and the BigTIFF
+//! design (<http://bigtiff.org>). Anything unusual is an error, and OpenSlide alone then
+//! reads the file.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// More directories than any slide has: the links must run in a circle.
+/// Largest number of directories. No slide has more, so more mean that the links run in a
+/// circle.
 const MAX_DIRECTORIES: usize = 1000;
 
-/// Most entries of a directory, twenty times what slides have.
+/// Largest number of entries of a directory, twenty times what slides have.
 const MAX_ENTRIES: u64 = 4096;
 
-/// Where a tile's JPEG stream is.
+/// The position of a tile's JPEG stream in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StreamLocation {
     pub(super) offset: u64,
-    /// 0 where the scanner stored nothing.
+    /// Length of the stream; 0 for a tile that the scanner did not store.
     pub(super) bytes: u64,
 }
 
-/// A picture in JPEG tiles, YCbCr, 8 bits, three interleaved samples.
+/// A directory whose picture is stored in JPEG tiles: YCbCr, three interleaved samples of
+/// 8 bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TiledJpeg {
     pub(super) width_px: u32,
     pub(super) height_px: u32,
     pub(super) tile_width_px: u32,
     pub(super) tile_height_px: u32,
-    /// Row-major.
+    /// The tiles, row by row.
     pub(super) tiles: Vec<StreamLocation>,
-    /// What a tile's stream lacks: SOI and the tables all tiles share, or
-    /// nothing. Takes the place of the stream's own SOI.
+    /// SOI and the JPEG tables that all tiles share, which replace the SOI of each tile's
+    /// stream; empty when the streams hold their own tables.
     pub(super) prefix: Vec<u8>,
 }
 
-/// All directories of the file that are tiled JPEG.
+/// All directories of the file that hold a picture in JPEG tiles.
 pub(super) fn tiled_jpegs(file: &File) -> io::Result<Vec<TiledJpeg>> {
     let (tiff, mut at) = Tiff::open(file)?;
     let mut found = Vec::new();
@@ -44,7 +47,7 @@ pub(super) fn tiled_jpegs(file: &File) -> io::Result<Vec<TiledJpeg>> {
     while at != 0 {
         read += 1;
         if read > MAX_DIRECTORIES {
-            return Err(invalid("directories without end"));
+            return Err(invalid("the links between directories run in a circle"));
         }
         let (entries, next) = tiff.entries(at)?;
         found.extend(tiff.tiled_jpeg(&entries)?);
@@ -73,7 +76,8 @@ fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-/// A tag with its type, count, and value or offset as stored.
+/// A tag with its type and count; `value` is the stored field, which holds the value or its
+/// offset.
 struct Entry {
     tag: u16,
     kind: u16,
@@ -89,7 +93,7 @@ struct Tiff<'a> {
 }
 
 impl<'a> Tiff<'a> {
-    /// Reads the header; also gives where the first directory is.
+    /// Reads the header, and returns the offset of the first directory too.
     fn open(file: &'a File) -> io::Result<(Self, u64)> {
         let mut head = [0; 16];
         file.read_exact_at(&mut head[..8], 0)?;
@@ -114,7 +118,7 @@ impl<'a> Tiff<'a> {
         }
     }
 
-    /// An unsigned number of up to 8 bytes.
+    /// The unsigned number in up to 8 bytes.
     fn number(&self, bytes: &[u8]) -> u64 {
         let join = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
         if self.big_endian { bytes.iter().fold(0, join) } else { bytes.iter().rev().fold(0, join) }
@@ -122,7 +126,7 @@ impl<'a> Tiff<'a> {
 
     fn bytes(&self, at: u64, count: u64) -> io::Result<Vec<u8>> {
         if at.checked_add(count).is_none_or(|end| end > self.len) {
-            return Err(invalid("a value beyond the end of the file"));
+            return Err(invalid("a value lies beyond the end of the file"));
         }
         let count = usize::try_from(count).map_err(io::Error::other)?;
         let mut bytes = vec![0; count];
@@ -130,14 +134,14 @@ impl<'a> Tiff<'a> {
         Ok(bytes)
     }
 
-    /// The entries of the directory at `at`, and where the next directory is.
+    /// The entries of the directory at `at`, and the offset of the next directory.
     fn entries(&self, at: u64) -> io::Result<(Vec<Entry>, u64)> {
         let (count_len, link_len) = if self.big { (8, 8) } else { (2, 4) };
         let entry_len = 4 + 2 * link_len;
         let value_at = 4 + link_len;
         let count = self.number(&self.bytes(at, count_len)?);
         if count > MAX_ENTRIES {
-            return Err(invalid("a directory without end"));
+            return Err(invalid("a directory has too many entries"));
         }
         let body = self.bytes(at + count_len, count * entry_len as u64 + link_len as u64)?;
         let (entries, link) = body.split_at(body.len() - link_len);
@@ -158,9 +162,10 @@ impl<'a> Tiff<'a> {
             3 => 2,
             4 => 4,
             16 => 8,
-            _ => return Err(invalid("a tag of unexpected type")),
+            _ => return Err(invalid("a tag has an unexpected type")),
         };
-        let bytes = entry.count.checked_mul(size.into()).ok_or_else(|| invalid("a huge tag"))?;
+        let bytes =
+            entry.count.checked_mul(size.into()).ok_or_else(|| invalid("a tag is too large"))?;
         let value = if bytes <= entry.value.len() as u64 {
             entry.value[..usize::try_from(bytes).unwrap_or(0)].to_vec()
         } else {
@@ -174,17 +179,17 @@ impl<'a> Tiff<'a> {
         Ok(bytes.chunks_exact(size).map(|item| self.number(item)).collect())
     }
 
-    /// What a directory says about its tiles, if they are JPEG as wanted.
+    /// The tiles of a directory; `None` if they are not JPEG tiles of the supported kind.
     fn tiled_jpeg(&self, entries: &[Entry]) -> io::Result<Option<TiledJpeg>> {
         let tiled = entries.iter().any(|entry| entry.tag == TILE_OFFSETS);
         let compression = self.numbers(entries, COMPRESSION)?;
-        let wanted = tiled
+        let is_supported = tiled
             && compression == [7]
             && self.numbers(entries, BITS_PER_SAMPLE)? == [8; 3]
             && self.numbers(entries, PHOTOMETRIC)? == [6]
             && self.numbers(entries, SAMPLES_PER_PIXEL)? == [3]
             && self.numbers(entries, PLANAR)?.iter().all(|planar| *planar == 1);
-        if !wanted {
+        if !is_supported {
             return Ok(None);
         }
         let side = |tag| -> io::Result<u32> {
@@ -195,9 +200,9 @@ impl<'a> Tiff<'a> {
         let [tile_width_px, tile_height_px] = [side(TILE_WIDTH)?, side(TILE_HEIGHT)?];
         let offsets = self.numbers(entries, TILE_OFFSETS)?;
         let counts = self.numbers(entries, TILE_BYTES)?;
-        // JPEG's own limit is 65,535 px; tiles of that size would fill the memory.
-        let usual = |side: u32| (1..=8192).contains(&side);
-        if !usual(tile_width_px) || !usual(tile_height_px) {
+        // JPEG allows sides of up to 65,535 px, but such tiles would fill the memory.
+        let is_usual = |side: u32| (1..=8192).contains(&side);
+        if !is_usual(tile_width_px) || !is_usual(tile_height_px) {
             return Ok(None);
         }
         let columns = u64::from(width_px.div_ceil(tile_width_px));
@@ -205,8 +210,8 @@ impl<'a> Tiff<'a> {
         if offsets.len() as u64 != expected || counts.len() != offsets.len() {
             return Ok(None);
         }
-        let stored = |(&offset, &bytes)| StreamLocation { offset, bytes };
-        let tiles = offsets.iter().zip(&counts).map(stored).collect();
+        let location = |(&offset, &bytes)| StreamLocation { offset, bytes };
+        let tiles = offsets.iter().zip(&counts).map(location).collect();
         let tables = self.value(entries, JPEG_TABLES)?.map(|(bytes, _)| bytes);
         let prefix = match tables {
             None => Vec::new(),
@@ -220,9 +225,9 @@ impl<'a> Tiff<'a> {
     }
 }
 
-/// Start of a JPEG stream.
+/// Marker at the start of a JPEG stream.
 pub(super) const SOI: [u8; 2] = [0xFF, 0xD8];
-/// Its end.
+/// Marker at the end of a JPEG stream.
 const EOI: [u8; 2] = [0xFF, 0xD9];
 
 const WIDTH: u16 = 256;
@@ -245,7 +250,8 @@ mod tests {
 
     use super::*;
 
-    /// One tile of 16 px with tables, in either byte order and size.
+    /// A file of one tile of 16 px with shared tables, as TIFF or BigTIFF in either byte
+    /// order. `next` is the offset of the next directory.
     fn file(big: bool, big_endian: bool, next: u64) -> File {
         let put = |value: u64, size: usize| {
             let bytes = value.to_le_bytes()[..size].to_vec();
@@ -288,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn both_sizes_and_byte_orders_are_read() {
+    fn tiff_and_bigtiff_of_both_byte_orders_are_read() {
         for (big, big_endian) in [(false, false), (false, true), (true, false), (true, true)] {
             let found = tiled_jpegs(&file(big, big_endian, 0)).unwrap();
             let expected = TiledJpeg {
@@ -305,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_profile_is_found_by_its_tag() {
-        // One directory of one entry: 5 bytes of type 7, stored behind it.
+        // The directory has one entry: 5 bytes of type 7, stored after the directory.
         let mut bytes = b"II\x2a\x00\x08\x00\x00\x00\x01\x00".to_vec();
         bytes.extend(ICC_PROFILE.to_le_bytes());
         bytes.extend([7, 0, 5, 0, 0, 0, 26, 0, 0, 0, 0, 0, 0, 0]);
@@ -318,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn links_in_a_circle_and_beyond_the_end_are_errors() {
+    fn circular_links_and_offsets_beyond_the_end_are_errors() {
         let first = 8 + 16;
         assert!(tiled_jpegs(&file(false, false, first)).is_err());
         assert!(tiled_jpegs(&file(false, false, 1 << 20)).is_err());

@@ -1,17 +1,16 @@
-//! OpenSlide's pixels to RGB over white.
+//! Converts OpenSlide's pixels to RGB over white.
 
-/// Converts premultiplied 0xAARRGGBB pixels to u8 [pixel, rgb] over white:
-/// each channel is c + 255 - a.
+/// Converts premultiplied 0xAARRGGBB pixels to u8 [pixel, rgb] over white: each channel is
+/// c + 255 - a.
 ///
 /// # Panics
-/// When `rgb` has not 3 bytes per pixel.
+/// Panics when `rgb` does not have 3 bytes per pixel.
 pub(super) fn argb_to_rgb(argb: &[u32], rgb: &mut [u8]) {
     assert_eq!(argb.len() * 3, rgb.len(), "3 bytes per pixel");
     let (blocks, rest) = argb.as_chunks::<4>();
     let (out_blocks, out_rest) = rgb.as_chunks_mut::<12>();
     for (pixels, out) in blocks.iter().zip(out_blocks) {
-        // Four pixels become three words: whole words are written instead of
-        // twelve bytes.
+        // Four pixels become three words, which are written faster than twelve bytes.
         let [a, b, c, d] = pixels.map(over_white);
         let words = [a | b << 24, b >> 8 | c << 16, c >> 16 | d << 8];
         for (bytes, word) in out.as_chunks_mut::<4>().0.iter_mut().zip(words) {
@@ -24,8 +23,8 @@ pub(super) fn argb_to_rgb(argb: &[u32], rgb: &mut [u8]) {
     }
 }
 
-/// One pixel as 0x00BBGGRR. A premultiplied channel is at most alpha, so the
-/// three additions never carry into each other.
+/// One pixel over white as 0x00BBGGRR. A premultiplied channel is at most alpha, so none of
+/// the three additions carries into the next channel.
 #[inline]
 fn over_white(argb: u32) -> u32 {
     (argb + (255 - (argb >> 24)) * 0x0001_0101).swap_bytes() >> 8
@@ -38,7 +37,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_pixel_is_its_colour_over_white(
+        fn every_pixel_is_composited_over_white(
             pixels in prop::collection::vec((any::<u8>(), any::<[u8; 3]>()), 0..23)
         ) {
             let premultiplied: Vec<(u8, [u8; 3])> =

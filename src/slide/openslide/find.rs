@@ -1,4 +1,4 @@
-//! Where the OpenSlide library is.
+//! Finds and loads the OpenSlide library.
 
 use std::env;
 use std::fs;
@@ -8,16 +8,16 @@ use std::process::{Command, Stdio};
 use libloading::Library;
 use thiserror::Error;
 
-/// Environment variable: path of the library to use.
+/// Environment variable with the path of the library to use.
 const VARIABLE: &str = "SLIDEGRID_OPENSLIDE";
 
-/// Names of the library, newest interface first.
+/// File names of the library, newest interface first.
 #[cfg(target_os = "macos")]
 const SONAMES: [&str; 2] = ["libopenslide.1.dylib", "libopenslide.0.dylib"];
 #[cfg(not(target_os = "macos"))]
 const SONAMES: [&str; 2] = ["libopenslide.so.1", "libopenslide.so.0"];
 
-/// The OpenSlide library is not to be had.
+/// The reason why the OpenSlide library cannot be used.
 #[derive(Debug, Clone, Error)]
 pub enum OpenSlideMissing {
     /// The library named by the user does not load.
@@ -27,10 +27,10 @@ pub enum OpenSlideMissing {
     Named {
         /// The path given.
         path: PathBuf,
-        /// What the loader said.
+        /// The loader's error.
         reason: String,
     },
-    /// It is nowhere.
+    /// No library was found.
     #[error(
         "its library was not found (looked for {}, and in the Python package openslide_bin). \
          As root: apt install libopenslide0 (Debian, Ubuntu) or dnf install openslide (Fedora, EPEL). \
@@ -39,23 +39,24 @@ pub enum OpenSlideMissing {
         SONAMES.join(" and ")
     )]
     Nowhere,
-    /// A library of that name lacks functions every OpenSlide has.
+    /// The library found lacks a function that OpenSlide 3.4 and 4 have.
     #[error("{library} is not an OpenSlide 3.4 or 4: {reason}; name another with {VARIABLE}")]
     Unusable {
         /// The library found.
         library: String,
-        /// What is missing.
+        /// The loader's error, which names the function.
         reason: String,
     },
 }
 
-/// Loads the library, from the first place that has it.
+/// Loads the library: the one that [`VARIABLE`] names, or the first that is found.
+/// Returns the library and its name.
 pub(super) fn load() -> Result<(Library, String), OpenSlideMissing> {
     if let Some(path) = env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
         let path = PathBuf::from(path);
         return match try_load(path.as_os_str()) {
             Ok(library) => Ok((library, path.display().to_string())),
-            Err(error) => Err(OpenSlideMissing::Named { path, reason: words(&error) }),
+            Err(error) => Err(OpenSlideMissing::Named { path, reason: loader_message(&error) }),
         };
     }
     for name in SONAMES {
@@ -63,7 +64,8 @@ pub(super) fn load() -> Result<(Library, String), OpenSlideMissing> {
             return Ok((library, name.to_owned()));
         }
     }
-    // Asking Python takes a tenth of a second and needs a sane Python: last.
+    // Python is asked last, because that takes a tenth of a second and needs a working
+    // Python.
     [environment_folders, python_folders]
         .into_iter()
         .flat_map(|folders| folders())
@@ -74,18 +76,18 @@ pub(super) fn load() -> Result<(Library, String), OpenSlideMissing> {
 }
 
 fn try_load(name: &std::ffi::OsStr) -> Result<Library, libloading::Error> {
-    // SAFETY: OpenSlide's and its dependencies' initialisers only set up their
-    // own state; the name is one the user or the system's loader answers for.
+    // SAFETY: the initialisers of OpenSlide and its dependencies only set up their own
+    // state; the user or the system's loader vouches for the library of this name.
     unsafe { Library::new(name) }
 }
 
-/// The loader's own words, which the error keeps as its source.
-fn words(error: &libloading::Error) -> String {
+/// The message of the system's loader, which `libloading` keeps as the error's source.
+fn loader_message(error: &libloading::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// `openslide_bin` of the active virtual or Conda environment, and Conda's
-/// own library folder.
+/// Folders to search in the active virtual and Conda environments: the Python package
+/// `openslide_bin` and the library folder.
 fn environment_folders() -> Vec<PathBuf> {
     let prefixes = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(env::var_os);
     prefixes.map(PathBuf::from).flat_map(|prefix| folders_of_prefix(&prefix)).collect()
@@ -105,7 +107,8 @@ fn folders_of_prefix(prefix: &Path) -> Vec<PathBuf> {
     pythons
 }
 
-/// `openslide_bin` wherever the first `python3` on the path looks for packages.
+/// The folders of `openslide_bin` in each place where the first `python3` of the search
+/// path looks for packages.
 fn python_folders() -> Vec<PathBuf> {
     let output = Command::new("python3")
         .args(["-c", "import sys; print('\\n'.join(p for p in sys.path if p))"])
@@ -122,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packages_of_an_environment_are_found() {
+    fn packages_in_an_environment_are_found() {
         let prefix = tempfile::tempdir().unwrap();
         let package = prefix.path().join("lib/python3.11/site-packages/openslide_bin");
         fs::create_dir_all(&package).unwrap();
@@ -130,10 +133,10 @@ mod tests {
     }
 
     #[test]
-    fn absence_says_how_to_get_it() {
-        let words = OpenSlideMissing::Nowhere.to_string();
+    fn a_missing_library_says_how_to_install_it() {
+        let message = OpenSlideMissing::Nowhere.to_string();
         for part in ["apt install", "pip install openslide-bin", VARIABLE, "libopenslide.so.1"] {
-            assert!(words.contains(part), "{words}");
+            assert!(message.contains(part), "{message}");
         }
     }
 }

@@ -8,7 +8,7 @@ use libloading::{Library, Symbol};
 
 use super::find::{self, OpenSlideMissing};
 
-/// `openslide_t`, opaque.
+/// The opaque C type `openslide_t`.
 #[repr(C)]
 pub(super) struct RawSlide {
     _private: [u8; 0],
@@ -16,7 +16,7 @@ pub(super) struct RawSlide {
 
 macro_rules! functions {
     ($($(#[$doc:meta])* $name:ident = $symbol:literal : fn($($arg:ty),*) $(-> $ret:ty)?;)*) => {
-        /// The functions in use. Their library is never unloaded.
+        /// The functions in use. The library that they come from is never unloaded.
         struct Functions {
             $($(#[$doc])* $name: unsafe extern "C" fn($($arg),*) $(-> $ret)?,)*
             icc_profile_size: Option<unsafe extern "C" fn(*mut RawSlide) -> i64>,
@@ -26,10 +26,10 @@ macro_rules! functions {
         impl Functions {
             fn bind(library: &Library) -> Result<Self, libloading::Error> {
                 Ok(Self {
-                    // SAFETY: the signatures are those of openslide.h, the
-                    // same in 3.4.1 and 4.0; the library outlives them.
+                    // SAFETY: the signatures are those of openslide.h, the same in
+                    // 3.4.1 and 4.0; the library outlives the functions.
                     $($name: unsafe { *library.get($symbol)? },)*
-                    // SAFETY: as above; absent before 4.0.
+                    // SAFETY: as above; the function does not exist before 4.0.
                     icc_profile_size: unsafe {
                         optional(library.get(b"openslide_get_icc_profile_size\0"))
                     },
@@ -60,14 +60,14 @@ fn optional<T: Copy>(symbol: Result<Symbol<'_, T>, libloading::Error>) -> Option
     symbol.ok().map(|symbol| *symbol)
 }
 
-/// OpenSlide, loaded once.
+/// The OpenSlide library.
 pub(super) struct OpenSlide {
     functions: Functions,
-    // Held so that the functions stay valid.
+    // The library is held so that the functions stay valid.
     _library: Library,
 }
 
-/// The library; loads it at the first call.
+/// The library, which is loaded at the first call.
 pub(super) fn library() -> Result<&'static OpenSlide, OpenSlideMissing> {
     static LIBRARY: OnceLock<Result<OpenSlide, OpenSlideMissing>> = OnceLock::new();
     let loaded = LIBRARY.get_or_init(|| {
@@ -82,13 +82,13 @@ pub(super) fn library() -> Result<&'static OpenSlide, OpenSlideMissing> {
     loaded.as_ref().map_err(Clone::clone)
 }
 
-/// Libtiff prints on stderr, several lines a tile, what OpenSlide returns as an
-/// error all the same.
+/// Switches off the messages that libtiff prints on stderr, several lines per damaged
+/// tile. OpenSlide returns the same problems as errors.
 fn silence_libtiff(library: &Library) {
     type SetHandler = unsafe extern "C" fn(*const c_void) -> *const c_void;
     for name in [&b"TIFFSetErrorHandler\0"[..], b"TIFFSetWarningHandler\0"] {
-        // SAFETY: tiffio.h's signature; a library's dependencies are searched
-        // too. Without a handler libtiff prints nothing.
+        // SAFETY: the signature is that of tiffio.h; the symbol is also searched for in
+        // the library's dependencies. Without a handler libtiff prints nothing.
         unsafe {
             if let Ok(set) = library.get::<SetHandler>(name) {
                 set(std::ptr::null());
@@ -98,19 +98,20 @@ fn silence_libtiff(library: &Library) {
 }
 
 impl OpenSlide {
-    /// "4.0.1"
+    /// The version, such as "4.0.1".
     pub(super) fn version(&self) -> String {
-        // SAFETY: returns a static C string.
+        // SAFETY: the function returns a static C string.
         unsafe { text((self.functions.version)()) }.unwrap_or_else(|| "?".to_owned())
     }
 
-    /// The format family, or `None` when the file is of no known one.
+    /// The vendor of the file's format; `None` if OpenSlide does not know the format.
     pub(super) fn detect_vendor(&self, path: &CString) -> Option<String> {
         // SAFETY: `path` is a C string; returns NULL or a static C string.
         unsafe { text((self.functions.detect_vendor)(path.as_ptr())) }
     }
 
-    /// Opens a slide. `Ok(None)`: not recognised; `Err`: OpenSlide's words.
+    /// Opens a slide. `Ok(None)` means that OpenSlide does not recognise the file, and an
+    /// error is OpenSlide's message.
     pub(super) fn open(&'static self, path: &CString) -> Result<Option<Handle>, String> {
         // SAFETY: `path` is a C string; returns NULL or an owned handle.
         let raw = NonNull::new(unsafe { (self.functions.open)(path.as_ptr()) });
@@ -123,8 +124,8 @@ impl OpenSlide {
     }
 }
 
-/// An open slide. An error makes it useless for good: OpenSlide keeps the
-/// first error and answers nothing more.
+/// An open slide. After the first error the handle stays unusable: OpenSlide keeps the
+/// error and reads nothing more.
 pub(super) struct Handle {
     openslide: &'static OpenSlide,
     raw: NonNull<RawSlide>,
@@ -141,7 +142,7 @@ impl Handle {
         &self.openslide.functions
     }
 
-    /// The error that made the handle useless, if one did.
+    /// The error that made the handle unusable, if there was one.
     pub(super) fn error(&self) -> Option<String> {
         // SAFETY: the handle is open; returns NULL or a C string it owns.
         unsafe { text((self.functions().error)(self.raw.as_ptr())) }
@@ -152,7 +153,7 @@ impl Handle {
         unsafe { (self.functions().level_count)(self.raw.as_ptr()) }
     }
 
-    /// Width and height of a level; -1 on error.
+    /// Width and height of a level, px; -1 after an error.
     pub(super) fn level_dimensions(&self, level: i32) -> [i64; 2] {
         let [mut width, mut height] = [-1; 2];
         // SAFETY: the handle is open, both pointers are valid for one write.
@@ -173,8 +174,8 @@ impl Handle {
         unsafe { text((self.functions().property)(self.raw.as_ptr(), name.as_ptr())) }
     }
 
-    /// Reads premultiplied ARGB, `width` x `height`, from level-0 (x, y).
-    /// The caller asks for [`Handle::error`] afterwards.
+    /// Reads `width` x `height` px of a level as premultiplied ARGB. (x, y) is the top left
+    /// corner in level-0 px. The caller must check [`Handle::error`] afterwards.
     pub(super) fn read_region(
         &self,
         argb: &mut [u32],

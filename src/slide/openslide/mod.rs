@@ -1,4 +1,4 @@
-//! Slides read by OpenSlide.
+//! The reader of whole-slide formats, which uses the OpenSlide library.
 
 mod argb;
 mod find;
@@ -16,33 +16,34 @@ use super::resolution::{ResolutionTags, ResolutionUnit};
 use super::tiff_jpeg_tiles;
 use super::{Level, RegionError, Resolution, Slide, SlideError, check_region, level_downsample};
 
-/// Most pixels asked of OpenSlide in one call: 16 MB of ARGB per thread.
+/// Largest number of pixels read in one call of OpenSlide: 16 MB of ARGB per thread.
 const PIECE_PX: u32 = 1 << 22;
 
-/// Widest piece; OpenSlide itself cuts beyond this.
+/// Largest width of a region read in one call. OpenSlide itself divides wider ones.
 const PIECE_WIDTH_PX: u32 = 4096;
 
-/// Side of the squares a level is read in when its downsample is no whole
-/// number, see [`OpenSlideReader::read_inside`].
+/// Side of the squares in which a level is read when its downsample is not a whole number;
+/// see [`OpenSlideReader::read_inside`].
 const SQUARE_PX: u32 = 128;
 
-/// Name and version of the OpenSlide library in use, "OpenSlide 4.0.1".
+/// Name and version of the OpenSlide library in use, such as "OpenSlide 4.0.1".
 ///
 /// # Errors
-/// [`OpenSlideMissing`] says how to get the library.
+/// [`OpenSlideMissing`] when the library cannot be loaded; the message says how to get it.
 pub fn version() -> Result<String, OpenSlideMissing> {
     Ok(format!("OpenSlide {}", library()?.version()))
 }
 
-/// A slide read by OpenSlide, with one handle for all threads: handles of
-/// their own cost threads a quarter of their speed.
+/// A slide read by OpenSlide. All threads share one handle; separate handles make reading
+/// a quarter slower.
 pub(crate) struct OpenSlideReader {
     path: PathBuf,
     c_path: CString,
     vendor: String,
     reader: String,
     levels: Vec<Level>,
-    /// OpenSlide's downsamples: its addresses are converted with these.
+    /// For each level the downsample that OpenSlide states, by which positions in a level
+    /// are converted to level-0 px.
     address_scale: Vec<f64>,
     resolution: Resolution,
     handle: RwLock<Handle>,
@@ -64,7 +65,7 @@ struct Piece {
 }
 
 impl OpenSlideReader {
-    /// Opens a slide; `None` when OpenSlide does not know the format.
+    /// Opens a slide; `Ok(None)` when OpenSlide does not know the format.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>, SlideError> {
         let library = library().map_err(|missing| SlideError::NoOpenSlide {
             path: path.to_owned(),
@@ -89,18 +90,18 @@ impl OpenSlideReader {
         Ok(Some(Self { path, c_path, vendor, reader, levels, address_scale, resolution, handle }))
     }
 
-    /// OpenSlide's name of the format, "aperio".
+    /// OpenSlide's name of the format, such as "aperio".
     pub(super) fn vendor(&self) -> &str {
         &self.vendor
     }
 
-    /// Whether OpenSlide can be asked for any pixel of a level, see
+    /// Whether each pixel of a level has an exact address in level-0 px; see
     /// [`OpenSlideReader::read_inside`].
     pub(super) fn downsample_is_whole(&self, level: usize) -> bool {
         self.address_scale[level].fract() == 0.0
     }
 
-    // A panic while reading leaves nothing half-done behind the lock.
+    // A poisoned lock is used on: a panic while reading leaves the handle in order.
     fn shared(&self) -> RwLockReadGuard<'_, Handle> {
         self.handle.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -109,7 +110,7 @@ impl OpenSlideReader {
         self.handle.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Level-0 address of a level's pixel: the nearest there is.
+    /// The level-0 px nearest to the start of a level's pixel, along one axis.
     fn address(&self, level: usize, position: i64) -> i64 {
         let exact = position as f64 * self.address_scale[level];
         #[expect(clippy::cast_possible_truncation, reason = "positions inside the slide")]
@@ -119,12 +120,12 @@ impl OpenSlideReader {
 
     /// Reads the part of a region that lies inside the level.
     ///
-    /// OpenSlide is addressed in level-0 px. Where the downsample d is a whole
-    /// number every level pixel has an address. Where it is not (4.00217 for
-    /// ragged levels), the nearest address is up to 1/(2d) px off and OpenSlide
-    /// interpolates by that much, differently for each region's corner. There
-    /// the level is read in squares of a fixed lattice, each with its own
-    /// address, so that a pixel's value still does not depend on the region.
+    /// OpenSlide takes positions in level-0 px. If the downsample d is a whole number,
+    /// every pixel of the level has an exact position. If d is not (4.00217, for example,
+    /// when the level's size was rounded), the nearest position is up to 1/(2d) px off, and
+    /// OpenSlide interpolates by an offset that differs from region to region. Such a level
+    /// is read in squares of a fixed grid, each from its own position, so that a pixel's
+    /// value does not depend on the region that is read.
     fn read_inside(
         &self,
         piece: Piece,
@@ -212,8 +213,9 @@ impl OpenSlideReader {
         })
     }
 
-    /// One call of OpenSlide, repeated alone when it fails: the error may be
-    /// another thread's, and the handle is useless after any.
+    /// Reads with one call of OpenSlide. After a failure the call is repeated with a new
+    /// handle while no other thread reads, because any thread's error makes the shared
+    /// handle unusable for all.
     fn read_argb(&self, piece: Piece, argb: &mut [u32]) -> Result<(), RegionError> {
         if self.try_argb(&self.shared(), piece, argb).is_ok() {
             return Ok(());
@@ -224,7 +226,7 @@ impl OpenSlideReader {
             .and_then(|()| self.try_argb(&handle, piece, argb))
             .map_err(|reason| self.unreadable(piece, reason));
         if result.is_err() {
-            // When even this fails, the next reader tries again.
+            // If this fails too, the next read renews the handle.
             let _ = self.renew(&mut handle);
         }
         result
@@ -237,7 +239,7 @@ impl OpenSlideReader {
         handle.error().map_or(Ok(()), Err)
     }
 
-    /// Replaces a handle that an error has made useless.
+    /// Reopens the slide if an error has made the handle unusable.
     fn renew(&self, handle: &mut Handle) -> Result<(), String> {
         if handle.error().is_none() {
             return Ok(());
@@ -304,8 +306,9 @@ fn resolution_of(handle: &Handle, vendor: &str) -> Resolution {
         (Some(any), None) | (None, Some(any)) => Some(ResolutionTags { x: any, y: any, unit }),
         (None, None) => None,
     };
-    // For a generic TIFF, OpenSlide 4 makes micrometres of the tags, whatever
-    // they are, and 3.4 does not: both are to give the same answer.
+    // For a generic TIFF, OpenSlide 4 derives micrometres from the tags, however
+    // implausible, and OpenSlide 3.4 does not. These values are ignored, so that both give
+    // the same resolution.
     let derived = vendor == "generic-tiff";
     Resolution {
         mpp_x: number(c"openslide.mpp-x").filter(|_| !derived),
@@ -366,12 +369,12 @@ impl Slide for OpenSlideReader {
     }
 
     fn icc_profile(&self) -> Option<Vec<u8>> {
-        // OpenSlide 3 does not hand profiles out; in a TIFF file they have a tag.
-        let tagged = || {
+        // OpenSlide 3 does not return profiles; in a TIFF file they are in a tag.
+        let from_tag = || {
             let file = std::fs::File::open(&self.path).ok()?;
             tiff_jpeg_tiles::icc_profile(&file).ok().flatten()
         };
         let known = self.shared().icc_profile();
-        known.or_else(tagged)
+        known.or_else(from_tag)
     }
 }

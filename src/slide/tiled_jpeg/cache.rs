@@ -1,15 +1,15 @@
-//! Decoded tiles, the most recently used ones.
+//! A cache of the most recently used decoded tiles, shared by all threads.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Level and row-major index of a tile.
+/// Level and index of a tile; tiles are counted row by row.
 pub(super) type Key = (usize, usize);
 
-/// u8 [row, col, rgb] of a whole tile.
+/// The pixels of a whole tile, u8 [row, col, rgb].
 pub(super) type Pixels = Arc<Vec<u8>>;
 
-/// Tiles shared by all threads, at most a number of bytes of them.
+/// The cache, which holds at most `limit_bytes` of pixels.
 pub(super) struct Cache {
     limit_bytes: usize,
     state: Mutex<State>,
@@ -18,9 +18,11 @@ pub(super) struct Cache {
 #[derive(Default)]
 struct State {
     bytes: usize,
-    /// Counts the uses; a tile's number is when it was used last.
+    /// Number of uses so far. It serves as a clock.
     now: u64,
+    /// The tiles, each with the time of its last use.
     tiles: HashMap<Key, (u64, Pixels)>,
+    /// The tiles by the time of their last use.
     by_use: BTreeMap<u64, Key>,
 }
 
@@ -29,7 +31,7 @@ impl Cache {
         Self { limit_bytes, state: Mutex::default() }
     }
 
-    // Nothing in here panics half-way.
+    // A poisoned lock is used on: no method panics halfway through a change.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -45,7 +47,7 @@ impl Cache {
         Some(Arc::clone(pixels))
     }
 
-    /// Keeps a tile and lets go of the ones not used for longest.
+    /// Adds a tile, and drops the least recently used ones while the cache is too large.
     pub(super) fn put(&self, key: Key, pixels: Pixels) {
         let mut dropped = Vec::new();
         let mut guard = self.state();
@@ -66,7 +68,7 @@ impl Cache {
                 dropped.push(old);
             }
         }
-        // The memory is given back after the lock.
+        // The memory is freed after the lock is released.
         drop(guard);
         drop(dropped);
     }
@@ -77,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tile_not_used_for_longest_goes_first() {
+    fn the_least_recently_used_tile_is_dropped_first() {
         let cache = Cache::new(30);
         let tile = |value: u8| Arc::new(vec![value; 10]);
         for index in 0..3 {
@@ -90,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tile_put_twice_counts_once_and_too_large_a_tile_is_not_kept() {
+    fn a_tile_added_twice_counts_once_and_a_tile_above_the_limit_is_not_kept() {
         let cache = Cache::new(30);
         for _ in 0..9 {
             cache.put((0, 0), Arc::new(vec![0; 10]));

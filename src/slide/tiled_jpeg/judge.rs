@@ -1,11 +1,11 @@
-//! Whether a level decoded here is the one OpenSlide shows.
+//! Checks that a level decoded by libturbojpeg has the pixels that OpenSlide returns.
 
 use super::TiledJpegSlide;
 use super::level::TileLevel;
 use crate::slide::Slide;
 
-/// Compares sample tiles with OpenSlide's pixels, bit for bit. Tiles neither
-/// reader can decode say nothing; one tile at least must be the same in both.
+/// Whether sample tiles of a level equal OpenSlide's pixels bit for bit. Tiles that
+/// libturbojpeg cannot decode do not count; at least one tile must have been compared.
 pub(super) fn agrees(slide: &TiledJpegSlide, index: usize) -> bool {
     let Some(tiles) = &slide.levels[index] else { return false };
     let verdicts: Vec<bool> = samples(tiles)
@@ -15,9 +15,9 @@ pub(super) fn agrees(slide: &TiledJpegSlide, index: usize) -> bool {
     !verdicts.is_empty() && verdicts.iter().all(|same| *same)
 }
 
-/// Columns and rows of the first, the middle, the last and the largest stored
-/// tile and of the last ones at the right and bottom edges. The largest shows
-/// the most: plain glass is the same however it is decoded.
+/// (column, row) of the sample tiles: the first, the middle, the last and the largest
+/// stored tile, and the last ones at the right and at the bottom edge. The largest tile has
+/// the most detail; plain glass has the same pixels however it is decoded.
 fn samples(tiles: &TileLevel) -> Vec<(u32, u32)> {
     let [columns, rows] = tiles.grid();
     let bytes = |&(column, row): &(u32, u32)| tiles.bytes(tiles.number(column, row));
@@ -42,7 +42,8 @@ fn samples(tiles: &TileLevel) -> Vec<(u32, u32)> {
     found
 }
 
-/// `None` when this reader leaves the tile to OpenSlide anyway.
+/// Whether a tile equals OpenSlide's pixels; `None` when libturbojpeg cannot decode the
+/// tile, which OpenSlide then reads.
 fn tile_agrees(
     slide: &TiledJpegSlide,
     tiles: &TileLevel,
@@ -58,11 +59,13 @@ fn tile_agrees(
     let (x, y) = (column * tile_width, row * tile_height);
     let (width, height) =
         (tile_width.min(level.width_px - x), tile_height.min(level.height_px - y));
-    let mut shown = vec![0; 3 * width as usize * height as usize];
-    let read = slide.slide.read_region(index, x.into(), y.into(), width, height, &mut shown);
+    let mut expected = vec![0; 3 * width as usize * height as usize];
+    let read = slide.slide.read_region(index, x.into(), y.into(), width, height, &mut expected);
     let same = || {
-        let lines = shown.chunks_exact(3 * width as usize);
-        lines.zip(decoded.chunks_exact(line)).all(|(shown, decoded)| decoded.starts_with(shown))
+        let lines = expected.chunks_exact(3 * width as usize);
+        lines
+            .zip(decoded.chunks_exact(line))
+            .all(|(expected, decoded)| decoded.starts_with(expected))
     };
     Some(read.is_ok() && same())
 }

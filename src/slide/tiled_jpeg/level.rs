@@ -1,4 +1,4 @@
-//! One level as a grid of JPEG tiles.
+//! A level that is stored as a grid of JPEG tiles: finding and decoding its tiles.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -11,20 +11,21 @@ use crate::slide::Slide;
 use crate::slide::openslide::OpenSlideReader;
 use crate::slide::tiff_jpeg_tiles::{SOI, TiledJpeg};
 
-/// Largest stream of a tile, more than its pixels have uncompressed.
+/// Largest length of a tile's stream, bytes; no uncompressed tile is larger.
 const MAX_BYTES: u64 = 1 << 28;
 
 thread_local! {
-    /// This thread's decoder and the stream it is given.
+    /// This thread's decoder and the buffer for the stream.
     static WORK: RefCell<(Option<Decoder>, Vec<u8>)> = const { RefCell::new((None, Vec::new())) };
 }
 
-/// A level's tiles.
+/// The tiles of a level.
 pub(super) struct TileLevel {
     stored: TiledJpeg,
 }
 
-/// Along one axis: `len` px of a tile from `from` belong at `to` of a region.
+/// The part of a tile that a region shows, along one axis: `len` px, which start at `from`
+/// in the tile and at `to` in the region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) from: usize,
@@ -32,9 +33,9 @@ pub(super) struct Span {
     pub(super) len: usize,
 }
 
-/// For each level of the slide the one directory of its size, if there is just
-/// one and every level pixel has an address of its own in OpenSlide: elsewhere
-/// OpenSlide interpolates.
+/// For each level of the slide the directory of the same size; `None` if there is no such
+/// directory or more than one. Levels whose downsample is not a whole number have none
+/// either, because OpenSlide interpolates their pixels.
 pub(super) fn matching(slide: &OpenSlideReader, found: &[TiledJpeg]) -> Vec<Option<TileLevel>> {
     let of_level = |(index, level): (usize, &crate::slide::Level)| {
         let size = [level.width_px, level.height_px];
@@ -50,28 +51,28 @@ impl TileLevel {
         [self.stored.tile_width_px, self.stored.tile_height_px]
     }
 
-    /// Tiles by columns and rows.
+    /// Number of tile columns and tile rows.
     pub(super) fn grid(&self) -> [u32; 2] {
         let [width, height] = self.tile_px();
         [self.stored.width_px.div_ceil(width), self.stored.height_px.div_ceil(height)]
     }
 
-    /// Row-major index of a tile.
+    /// Index of a tile; tiles are counted row by row.
     pub(super) fn number(&self, column: u32, row: u32) -> usize {
         row as usize * self.grid()[0] as usize + column as usize
     }
 
-    /// Bytes of a tile's stream.
+    /// Length of a tile's stream, bytes.
     pub(super) fn bytes(&self, number: usize) -> u64 {
         self.stored.tiles[number].bytes
     }
 
-    /// Tile columns a region touches.
+    /// The tile columns that a region touches.
     pub(super) fn columns(&self, x: i64, width_px: u32) -> Range<u32> {
         touched(x, width_px, self.stored.width_px, self.stored.tile_width_px)
     }
 
-    /// Tile rows a region touches.
+    /// The tile rows that a region touches.
     pub(super) fn rows(&self, y: i64, height_px: u32) -> Range<u32> {
         touched(y, height_px, self.stored.height_px, self.stored.tile_height_px)
     }
@@ -85,8 +86,8 @@ impl TileLevel {
         ]
     }
 
-    /// Decodes a whole tile into `out`, lines of `line_bytes`. `None` when it
-    /// is missing, damaged or strange; `out` is then undefined.
+    /// Decodes a whole tile into `out`, RGB in lines of `line_bytes`. `None` when the tile
+    /// is missing, damaged or of an unsupported kind; `out` is then undefined.
     pub(super) fn decode(
         &self,
         turbo: &'static TurboJpeg,
@@ -101,7 +102,7 @@ impl TileLevel {
             return None;
         }
         WORK.with_borrow_mut(|(decoder, stream)| {
-            // The shared tables go where the tile's own SOI is.
+            // The shared tables take the place of the tile's own SOI.
             let prefix = &self.stored.prefix;
             let start = prefix.len().saturating_sub(SOI.len());
             if stream.len() < start + bytes {
@@ -121,7 +122,7 @@ impl TileLevel {
     }
 }
 
-/// Tiles of `tile_px` that [start, start + len) of a level touches.
+/// The tiles of `tile_px` that the range [start, start + len) of a level touches.
 fn touched(start: i64, len: u32, level_px: u32, tile_px: u32) -> Range<u32> {
     let end = start.saturating_add(len.into()).clamp(0, level_px.into());
     let start = start.clamp(0, level_px.into());
@@ -150,7 +151,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn spans_cover_what_is_inside_once(
+        fn spans_cover_each_pixel_inside_the_level_once(
             start in -300i64..900,
             len in 0u32..700,
             level_px in 1u32..600,

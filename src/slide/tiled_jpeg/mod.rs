@@ -1,11 +1,12 @@
-//! Slides whose tiles are JPEG in a TIFF file, decoded without OpenSlide.
+//! The fast reader of TIFF slides with JPEG tiles, which decodes the tiles without
+//! OpenSlide.
 //!
-//! OpenSlide spends most of its time composing pixels. Where a level is a plain
-//! grid of JPEG tiles, libturbojpeg decodes them several times as fast and to the
-//! same bits. OpenSlide stays the judge: it opens the file, says what its levels
-//! and its resolution are, is compared with at opening, and reads whatever is
-//! unusual: other compressions, levels of fractional downsample, tiles that are
-//! missing, damaged or strange.
+//! OpenSlide spends most of its time composing pixels. If a level is a plain grid of JPEG
+//! tiles, libturbojpeg decodes them several times as fast and to the same bits. OpenSlide
+//! remains the authority: it opens the file and states the levels and the resolution, and
+//! sample tiles are compared with its pixels when the slide is opened. OpenSlide also
+//! reads everything unusual: other compressions, levels whose downsample is not a whole
+//! number, and tiles that are missing, damaged or of an unsupported kind.
 
 mod cache;
 mod judge;
@@ -21,23 +22,24 @@ use cache::Cache;
 use level::{Span, TileLevel};
 use turbo::TurboJpeg;
 
-/// Decoded tiles kept for all threads: 85 of 512 px.
+/// Size of the cache of decoded tiles, which all threads share: 85 tiles of 512 px.
 const CACHE_BYTES: usize = 64 << 20;
 
-/// Formats whose tiles lie in a plain grid, one directory a level.
+/// Formats whose tiles form a plain grid, with one directory per level.
 const VENDORS: [&str; 3] = ["generic-tiff", "aperio", "philips"];
 
-/// A slide of OpenSlide's, some or all levels of which are decoded here.
+/// A slide that OpenSlide opened, with some or all levels decoded by libturbojpeg.
 struct TiledJpegSlide {
     slide: OpenSlideReader,
     file: File,
     turbo: &'static TurboJpeg,
-    /// `None`: OpenSlide reads this level.
+    /// The tiles of each level; `None` for a level that OpenSlide reads.
     levels: Vec<Option<TileLevel>>,
     cache: Cache,
 }
 
-/// The slide, decoded without OpenSlide as far as that gives the same pixels.
+/// Wraps a slide so that libturbojpeg decodes each level for which it gives OpenSlide's
+/// pixels. The slide stays unchanged if there is no such level or no libturbojpeg.
 pub(super) fn faster(slide: OpenSlideReader) -> Result<Box<dyn Slide>, SlideError> {
     let turbo = turbo::library().map_err(|named| SlideError::NoTurboJpeg {
         path: slide.path().to_owned(),
@@ -48,8 +50,8 @@ pub(super) fn faster(slide: OpenSlideReader) -> Result<Box<dyn Slide>, SlideErro
     let Some(turbo) = turbo.filter(|_| VENDORS.contains(&slide.vendor())) else {
         return Ok(Box::new(slide));
     };
-    // OpenSlide has opened the file: what is too odd for the parser here is
-    // none of the user's business.
+    // OpenSlide has opened the file, so a file that this parser does not understand is not
+    // an error.
     let opened = File::open(slide.path());
     let Some((file, found)) = opened
         .and_then(|file| tiff_jpeg_tiles::tiled_jpegs(&file).map(|found| (file, found)))
@@ -72,7 +74,7 @@ pub(super) fn faster(slide: OpenSlideReader) -> Result<Box<dyn Slide>, SlideErro
 }
 
 impl TiledJpegSlide {
-    /// Assembles a region from tiles; `None` when one is not to be had.
+    /// Assembles a region from tiles; `None` when a tile cannot be decoded.
     fn assemble(
         &self,
         tiles: &TileLevel,
@@ -91,7 +93,7 @@ impl TiledJpegSlide {
         Some(())
     }
 
-    /// Puts the part of a tile that a region shows where it belongs.
+    /// Copies the part of a tile that a region shows into the region.
     fn paste(
         &self,
         tiles: &TileLevel,
@@ -108,7 +110,8 @@ impl TiledJpegSlide {
         let key = (level, number);
         let kept = self.cache.get(key);
         if kept.is_none() && whole {
-            // Nobody is likely to want it again: no detour over the cache.
+            // A region that shows the whole tile is unlikely to be followed by another
+            // one that needs it, so the tile is decoded in place and not cached.
             return tiles.decode(self.turbo, &self.file, number, &mut out[start..], stride);
         }
         let pixels = match kept {

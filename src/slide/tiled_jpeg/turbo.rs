@@ -1,4 +1,4 @@
-//! libturbojpeg, bound at run time: its interface of versions 1.3 to 3.
+//! The C interface of libturbojpeg 1.3 to 3, bound at run time.
 
 use std::env;
 use std::ffi::{OsStr, OsString, c_int, c_uchar, c_ulong, c_void};
@@ -8,10 +8,10 @@ use std::sync::OnceLock;
 
 use libloading::Library;
 
-/// Environment variable: path of the library to use, or [`NONE`].
+/// Environment variable with the path of the library to use, or [`NONE`].
 pub(super) const VARIABLE: &str = "SLIDEGRID_TURBOJPEG";
 
-/// Value of [`VARIABLE`] that says: OpenSlide alone.
+/// Value of [`VARIABLE`] with which no library is loaded and OpenSlide decodes everything.
 const NONE: &str = "none";
 
 #[cfg(target_os = "macos")]
@@ -23,7 +23,7 @@ const SONAMES: [&str; 2] = ["libturbojpeg.so.0", "libturbojpeg.so"];
 const RGB: c_int = 0;
 /// `TJCS_YCbCr`.
 const YCBCR: c_int = 1;
-/// No flags: the accurate transform and smooth upsampling, as libjpeg does.
+/// No flags, which means the accurate transform and smooth upsampling of libjpeg.
 const AS_LIBJPEG: c_int = 0;
 
 type Init = unsafe extern "C" fn() -> *mut c_void;
@@ -55,26 +55,26 @@ pub(super) struct TurboJpeg {
     destroy: Destroy,
     header: Header,
     decompress: Decompress,
-    // Held so that the functions stay valid.
+    // The library is held so that the functions stay valid.
     _library: Library,
 }
 
-/// A library the user has named does not work.
+/// The error that the library named by the user does not load.
 #[derive(Debug, Clone)]
 pub(super) struct Named {
     pub(super) path: PathBuf,
     pub(super) reason: String,
 }
 
-/// The library; `None` where there is none or the user wants none. Loads it at
-/// the first call.
+/// The library, which is loaded at the first call; `None` if none is found or
+/// [`VARIABLE`] is [`NONE`].
 pub(super) fn library() -> Result<Option<&'static TurboJpeg>, Named> {
     static LIBRARY: OnceLock<Result<Option<TurboJpeg>, Named>> = OnceLock::new();
     let loaded = LIBRARY.get_or_init(|| find(env::var_os(VARIABLE), &environment_folders()));
     loaded.as_ref().map(Option::as_ref).map_err(Clone::clone)
 }
 
-/// Folders of libraries of the active Conda or virtual environment.
+/// Library folders of the active virtual and Conda environments.
 fn environment_folders() -> Vec<PathBuf> {
     let prefixes = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(env::var_os);
     prefixes.map(|prefix| Path::new(&prefix).join("lib")).collect()
@@ -88,18 +88,18 @@ fn find(named: Option<OsString>, folders: &[PathBuf]) -> Result<Option<TurboJpeg
         let path = PathBuf::from(named);
         return match load(path.as_os_str()) {
             Ok(turbo) => Ok(Some(turbo)),
-            Err(error) => Err(Named { path, reason: words(&error) }),
+            Err(error) => Err(Named { path, reason: loader_message(&error) }),
         };
     }
     let system = SONAMES.iter().map(PathBuf::from);
-    let there = folders.iter().flat_map(|folder| SONAMES.map(|name| folder.join(name)));
-    let mut places = system.chain(there.filter(|path| path.is_file()));
-    Ok(places.find_map(|path| load(path.as_os_str()).ok()))
+    let in_folders = folders.iter().flat_map(|folder| SONAMES.map(|name| folder.join(name)));
+    let mut candidates = system.chain(in_folders.filter(|path| path.is_file()));
+    Ok(candidates.find_map(|path| load(path.as_os_str()).ok()))
 }
 
 fn load(name: &OsStr) -> Result<TurboJpeg, libloading::Error> {
-    // SAFETY: the library's initialisers only set up their own state; the name
-    // is one the user or the system's loader answers for.
+    // SAFETY: the library's initialisers only set up their own state; the user or the
+    // system's loader vouches for the library of this name.
     let library = unsafe { Library::new(name)? };
     // SAFETY: the signatures are those of turbojpeg.h, the same in versions 1.3
     // to 3; the library outlives the functions.
@@ -114,13 +114,13 @@ fn load(name: &OsStr) -> Result<TurboJpeg, libloading::Error> {
     }
 }
 
-/// The loader's own words, which the error keeps as its source.
-fn words(error: &libloading::Error) -> String {
+/// The message of the system's loader, which `libloading` keeps as the error's source.
+fn loader_message(error: &libloading::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 impl TurboJpeg {
-    /// A decoder, for one thread at a time; `None` when memory is out.
+    /// A decoder for one thread at a time; `None` when there is not enough memory.
     pub(super) fn decoder(&'static self) -> Option<Decoder> {
         // SAFETY: no preconditions; returns NULL or an owned handle.
         let raw = NonNull::new(unsafe { (self.init)() })?;
@@ -128,16 +128,16 @@ impl TurboJpeg {
     }
 }
 
-/// An open decompressor.
+/// A JPEG decoder.
 pub(super) struct Decoder {
     turbo: &'static TurboJpeg,
     raw: NonNull<c_void>,
 }
 
 impl Decoder {
-    /// Decodes a YCbCr stream of exactly `width_px` x `height_px` into `out`,
-    /// RGB in lines of `line_bytes`. `None` for anything else, for damage and
-    /// for whatever the library so much as warns of; `out` is then undefined.
+    /// Decodes a YCbCr stream of exactly `width_px` x `height_px` into `out`, RGB in lines
+    /// of `line_bytes`. `None` for a stream of another kind or size, and for each stream
+    /// for which the library reports an error or a warning; `out` is then undefined.
     pub(super) fn decode(
         &mut self,
         jpeg: &[u8],
@@ -210,12 +210,12 @@ mod tests {
     }
 
     #[test]
-    fn none_means_none() {
+    fn with_the_value_none_no_library_is_loaded() {
         assert!(find(Some(NONE.into()), &[]).unwrap().is_none());
     }
 
     #[test]
-    fn what_is_no_stream_of_that_size_is_not_decoded() {
+    fn streams_of_another_size_and_damaged_streams_are_refused() {
         let Ok(Some(turbo)) = library() else {
             eprintln!("skipped: no libturbojpeg");
             return;
