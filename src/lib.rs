@@ -43,8 +43,10 @@
 //!     tissue
 //!     heatmap         <- tissue
 //! the machine
+//!     chart
 //!     glossary
 //!     interrupt
+//!     number
 //!     process
 //!     progress
 //!     shell
@@ -58,28 +60,29 @@
 //!     synth           <- bigtiff staged
 //!     colour_template <- geometry normalize slide staged threads tissue version
 //!     truth           <- metrics slide
-//!     patches         <- geometry hdf5_file normalize
-//!     scores          <- hdf5_file
-//!     export          <- bigtiff hdf5_file heatmap metrics patches scores staged version
+//!     patches         <- geometry hdf5_file normalize number
+//!     scores          <- hdf5_file number
+//!     export          <- bigtiff hdf5_file heatmap metrics number patches scores staged
+//!                        version
 //!     import          <- export hdf5_file heatmap
-//!     run_dir         <- shell staged
+//!     run_dir         <- number shell staged
 //! a run
 //!     model           <- geometry process
 //!     config          <- colour_template export geometry heatmap metrics model normalize
 //!                        staged tissue truth version
-//!     split           <- config export geometry hdf5_file heatmap interrupt normalize
-//!                        patches process progress run_dir slide staged tissue
-//!     predict         <- config geometry hdf5_file interrupt model normalize patches
+//!     split           <- config export geometry hdf5_file heatmap interrupt normalize patches
+//!                        process progress run_dir slide staged tissue
+//!     predict         <- config geometry hdf5_file interrupt model normalize number patches
 //!                        process progress run_dir scores staged
-//!     jobs            <- config export run_dir scores shell staged
-//!     stitch          <- config export geometry hdf5_file heatmap jobs model patches
-//!                        run_dir scores staged
-//!     study           <- config export hdf5_file heatmap metrics progress run_dir scores
+//!     jobs            <- config export number run_dir scores shell staged
+//!     stitch          <- config export geometry hdf5_file heatmap model number patches run_dir
+//!                        scores staged
+//!     study           <- chart config export hdf5_file heatmap metrics progress run_dir scores
 //!                        staged truth version
-//!     report          <- config export heatmap jobs metrics patches process progress
+//!     report          <- config export heatmap jobs metrics number patches process progress
 //!                        run_dir scores slide staged study tissue truth version
-//!     throughput      <- geometry hdf5_file interrupt model patches predict process
-//!                        progress study synth
+//!     throughput      <- chart geometry hdf5_file interrupt model patches predict process
+//!                        progress synth
 //! commands
 //!     cli             <- *
 //! ```
@@ -87,6 +90,7 @@
 #![cfg_attr(test, expect(clippy::cast_possible_truncation, reason = "tests count small numbers"))]
 
 mod bigtiff;
+pub mod chart;
 pub mod cli;
 pub mod colour_template;
 pub mod config;

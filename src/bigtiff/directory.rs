@@ -1,6 +1,6 @@
 //! The entries of a BigTIFF directory: the tags that describe one level.
 
-use super::{DeflateCode, DirectoryLinks, Level, Pixels, TILE_PX, Tags};
+use super::layout::{DeflateCode, DirectoryLinks, Level, Pixels, TILE_PX, Tags};
 
 const ASCII: u16 = 2;
 const SHORT: u16 = 3;

@@ -98,7 +98,7 @@ impl<'a, W: Write> Features<'a, W> {
     fn new(out: W, meta: &'a HeatmapMeta, lattice: &'a SlideLattice) -> Self {
         let class = &meta.classes[meta.positive as usize];
         let json = |text: &str| serde_json::to_string(text).expect("a text is JSON");
-        let (class, measurement) = (json(class), json(&super::probability_name(class)));
+        let (class, measurement) = (json(class), json(&super::notation::probability_name(class)));
         Self { out, meta, lattice, class, measurement, count: 0 }
     }
 
@@ -134,7 +134,8 @@ impl<'a, W: Write> Features<'a, W> {
         }
         let [row, col] = point;
         let comma = if self.count == 0 { "" } else { "," };
-        let [x0, y0, x1, y1] = self.lattice.square(row, col, side_px).map(super::round_thousandth);
+        let [x0, y0, x1, y1] =
+            self.lattice.square(row, col, side_px).map(super::notation::round_thousandth);
         let id = id(&self.meta.slide, kind, row, col);
         let [r, g, b] = colour_of(score);
         let [class_r, class_g, class_b] = CLASS_COLOUR;

@@ -10,6 +10,7 @@ mod format;
 mod geojson;
 mod heatmap_bands;
 pub mod heatmap_h5;
+mod notation;
 pub mod npy;
 mod ome_tiff;
 mod ome_zarr;
@@ -67,15 +68,4 @@ pub fn export_heatmap(
         made.push(target);
     }
     Ok(made)
-}
-
-/// The name of a class's score in tables and measurements.
-fn probability_name(class: &str) -> String {
-    format!("prob_{class}")
-}
-
-/// A coordinate rounded to a thousandth of a pixel.
-fn round_thousandth(px: f64) -> f64 {
-    // Adding zero turns -0 into 0.
-    (px * 1000.0).round() / 1000.0 + 0.0
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::error::{ExportError, write_error};
 use super::heatmap_bands::Bands;
+use super::notation::{probability_name, round_thousandth};
 use super::slide_lattice::SlideLattice;
-use super::{probability_name, round_thousandth};
 use crate::staged::StagedStream;
 
 /// Writes the scored points of a heatmap file, column by column, each from top to bottom.

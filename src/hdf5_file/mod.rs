@@ -8,9 +8,9 @@ mod chunks;
 mod datasets;
 mod error;
 mod exists;
+mod open;
 mod readback;
 
-use std::fs;
 use std::path::Path;
 
 use hdf5::File;
@@ -24,28 +24,10 @@ pub(crate) use chunks::{chunk_place, write_chunk};
 use datasets::write_dataset;
 pub(crate) use datasets::{check_dataset, read_all};
 pub use error::FormatError;
-pub(crate) use error::cause;
 pub(crate) use exists::link_exists;
+pub(crate) use open::open;
 pub(crate) use readback::Hashed;
 use readback::WrittenContent;
-
-/// Opens `path` for reading, without a file lock. Many tasks read one file, often on network
-/// file systems that have no locks.
-pub(crate) fn open(path: &Path) -> Result<File, FormatError> {
-    let metadata = fs::metadata(path).map_err(|e| FormatError::io(path, "open", e))?;
-    if metadata.is_dir() {
-        return Err(FormatError::invalid(path, "is a folder, expected an HDF5 file"));
-    }
-    open_unlocked(path).map_err(|error| FormatError::NotHdf5 {
-        path: path.to_owned(),
-        bytes: metadata.len(),
-        cause: cause(&error),
-    })
-}
-
-fn open_unlocked(path: &Path) -> hdf5::Result<File> {
-    File::with_options().with_fapl(|p| p.file_locking(false)).open(path)
-}
 
 /// An HDF5 file that is being written under a temporary name.
 ///

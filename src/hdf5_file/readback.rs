@@ -136,7 +136,7 @@ impl WrittenContent {
     ) -> Result<(), FormatError> {
         let lost = |item: &str| FormatError::Lost { path: target.to_owned(), item: item.into() };
         let read_error = |e: hdf5::Error| FormatError::hdf5(target, READ_BACK, &e);
-        let file = super::open_unlocked(path).map_err(read_error)?;
+        let file = super::open::open_unlocked(path).map_err(read_error)?;
         let bytes = std::fs::File::open(path).map_err(|e| FormatError::io(target, READ_BACK, e))?;
         let found = self.attributes(&file).map_err(read_error)?;
         let other = described.iter().find(|(name, value)| found.get(*name) != Some(*value));

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::Method;
+use super::method::Method;
 
 /// Why a picture's colours cannot be measured or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]

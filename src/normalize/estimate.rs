@@ -1,84 +1,8 @@
-//! The methods of colour normalisation, and the estimates that they make of a picture.
+//! The estimates that methods of colour normalisation make of a picture.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
 
-use super::{NormalizeError, macenko, reinhard, vahadane};
-
-/// How colours are measured and changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// Mean and standard deviation in L\*a\*b\*.
-    Reinhard,
-    /// Two stains by extreme angles in the plane of optical density.
-    Macenko,
-    /// Two stains by sparse non-negative factors, after brightness is standardised.
-    Vahadane,
-}
-
-impl Method {
-    /// All methods.
-    pub const ALL: [Self; 3] = [Self::Reinhard, Self::Macenko, Self::Vahadane];
-
-    /// The method's name in files and configurations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Reinhard => "reinhard",
-            Self::Macenko => "macenko",
-            Self::Vahadane => "vahadane",
-        }
-    }
-
-    /// Measures a picture.
-    ///
-    /// `rgb` is `[pixel, rgb]`, any number of pixels in any order.
-    ///
-    /// # Errors
-    /// [`NormalizeError`] if the picture's colours cannot be measured.
-    pub fn estimate(self, rgb: &[u8]) -> Result<Estimate, NormalizeError> {
-        #[cfg(target_arch = "x86_64")]
-        if std::is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has AVX2, for which the function is compiled.
-            return unsafe { self.estimate_avx2(rgb) };
-        }
-        self.estimate_anywhere(rgb)
-    }
-
-    /// The same code compiled for eight values per instruction; the results are the same.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn estimate_avx2(self, rgb: &[u8]) -> Result<Estimate, NormalizeError> {
-        self.estimate_anywhere(rgb)
-    }
-
-    #[inline(always)]
-    fn estimate_anywhere(self, rgb: &[u8]) -> Result<Estimate, NormalizeError> {
-        match self {
-            Self::Reinhard => reinhard::estimate(rgb).map(Estimate::Reinhard),
-            Self::Macenko => macenko::estimate(rgb).map(Estimate::Macenko),
-            Self::Vahadane => vahadane::estimate(rgb),
-        }
-    }
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Method {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|method| method.name() == text)
-            .ok_or_else(|| format!("{text:?}, expected reinhard, macenko or vahadane"))
-    }
-}
+use super::method::Method;
 
 /// The measurements of a picture by one of the methods.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -21,6 +21,8 @@ mod lab;
 mod luminosity;
 mod macenko;
 mod matrix;
+mod measure;
+mod method;
 mod percentile;
 mod planes;
 mod reinhard;
@@ -29,9 +31,10 @@ mod transform;
 mod vahadane;
 
 pub use error::NormalizeError;
-pub use estimate::{Estimate, LabStatistics, Method, Stains};
+pub use estimate::{Estimate, LabStatistics, Stains};
 pub use lab::{lab_to_rgb, rgb_to_lab};
 pub use luminosity::standardize_luminosity;
+pub use method::Method;
 pub use transform::Transform;
 
 /// Normalises one picture in place, by an estimate made from the picture itself.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use super::{Number, TaskNumber};
+use super::typed::{Number, TaskNumber};
 
 /// Sorted numbers, none of them twice.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::slide_files::Drawn;
+use super::slide_content::Drawn;
 use super::study::{SlideResult, Study};
 use super::tally::Tally;
 use crate::config::RunConfig;

@@ -15,6 +15,7 @@ mod layers;
 mod names;
 mod page;
 mod picture;
+mod slide_content;
 mod slide_files;
 mod slide_parts;
 mod study;
@@ -38,7 +39,7 @@ use crate::study::describe_detection;
 use crate::truth::{self, SlideKind, read_slide_list};
 
 use cohort::{Cohort, Entry};
-use slide_files::SlideFiles;
+use slide_content::SlideFiles;
 use study::Study;
 use tally::Tally;
 

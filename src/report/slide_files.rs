@@ -4,85 +4,31 @@
 //! a stamp of the inputs and with the facts that the table of slides needs.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::ReportError;
-use super::layers::Layer;
 use super::names::{hex, script_json};
 use super::picture::Origin;
+use super::slide_content::{Drawn, Layers, SlideFiles};
 use super::slide_parts::{Notes, tissue};
-use super::truth_shapes::{self, Shapes};
-use crate::config::StudyKeys;
+use super::truth_shapes;
 use crate::export::heatmap_h5::{HeatmapMeta, read_heatmap};
 use crate::heatmap::Heatmap;
 use crate::patches::PatchesFile;
-use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
+use crate::run_dir::SlideStatus;
 use crate::staged;
 
 /// Version of the files' layout. Change it when the same inputs give different files.
 const LAYOUT: &str = "1";
-
-/// The files of one slide, and what they are made from.
-pub(super) struct SlideFiles<'a> {
-    pub(super) run: &'a RunDir,
-    pub(super) record: &'a SlideRecord,
-    /// Folder that the files are written to.
-    pub(super) folder: PathBuf,
-    /// Name of that folder.
-    pub(super) id: String,
-    /// `[study]` of the configuration: how detections are made, and which annotations are lesions.
-    pub(super) keys: &'a StudyKeys,
-    /// The slide's file in the truth folder.
-    pub(super) truth: Option<PathBuf>,
-    /// The slide's file of detections, written by a study.
-    pub(super) detections: Option<PathBuf>,
-}
-
-/// Summary of what the files of a slide show.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Drawn {
-    /// Where the picture comes from.
-    pub(super) origin: Origin,
-    /// Largest score of the heatmap.
-    pub(super) max: Option<f32>,
-    /// Number of lattice points with a score.
-    pub(super) scored: u64,
-    /// Number of detections; `None` without a heatmap.
-    pub(super) detections: Option<usize>,
-    /// Whether truth is drawn.
-    pub(super) has_truth: bool,
-    /// What is missing or shown incompletely, and why.
-    pub(super) notes: Vec<String>,
-    /// Whether one of the notes is about a file that cannot be read.
-    pub(super) damaged: bool,
-}
 
 /// Content of the first line of `layers.js`, which is a comment.
 #[derive(Serialize, Deserialize)]
 struct Stamped {
     stamp: String,
     drawn: Drawn,
-}
-
-/// The data that `layers.js` passes to the page.
-#[derive(Serialize, Default)]
-pub(super) struct Layers {
-    /// Width and height of the slide, level-0 px.
-    pub(super) size: Option<[f64; 2]>,
-    /// Micrometres per level-0 px.
-    pub(super) mpp: Option<f64>,
-    /// Width and height of the area that `slide.jpg` shows, level-0 px.
-    pub(super) picture: Option<[f64; 2]>,
-    pub(super) heat: Option<Layer>,
-    /// Values of [`tissue`].
-    pub(super) tissue: Option<Layer>,
-    /// Score, x and y of each detection; x and y in level-0 px.
-    pub(super) detections: Vec<[f64; 3]>,
-    pub(super) truth: Option<Shapes>,
-    pub(super) notes: Vec<String>,
 }
 
 impl SlideFiles<'_> {

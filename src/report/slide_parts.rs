@@ -5,7 +5,7 @@ use std::path::Path;
 use super::ReportError;
 use super::layers::{Layer, heat_layer, tile_layer};
 use super::picture::{self, Origin, Overview};
-use super::slide_files::{Drawn, Layers, SlideFiles};
+use super::slide_content::{Drawn, Layers, SlideFiles};
 use crate::config::DetectionKey;
 use crate::export::heatmap_h5::HeatmapMeta;
 use crate::heatmap::{Heatmap, PlaneThumbnail, render_small};

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::raster::{Raster, over_white};
-use super::{Level, RegionError, Resolution, Slide, SlideError, check_region, resolution_tags};
+use super::region_reader::check_region;
+use super::{Level, RegionError, Resolution, Slide, SlideError, resolution_tags};
 
 /// Largest number of pixels of a picture. At this size 805 MB of RGB stay in memory, and
 /// decoding also needs up to 8 bytes per pixel for the picture's own form.

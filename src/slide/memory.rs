@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use ndarray::Array3;
 
 use super::raster::{Raster, over_white};
-use super::{Level, RegionError, Resolution, Slide, check_region, level_downsample};
+use super::region_reader::{check_region, level_downsample};
+use super::{Level, RegionError, Resolution, Slide};
 
 /// A slide held in memory. Chosen areas can be made to fail, as those of damaged files do.
 ///

@@ -4,7 +4,12 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{READ_BACK, StageError, check_content, folder_of, leftovers, sync_folder_of, xxh3_64};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::error::StageError;
+use super::leftovers;
+use super::read_back::{READ_BACK, check_content};
+use super::sync::{folder_of, sync_folder_of};
 
 /// A folder that is being written under a temporary name. If it is dropped without
 /// [`StagedFolder::commit`], it is removed.

@@ -6,104 +6,24 @@
 //! and a write that was lost without an error is reported too. Temporary files of killed writers
 //! are removed by the next writer of the same file.
 
+mod error;
 mod file;
 mod folder;
 mod leftovers;
+mod read_back;
 mod stream;
+mod sync;
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
-
-use thiserror::Error;
-use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
-
+pub use error::StageError;
 pub use file::{StagedFile, write};
 pub use folder::StagedFolder;
+pub(crate) use read_back::READ_BACK;
 pub use stream::StagedStream;
-
-/// Why an output file could not be written.
-#[derive(Debug, Error)]
-#[error("{}: cannot {action}: {source}{}", path.display(), hint(action, source))]
-pub struct StageError {
-    /// The file that was to be written.
-    pub path: PathBuf,
-    /// The step that failed.
-    pub action: &'static str,
-    /// The system's error.
-    pub source: io::Error,
-}
-
-/// Advice for a failed write; empty if there is none.
-fn hint(action: &str, error: &io::Error) -> &'static str {
-    let written = !["open", "read it"].contains(&action);
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "; nothing was lost: free some space or choose another run directory, then run the same command again"
-        }
-        io::ErrorKind::FileTooLarge => {
-            "; nothing was lost: raise the limit on the size of files (ulimit -f, or the scheduler's), then run the same command again"
-        }
-        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
-            "; choose a run directory that you may write to"
-        }
-        io::ErrorKind::InvalidData if written => {
-            "; nothing of it was kept: check the disk or file system, then run the same command again"
-        }
-        _ if written && error.raw_os_error() == Some(libc::EIO) => {
-            "; nothing of it was kept: check the disk and the way to it, then run the same command again"
-        }
-        _ => "",
-    }
-}
-
-/// Name of the step that compares a file with what was written.
-pub(crate) const READ_BACK: &str = "read back what was written";
-
-/// The error of a file that has lost a write; `what` is the part that differs.
-fn lost_write(what: &str) -> io::Error {
-    let problem = format!("{what} is not what was written, though no write failed");
-    io::Error::new(io::ErrorKind::InvalidData, problem)
-}
-
-/// Checks that the file at `path` holds `bytes` bytes with the hash `hash`.
-fn check_content(path: &Path, bytes: u64, hash: u64) -> io::Result<()> {
-    let mut file = File::open(path)?;
-    let mut buffer = vec![0; 1 << 16];
-    let (mut found, mut hasher) = (0, Xxh3Default::new());
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => {
-                hasher.update(&buffer[..read]);
-                found += read as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    match (found, hasher.digest()) == (bytes, hash) {
-        true => Ok(()),
-        false => Err(lost_write(&format!("its content ({found} bytes of {bytes})"))),
-    }
-}
-
-fn folder_of(target: &Path) -> &Path {
-    match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-/// Syncs the folder of `target`, so that the new name survives a crash like the content does.
-fn sync_folder_of(target: &Path) -> io::Result<()> {
-    File::open(folder_of(target)).and_then(|folder| folder.sync_all())
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use std::fs::{self, File};
 
     #[test]
     fn a_dropped_file_leaves_nothing() {

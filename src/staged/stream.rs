@@ -6,7 +6,11 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::{READ_BACK, StageError, StagedFile, lost_write, xxh3_64};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::error::StageError;
+use super::file::StagedFile;
+use super::read_back::{READ_BACK, lost_write};
 
 /// Size of the blocks that are written and hashed.
 const BLOCK_BYTES: usize = 1 << 20;

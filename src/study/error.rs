@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::chart::ChartError;
 use crate::hdf5_file::FormatError;
 use crate::staged::StageError;
 use crate::study::detections_csv::CsvError;
@@ -62,12 +63,7 @@ pub enum StudyError {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// A plot could not be drawn.
-    #[error("{what}: cannot be drawn: {problem}")]
-    Plot {
-        /// Which.
-        what: String,
-        /// What the library said.
-        problem: String,
-    },
+    /// A chart could not be drawn.
+    #[error(transparent)]
+    Chart(#[from] ChartError),
 }

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::error::StudyError;
 use super::lesion_tables::lesions_csv;
-use super::plot::{Chart, Series, png, svg};
-use super::summary::{SettingStudy, Study};
-use super::tables::{scores_csv, significant, study_csv, study_md};
-use super::{SettingOutcome, StudyError};
+use super::outcome::SettingOutcome;
+use super::results::{SettingStudy, Study};
+use super::tables::{scores_csv, study_csv, study_md};
+use crate::chart::{Chart, Series, png, significant, svg};
 use crate::metrics::features::NAMES;
 use crate::staged;
 use crate::study::detections_csv::write_detections;

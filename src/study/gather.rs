@@ -3,27 +3,22 @@
 
 use std::collections::HashSet;
 
-use ndarray::ArrayView2;
-
 use super::cost::{SlideCost, slide_cost};
+use super::detections::{detect, to_f32};
+use super::error::StudyError;
+use super::outcome::{CostSource, SettingOutcome, SlideOutcome, Unscored};
+use super::request::{HeatmapSource, StudyRequest};
 use super::slide_truth::{SlideGeometry, SlideTruth};
-use super::{
-    CostSource, HeatmapSource, SettingOutcome, SlideOutcome, StudyError, StudyRequest, Unscored,
-};
-use crate::config::{DetectionKey, StudyKeys};
+use crate::config::StudyKeys;
 use crate::export::heatmap_h5;
 use crate::heatmap::Heatmap;
-use crate::metrics::detect::{Detection, PeakRules, RegionRules, detect_peaks, detect_regions};
+use crate::metrics::detect::Detection;
 use crate::metrics::features::{FeatureRules, features};
 use crate::metrics::froc::SlideHits;
 use crate::metrics::raster::SampleGrid;
 use crate::progress::Progress;
 use crate::run_dir::{SlideStatus, known_slides};
 use crate::truth::SlideKind;
-
-/// Detection thresholds when none is given.
-pub(super) const REGIONS_ABOVE: f64 = 0.9;
-pub(super) const MAXIMA_ABOVE: f64 = 0.5;
 
 /// Measures every slide at every setting.
 ///
@@ -233,39 +228,6 @@ fn unscored_outcome(slide: &SlideKind, truth: &SlideTruth, lattice: &SampleGrid)
         unscored: Unscored::NoTissue,
         deviation: (0.0, 0),
     }
-}
-
-/// Detections in lattice points, as the keys have it; `pitch_um` counts for
-/// [`DetectionKey::Nms`] alone.
-pub(crate) fn detect(
-    keys: &StudyKeys,
-    heatmap: ArrayView2<'_, f32>,
-    pitch_um: f64,
-) -> Vec<Detection> {
-    match keys.detection {
-        DetectionKey::Regions => {
-            let rules = RegionRules {
-                threshold: to_f32(keys.detection_threshold.unwrap_or(REGIONS_ABOVE)),
-                min_points: keys.region_min_points,
-                score: keys.region_score,
-                point: keys.region_place,
-            };
-            detect_regions(heatmap, &rules)
-        }
-        DetectionKey::Nms => {
-            let rules = PeakRules {
-                threshold: to_f32(keys.detection_threshold.unwrap_or(MAXIMA_ABOVE)),
-                radius: PeakRules::points_of(keys.nms_radius_um, pitch_um),
-                form: keys.nms_form,
-            };
-            detect_peaks(heatmap, &rules)
-        }
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "heatmaps are f32")]
-fn to_f32(threshold: f64) -> f32 {
-    threshold as f32
 }
 
 /// Sum of absolute differences, and at how many points of `fine` both have one.

@@ -1,6 +1,7 @@
 //! The truth about one slide, and how much of it a heatmap has scores for.
 
-use super::{HeatmapSource, StudyError, StudyRequest};
+use super::error::StudyError;
+use super::request::{HeatmapSource, StudyRequest};
 use crate::export::heatmap_h5::HeatmapMeta;
 use crate::metrics::coverage::{Coverage, coverage};
 use crate::metrics::lesions::{Lesions, evaluation_downsample};

@@ -1,8 +1,9 @@
 //! The study as CSV and Markdown.
 
-use super::CostSource;
 use super::lesion_tables::section_md;
-use super::summary::{Row, Study};
+use super::outcome::CostSource;
+use super::results::{Row, Study};
+use crate::chart::significant;
 use crate::metrics::froc::SCORED_AT;
 
 /// Column names of `study.csv`.
@@ -193,25 +194,4 @@ pub(super) fn study_md(study: &Study) -> String {
 
 fn rows(study: &Study) -> impl Iterator<Item = &Row> {
     study.settings.iter().map(|setting| &setting.row)
-}
-
-/// Three significant digits.
-pub(super) fn significant(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return value.to_string();
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few digits")]
-    let places = (2.0 - value.abs().log10().floor()).clamp(0.0, 12.0) as usize;
-    format!("{value:.places$}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_have_three_digits() {
-        let found = [0.0, 0.001_234_56, 1.0, 12.345, 1234.5].map(significant);
-        assert_eq!(found, ["0", "0.00123", "1.00", "12.3", "1234"]);
-    }
 }

@@ -4,6 +4,7 @@
 use super::lesions::{self, Lesion};
 use super::noise::{Dice, fractal, hash, lerp, mix, noise, smoothstep};
 use super::outline::Outline;
+use super::piece::Piece;
 
 /// The quantities known at every point, in the order of a [`Site`].
 pub(super) mod field {
@@ -51,24 +52,6 @@ pub(super) type Site = [f32; COUNT];
 
 /// Farther outside than this nothing is drawn, um.
 const CLEAR_UM: f32 = -25.0;
-
-/// One section of a lymph node.
-#[derive(Debug, Clone)]
-pub(super) struct Piece {
-    pub(super) outline: Outline,
-    seed: u64,
-}
-
-impl Piece {
-    /// Distance to the piece's ragged edge, about um, negative outside.
-    pub(super) fn depth(&self, x: f32, y: f32) -> f32 {
-        let margin = self.outline.margin(x, y);
-        if margin.abs() > 150.0 {
-            return margin;
-        }
-        margin + 14.0 * fractal(self.seed, x / 90.0, y / 90.0, 3)
-    }
-}
 
 /// A straight pen stroke.
 #[derive(Debug, Clone, Copy)]

@@ -8,9 +8,9 @@
     reason = "point counts are clamped to u16"
 )]
 
-use super::anatomy::Piece;
 use super::noise::{Dice, smoothstep};
 use super::outline::Outline;
+use super::piece::Piece;
 
 /// The size class of a lesion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -24,6 +24,7 @@ mod lesions;
 mod models;
 mod noise;
 mod outline;
+mod piece;
 mod pyramid;
 mod render;
 mod stain;

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::Spread;
 use super::io::{IoError, Round, Setting, Workload};
+use crate::chart::{Chart, Series};
 use crate::interrupt::Interrupt;
 use crate::patches::Compression;
 use crate::progress::Progress;
-use crate::study::{Chart, Series};
 
 /// A setting and what its rounds say together; MB are 10^6 bytes of pixels.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -102,7 +102,7 @@ pub fn recommended(rows: &[Row]) -> Option<&Row> {
 
 /// Both ways of reading over group sizes, a line each for every compression.
 #[must_use]
-pub fn chart(rows: &[Row], patch_px: u32) -> Chart {
+pub fn speed_chart(rows: &[Row], patch_px: u32) -> Chart {
     let mut names: Vec<&str> = Vec::new();
     for row in rows {
         if !names.contains(&row.compression.as_str()) {
@@ -180,7 +180,7 @@ mod tests {
             made(64, Compression::None, 95.0, 1.0),
             made(16, Compression::Gzip(6), 50.0, 0.8),
         ];
-        let chart = chart(&rows, 448);
+        let chart = speed_chart(&rows, 448);
         let names: Vec<&str> = chart.series.iter().map(|series| series.name.as_str()).collect();
         assert_eq!(
             names,

@@ -10,6 +10,7 @@
 mod asap_xml;
 mod error;
 mod geojson;
+mod groups;
 mod mask_image;
 mod ncrf_json;
 mod slide_list;
@@ -22,51 +23,9 @@ use crate::metrics::mask::Mask;
 use crate::metrics::raster::{Outline, SampleGrid, rasterise};
 
 pub use error::TruthError;
+pub use groups::{AnnotationGroups, UNGROUPED};
 pub use mask_image::read_labels;
 pub use slide_list::{SlideKind, read_slide_list};
-
-/// The groups of an annotation file that are lesions, and those that are exclusions. Names
-/// are compared without regard to case.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AnnotationGroups {
-    /// Groups (ASAP) or classes (QuPath) that are lesions.
-    pub lesion: Vec<String>,
-    /// Groups that are cut out of lesions, whatever their order in the file.
-    pub excluded: Vec<String>,
-}
-
-/// The group of annotations that have no group or class.
-pub const UNGROUPED: &str = "none";
-
-impl Default for AnnotationGroups {
-    /// The groups of CAMELYON16 (`_0`, `_1`, `_2`), CAMELYON17 (`metastases`, `normal`)
-    /// and QuPath (`Tumor`, `Ignore*`).
-    fn default() -> Self {
-        let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-        Self {
-            lesion: list(&["_0", "_1", "tumor", "tumour", "metastases"]),
-            excluded: list(&["_2", "normal", "exclusion", "ignore*"]),
-        }
-    }
-}
-
-impl AnnotationGroups {
-    /// Whether outlines of `group` are exclusions; an error when the group is neither a
-    /// lesion nor an exclusion.
-    fn excludes(&self, path: &Path, group: &str) -> Result<bool, TruthError> {
-        let among = |list: &[String]| list.iter().any(|known| known.eq_ignore_ascii_case(group));
-        match (among(&self.lesion), among(&self.excluded)) {
-            (true, _) => Ok(false),
-            (false, true) => Ok(true),
-            (false, false) => Err(TruthError::Group {
-                path: path.to_owned(),
-                found: group.to_owned(),
-                lesion: self.lesion.join(", "),
-                excluded: self.excluded.join(", "),
-            }),
-        }
-    }
-}
 
 /// The lesions of one slide.
 #[derive(Debug, Clone, PartialEq)]

@@ -198,6 +198,8 @@ impl Source {
         open.push(here);
         let Module { children, items, imports, .. } = &self.modules[module];
         let mut found = BTreeSet::new();
+        // A module that has more behind it leaves its name to functions only.
+        let below = children.contains_key(name) && !rest.is_empty();
         if let Some(&child) = children.get(name) {
             let mut inside = self.look_up(child, rest, open);
             if inside.is_empty() {
@@ -205,10 +207,10 @@ impl Source {
             }
             found.append(&mut inside);
         }
-        if items.contains(name) {
+        if items.contains(name) && !below {
             found.insert(Target::Item(module));
         }
-        for import in imports.iter().filter(|import| import.name == *name) {
+        for import in imports.iter().filter(|import| import.name == *name && !below) {
             found.append(&mut self.follow(module, import, rest, open));
         }
         if found.is_empty() {

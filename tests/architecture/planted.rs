@@ -99,6 +99,13 @@ fn a_name_is_followed_to_the_file_that_defines_it() {
         ("b/c.rs", "pub fn c() {}"),
     ];
     assert_eq!(imports(&one_name_two_things), ["a > b/c", "b/mod > b/c"]);
+    let behind_a_module = [
+        ("lib.rs", "mod a; mod b;"),
+        ("a.rs", "use crate::b::c::C;"),
+        ("b/mod.rs", "pub mod c; pub fn c() -> c::C { c::C }"),
+        ("b/c.rs", "pub struct C;"),
+    ];
+    assert_eq!(imports(&behind_a_module), ["a > b/c", "b/mod > b/c"]);
     let elsewhere = [
         ("lib.rs", "#[path = \"x/y.rs\"] mod a; mod b;"),
         ("x/y.rs", "use crate::b::made;"),

@@ -8,12 +8,13 @@ use serde::Serialize;
 use super::super::options::catch_signals;
 use super::super::{Exit, Failure, print};
 use super::Machine;
+use crate::chart::{self, ChartError};
 use crate::patches::Compression;
 use crate::progress::Progress;
+use crate::staged;
 use crate::throughput::io::{IoError, Setting, Workload};
-use crate::throughput::io_rounds::{Row, chart, in_turns, name_of, recommended};
+use crate::throughput::io_rounds::{Row, in_turns, name_of, recommended, speed_chart};
 use crate::throughput::page_cache::{available_memory_bytes, free_bytes};
-use crate::{staged, study};
 
 /// Recommend group size and compression for the file system of a folder.
 ///
@@ -132,10 +133,10 @@ pub(super) fn run(args: &IoArgs) -> Result<Exit, Failure> {
         recommended: recommended(&rows),
     };
     let json = serde_json::to_string_pretty(&report).expect("a report is plain data");
-    let chart = chart(&rows, args.patch_px);
-    let not_drawn = |error: study::StudyError| Failure::new(Exit::Input, error);
-    let svg = study::svg(&chart).map_err(not_drawn)?;
-    let png = study::png(&chart).map_err(not_drawn)?;
+    let drawn = speed_chart(&rows, args.patch_px);
+    let not_drawn = |error: ChartError| Failure::new(Exit::Input, error);
+    let svg = chart::svg(&drawn).map_err(not_drawn)?;
+    let png = chart::png(&drawn).map_err(not_drawn)?;
     for (name, bytes) in
         [("io.svg", svg.as_bytes()), ("io.png", &png), ("io.json", json.as_bytes())]
     {

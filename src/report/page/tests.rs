@@ -2,7 +2,7 @@
 
 use super::super::cohort::{Cohort, Entry, State};
 use super::super::picture::Origin;
-use super::super::slide_files::Drawn;
+use super::super::slide_content::Drawn;
 use super::super::tally::Tally;
 use super::*;
 use crate::jobs::cost::RunCost;

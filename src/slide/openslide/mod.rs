@@ -12,9 +12,10 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use find::OpenSlideMissing;
 use library::{Handle, library};
 
+use super::region_reader::{check_region, level_downsample};
 use super::resolution::{ResolutionTags, ResolutionUnit};
 use super::tiff_jpeg_tiles;
-use super::{Level, RegionError, Resolution, Slide, SlideError, check_region, level_downsample};
+use super::{Level, RegionError, Resolution, Slide, SlideError};
 
 /// Largest number of pixels read in one call of OpenSlide: 16 MB of ARGB per thread.
 const PIECE_PX: u32 = 1 << 22;

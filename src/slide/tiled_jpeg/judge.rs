@@ -1,7 +1,7 @@
 //! Checks that a level decoded by libturbojpeg has the pixels that OpenSlide returns.
 
-use super::TiledJpegSlide;
 use super::level::TileLevel;
+use super::tiled_slide::TiledJpegSlide;
 use crate::slide::Slide;
 
 /// Whether sample tiles of a level equal OpenSlide's pixels bit for bit. Tiles that

@@ -5,8 +5,17 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::{FontStyle, register_font};
 
-use super::StudyError;
-use super::tables::significant;
+use thiserror::Error;
+
+/// A chart cannot be drawn.
+#[derive(Debug, Error)]
+#[error("{title}: cannot be drawn: {problem}")]
+pub struct ChartError {
+    /// Title of the chart.
+    title: String,
+    /// What the plotting library said.
+    problem: String,
+}
 
 /// A chart whose y axis begins at 0.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,8 +73,8 @@ const FAMILY: &str = "sans-serif";
 /// Draws a chart as SVG.
 ///
 /// # Errors
-/// [`StudyError::Plot`].
-pub fn svg(chart: &Chart) -> Result<String, StudyError> {
+/// [`ChartError`].
+pub fn svg(chart: &Chart) -> Result<String, ChartError> {
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, SIZE_PX).into_drawing_area();
@@ -77,8 +86,8 @@ pub fn svg(chart: &Chart) -> Result<String, StudyError> {
 /// Draws a chart as PNG.
 ///
 /// # Errors
-/// [`StudyError::Plot`].
-pub fn png(chart: &Chart) -> Result<Vec<u8>, StudyError> {
+/// [`ChartError`].
+pub fn png(chart: &Chart) -> Result<Vec<u8>, ChartError> {
     let (width, height) = (SIZE_PX.0 * PNG_SCALE, SIZE_PX.1 * PNG_SCALE);
     let mut pixels = vec![0; 3 * (width * height) as usize];
     {
@@ -93,8 +102,18 @@ pub fn png(chart: &Chart) -> Result<Vec<u8>, StudyError> {
     Ok(bytes)
 }
 
-fn failed(chart: &Chart, error: &dyn std::fmt::Display) -> StudyError {
-    StudyError::Plot { what: chart.title.clone(), problem: error.to_string() }
+/// Three significant digits.
+pub(crate) fn significant(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few digits")]
+    let places = (2.0 - value.abs().log10().floor()).clamp(0.0, 12.0) as usize;
+    format!("{value:.places$}")
+}
+
+fn failed(chart: &Chart, error: &dyn std::fmt::Display) -> ChartError {
+    ChartError { title: chart.title.clone(), problem: error.to_string() }
 }
 
 type Drawn<D> = Result<(), DrawingAreaErrorKind<<D as DrawingBackend>::ErrorType>>;
@@ -222,5 +241,11 @@ mod tests {
         assert!(dark(960, 1040) > 50, "no words below the axis");
         let blue = picture.pixels().filter(|pixel| pixel.0 == [0, 114, 178]).count();
         assert!(blue > 500, "no line: {blue}");
+    }
+
+    #[test]
+    fn numbers_have_three_digits() {
+        let found = [0.0, 0.001_234_56, 1.0, 12.345, 1234.5].map(significant);
+        assert_eq!(found, ["0", "0.00123", "1.00", "12.3", "1234"]);
     }
 }

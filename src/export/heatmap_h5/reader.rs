@@ -1,0 +1,61 @@
+//! Reading a heatmap file.
+
+use std::path::Path;
+
+use ndarray::{Array2, Ix2, s};
+
+use super::schema::{CLASSES, HeatmapMeta, SCORE};
+use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, read_all};
+
+/// Reads the attributes of a heatmap file, without its scores.
+///
+/// # Errors
+/// [`FormatError`] when the file is missing or damaged, is not a heatmap, or has a newer
+/// format version.
+pub fn read_heatmap_meta(path: &Path) -> Result<HeatmapMeta, FormatError> {
+    let file = hdf5_file::open(path)?;
+    HeatmapMeta::get(&Attributes::new(path, &file))
+}
+
+/// Whether the file holds all classes, or the positive one alone.
+///
+/// # Errors
+/// [`FormatError`] when the file is missing or damaged.
+pub fn has_classes(path: &Path) -> Result<bool, FormatError> {
+    hdf5_file::link_exists(path, &*hdf5_file::open(path)?, CLASSES)
+}
+
+/// Reads the attributes and the heatmap of the positive class, `[row, col]`, NaN where not
+/// scored.
+///
+/// # Errors
+/// [`FormatError`] when the file is missing or damaged, is not a heatmap, has a newer
+/// format version, or has a dataset whose shape disagrees with the attributes.
+pub fn read_heatmap(path: &Path) -> Result<(HeatmapMeta, Array2<f32>), FormatError> {
+    let file = hdf5_file::open(path)?;
+    let meta = HeatmapMeta::get(&Attributes::new(path, &file))?;
+    let (rows, cols) = meta.shape();
+    let score = check_dataset::<f32>(path, &file, SCORE, &[Some(rows), Some(cols)])?;
+    let score = read_all::<f32, Ix2>(path, &score)?;
+    Ok((meta, score))
+}
+
+/// Reads the heatmap of one class, `[row, col]`, NaN where not scored.
+///
+/// # Errors
+/// The same as those of [`read_heatmap`]; also when the file holds the positive class
+/// alone or has no class of this number.
+pub fn read_heatmap_class(path: &Path, class: usize) -> Result<Array2<f32>, FormatError> {
+    let file = hdf5_file::open(path)?;
+    let meta = HeatmapMeta::get(&Attributes::new(path, &file))?;
+    let (rows, cols) = meta.shape();
+    let shape = [Some(rows), Some(cols), Some(meta.classes.len())];
+    let classes = check_dataset::<f32>(path, &file, CLASSES, &shape)?;
+    if class >= meta.classes.len() {
+        let problem = format!("class {class}, expected less than {}", meta.classes.len());
+        return Err(FormatError::invalid(path, problem));
+    }
+    classes
+        .read_slice_2d::<f32, _>(s![.., .., class])
+        .map_err(|e| FormatError::hdf5(path, "read /classes", &e))
+}

@@ -1,0 +1,12 @@
+//! How names and coordinates are written in the files of several formats.
+
+/// The name of a class's score in tables and measurements.
+pub(super) fn probability_name(class: &str) -> String {
+    format!("prob_{class}")
+}
+
+/// A coordinate rounded to a thousandth of a pixel.
+pub(super) fn round_thousandth(px: f64) -> f64 {
+    // Adding zero turns -0 into 0.
+    (px * 1000.0).round() / 1000.0 + 0.0
+}

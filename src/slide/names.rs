@@ -1,0 +1,36 @@
+//! File names of slides.
+
+use std::path::Path;
+
+/// File name endings, in lower case, of the files that count as slides when a folder is
+/// given.
+const SLIDE_SUFFIXES: [&str; 16] = [
+    "svs", "svslide", "tif", "tiff", "ndpi", "vms", "vmu", "scn", "mrxs", "bif", "dcm", "czi",
+    "zvi", "png", "jpg", "jpeg",
+];
+
+/// Whether a file has the name of a slide: it ends in `.svs`, `.ndpi`, `.tif` or the like,
+/// in upper or lower case, and the file is not hidden.
+pub fn is_slide_name(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && suffix(path).is_some_and(|suffix| SLIDE_SUFFIXES.contains(&suffix.as_str()))
+}
+
+pub(super) fn suffix(path: &Path) -> Option<String> {
+    Some(path.extension()?.to_str()?.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slide_names_are_recognised_by_their_ending() {
+        for name in ["a.svs", "b.NDPI", "x/y.tiff", "c.Mrxs", "d.png"] {
+            assert!(is_slide_name(Path::new(name)), "{name}");
+        }
+        for name in ["svs", "a.svs.part", ".a.svs", "a.txt", "a.xml", ""] {
+            assert!(!is_slide_name(Path::new(name)), "{name}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! A section of a lymph node.
+
+use super::noise::fractal;
+use super::outline::Outline;
+
+/// One section of a lymph node.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    pub(super) outline: Outline,
+    pub(super) seed: u64,
+}
+
+impl Piece {
+    /// Distance to the piece's ragged edge, about um, negative outside.
+    pub(super) fn depth(&self, x: f32, y: f32) -> f32 {
+        let margin = self.outline.margin(x, y);
+        if margin.abs() > 150.0 {
+            return margin;
+        }
+        margin + 14.0 * fractal(self.seed, x / 90.0, y / 90.0, 3)
+    }
+}

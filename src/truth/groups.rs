@@ -1,0 +1,48 @@
+//! The meaning of the groups of an annotation file.
+
+use std::path::Path;
+
+use super::error::TruthError;
+
+/// The groups of an annotation file that are lesions, and those that are exclusions. Names
+/// are compared without regard to case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnnotationGroups {
+    /// Groups (ASAP) or classes (QuPath) that are lesions.
+    pub lesion: Vec<String>,
+    /// Groups that are cut out of lesions, whatever their order in the file.
+    pub excluded: Vec<String>,
+}
+
+/// The group of annotations that have no group or class.
+pub const UNGROUPED: &str = "none";
+
+impl Default for AnnotationGroups {
+    /// The groups of CAMELYON16 (`_0`, `_1`, `_2`), CAMELYON17 (`metastases`, `normal`)
+    /// and QuPath (`Tumor`, `Ignore*`).
+    fn default() -> Self {
+        let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Self {
+            lesion: list(&["_0", "_1", "tumor", "tumour", "metastases"]),
+            excluded: list(&["_2", "normal", "exclusion", "ignore*"]),
+        }
+    }
+}
+
+impl AnnotationGroups {
+    /// Whether outlines of `group` are exclusions; an error when the group is neither a
+    /// lesion nor an exclusion.
+    pub(super) fn excludes(&self, path: &Path, group: &str) -> Result<bool, TruthError> {
+        let among = |list: &[String]| list.iter().any(|known| known.eq_ignore_ascii_case(group));
+        match (among(&self.lesion), among(&self.excluded)) {
+            (true, _) => Ok(false),
+            (false, true) => Ok(true),
+            (false, false) => Err(TruthError::Group {
+                path: path.to_owned(),
+                found: group.to_owned(),
+                lesion: self.lesion.join(", "),
+                excluded: self.excluded.join(", "),
+            }),
+        }
+    }
+}
