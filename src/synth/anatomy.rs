@@ -1,18 +1,18 @@
-//! What is where on one slide: pieces of lymph node, their compartments, the
-//! lesions and the pen marks. Everything in micrometres, y down.
+//! The content of one slide at every point: sections of lymph node, their compartments,
+//! the lesions and the pen marks. Lengths are micrometres, and y points down.
 
 use super::lesions::{self, Lesion};
-use super::noise::{Dice, fractal, hash, lerp, mix, noise, smoothstep};
+use super::noise::{Rng, fractal, hash, lerp, mix, noise, smoothstep};
 use super::outline::Outline;
 use super::piece::Piece;
 
-/// The quantities known at every point, in the order of a [`Site`].
+/// The quantities of a point, in the order of a [`Site`].
 pub(super) mod field {
     /// Distance to the edge of the tissue, um, negative outside.
     pub(crate) const DEPTH: usize = 0;
-    /// Eosin of the ground between the cells, optical density.
+    /// Eosin in the ground between the cells, optical density.
     pub(crate) const EOSIN: usize = 1;
-    /// Haematoxylin of the ground.
+    /// Haematoxylin in the ground between the cells, optical density.
     pub(crate) const HAZE: usize = 2;
     /// Strength of the fibre texture.
     pub(crate) const FIBRE: usize = 3;
@@ -20,7 +20,7 @@ pub(super) mod field {
     pub(crate) const ALONG: usize = 4;
     /// Position across the fibres, um.
     pub(crate) const ACROSS: usize = 5;
-    /// 1 in adipose tissue.
+    /// Share of adipose tissue, 0 to 1.
     pub(crate) const FAT: usize = 6;
     /// Share of sites that hold a small lymphocyte.
     pub(crate) const LYMPHOCYTES: usize = 7;
@@ -30,9 +30,9 @@ pub(super) mod field {
     pub(crate) const SPINDLES: usize = 9;
     /// Share of sites that hold a histiocyte.
     pub(crate) const HISTIOCYTES: usize = 10;
-    /// Share of sites that hold a tumour cell.
+    /// Share of sites that hold a tumor cell.
     pub(crate) const TUMOR: usize = 11;
-    /// Chromatin strength of those tumour cells.
+    /// Chromatin strength of the tumor cells.
     pub(crate) const TUMOR_STRENGTH: usize = 12;
     /// Distance into a pen stroke, um, negative outside.
     pub(crate) const PEN: usize = 13;
@@ -47,10 +47,10 @@ use field::{
     HISTIOCYTES, LYMPHOCYTES, PEN, SPINDLES, TUMOR, TUMOR_STRENGTH,
 };
 
-/// One point's quantities, indexed by [`field`].
+/// The quantities of one point, indexed by [`field`].
 pub(super) type Site = [f32; COUNT];
 
-/// Farther outside than this nothing is drawn, um.
+/// Depth below which nothing is drawn, um.
 const CLEAR_UM: f32 = -25.0;
 
 /// A straight pen stroke.
@@ -70,38 +70,39 @@ impl Stroke {
     }
 }
 
-/// One slide's content.
+/// The content of one slide.
 #[derive(Debug)]
 pub(super) struct Anatomy {
     seed: u64,
     pieces: Vec<Piece>,
     pub(super) lesions: Vec<Lesion>,
     pen: Vec<Stroke>,
-    /// Share of light a pen stroke lets through: red, green, blue.
+    /// Share of light that passes a pen stroke: red, green, blue.
     pub(super) pen_color: [f32; 3],
+    /// Direction of the fibres as (cosine, sine).
     fibre: (f32, f32),
 }
 
 impl Anatomy {
-    /// The content of a slide of this size; lesions only where `tumor`.
+    /// The content of a slide of this size; only a slide with `tumor` gets lesions.
     pub(super) fn new(seed: u64, width_um: f32, height_um: f32, tumor: bool) -> Self {
-        let mut dice = Dice::new(mix(seed ^ 1));
-        let pieces = lay_out(&mut dice, width_um, height_um);
-        let fibre = dice.direction();
+        let mut rng = Rng::new(mix(seed ^ 1));
+        let pieces = lay_out(&mut rng, width_um, height_um);
+        let fibre = rng.direction();
         let pen_color = [[0.35, 0.45, 0.85], [0.35, 0.75, 0.45], [0.22, 0.21, 0.24]]
-            [usize::from(dice.chance(0.6)) + usize::from(dice.chance(0.4))];
+            [usize::from(rng.chance(0.6)) + usize::from(rng.chance(0.4))];
         let pen =
-            if dice.chance(0.3) { scribble(&mut dice, width_um, height_um) } else { Vec::new() };
+            if rng.chance(0.3) { scribble(&mut rng, width_um, height_um) } else { Vec::new() };
         let mut anatomy = Self { seed, pieces, lesions: Vec::new(), pen, pen_color, fibre };
-        // Lesions come last: the rest of a slide is the same with and without.
+        // The lesions are drawn last, so that the rest of a slide does not depend on them.
         if tumor {
             let is_node = |x, y| anatomy.site(x, y)[FAT] < 0.3;
-            anatomy.lesions = lesions::place(&mut dice, &anatomy.pieces, is_node);
+            anatomy.lesions = lesions::place(&mut rng, &anatomy.pieces, is_node);
         }
         anatomy
     }
 
-    /// Whether a rectangle (x, y, width, height) surely holds only glass.
+    /// Whether a rectangle (x, y, width, height) certainly holds only glass.
     pub(super) fn is_clear(&self, x: f32, y: f32, width: f32, height: f32) -> bool {
         let away = |cx: f32, cy: f32, reach: f32| {
             let (dx, dy) = (cx - cx.clamp(x, x + width), cy - cy.clamp(y, y + height));
@@ -124,7 +125,7 @@ impl Anatomy {
         }
     }
 
-    /// Depth in the tissue, and the piece of which the point is part, if of any.
+    /// The depth of a point in the tissue, and the section in which it is deepest.
     fn deepest(&self, x: f32, y: f32) -> (f32, &Piece) {
         let mut deepest = (f32::NEG_INFINITY, &self.pieces[0]);
         for piece in &self.pieces {
@@ -136,7 +137,8 @@ impl Anatomy {
         deepest
     }
 
-    /// [`DEPTH`] and [`FAT`] of the point (`x`, `y`), for a fraction of what a site takes.
+    /// [`DEPTH`] and [`FAT`] of the point (`x`, `y`), in a fraction of the time of
+    /// [`Anatomy::site`].
     pub(super) fn cover(&self, x: f32, y: f32) -> (f32, f32) {
         let (depth, piece) = self.deepest(x, y);
         if depth < CLEAR_UM {
@@ -146,7 +148,8 @@ impl Anatomy {
         (depth, replaced.fold(self.fat(piece, depth, x, y).0, |fat, share| lerp(fat, 0.0, share)))
     }
 
-    /// How much of the point is fat, 0 to 1, and how deep it lies below the fat, um.
+    /// The share of fat at a point, 0 to 1, and the depth of the point below the outer fat,
+    /// um.
     fn fat(&self, piece: &Piece, depth: f32, x: f32, y: f32) -> (f32, f32) {
         let (seed, size) = (self.seed, piece.outline.a.min(piece.outline.b));
         let fat_um = (fractal(seed ^ 10, x / (0.9 * size), y / (0.9 * size), 2) + 0.1).max(0.0)
@@ -158,7 +161,7 @@ impl Anatomy {
         (outer_fat.max(inner_fat), depth)
     }
 
-    /// Everything about the point (`x`, `y`).
+    /// All quantities of the point (`x`, `y`).
     pub(super) fn site(&self, x: f32, y: f32) -> Site {
         let mut site = [0.0; COUNT];
         site[PEN] = self.pen_margin(x, y);
@@ -180,7 +183,7 @@ impl Anatomy {
         site
     }
 
-    /// The compartments of a lymph node, from its fat to its medulla.
+    /// Sets the quantities of a lymph node's compartments, from the fat to the medulla.
     fn node(&self, site: &mut Site, piece: &Piece, x: f32, y: f32) {
         let seed = self.seed;
         let size = piece.outline.a.min(piece.outline.b);
@@ -207,7 +210,8 @@ impl Anatomy {
         site[CENTROBLASTS] = 0.95 * centre + 0.05 * open * (1.0 - centre);
         site[SPINDLES] = lerp(0.12, 0.5, stroma) * (1.0 - 0.8 * mantle);
         site[HISTIOCYTES] = 0.55 * sinus + 0.18 * open * medulla + 0.06 * open;
-        // Plasma and histiocytes make the ground between lymphocytes pale here, pink there.
+        // Plasma and histiocytes make the ground between lymphocytes pale in some places
+        // and pink in others.
         let ground = 0.19 + 0.14 * fractal(seed ^ 17, x / 210.0, y / 210.0, 2);
         let ground = lerp(lerp(ground, 0.12, mantle), 0.27, centre);
         site[EOSIN] = lerp(lerp(ground, 0.36, stroma), 0.04, sinus);
@@ -220,34 +224,34 @@ impl Anatomy {
         site[FAT] = fat;
     }
 
-    /// (mantle, germinal centre), each 0 to 1, of the nearest follicle.
+    /// The shares of (mantle, germinal centre) at a point, each 0 to 1.
     fn follicle(&self, x: f32, y: f32) -> (f32, f32) {
         const PITCH_UM: f32 = 430.0;
         #[expect(clippy::cast_possible_truncation, reason = "cell numbers of a slide are small")]
         let (cx, cy) = ((x / PITCH_UM).floor() as i32, (y / PITCH_UM).floor() as i32);
         let (mut mantle, mut centre) = (0.0f32, 0.0f32);
         for (dx, dy) in (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (dx, dy))) {
-            let mut dice = Dice::new(hash(self.seed ^ 20, cx + dx, cy + dy));
-            if !dice.chance(0.7) {
+            let mut rng = Rng::new(hash(self.seed ^ 20, cx + dx, cy + dy));
+            if !rng.chance(0.7) {
                 continue;
             }
-            let fx = ((cx + dx) as f32 + dice.within(0.25, 0.75)) * PITCH_UM;
-            let fy = ((cy + dy) as f32 + dice.within(0.25, 0.75)) * PITCH_UM;
-            let radius = dice.within(90.0, 190.0);
-            let away = (x - fx).hypot((y - fy) * dice.within(0.8, 1.25));
+            let fx = ((cx + dx) as f32 + rng.range(0.25, 0.75)) * PITCH_UM;
+            let fy = ((cy + dy) as f32 + rng.range(0.25, 0.75)) * PITCH_UM;
+            let radius = rng.range(90.0, 190.0);
+            let away = (x - fx).hypot((y - fy) * rng.range(0.8, 1.25));
             if away > 1.3 * radius {
                 continue;
             }
             let away = away + 0.12 * radius * noise(self.seed ^ 21, x / 60.0, y / 60.0);
             mantle = mantle.max(smoothstep(radius, 0.88 * radius, away));
-            if dice.chance(0.75) {
+            if rng.chance(0.75) {
                 centre = centre.max(smoothstep(0.68 * radius, 0.58 * radius, away));
             }
         }
         (mantle, centre)
     }
 
-    /// Replaces what is there by tumour, inside the lesions.
+    /// Replaces the quantities of normal tissue by those of tumor inside the lesions.
     fn tumor(&self, site: &mut Site, x: f32, y: f32) {
         for lesion in &self.lesions {
             let margin = lesion.margin(x, y);
@@ -271,7 +275,8 @@ impl Anatomy {
             for (kind, value) in kinds {
                 site[kind] = lerp(site[kind], value, inside);
             }
-            // Cells are placed by their centres: no fading, the outline is sharp.
+            // A cell is inside or outside by its centre, so the density of tumor cells
+            // ends at the outline instead of fading out.
             site[TUMOR] =
                 if margin > 0.0 { lesion.density * slack * (1.0 - 0.9 * septum) } else { 0.0 };
             site[TUMOR_STRENGTH] = lesion.strength;
@@ -280,54 +285,54 @@ impl Anatomy {
 }
 
 /// One to three sections that together cover 30 to 55 % of the slide.
-fn lay_out(dice: &mut Dice, width_um: f32, height_um: f32) -> Vec<Piece> {
+fn lay_out(rng: &mut Rng, width_um: f32, height_um: f32) -> Vec<Piece> {
     let long = width_um.max(height_um) / width_um.min(height_um);
     let count: u8 = match (long > 1.6, width_um.min(height_um) > 6000.0) {
-        (true, _) => 2 + u8::from(dice.chance(0.4)),
-        (false, true) => 1 + u8::from(dice.chance(0.6)),
+        (true, _) => 2 + u8::from(rng.chance(0.4)),
+        (false, true) => 1 + u8::from(rng.chance(0.6)),
         (false, false) => 1,
     };
-    let share = dice.within(0.34, 0.55);
+    let share = rng.range(0.34, 0.55);
     (0..count)
-        .map(|at| {
+        .map(|index| {
             let n = f32::from(count);
             let (mut w, mut h) = (width_um, height_um);
             let (mut x, mut y) = (width_um * 0.5, height_um * 0.5);
             if width_um >= height_um {
                 w /= n;
-                x = w * (f32::from(at) + 0.5);
+                x = w * (f32::from(index) + 0.5);
             } else {
                 h /= n;
-                y = h * (f32::from(at) + 0.5);
+                y = h * (f32::from(index) + 0.5);
             }
-            let stretch = dice.within(0.92, 1.08);
-            let radius = (share * dice.within(0.9, 1.05) / std::f32::consts::PI).sqrt();
+            let stretch = rng.range(0.92, 1.08);
+            let radius = (share * rng.range(0.9, 1.05) / std::f32::consts::PI).sqrt();
             let (a, b) = (w * radius * stretch, h * radius / stretch);
-            let outline = Outline::new(dice, a, b, 0.09, 7).upright();
-            // Whole on the glass, wherever it bulges.
+            let outline = Outline::new(rng, a, b, 0.09, 7).upright();
+            // The section is made small enough to lie whole on the glass.
             let widest = outline
                 .polygon(90)
                 .iter()
                 .map(|p| (p.0.abs() / w).max(p.1.abs() / h))
                 .fold(0.0, f32::max);
             let outline = outline.scaled((0.46 / widest).min(1.0));
-            let slip = dice.within(-0.025, 0.025);
-            let outline = outline.at(x + slip * w, y - slip * h);
-            Piece { outline, seed: dice.bits() }
+            let offset = rng.range(-0.025, 0.025);
+            let outline = outline.at(x + offset * w, y - offset * h);
+            Piece { outline, seed: rng.bits() }
         })
         .collect()
 }
 
-/// A few strokes near a corner, as somebody marks a finding.
-fn scribble(dice: &mut Dice, width_um: f32, height_um: f32) -> Vec<Stroke> {
+/// A few pen strokes near a corner, such as mark a finding.
+fn scribble(rng: &mut Rng, width_um: f32, height_um: f32) -> Vec<Stroke> {
     let side = width_um.min(height_um);
     let half_width = (side * 0.008).clamp(8.0, 180.0);
-    let x = if dice.chance(0.5) { 0.07 } else { 0.93 } * width_um;
-    let y = if dice.chance(0.5) { 0.07 } else { 0.93 } * height_um;
+    let x = if rng.chance(0.5) { 0.07 } else { 0.93 } * width_um;
+    let y = if rng.chance(0.5) { 0.07 } else { 0.93 } * height_um;
     let mut from = (x, y);
-    (0..2 + dice.bits() % 4)
+    (0..2 + rng.bits() % 4)
         .map(|_| {
-            let to = (x + dice.within(-0.06, 0.06) * side, y + dice.within(-0.06, 0.06) * side);
+            let to = (x + rng.range(-0.06, 0.06) * side, y + rng.range(-0.06, 0.06) * side);
             let stroke = Stroke { from, to, half_width };
             from = to;
             stroke
@@ -369,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn tumor_cells_only_inside_lesions() {
+    fn tumor_cells_lie_only_inside_lesions() {
         let anatomy = Anatomy::new(11, 2500.0, 2500.0, true);
         for (x, y) in (0..100u8)
             .flat_map(|y| (0..100u8).map(move |x| (f32::from(x) * 25.0, f32::from(y) * 25.0)))

@@ -1,16 +1,16 @@
-//! Outlines as ASAP writes them and CAMELYON16 ships them.
+//! Writes outlines as ASAP's XML, the form of CAMELYON16's annotations.
 
 use std::fmt::Write as _;
 
-/// One polygon: its group (`_0`, `_1` tumour, `_2` excluded) and its points
-/// (x, y) in level-0 px.
+/// One polygon: its group (`_0` and `_1` are tumor, `_2` is excluded) and its points
+/// (x, y), level-0 px.
 #[derive(Debug, Clone)]
 pub(super) struct Polygon {
     pub(super) group: &'static str,
     pub(super) points: Vec<(f32, f32)>,
 }
 
-/// The colour ASAP shows each group in.
+/// The colour in which ASAP shows each group.
 const GROUPS: [(&str, &str); 3] = [("_0", "#F4FA58"), ("_1", "#F4FA58"), ("_2", "#64FE2E")];
 
 /// The whole XML document.
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_tag_is_closed_and_groups_are_listed() {
+    fn every_tag_is_closed_and_used_groups_are_listed() {
         let square = vec![(0.0, 0.0), (10.0, 0.25), (10.0, 10.0)];
         let xml = document(&[
             Polygon { group: "_0", points: square.clone() },

@@ -1,4 +1,4 @@
-//! One tile's stain amounts, and how a nucleus is put into them.
+//! The stain amounts of one tile, and the drawing of nuclei and ellipses into them.
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -8,37 +8,43 @@
 use super::noise::Texture;
 use crate::bigtiff::TILE_PX;
 
-/// Pixels per side of the canvas.
+/// Side of the canvas, px.
 pub(super) const SIDE: usize = TILE_PX as usize;
 
 /// Haematoxylin and eosin of one tile, optical density, `[row, col]`.
 #[derive(Debug)]
 pub(super) struct Canvas {
-    /// Level-0 position of the tile's corner, px.
+    /// Left edge of the tile, level-0 px.
     pub(super) left: f32,
+    /// Top edge of the tile, level-0 px.
     pub(super) top: f32,
+    /// Haematoxylin.
     pub(super) h: Vec<f32>,
+    /// Eosin.
     pub(super) e: Vec<f32>,
 }
 
-/// One nucleus (or nucleolus, or speck). Lengths and positions in px.
+/// A nucleus, or a nucleolus or a speck of dust, which have the same form. Positions and
+/// lengths are level-0 px.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Nucleus {
     pub(super) x: f32,
     pub(super) y: f32,
     pub(super) a: f32,
     pub(super) b: f32,
-    /// Direction of `a` as (cosine, sine).
+    /// Direction of the semi-axis `a` as (cosine, sine).
     pub(super) direction: (f32, f32),
-    /// Strength of bean-like and three-lobed deformation.
+    /// Strength of the bean-like deformation.
     pub(super) bend: f32,
+    /// Strength of the three-lobed deformation.
     pub(super) lobes: f32,
-    /// Optical density in the middle and at the membrane.
+    /// Optical density in the centre.
     pub(super) core: f32,
+    /// Optical density at the membrane.
     pub(super) rim: f32,
     /// Contrast of the chromatin's clumps.
     pub(super) clumps: f32,
-    /// Where in the texture its clumps are.
+    /// Offset of the clumps in the texture.
     pub(super) phase: (i32, i32),
 }
 
@@ -49,10 +55,10 @@ impl Nucleus {
     }
 }
 
-/// First and one-past-last pixel of [middle - reach, middle + reach] in the tile.
-fn span(middle: f32, reach: f32) -> std::ops::Range<usize> {
+/// The pixels of [centre - reach, centre + reach] that lie in the tile, along one axis.
+fn span(centre: f32, reach: f32) -> std::ops::Range<usize> {
     let side = SIDE as f32;
-    (middle - reach).clamp(0.0, side) as usize..(middle + reach + 1.0).clamp(0.0, side) as usize
+    (centre - reach).clamp(0.0, side) as usize..(centre + reach + 1.0).clamp(0.0, side) as usize
 }
 
 impl Canvas {
@@ -60,8 +66,8 @@ impl Canvas {
         Self { left: 0.0, top: 0.0, h: vec![0.0; SIDE * SIDE], e: vec![0.0; SIDE * SIDE] }
     }
 
-    /// Adds a nucleus. Amounts combine by maximum and by product, so that the
-    /// order of overlapping nuclei does not show.
+    /// Draws a nucleus. Amounts combine by maximum and by product, so that the result does
+    /// not depend on the order of overlapping nuclei.
     pub(super) fn nucleus(&mut self, n: &Nucleus, texture: &Texture) {
         let (cx, cy) = (n.x - self.left, n.y - self.top);
         let reach = n.reach();
@@ -102,8 +108,8 @@ impl Canvas {
         }
     }
 
-    /// Applies `change(h, e, distance)` where `distance` from the middle of an
-    /// ellipse, in units of its radius, is below `limit`.
+    /// Applies `change(h, e, distance)` to each pixel whose `distance` from the centre of an
+    /// ellipse, in units of the radius, is below `limit`.
     pub(super) fn ellipse(
         &mut self,
         centre: (f32, f32),

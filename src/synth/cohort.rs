@@ -1,4 +1,4 @@
-//! A folder of synthetic slides with their truth.
+//! Makes a folder of synthetic slides with their truth.
 
 use std::fs;
 use std::io;
@@ -16,12 +16,12 @@ use super::render::Scene;
 use super::tissue_map;
 use crate::staged::{self, StageError};
 
-/// What to make.
+/// The settings of a cohort of synthetic slides.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cohort {
     /// Number of slides.
     pub slides: u32,
-    /// Everything follows from this number.
+    /// Seed from which all slides follow.
     pub seed: u64,
     /// Width of every slide, px, 1,000 to 100,000.
     pub width_px: u32,
@@ -31,30 +31,30 @@ pub struct Cohort {
     pub um_per_px: f64,
     /// Share of slides with metastases, 0 to 1.
     pub tumor_fraction: f64,
-    /// Drawing threads; the result does not depend on them.
+    /// Number of drawing threads; the files do not depend on this number.
     pub threads: usize,
-    /// Make files again that exist.
+    /// Whether existing files are made again.
     pub force: bool,
 }
 
-/// One slide as made, or as found complete.
+/// One synthetic slide, made now or found complete.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Made {
-    /// File stem, for example `demo_tumor_001`.
+pub struct SyntheticSlide {
+    /// The slide's name, for example `demo_tumor_001`.
     pub name: String,
-    /// The slide.
+    /// Path of the slide.
     pub slide: PathBuf,
-    /// The outlines of its lesions, on tumour slides.
+    /// Path of the outlines of the lesions; `None` for slides without tumor.
     pub truth: Option<PathBuf>,
-    /// Where its tissue and its fat are, a grey PNG.
+    /// Path of the tissue map, a grey PNG that shows tissue and fat.
     pub tissue: PathBuf,
     /// Class and longest diameter (um) of each lesion.
     pub lesions: Vec<(LesionClass, f32)>,
-    /// True when the files existed and were left alone.
+    /// Whether the files existed and were kept.
     pub kept: bool,
 }
 
-/// A cohort could not be made.
+/// The reason why a cohort could not be made.
 #[derive(Debug, Error)]
 pub enum SynthError {
     /// A setting is out of range.
@@ -62,30 +62,30 @@ pub enum SynthError {
     Setting {
         /// The setting's name.
         setting: &'static str,
-        /// Its value.
+        /// The value of the setting.
         found: String,
-        /// What is allowed.
+        /// The allowed values.
         expected: &'static str,
     },
     /// The folder holds slides made with other settings.
     #[error(
-        "{}: slides of other settings are here ({found}), wanted ({wanted}); choose another --out, or --force to replace them",
+        "{}: the slides in this folder were made with other settings ({found}), expected ({expected}); choose another --out, or replace them with --force",
         path.display()
     )]
     OtherSettings {
         /// The settings file.
         path: PathBuf,
-        /// The settings in it.
+        /// The settings in the file.
         found: String,
-        /// The settings asked for.
-        wanted: String,
+        /// The settings of the cohort to be made.
+        expected: String,
     },
     /// A tissue map could not be written.
     #[error("{}: cannot encode the tissue map: {source}", path.display())]
     TissueMap {
         /// The map.
         path: PathBuf,
-        /// What the encoder said.
+        /// The encoder's error.
         source: image::ImageError,
     },
     /// A file could not be read.
@@ -93,7 +93,7 @@ pub enum SynthError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A file could not be written.
@@ -126,10 +126,11 @@ impl Cohort {
         }
     }
 
-    /// Whether slide `number` (from 1) has metastases: spread evenly, first ones first.
+    /// Whether slide `number` (counted from 1) has metastases. The slides that have some are
+    /// spread evenly over the cohort, and the first slide is one of them.
     fn is_tumor(&self, number: u32) -> bool {
-        let upto = |n: u32| (f64::from(n) * self.tumor_fraction - 1e-9).ceil();
-        upto(number) > upto(number - 1)
+        let tumor_slides_among = |n: u32| (f64::from(n) * self.tumor_fraction - 1e-9).ceil();
+        tumor_slides_among(number) > tumor_slides_among(number - 1)
     }
 
     fn name(&self, number: u32) -> String {
@@ -137,7 +138,7 @@ impl Cohort {
         format!("demo_{kind}_{number:03}")
     }
 
-    /// The settings that decide a slide's pixels, as kept in `synth.toml`.
+    /// The settings that determine a slide's pixels, in the form of `synth.toml`.
     fn settings(&self) -> String {
         format!(
             "seed = {}\nwidth = {}\nheight = {}\nmpp = {:?}\ntumor_fraction = {:?}\n",
@@ -145,10 +146,11 @@ impl Cohort {
         )
     }
 
-    /// Refuses a folder made with other settings; notes those of this one.
-    fn claim(&self, out: &Path) -> Result<(), SynthError> {
+    /// Writes the settings to `synth.toml`; an error when the folder holds slides of other
+    /// settings and `force` is not set.
+    fn write_settings(&self, out: &Path) -> Result<(), SynthError> {
         let path = out.join("synth.toml");
-        let wanted = self.settings();
+        let expected = self.settings();
         match fs::read_to_string(&path) {
             Ok(text) => {
                 let found: String = text
@@ -156,21 +158,24 @@ impl Cohort {
                     .filter(|line| !line.starts_with('#'))
                     .flat_map(|line| [line, "\n"])
                     .collect();
-                if found != wanted && !self.force {
+                if found != expected && !self.force {
                     let one_line = |text: &str| text.trim().replace('\n', ", ");
-                    let (found, wanted) = (one_line(&found), one_line(&wanted));
-                    return Err(SynthError::OtherSettings { path, found, wanted });
+                    let (found, expected) = (one_line(&found), one_line(&expected));
+                    return Err(SynthError::OtherSettings { path, found, expected });
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(SynthError::Read { path, source }),
         }
         let version = env!("CARGO_PKG_VERSION");
-        staged::write(&path, format!("# made by slidegrid synth {version}\n{wanted}").as_bytes())?;
+        staged::write(
+            &path,
+            format!("# made by slidegrid synth {version}\n{expected}").as_bytes(),
+        )?;
         Ok(())
     }
 
-    fn make_slide(&self, out: &Path, number: u32) -> Result<Made, SynthError> {
+    fn make_slide(&self, out: &Path, number: u32) -> Result<SyntheticSlide, SynthError> {
         let name = self.name(number);
         let tumor = self.is_tumor(number);
         let slide = out.join("slides").join(format!("{name}.tif"));
@@ -195,7 +200,7 @@ impl Cohort {
             pyramid::write(&slide, &scene, size, self.um_per_px, &description, self.threads)?;
         }
         let lesions = lesions.iter().map(|lesion| (lesion.class(), lesion.diameter_um)).collect();
-        Ok(Made { name, slide, truth, tissue, lesions, kept })
+        Ok(SyntheticSlide { name, slide, truth, tissue, lesions, kept })
     }
 
     fn write_tissue_map(&self, scene: &Scene, path: &Path) -> Result<(), SynthError> {
@@ -224,8 +229,9 @@ impl Cohort {
     }
 }
 
-/// `reference.csv`: one row per slide, as CAMELYON16's, with lesion counts.
-fn reference(all: &[Made]) -> String {
+/// The content of `reference.csv`: one row per slide with its name and kind, as in
+/// CAMELYON16's file, and the number of lesions of each class.
+fn reference(all: &[SyntheticSlide]) -> String {
     let mut csv = String::from("image,type,itc,micro,macro,largest_um\n");
     for made in all {
         let count = |class| made.lesions.iter().filter(|lesion| lesion.0 == class).count();
@@ -242,23 +248,24 @@ fn reference(all: &[Made]) -> String {
     csv
 }
 
-/// Makes `cohort` below `out`: `slides/`, `truth/`, `tissue/`, `model/`, `synth.toml`. `done`
-/// hears of each slide. Slides that exist complete are kept unless `force`.
+/// Makes `cohort` in the folder `out`, which gets `slides/`, `truth/`, `tissue/`, `model/`,
+/// `synth.toml` and `quickstart.toml`. `on_slide` is called after each slide. Complete slides
+/// that exist are kept unless [`Cohort::force`] is set.
 ///
 /// # Errors
-/// [`SynthError`] for settings out of range, a folder with slides of other
-/// settings, and files that cannot be written.
+/// [`SynthError`] when a setting is out of range, when the folder holds slides of other
+/// settings, and when a file cannot be written.
 pub fn make(
     cohort: &Cohort,
     out: &Path,
-    mut done: impl FnMut(&Made),
-) -> Result<Vec<Made>, SynthError> {
+    mut on_slide: impl FnMut(&SyntheticSlide),
+) -> Result<Vec<SyntheticSlide>, SynthError> {
     cohort.check()?;
-    cohort.claim(out)?;
+    cohort.write_settings(out)?;
     let mut all = Vec::new();
     for number in 1..=cohort.slides {
         let made = cohort.make_slide(out, number)?;
-        done(&made);
+        on_slide(&made);
         all.push(made);
     }
     models::write(&out.join("model"))?;

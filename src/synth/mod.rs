@@ -1,19 +1,19 @@
-//! Synthetic whole-slide images of lymph nodes with and without metastases,
-//! and the truth about them: something to try everything on, without patients.
+//! Synthetic whole-slide images of lymph nodes with and without metastases, and the truth
+//! about them: data without patients, on which every stage can be tried.
 //!
 //! ```text
-//! cohort --> anatomy (where is what) --> render (pixels of a tile) --> pyramid --> crate::bigtiff
+//! cohort --> anatomy (content at a point) --> render (pixels of a tile) --> pyramid --> crate::bigtiff
 //!               |--> lesions --> asap_xml, reference.csv
-//!               `--> tissue_map (where tissue and fat are)
+//!               `--> tissue_map (tissue and fat)
 //! ```
 //!
-//! Every value follows from the seed and a position, never from the order of
-//! drawing: the files are the same, byte for byte, with any number of threads.
-//! Lengths are micrometres unless a name ends in `_px`.
+//! Every value follows from the seed and a position, never from the order of drawing. The
+//! files are therefore the same, byte for byte, with any number of threads. Lengths are
+//! micrometres unless a name ends in `_px`.
 //!
-//! The pictures are made so that colour does not give tumour away (its mean
-//! colours lie among those of normal tissue); nuclear texture does. They are no
-//! substitute for real slides when accuracy is the question.
+//! Tumor differs from normal tissue in the texture of its nuclei and not in colour: its mean
+//! colours lie among those of normal tissue. The slides are no substitute for real ones when
+//! the accuracy of a model is to be measured.
 
 mod anatomy;
 mod asap_xml;
@@ -32,6 +32,6 @@ mod swatch;
 mod tissue_map;
 mod vessels;
 
-pub use cohort::{Cohort, Made, SynthError, make};
+pub use cohort::{Cohort, SynthError, SyntheticSlide, make};
 pub use lesions::LesionClass;
 pub use swatch::tissue;

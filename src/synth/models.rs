@@ -1,5 +1,5 @@
-//! The two demonstration networks, carried in the program: `synth` puts them
-//! beside the slides, so that a whole run needs no download.
+//! The two demonstration networks, which are part of the program. `synth` writes them beside
+//! the slides, so that a whole run needs no download.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ const FILES: [(&str, &[u8]); 4] = [
     model_file!("demo-valid.toml"),
 ];
 
-/// A configuration for the slides made beside it.
+/// A configuration for the slides in the same folder.
 pub(super) const CONFIG: &str = "\
 # Runs a demonstration network on these slides; paths are relative to this file.
 
@@ -31,7 +31,8 @@ stride = 16
 method = \"dense\"
 ";
 
-/// Writes networks and cards into `folder`. Files with the same content are left alone.
+/// Writes the networks and their cards into `folder`. Files of the same content are not
+/// written again.
 pub(super) fn write(folder: &Path) -> Result<(), StageError> {
     for (name, bytes) in FILES {
         let path = folder.join(name);
@@ -50,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_card_names_its_network_and_its_hash() {
+    fn each_card_states_the_file_and_the_hash_of_its_network() {
         for pair in FILES.chunks(2) {
             let [(onnx, bytes), (_, card)] = pair else { panic!("networks and cards in pairs") };
             let card: toml::Table = toml::from_str(std::str::from_utf8(card).unwrap()).unwrap();

@@ -1,11 +1,11 @@
-//! Stateless noise: every value follows from a seed and a position alone, so
-//! that tiles can be drawn in any order, by any thread, with one result.
+//! Noise without state: every value follows from a seed and a position alone, so that tiles
+//! can be drawn in any order and by any thread with the same result.
 #![expect(
     clippy::cast_possible_truncation,
     reason = "hashes keep the high half on purpose; positions fit i32 for slides of up to 2^24 px"
 )]
 
-/// Mixes `seed` with the integer position (`x`, `y`); all 64 bits are usable.
+/// A hash of `seed` and the integer position (`x`, `y`); all 64 bits are usable.
 pub(super) fn hash(seed: u64, x: i32, y: i32) -> u64 {
     let position = (u64::from(x.cast_unsigned()) << 32) | u64::from(y.cast_unsigned());
     mix(seed ^ mix(position))
@@ -19,11 +19,11 @@ pub(super) fn mix(value: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A short sequence of random numbers that starts at a hash.
+/// A generator of random numbers (SplitMix64) that is seeded with a hash.
 #[derive(Debug, Clone)]
-pub(super) struct Dice(u64);
+pub(super) struct Rng(u64);
 
-impl Dice {
+impl Rng {
     pub(super) fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -39,7 +39,7 @@ impl Dice {
     }
 
     /// Uniform in [`low`, `high`).
-    pub(super) fn within(&mut self, low: f32, high: f32) -> f32 {
+    pub(super) fn range(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.unit()
     }
 
@@ -50,7 +50,7 @@ impl Dice {
 
     /// A random direction as (cosine, sine).
     pub(super) fn direction(&mut self) -> (f32, f32) {
-        let angle = self.within(0.0, std::f32::consts::TAU);
+        let angle = self.range(0.0, std::f32::consts::TAU);
         (angle.cos(), angle.sin())
     }
 }
@@ -75,7 +75,8 @@ pub(super) fn noise(seed: u64, x: f32, y: f32) -> f32 {
     lerp(lerp(corner(0, 0), corner(1, 0), sx), lerp(corner(0, 1), corner(1, 1), sx), sy)
 }
 
-/// Octaves of [`noise`], each twice as fine and half as strong; about [-1, 1].
+/// The sum of octaves of [`noise`], each twice as fine and half as strong as the one before;
+/// approximately in [-1, 1].
 pub(super) fn fractal(seed: u64, x: f32, y: f32, octaves: u32) -> f32 {
     let (mut sum, mut strength, mut scale, mut total) = (0.0, 1.0, 1.0, 0.0);
     for octave in 0..octaves {
@@ -90,13 +91,14 @@ pub(super) fn fractal(seed: u64, x: f32, y: f32, octaves: u32) -> f32 {
 /// Side of a [`Texture`], a power of two.
 pub(super) const TEXTURE_SIDE: usize = 512;
 
-/// A periodic noise image, `[row, col]`, in about [-1, 1]: fine grain is looked
-/// up here because computing it for each pixel would dominate the time.
+/// A periodic noise image, `[row, col]`, approximately in [-1, 1]. Fine grain is looked up in
+/// it, because computing noise for each pixel would take most of the time.
 #[derive(Debug)]
 pub(super) struct Texture(Vec<f32>);
 
 impl Texture {
-    /// `cell_px`: lattice spacing of the coarsest octave, a power of two.
+    /// A texture of `octaves`; `cell_px` is the lattice spacing of the coarsest, a power of
+    /// two.
     pub(super) fn new(seed: u64, cell_px: usize, octaves: u32) -> Self {
         let mut values = vec![0.0f32; TEXTURE_SIDE * TEXTURE_SIDE];
         let mut strength = 1.0;
@@ -107,8 +109,8 @@ impl Texture {
                 let bits = hash(seed ^ u64::from(octave), (x % cells) as i32, (y % cells) as i32);
                 (bits >> 40) as f32 / 8_388_608.0 - 1.0
             };
-            for (at, value) in values.iter_mut().enumerate() {
-                let (x, y) = (at % TEXTURE_SIDE, at / TEXTURE_SIDE);
+            for (index, value) in values.iter_mut().enumerate() {
+                let (x, y) = (index % TEXTURE_SIDE, index / TEXTURE_SIDE);
                 let (cx, cy) = (x / cell, y / cell);
                 let tx = smoothstep(0.0, 1.0, (x % cell) as f32 / cell as f32);
                 let ty = smoothstep(0.0, 1.0, (y % cell) as f32 / cell as f32);
@@ -121,7 +123,7 @@ impl Texture {
         Self(values)
     }
 
-    /// The value at (`x`, `y`), wrapped around.
+    /// The value at (`x`, `y`); positions wrap around.
     #[inline]
     pub(super) fn at(&self, x: i32, y: i32) -> f32 {
         let mask = TEXTURE_SIDE - 1;
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn textures_wrap_without_a_seam() {
+    fn textures_wrap_around_without_a_seam() {
         let texture = Texture::new(3, 8, 3);
         let side = TEXTURE_SIDE as i32;
         for at in 0..side {
@@ -158,9 +160,9 @@ mod tests {
     }
 
     #[test]
-    fn dice_are_uniform_enough() {
-        let mut dice = Dice::new(1);
-        let mean = (0..10_000).map(|_| dice.unit()).sum::<f32>() / 10_000.0;
+    fn random_numbers_have_the_mean_of_a_uniform_distribution() {
+        let mut rng = Rng::new(1);
+        let mean = (0..10_000).map(|_| rng.unit()).sum::<f32>() / 10_000.0;
         assert!((mean - 0.5).abs() < 0.02, "{mean}");
     }
 }

@@ -1,15 +1,16 @@
-//! Closed irregular shapes: the outlines of tissue pieces, lesions and holes.
+//! Closed irregular outlines of tissue sections, lesions and holes.
 
-use super::noise::Dice;
+use super::noise::Rng;
 
-/// An ellipse whose radius varies with the angle by a few harmonics. Lengths
-/// and positions in micrometres, y down.
+/// An ellipse whose radius varies with the angle by a few harmonics. Positions and lengths
+/// are micrometres, and y points down.
 #[derive(Debug, Clone)]
 pub(super) struct Outline {
     pub(super) x: f32,
     pub(super) y: f32,
-    /// Semi-axes before the harmonics.
+    /// First semi-axis of the ellipse.
     pub(super) a: f32,
+    /// Second semi-axis of the ellipse.
     pub(super) b: f32,
     cos: f32,
     sin: f32,
@@ -18,21 +19,21 @@ pub(super) struct Outline {
 }
 
 impl Outline {
-    /// A shape whose radius varies by about `roughness` (0.1: gently, 0.3: lobed)
-    /// with `count` harmonics.
-    pub(super) fn new(dice: &mut Dice, a: f32, b: f32, roughness: f32, count: u8) -> Self {
-        let (cos, sin) = dice.direction();
+    /// An outline whose radius varies by about `roughness` with `count` harmonics. A
+    /// roughness of 0.1 gives a gentle outline, 0.3 a lobed one.
+    pub(super) fn new(rng: &mut Rng, a: f32, b: f32, roughness: f32, count: u8) -> Self {
+        let (cos, sin) = rng.direction();
         let harmonics = (0..count)
             .map(|k| {
-                let amplitude = roughness * dice.within(0.4, 1.0) / (1.0 + 0.55 * f32::from(k));
-                let (c, s) = dice.direction();
+                let amplitude = roughness * rng.range(0.4, 1.0) / (1.0 + 0.55 * f32::from(k));
+                let (c, s) = rng.direction();
                 (amplitude * c, amplitude * s)
             })
             .collect();
         Self { x: 0.0, y: 0.0, a, b, cos, sin, harmonics }
     }
 
-    /// Lays the long axis along the picture's axes instead of anywhere.
+    /// Turns the semi-axes `a` and `b` into the directions of x and y.
     pub(super) fn upright(mut self) -> Self {
         (self.cos, self.sin) = (1.0, 0.0);
         self
@@ -62,8 +63,8 @@ impl Outline {
         radius.max(0.25)
     }
 
-    /// How far (`x`, `y`) lies inside, in about micrometres; negative outside,
-    /// zero exactly on [`Outline::polygon`].
+    /// Distance of (`x`, `y`) from the outline, approximately in um: positive inside,
+    /// negative outside, and exactly 0 on [`Outline::polygon`].
     pub(super) fn margin(&self, x: f32, y: f32) -> f32 {
         let (dx, dy) = (x - self.x, y - self.y);
         let u = (dx * self.cos + dy * self.sin) / self.a;
@@ -71,17 +72,17 @@ impl Outline {
         let rho = (u * u + v * v).sqrt();
         let mean = (self.a * self.b).sqrt();
         if rho > 3.0 {
-            return (1.0 - rho) * mean * 0.5; // Far away: no need for the harmonics.
+            return (1.0 - rho) * mean * 0.5; // The harmonics do not matter far away.
         }
         let (c, s) = if rho > 1e-6 { (u / rho, v / rho) } else { (1.0, 0.0) };
         (self.radius(c, s) - rho) * mean
     }
 
-    /// The boundary as `count` points (x, y) in micrometres, not repeated at the end.
+    /// The outline as `count` points (x, y), um. The first point is not repeated at the end.
     pub(super) fn polygon(&self, count: u16) -> Vec<(f32, f32)> {
         (0..count)
-            .map(|at| {
-                let angle = f32::from(at) / f32::from(count) * std::f32::consts::TAU;
+            .map(|index| {
+                let angle = f32::from(index) / f32::from(count) * std::f32::consts::TAU;
                 let (s, c) = angle.sin_cos();
                 let radius = self.radius(c, s);
                 let (u, v) = (self.a * radius * c, self.b * radius * s);
@@ -90,7 +91,7 @@ impl Outline {
             .collect()
     }
 
-    /// The longest distance between two boundary points, micrometres.
+    /// The longest distance between two points of the outline, um.
     pub(super) fn longest_diameter(&self) -> f32 {
         let points = self.polygon(180);
         let mut longest = 0.0f32;
@@ -102,10 +103,10 @@ impl Outline {
         longest
     }
 
-    /// A radius around (x, y) that holds the whole shape, micrometres.
+    /// The radius of a circle around the centre that contains the whole outline, um.
     pub(super) fn reach(&self) -> f32 {
-        let swing: f32 = self.harmonics.iter().map(|h| h.0.hypot(h.1)).sum();
-        self.a.max(self.b) * (1.0 + swing)
+        let variation: f32 = self.harmonics.iter().map(|h| h.0.hypot(h.1)).sum();
+        self.a.max(self.b) * (1.0 + variation)
     }
 }
 
@@ -116,8 +117,8 @@ mod tests {
     #[test]
     fn the_polygon_is_where_the_margin_changes_sign() {
         for seed in 0..20 {
-            let mut dice = Dice::new(seed);
-            let shape = Outline::new(&mut dice, 200.0, 130.0, 0.25, 12).at(900.0, 700.0);
+            let mut rng = Rng::new(seed);
+            let shape = Outline::new(&mut rng, 200.0, 130.0, 0.25, 12).at(900.0, 700.0);
             for (x, y) in shape.polygon(97) {
                 assert!(shape.margin(x, y).abs() < 0.1, "{}", shape.margin(x, y));
                 let (dx, dy) = (x - shape.x, y - shape.y);
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn scaling_scales_the_diameter() {
-        let shape = Outline::new(&mut Dice::new(4), 100.0, 80.0, 0.2, 10);
+        let shape = Outline::new(&mut Rng::new(4), 100.0, 80.0, 0.2, 10);
         let twice = shape.clone().scaled(2.0).longest_diameter();
         assert!((twice / shape.longest_diameter() - 2.0).abs() < 1e-3);
     }

@@ -1,4 +1,4 @@
-//! A section of a lymph node.
+//! One section of a lymph node: the outline of its tissue with a ragged edge.
 
 use super::noise::fractal;
 use super::outline::Outline;
@@ -11,7 +11,7 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// Distance to the piece's ragged edge, about um, negative outside.
+    /// Distance to the section's ragged edge, approximately in um, negative outside.
     pub(super) fn depth(&self, x: f32, y: f32) -> f32 {
         let margin = self.outline.margin(x, y);
         if margin.abs() > 150.0 {

@@ -1,9 +1,8 @@
-//! A whole slide in bounded memory: tiles are drawn in quad-tree order, and a
-//! parent is made as soon as its four children are.
+//! Draws and writes a whole slide in bounded memory: tiles are drawn in the order of a
+//! quad-tree, and a parent is made as soon as its four children are done.
 //!
-//! Memory: about 4 MB per thread, four encoded jobs per thread in flight, two
-//! 0.8 MB tiles per level and 12 bytes per tile: below 100 MB for 100,000 x
-//! 100,000 px with eight threads.
+//! Memory: about 4 MB and four encoded jobs per thread, two tiles of 0.8 MB per level, and
+//! 12 bytes per tile. That is below 100 MB for 100,000 x 100,000 px with eight threads.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,14 +23,14 @@ use crate::staged::StageError;
 const TILE_BYTES: usize = SIDE * SIDE * 3;
 const JPEG_QUALITY: u8 = 85;
 
-/// What a tile shows.
+/// The content of a tile.
 enum Pixels {
     Glass,
     /// `[row, col, rgb]`, 512 x 512.
     Drawn(Box<[u8]>),
 }
 
-/// An encoded tile, or nothing where only glass is to be seen.
+/// An encoded tile; `jpeg` is `None` if the tile shows only glass.
 struct Encoded {
     level: usize,
     column: u32,
@@ -39,13 +38,17 @@ struct Encoded {
     jpeg: Option<Vec<u8>>,
 }
 
-/// The four tiles of level 0 below one of level 1, and that one.
+/// One unit of the drawing threads' work: a tile of level 1 and the four tiles of level 0
+/// below it.
 struct Job {
+    /// The encoded tiles, as far as they exist.
     tiles: Vec<Encoded>,
+    /// The pixels of the tile of level 1.
     top: Pixels,
 }
 
-/// The sizes of all levels: halved until a level fits one tile.
+/// The levels of the slide. Each has half the size of the one before, and the last fits one
+/// tile.
 fn levels(width: u32, height: u32) -> Vec<Level> {
     let mut all = Vec::new();
     let (mut w, mut h) = (width, height);
@@ -67,15 +70,15 @@ fn encode(rgb: &[u8]) -> Result<Vec<u8>, EncodingError> {
     Ok(jpeg)
 }
 
-/// What a decoder makes of an encoded tile, `[row, col, rgb]`, 512 x 512.
+/// Encodes and decodes a tile, `[row, col, rgb]`, 512 x 512.
 pub(super) fn through_jpeg(rgb: &[u8]) -> Vec<u8> {
-    let jpeg = encode(rgb).expect("a tile has the size that is said");
+    let jpeg = encode(rgb).expect("a tile has this size");
     let decoded = image::load_from_memory_with_format(&jpeg, image::ImageFormat::Jpeg);
-    decoded.expect("it was just encoded").into_rgb8().into_raw()
+    decoded.expect("the tile was just encoded").into_rgb8().into_raw()
 }
 
-/// Averages 2 x 2 pixels of up to four children (north-west, north-east,
-/// south-west, south-east) into their parent.
+/// Averages 2 x 2 pixels of four children (north-west, north-east, south-west, south-east)
+/// into a pixel of the parent.
 fn reduce(children: &[Pixels; 4], background: [u8; 3]) -> Pixels {
     if children.iter().all(|child| matches!(child, Pixels::Glass)) {
         return Pixels::Glass;
@@ -107,10 +110,10 @@ fn reduce(children: &[Pixels; 4], background: [u8; 3]) -> Pixels {
     Pixels::Drawn(parent)
 }
 
-/// What every thread needs to know.
+/// What all drawing threads share.
 struct Plan<'a> {
     scene: &'a Scene,
-    /// Tile columns and rows per level.
+    /// Number of tile columns and rows of each level.
     tiles: Vec<(u32, u32)>,
     background: [u8; 3],
 }
@@ -120,8 +123,8 @@ impl Plan<'_> {
         self.tiles.get(level).is_some_and(|&(columns, rows)| column < columns && row < rows)
     }
 
-    /// Whether level 0 has a tile below this one (which itself may not exist,
-    /// halves being rounded down).
+    /// Whether level 0 has a tile below this one. The tile itself need not exist, because
+    /// the sizes of levels are rounded down.
     fn has_leaf(&self, level: usize, column: u32, row: u32) -> bool {
         self.exists(0, column << level, row << level)
     }
@@ -140,7 +143,7 @@ impl Plan<'_> {
         Ok(Encoded { level, column, row, jpeg })
     }
 
-    /// Draws and encodes what is below (`column`, `row`) of level 1.
+    /// Draws and encodes tile (`column`, `row`) of level 1 and the tiles below it.
     fn job(&self, column: u32, row: u32, brush: &mut Brush) -> Result<Job, EncodingError> {
         let mut tiles = Vec::with_capacity(5);
         let mut children = [const { Pixels::Glass }; 4];
@@ -162,7 +165,7 @@ impl Plan<'_> {
         Ok(Job { tiles, top })
     }
 
-    /// The jobs in the order in which a walk of the quad-tree meets them.
+    /// The tiles (column, row) of level 1 in the order of the quad-tree.
     fn jobs(&self) -> Vec<(u32, u32)> {
         let mut found = Vec::new();
         self.collect(self.tiles.len(), 0, 0, &mut found);
@@ -181,7 +184,7 @@ impl Plan<'_> {
     }
 }
 
-/// The one who writes: takes jobs in order, makes the upper levels.
+/// Writes the tiles of the jobs in order, and makes the levels above level 1.
 struct Writer<'a> {
     plan: &'a Plan<'a>,
     tiff: BigTiff,
@@ -215,12 +218,13 @@ impl Writer<'_> {
         }
         let job = self.early.remove(&self.next).ok_or_else(|| io::Error::other("job lost"))?;
         self.next += 1;
-        // A drawn job makes room for another; nobody may be left to take it.
+        // A finished job allows the next one. Sending fails when all threads are done.
         let _ = self.tokens.send(());
         job.map_err(io::Error::other)
     }
 
-    /// Writes everything below a node, then the node, and returns its pixels.
+    /// Writes all tiles below a node and then the node's own tile, whose pixels are
+    /// returned.
     fn visit(&mut self, level: usize, column: u32, row: u32) -> io::Result<Pixels> {
         if !self.plan.has_leaf(level, column, row) {
             return Ok(Pixels::Glass);
@@ -243,8 +247,8 @@ impl Writer<'_> {
     }
 }
 
-/// Draws `scene` (`width` x `height` px) as the file `target` with `threads` threads. The
-/// bytes do not depend on `threads`.
+/// Draws `scene`, `width` x `height` px, into the file `target` with `threads` threads. The
+/// content of the file does not depend on `threads`.
 pub(super) fn write(
     target: &Path,
     scene: &Scene,
@@ -261,8 +265,8 @@ pub(super) fn write(
     let jobs = plan.jobs();
     let next = AtomicUsize::new(0);
     let in_flight = 4 * threads;
-    // As many tokens as jobs may be in flight: memory stays bounded however
-    // unequal the jobs are. Room for all, so that the writer never waits.
+    // There is one token for each job that may be in flight, which bounds memory however
+    // unequal the jobs are. The channel has room for all, so that the writer never waits.
     let (tokens, permits) = bounded(in_flight + jobs.len());
     for _ in 0..in_flight {
         let _ = tokens.send(());
@@ -277,7 +281,8 @@ pub(super) fn write(
                 while permits.recv().is_ok() {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&(column, row)) = jobs.get(number) else { break };
-                    // A panic must reach the writer: it would wait for this job for ever.
+                    // A panic is sent to the writer, which would otherwise wait for this
+                    // job without end.
                     let job = catch_unwind(AssertUnwindSafe(|| plan.job(column, row, &mut brush)))
                         .unwrap_or_else(
                             |_| Err(io::Error::other("a drawing thread failed").into()),
@@ -294,7 +299,7 @@ pub(super) fn write(
         let early = BTreeMap::new();
         let mut writer =
             Writer { plan: &plan, tiff, glass_jpeg, glass: None, results, tokens, early, next: 0 };
-        // One level above the last: its single node holds the whole tree.
+        // The walk begins one level above the last, at the single node over the whole tree.
         writer.visit(plan.tiles.len(), 0, 0).map_err(undrawn)?;
         writer.tiff.finish(&Tags {
             pixels: TilePixels::JpegRgb,
@@ -311,7 +316,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_halve_until_one_tile() {
+    fn levels_are_halved_until_one_fits_a_tile() {
         let sizes = |w, h| levels(w, h).iter().map(|l| (l.width, l.height)).collect::<Vec<_>>();
         assert_eq!(sizes(2000, 1025), [(2000, 1025), (1000, 512), (500, 256)]);
         assert_eq!(levels(100_000, 90_000).len(), 9);

@@ -1,7 +1,7 @@
-//! From anatomy to pixels, one tile at a time.
+//! Draws the pixels of a tile from the anatomy.
 //!
-//! Slow fields are known at every 16th pixel and interpolated; fibres and
-//! grain come from textures; nuclei are drawn one by one.
+//! Quantities that vary slowly are computed at every 16th pixel and interpolated, fibres and
+//! grain come from textures, and nuclei are drawn one by one.
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -11,13 +11,13 @@
 use super::anatomy::{Anatomy, Site, field};
 use super::canvas::{Canvas, Nucleus, SIDE};
 use super::cells;
-use super::noise::{Dice, Texture, hash, lerp, mix, smoothstep};
+use super::noise::{Rng, Texture, hash, lerp, mix, smoothstep};
 use super::stain::Stain;
 use super::vessels;
 
 /// Spacing of the grid of sites, px.
 pub(super) const STEP: usize = 16;
-/// Blocks per tile side.
+/// Number of grid cells along a tile's side.
 const BLOCKS: usize = SIDE / STEP;
 
 /// One slide, ready to be drawn.
@@ -34,9 +34,11 @@ pub(super) struct Scene {
 
 /// The sites in and around one tile.
 struct Grid {
-    /// Level-0 position of the first site, px.
+    /// Position of the first site along x, level-0 px.
     left: f32,
+    /// Position of the first site along y, level-0 px.
     top: f32,
+    /// Number of sites along each side.
     side: usize,
     sites: Vec<Site>,
 }
@@ -46,7 +48,7 @@ impl Grid {
         &self.sites[row * self.side + column]
     }
 
-    /// The site at a level-0 pixel, interpolated; clamped to the grid.
+    /// The site at a level-0 pixel, interpolated; positions are clamped to the grid.
     fn at(&self, x: f32, y: f32) -> Site {
         let limit = (self.side - 1) as f32 - 1e-3;
         let gx = ((x - self.left) / STEP as f32).clamp(0.0, limit);
@@ -59,7 +61,7 @@ impl Grid {
     }
 }
 
-/// Buffers that a thread keeps from tile to tile.
+/// The buffers that a thread reuses from tile to tile.
 #[derive(Debug)]
 pub(super) struct Brush(Canvas);
 
@@ -83,26 +85,26 @@ impl Scene {
             seed,
             um_per_px,
             anatomy: Anatomy::new(seed, w, h, tumor),
-            stain: Stain::new(&mut Dice::new(mix(seed ^ 2))),
+            stain: Stain::new(&mut Rng::new(mix(seed ^ 2))),
             fibres: Texture::new(seed ^ 40, 8, 3),
             grain: Texture::new(seed ^ 41, 4, 2),
             chromatin: Texture::new(seed ^ 42, 4, 2),
         }
     }
 
-    /// Depth in the tissue (um, negative outside) and fat (0 to 1) at a level-0 px.
+    /// Depth in the tissue (um, negative outside) and share of fat (0 to 1) at a level-0 px.
     pub(super) fn cover(&self, x: usize, y: usize) -> (f32, f32) {
         self.anatomy.cover(x as f32 * self.um_per_px, y as f32 * self.um_per_px)
     }
 
-    /// Whether a square of level-0 px surely holds only glass.
+    /// Whether a square, in level-0 px, certainly holds only glass.
     pub(super) fn is_clear(&self, left: usize, top: usize, side: usize) -> bool {
         let [left, top, side] = [left, top, side].map(|px| px as f32 * self.um_per_px);
         self.anatomy.is_clear(left, top, side, side)
     }
 
-    /// Draws tile (`column`, `row`) of level 0 into `rgb` (`[row, col, rgb]`).
-    /// False, and nothing drawn, when it shows only glass.
+    /// Draws tile (`column`, `row`) of level 0 into `rgb`, `[row, col, rgb]`. Draws nothing
+    /// and returns false when the tile shows only glass.
     pub(super) fn draw(&self, column: u32, row: u32, brush: &mut Brush, rgb: &mut [u8]) -> bool {
         let canvas = &mut brush.0;
         let side = SIDE as f32;
@@ -135,7 +137,7 @@ impl Scene {
         true
     }
 
-    /// The sites of a tile and of the border that its cells need.
+    /// The sites of a tile and of the border around it that cells need.
     fn grid(&self, left: f32, top: f32) -> Grid {
         let border = (cells::REACH_UM * 1.5 / self.um_per_px / STEP as f32).ceil() as usize;
         let side = BLOCKS + 1 + 2 * border;
@@ -148,7 +150,7 @@ impl Scene {
         Grid { left, top, side, sites }
     }
 
-    /// Everything between the cells.
+    /// Draws the ground between the cells.
     fn ground(&self, canvas: &mut Canvas, grid: &Grid) {
         let border = (grid.side - BLOCKS - 1) / 2;
         for block in 0..BLOCKS * BLOCKS {
@@ -172,7 +174,7 @@ impl Scene {
         }
     }
 
-    /// One row of one block.
+    /// Draws one row of the ground in one cell of the grid.
     fn ground_row(
         &self,
         canvas: &mut Canvas,
@@ -206,7 +208,7 @@ impl Scene {
             let mut h = line(haze, dx) + 0.02 * grain;
             let fat = line(fat, dx);
             if fat > 0.01 {
-                // The tissue's edge closes the outermost fat cells.
+                // The outermost fat cells are closed by the tissue's edge.
                 let rim = rim_at(rims, dx, y % STEP).max(smoothstep(3.0, 1.2, line(depth, dx)));
                 e = lerp(e, 0.3 * rim, fat);
                 h = lerp(h, 0.03 * rim, fat);
@@ -217,7 +219,7 @@ impl Scene {
         }
     }
 
-    /// Walls between fat cells (0 to 1) at every fourth pixel of a block.
+    /// Strength of the walls between fat cells (0 to 1) at every fourth pixel of a grid cell.
     fn fat_rims(&self, x: f32, y: f32) -> [[f32; RIMS]; RIMS] {
         const CELL_UM: f32 = 55.0;
         let scale = self.um_per_px / CELL_UM;
@@ -228,9 +230,9 @@ impl Scene {
                 let (cx, cy) = (px.floor() as i32, py.floor() as i32);
                 let (mut first, mut second) = (9.0f32, 9.0f32);
                 for (dx, dy) in (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| (dx, dy))) {
-                    let mut dice = Dice::new(hash(self.seed ^ 70, cx + dx, cy + dy));
-                    let sx = (cx + dx) as f32 + dice.within(0.1, 0.9) - px;
-                    let sy = (cy + dy) as f32 + dice.within(0.1, 0.9) - py;
+                    let mut rng = Rng::new(hash(self.seed ^ 70, cx + dx, cy + dy));
+                    let sx = (cx + dx) as f32 + rng.range(0.1, 0.9) - px;
+                    let sy = (cy + dy) as f32 + rng.range(0.1, 0.9) - py;
                     let distance = (sx * sx + sy * sy).sqrt();
                     second = second.min(distance.max(first));
                     first = first.min(distance);
@@ -240,21 +242,22 @@ impl Scene {
         })
     }
 
-    /// Specks on the glass that reach into a tile.
+    /// The specks of dust that reach into a tile.
     fn dust(&self, left: f32, top: f32) -> Vec<Nucleus> {
         const PITCH_PX: f32 = 2048.0;
         let side = SIDE as f32;
         let (first_x, first_y) =
             ((left / PITCH_PX).floor() as i32, (top / PITCH_PX).floor() as i32);
-        let mut dice = Dice::new(hash(self.seed ^ 80, first_x, first_y));
+        let mut rng = Rng::new(hash(self.seed ^ 80, first_x, first_y));
         let mut specks = Vec::new();
-        for _ in 0..dice.bits() % 4 {
-            // At least 100 px from the lattice cell's border, which tiles divide.
-            let x = first_x as f32 * PITCH_PX + dice.within(100.0, PITCH_PX - 100.0);
-            let y = first_y as f32 * PITCH_PX + dice.within(100.0, PITCH_PX - 100.0);
-            let (a, b) = (dice.within(4.0, 30.0), dice.within(2.0, 12.0));
-            let density = dice.within(0.3, 1.0);
-            let direction = dice.direction();
+        for _ in 0..rng.bits() % 4 {
+            // A speck is at least 100 px away from the border of its lattice cell, which is
+            // divided into whole tiles, so no speck reaches into another lattice cell.
+            let x = first_x as f32 * PITCH_PX + rng.range(100.0, PITCH_PX - 100.0);
+            let y = first_y as f32 * PITCH_PX + rng.range(100.0, PITCH_PX - 100.0);
+            let (a, b) = (rng.range(4.0, 30.0), rng.range(2.0, 12.0));
+            let density = rng.range(0.3, 1.0);
+            let direction = rng.direction();
             let reach = a.max(b) * 1.25 + 3.0;
             let near = x + reach > left
                 && x - reach < left + side
@@ -262,7 +265,7 @@ impl Scene {
                 && y - reach < top + side;
             if near {
                 let phase = (0, 0);
-                let shape = (dice.within(-0.3, 0.3), dice.within(-0.2, 0.2));
+                let shape = (rng.range(-0.3, 0.3), rng.range(-0.2, 0.2));
                 specks.push(Nucleus {
                     x,
                     y,
@@ -281,7 +284,7 @@ impl Scene {
         specks
     }
 
-    /// Stain amounts to colours, with local staining strength and pen.
+    /// Converts stain amounts to colours, with the local strength of staining and the pen.
     fn expose(&self, canvas: &Canvas, grid: &Grid, rgb: &mut [u8]) {
         let border = (grid.side - BLOCKS - 1) / 2;
         let pixels = rgb.as_chunks_mut::<3>().0;
@@ -318,7 +321,8 @@ impl Scene {
     }
 }
 
-/// Samples per block side of the fat rims: every fourth pixel and the far edge.
+/// Number of samples of the fat rims along the side of a grid cell: every fourth pixel and
+/// the far edge.
 const RIMS: usize = STEP / 4 + 1;
 
 fn rim_at(rims: &[[f32; RIMS]; RIMS], x: usize, y: usize) -> f32 {

@@ -1,40 +1,41 @@
-//! From stain amounts to colour: the Beer-Lambert law.
+//! Converts stain amounts to colours by the Beer-Lambert law.
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "amounts are clamped to the table before they become indices"
 )]
 
-use super::noise::Dice;
+use super::noise::Rng;
 
-/// Steps per unit of optical density in the table.
+/// Number of table entries per unit of optical density.
 const STEPS: f32 = 110.0;
 const SIDE: usize = 256;
 
-/// One slide's staining: a table from (haematoxylin, eosin) to RGB.
+/// The staining of one slide: a table from (haematoxylin, eosin) to RGB.
 #[derive(Debug)]
 pub(super) struct Stain {
     table: Vec<[u8; 3]>,
 }
 
 impl Stain {
-    /// Colours vary between two scanners and, less, from slide to slide.
-    pub(super) fn new(dice: &mut Dice) -> Self {
-        let scanner_b = dice.chance(0.5);
-        // Unit vectors of optical density (red, green, blue) that give the
-        // colours of lymph-node slides: dark purple nuclei, pink ground.
+    /// Random staining of one of two scanners. Colours differ between the scanners and, less,
+    /// from slide to slide.
+    pub(super) fn new(rng: &mut Rng) -> Self {
+        let scanner_b = rng.chance(0.5);
+        // These unit vectors of optical density (red, green, blue) give the colours of
+        // lymph-node slides: dark purple nuclei on pink ground.
         let (h, e, white) = if scanner_b {
             ([0.61, 0.69, 0.39], [0.10, 0.80, 0.46], [244.0, 243.0, 246.0])
         } else {
             ([0.54, 0.72, 0.44], [0.16, 0.82, 0.44], [243.0, 240.0, 242.0])
         };
-        let (h_strength, e_strength) = (dice.within(0.85, 1.12), dice.within(0.7, 1.08));
+        let (h_strength, e_strength) = (rng.range(0.85, 1.12), rng.range(0.7, 1.08));
         let mut vary =
-            |v: [f32; 3], strength: f32| v.map(|c| strength * (c + dice.within(-0.03, 0.03)));
+            |v: [f32; 3], strength: f32| v.map(|c| strength * (c + rng.range(-0.03, 0.03)));
         let (h, e) = (vary(h, h_strength), vary(e, e_strength));
         let mut table = Vec::with_capacity(SIDE * SIDE);
-        for at in 0..SIDE * SIDE {
-            let (h_od, e_od) = ((at / SIDE) as f32 / STEPS, (at % SIDE) as f32 / STEPS);
+        for index in 0..SIDE * SIDE {
+            let (h_od, e_od) = ((index / SIDE) as f32 / STEPS, (index % SIDE) as f32 / STEPS);
             table.push(std::array::from_fn(|c| {
                 let density: f32 = h[c] * h_od + e[c] * e_od;
                 let full: f32 = white[c];
@@ -44,7 +45,7 @@ impl Stain {
         Self { table }
     }
 
-    /// RGB of a pixel holding these amounts (optical density, base 10).
+    /// RGB of a pixel with these amounts of haematoxylin and eosin, optical density (base 10).
     #[inline]
     pub(super) fn color(&self, h_od: f32, e_od: f32) -> [u8; 3] {
         let h = (h_od * STEPS + 0.5).clamp(0.0, 255.0) as usize;
@@ -65,7 +66,7 @@ mod tests {
     #[test]
     fn more_stain_is_darker_and_the_two_stains_differ() {
         for seed in 0..10 {
-            let stain = Stain::new(&mut Dice::new(seed));
+            let stain = Stain::new(&mut Rng::new(seed));
             assert!(stain.background().iter().all(|&c| c > 235));
             let (nucleus, ground) = (stain.color(1.0, 0.1), stain.color(0.0, 0.4));
             assert!(nucleus[0] < 110 && nucleus[2] > nucleus[1], "{nucleus:?}");

@@ -1,23 +1,23 @@
-//! A square of tissue and nothing else, as a decoder of a slide's tiles gives it.
+//! Makes a square of nothing but tissue, with the pixels that a slide's decoder would return;
+//! measurements of compression and of speed use it.
 
 use super::anatomy::field;
 use super::canvas::SIDE;
 use super::pyramid;
 use super::render::{Brush, Scene};
 
-/// Side of the scene that tissue is looked for in.
+/// Side of the scene in which tissue is searched for, px.
 const SCENE_PX: u32 = 20_000;
 
 /// Resolution, um per px.
 const UM_PER_PX: f32 = 0.25;
 
-/// H&E-like pixels, `[row, col, rgb]`, `side_px` square, made of 512 px tiles of
-/// tissue that were JPEG once: they compress like those of a slide.
-///
-/// `side_px`: a multiple of 512, at most 8,192.
+/// A square of tissue stained like H&E, `[row, col, rgb]`, of side `side_px`. The square
+/// consists of tiles of 512 px that were encoded as JPEG and decoded, so that its pixels
+/// compress like those of a slide.
 ///
 /// # Panics
-/// When `side_px` is another number.
+/// Panics when `side_px` is not a multiple of 512 or exceeds 8,192.
 #[must_use]
 pub fn tissue(seed: u64, side_px: usize) -> Vec<u8> {
     assert!(side_px.is_multiple_of(SIDE) && side_px <= 16 * SIDE, "{side_px} px of tissue");
@@ -29,8 +29,8 @@ pub fn tissue(seed: u64, side_px: usize) -> Vec<u8> {
     let (mut rgb, mut tile) = (vec![0; side_px * side_px * 3], vec![0; SIDE * SIDE * 3]);
     let mut brush = Brush::new();
     for place in 0..across * across {
-        // From all over the scene, whose compartments differ; were there fewer tiles
-        // than wanted, some would come again.
+        // The tiles are spread over the whole scene, because its compartments differ. A scene
+        // with too few tissue tiles would repeat some.
         let Some(&(column, row)) = places.get(place * places.len() / (across * across)) else {
             continue;
         };
@@ -45,8 +45,8 @@ pub fn tissue(seed: u64, side_px: usize) -> Vec<u8> {
     rgb
 }
 
-/// Whether a tile's corners and centre lie in tissue that is not fat, which is
-/// nearly as empty as glass.
+/// Whether a tile's corners and centre lie in tissue that is not fat. Fat is nearly as empty
+/// as glass.
 fn is_tissue(scene: &Scene, (column, row): (u32, u32)) -> bool {
     [(0.0, 0.0), (1.0, 0.0), (0.5, 0.5), (0.0, 1.0), (1.0, 1.0)].into_iter().all(|(dx, dy)| {
         let um = |tile: u32, part: f32| (tile as f32 + part) * SIDE as f32 * UM_PER_PX;
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_swatch_is_stained_all_over_and_no_two_tiles_are_alike() {
+    fn a_square_is_stained_everywhere_and_no_two_of_its_tiles_are_equal() {
         let rgb = tissue(3, 2 * SIDE);
         assert_eq!(rgb, tissue(3, 2 * SIDE));
         let mean = |left: usize, top: usize, channel: usize| {
@@ -80,7 +80,7 @@ mod tests {
         greens.sort_unstable();
         greens.dedup();
         assert_eq!(greens.len(), 4);
-        // What patch files of synthetic slides came down to, docs/benchmarks.md: 0.77.
+        // Patch files of synthetic slides shrink to 0.77 of their size (docs/benchmarks.md).
         let stored = crate::patches::compress_patch(&rgb, 1).len() as f64 / rgb.len() as f64;
         assert!((0.6..0.95).contains(&stored), "{stored}");
     }

@@ -1,8 +1,9 @@
-//! Where a slide's tissue is: the map that is written beside its truth.
+//! Makes the tissue map of a slide, which is written beside the truth.
 //!
-//! A pixel of the map is a block of 16 x 16 px of level 0. Depth in the tissue and
-//! fat are known at the corners of the blocks and interpolated between them, as the
-//! drawing does it: the map says what was drawn without looking at a drawn pixel.
+//! A pixel of the map is a square of 16 x 16 level-0 px, here called a block. Depth in the
+//! tissue and fat are computed at the corners of the blocks and interpolated between them,
+//! in the same way as for drawing. The map therefore agrees with the drawn slide without
+//! reading any of its pixels.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,20 +12,22 @@ use image::GrayImage;
 use super::noise::lerp;
 use super::render::{STEP, Scene};
 
-/// A block of which less than half lies in tissue.
+/// Value of a block of which less than half lies in tissue.
 pub(super) const GLASS_VALUE: u8 = 0;
-/// A block of tissue of which at least half is adipose: white but for thin walls.
+/// Value of a block of tissue of which at least half is fat, which is white except for thin
+/// walls.
 pub(super) const FAT_VALUE: u8 = 128;
-/// Any other block of tissue.
+/// Value of any other block of tissue.
 pub(super) const TISSUE_VALUE: u8 = 255;
 
-/// Blocks per side of the squares that threads draw one at a time.
+/// Number of blocks along the side of the squares in which a band is drawn, and in the height
+/// of a band. Threads draw one band at a time.
 const SQUARE: usize = 32;
 
 /// The map of `scene`, `width_px` x `height_px` px at level 0: `ceil(width_px / 16)` x
 /// `ceil(height_px / 16)` pixels of [`GLASS_VALUE`], [`FAT_VALUE`] or [`TISSUE_VALUE`].
-/// Blocks at the right and bottom border count by what of them lies on the slide.
-/// The map does not depend on `threads`.
+/// Of a block at the right or bottom edge, only the part on the slide counts. The map does not
+/// depend on `threads`.
 pub(super) fn draw(scene: &Scene, width_px: u32, height_px: u32, threads: usize) -> GrayImage {
     let (width, height) = (width_px as usize, height_px as usize);
     let (columns, rows) = (width.div_ceil(STEP), height.div_ceil(STEP));
@@ -33,7 +36,7 @@ pub(super) fn draw(scene: &Scene, width_px: u32, height_px: u32, threads: usize)
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                // The lock is held while a band is taken, not while it is drawn.
+                // The lock is held while a band is taken, and not while the band is drawn.
                 while let Some((band, pixels)) =
                     { bands.lock().unwrap_or_else(PoisonError::into_inner).next() }
                 {
@@ -49,7 +52,7 @@ pub(super) fn draw(scene: &Scene, width_px: u32, height_px: u32, threads: usize)
     GrayImage::from_raw(side(columns), side(rows), pixels).expect("one pixel per block")
 }
 
-/// Depth (um, negative outside the tissue) and fat (0 to 1) of one corner.
+/// Depth (um, negative outside the tissue) and share of fat (0 to 1) at one corner.
 type Corner = (f32, f32);
 
 /// Draws the square whose first block is (`left`, `top`) into its band of the map.
@@ -79,8 +82,8 @@ fn square(
     }
 }
 
-/// What a block is, by the corners north-west, north-east, south-west and south-east
-/// and by how many of its px lie on the slide, (columns, rows).
+/// The value of a block, from its corners north-west, north-east, south-west and south-east,
+/// and from the numbers of its px (columns, rows) that lie on the slide.
 fn block(corners: [Corner; 4], (width, height): (usize, usize)) -> u8 {
     if corners.iter().all(|corner| corner.0 < 0.0) {
         return GLASS_VALUE;
@@ -112,8 +115,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_a_block_is_tissue_and_a_little_less_is_glass() {
-        // Depth rises by 1 per px from the west: px `x` is tissue from `x >= -start`.
+    fn a_block_is_tissue_from_half_its_pixels_on() {
+        // Depth rises by 1 per px from west to east; px `x` is tissue if `x >= -start`.
         let rising = |start: f32, fat: f32| {
             let (west, east) = ((start, fat), (start + 16.0, fat));
             [west, east, west, east]
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn cover_is_what_the_drawing_goes_by_and_a_pen_is_not_tissue() {
+    fn the_map_agrees_with_the_drawing_and_a_pen_is_not_tissue() {
         let (mut strokes, mut fat, mut lesions) = (0, 0, 0);
         for seed in 0..30 {
             let scene = Scene::new(seed, 3000, 3000, 0.5, true);

@@ -1,16 +1,16 @@
-//! Small vessels: a lumen, now and then with red cells, a pink wall and a ring
-//! of flat nuclei.
+//! Draws small vessels: a lumen, sometimes with red cells, a pink wall and a ring of flat
+//! nuclei.
 #![expect(clippy::cast_possible_truncation, reason = "site numbers of a slide are small")]
 
 use super::anatomy::{Anatomy, field};
 use super::canvas::{Canvas, Nucleus};
-use super::noise::{Dice, Texture, hash, smoothstep};
+use super::noise::{Rng, Texture, hash, smoothstep};
 
 const PITCH_UM: f32 = 230.0;
-/// Farthest that a vessel reaches from its centre, um.
+/// Largest distance of a vessel's edge from its centre, um.
 const REACH_UM: f32 = 75.0;
 
-/// One vessel; lengths and positions in level-0 px.
+/// One vessel. Positions and lengths are level-0 px.
 #[derive(Debug, Clone)]
 pub(super) struct Vessel {
     x: f32,
@@ -18,13 +18,13 @@ pub(super) struct Vessel {
     a: f32,
     b: f32,
     direction: (f32, f32),
-    /// Outer radius of the wall over that of the lumen.
+    /// Ratio of the wall's outer radius to the lumen's radius.
     wall: f32,
     red_cells: bool,
     seed: u64,
 }
 
-/// All vessels that reach into the tile at (`left`, `top`).
+/// All vessels that reach into the tile at (`left`, `top`) of side `side`, level-0 px.
 pub(super) fn near(
     anatomy: &Anatomy,
     seed: u64,
@@ -38,29 +38,29 @@ pub(super) fn near(
     let mut all = Vec::new();
     for row in first(top)..last(top) {
         for column in first(left)..last(left) {
-            let mut dice = Dice::new(hash(seed ^ 50, column, row));
-            if !dice.chance(0.5) {
+            let mut rng = Rng::new(hash(seed ^ 50, column, row));
+            if !rng.chance(0.5) {
                 continue;
             }
-            let x_um = (column as f32 + dice.within(0.2, 0.8)) * PITCH_UM;
-            let y_um = (row as f32 + dice.within(0.2, 0.8)) * PITCH_UM;
+            let x_um = (column as f32 + rng.range(0.2, 0.8)) * PITCH_UM;
+            let y_um = (row as f32 + rng.range(0.2, 0.8)) * PITCH_UM;
             let site = anatomy.site(x_um, y_um);
-            let room = site[field::DEPTH] > 90.0
+            let has_room = site[field::DEPTH] > 90.0
                 && site[field::FAT] < 0.2
                 && site[field::CENTROBLASTS] < 0.3;
-            if !room || anatomy.lesions.iter().any(|l| l.margin(x_um, y_um).abs() < 90.0) {
+            if !has_room || anatomy.lesions.iter().any(|l| l.margin(x_um, y_um).abs() < 90.0) {
                 continue;
             }
-            let a = 7.0 + 30.0 * dice.unit().powi(3);
+            let a = 7.0 + 30.0 * rng.unit().powi(3);
             all.push(Vessel {
                 x: x_um / um_per_px,
                 y: y_um / um_per_px,
-                a: a * dice.within(1.0, 1.8) / um_per_px,
+                a: a * rng.range(1.0, 1.8) / um_per_px,
                 b: a / um_per_px,
-                direction: dice.direction(),
-                wall: 1.0 + dice.within(3.0, 6.5) / a,
-                red_cells: dice.chance(0.55),
-                seed: dice.bits(),
+                direction: rng.direction(),
+                wall: 1.0 + rng.range(3.0, 6.5) / a,
+                red_cells: rng.chance(0.55),
+                seed: rng.bits(),
             });
         }
     }
@@ -68,7 +68,7 @@ pub(super) fn near(
 }
 
 impl Vessel {
-    /// Whether no other cell may lie at (`x`, `y`).
+    /// Whether (`x`, `y`) lies on the vessel, where no other cell may lie.
     pub(super) fn covers(&self, x: f32, y: f32) -> bool {
         let (dx, dy) = (x - self.x, y - self.y);
         let u = (dx * self.direction.0 + dy * self.direction.1) / self.a;
@@ -86,25 +86,25 @@ impl Vessel {
             *e *= 1.0 - in_lumen;
             *h *= 1.0 - in_lumen;
         });
-        let mut dice = Dice::new(self.seed);
+        let mut rng = Rng::new(self.seed);
         if self.red_cells {
-            self.fill(&mut dice, canvas, um_per_px);
+            self.draw_red_cells(&mut rng, canvas, um_per_px);
         }
-        self.line(&mut dice, canvas, um_per_px, texture);
+        self.draw_endothelium(&mut rng, canvas, um_per_px, texture);
     }
 
-    /// Red blood cells: eosinophilic discs of 7 um.
-    fn fill(&self, dice: &mut Dice, canvas: &mut Canvas, um_per_px: f32) {
+    /// Fills the lumen with red blood cells, eosinophilic discs of 7 um.
+    fn draw_red_cells(&self, rng: &mut Rng, canvas: &mut Canvas, um_per_px: f32) {
         let radius = 3.2 / um_per_px;
         let count = (self.a * self.b / (radius * radius) * 0.5).min(60.0) as u32;
         for _ in 0..count {
-            let (c, s) = dice.direction();
-            let away = dice.unit().sqrt();
+            let (c, s) = rng.direction();
+            let away = rng.unit().sqrt();
             let (u, v) =
                 (c * away * (self.a - radius).max(0.0), s * away * (self.b - radius).max(0.0));
             let x = self.x + u * self.direction.0 - v * self.direction.1;
             let y = self.y + u * self.direction.1 + v * self.direction.0;
-            let amount = dice.within(0.4, 0.55);
+            let amount = rng.range(0.4, 0.55);
             canvas.ellipse((x, y), (radius, radius), (1.0, 0.0), 1.0, |_, e, distance| {
                 let body = smoothstep(1.0, 0.8, distance) * (0.8 + 0.2 * distance);
                 *e = e.max(amount * body);
@@ -112,33 +112,39 @@ impl Vessel {
         }
     }
 
-    /// The endothelium.
-    fn line(&self, dice: &mut Dice, canvas: &mut Canvas, um_per_px: f32, texture: &Texture) {
+    /// Draws the flat nuclei of the endothelium.
+    fn draw_endothelium(
+        &self,
+        rng: &mut Rng,
+        canvas: &mut Canvas,
+        um_per_px: f32,
+        texture: &Texture,
+    ) {
         let middle = 0.5 * (1.0 + self.wall);
         let around_um = std::f32::consts::PI * (self.a + self.b) * middle * um_per_px;
         let count = (around_um / 11.0).max(4.0) as u16;
-        for at in 0..count {
-            let angle =
-                (f32::from(at) + dice.within(-0.3, 0.3)) / f32::from(count) * std::f32::consts::TAU;
+        for index in 0..count {
+            let angle = (f32::from(index) + rng.range(-0.3, 0.3)) / f32::from(count)
+                * std::f32::consts::TAU;
             let (s, c) = angle.sin_cos();
             let (u, v) = (self.a * middle * c, self.b * middle * s);
             let (tu, tv) = (-self.a * s, self.b * c);
             let length = tu.hypot(tv).max(1e-3);
             let (tu, tv) = (tu / length, tv / length);
             let (dc, ds) = self.direction;
-            let density = dice.within(0.5, 0.85);
+            let density = rng.range(0.5, 0.85);
             let nucleus = Nucleus {
                 x: self.x + u * dc - v * ds,
                 y: self.y + u * ds + v * dc,
-                a: dice.within(2.9, 4.6) / um_per_px,
-                b: dice.within(1.2, 2.3) / um_per_px,
+                a: rng.range(2.9, 4.6) / um_per_px,
+                b: rng.range(1.2, 2.3) / um_per_px,
                 direction: (tu * dc - tv * ds, tu * ds + tv * dc),
                 bend: 0.1,
                 lobes: 0.0,
                 core: density,
                 rim: density,
                 clumps: 0.1,
-                phase: ((dice.bits() & 511) as i32, (dice.bits() & 511) as i32),
+                phase: ((rng.bits() & 511) as i32, (rng.bits() & 511) as i32),
             };
             canvas.nucleus(&nucleus, texture);
         }

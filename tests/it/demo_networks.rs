@@ -6,7 +6,7 @@ use ndarray::{Array2, Array3, s};
 use slidegrid::metrics::auc::auc;
 use slidegrid::metrics::raster::SampleGrid;
 use slidegrid::slide;
-use slidegrid::synth::{Cohort, Made, make};
+use slidegrid::synth::{Cohort, SyntheticSlide, make};
 use slidegrid::truth::{AnnotationGroups, Truth};
 
 const SIDE_PX: u32 = 4000;
@@ -33,7 +33,7 @@ fn cohort() -> Cohort {
 }
 
 /// Whether each lattice point is tumour; `None` within [`BORDER_PX`] of an outline.
-fn labels(made: &Made, rows: usize, cols: usize) -> Array2<Option<bool>> {
+fn labels(made: &SyntheticSlide, rows: usize, cols: usize) -> Array2<Option<bool>> {
     let Some(path) = &made.truth else {
         return Array2::from_elem((rows, cols), Some(false));
     };
@@ -70,7 +70,7 @@ fn colors(pixels: &Array3<u8>, x: usize, y: usize) -> [f64; 6] {
     found
 }
 
-fn pixels(made: &Made) -> Array3<u8> {
+fn pixels(made: &SyntheticSlide) -> Array3<u8> {
     let side = SIDE_PX as usize;
     let mut pixels = Array3::zeros((side, side, 3));
     let out = pixels.as_slice_mut().unwrap();

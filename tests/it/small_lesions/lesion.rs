@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, Array3, s};
 use slidegrid::metrics::raster::SampleGrid;
 use slidegrid::slide;
-use slidegrid::synth::{Cohort, Made, make};
+use slidegrid::synth::{Cohort, SyntheticSlide, make};
 use slidegrid::truth::{AnnotationGroups, Truth};
 
 use crate::common::Case;
@@ -51,7 +51,7 @@ impl Lesion {
             force: false,
         };
         let made = make(&cohort, &folder, |_| {}).unwrap();
-        let (tumor, normal): (Vec<&Made>, Vec<&Made>) =
+        let (tumor, normal): (Vec<&SyntheticSlide>, Vec<&SyntheticSlide>) =
             made.iter().partition(|made| made.truth.is_some());
         let (source, mut slide) = (self.pixels(&tumor[0].slide), self.pixels(&normal[0].slide));
         let inside = self.lesions(tumor[0].truth.as_ref()?);
