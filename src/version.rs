@@ -1,4 +1,4 @@
-//! The version of this program.
+//! The version of this program, which files name as their writer.
 
-/// Program and version, written into every file.
+/// Name and version of this program, the attribute `writer` of every file.
 pub(crate) const WRITER: &str = concat!("slidegrid ", env!("CARGO_PKG_VERSION"));

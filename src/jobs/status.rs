@@ -189,7 +189,7 @@ pub(crate) fn screen_of(
     }
     let open = Some(dense.open.as_str()).filter(|open| !open.is_empty())?;
     Some(match cascade {
-        Some(cascade) => format!("no dense screen ({open}); {}", cascade.told()),
+        Some(cascade) => format!("no dense screen ({open}); {}", cascade.summary()),
         None => format!(
             "dense scores, taken all the same although their calibration is not fixed ({open})"
         ),

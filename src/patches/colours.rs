@@ -1,4 +1,4 @@
-//! What was measured of a slide's colours, as attributes `colour_<name>`.
+//! The measured colours of a slide, stored as attributes `colour_<name>`.
 
 use crate::hdf5_file::{Attributes, FormatError};
 use crate::normalize::{Estimate, LabStatistics, Method, Stains};
@@ -12,12 +12,12 @@ const STRENGTH: &str = "colour_strength";
 const MEAN: &str = "colour_mean";
 const STD: &str = "colour_std";
 
-/// What was measured of a slide's colours.
+/// The measured colours of a slide.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SlideColours {
-    /// How.
+    /// Method of the measurement.
     pub method: Method,
-    /// What was found, or why nothing was.
+    /// The estimate, or the reason why there is none.
     pub estimate: Result<Estimate, String>,
 }
 
@@ -43,11 +43,11 @@ impl SlideColours {
         if !attributes.contains(METHOD)? {
             return Ok(None);
         }
-        let wrong = |problem: String| FormatError::invalid(attributes.path(), problem);
+        let invalid = |problem: String| FormatError::invalid(attributes.path(), problem);
         let method: Method = attributes
             .str(METHOD)?
             .parse()
-            .map_err(|problem: String| wrong(format!("{METHOD} is {problem}")))?;
+            .map_err(|problem: String| invalid(format!("{METHOD} is {problem}")))?;
         if attributes.contains(FAILURE)? {
             return Ok(Some(Self { method, estimate: Err(attributes.str(FAILURE)?) }));
         }
@@ -63,7 +63,7 @@ impl SlideColours {
             },
         };
         if let Some(problem) = estimate.invalid_reason() {
-            return Err(wrong(format!("colours: {problem}")));
+            return Err(invalid(format!("colours: {problem}")));
         }
         Ok(Some(Self { method, estimate: Ok(estimate) }))
     }

@@ -1,4 +1,4 @@
-//! Reads one group of a patches file, patch by patch.
+//! Reading of one group of a patches file, patch by patch.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -14,16 +14,15 @@ use super::schema::PatchesMeta;
 use crate::geometry::PatchCoord;
 use crate::hdf5_file::{FormatError, chunk_place};
 
-/// One group: places of all its patches, pixels on demand.
-///
-/// Threads may share it.
+/// One group of a patches file. The places of its patches are in memory; pixels are read on
+/// demand. Threads may share a reader.
 #[derive(Debug)]
 pub struct GroupReader {
-    /// Where the patches lie, in the order of their pixels.
+    /// Places of the patches, in the order of their pixels.
     pub coords: Vec<PatchCoord>,
     /// Tissue tiles of each patch's block, `[patch, row, col]`, 1 = tissue.
     pub tissue: Array3<u8>,
-    /// Whether the patch could not be read when it was made: it is white.
+    /// Whether each patch could not be read from the slide and is therefore white.
     pub failed: Vec<bool>,
     pub(super) patch_px: usize,
     pub(super) halo_px: usize,
@@ -35,14 +34,14 @@ pub struct GroupReader {
     pub(super) legacy: Option<(Legacy, Vec<[i64; 2]>)>,
 }
 
-/// How pixels lie in the file.
+/// How the pixels are stored in the file.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Storage {
-    /// One after another from this byte on.
+    /// Patches lie one after another, from byte `offset` of the file on.
     Contiguous { offset: u64 },
-    /// One deflate stream per patch.
+    /// Each patch is one deflate stream.
     Deflate,
-    /// Anything else HDF5 can read.
+    /// Any other layout, which is read through HDF5.
     Other,
 }
 
@@ -52,31 +51,31 @@ impl GroupReader {
         self.coords.len()
     }
 
-    /// Whether there is no patch.
+    /// Whether the group has no patches.
     pub fn is_empty(&self) -> bool {
         self.coords.is_empty()
     }
 
-    /// Side of a patch.
+    /// Side of a patch, px.
     pub fn patch_px(&self) -> usize {
         self.patch_px
     }
 
-    /// What a patch has more than its block, on each side.
+    /// Width of the halo, px: what a patch has beyond its block on each side.
     pub fn halo_px(&self) -> usize {
         self.halo_px
     }
 
-    /// Bytes of a patch, `P * P * 3`.
+    /// Bytes of a patch's pixels, `P * P * 3`.
     pub fn patch_bytes(&self) -> usize {
         self.patch_px * self.patch_px * 3
     }
 
-    /// Reads patch `index` (0-based in the group) into `pixels`,
-    /// `[P, P, 3]`, RGB, rows from the top.
+    /// Reads patch `index`, counted from 0 in the group, into `pixels`: RGB, `[P, P, 3]`, rows
+    /// from the top.
     ///
     /// # Errors
-    /// [`FormatError`] naming file, group and patch.
+    /// [`FormatError`] that names file, group and patch.
     pub fn read_patch(&self, index: usize, pixels: &mut [u8]) -> Result<(), FormatError> {
         if index >= self.len() || pixels.len() != self.patch_bytes() {
             let problem = format!(
@@ -99,14 +98,14 @@ impl GroupReader {
     }
 
     /// Reads the square of `side_px` at (`x_px`, `y_px`) of patch `index` into
-    /// `pixels`, `[side, side, 3]`; it must lie in the patch. Of a patch that is
-    /// stored as it is nothing else is read.
+    /// `pixels`, `[side, side, 3]`. Where patches are stored uncompressed, only the square is
+    /// read from the file.
     ///
     /// # Panics
-    /// Where the square leaves the patch.
+    /// If the square does not lie in the patch.
     ///
     /// # Errors
-    /// As [`GroupReader::read_patch`].
+    /// Those of [`GroupReader::read_patch`].
     pub fn read_square(
         &self,
         index: usize,
@@ -134,11 +133,11 @@ impl GroupReader {
         Ok(())
     }
 
-    /// Reads all patches into `pixels`, `[N, P, P, 3]`, RGB, in one piece where
-    /// they lie one after another.
+    /// Reads all patches into `pixels`: RGB, `[N, P, P, 3]`. Patches that lie one after another
+    /// are read in one piece.
     ///
     /// # Errors
-    /// [`FormatError`] naming file, group and patch.
+    /// [`FormatError`] that names file, group and patch.
     pub fn read_patches(&self, pixels: &mut [u8]) -> Result<(), FormatError> {
         let expected = self.len() * self.patch_bytes();
         if pixels.len() != expected {
@@ -197,7 +196,7 @@ impl GroupReader {
             .map_err(|e| FormatError::io(&self.path, "read its pixels", e))
     }
 
-    /// Every patch must lie where its block says, and hold its windows.
+    /// Checks that every patch lies around its block and is large enough for its windows.
     pub(super) fn check_places(&self, meta: &PatchesMeta) -> Result<(), FormatError> {
         let (tile, block) = (i64::from(meta.tile_px), i64::from(meta.block_tiles));
         let (side, halo) = (self.patch_px as i64, self.halo_px as i64);

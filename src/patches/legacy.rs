@@ -1,12 +1,13 @@
-//! Files of the original HPC_DPAI code: `t<k>/img`, `t<k>/coord`, nothing else.
+//! Patches files of the original HPC_DPAI code, which hold `t<k>/img` and `t<k>/coord` only.
 //!
-//! Its patches are 448 px squares around 224 px tiles of level 0, moved inside
-//! the slide at its edges: `x = 0` at the left, `x = W - 448 + 1` at the right
-//! (one pixel too far, so the last column lies outside and is black). Here
-//! they are put back where they belong, `x = col * 224 - 112`, with white for
-//! what lies outside. A moved patch tells the slide's size exactly; where no
-//! patch was moved it is taken from the index beside the file
-//! (`<slide>.npy`) and the patches' extent.
+//! Patches of the original are squares of 448 px around tiles of 224 px at level 0. At the
+//! slide's edges they are moved inwards: to `x = 0` at the left, and to `x = W - 448 + 1` at the
+//! right. The latter is one pixel too far, so the last column lies outside and is black. This
+//! module puts such patches back to `x = col * 224 - 112`, with white outside the slide.
+//!
+//! A patch that was moved at the right or bottom gives the slide's exact size. Without such a
+//! patch, the size is estimated from the index beside the file (`<slide>.npy`) and the patches'
+//! extent.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,10 +23,10 @@ use crate::number::GroupNumber;
 
 const TILE_PX: u32 = 224;
 const PATCH_PX: i64 = 448;
-/// Tiles beyond this cannot lie on a slide of less than 2^32 px.
+/// Largest index of a tile on a slide with sides below 2^32 px.
 const LARGEST_TILE: i64 = (u32::MAX / TILE_PX) as i64;
 
-/// What is known of a legacy file.
+/// The slide and the tiles of a legacy file.
 #[derive(Debug, Clone)]
 pub(crate) struct Legacy {
     width_px: i64,
@@ -34,7 +35,7 @@ pub(crate) struct Legacy {
     pub(crate) assumptions: Vec<String>,
 }
 
-/// Whether `file` has the layout and lacks the attributes of ours.
+/// Whether `file` has the layout of the original and no `format` attribute.
 pub(crate) fn is_legacy(path: &Path, file: &File) -> Result<bool, FormatError> {
     if Attributes::new(path, file).contains("format")? || !link_exists(path, file, "t1")? {
         return Ok(false);
@@ -43,7 +44,8 @@ pub(crate) fn is_legacy(path: &Path, file: &File) -> Result<bool, FormatError> {
     Ok(link_exists(path, &group, IMG)? && link_exists(path, &group, COORD)?)
 }
 
-/// Attributes and slide size of a legacy file.
+/// Reads the places of a legacy file and derives its attributes from them. `size` is the width
+/// and height of the slide, if the user gives them.
 pub(crate) fn read_meta(
     path: &Path,
     file: &File,
@@ -102,10 +104,10 @@ fn count_groups(path: &Path, file: &File) -> Result<u32, FormatError> {
     }
 }
 
-/// Length of the slide along one axis, and whether it is certain.
+/// Length of the slide along one axis, px, and whether the length is certain.
 ///
-/// `places`: (tile, first pixel) of each patch; `tiles`: whole tiles that the
-/// index counted; `given`: what the user says.
+/// `places` holds the tile and the first pixel of each patch. `tiles` is the number of whole
+/// tiles according to the index, `given` the length that the user gives.
 fn slide_side(
     places: &[(i64, i64)],
     tiles: Option<i64>,
@@ -123,7 +125,8 @@ fn slide_side(
         }
         if first == unmoved {
             least = least.max(first + PATCH_PX);
-            // One less would have moved it nowhere: the formula is one off.
+            // The original's formula is one pixel off: a slide that ends one pixel before this
+            // patch does not move it.
             fits = fits.max(first + PATCH_PX - 1);
             continue;
         }
@@ -184,7 +187,7 @@ fn meta_of(
 }
 
 impl Legacy {
-    /// The tiles that were stored, on a mask of `shape` (rows, cols).
+    /// The tissue mask of the stored tiles; `shape` is (rows, columns).
     pub(crate) fn mask(&self, shape: (usize, usize)) -> Array2<u8> {
         let mut mask = Array2::zeros(shape);
         for &(col, row) in &self.tiles {
@@ -197,7 +200,7 @@ impl Legacy {
         mask
     }
 
-    /// Canonical places and tissue of stored `coord` rows.
+    /// The unmoved places and the tissue of the patches with the stored `coord` rows.
     pub(crate) fn places(
         &self,
         path: &Path,
@@ -214,7 +217,7 @@ impl Legacy {
                 return Err(FormatError::invalid(path, problem));
             };
             let tile_px = i64::from(TILE_PX);
-            // A rounded-up index may name tiles past the edge.
+            // The original's index may be rounded up and name tiles beyond the edge.
             let inside = row[0] * tile_px < self.width_px && row[1] * tile_px < self.height_px;
             tissue[[index, 0, 0]] = u8::from(inside);
             coords.push(PatchCoord::of_block(&tiling, col, tile_row));
@@ -222,10 +225,10 @@ impl Legacy {
         Ok((coords, tissue))
     }
 
-    /// Copies what lies on the slide to its place in the canonical patch;
-    /// the rest becomes white.
+    /// Copies the pixels on the slide from a stored patch to their places in the unmoved patch.
+    /// The rest becomes white.
     ///
-    /// `stored`, `pixels`: `[448, 448, 3]`; `origin`: x, y of `stored`.
+    /// `stored` and `pixels` are `[448, 448, 3]`; `origin` is the x and y of `stored`.
     pub(crate) fn reframe(
         &self,
         stored: &[u8],
@@ -234,7 +237,7 @@ impl Legacy {
         pixels: &mut [u8],
     ) {
         pixels.fill(255);
-        // First and last pixel, on the slide, that both patches cover.
+        // First pixel, and one past the last, that lie on the slide and in both patches.
         let shared = |origin: i64, first: i64, side: i64| {
             (origin.max(first).max(0), (origin + PATCH_PX).min(first + PATCH_PX).min(side))
         };
@@ -253,10 +256,10 @@ impl Legacy {
     }
 }
 
-/// `[thumb_rows, thumb_cols, ...]` of an index file: NumPy, nine int64.
+/// Reads `thumb_rows` and `thumb_cols` from an index file, a NumPy array of nine int64.
 fn read_index(path: &Path) -> Result<[i64; 2], FormatError> {
     let bytes = fs::read(path).map_err(|e| FormatError::io(path, "read it", e))?;
-    let wrong = || {
+    let invalid = || {
         FormatError::invalid(
             path,
             "is not a NumPy array of nine little-endian int64, as the HPC_DPAI index is: remove or replace it",
@@ -265,15 +268,15 @@ fn read_index(path: &Path) -> Result<[i64; 2], FormatError> {
     let (length_at, data_at) = match bytes.get(..8) {
         Some(b"\x93NUMPY\x01\x00") => (8..10, 10),
         Some(b"\x93NUMPY\x02\x00" | b"\x93NUMPY\x03\x00") => (8..12, 12),
-        _ => return Err(wrong()),
+        _ => return Err(invalid()),
     };
-    let length = bytes.get(length_at).ok_or_else(wrong)?;
+    let length = bytes.get(length_at).ok_or_else(invalid)?;
     let length = length.iter().rev().fold(0_usize, |sum, &byte| sum << 8 | usize::from(byte));
-    let header = bytes.get(data_at..data_at + length).ok_or_else(wrong)?;
+    let header = bytes.get(data_at..data_at + length).ok_or_else(invalid)?;
     let header = String::from_utf8_lossy(header);
     let data = &bytes[data_at + length..];
     if !header.contains("'<i8'") || !header.contains("(9,)") || data.len() != 72 {
-        return Err(wrong());
+        return Err(invalid());
     }
     let number = |index: usize| {
         let bytes = data[index * 8..index * 8 + 8].try_into().expect("eight bytes");
@@ -283,5 +286,5 @@ fn read_index(path: &Path) -> Result<[i64; 2], FormatError> {
     if grid.iter().all(|&n| (1..=LARGEST_TILE).contains(&n)) {
         return Ok(grid);
     }
-    Err(wrong())
+    Err(invalid())
 }

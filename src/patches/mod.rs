@@ -1,8 +1,9 @@
-//! `patches/<slide>.h5`: the pixels of every block that holds tissue.
+//! Patches files, `patches/<slide>.h5`: the pixels of every block that holds tissue. `split`
+//! writes them and `predict` reads them.
 //!
-//! [`PatchesWriter`] streams patches in any order; [`PatchesFile`] reads one
-//! group and one patch at a time. Neither holds more than one patch. Files of
-//! the original HPC_DPAI code are read through the same reader.
+//! [`PatchesWriter`] writes patches in any order. [`PatchesFile`] reads one group and one patch
+//! at a time. Neither keeps more than one patch in memory. The same reader reads files of the
+//! original HPC_DPAI code.
 
 mod colours;
 mod group;

@@ -1,4 +1,4 @@
-//! Reads a patches file: attributes first, then one group, then one patch.
+//! Reading of a patches file: the attributes first, then one group, then one patch.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::geometry::PatchCoord;
 use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, link_exists, read_all};
 use crate::number::GroupNumber;
 
-/// An open patches file. Opening reads attributes, no pixels.
+/// An open patches file. Opening reads the attributes but no pixels.
 #[derive(Debug)]
 pub struct PatchesFile {
     path: PathBuf,
@@ -31,16 +31,16 @@ impl PatchesFile {
     /// Opens `path`, a file of this program or of the original HPC_DPAI code.
     ///
     /// # Errors
-    /// [`FormatError`] when it is missing, damaged, foreign or newer.
+    /// [`FormatError`] if the file is missing, damaged, of another format or of a newer version.
     pub fn open(path: &Path) -> Result<Self, FormatError> {
         Self::open_with(path, None)
     }
 
-    /// Opens `path`; for a file of the HPC_DPAI code, which does not store
-    /// the slide's size, `width_px` x `height_px` is taken for it.
+    /// Opens `path`. `width_px` x `height_px` is the size of the slide for a file of the
+    /// HPC_DPAI code, which does not store that size.
     ///
     /// # Errors
-    /// As [`PatchesFile::open`], and when the size contradicts the file.
+    /// Those of [`PatchesFile::open`], and [`FormatError`] if the size contradicts the file.
     pub fn open_sized(path: &Path, width_px: u32, height_px: u32) -> Result<Self, FormatError> {
         Self::open_with(path, Some((width_px, height_px)))
     }
@@ -62,13 +62,12 @@ impl PatchesFile {
         &self.meta
     }
 
-    /// Where the file is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What had to be assumed about a file of the HPC_DPAI code; empty
-    /// otherwise.
+    /// The assumptions made about a file of the HPC_DPAI code; empty for other files.
     pub fn assumptions(&self) -> &[String] {
         self.legacy.as_ref().map_or(&[], |legacy| &legacy.assumptions)
     }
@@ -86,17 +85,17 @@ impl PatchesFile {
     /// Number of patches in a group.
     ///
     /// # Errors
-    /// [`FormatError`] when there is no such group.
+    /// [`FormatError`] if there is no such group.
     pub fn patches_in(&self, group: GroupNumber) -> Result<usize, FormatError> {
         let handle = self.group_handle(group)?;
         let coord = check_dataset::<i64>(&self.path, &handle, COORD, &[None, Some(5)])?;
         Ok(coord.shape()[0])
     }
 
-    /// The whole tile mask, `[tile row, tile col]`, 1 = tissue.
+    /// The tissue mask of the whole slide, `[tile row, tile col]`, 1 = tissue.
     ///
     /// # Errors
-    /// [`FormatError`] when it is missing or has another shape than the slide.
+    /// [`FormatError`] if the mask is missing or its shape is not that of the slide.
     pub fn tissue(&self) -> Result<Array2<u8>, FormatError> {
         if let Some(legacy) = &self.legacy {
             return Ok(legacy.mask(self.meta.mask_shape()));
@@ -106,11 +105,11 @@ impl PatchesFile {
         read_all::<u8, Ix2>(&self.path, &mask)
     }
 
-    /// Tiles with the texture of tissue, `[tile row, tile col]`, 1 = textured, if they
-    /// were looked for.
+    /// Tiles with the texture of tissue, `[tile row, tile col]`, 1 = textured; `None` if the
+    /// texture was not checked.
     ///
     /// # Errors
-    /// [`FormatError`] when they are there but cannot be read.
+    /// [`FormatError`] if the tiles are stored but cannot be read.
     pub fn texture(&self) -> Result<Option<Array2<u8>>, FormatError> {
         if !link_exists(&self.path, &self.file, TEXTURE)? {
             return Ok(None);
@@ -121,10 +120,10 @@ impl PatchesFile {
         read_all::<u8, Ix2>(&self.path, &tiles).map(Some)
     }
 
-    /// One line per patch that could not be read.
+    /// One line per patch that could not be read from the slide.
     ///
     /// # Errors
-    /// [`FormatError`] when the list cannot be read.
+    /// [`FormatError`] if the list cannot be read.
     pub fn failures(&self) -> Result<Vec<String>, FormatError> {
         if self.legacy.is_some() {
             return Ok(Vec::new());
@@ -139,10 +138,10 @@ impl PatchesFile {
         Ok(lines.iter().map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned()).collect())
     }
 
-    /// A small picture of the slide, `[row, col, rgb]`, if it was stored.
+    /// A small picture of the slide, `[row, col, rgb]`; `None` if there is none.
     ///
     /// # Errors
-    /// [`FormatError`] when it is there but cannot be read.
+    /// [`FormatError`] if the picture is stored but cannot be read.
     pub fn thumbnail(&self) -> Result<Option<Array3<u8>>, FormatError> {
         if !link_exists(&self.path, &self.file, THUMBNAIL)? {
             return Ok(None);
@@ -152,11 +151,11 @@ impl PatchesFile {
         read_all::<u8, Ix3>(&self.path, &picture).map(Some)
     }
 
-    /// What was measured of the slide's colours; `None` in files made without
-    /// `[normalize]`, and in those of the HPC_DPAI code.
+    /// The measured colours of the slide; `None` in files made without `[normalize]` and in
+    /// files of the HPC_DPAI code.
     ///
     /// # Errors
-    /// [`FormatError`] when it is there but makes no sense.
+    /// [`FormatError`] if the colours are stored but invalid.
     pub fn colours(&self) -> Result<Option<SlideColours>, FormatError> {
         SlideColours::get(&Attributes::new(&self.path, &self.file))
     }
@@ -164,7 +163,7 @@ impl PatchesFile {
     /// Opens a group and checks counts, shapes and places.
     ///
     /// # Errors
-    /// [`FormatError`] naming file and group.
+    /// [`FormatError`] that names file and group.
     pub fn group(&self, group: GroupNumber) -> Result<GroupReader, FormatError> {
         let handle = self.group_handle(group)?;
         let path = &self.path;
@@ -216,11 +215,10 @@ impl PatchesFile {
         Ok(reader)
     }
 
-    /// Checks every group's structure and that the counts add up, without
-    /// reading pixels.
+    /// Checks the structure of every group and that the counts add up, without reading pixels.
     ///
     /// # Errors
-    /// [`FormatError`] naming the first thing that is wrong.
+    /// [`FormatError`] for the first problem.
     pub fn verify(&self) -> Result<(), FormatError> {
         let (mut patches, mut failed, mut tissue) = (0, 0, 0_usize);
         for group in self.group_numbers() {

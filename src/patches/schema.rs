@@ -1,14 +1,14 @@
-//! Names, types and meanings in a patches file, format version 1.
+//! The schema of a patches file, format version 1: names, types and meanings.
 //!
 //! | item | type and shape | meaning |
 //! |---|---|---|
-//! | `/tissue` | u8 [rows, cols] | whole tile mask, 1 = tissue |
+//! | `/tissue` | u8 [rows, cols] | tissue mask of the whole slide, 1 = tissue |
 //! | `/failures` | UTF-8 `[F]` | one line per patch that could not be read |
-//! | `/thumbnail` | u8 [h, w, 3] | optional |
+//! | `/thumbnail` | u8 [h, w, 3] | small picture of the slide, optional |
 //! | `/t<k>/img` | u8 [N, P, P, 3] | RGB, \[patch, row, col, channel\] |
 //! | `/t<k>/coord` | i64 [N, 5] | tile col, tile row, x, y, P |
 //! | `/t<k>/tissue` | u8 [N, B, B] | tissue tiles of the block |
-//! | `/t<k>/failed` | u8 `[N]` | 1 = not readable, pixels are white |
+//! | `/t<k>/failed` | u8 `[N]` | 1 = the patch could not be read, its pixels are white |
 
 use std::collections::BTreeMap;
 
@@ -23,16 +23,16 @@ pub const FORMAT: &str = "slidegrid-patches";
 pub const VERSION: i64 = 1;
 
 pub(crate) const TISSUE: &str = "tissue";
-/// `[tile row, tile col]`, 1 = textured like tissue, whatever the method says.
+/// `[tile row, tile col]`, 1 = textured like tissue, independent of the tissue method.
 pub(crate) const TEXTURE: &str = "texture";
 pub(crate) const FAILURES: &str = "failures";
 pub(crate) const THUMBNAIL: &str = "thumbnail";
 pub(crate) const IMG: &str = "img";
 pub(crate) const COORD: &str = "coord";
 pub(crate) const FAILED: &str = "failed";
-/// Attributes `threshold_<name>`.
+/// Prefix of the attributes `threshold_<name>`.
 const THRESHOLD: &str = "threshold_";
-/// Attributes `provenance_<name>`.
+/// Prefix of the attributes `provenance_<name>`.
 const PROVENANCE: &str = "provenance_";
 
 /// Name of a group in the file.
@@ -49,11 +49,11 @@ pub(crate) fn group_count(patches: usize, per_group: usize) -> u32 {
 /// The root attributes of a patches file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PatchesMeta {
-    /// The slide's name: its file stem.
+    /// Name of the slide, which is its file's stem.
     pub slide: String,
-    /// Width of the working plane.
+    /// Width of the working plane, px.
     pub width_px: u32,
-    /// Height of the working plane.
+    /// Height of the working plane, px.
     pub height_px: u32,
     /// Width of the slide at level 0.
     pub level0_width_px: u32,
@@ -65,37 +65,38 @@ pub struct PatchesMeta {
     pub mpp_x: Option<f64>,
     /// Micrometres per working px along y; NaN in the file if unknown.
     pub mpp_y: Option<f64>,
-    /// Side of a tile.
+    /// Side of a tile, working px.
     pub tile_px: u32,
     /// Tiles along a block's side.
     pub block_tiles: u32,
-    /// Side of the network's window.
+    /// Side of the network's window, working px.
     pub window_px: u32,
-    /// What a patch has more than its block, on each side; at least half a window.
+    /// Width of the halo, px: what a patch has beyond its block on each side. At least half a
+    /// window.
     pub halo_px: u32,
     /// Number of groups, `/t1` to `/t<groups>`.
     pub groups: u32,
     /// Number of patches in all groups.
     pub patches: usize,
-    /// How tissue was found.
+    /// Method by which tissue was found.
     pub tissue_method: String,
-    /// The thresholds it used, by name; attributes `threshold_<name>`.
+    /// Thresholds of that method, by name; attributes `threshold_<name>`.
     pub thresholds: BTreeMap<String, f64>,
     /// Hash of the run's configuration.
     pub config_sha256: String,
-    /// Anything else worth keeping, by name; attributes `provenance_<name>`.
+    /// Further facts about the origin of the data, by name; attributes `provenance_<name>`.
     pub provenance: BTreeMap<String, String>,
-    /// What wrote the file. Set on reading.
+    /// Name and version of the program that wrote the file. Set on reading.
     pub writer: String,
-    /// A file of the original HPC_DPAI code. Set on reading.
+    /// Whether the file is one of the original HPC_DPAI code. Set on reading.
     pub legacy: bool,
 }
 
 impl PatchesMeta {
-    /// What is known once a slide is planned; the caller adds
-    /// `tissue_method`, `thresholds`, `config_sha256`, `provenance`.
+    /// The attributes that follow from the plan of a slide. The caller adds `tissue_method`,
+    /// `thresholds`, `config_sha256` and `provenance`.
     ///
-    /// `per_group`: patches in a full group, at least 1.
+    /// `per_group` is the number of patches in a full group, at least 1.
     pub fn planned(slide: &str, plane: &WorkingPlane, plan: &BlockPlan, per_group: usize) -> Self {
         let tiling = plan.tiling();
         let patches = plan.patches().len();
@@ -123,17 +124,16 @@ impl PatchesMeta {
         }
     }
 
-    /// How the slide was cut.
+    /// The tiling by which the slide was cut.
     ///
     /// # Errors
-    /// [`TilingError`] when the sizes do not make a tiling; those of a file that
-    /// was read do.
+    /// [`TilingError`] if the sizes do not make a tiling; those that were read from a file do.
     pub fn tiling(&self) -> Result<Tiling, TilingError> {
         Tiling::new(self.tile_px, self.block_tiles, self.window_px)?
             .with_margin(self.halo_px.saturating_sub(self.window_px / 2))
     }
 
-    /// Shape of the tile mask: (rows, columns).
+    /// Shape of the tissue mask: (rows, columns).
     pub fn mask_shape(&self) -> (usize, usize) {
         let tiles = |px: u32| px.div_ceil(self.tile_px.max(1)) as usize;
         (tiles(self.height_px), tiles(self.width_px))
@@ -177,7 +177,7 @@ impl PatchesMeta {
             names.iter().filter_map(move |n| Some((n.strip_prefix(prefix)?.to_owned(), n)))
         };
         let window_px = attributes.u32("window", 1)?;
-        // Older files have half a window around their blocks.
+        // Older files have no attribute `halo`; their halo is half a window.
         let halo_px =
             if attributes.contains("halo")? { attributes.u32("halo", 0)? } else { window_px / 2 };
         let meta = Self {

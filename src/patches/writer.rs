@@ -1,4 +1,4 @@
-//! Writes a patches file, one patch at a time, in any order.
+//! Writing of a patches file, one patch at a time, in any order.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -19,15 +19,15 @@ use crate::number::GroupNumber;
 /// How pixels are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Compression {
-    /// As they are, contiguous: fastest to write and read.
+    /// Uncompressed and contiguous, which is fastest to write and read.
     #[default]
     None,
-    /// One deflate-compressed chunk per patch, level 1 to 9; HDF5's own gzip
-    /// filter, readable everywhere.
+    /// One compressed chunk per patch by HDF5's own gzip filter, which every HDF5 library reads.
+    /// The level is 1 to 9.
     Gzip(u8),
 }
 
-/// Compresses patches; one per thread.
+/// Compresses patches. Every thread needs a compressor of its own.
 pub struct PatchCompressor(Compressor);
 
 impl std::fmt::Debug for PatchCompressor {
@@ -37,41 +37,39 @@ impl std::fmt::Debug for PatchCompressor {
 }
 
 impl PatchCompressor {
-    /// `level`: 1 to 9; outside it the nearest is taken.
+    /// A compressor of `level` 1 to 9; other levels become the nearest of these.
     pub fn new(level: u8) -> Self {
         let level = CompressionLvl::new(i32::from(level.clamp(1, 9)));
         Self(Compressor::new(level.expect("libdeflate has levels 1 to 9")))
     }
 
-    /// The chunk to hand to [`PatchesWriter::write_compressed`].
-    ///
-    /// `pixels`: `[P, P, 3]`, RGB.
+    /// Compresses `pixels`, RGB, `[P, P, 3]`, to a chunk for
+    /// [`PatchesWriter::write_compressed`].
     pub fn compress(&mut self, pixels: &[u8]) -> Vec<u8> {
         let mut chunk = vec![0; self.0.zlib_compress_bound(pixels.len())];
         let bytes = self
             .0
             .zlib_compress(pixels, &mut chunk)
-            .expect("the buffer has the size libdeflate asked for");
+            .expect("the buffer has the size that libdeflate requires");
         chunk.truncate(bytes);
         chunk
     }
 }
 
-/// [`PatchCompressor::compress`] for a single patch.
+/// Compresses a single patch; see [`PatchCompressor::compress`].
 pub fn compress_patch(pixels: &[u8], level: u8) -> Vec<u8> {
     PatchCompressor::new(level).compress(pixels)
 }
 
-/// A patches file being written. Dropped before [`PatchesWriter::finish`] it
-/// disappears.
+/// A patches file that is being written. If it is dropped before [`PatchesWriter::finish`], it
+/// is removed.
 ///
-/// Patches are addressed by their index in the slide, the order of
-/// [`BlockPlan::patches`]. One thread at a time writes (HDF5 has one lock
-/// anyway); with [`Compression::Gzip`], let several threads run
+/// A patch's index is its place in [`BlockPlan::patches`]. One thread at a time writes, because
+/// HDF5 has a global lock. With [`Compression::Gzip`], several threads can compress with
 /// [`PatchCompressor`] and pass the chunks to one writer.
 #[derive(Debug)]
 pub struct PatchesWriter {
-    // Datasets first: they must be closed before the file is.
+    // The datasets are declared first, so that they are closed before the file.
     images: Vec<Dataset>,
     output: StagedHdf5,
     per_group: usize,
@@ -79,20 +77,19 @@ pub struct PatchesWriter {
     patch_px: usize,
     compression: Compression,
     written: Vec<bool>,
-    /// Hash of each patch as it is stored.
-    sums: Vec<u64>,
+    /// Hash of each patch's stored bytes.
+    hashes: Vec<u64>,
     failed: Vec<bool>,
     failures: Vec<(usize, String)>,
 }
 
 impl PatchesWriter {
-    /// Starts the file that will become `path`, with everything but pixels.
+    /// Starts the file that will become `path` and writes its content apart from the pixels.
     ///
-    /// `per_group`: patches in a full group, at least 1.
+    /// `per_group` is the number of patches in a full group, at least 1.
     ///
     /// # Errors
-    /// [`FormatError`] when `meta` and `plan` disagree or the file cannot be
-    /// written.
+    /// [`FormatError`] if `meta` and `plan` disagree or the file cannot be written.
     pub fn create(
         path: &Path,
         meta: &PatchesMeta,
@@ -128,7 +125,7 @@ impl PatchesWriter {
             patch_px,
             compression,
             written: vec![false; plan.patches().len()],
-            sums: vec![0; plan.patches().len()],
+            hashes: vec![0; plan.patches().len()],
             failed: vec![false; plan.patches().len()],
             failures: Vec::new(),
         })
@@ -136,11 +133,11 @@ impl PatchesWriter {
 
     /// Stores one patch.
     ///
-    /// `pixels`: `[P, P, 3]`, RGB, rows from the top.
+    /// `pixels` is RGB, `[P, P, 3]`, rows from the top.
     ///
     /// # Errors
-    /// [`FormatError`] when the patch is unknown, was stored before, has
-    /// another size, or cannot be written.
+    /// [`FormatError`] if the patch does not exist, was stored before, has another size or
+    /// cannot be written.
     pub fn write_patch(&mut self, index: usize, pixels: &[u8]) -> Result<(), FormatError> {
         if pixels.len() != self.patch_bytes {
             let (found, side) = (pixels.len(), self.patch_px);
@@ -160,11 +157,11 @@ impl PatchesWriter {
         self.settle(index, stored, pixels)
     }
 
-    /// Stores one patch that a [`PatchCompressor`] compressed.
+    /// Stores one patch that a [`PatchCompressor`] has compressed.
     ///
     /// # Errors
-    /// [`FormatError`] when the patch is unknown, was stored before, the file
-    /// is not compressed, or cannot be written.
+    /// [`FormatError`] if the patch does not exist, was stored before or cannot be written, or
+    /// if the file is not compressed.
     pub fn write_compressed(&mut self, index: usize, chunk: &[u8]) -> Result<(), FormatError> {
         if self.compression == Compression::None {
             return self
@@ -175,10 +172,11 @@ impl PatchesWriter {
         self.settle(index, stored, chunk)
     }
 
-    /// Records that a patch cannot be had: it stays white and is marked.
+    /// Records that a patch could not be read from the slide. The patch becomes white and is
+    /// marked.
     ///
     /// # Errors
-    /// [`FormatError`] as for [`PatchesWriter::write_patch`].
+    /// Those of [`PatchesWriter::write_patch`].
     pub fn fail_patch(&mut self, index: usize, reason: &str) -> Result<(), FormatError> {
         self.write_patch(index, &vec![255; self.patch_bytes])?;
         self.failed[index] = true;
@@ -186,42 +184,40 @@ impl PatchesWriter {
         Ok(())
     }
 
-    /// Adds a small picture of the slide.
-    ///
-    /// `thumbnail`: `[row, col, rgb]`.
+    /// Adds a small picture of the slide, `[row, col, rgb]`.
     ///
     /// # Errors
-    /// [`FormatError`] when it cannot be written, or there is one already.
+    /// [`FormatError`] if the picture cannot be written or was added before.
     pub fn set_thumbnail(&mut self, thumbnail: ArrayView3<'_, u8>) -> Result<(), FormatError> {
         self.output.write_dataset(THUMBNAIL, thumbnail)
     }
 
-    /// Adds which tiles have the texture of tissue: `[tile row, tile col]`, 1 = textured.
+    /// Adds the tiles with the texture of tissue, `[tile row, tile col]`, 1 = textured.
     ///
     /// # Errors
-    /// [`FormatError`] when it cannot be written, or there is one already.
+    /// [`FormatError`] if the tiles cannot be written or were added before.
     pub fn set_texture(&mut self, tiles: ArrayView2<'_, u8>) -> Result<(), FormatError> {
         self.output.write_dataset(TEXTURE, tiles)
     }
 
-    /// Adds what was measured of the slide's colours.
+    /// Adds the measured colours of the slide.
     ///
     /// # Errors
-    /// [`FormatError`] when it cannot be written, or is there already.
+    /// [`FormatError`] if the colours cannot be written or were added before.
     pub fn set_colours(&mut self, colours: &SlideColours) -> Result<(), FormatError> {
         colours.put(&self.output.attributes())
     }
 
-    /// Patches that were given up.
+    /// Number of patches that could not be read from the slide.
     pub fn failed_patches(&self) -> usize {
         self.failures.len()
     }
 
-    /// Checks that every patch is there and puts the file in place.
+    /// Checks that every patch is stored and gives the file its name.
     ///
     /// # Errors
-    /// [`FormatError`] when a patch was neither written nor failed, or the
-    /// file cannot be finished; nothing is left behind then.
+    /// [`FormatError`] if a patch was neither written nor marked as failed, or the file cannot
+    /// be finished. No file is left then.
     pub fn finish(mut self) -> Result<(), FormatError> {
         let path = self.output.target().to_owned();
         let missing = self.written.iter().filter(|written| !**written).count();
@@ -237,9 +233,9 @@ impl PatchesWriter {
         self.output.flush()?;
         self.images.clear();
         let row_bytes = (self.compression == Compression::None).then_some(self.patch_bytes);
-        for (group, sums) in self.groups().zip(self.sums.chunks(self.per_group)) {
+        for (group, hashes) in self.groups().zip(self.hashes.chunks(self.per_group)) {
             let name = format!("{}/{IMG}", schema::group_name(group));
-            self.output.written().stored(&name, sums.to_vec(), row_bytes);
+            self.output.written().stored(&name, hashes.to_vec(), row_bytes);
         }
         self.output.commit()
     }
@@ -255,7 +251,7 @@ impl PatchesWriter {
             let failed: Array1<u8> = failed.iter().map(|&failed| u8::from(failed)).collect();
             self.output.write_dataset(&format!("{name}/{FAILED}"), failed.view())?;
         }
-        // Threads fail patches in any order; files should not differ by it.
+        // Threads mark patches as failed in any order; sorting makes equal runs write equal files.
         self.failures.sort();
         let lines: Array1<VarLenUnicode> = self
             .failures
@@ -266,7 +262,7 @@ impl PatchesWriter {
         self.output.write_dataset(FAILURES, lines.view())
     }
 
-    /// Marks a patch as written and says where it goes.
+    /// Marks a patch as written and returns its dataset and its row in it.
     fn claim(&mut self, index: usize) -> Result<(Dataset, usize), FormatError> {
         match self.written.get_mut(index) {
             None => {
@@ -282,7 +278,7 @@ impl PatchesWriter {
         }
     }
 
-    /// `t3 patch 17`, both as a reader counts: groups from 1, patches from 0.
+    /// Name of a patch in messages, such as `t3 patch 17`. Groups count from 1, patches from 0.
     fn label(&self, index: usize) -> String {
         format!("t{} patch {}", index / self.per_group + 1, index % self.per_group)
     }
@@ -292,14 +288,14 @@ impl PatchesWriter {
         Err(FormatError::invalid(self.output.target(), problem))
     }
 
-    /// A patch that could not be stored does not count as written.
+    /// Records the hash of a stored patch, or that the patch could not be stored.
     fn settle(
         &mut self,
         index: usize,
         stored: hdf5::Result<()>,
         bytes: &[u8],
     ) -> Result<(), FormatError> {
-        self.sums[index] = xxh3_64(bytes);
+        self.hashes[index] = xxh3_64(bytes);
         stored.map_err(|error| {
             self.written[index] = false;
             let action = format!("write {}", self.label(index));
@@ -308,7 +304,7 @@ impl PatchesWriter {
     }
 }
 
-/// `coord` and `tissue` of one group.
+/// Writes `coord` and `tissue` of one group.
 fn write_places(
     output: &mut StagedHdf5,
     group: &str,

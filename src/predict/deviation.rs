@@ -66,7 +66,7 @@ impl Predictor<'_> {
                 (workers, calibrated),
             )?);
         }
-        let mut found = PrecisionMeta::of(differences);
+        let mut found = PrecisionMeta::from_differences(differences);
         (found.tolerance, found.forced) = (tolerance, force && found.max > tolerance);
         if found.max > tolerance && !force {
             return Err(PredictError::Deviation {

@@ -172,7 +172,7 @@ pub(super) fn score_group(
     }
     let counts = ledger.finish()?.cascade;
     if let Some(counts) = &counts {
-        progress.note(&format!("predict {slide} t{group}: {}", counts.told()));
+        progress.note(&format!("predict {slide} t{group}: {}", counts.summary()));
     }
     let (resumed, wall_s) = (ledger.resumed(), started.elapsed().as_secs_f64());
     let (refused, unnormalized) = ledger.colour_failures();

@@ -1,18 +1,19 @@
-//! How much can have been missed, given what an audit found.
+//! Statistical bounds on the share of points that a cascade missed, from the result of its
+//! audit.
 
 /// Confidence of the bounds.
 const CONFIDENCE: f64 = 0.95;
 
-/// What probabilities from logarithms of factorials may be off by.
+/// Largest rounding error of probabilities that are computed from logarithms of factorials.
 const ROUNDING: f64 = 1e-6;
 
-/// Upper bound on the share that was missed, when `missed` of `audited` points
-/// drawn at random were: 0..=1, exceeded in at most 5 of 100 audits.
+/// Upper bound, 0..=1, on the share of missed points if `missed` of `audited` randomly drawn
+/// points were missed. In at most 5 of 100 audits, the true share exceeds the bound.
 ///
-/// The one-sided bound of Clopper and Pearson, "The use of confidence or fiducial
-/// limits illustrated in the case of the binomial" (Biometrika 26, 1934): the
-/// share p at which `missed` or fewer have a probability of 0.05. With nothing
-/// missed it is about 3 / `audited`.
+/// Source: the one-sided bound of Clopper and Pearson, "The use of confidence or fiducial limits
+/// illustrated in the case of the binomial" (Biometrika 26, 1934). The bound is the share p at
+/// which `missed` or fewer have a probability of 0.05. If none was missed, the bound is about
+/// 3 / `audited`.
 #[must_use]
 pub fn missed_bound(missed: u64, audited: u64) -> f64 {
     if missed >= audited {
@@ -30,19 +31,20 @@ pub fn missed_bound(missed: u64, audited: u64) -> f64 {
     high
 }
 
-/// Upper bound on the share of all `points` that were missed, when `missed` of
-/// `drawn` ones, drawn at random and none twice, were: 0..=1, exceeded in at most 5 of
-/// 100 audits; 1 without a drawn point.
+/// Upper bound, 0..=1, on the share of missed points among `points` if `missed` of `drawn`
+/// points, drawn at random without replacement, were missed. In at most 5 of 100 audits, the
+/// true share exceeds the bound. Without drawn points the bound is 1.
 ///
-/// [`missed_bound`] for draws from a finite number of points: the largest number of
-/// missed points at which finding `missed` or fewer has a probability above 0.05, which
-/// is hypergeometric. Where every point is drawn it is what was found.
+/// This is [`missed_bound`] for a finite number of points: the largest number of missed points
+/// at which the hypergeometric probability of finding `missed` or fewer is above 0.05. If every
+/// point is drawn, the bound is the share that was found.
 #[must_use]
 pub fn missed_bound_of(points: u64, missed: u64, drawn: u64) -> f64 {
     if drawn == 0 || points == 0 || missed > drawn || drawn > points {
         return 1.0;
     }
-    // As many are missed at least; with one more than `high` too many were found sound.
+    // At least `missed` points are missed. More than `high` cannot be, because the other drawn
+    // points were not.
     let (mut low, mut high) = (missed, points - (drawn - missed));
     while low < high {
         let middle = low + (high - low).div_ceil(2);
@@ -55,8 +57,8 @@ pub fn missed_bound_of(points: u64, missed: u64, drawn: u64) -> f64 {
     low as f64 / points as f64
 }
 
-/// How many of `points` have to be drawn, so that with none of them missed at most a
-/// share of `bound` can be (95 %).
+/// The number of `points` to draw so that [`missed_bound_of`] is at most `bound` if none of the
+/// drawn points was missed.
 #[must_use]
 pub fn points_to_draw(points: u64, bound: f64) -> u64 {
     let (mut low, mut high) = (0, points);
@@ -71,7 +73,7 @@ pub fn points_to_draw(points: u64, bound: f64) -> u64 {
     low
 }
 
-/// Probability of at most `missed` of `audited`, each with probability `p`.
+/// Binomial probability of at most `missed` of `audited`, each with probability `p`.
 fn at_most(missed: u64, audited: u64, p: f64) -> f64 {
     let (n, odds) = (audited as f64, (p / (1.0 - p)).ln());
     let mut term = n * (-p).ln_1p();
@@ -84,8 +86,8 @@ fn at_most(missed: u64, audited: u64, p: f64) -> f64 {
     sum
 }
 
-/// Probability of at most `found` of `all_missed` among `drawn` of `points`, none drawn
-/// twice.
+/// Hypergeometric probability that at most `found` of the `all_missed` points are among `drawn`
+/// of `points`.
 fn at_most_drawn(found: u64, points: u64, all_missed: u64, drawn: u64) -> f64 {
     let sound = points - all_missed;
     let least = drawn.saturating_sub(sound);
@@ -115,7 +117,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn bounds_are_clopper_and_pearson_s() {
+    fn bounds_equal_those_of_clopper_and_pearson() {
         // scipy.stats.beta.ppf(0.95, k + 1, n - k)
         for (missed, audited, expected) in [
             (0, 10, 0.258_865_6),
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_of_finite_numbers_are_hypergeometric() {
+    fn bounds_for_finite_numbers_of_points_are_hypergeometric() {
         // max(m for m in range(n) if scipy.stats.hypergeom.cdf(k, n, m, d) > 0.05)
         for (points, missed, drawn, expected) in [
             (20, 0, 5, 8),
@@ -155,10 +157,10 @@ mod tests {
     }
 
     #[test]
-    fn as_many_points_are_drawn_as_the_bound_takes() {
+    fn the_number_of_points_to_draw_follows_from_the_bound() {
         assert_eq!(points_to_draw(100_000_000, 0.0033), 907);
         assert_eq!(points_to_draw(0, 0.0033), 0);
-        // Not one of so few may be missed: 95 of 100 ways to draw must show it.
+        // None of 100 points may be missed, so a single missed one must be drawn with 95 %.
         assert_eq!(points_to_draw(100, 0.0033), 95);
         assert_eq!(points_to_draw(100, 0.0), 95);
         assert_eq!(points_to_draw(100, 1.0), 0);
@@ -166,13 +168,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_drawn_meets_the_bound_and_one_less_does_not(
+        fn the_drawn_points_meet_the_bound_and_one_less_does_not(
             points in 1u64..2_000_000, bound in 0.0005f64..0.2,
         ) {
             let drawn = points_to_draw(points, bound);
             prop_assert!(drawn <= points && missed_bound_of(points, 0, drawn) <= bound);
             prop_assert!(missed_bound_of(points, 0, drawn - 1) > bound);
-            // Never more than draws from infinitely many would need.
+            // Draws from infinitely many points would need at least as many.
             prop_assert!(missed_bound(0, drawn - 1) > bound * 0.99);
         }
     }

@@ -1,97 +1,99 @@
-//! What the methods `dense` and `cascade` store with their scores.
+//! Attributes that the methods `dense` and `cascade` store with their scores.
 
 use super::audit::{missed_bound, missed_bound_of};
 use crate::hdf5_file::{Attributes, FormatError};
 
-/// How dense scores were fitted to those of single windows, and what is left.
+/// The calibration of dense scores to exact ones, and its residual.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DenseMeta {
-    /// Whether the network pads nowhere, so that nothing was fitted.
+    /// Whether dense scores are exact, because the network does not pad. There is then no
+    /// calibration.
     pub exact: bool,
-    /// How far beyond a window its dense score depends on pixels.
+    /// How far beyond a window the dense score depends on pixels, px.
     pub reach_px: u32,
-    /// Windows of the slide that were scored both ways.
+    /// Number of the slide's windows that were scored densely and exactly.
     pub sampled: u64,
     /// Slope of each class's logit.
     pub slope: Vec<f64>,
     /// Offset of each class's logit.
     pub offset: Vec<f64>,
-    /// Root mean square of score differences, after fitting to other windows.
+    /// Residual: root mean square of score differences on windows that were not fitted.
     pub rms: f64,
-    /// 99 of 100 differences are at most this.
+    /// 99th percentile of the absolute differences.
     pub p99: f64,
-    /// Largest root mean square difference that was to be accepted.
+    /// Largest root mean square difference that is accepted.
     pub tolerance: f64,
-    /// Accepted although it was larger, or although the sample leaves the fit open.
+    /// Whether the user forced dense scores although the difference was larger or the
+    /// calibration was open.
     pub forced: bool,
-    /// Of the sampled windows, those near or above the threshold: what fixes the fit.
-    /// Absent in older files.
+    /// Number of sampled windows with scores near or above the threshold, which determine the
+    /// slope. `None` in older files.
     pub near: Option<u64>,
-    /// 5 and 95 % of the positive class's slope, fitted to tiles of the sample drawn
-    /// again and again. Absent in older files and where nothing was fitted.
+    /// 5th and 95th percentile of the positive class's slope, from fits to resampled tiles of
+    /// the sample. `None` in older files and without calibration.
     pub slope_range: Option<[f64; 2]>,
-    /// Why the sample does not fix the fit; empty: it does.
+    /// The reason why the sample does not determine the slope; empty if it does.
     pub open: String,
 }
 
-/// What a cascade looks at before it chooses points to score exactly.
+/// The screen of a cascade: the cheap scores from which it chooses the points to score exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Screen {
     /// Calibrated dense scores of every point.
     #[default]
     Dense,
-    /// Single windows at points so many px apart; at the stride, all of them.
+    /// Exact scores of points that are `step_px` apart; all points if that is the stride.
     Windows {
-        /// Distance of these points, working px.
+        /// Distance between these points, working px.
         step_px: u32,
     },
 }
 
-/// What a cascade did.
+/// The thresholds and the counts of a cascade.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct CascadeMeta {
-    /// What it looked at first.
+    /// The screen.
     pub screen: Screen,
-    /// Screened scores of the positive class from here on were scored exactly.
+    /// Points whose screened score of the positive class is at least this were scored exactly.
     pub refine_from: f64,
-    /// Screened scores from here on were left as they are, surely above 0.5; absent:
-    /// all were scored exactly.
+    /// Points whose screened score is at least this were left, because they are certainly above
+    /// 0.5. `None` if there is no such limit.
     pub refine_to: Option<f64>,
-    /// Points with exact scores because of that.
+    /// Number of points that were scored exactly because of their screened score.
     pub refined: u64,
-    /// Points with screened scores.
+    /// Number of points that keep their screened score.
     pub screened: u64,
-    /// Points below `refine_from` drawn at random and scored exactly.
+    /// Number of points below `refine_from` that were drawn at random and scored exactly.
     pub audited: u64,
-    /// Of these, positive after all: at least 0.5.
+    /// Number of audited points whose exact score is at least 0.5.
     pub missed: u64,
-    /// Points from `refine_to` on drawn at random and scored exactly.
+    /// Number of points from `refine_to` on that were drawn at random and scored exactly.
     pub audited_high: u64,
-    /// Of these, not positive after all: below 0.5.
+    /// Number of those points whose exact score is below 0.5.
     pub refuted: u64,
-    /// Points whose single windows were the screen.
+    /// Number of points whose exact scores were the screen.
     pub coarse: u64,
-    /// Points drawn from all of the slide's to be audited, those that were scored
-    /// exactly anyway among them.
+    /// Number of points that were drawn for the audit from all points of the slide, including
+    /// those that were scored exactly anyway.
     pub drawn: u64,
-    /// Largest share of a slide's points that may have been missed; absent: a share of
-    /// points was to be audited, and no bound to be held.
+    /// Largest share of a slide's points that may have been missed. `None` if the audit had a
+    /// fixed share of points instead of a bound.
     pub bound: Option<f64>,
 }
 
 impl CascadeMeta {
-    /// Points of any kind.
+    /// Number of all points.
     pub fn points(&self) -> u64 {
         self.refined + self.screened + self.audited + self.audited_high + self.coarse
     }
 
-    /// Points scored by windows of their own.
+    /// Number of points with exact scores.
     pub fn exact(&self) -> u64 {
         self.points() - self.screened
     }
 
-    /// What was done, in a line.
-    pub fn told(&self) -> String {
+    /// The screen and the counts, in one line.
+    pub fn summary(&self) -> String {
         let screen = match self.screen {
             Screen::Dense => "screened by dense scores".to_owned(),
             Screen::Windows { step_px } => {
@@ -107,10 +109,10 @@ impl CascadeMeta {
         )
     }
 
-    /// Upper 95 % bound on the share of all points that were missed.
+    /// Upper 95 % bound on the share of all points that were missed, 0..=1.
     pub fn bound_of_all(&self) -> f64 {
         if self.screened == 0 {
-            // Nothing was left alone.
+            // Every point has an exact score.
             return 0.0;
         }
         missed_bound_of(self.points(), self.missed, self.drawn)
@@ -140,7 +142,7 @@ impl CascadeMeta {
         ))
     }
 
-    /// Counts of two tries, or of two groups, together.
+    /// Counts of two tries or of two groups together.
     pub(crate) fn sum(a: Option<Self>, b: Option<Self>) -> Option<Self> {
         let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
         Some(Self {

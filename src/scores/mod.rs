@@ -1,6 +1,6 @@
-//! `scores/<slide>/t<k>.h5`: what the network said, lattice point by lattice
-//! point. One file per array task; `t<k>.part.h5` is what an interrupted task has
-//! saved.
+//! Scores files, `scores/<slide>/t<k>.h5`: the network's output for the lattice points of one
+//! group. `predict` writes them and `stitch` reads them. The part file `t<k>.part.h5` holds the
+//! scores that an interrupted task has saved.
 
 mod audit;
 mod method_meta;

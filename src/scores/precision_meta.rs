@@ -1,28 +1,27 @@
-//! What is stored with scores of less precision than f32.
+//! Attributes of scores from a network that ran in less precision than f32.
 
 use crate::hdf5_file::{Attributes, FormatError};
 
-/// How far scores of the positive class lie from those in f32, on windows drawn by
-/// place.
+/// The deviation of the positive class's scores from those in f32, on sampled windows.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PrecisionMeta {
-    /// Windows scored both ways; those of a cascade, twice.
+    /// Number of windows that were scored in both precisions; a cascade counts each twice.
     pub windows: u64,
-    /// Largest difference; 0 without windows.
+    /// Largest absolute difference; 0 without windows.
     pub max: f64,
     /// Mean absolute difference; 0 without windows.
     pub mean: f64,
-    /// Largest difference that was to be accepted.
+    /// Largest difference that is accepted.
     pub tolerance: f64,
-    /// Accepted although it was larger.
+    /// Whether a larger difference was accepted because the user forced it.
     pub forced: bool,
 }
 
 impl PrecisionMeta {
-    /// Of absolute differences, in any order.
+    /// Statistics of absolute differences, which may be in any order.
     #[must_use]
-    pub fn of(mut differences: Vec<f64>) -> Self {
-        // So that the sum does not depend on which thread was first.
+    pub fn from_differences(mut differences: Vec<f64>) -> Self {
+        // Sorted, so that the sum does not depend on the order of the threads.
         differences.sort_by(f64::total_cmp);
         let windows = differences.len() as u64;
         let mean = differences.iter().sum::<f64>() / windows.max(1) as f64;
@@ -30,7 +29,7 @@ impl PrecisionMeta {
         Self { windows, max, mean, ..Self::default() }
     }
 
-    /// Of two groups together.
+    /// Statistics of two groups together.
     #[must_use]
     pub fn sum(a: Option<Self>, b: Option<Self>) -> Option<Self> {
         let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
@@ -72,13 +71,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_are_weighed_by_their_windows() {
-        let a = PrecisionMeta::of(vec![0.1, 0.3]);
-        let b = PrecisionMeta { forced: true, ..PrecisionMeta::of(vec![0.0, 0.0, 0.2, 0.0]) };
-        let both = PrecisionMeta::sum(Some(a), Some(b)).unwrap();
-        assert_eq!((both.windows, both.max, both.forced), (6, 0.3, true));
-        assert!((both.mean - 0.1).abs() < 1e-12);
+    fn groups_are_weighted_by_their_windows() {
+        let a = PrecisionMeta::from_differences(vec![0.1, 0.3]);
+        let b = PrecisionMeta {
+            forced: true,
+            ..PrecisionMeta::from_differences(vec![0.0, 0.0, 0.2, 0.0])
+        };
+        let sum = PrecisionMeta::sum(Some(a), Some(b)).unwrap();
+        assert_eq!((sum.windows, sum.max, sum.forced), (6, 0.3, true));
+        assert!((sum.mean - 0.1).abs() < 1e-12);
         assert_eq!(PrecisionMeta::sum(None, Some(b)), Some(b));
-        assert_eq!(PrecisionMeta::of(Vec::new()).mean, 0.0);
+        assert_eq!(PrecisionMeta::from_differences(Vec::new()).mean, 0.0);
     }
 }

@@ -1,4 +1,4 @@
-//! Reads a scores file.
+//! Reading of a scores file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,23 +19,23 @@ pub struct Scores {
     pub row: Vec<i32>,
     /// Lattice column of each point, `[M]`.
     pub col: Vec<i32>,
-    /// The model's output, `[M, C]`, never NaN.
+    /// The model's output, `[M, C]`; never NaN.
     pub score: Array2<f32>,
 }
 
-/// Reads the attributes of `path` alone.
+/// Reads only the attributes of `path`.
 ///
 /// # Errors
-/// [`FormatError`] when it is missing, damaged, foreign or newer.
+/// [`FormatError`] if the file is missing, damaged, of another format or of a newer version.
 pub fn read_scores_meta(path: &Path) -> Result<ScoresMeta, FormatError> {
     let file = hdf5_file::open(path)?;
     ScoresMeta::get(&Attributes::new(path, &file), FORMAT)
 }
 
-/// Reads the attributes of `path`, and which patches' stains could not be told.
+/// Reads the attributes of `path` and the patches whose stains could not be measured.
 ///
 /// # Errors
-/// [`FormatError`] when it is missing, damaged, foreign or newer.
+/// [`FormatError`] if the file is missing, damaged, of another format or of a newer version.
 pub fn read_scores_notes(path: &Path) -> Result<ScoresMeta, FormatError> {
     let file = hdf5_file::open(path)?;
     let mut meta = ScoresMeta::get(&Attributes::new(path, &file), FORMAT)?;
@@ -43,30 +43,28 @@ pub fn read_scores_notes(path: &Path) -> Result<ScoresMeta, FormatError> {
     Ok(meta)
 }
 
-/// Reads `path` and checks its counts.
+/// Reads the scores of `path` and checks their number.
 ///
 /// # Errors
-/// [`FormatError`] when it is missing, damaged, foreign, newer, or its counts
-/// differ.
+/// [`FormatError`] if the file is missing, damaged, of another format or of a newer version, or
+/// if its counts differ.
 pub fn read_scores(path: &Path) -> Result<Scores, FormatError> {
     read_points(path, FORMAT)
 }
 
-/// Reads what an interrupted task has saved, and how many windows its group
-/// has.
+/// Reads the scores of a part file, and the number of windows of its whole group.
 ///
 /// # Errors
-/// As for [`read_scores`].
+/// Those of [`read_scores`].
 pub fn read_part(path: &Path) -> Result<(Scores, u64), FormatError> {
     let (_, total) = read_part_meta(path)?;
     Ok((read_points(path, PART_FORMAT)?, total))
 }
 
-/// Reads the attributes alone of what an interrupted task has saved, and how
-/// many windows its group has.
+/// Reads only the attributes of a part file, and the number of windows of its whole group.
 ///
 /// # Errors
-/// [`FormatError`] when it is missing, damaged, foreign or newer.
+/// [`FormatError`] if the file is missing, damaged, of another format or of a newer version.
 pub fn read_part_meta(path: &Path) -> Result<(ScoresMeta, u64), FormatError> {
     let file = hdf5_file::open(path)?;
     let attributes = Attributes::new(path, &file);
@@ -74,7 +72,7 @@ pub fn read_part_meta(path: &Path) -> Result<(ScoresMeta, u64), FormatError> {
     Ok((meta, attributes.u64(TOTAL)?))
 }
 
-/// Which patches' stains could not be told, and why.
+/// The patches whose stains could not be measured, and the reasons.
 fn read_unnormalized(
     path: &Path,
     file: &hdf5::File,

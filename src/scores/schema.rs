@@ -1,11 +1,11 @@
-//! Names, types and meanings in a scores file, format version 1.
+//! The schema of a scores file, format version 1: names, types and meanings.
 //!
 //! | item | type and shape | meaning |
 //! |---|---|---|
 //! | `/row` | i32 `[M]` | lattice row |
 //! | `/col` | i32 `[M]` | lattice column |
-//! | `/score` | f32 [M, C] | the model's output, class order of the model |
-//! | `/unnormalized` | UTF-8 `[U]` | `patch 17: reason`, one per patch whose stains could not be told |
+//! | `/score` | f32 [M, C] | the model's output, classes in the order of the model |
+//! | `/unnormalized` | UTF-8 `[U]` | `patch 17: reason`, one per patch whose stains could not be measured |
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ use crate::number::GroupNumber;
 
 /// The `format` attribute.
 pub const FORMAT: &str = "slidegrid-scores";
-/// The `format` attribute of scores that an interrupted task has saved: another
-/// one, so that nothing takes them for a whole group's.
+/// The `format` attribute of a part file. It differs from that of whole groups, so that no
+/// program takes a part for a whole group.
 pub const PART_FORMAT: &str = "slidegrid-scores-part";
 /// The newest version this program reads, and the one it writes.
 pub const VERSION: i64 = 1;
@@ -26,7 +26,7 @@ pub(crate) const ROW: &str = "row";
 pub(crate) const COL: &str = "col";
 pub(crate) const SCORE: &str = "score";
 pub(crate) const UNNORMALIZED: &str = "unnormalized";
-/// Attribute of a part: windows of the whole group.
+/// Attribute of a part file: number of windows of the whole group.
 pub(crate) const TOTAL: &str = "windows_total";
 
 const METHODS: [&str; 3] = ["window", "dense", "cascade"];
@@ -34,7 +34,7 @@ const METHODS: [&str; 3] = ["window", "dense", "cascade"];
 /// The root attributes of a scores file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ScoresMeta {
-    /// The slide's name.
+    /// Name of the slide.
     pub slide: String,
     /// Group of the patches file.
     pub group: GroupNumber,
@@ -46,53 +46,53 @@ pub struct ScoresMeta {
     pub classes: Vec<String>,
     /// `window`, `dense` or `cascade`.
     pub method: String,
-    /// What ran the network, with its version.
+    /// Name and version of the engine.
     pub engine: String,
-    /// Number type the network ran in.
+    /// Number type in which the network ran.
     pub precision: String,
-    /// How far scores lie from those in f32, where the network ran in less.
+    /// Deviation of the scores from those in f32, if the network ran in less precision.
     pub deviation: Option<PrecisionMeta>,
     /// Hash of the model file.
     pub model_sha256: String,
     /// Hash of the run's configuration.
     pub config_sha256: String,
-    /// Network runs over a window, or windows scored.
+    /// Number of windows that were scored.
     pub windows: u64,
-    /// Wall-clock time of the task.
+    /// Wall-clock time of the task, seconds.
     pub wall_s: f64,
-    /// Processor time of the task.
+    /// Processor time of the task, seconds.
     pub cpu_s: f64,
-    /// Time spent reading patches.
+    /// Time spent reading patches, seconds.
     pub read_s: f64,
-    /// Time spent in the network.
+    /// Time spent in the network, seconds.
     pub infer_s: f64,
-    /// Largest resident memory.
+    /// Largest resident memory of the task, bytes.
     pub peak_rss_bytes: u64,
-    /// Threads used.
+    /// Number of threads.
     pub threads: u32,
-    /// The machine.
+    /// Name of the machine.
     pub host: String,
-    /// Patches that could not be scored.
+    /// Number of patches that could not be scored.
     pub failed_patches: u64,
-    /// What was done about colour; empty: nothing.
+    /// The colour normalisation; empty if there was none.
     pub normalize: String,
-    /// Patches whose stains could not be told; their number is also there when
-    /// the attributes alone are read.
+    /// Number of patches whose stains could not be measured. It is set even if only the
+    /// attributes are read.
     pub unnormalized_patches: u64,
-    /// Why, and what was done, by patch of the group (from 0).
+    /// For each of these patches, by index in the group from 0, the reason and what was done.
     pub unnormalized: BTreeMap<u32, String>,
-    /// Of `windows`, those that earlier, interrupted tries had scored.
+    /// Number of the `windows` that earlier, interrupted tries had scored.
     pub resumed_windows: u64,
-    /// Single windows that shared their first layers with neighbours.
+    /// Number of windows that shared the trunk with neighbours.
     pub shared_windows: u64,
-    /// Start and end of each try that scored something, Unix time; its first
-    /// number is also attribute `started_unix_s`. Empty in older files.
+    /// Start and end of each try that scored windows, Unix time in seconds. The first start is
+    /// also the attribute `started_unix_s`. Empty in older files.
     pub spans_unix_s: Vec<[f64; 2]>,
-    /// Of the methods `dense` and `cascade`.
+    /// Attributes of the methods `dense` and `cascade`.
     pub dense: Option<DenseMeta>,
-    /// Of the method `cascade`.
+    /// Attributes of the method `cascade`.
     pub cascade: Option<CascadeMeta>,
-    /// What wrote the file. Set on reading.
+    /// Name and version of the program that wrote the file. Set on reading.
     pub writer: String,
 }
 
@@ -117,7 +117,7 @@ impl ScoresMeta {
         Ok(())
     }
 
-    /// Writes the attributes of a file that says it is `format`.
+    /// Writes the attributes, with `format` as the `format` attribute.
     pub(crate) fn put(
         &self,
         attributes: &Attributes<'_>,
@@ -181,7 +181,7 @@ impl ScoresMeta {
         attributes.put_strs("classes", &self.classes)
     }
 
-    /// Reads the attributes of a file that has to be `format`.
+    /// Reads the attributes of a file whose `format` attribute must be `format`.
     pub(crate) fn get(
         attributes: &Attributes<'_>,
         format: &'static str,

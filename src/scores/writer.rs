@@ -1,4 +1,4 @@
-//! Writes a scores file at once: a group's scores are small.
+//! Writing of a scores file, in one step because the scores of a group are small.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -11,12 +11,11 @@ use crate::hdf5_file::{FormatError, StagedHdf5};
 
 /// Writes the scores of one group.
 ///
-/// `row`, `col`: lattice indices, `[M]`; `score`: `[M, C]`, C classes. M may
-/// be 0.
+/// `row` and `col` are lattice indices, `[M]`, and `score` is `[M, C]` for C classes. M may be 0.
 ///
 /// # Errors
-/// [`FormatError`] when the counts differ, an index is negative, a score is
-/// NaN, or the file cannot be written; nothing is left behind then.
+/// [`FormatError`] if the counts differ, an index is negative, a score is NaN or the file cannot
+/// be written. No file is left then.
 pub fn write_scores(
     path: &Path,
     meta: &ScoresMeta,
@@ -27,10 +26,10 @@ pub fn write_scores(
     stage(path, meta, FORMAT, row, col, score)?.commit()
 }
 
-/// Writes what an interrupted task has scored of a group of `total` windows.
+/// Writes a part file: the scores that an interrupted task has of a group of `total` windows.
 ///
 /// # Errors
-/// As for [`write_scores`].
+/// Those of [`write_scores`].
 pub fn write_part(
     path: &Path,
     meta: &ScoresMeta,
@@ -69,7 +68,7 @@ fn stage(
     Ok(output)
 }
 
-/// What holds for scores, on writing and on reading.
+/// Checks scores, on writing and on reading.
 pub(crate) fn check_scores(
     path: &Path,
     classes: usize,

@@ -156,7 +156,7 @@ fn the_stored_deviation_is_what_a_recount_gives() {
     assert_eq!((&exact.row, &exact.col), (&less.row, &less.col));
     let differences = exact.score.column(1).into_iter().zip(less.score.column(1));
     let differences = differences.map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs());
-    let recounted = PrecisionMeta::of(differences.collect());
+    let recounted = PrecisionMeta::from_differences(differences.collect());
     let stored = less.meta.deviation.unwrap();
     assert_eq!((stored.windows, recounted.windows), (48, 48));
     assert!(stored.max > 0.0, "bf16 changes nothing?");

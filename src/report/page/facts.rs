@@ -97,7 +97,7 @@ fn add_scores(slide: &Entry, add: &mut impl FnMut(&'static str, Option<String>))
             share(bound)
         );
         add("Audit", Some(found));
-        add("Cascade", Some(cascade.told()));
+        add("Cascade", Some(cascade.summary()));
         let all_points = cascade.bound.map(|bound| {
             format!(
                 "at most {} of the slide's points missed (95 %; {} allowed), {} drawn",
