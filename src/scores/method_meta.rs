@@ -118,16 +118,16 @@ impl CascadeMeta {
         missed_bound_of(self.points(), self.missed, self.drawn)
     }
 
-    /// What the audit of a whole slide says against its heatmap, when it does.
+    /// The reason why the audit of a whole slide makes its heatmap partial, if it does.
     pub fn fault(&self) -> Option<String> {
         let (points, audited) = (self.points(), self.audited);
         if self.missed > 0 {
             let at_most = match self.bound {
                 Some(_) => format!(
-                    "up to {:.2} % of its points can have been (95 %)",
+                    "up to {:.2} % of the slide's points may have been missed (95 % confidence)",
                     100.0 * self.bound_of_all()
                 ),
-                None => "more can have been".to_owned(),
+                None => "more may have been missed".to_owned(),
             };
             return Some(format!(
                 "the audit found {} of {audited} points at 0.5 or above that the cascade had left alone: {at_most}",
@@ -136,7 +136,7 @@ impl CascadeMeta {
         }
         let bound = self.bound.filter(|&bound| points > 0 && self.bound_of_all() > bound)?;
         Some(format!(
-            "the audit of {} of {points} points leaves open whether up to {:.2} % of them were missed (95 %), expected at most predict.audit_bound = {bound}",
+            "after the audit of {} of {points} points, up to {:.2} % of them may have been missed (95 % confidence); expected at most predict.audit_bound = {bound}",
             self.drawn,
             100.0 * self.bound_of_all()
         ))
