@@ -1,47 +1,31 @@
 //! `slidegrid bench`: what is measured is real, what cannot be is said, and
 //! nothing is left behind.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
 use serde_json::Value;
 use slidegrid::config::Config;
-use tempfile::TempDir;
 
-fn slidegrid(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_slidegrid")).args(words).output().unwrap()
-}
+use crate::common::cli::{Outcome, Slidegrid, send};
+use crate::common::{Case, model_card};
 
-fn model(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models").join(name)
-}
-
-fn infer(card: &str, more: &[&str]) -> Output {
-    let card = model(card);
-    let mut words = vec!["bench", "infer", "--model", card.to_str().unwrap()];
-    words.extend(["--quiet", "--seconds", "0.05", "--repeats", "2"]);
-    words.extend(more);
-    slidegrid(&words)
-}
-
-fn json(output: &Output) -> Value {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+/// `slidegrid bench infer` of a test network, with few and short measurements.
+fn infer(model: &str, more: &str) -> Slidegrid {
+    let line = "bench infer --quiet --seconds 0.05 --repeats 2 --model";
+    let command = Slidegrid::new(&std::env::temp_dir(), line).while_others_write();
+    command.arg(model_card(model)).args(more.split_whitespace())
 }
 
 /// The recommendation, read as the configuration it is to be pasted into.
-fn pasted(output: &Output) -> Config {
-    let text = String::from_utf8_lossy(&output.stdout);
+fn pasted(outcome: &Outcome) -> Config {
+    let text = &outcome.stdout;
     let section = text.find("\n[").unwrap_or_else(|| panic!("no section in {text}"));
     Config::parse(&text[section..], "recommended", Path::new("/"), &[]).unwrap()
 }
 
 #[test]
 fn every_setting_is_measured_and_one_recommended() {
-    let report = json(&infer(
-        "padded.toml",
-        &["--engines", "tract", "--batches", "1,2", "--threads", "1,2", "--json"],
-    ));
+    let report = infer("padded", "--engines tract --batches 1,2 --threads 1,2 --json").json();
     let rows = report["settings"].as_array().unwrap();
     let sizes: Vec<(u64, u64)> = rows
         .iter()
@@ -67,72 +51,53 @@ fn every_setting_is_measured_and_one_recommended() {
 
 #[test]
 fn the_recommendation_can_be_pasted() {
-    let output = infer("padded.toml", &["--engines", "tract", "--batches", "2", "--threads", "1"]);
-    let predict = pasted(&output).predict;
+    let outcome = infer("padded", "--engines tract --batches 2 --threads 1").done();
+    let predict = pasted(&outcome).predict;
     assert_eq!((predict.engine.name(), predict.batch), ("tract", Some(2)));
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("--threads 1"), "{text}");
+    outcome.prints(&["--threads 1"]);
 }
 
 #[test]
 fn what_cannot_be_measured_is_said() {
     let missing = "/nonexistent/libonnxruntime.so";
-    let report = json(&infer(
-        "padded.toml",
-        &[
-            "--batches",
-            "1",
-            "--threads",
-            "1",
-            "--ort-library",
-            missing,
-            "--json",
-            "--engines",
-            "ort,tract",
-        ],
-    ));
+    let more =
+        format!("--batches 1 --threads 1 --ort-library {missing} --json --engines ort,tract");
+    let report = infer("padded", &more).json();
     let said = &report["not_measured"][0];
     assert_eq!(said["what"], "ort");
     assert!(said["reason"].as_str().unwrap().contains(missing), "{said}");
     assert_eq!(report["settings"].as_array().unwrap().len(), 1);
 
     // An operator that only running into it shows.
-    let output =
-        infer("unknown_operator.toml", &["--engines", "tract", "--batches", "1", "--threads", "1"]);
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("not measured: tract, batch 1, 1 thread: "), "{text}");
-    assert!(text.contains("org.example:Sharpen") && !text.contains("[predict]"), "{text}");
-    assert_eq!(output.status.code(), Some(3));
+    let outcome = infer("unknown_operator", "--engines tract --batches 1 --threads 1").exits(3);
+    let outcome =
+        outcome.prints(&["not measured: tract, batch 1, 1 thread: ", "org.example:Sharpen"]);
+    assert!(!outcome.stdout.contains("[predict]"), "{outcome:?}");
 }
 
 #[test]
 fn a_batch_that_the_graph_fixes_is_the_only_one() {
-    let report = json(&infer("batch4.toml", &["--engines", "tract", "--threads", "1", "--json"]));
+    let report = infer("batch4", "--engines tract --threads 1 --json").json();
     let rows = report["settings"].as_array().unwrap();
     assert_eq!((rows.len(), rows[0]["batch"].as_u64()), (1, Some(4)));
 }
 
-fn io(folder: &TempDir, more: &[&str]) -> Output {
-    let (dir, out) = (folder.path().join("disk"), folder.path().join("out"));
-    std::fs::create_dir_all(&dir).unwrap();
-    let mut words = vec!["bench", "io", "--quiet", "--dir", dir.to_str().unwrap()];
-    words.extend(["--out", out.to_str().unwrap()]);
-    if !more.contains(&"--patch-px") {
-        words.extend(["--patch-px", "64"]);
-    }
-    words.extend(more);
-    slidegrid(&words)
+/// `slidegrid bench io` on the folder `disk`, which is made.
+fn io(case: &Case, patch_px: u32, more: &str) -> Slidegrid {
+    std::fs::create_dir_all(case.path("disk")).unwrap();
+    case.slidegrid(&format!("bench io --quiet --dir disk --out out --patch-px {patch_px} {more}"))
 }
 
-fn left(folder: &TempDir) -> usize {
-    std::fs::read_dir(folder.path().join("disk")).unwrap().count()
+/// How many files are left on `disk`.
+fn left(case: &Case) -> usize {
+    std::fs::read_dir(case.path("disk")).unwrap().count()
 }
 
 #[test]
 fn storage_is_measured_drawn_and_left_clean() {
-    let folder = tempfile::tempdir().unwrap();
-    let more = ["--sizes", "8,3", "--compressions", "none,gzip,gzip-9", "--repeats", "2", "--json"];
-    let report = json(&io(&folder, &more));
+    let case = Case::new();
+    let more = "--sizes 8,3 --compressions none,gzip,gzip-9 --repeats 2 --json";
+    let report = io(&case, 64, more).json();
     let rows = report["settings"].as_array().unwrap();
     let settings: Vec<(u64, &str)> = rows
         .iter()
@@ -150,8 +115,8 @@ fn storage_is_measured_drawn_and_left_clean() {
     let stored = |at: usize| rows[at]["stored_share"].as_f64().unwrap();
     assert!(stored(1) >= 1.0);
     assert!(stored(5) <= stored(3) && stored(3) < stored(1));
-    assert_eq!(left(&folder), 0);
-    let out = folder.path().join("out");
+    assert_eq!(left(&case), 0);
+    let out = case.path("out");
     let svg = std::fs::read_to_string(out.join("io.svg")).unwrap();
     for words in ["none, a group at once", "gzip-9, patch by patch", "MB of pixels a second"] {
         assert!(svg.contains(words), "{words}");
@@ -163,57 +128,38 @@ fn storage_is_measured_drawn_and_left_clean() {
 
 #[test]
 fn storage_settings_can_be_pasted_and_the_cache_is_spoken_of() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = io(&folder, &["--sizes", "4", "--repeats", "1"]);
-    let tiling = pasted(&output).tiling;
+    let case = Case::new();
+    let outcome = io(&case, 64, "--sizes 4 --repeats 1").done();
+    let tiling = pasted(&outcome).tiling;
     // 4 patches of 12,288 bytes.
     assert_eq!((tiling.group_memory_mb, tiling.patches_per_group), (Some(1), None));
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("posix_fadvise") && text.contains("# plot: "), "{text}");
+    outcome.prints(&["posix_fadvise", "# plot: "]);
 }
 
 #[test]
 fn too_little_space_is_refused_before_anything_is_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = io(&folder, &["--patch-px", "7680", "--sizes", "65536"]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(4), "{said}");
-    assert!(said.contains("are free") && said.contains("are needed"), "{said}");
-    assert_eq!(left(&folder), 0);
-    for wrong in [["--patch-px", "66"], ["--compressions", "zip"], ["--sizes", "0"]] {
-        assert_eq!(io(&folder, &wrong).status.code(), Some(2), "{wrong:?}");
+    let case = Case::new();
+    io(&case, 7680, "--sizes 65536").exits(4).mentions(&["are free", "are needed"]);
+    assert_eq!(left(&case), 0);
+    for (patch_px, wrong) in [(66, ""), (64, "--compressions zip"), (64, "--sizes 0")] {
+        io(&case, patch_px, wrong).exits(2);
     }
 }
 
 /// A limit on file sizes makes writing fail half-way; a signal ends it.
 #[test]
 fn nothing_is_left_after_an_error_or_a_signal() {
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path().join("disk");
-    std::fs::create_dir_all(&dir).unwrap();
-    let program = env!("CARGO_BIN_EXE_slidegrid");
-    let start = |sizes: &str, limit: &str| {
-        let line = format!(
-            "{limit} exec \"$0\" bench io --quiet --patch-px 256 --dir \"$1\" --out \"$2\" --sizes {sizes}"
-        );
-        let mut command = Command::new("sh");
-        command.arg("-c").arg(line).arg(program).arg(&dir).arg(folder.path().join("out"));
-        command.stderr(std::process::Stdio::piped()).spawn().unwrap()
-    };
-    let output = start("64", "ulimit -f 2000;").wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!((output.status.code(), left(&folder)), (Some(4), 0), "{said}");
+    let case = Case::new();
+    io(&case, 256, "--sizes 64").after("ulimit -f 2000").exits(4);
+    assert_eq!(left(&case), 0);
 
-    let child = start("2048", "");
+    let child = io(&case, 256, "--sizes 2048").spawn();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while left(&folder) == 0 {
+    while left(&case) == 0 {
         assert!(std::time::Instant::now() < deadline, "no file after a minute");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    let killed = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
-    assert!(killed.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!((output.status.code(), left(&folder)), (Some(5), 0), "{said}");
-    assert!(said.contains("SIGTERM"), "{said}");
+    send("TERM", &child);
+    let outcome = Outcome::of(child).has_code(5).mentions(&["SIGTERM"]);
+    assert_eq!(left(&case), 0, "{outcome:?}");
 }

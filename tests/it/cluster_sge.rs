@@ -12,7 +12,7 @@ const KEYS: &str = "[cluster]\nscheduler = \"sge\"\nqueue = \"all.q\"\nparallel_
 /// What can happen at the same time does: most of it is waiting.
 #[test]
 fn slides_become_the_same_heatmaps_whatever_happens() {
-    let Some(mut cluster) = Cluster::start(UP, &[("MAX_TASKS", "8")], LISTED, KEYS) else { return };
+    let mut cluster = Cluster::start(UP, &[("MAX_TASKS", "8")], LISTED, KEYS);
     let (demo, slow) = (cluster.demo(), cluster.slow());
     std::thread::scope(|scope| {
         let cluster = &cluster;
@@ -33,7 +33,7 @@ fn slides_become_the_same_heatmaps_whatever_happens() {
 /// The demo cohort; then nothing is left to retry.
 fn whole_chain(cluster: &Cluster, demo: &Cohort) {
     assert!(demo.groups > 16, "no slide needs two arrays: {} groups", demo.groups);
-    cluster.slidegrid(&cluster.run_command(demo, "chain", &["--set", "cluster.cpus=2"]));
+    cluster.run_command(demo, "chain").set(&["cluster.cpus=2"]).done();
     cluster.wait("chain");
     cluster.assert_done(demo, "chain", &Vec::new());
     cluster.assert_studied(demo, "chain");
@@ -116,11 +116,8 @@ fn memory_kill(cluster: &Cluster) {
 /// The warning ahead of the time limit: the task saves, exits with 99, runs
 /// again and goes on inside the group.
 fn warned(cluster: &Cluster, slow: &Cohort) {
-    let soon = [
-        "--set",
-        "cluster.setup=['timeout() { shift 2; command timeout --signal=USR1 4 \"$@\"; }']",
-    ];
-    cluster.slidegrid(&cluster.run_command(slow, "warned", &soon));
+    let soon = ["cluster.setup=['timeout() { shift 2; command timeout --signal=USR1 4 \"$@\"; }']"];
+    cluster.run_command(slow, "warned").set(&soon).done();
     cluster.wait("warned");
     cluster.assert_done(slow, "warned", &Vec::new());
     assert!(!cluster.logged("warned", "warned: queued again").is_empty());

@@ -2,7 +2,7 @@
 //! happen to it there: whatever it is, the heatmaps are those of a run without
 //! a scheduler, and nothing that was complete is computed again.
 
-use crate::common::cluster::{Cluster, Cohort};
+use crate::common::cluster::{Cluster, Cohort, printed};
 
 const UP: &str = "slurm-up";
 const LISTED: [&str; 2] = ["squeue", "-h -r -o %F|%j|%K|%T|%r|%i"];
@@ -13,7 +13,7 @@ const KEYS: &str =
 /// can happen at the same time does: most of it is waiting.
 #[test]
 fn slides_become_the_same_heatmaps_whatever_happens() {
-    let Some(mut cluster) = Cluster::start(UP, &[("MAX_ARRAY", "8")], LISTED, KEYS) else { return };
+    let mut cluster = Cluster::start(UP, &[("MAX_ARRAY", "8")], LISTED, KEYS);
     let (demo, slow) = (cluster.demo(), cluster.slow());
     std::thread::scope(|scope| {
         let cluster = &cluster;
@@ -35,7 +35,7 @@ fn slides_become_the_same_heatmaps_whatever_happens() {
 /// The demo cohort; then nothing is left to retry.
 fn whole_chain(cluster: &Cluster, demo: &Cohort) {
     assert!(demo.groups > 14, "no slide needs two arrays: {} groups", demo.groups);
-    let said = cluster.slidegrid(&cluster.run_command(demo, "chain", &[]));
+    let said = printed(cluster.run_command(demo, "chain"));
     assert!(said.contains("split 1-4 (4 tasks)") && said.contains(" master"), "{said}");
     cluster.wait("chain");
     cluster.assert_done(demo, "chain", &Vec::new());
@@ -129,8 +129,8 @@ fn memory_kill(cluster: &Cluster) {
 /// The warning ahead of the time limit, which `scancel` sends as SLURM does:
 /// the task saves, queues itself again, and goes on inside the group.
 fn warned(cluster: &Cluster, slow: &Cohort) {
-    let here = ["--set", "cluster.extra=[\"--nodelist=n1\"]"];
-    cluster.slidegrid(&cluster.run_command(slow, "warned", &here));
+    let here = ["cluster.extra=[\"--nodelist=n1\"]"];
+    cluster.run_command(slow, "warned").set(&here).done();
     let part = cluster.file("warned", "scores/slow/t1.part.h5");
     cluster.until("warned", "part", |_| part.exists());
     let array = cluster.arrays("warned").remove(0);
@@ -182,8 +182,7 @@ fn a_node_lost_for_good(cluster: &Cluster) {
 /// Several groups a task, and scripts from a dry run submitted by hand.
 fn packed_and_by_hand(cluster: &Cluster) {
     let packed = ["--set", "cluster.groups_per_task=3", "--dry-run"];
-    let words = cluster.run_command(&cluster.quick, "hand", &packed);
-    let said = cluster.slidegrid(&words);
+    let said = cluster.submit("hand", &packed);
     assert!(said.contains("#SBATCH --array=1-2"), "{said}");
     let by_hand = |script: &str| {
         let script = cluster.file("hand", &format!("jobs/{script}"));
@@ -191,7 +190,7 @@ fn packed_and_by_hand(cluster: &Cluster) {
         cluster.say(&format!("sbatch --wait {}", script.display()));
     };
     by_hand("split.sh");
-    let said = cluster.slidegrid(&words);
+    let said = cluster.submit("hand", &packed);
     assert!(said.contains("#SBATCH --array=1-4"), "{said}");
     for slide in ["s0", "s1"] {
         by_hand(&format!("predict_{slide}.sh"));

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use crate::common::{Case, assert_same, model_card, noise};
 use ndarray::{Array2, Array3, s};
-use slidegrid::cli::Exit;
 use slidegrid::scores::{CascadeMeta, ScoresMeta, Screen, read_scores};
 
 /// A byte.
@@ -30,7 +29,7 @@ fn rare(case: &Case) -> PathBuf {
     let text = text
         .replace("positive = \"tumor\"", "positive = \"normal\"")
         .replace("\"padded.onnx\"", &format!("{:?}", card.with_extension("onnx")));
-    case.text("rare.toml", &text)
+    case.write("rare.toml", text)
 }
 
 /// Configuration of a run of `model` by `method`; 24 px tiles, every one tissue.
@@ -40,11 +39,7 @@ fn config(case: &Case, card: &Path, method: &str, stride: u32, more: &str) -> Pa
          [predict]\nstride = {stride}\nengine = \"tract\"\nthreads = 2\nmethod = {method:?}\n{more}",
         card
     );
-    case.text(&format!("{method}-{stride}.toml"), &text)
-}
-
-fn with(items: &[&str]) -> Vec<String> {
-    items.iter().map(|&item| item.to_owned()).collect()
+    case.write(&format!("{method}-{stride}.toml"), text)
 }
 
 /// Attributes of the first group's scores.
@@ -83,7 +78,7 @@ fn blocks_groups_and_threads_do_not_change_a_padded_network_s_dense_heatmap() {
         ("block3", &["tiling.block=3", "predict.threads=1"]),
         ("block9", &["tiling.block=9"]),
     ] {
-        case.run(run, &config, &path, &with(set));
+        case.run(run, &config, &path, set);
         assert_same(&base, &case.heatmap(run, "slide"), 2e-5);
     }
     let dense = scores_meta(&case, "base").dense.unwrap();
@@ -95,16 +90,12 @@ fn a_padded_network_s_dense_scores_are_refused_beyond_the_tolerance() {
     let case = Case::new();
     let path = case.slide("slide.png", &slide(100, 100));
     let config = config(&case, &model_card("padded"), "dense", 8, "dense_tolerance = 0.0\n");
-    let run = case.path("run");
-    let words: [&dyn AsRef<Path>; 6] = [&"run", &"--quiet", &"--run", &run, &"--config", &config];
-    let refused = case.slidegrid(&[&words[..], &[&path]].concat()).unwrap();
-    assert_eq!(refused, Exit::Input);
-    let marker = std::fs::read_dir(run.join("logs/predict")).unwrap().next().unwrap().unwrap();
+    case.slidegrid("run --quiet --run run --config").arg(config).arg(path).exits(4);
+    let markers = std::fs::read_dir(case.path("run/logs/predict")).unwrap();
+    let marker = markers.map(Result::unwrap).next().unwrap();
     let told = std::fs::read_to_string(marker.path()).unwrap();
     assert!(told.contains("dense_tolerance = 0") && told.contains("--force"), "{told}");
-    let predict: [&dyn AsRef<Path>; 6] =
-        [&"predict", &"--quiet", &"--run", &run, &"--all", &"--force"];
-    assert_eq!(case.slidegrid(&predict).unwrap(), Exit::Done);
+    case.slidegrid("predict --quiet --run run --all --force").done();
     let dense = scores_meta(&case, "run").dense.unwrap();
     assert!(dense.forced && dense.rms > 0.0, "{dense:?}");
 }
@@ -114,25 +105,10 @@ fn patches_without_the_margin_are_refused_with_the_way_out() {
     let case = Case::new();
     let path = case.slide("slide.png", &slide(100, 100));
     let config = config(&case, &model_card("padded"), "window", 8, "");
-    let run = case.path("run");
-    let split: [&dyn AsRef<Path>; 7] =
-        [&"split", &"--quiet", &"--run", &run, &"--config", &config, &path];
-    assert_eq!(case.slidegrid(&split).unwrap(), Exit::Done);
-    case.slidegrid(&[&"master", &"plan", &"--run", &run]).unwrap();
-    let dense: [&dyn AsRef<Path>; 10] = [
-        &"predict",
-        &"--quiet",
-        &"--run",
-        &run,
-        &"--slide",
-        &"slide",
-        &"--group",
-        &"1",
-        &"--method",
-        &"dense",
-    ];
-    let error = case.slidegrid(&dense).unwrap_err().to_string();
-    assert!(error.contains("[predict] method = \"dense\"") && error.contains("0 px"), "{error}");
+    case.slidegrid("split --quiet --run run --config").arg(config).arg(path).done();
+    case.slidegrid("master plan --run run").done();
+    let dense = "predict --quiet --run run --slide slide --group 1 --method dense";
+    case.slidegrid(dense).exits(3).mentions(&["[predict] method = \"dense\"", "0 px"]);
 }
 
 #[test]
@@ -166,7 +142,7 @@ fn a_cascade_of_few_positive_windows_screens_by_windows_further_apart() {
     }
     assert!(exact as u64 >= counts.exact() && screened > 0, "{exact} {screened}");
     // Another tiling, the same choice.
-    case.run("other", &config, &path, &with(&["tiling.block=3", "tiling.patches_per_group=2"]));
+    case.run("other", &config, &path, &["tiling.block=3", "tiling.patches_per_group=2"]);
     assert_same(&cascade, &case.heatmap("other", "slide"), 2e-5);
 }
 
@@ -201,28 +177,14 @@ fn a_cascade_leaves_alone_what_its_screen_is_sure_of_on_request() {
 #[test]
 fn a_cascade_loses_no_detection_of_the_demo_network() {
     let case = Case::new();
-    let synth = case.path("synth");
-    let words: [&dyn AsRef<Path>; 11] = [
-        &"synth",
-        &"--out",
-        &synth,
-        &"--slides",
-        &"1",
-        &"--tumor-fraction",
-        &"1",
-        &"--size",
-        &"2000",
-        &"--seed",
-        &"3",
-    ];
-    case.slidegrid(&words).unwrap_or_else(|e| panic!("{e}"));
-    let slide = synth.join("slides/demo_tumor_001.tif");
+    case.slidegrid("synth --out synth --slides 1 --tumor-fraction 1 --size 2000 --seed 3").done();
+    let slide = case.path("synth/slides/demo_tumor_001.tif");
     let heatmaps = ["window", "cascade"].map(|method| {
         let text = format!(
             "[model]\ncard = {:?}\n[predict]\nstride = 48\nmethod = {method:?}\nengine = \"tract\"\naudit_bound = 0.02\n",
-            synth.join("model/demo-padded.toml")
+            case.path("synth/model/demo-padded.toml")
         );
-        let config = case.text(&format!("{method}.toml"), &text);
+        let config = case.write(&format!("{method}.toml"), text);
         case.run(method, &config, &slide, &[]);
         case.heatmap(method, "demo_tumor_001")
     });

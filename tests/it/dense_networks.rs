@@ -1,47 +1,38 @@
 //! Networks made dense, in onnxruntime, against the networks run window by window.
 //! The networks and the comparison are `tests/reference/dense_networks.py`'s.
 
-use crate::common::reference;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
-use crate::common::Case;
+use crate::common::{Case, reference};
 use serde_json::Value;
 use slidegrid::model::{DenseError, Model, densify};
 
-/// Runs the reference script; `None` without the reference Python.
-fn reference(words: &[&dyn AsRef<Path>]) -> Option<String> {
-    let path = reference::python()?;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/dense_networks.py");
-    let words = words.iter().map(|word| word.as_ref());
-    Some(reference::printed(Command::new(path).arg(script).args(words)))
+/// A folder with the networks.
+fn networks(case: &Case) -> PathBuf {
+    let folder = case.path("networks");
+    reference::printed("dense_networks.py", ["make".as_ref(), folder.as_os_str()]);
+    folder
 }
 
 /// Makes a network dense through the command line.
 fn made_dense(case: &Case, folder: &Path, name: &str, stride: u32, patch: Option<u32>) {
     let card = folder.join(format!("{name}.toml"));
     let out = folder.join(format!("{name}-{stride}.onnx"));
-    let (stride, patch) = (stride.to_string(), patch.map(|patch| patch.to_string()));
-    let mut words: Vec<&dyn AsRef<Path>> =
-        vec![&"densify", &card, &"--stride", &stride, &"--out", &out];
-    if let Some(patch) = &patch {
-        words.extend([&"--patch" as &dyn AsRef<Path>, patch]);
-    }
-    case.slidegrid(&words).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let patch = patch.map(|patch| format!("--patch={patch}"));
+    let command = case.slidegrid(&format!("densify --stride {stride}")).args(patch);
+    command.arg("--out").arg(out).arg(card).done();
 }
 
 /// What the script says of each dense network.
 fn report(folder: &Path) -> serde_json::Map<String, Value> {
-    serde_json::from_str(&reference(&[&"check", &folder]).unwrap()).unwrap()
+    let found = reference::printed("dense_networks.py", ["check".as_ref(), folder.as_os_str()]);
+    serde_json::from_str(&found).unwrap()
 }
 
 #[test]
 fn networks_without_padding_score_as_window_by_window() {
     let case = Case::new();
-    let folder = case.path("networks");
-    if reference(&[&"make", &folder]).is_none() {
-        return;
-    }
+    let folder = networks(&case);
     // The networks' own strides are 4 to 12; 7 divides none of them.
     let all = [
         "plain",
@@ -79,10 +70,7 @@ fn networks_without_padding_score_as_window_by_window() {
 #[test]
 fn padded_networks_depend_on_nothing_beyond_their_reach() {
     let case = Case::new();
-    let folder = case.path("networks");
-    if reference(&[&"make", &folder]).is_none() {
-        return;
-    }
+    let folder = networks(&case);
     let all = ["padded", "ceiled", "resnet", "excited", "same"];
     for name in all {
         for stride in [2, 4, 8, 16] {
@@ -101,10 +89,7 @@ fn padded_networks_depend_on_nothing_beyond_their_reach() {
 #[test]
 fn every_node_that_cannot_be_rewritten_is_named() {
     let case = Case::new();
-    let folder = case.path("networks");
-    if reference(&[&"make", &folder]).is_none() {
-        return;
-    }
+    let folder = networks(&case);
     let model = Model::load(&folder.join("refused.toml")).unwrap();
     let error = densify(&model, 8).unwrap_err();
     let DenseError::Nodes { problems, .. } = &error else { panic!("{error}") };

@@ -4,15 +4,12 @@
 //! docs/contributing.md; what needs none of them runs without.
 #![expect(clippy::cast_possible_truncation, reason = "tests count small numbers")]
 
-use crate::common::reference;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::common::{Case, model_card, noise};
+use crate::common::{Case, noise, reference};
 use ndarray::Array2;
-use slidegrid::cli::Exit;
 use slidegrid::export::heatmap_h5::{HeatmapMeta, HeatmapWriter};
 
 const FORMATS: [&str; 6] = ["asap", "ome-tiff", "ome-zarr", "geojson", "csv", "deepzoom"];
@@ -65,19 +62,13 @@ fn write(path: &Path, meta: &HeatmapMeta, score: &Array2<f32>, all_classes: bool
 
 /// `slidegrid export FILE --format ...` of all formats, beside the file.
 fn export_all(case: &Case, file: &Path) {
-    let mut words: Vec<&dyn AsRef<Path>> = vec![&"export", &"-q", &file];
-    for format in &FORMATS {
-        words.extend([&"--format" as &dyn AsRef<Path>, format]);
-    }
-    assert_eq!(case.slidegrid(&words).unwrap_or_else(|e| panic!("{e}")), Exit::Done);
+    let formats = FORMATS.iter().flat_map(|format| ["--format", format]);
+    case.slidegrid("export -q").arg(file).args(formats).done();
 }
 
-/// How many files of each kind Python's readers found in order, if there is one.
-fn checked(folder: &Path) -> Option<BTreeMap<String, usize>> {
-    let python = reference::python()?;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/read_exports.py");
-    let text = reference::printed(Command::new(python).arg(script).arg(folder));
-    Some(serde_json::from_str(&text).unwrap())
+/// How many files of each kind Python's readers found in order.
+fn checked(folder: &Path) -> BTreeMap<String, usize> {
+    serde_json::from_str(&reference::printed("read_exports.py", [folder])).unwrap()
 }
 
 /// Sizes and strides where exports could go wrong, and random ones.
@@ -139,9 +130,8 @@ fn every_reader_finds_every_score_in_its_place() {
         let found = files.filter(|name| name.to_string_lossy().ends_with(suffix)).count();
         assert_eq!(found, heatmaps, "{suffix}");
     }
-    let Some(checked) = checked(folder.parent().unwrap()) else { return };
     let expected = FORMATS.map(|format| (format.to_owned(), heatmaps));
-    assert_eq!(checked, BTreeMap::from(expected));
+    assert_eq!(checked(case.folder()), BTreeMap::from(expected));
 }
 
 #[test]
@@ -190,17 +180,14 @@ fn geojson_holds_what_was_asked_for() {
     score[[80, 90]] = 0.625;
     score[[0, 0]] = f32::NAN;
     write(&file, &meta, &score, false);
-    let export = |more: &[&str]| {
-        let mut words: Vec<&dyn AsRef<Path>> = vec![&"export", &"-q", &file, &"--format"];
-        words.push(&"geojson");
-        words.extend(more.iter().map(|word| word as &dyn AsRef<Path>));
-        assert_eq!(case.slidegrid(&words).unwrap_or_else(|e| panic!("{e}")), Exit::Done);
+    let export = |more: &str| {
+        case.slidegrid(&format!("export -q a.h5 --format geojson {more}")).done();
         features(&case.path("a.geojson.gz"))
     };
-    assert_eq!(export(&[]).len(), 3);
-    assert_eq!(export(&["--min-score", "0"]).len(), 100 * 100 - 1);
-    assert_eq!(export(&["--min-score", "0.7"]).len(), 2);
-    let found = export(&["--objects", "detections"]);
+    assert_eq!(export("").len(), 3);
+    assert_eq!(export("--min-score 0").len(), 100 * 100 - 1);
+    assert_eq!(export("--min-score 0.7").len(), 2);
+    let found = export("--objects detections");
     assert_eq!(found.len(), 2, "the second maximum is within the first one's reach");
     let first = &found[0];
     assert_eq!(first["properties"]["objectType"], "detection");
@@ -217,21 +204,17 @@ fn detections_need_a_resolution_and_the_error_says_so() {
     let file = case.path("a.h5");
     let meta = meta(16, 1.0, [160, 160], None);
     write(&file, &meta, &scores(&meta, 5), false);
-    let words: [&dyn AsRef<Path>; 7] =
-        [&"export", &"-q", &file, &"--format", &"geojson", &"--objects", &"detections"];
-    assert_eq!(case.slidegrid(&words).unwrap(), Exit::Input);
+    case.slidegrid("export -q a.h5 --format geojson --objects detections").exits(4);
     assert!(!case.path("a.geojson.gz").exists());
 }
 
-const STITCHED: &str = "[tissue]\nmethod = \"all\"\n[model]\nmpp = \"level0\"\n[tiling]\ntile = 24\nblock = 2\npatches_per_group = 3\n[predict]\nstride = 8\nengine = \"tract\"\nthreads = 1\n[stitch]\nexport = [\"asap\", \"csv\"]\n";
+const STITCHED: &str = "mpp = \"level0\"\n[tissue]\nmethod = \"all\"\n[tiling]\ntile = 24\nblock = 2\npatches_per_group = 3\n[predict]\nstride = 8\nengine = \"tract\"\nthreads = 1\n[stitch]\nexport = [\"asap\", \"csv\"]\n";
 
 #[test]
 fn a_run_writes_its_exports_and_only_what_is_missing() {
     let case = Case::new();
     let slide = case.slide("slide.png", &noise(90, 110, 3));
-    let text =
-        STITCHED.replace("[model]\n", &format!("[model]\ncard = {:?}\n", model_card("centre32")));
-    let config = case.text("config.toml", &text);
+    let config = case.config("config.toml", "centre32", STITCHED);
     case.run("run", &config, &slide, &[]);
     let folder = case.path("run/heatmaps");
     let file = |suffix: &str| folder.join(format!("slide{suffix}"));
@@ -241,24 +224,18 @@ fn a_run_writes_its_exports_and_only_what_is_missing() {
     assert!(csv.exists() && !file(".geojson.gz").exists());
     fs::remove_file(&csv).unwrap();
     // A later wish is no other run.
-    let run = case.path("run");
     let wish =
         "stitch.export=[\"asap\",\"csv\",\"geojson\",\"ome-tiff\",\"ome-zarr\",\"deepzoom\"]";
-    let words: [&dyn AsRef<Path>; 7] =
-        [&"stitch", &"-q", &"--run", &run, &"--all", &"--set", &wish];
-    assert_eq!(case.slidegrid(&words).unwrap_or_else(|e| panic!("{e}")), Exit::Done);
+    case.slidegrid("stitch -q --run run --all").set(&[wish]).done();
     assert_eq!(before, [&asap, &file(".h5"), &file(".png")].map(|path| modified(path)));
     assert!(SUFFIXES.iter().all(|suffix| file(suffix).exists()));
     // Another place, from the run.
-    let out = case.path("elsewhere");
-    let words: [&dyn AsRef<Path>; 9] =
-        [&"export", &"-q", &"--run", &run, &"--all", &"--format", &"csv", &"--out", &out];
-    assert_eq!(case.slidegrid(&words).unwrap_or_else(|e| panic!("{e}")), Exit::Done);
-    assert_eq!(fs::read(out.join("slide.csv")).unwrap(), fs::read(&csv).unwrap());
+    case.slidegrid("export -q --run run --all --format csv --out elsewhere").done();
+    let elsewhere = case.path("elsewhere/slide.csv");
+    assert_eq!(fs::read(elsewhere).unwrap(), fs::read(&csv).unwrap());
     fs::remove_dir_all(case.path("run/patches")).unwrap();
-    if let Some(checked) = checked(&run) {
-        assert_eq!(checked, BTreeMap::from(FORMATS.map(|format| (format.to_owned(), 1))));
-    }
+    let expected = FORMATS.map(|format| (format.to_owned(), 1));
+    assert_eq!(checked(&case.path("run")), BTreeMap::from(expected));
 }
 
 #[test]
@@ -270,55 +247,45 @@ fn split_says_where_its_tiles_are() {
     for (name, mpp, coords) in
         [("a", "0.515", "[\"clam\", \"trident\"]"), ("b", "\"level0\"", "\"clam\"")]
     {
-        let config = case.text(
+        let config = case.write(
             "config.toml",
-            &format!(
+            format!(
                 "[tissue]\nmethod = \"mask\"\nmask = {mask:?}\n[model]\nmpp = {mpp}\n[slides]\nmpp = 0.5\n[tiling]\ntile = 24\nwindow = 32\ncoords = {coords}\n"
             ),
         );
         let run = case.path(name);
-        let words: [&dyn AsRef<Path>; 7] =
-            [&"split", &"-q", &"--run", &run, &"--config", &config, &path];
-        assert_eq!(case.slidegrid(&words).unwrap_or_else(|e| panic!("{e}")), Exit::Done);
+        case.slidegrid("split -q --run").arg(&run).arg("--config").arg(config).arg(&path).done();
         let clam = run.join("coords/slide.h5");
         assert!(clam.exists());
         let written = fs::metadata(&clam).unwrap().modified().unwrap();
         assert_eq!(run.join("coords/slide_patches.h5").exists(), name == "a");
         // Asked for later: made of the patches that are there.
         let wish = "tiling.coords=[\"clam\",\"trident\"]";
-        let words: [&dyn AsRef<Path>; 6] = [&"split", &"-q", &"--run", &run, &"--set", &wish];
-        assert_eq!(case.slidegrid(&words).unwrap_or_else(|e| panic!("{e}")), Exit::Done);
+        case.slidegrid("split -q --run").arg(&run).set(&[wish]).done();
         assert!(run.join("coords/slide_patches.h5").exists());
         assert_eq!(fs::metadata(&clam).unwrap().modified().unwrap(), written);
         let out = case.path("again");
         let patches = run.join("patches/slide.h5");
-        let words: [&dyn AsRef<Path>; 7] =
-            [&"export", &"-q", &patches, &"--format", &"clam-coords", &"--out", &out];
-        assert_eq!(case.slidegrid(&words).unwrap_or_else(|e| panic!("{e}")), Exit::Done);
+        let export = || case.slidegrid("export -q --format clam-coords").arg(&patches);
+        export().arg("--out").arg(&out).done();
         assert!(out.join("slide.h5").exists());
         // CLAM's file has the patch file's name: never in its place.
         let before = fs::read(&patches).unwrap();
         let above = patches.parent().unwrap();
-        let words: [&dyn AsRef<Path>; 7] =
-            [&"export", &"-q", &patches, &"--format", &"clam-coords", &"--out", &above];
-        assert_eq!(case.slidegrid(&words).unwrap(), Exit::Input);
-        assert_eq!(case.slidegrid(&words[..5]).unwrap_err().exit(), Exit::Usage);
+        export().arg("--out").arg(above).exits(4);
+        export().exits(2);
         assert!(fs::read(&patches).unwrap() == before);
-        if let Some(checked) = checked(&run) {
-            let expected = [("clam".to_owned(), 1), ("trident".to_owned(), 1)];
-            assert_eq!(checked, BTreeMap::from(expected));
-        }
+    }
+    for name in ["a", "b"] {
+        let expected = [("clam".to_owned(), 1), ("trident".to_owned(), 1)];
+        assert_eq!(checked(&case.path(name)), BTreeMap::from(expected));
     }
 }
 
 #[test]
 fn what_cannot_be_exported_is_named() {
     let case = Case::new();
-    let file = case.text("text.h5", "no HDF5");
-    let words: [&dyn AsRef<Path>; 5] = [&"export", &"-q", &file, &"--format", &"asap"];
-    assert_eq!(case.slidegrid(&words).unwrap(), Exit::Input);
-    let run = case.path("none");
-    let words: [&dyn AsRef<Path>; 6] = [&"export", &"--run", &run, &"--all", &"--format", &"csv"];
-    let failure = case.slidegrid(&words).unwrap_err();
-    assert!(failure.to_string().contains("run.toml"), "{failure}");
+    case.write("text.h5", "no HDF5");
+    case.slidegrid("export -q text.h5 --format asap").exits(4);
+    case.slidegrid("export --run none --all --format csv").exits(3).mentions(&["run.toml"]);
 }

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
+use slidegrid::patches::PatchesFile;
 use slidegrid::synth::{Cohort, LesionClass, SynthError, make};
+
+use crate::common::Case;
 
 const SIDE: u32 = 1800;
 
@@ -288,21 +291,13 @@ fn the_tissue_map_is_what_was_drawn() {
 /// The map is a mask that `split` takes as it is.
 #[test]
 fn the_tissue_map_serves_as_a_mask() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = make(&Cohort { slides: 1, ..cohort(2) }, folder.path(), |_| {}).unwrap();
-    let run = folder.path().join("run");
-    let mask = format!("tissue.mask=\"{}\"", folder.path().join("tissue").display());
-    let status = std::process::Command::new(env!("CARGO_BIN_EXE_slidegrid"))
-        .args(["split", "--threads", "1", "--set", "tissue.method=\"mask\"", "--set", &mask])
-        .args(["--set", "model.mpp=\"level0\"", "--config"])
-        .arg(folder.path().join("quickstart.toml"))
-        .arg("--run")
-        .arg(&run)
-        .arg(&made[0].slide)
-        .status()
-        .unwrap();
-    assert!(status.success());
-    let patches = slidegrid::patches::PatchesFile::open(&run.join("patches/demo_tumor_001.h5"));
+    let case = Case::new();
+    let made = make(&Cohort { slides: 1, ..cohort(2) }, case.folder(), |_| {}).unwrap();
+    let mask = format!("tissue.mask=\"{}\"", case.path("tissue").display());
+    let keys = ["tissue.method=\"mask\"", &mask, "model.mpp=\"level0\""];
+    let split = case.slidegrid("split --threads 1 --config quickstart.toml --run run").set(&keys);
+    split.arg(&made[0].slide).done();
+    let patches = PatchesFile::open(&case.path("run/patches/demo_tumor_001.h5"));
     let tiles = patches.unwrap().tissue().unwrap();
     let map = image::open(&made[0].tissue).unwrap().into_luma8();
     let px_per_tile = 224 / 16;

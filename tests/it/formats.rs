@@ -1,7 +1,6 @@
 //! The HDF5 formats: round trips, damaged and foreign files, full disks,
 //! other readers.
 
-use crate::common::reference;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +11,8 @@ use slidegrid::geometry::{BlockPlan, Tiling, WorkingPlane};
 use slidegrid::number::GroupNumber;
 use slidegrid::patches::{Compression, PatchesFile, PatchesMeta, PatchesWriter};
 use slidegrid::scores::{ScoresMeta, read_scores, write_scores};
+
+use crate::common::{reference, repository};
 
 fn scores_meta() -> ScoresMeta {
     ScoresMeta {
@@ -268,6 +269,7 @@ fn a_full_disk_is_an_error_and_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "formats::child_with_a_full_disk", "--ignored", "--nocapture"])
+            .env_remove("SLIDEGRID_TEST_TIMES")
             .env("SLIDEGRID_TEST_FOLDER", folder.path())
             .env("SLIDEGRID_TEST_LIMIT", (smallest * part / 20).to_string())
             .output()
@@ -280,10 +282,8 @@ fn a_full_disk_is_an_error_and_leaves_nothing() {
     }
 }
 
-fn python_reads(python: &str, paths: &[PathBuf]) -> serde_json::Value {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/read_formats.py");
-    let text = reference::printed(Command::new(python).arg(script).args(paths));
-    serde_json::from_str(&text).unwrap()
+fn python_reads(paths: &[PathBuf]) -> serde_json::Value {
+    serde_json::from_str(&reference::printed("read_formats.py", paths)).unwrap()
 }
 
 /// Attributes that version 1 did not have from the start; a reader must do
@@ -297,12 +297,11 @@ const ADDED_SINCE_V1: [(&str, &str); 4] = [
 
 #[test]
 fn h5py_reads_the_same_structure_as_the_frozen_files_have() {
-    let frozen = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats/v1");
-    let Some(python) = reference::python() else { return };
+    let frozen = repository("tests/data/formats/v1");
     let folder = tempfile::tempdir().unwrap();
     let today = write_all(folder.path());
     let old = today.clone().map(|path| frozen.join(path.file_name().unwrap()));
-    let (mut today, old) = (python_reads(&python, &today), python_reads(&python, &old));
+    let (mut today, old) = (python_reads(&today), python_reads(&old));
     for (file, added) in ADDED_SINCE_V1 {
         let attributes = today[file]["attributes"].as_object_mut().unwrap();
         assert!(attributes.remove(added).is_some(), "{file} has no attribute {added}");
@@ -323,7 +322,7 @@ fn h5py_reads_the_same_structure_as_the_frozen_files_have() {
 
 #[test]
 fn frozen_files_of_version_1_are_read() {
-    let frozen = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats/v1");
+    let frozen = repository("tests/data/formats/v1");
     for name in ["patches.h5", "patches-gzip.h5", "scores.h5", "heatmap.h5"] {
         read_any(&frozen.join(name)).unwrap();
     }
@@ -337,7 +336,7 @@ fn frozen_files_of_version_1_are_read() {
 #[test]
 #[ignore = "writes tests/data/formats/v1"]
 fn add_frozen_files() {
-    let frozen = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/formats/v1");
+    let frozen = repository("tests/data/formats/v1");
     assert!(!frozen.join("scores.h5").exists(), "frozen files are never rewritten");
     write_all(&frozen);
 }

@@ -2,11 +2,11 @@
 //! from what was saved, and the heatmap is that of an uninterrupted run.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
+use crate::common::cli::{Outcome, send};
 use crate::common::{Case, assert_same, noise};
-use slidegrid::cli::Exit;
 use slidegrid::scores::{self, ScoresMeta};
 
 /// One group of some 14,000 windows: long enough to be interrupted.
@@ -21,23 +21,12 @@ struct Slow {
 impl Slow {
     fn new(saves: &str) -> Self {
         let case = Case::new();
-        let slide = case.slide("slide.png", &noise(120, 120, 11));
-        let config = case.config("padded", &format!("{SLOW}checkpoint_min = {saves}\n"));
+        case.slide("slide.png", &noise(120, 120, 11));
+        case.config("c.toml", "padded", &format!("{SLOW}checkpoint_min = {saves}\n"));
+        let split = "split -q --run run --config c.toml --set model.mpp=level0 slide.png";
+        case.slidegrid(split).done();
+        case.slidegrid("master plan -q --run run").done();
         let run = case.path("run");
-        let level0 = "model.mpp=level0";
-        case.slidegrid(&[
-            &"split",
-            &"-q",
-            &"--run",
-            &run,
-            &"--config",
-            &config,
-            &"--set",
-            &level0,
-            &slide,
-        ])
-        .unwrap();
-        case.slidegrid(&[&"master", &"plan", &"-q", &"--run", &run]).unwrap();
         Self { case, run }
     }
 
@@ -51,37 +40,25 @@ impl Slow {
 
     /// Starts `slidegrid predict` on the group.
     fn start(&self, saves: &str) -> Child {
-        let set = format!("predict.checkpoint_min={saves}");
-        Command::new(env!("CARGO_BIN_EXE_slidegrid"))
-            .args(["predict", "--task", "1", "--set", &set, "--run"])
-            .arg(&self.run)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+        let line = format!("predict --task 1 --run run --set predict.checkpoint_min={saves}");
+        self.case.slidegrid(&line).spawn()
     }
 
     /// Scores what is missing, stitches, and compares with a run that nothing
     /// has interrupted.
     fn finish_and_compare(&self) -> ScoresMeta {
-        let output = self.start("0").wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        Outcome::of(self.start("0")).has_code(0);
         assert!(!self.part().exists());
-        let run = self.run.as_path();
-        self.case.slidegrid(&[&"stitch", &"-q", &"--run", &run, &"--all"]).unwrap();
+        self.case.slidegrid("stitch -q --run run --all").done();
         let meta = scores::read_scores_meta(&self.whole()).unwrap();
         let found = self.case.heatmap("run", "slide");
         std::fs::remove_file(self.whole()).unwrap();
         std::fs::remove_dir_all(self.run.join("heatmaps")).unwrap();
-        self.case.slidegrid(&[&"predict", &"-q", &"--run", &run, &"--all"]).unwrap();
-        self.case.slidegrid(&[&"stitch", &"-q", &"--run", &run, &"--all"]).unwrap();
+        self.case.slidegrid("predict -q --run run --all").done();
+        self.case.slidegrid("stitch -q --run run --all").done();
         assert_same(&found, &self.case.heatmap("run", "slide"), 0.0);
         meta
     }
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Waits until `path` is there; the process must not end before.
@@ -92,11 +69,6 @@ fn wait_for(path: &Path, child: &mut Child) {
         assert!(began.elapsed() < Duration::from_secs(600), "no {}", path.display());
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-fn send(signal: &str, child: &Child) {
-    let status = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
-    assert!(status.unwrap().success());
 }
 
 /// Everything that is not hidden in the scores folder of the slide.
@@ -126,11 +98,8 @@ fn signals_save_what_is_scored_and_the_next_task_goes_on() {
             std::thread::sleep(Duration::from_millis(5));
         }
         send(signal, &child);
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(5), "{}", said(&output));
         let line = format!("predict slide t1: SIG{signal}: ");
-        assert!(said(&output).contains(&line), "{}", said(&output));
-        assert!(said(&output).contains("run the same command again"), "{}", said(&output));
+        Outcome::of(child).has_code(5).mentions(&[&line, "run the same command again"]);
         assert_eq!(scores_files(&slow.run), ["t1.part.h5"]);
         let (part, total) = scores::read_part(&slow.part()).unwrap();
         assert_eq!((part.meta.windows, total), (part.row.len() as u64, 120 * 120));
@@ -138,17 +107,9 @@ fn signals_save_what_is_scored_and_the_next_task_goes_on() {
         assert_eq!(part.meta.resumed_windows, before);
         before = part.meta.windows;
     }
-    let status = Command::new(env!("CARGO_BIN_EXE_slidegrid"))
-        .args(["status", "--run"])
-        .arg(&slow.run)
-        .output()
-        .unwrap();
-    let table = String::from_utf8(status.stdout).unwrap();
     let share = format!("t1 {} %", 100 * before / (120 * 120));
-    assert!(table.contains("0/1") && table.contains(&share), "{table}");
-    let run = slow.run.as_path();
-    let refused = slow.case.slidegrid(&[&"stitch", &"-q", &"--run", &run, &"--all"]).unwrap();
-    assert_eq!(refused, Exit::Input);
+    slow.case.slidegrid("status --run run").done().prints(&["0/1", &share]);
+    slow.case.slidegrid("stitch -q --run run --all").exits(4);
     let meta = slow.finish_and_compare();
     assert_eq!((meta.windows, meta.resumed_windows), (120 * 120, before));
     assert_eq!(meta.spans_unix_s.len(), 5);
@@ -209,9 +170,7 @@ fn a_part_that_is_not_this_groups_is_set_aside() {
         wait_for(&slow.run.join("scores/slide/t1.part.h5.refused"), &mut child);
         wait_for(&slow.part(), &mut child);
         send("TERM", &child);
-        let output = child.wait_with_output().unwrap();
-        assert!(said(&output).contains(message), "{message}: {}", said(&output));
-        assert!(said(&output).contains("set aside as"), "{}", said(&output));
+        Outcome::of(child).mentions(&[message, "set aside as"]);
         let (part, _) = scores::read_part(&slow.part()).unwrap();
         assert_eq!(part.meta.resumed_windows, 0, "{message}");
         std::fs::remove_file(slow.run.join("scores/slide/t1.part.h5.refused")).unwrap();
@@ -223,8 +182,7 @@ fn two_tasks_on_one_group_do_not_harm_each_other() {
     let slow = Slow::new("0.0001");
     let (first, second) = (slow.start("0.0001"), slow.start("0.0001"));
     for child in [first, second] {
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        Outcome::of(child).has_code(0);
     }
     assert_eq!(scores_files(&slow.run), ["t1.h5"]);
     slow.finish_and_compare();
@@ -233,29 +191,21 @@ fn two_tasks_on_one_group_do_not_harm_each_other() {
 #[test]
 fn an_interrupted_split_leaves_no_file_and_is_done_again() {
     let case = Case::new();
-    let slide = case.slide("slide.png", &noise(3000, 3000, 7));
-    let config = case.config(
+    case.slide("slide.png", &noise(3000, 3000, 7));
+    case.config(
+        "c.toml",
         "centre32",
         "[tissue]\nmethod = \"all\"\n[tiling]\ncompression = \"gzip\"\ngzip_level = 9\n",
     );
     let run = case.path("run");
-    let split = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_slidegrid"));
-        command.args(["split", "--threads", "1", "--set", "model.mpp=level0", "--run"]);
-        command.arg(&run).arg("--config").arg(&config).arg(&slide);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    };
-    let mut child = split().spawn().unwrap();
+    let split = "split --threads 1 --set model.mpp=level0 --run run --config c.toml slide.png";
+    let mut child = case.slidegrid(split).spawn();
     // By then the handlers are in place and the patches are still to come.
     wait_for(&run.join("masks/slide.png"), &mut child);
     send("TERM", &child);
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(5), "{}", said(&output));
-    assert!(said(&output).contains("split slide: waiting: SIGTERM"), "{}", said(&output));
+    Outcome::of(child).has_code(5).mentions(&["split slide: waiting: SIGTERM"]);
     let left = std::fs::read_dir(run.join("patches")).map_or(0, Iterator::count);
     assert_eq!(left, 0);
     assert!(!run.join("logs/split/slide.json").exists());
-    let output = split().output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    case.slidegrid(split).done();
 }

@@ -49,7 +49,7 @@ proptest! {
         let path = case.slide("slide.png", &slide);
         let image = case.mask("mask.png", &per_pixel(&mask, tile, height, width));
         let compression = if gzip { "gzip" } else { "none" };
-        let config = case.config("centre32", &format!(
+        let config = case.config("config.toml", "centre32", &format!(
             "[tissue]\nmethod = \"mask\"\nmask = {image:?}\n\
              [tiling]\ntile = {tile}\nblock = {block}\npatches_per_group = {per_group}\ncompression = {compression:?}\n\
              [predict]\nstride = {stride}\nengine = {engine:?}\nbatch = {batch}\nthreads = {threads}\n"
@@ -62,18 +62,14 @@ proptest! {
 /// The settings of a heatmap that says more than its central pixel.
 const BASE: &str = "[tissue]\nmethod = \"all\"\n[tiling]\ntile = 24\nblock = 2\npatches_per_group = 3\n[predict]\nstride = 8\nengine = \"tract\"\nthreads = 1\nbatch = 1\n";
 
-fn with(items: &[&str]) -> Vec<String> {
-    items.iter().map(|&item| item.to_owned()).collect()
-}
-
 #[test]
 fn tiling_batch_and_threads_do_not_change_the_heatmap() {
     let case = Case::new();
     let slide = case.slide("slide.png", &noise(140, 170, 5));
     for model in ["padded", "nhwc"] {
-        let config = case.config(model, BASE);
+        let config = case.config("config.toml", model, BASE);
         let base = format!("{model}-base");
-        case.run(&base, &config, &slide, &with(&["model.mpp=level0"]));
+        case.run(&base, &config, &slide, &["model.mpp=level0"]);
         let reference = case.heatmap(&base, "slide");
         assert!(reference.iter().all(|score| (0.0..=1.0).contains(score)));
         for (index, change) in [
@@ -89,7 +85,7 @@ fn tiling_batch_and_threads_do_not_change_the_heatmap() {
         {
             let run = format!("{model}-{index}");
             let set = [&["model.mpp=level0"], change].concat();
-            case.run(&run, &config, &slide, &with(&set));
+            case.run(&run, &config, &slide, &set);
             assert_same(&case.heatmap(&run, "slide"), &reference, 1e-6);
         }
     }
@@ -99,9 +95,9 @@ fn tiling_batch_and_threads_do_not_change_the_heatmap() {
 fn stride_64_is_stride_16_subsampled() {
     let case = Case::new();
     let slide = case.slide("slide.png", &noise(300, 333, 9));
-    let config = case.config("padded", BASE);
+    let config = case.config("config.toml", "padded", BASE);
     for stride in [16, 64] {
-        let set = [format!("predict.stride={stride}"), "model.mpp=level0".into()];
+        let set = [&*format!("predict.stride={stride}"), "model.mpp=level0"];
         case.run(&format!("run{stride}"), &config, &slide, &set);
     }
     let fine = case.heatmap("run16", "slide");
@@ -112,20 +108,17 @@ fn stride_64_is_stride_16_subsampled() {
 fn groups_may_be_scored_in_any_order_and_twice() {
     let case = Case::new();
     let path = case.slide("slide.png", &noise(150, 150, 3));
-    let config = case.config("valid", BASE);
+    let config = case.config("config.toml", "valid", BASE);
     let set = "model.mpp=level0";
-    case.run("whole", &config, &path, &with(&[set]));
-    let run = case.path("parts");
-    let words: [&dyn AsRef<std::path::Path>; 9] =
-        [&"split", &"-q", &"--run", &run, &"--config", &config, &"--set", &set, &path];
-    case.slidegrid(&words).unwrap();
-    case.slidegrid(&[&"master", &"plan", &"-q", &"--run", &run]).unwrap();
-    let groups = std::fs::read_to_string(run.join("lookup.csv")).unwrap();
+    case.run("whole", &config, &path, &[set]);
+    case.slidegrid("split -q --run parts --config config.toml slide.png").set(&[set]).done();
+    case.slidegrid("master plan -q --run parts").done();
+    let groups = case.read("parts/lookup.csv");
     let tasks: usize = groups.lines().nth(1).unwrap().split(',').nth(1).unwrap().parse().unwrap();
     assert!(tasks >= 4, "{groups}");
     for task in (1..=tasks).rev().chain([2]) {
-        case.slidegrid(&[&"predict", &"-q", &"--run", &run, &"--task", &task.to_string()]).unwrap();
+        case.slidegrid(&format!("predict -q --run parts --task {task}")).done();
     }
-    case.slidegrid(&[&"stitch", &"-q", &"--run", &run, &"--all"]).unwrap();
+    case.slidegrid("stitch -q --run parts --all").done();
     assert_same(&case.heatmap("parts", "slide"), &case.heatmap("whole", "slide"), 0.0);
 }

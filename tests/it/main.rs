@@ -1,5 +1,8 @@
 //! Tests of the program and of the library from outside: one program, so that all of it
-//! is linked once.
+//! is linked once, with a harness of its own ([`common::harness`]).
+
+#[macro_use]
+extern crate slidegrid_test_attribute;
 
 mod bad_input;
 mod bench_cli;
@@ -32,3 +35,7 @@ mod study_reference;
 mod tissue;
 mod tissue_judge;
 mod write_faults;
+
+fn main() -> std::process::ExitCode {
+    common::harness::main()
+}

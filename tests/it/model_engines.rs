@@ -1,44 +1,40 @@
 //! All engines against the reference scores of `tests/reference/make_models.py`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use slidegrid::model::{
     Engine, EngineChoice, EngineError, Layout, Model, ModelError, Selected, Wanted, select,
 };
 
+use crate::common::{needs, repository};
+
 const WINDOWS: usize = 5;
 
 fn models() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models")
+    repository("tests/data/models")
 }
 
 fn model(name: &str) -> Model {
     Model::load(&models().join(format!("{name}.toml"))).unwrap()
 }
 
-/// An engine, if it is installed. `SLIDEGRID_REQUIRE_PYTHON=1` makes its absence a
-/// failure.
-fn installed(engine: EngineChoice) -> Option<Selected> {
-    match select(&Wanted { engine, ..Wanted::default() }) {
-        Ok(selected) => Some(selected),
-        Err(error) => {
-            let required =
-                std::env::var("SLIDEGRID_REQUIRE_PYTHON").is_ok_and(|value| value == "1");
-            assert!(!required, "{error}");
-            eprintln!("skipped: {error}");
-            None
-        }
-    }
-}
+const ENGINES: [EngineChoice; 3] = [EngineChoice::Tract, EngineChoice::Ort, EngineChoice::OpenVino];
 
+/// The engines that are installed, loaded once. A test of them ends with [`need_them_all`].
 fn engines() -> Vec<&'static dyn Engine> {
-    static ENGINES: OnceLock<Vec<Selected>> = OnceLock::new();
-    let all = ENGINES.get_or_init(|| {
-        let choices = [EngineChoice::Tract, EngineChoice::Ort, EngineChoice::OpenVino];
-        choices.into_iter().filter_map(installed).collect()
+    static INSTALLED: OnceLock<Vec<Selected>> = OnceLock::new();
+    let all = INSTALLED.get_or_init(|| {
+        let installed = |engine| select(&Wanted { engine, ..Wanted::default() }).ok();
+        ENGINES.into_iter().filter_map(installed).collect()
     });
     all.iter().map(|selected| &*selected.engine).collect()
+}
+
+/// Ends the test as ignored where an engine is not installed; the others have passed by
+/// then.
+fn need_them_all() {
+    drop(ENGINES.map(needs::engine));
 }
 
 /// The formula of `windows` in make_models.py, in the model's layout.
@@ -111,6 +107,7 @@ fn all_engines_give_the_reference_scores_at_every_batch() {
             }
         }
     }
+    need_them_all();
 }
 
 #[test]
@@ -120,6 +117,7 @@ fn the_graph_s_own_batch_wins() {
         assert_eq!(engine.load(&model("batch1"), 8).unwrap().batch(), 1);
         assert_eq!(engine.load(&model("padded"), 8).unwrap().batch(), 8);
     }
+    need_them_all();
 }
 
 #[test]
@@ -138,6 +136,7 @@ fn the_centre_network_tells_the_centre_pixel_exactly() {
             assert_eq!(scores, [1.0 - v, v], "{name}, {}", engine.name());
         }
     }
+    need_them_all();
 }
 
 #[test]
@@ -154,6 +153,7 @@ fn workers_share_an_engine() {
             }
         });
     }
+    need_them_all();
 }
 
 #[test]
@@ -168,6 +168,7 @@ fn a_missing_operator_names_node_engine_and_way_out() {
         }
         assert_eq!(message.contains("--engine ort"), engine.name() != "ort");
     }
+    need_them_all();
 }
 
 #[test]
@@ -187,6 +188,7 @@ fn infinite_outputs_and_wrong_sizes_are_errors() {
         }
         session.run(&[], 0, &mut []).unwrap();
     }
+    need_them_all();
 }
 
 /// Loads a copy of `padded` with its card changed.
@@ -260,12 +262,8 @@ fn models_load_from_card_or_network_or_wsinfer_configuration() {
 /// A real ImageNet classifier, where the shared data are at hand.
 #[test]
 fn all_engines_agree_on_squeezenet() {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/models");
-    let network = shared.join("squeezenet-fp32-dynbatch.onnx");
-    if !network.exists() {
-        eprintln!("skipped: {} is not there", network.display());
-        return;
-    }
+    let network = needs::shared_data("models/squeezenet-fp32-dynbatch.onnx");
+    let kitten = needs::shared_data("models/kitten_224.png");
     let folder = tempfile::tempdir().unwrap();
     let card = folder.path().join("model.toml");
     let classes: Vec<String> = (0..1000).map(|class| format!("\"c{class}\"")).collect();
@@ -273,7 +271,7 @@ fn all_engines_agree_on_squeezenet() {
         "file = {:?}\nwindow = 224\nmpp = \"level0\"\nlayout = \"nchw\"\nrange = \"byte\"\nmean = [123.68, 116.779, 103.939]\nstd = [1, 1, 1]\nchannels = \"rgb\"\nclasses = [{}]\npositive = \"c281\"\nactivation = \"none\"",
         std::fs::canonicalize(&network).unwrap(), classes.join(", "))).unwrap();
     let model = Model::load(&card).unwrap();
-    let image = image::open(shared.join("kitten_224.png")).unwrap().to_rgb8();
+    let image = image::open(kitten).unwrap().to_rgb8();
     let levels = model.card.levels();
     let kitten: Vec<f32> = (0..3)
         .flat_map(|c| image.pixels().map(move |pixel| (c, pixel[c])))
@@ -285,4 +283,5 @@ fn all_engines_agree_on_squeezenet() {
         // The figure published with the file: class 281, tabby cat, p = 0.896.
         assert!((scores[281] - 0.896).abs() < 1e-3, "{}: {}", engine.name(), scores[281]);
     }
+    need_them_all();
 }

@@ -1,36 +1,18 @@
-//! OpenVINO beside onnxruntime, and bf16 beside f32. Skipped aloud where the Python
-//! packages are not installed.
+//! OpenVINO beside onnxruntime, and bf16 beside f32. Both engines are Python packages.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-use crate::common::{Case, assert_same, noise};
-use serde_json::Value;
+use crate::common::cli::{Outcome, Slidegrid};
+use crate::common::harness::ignore;
+use crate::common::needs::{self, lacking_to_emulate_bf16};
+use crate::common::{Case, assert_same, noise, repository};
 use slidegrid::export::heatmap_h5;
-use slidegrid::model::{EngineChoice, Model, Selected, Wanted, select};
+use slidegrid::model::{EngineChoice, Model, Selected};
 use slidegrid::scores::{self, PrecisionMeta, Scores};
-
-/// The engine, if it is installed. `SLIDEGRID_REQUIRE_PYTHON=1` makes its absence a
-/// failure.
-fn installed(engine: EngineChoice) -> Option<Selected> {
-    match select(&Wanted { engine, ..Wanted::default() }) {
-        Ok(selected) => Some(selected),
-        Err(error) => {
-            let required =
-                std::env::var("SLIDEGRID_REQUIRE_PYTHON").is_ok_and(|value| value == "1");
-            assert!(!required, "{error}");
-            eprintln!("skipped: {error}");
-            None
-        }
-    }
-}
 
 #[test]
 fn demo_networks_score_as_in_onnxruntime() {
-    let engines = (installed(EngineChoice::OpenVino), installed(EngineChoice::Ort));
-    let (Some(openvino), Some(ort)) = engines else { return };
+    let [openvino, ort] = [EngineChoice::OpenVino, EngineChoice::Ort].map(needs::engine);
     for name in ["demo-padded", "demo-valid"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/models");
+        let folder = repository("configs/models");
         let model = Model::load(&folder.join(format!("{name}.toml"))).unwrap();
         let (windows, classes) = (5, model.card.classes.len());
         let side = model.card.window_px as usize;
@@ -67,34 +49,27 @@ const SMALL: &str = "[tissue]\nmethod = \"all\"\n[tiling]\ntile = 64\nblock = 2\
 
 struct Small {
     case: Case,
-    config: PathBuf,
-    slide: PathBuf,
 }
 
 impl Small {
     fn new(model: &str) -> Self {
         let case = Case::new();
-        let slide = case.slide("slide.png", &noise(192, 256, 5));
-        let config = case.config(model, SMALL);
-        Self { case, config, slide }
+        case.slide("slide.png", &noise(192, 256, 5));
+        case.config("c.toml", model, SMALL);
+        Self { case }
     }
 
-    /// `slidegrid run` with keys of `[predict]`; bf16 is emulated where it must be.
-    fn try_run(&self, run: &str, keys: &[&str], emulate: &str) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_slidegrid"));
-        command.args(["run", "--quiet", "--set", "model.mpp=level0", "--run"]);
-        command.arg(self.case.path(run)).arg("--config").arg(&self.config).arg(&self.slide);
-        for key in keys {
-            command.arg("--set").arg(format!("predict.{key}"));
-        }
-        // These would keep OpenVINO from what the processor has.
-        command.env_remove("ONEDNN_MAX_CPU_ISA").env_remove("DNNL_MAX_CPU_ISA");
-        command.env("SLIDEGRID_EMULATE_BF16", emulate).output().unwrap()
+    /// `slidegrid run` with keys of `[predict]`, to be started; `emulate` is 1 where bf16
+    /// may be emulated.
+    fn command(&self, run: &str, keys: &[&str], emulate: &str) -> Slidegrid {
+        let line = "run --quiet --set model.mpp=level0 --config c.toml slide.png --run";
+        let command = self.case.slidegrid(line).arg(run).env("SLIDEGRID_EMULATE_BF16", emulate);
+        keys.iter().fold(command, |command, key| command.set(&[&format!("predict.{key}")]))
     }
 
+    #[track_caller]
     fn run(&self, run: &str, keys: &[&str]) {
-        let output = self.try_run(run, keys, "1");
-        assert!(output.status.success(), "{keys:?}: {}", String::from_utf8_lossy(&output.stderr));
+        self.command(run, keys, "1").done();
     }
 
     fn scores(&self, run: &str) -> Scores {
@@ -102,32 +77,11 @@ impl Small {
     }
 }
 
-/// What this processor lacks to emulate bf16: OpenVINO does that with AVX-512 alone.
-fn lacking_to_emulate() -> Vec<&'static str> {
-    let sets = [
-        ("AVX512F", std::is_x86_feature_detected!("avx512f")),
-        ("AVX512BW", std::is_x86_feature_detected!("avx512bw")),
-        ("AVX512DQ", std::is_x86_feature_detected!("avx512dq")),
-        ("AVX512VL", std::is_x86_feature_detected!("avx512vl")),
-    ];
-    sets.into_iter().filter_map(|(name, there)| (!there).then_some(name)).collect()
-}
-
-/// Whether bf16 is to be had here, emulated where it must be.
-fn bf16_can_be_had() -> bool {
-    let lacking = lacking_to_emulate();
-    if !lacking.is_empty() {
-        eprintln!("skipped: no bf16 on this processor, it lacks {}", lacking.join(", "));
-    }
-    lacking.is_empty()
-}
-
 const BF16: [&str; 2] = ["engine=openvino", "precision=bf16"];
 
 #[test]
 fn every_method_runs_in_openvino() {
-    let engines = (installed(EngineChoice::OpenVino), installed(EngineChoice::Ort));
-    let (Some(_), Some(_)) = engines else { return };
+    let _both = [EngineChoice::OpenVino, EngineChoice::Ort].map(needs::engine);
     let small = Small::new("padded");
     for method in ["window", "dense", "cascade"] {
         let method_key = format!("method={method}");
@@ -146,9 +100,8 @@ fn every_method_runs_in_openvino() {
 
 #[test]
 fn the_stored_deviation_is_what_a_recount_gives() {
-    if installed(EngineChoice::OpenVino).is_none() || !bf16_can_be_had() {
-        return;
-    }
+    needs::engine(EngineChoice::OpenVino);
+    needs::bf16();
     let small = Small::new("padded");
     small.run("f32", &["engine=openvino"]);
     small.run("bf16", &BF16);
@@ -170,12 +123,7 @@ fn the_stored_deviation_is_what_a_recount_gives() {
     let heatmap = small.case.path("bf16").join("heatmaps/slide.h5");
     let meta = heatmap_h5::read_heatmap_meta(&heatmap).unwrap();
     assert_eq!((meta.precision.as_str(), meta.deviation), ("bf16", Some(stored)));
-    let status = Command::new(env!("CARGO_BIN_EXE_slidegrid"))
-        .args(["status", "--json", "--run"])
-        .arg(small.case.path("bf16"))
-        .output()
-        .unwrap();
-    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    let status = small.case.slidegrid("status --json --run bf16").json();
     let told = &status["slides"][0]["lower_precision"];
     assert_eq!(told["precision"], "bf16", "{status}");
     assert_eq!(told["deviation_max"].as_f64(), Some(stored.max));
@@ -183,9 +131,8 @@ fn the_stored_deviation_is_what_a_recount_gives() {
 
 #[test]
 fn dense_runs_and_cascades_are_compared_too() {
-    if installed(EngineChoice::OpenVino).is_none() || !bf16_can_be_had() {
-        return;
-    }
+    needs::engine(EngineChoice::OpenVino);
+    needs::bf16();
     let small = Small::new("valid");
     for (method, windows) in [("dense", 48), ("cascade", 96)] {
         let method_key = format!("method={method}");
@@ -198,15 +145,13 @@ fn dense_runs_and_cascades_are_compared_too() {
 
 #[test]
 fn too_large_a_deviation_is_refused_unless_forced() {
-    if installed(EngineChoice::OpenVino).is_none() || !bf16_can_be_had() {
-        return;
-    }
+    needs::engine(EngineChoice::OpenVino);
+    needs::bf16();
     let small = Small::new("padded");
     let keys = [BF16[0], BF16[1], "precision_tolerance=0"];
-    let output = small.try_run("refused", &keys, "1");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "{said}");
-    assert!(said.contains("predict.precision_tolerance") && said.contains("--force"), "{said}");
+    let outcome = small.command("refused", &keys, "1").run();
+    assert_ne!(outcome.code, Some(0), "{outcome:?}");
+    outcome.mentions(&["predict.precision_tolerance", "--force"]);
     assert!(!small.case.path("refused").join("scores/slide/t1.h5").exists());
     small.run("forced", &[BF16[0], BF16[1], "precision_tolerance=0", "precision_force=true"]);
     assert!(small.scores("forced").meta.deviation.unwrap().forced);
@@ -214,59 +159,47 @@ fn too_large_a_deviation_is_refused_unless_forced() {
 
 #[test]
 fn less_precision_is_never_taken_unasked_nor_emulated() {
-    if installed(EngineChoice::OpenVino).is_none() {
-        return;
-    }
+    needs::engine(EngineChoice::OpenVino);
     let small = Small::new("padded");
-    let output = small.try_run("auto", &["precision=bf16"], "1");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("engine = \"openvino\""), "{said}");
-    let output = small.try_run("native", &BF16, "0");
-    let said = String::from_utf8_lossy(&output.stderr);
+    let auto = small.command("auto", &["precision=bf16"], "1").exits(3);
+    auto.mentions(&["engine = \"openvino\""]);
+    let native = small.command("native", &BF16, "0").run();
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap();
     let listed = |flag: &str| cpuinfo.split_whitespace().any(|word| word == flag);
     let detected = std::is_x86_feature_detected!("avx512bf16");
     // /proc/cpuinfo may be of another processor than an emulated one, so both are asked.
     if detected || (std::is_x86_feature_detected!("avx512f") && listed("amx_bf16")) {
-        assert!(output.status.success(), "{said}");
-    } else if !output.status.success() {
+        native.has_code(0);
+    } else if native.code != Some(0) {
         // Some without AVX-512 have bf16 in AVX2's registers: they may succeed too.
-        assert_eq!(output.status.code(), Some(3), "{said}");
-        assert_names_the_way_out(&said);
-        let offered = said.contains("SLIDEGRID_EMULATE_BF16=1");
-        assert_eq!(offered, lacking_to_emulate().is_empty(), "{said}");
+        let native = assert_names_the_way_out(native.has_code(3));
+        let offered = native.stderr.contains("SLIDEGRID_EMULATE_BF16=1");
+        assert_eq!(offered, lacking_to_emulate_bf16().is_empty(), "{native:?}");
     }
 }
 
 /// An error for want of bf16 names the processor, what it lacks, and what to do.
-fn assert_names_the_way_out(said: &str) {
+fn assert_names_the_way_out(outcome: Outcome) -> Outcome {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap();
     let mut names = cpuinfo.lines().filter_map(|line| line.strip_prefix("model name"));
     let name = names.next().and_then(|rest| rest.split_once(": ")).map_or("x86_64", |name| name.1);
-    for words in [name.trim(), "AVX512_BF16 or AMX_BF16", "precision = \"f32\"", "or use a machine"]
-    {
-        assert!(said.contains(words), "{words}: {said}");
-    }
+    outcome.mentions(&[
+        name.trim(),
+        "AVX512_BF16 or AMX_BF16",
+        "precision = \"f32\"",
+        "or use a machine",
+    ])
 }
 
 /// Emulation asked of a processor that has not what it takes is refused as well.
 #[test]
 fn bf16_is_refused_by_name_where_it_cannot_be_emulated() {
-    if installed(EngineChoice::OpenVino).is_none() {
-        return;
-    }
-    let lacking = lacking_to_emulate();
+    needs::engine(EngineChoice::OpenVino);
+    let lacking = lacking_to_emulate_bf16();
     if lacking.is_empty() || std::is_x86_feature_detected!("avxneconvert") {
-        eprintln!("skipped: this processor can emulate bf16, or has it");
-        return;
+        ignore("this processor can emulate bf16, or has it");
     }
-    let output = Small::new("padded").try_run("refused", &BF16, "1");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert_names_the_way_out(&said);
-    assert!(
-        said.contains(&lacking.join(", ")) && !said.contains("SLIDEGRID_EMULATE_BF16"),
-        "{said}"
-    );
+    let refused = Small::new("padded").command("refused", &BF16, "1").exits(3);
+    let refused = assert_names_the_way_out(refused);
+    refused.mentions(&[&lacking.join(", ")]).lacks("SLIDEGRID_EMULATE_BF16");
 }

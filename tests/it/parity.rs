@@ -1,52 +1,32 @@
 //! The whole pipeline against `tests/reference/pipeline.py`, which makes masks,
 //! patches, scores and heatmaps a second time with OpenSlide, OpenCV,
-//! scikit-image and onnxruntime. `SLIDEGRID_TEST_PYTHON` names the Python that
-//! has them; without it these tests say that they were skipped.
+//! scikit-image and onnxruntime. `SLIDEGRID_TEST_PYTHON` names the Python that has them.
 
-use crate::common::reference;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::common::reference::printed;
-use crate::common::{Case, model_card, noise};
 use serde_json::Value;
+
+use crate::common::reference::{self, printed};
+use crate::common::{Case, model_card, needs, noise, repository};
 
 /// Runs to compare, in one folder.
 struct Parity {
     case: Case,
-    python: String,
     ort_library: String,
     runs: Vec<PathBuf>,
 }
 
 impl Parity {
-    /// `None` without the reference Python, unless it is required.
-    fn new() -> Option<Self> {
-        let python = reference::python()?;
-        let ort_library = reference::ort_library(&python);
-        Some(Self { case: Case::new(), python, ort_library, runs: Vec::new() })
+    fn new() -> Self {
+        Self { case: Case::new(), ort_library: reference::ort_library(), runs: Vec::new() }
     }
 
     /// A synthetic slide, 0.25 um/px.
     fn synth(&self, width: u32, height: u32, seed: u32) -> PathBuf {
-        let out = self.case.path("synth");
-        let [width, height, seed] = [width, height, seed].map(|number| number.to_string());
-        let words: [&dyn AsRef<Path>; 12] = [
-            &"synth",
-            &"--out",
-            &out,
-            &"--slides",
-            &"1",
-            &"--tumor-fraction",
-            &"1",
-            &"--width",
-            &width,
-            &"--height",
-            &height,
-            &"--seed",
-        ];
-        self.case.slidegrid(&[&words[..], &[&seed]].concat()).unwrap_or_else(|e| panic!("{e}"));
-        out.join("slides/demo_tumor_001.tif")
+        let size = format!("--width {width} --height {height} --seed {seed}");
+        let line = format!("synth --out synth --slides 1 --tumor-fraction 1 {size}");
+        self.case.slidegrid(&line).done();
+        self.case.path("synth/slides/demo_tumor_001.tif")
     }
 
     /// Runs the pipeline; `set` are configuration keys.
@@ -55,24 +35,23 @@ impl Parity {
         let text = format!(
             "[model]\ncard = {card:?}\n[tissue]\nmethod = \"otsu-hs\"\n[predict]\nstride = 50\nthreads = 1\n[stitch]\npng = false\n"
         );
-        let config = self.case.text("config.toml", &text);
-        let mut set: Vec<String> = set.iter().map(|&item| item.to_owned()).collect();
-        set.push(format!("predict.engine={engine}"));
+        let config = self.case.write("config.toml", text);
+        let engine_key = format!("predict.engine={engine}");
+        let library_key = format!("predict.ort_library={}", self.ort_library);
+        let mut keys = [set, &[&engine_key]].concat();
         if engine == "ort" {
-            set.push(format!("predict.ort_library={}", self.ort_library));
+            keys.push(&library_key);
         }
-        self.case.run(&name, &config, slide, &set);
+        self.case.run(&name, &config, slide, &keys);
         self.runs.push(self.case.path(&name));
     }
 
     /// What the reference finds, a report a run; each must be sound.
     fn compare(&self) -> Vec<Value> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/pipeline.py");
-        let text = printed(Command::new(&self.python).arg(script).args(&self.runs));
+        let text = printed("pipeline.py", &self.runs);
         let reports: Vec<Value> = serde_json::from_str(&text).unwrap();
         assert_eq!(reports.len(), self.runs.len());
         for report in &reports {
-            println!("{report}");
             assert_eq!(report["ok"], true, "{report:#}");
             assert_eq!(report["mask_tiles_unexplained"], 0, "{report:#}");
             for counted in ["patches_checked", "points_checked", "tissue_tiles"] {
@@ -105,7 +84,7 @@ fn assert_exact(report: &Value) {
 /// and stride 50 divides neither tile nor block.
 #[test]
 fn synthetic_slides_score_as_onnxruntime_scores_them() {
-    let Some(mut parity) = Parity::new() else { return };
+    let mut parity = Parity::new();
     let slide = parity.synth(2304, 2056, 3);
     let level0 = "model.mpp=level0";
     let runs: [(&str, &str, &[&str]); 6] = [
@@ -142,9 +121,9 @@ fn synthetic_slides_score_as_onnxruntime_scores_them() {
 /// The padded network with a card whose every preparation step matters.
 fn preparing_card(case: &Case) -> PathBuf {
     let onnx = model_card("padded").with_extension("onnx");
-    case.text(
+    case.write(
         "preparing.toml",
-        &format!(
+        format!(
             "file = {onnx:?}\nwindow = 64\nmpp = 0.5\nlayout = \"nchw\"\nrange = \"signed\"\n\
              mean = [-0.3, 0.1, 0.45]\nstd = [0.4, 1.5, 0.7]\nchannels = \"bgr\"\n\
              classes = [\"tumor\", \"normal\"]\npositive = \"tumor\"\nactivation = \"sigmoid\"\n"
@@ -154,10 +133,8 @@ fn preparing_card(case: &Case) -> PathBuf {
 
 /// The demo networks, with padding and without.
 fn demo_networks() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/models");
-    let mut cards: Vec<_> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
+    let mut cards: Vec<_> = std::fs::read_dir(repository("configs/models"))
+        .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
             stem(path).starts_with("demo-") && path.extension().is_some_and(|e| e == "toml")
@@ -185,7 +162,7 @@ fn transparent_noise(case: &Case, width: usize, height: usize) -> PathBuf {
 
 #[test]
 fn pictures_are_seen_as_pillow_sees_them() {
-    let Some(mut parity) = Parity::new() else { return };
+    let mut parity = Parity::new();
     let slide = transparent_noise(&parity.case, 901, 733);
     let set = ["model.mpp=level0", "tiling.tile=48", "tiling.block=2", "predict.stride=29"];
     for engine in ["tract", "ort"] {
@@ -196,7 +173,7 @@ fn pictures_are_seen_as_pillow_sees_them() {
 
 #[test]
 fn a_level_of_the_right_resolution_is_taken_as_it_is() {
-    let Some(mut parity) = Parity::new() else { return };
+    let mut parity = Parity::new();
     // Odd sides: the level of half resolution has half a pixel less.
     let slide = parity.synth(2301, 2049, 6);
     parity.run(&slide, &model_card("padded"), "tract", &["model.mpp=0.5", "tiling.block=1"]);
@@ -208,7 +185,7 @@ fn a_level_of_the_right_resolution_is_taken_as_it_is() {
 
 #[test]
 fn resampled_slides_are_pillows_to_two_grey_levels() {
-    let Some(mut parity) = Parity::new() else { return };
+    let mut parity = Parity::new();
     let picture = transparent_noise(&parity.case, 901, 733);
     let given = "slides.mpp=0.25";
     for mpp in ["model.mpp=0.5", "model.mpp=0.41"] {
@@ -228,22 +205,10 @@ fn resampled_slides_are_pillows_to_two_grey_levels() {
     }
 }
 
-/// A folder of real slides: `SLIDEGRID_SHARED_DATA`, or beside the repository.
-fn real_slide(name: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let data = std::env::var_os("SLIDEGRID_SHARED_DATA").map_or(beside, PathBuf::from);
-    let slide = data.join("slides").join(name);
-    if !slide.exists() {
-        println!("skipped: no {}", slide.display());
-        return None;
-    }
-    Some(slide)
-}
-
 #[test]
 fn a_real_slide_scores_as_onnxruntime_scores_it() {
-    let Some(mut parity) = Parity::new() else { return };
-    let Some(slide) = real_slide("CMU-1-Small-Region.svs") else { return };
+    let mut parity = Parity::new();
+    let slide = needs::shared_data("slides/CMU-1-Small-Region.svs");
     for network in ["padded", "valid"] {
         for (engine, block) in [("tract", "tiling.block=1"), ("ort", "tiling.block=4")] {
             // The cards ask for 0.5 um/px and the slide has 0.499.

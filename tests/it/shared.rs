@@ -1,16 +1,14 @@
 //! Windows that share their first layers score as each does alone: in onnxruntime, on
 //! the networks of `tests/reference/dense_networks.py`.
 
-use crate::common::reference;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use crate::common::{Case, assert_same, noise};
+use crate::common::{Case, assert_same, noise, reference};
 use ndarray::{Array2, s};
 use slidegrid::model::{CutMap, Halves, Model};
 use slidegrid::scores::read_scores;
 
-/// The networks, made; `None` without the reference Python.
+/// The networks, made by the reference Python.
 struct Networks {
     case: Case,
     folder: PathBuf,
@@ -18,14 +16,11 @@ struct Networks {
 }
 
 impl Networks {
-    fn made() -> Option<Self> {
-        let python = reference::python()?;
+    fn made() -> Self {
         let case = Case::new();
         let folder = case.path("networks");
-        let script =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/dense_networks.py");
-        reference::printed(Command::new(&python).arg(script).arg("make").arg(&folder));
-        Some(Self { case, folder, ort_library: reference::ort_library(&python) })
+        reference::printed("dense_networks.py", ["make".as_ref(), folder.as_os_str()]);
+        Self { case, folder, ort_library: reference::ort_library() }
     }
 
     fn card(&self, name: &str) -> PathBuf {
@@ -57,9 +52,8 @@ impl Networks {
             self.ort_library,
         );
         let run = format!("{name}-{}", set.join("-"));
-        let config = self.case.text("config.toml", &text);
-        let set: Vec<String> = set.iter().map(|&item| item.to_owned()).collect();
-        self.case.run(&run, &config, &slide, &set);
+        let config = self.case.write("config.toml", text);
+        self.case.run(&run, &config, &slide, set);
         let groups = std::fs::read_dir(self.case.path(&run).join("scores/slide")).unwrap();
         let files = groups.map(|file| file.unwrap().path());
         let scores = files.filter(|path| path.extension().is_some_and(|suffix| suffix == "h5"));
@@ -70,7 +64,7 @@ impl Networks {
 
 #[test]
 fn shared_windows_score_as_alone() {
-    let Some(networks) = Networks::made() else { return };
+    let networks = Networks::made();
     // With and without padding; branches, rounding up, depthwise, other axis orders.
     let all = [
         "padded",
@@ -93,7 +87,6 @@ fn shared_windows_score_as_alone() {
         assert_same(&shared, &alone, 1e-5);
         if stride == 4 {
             sharing += u32::from(windows > 0);
-            println!("{name}: {windows} windows shared their first layers");
         }
     }
     assert!(sharing >= 9, "{sharing} of {} networks", all.len());
@@ -101,7 +94,7 @@ fn shared_windows_score_as_alone() {
 
 #[test]
 fn tiling_batch_and_threads_do_not_change_what_is_shared() {
-    let Some(networks) = Networks::made() else { return };
+    let networks = Networks::made();
     for name in ["padded", "channels_last"] {
         let (reference, windows) = networks.scored_with(name, &[]);
         assert!(windows > 0, "{name} shares nothing");
@@ -121,7 +114,7 @@ fn tiling_batch_and_threads_do_not_change_what_is_shared() {
 
 #[test]
 fn the_rims_are_what_padding_reaches() {
-    let Some(networks) = Networks::made() else { return };
+    let networks = Networks::made();
     // Behind 7 x 7 by 2, padded by 3: element 0 sees pixels -3 to 3, element 1 -1 to 5,
     // so both need 6 pixels; the last of 32 sees 59 to 65 of 64.
     let map = networks.halves("padded", 16).unwrap().trunk.map;
@@ -136,7 +129,7 @@ fn the_rims_are_what_padding_reaches() {
 
 #[test]
 fn what_is_not_shared_stays_whole() {
-    let Some(networks) = Networks::made() else { return };
+    let networks = Networks::made();
     // Padding that depends on the image's size; channels taken out of the image; a
     // stride that no layer's divides.
     assert!(networks.halves("same", 16).is_none());
@@ -146,7 +139,7 @@ fn what_is_not_shared_stays_whole() {
 
 #[test]
 fn what_a_worker_takes_is_weights_and_maps() {
-    let Some(networks) = Networks::made() else { return };
+    let networks = Networks::made();
     let halves = networks.halves("padded", 16).unwrap();
     let weights = (halves.trunk_onnx.len() + halves.head_onnx.len()) as u64;
     // The largest is the image: 6 channels at half the resolution come after it.

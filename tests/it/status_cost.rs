@@ -2,42 +2,23 @@
 //! and will take.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
+use crate::common::cli::Outcome;
 use crate::common::{Case, noise};
-use serde_json::Value;
-use slidegrid::cli::{self, Exit};
 
 const CONFIG: &str = "[tissue]\nmethod = \"all\"\n[tiling]\ntile = 24\nblock = 1\npatches_per_group = 9\n[predict]\nstride = 8\nengine = \"tract\"\nthreads = 1\n";
 
 /// Two slides of 4 groups, split and planned.
 fn planned(case: &Case) -> PathBuf {
-    let slides = ["a", "b"].map(|name| case.slide(&format!("{name}.png"), &noise(144, 144, 3)));
-    let config = case.config("padded", CONFIG);
-    let run = case.path("run");
-    let level0 = "model.mpp=level0";
-    case.slidegrid(&[
-        &"split",
-        &"-q",
-        &"--run",
-        &run,
-        &"--config",
-        &config,
-        &"--set",
-        &level0,
-        &slides[0],
-        &slides[1],
-    ])
-    .unwrap();
-    case.slidegrid(&[&"master", &"plan", &"-q", &"--run", &run]).unwrap();
-    run
-}
-
-fn predict(case: &Case, run: &Path, slide: &str, group: &str) {
-    let words: [&dyn AsRef<Path>; 8] =
-        [&"predict", &"-q", &"--run", &run, &"--slide", &slide, &"--group", &group];
-    assert_eq!(case.slidegrid(&words).unwrap(), Exit::Done);
+    for name in ["a.png", "b.png"] {
+        case.slide(name, &noise(144, 144, 3));
+    }
+    case.config("c.toml", "padded", CONFIG);
+    let split = "split -q --run run --config c.toml --set model.mpp=level0 a.png b.png";
+    case.slidegrid(split).done();
+    case.slidegrid("master plan -q --run run").done();
+    case.path("run")
 }
 
 /// Puts a program into `case/bin` that prints `text`.
@@ -50,29 +31,16 @@ fn fake(case: &Case, program: &str, text: &str) {
 }
 
 /// `slidegrid status` with the programs of `case/bin` first.
-fn status(case: &Case, run: &Path, args: &[&str]) -> String {
+fn status(case: &Case, more: &str) -> Outcome {
     let path = format!("{}:{}", case.path("bin").display(), std::env::var("PATH").unwrap());
-    let output = Command::new(env!("CARGO_BIN_EXE_slidegrid"))
-        .arg("status")
-        .arg("--run")
-        .arg(run)
-        .args(args)
-        .env("PATH", path)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn json(case: &Case, run: &Path, args: &[&str]) -> Value {
-    serde_json::from_str(&status(case, run, &[&["--json"], args].concat())).unwrap()
+    case.slidegrid(&format!("status --run run {more}")).env("PATH", path).done()
 }
 
 #[test]
 fn files_and_slurm_make_one_view() {
     let case = Case::new();
     let run = planned(&case);
-    predict(&case, &run, "a", "2");
+    case.slidegrid("predict -q --run run --slide a --group 2").done();
     std::fs::create_dir_all(run.join("jobs")).unwrap();
     let log = run.join("logs").join("{id}_{index}.log");
     std::fs::write(run.join("logs/7_4.log"), "slurmstepd: error: Detected 1 oom-kill event\n")
@@ -90,7 +58,7 @@ fn files_and_slurm_make_one_view() {
         "7_1|TIMEOUT|0:0|60|1|61|n1|2|None\n7_2|FAILED|1:0|60|1|61|n1|2|None\n7_4|FAILED|0:9|30|1|31|n1|2|None\n",
     );
     fake(&case, "squeue", "7_3|RUNNING|5|n1|None\n9_1|RUNNING|5|n1|None\n");
-    let report = json(&case, &run, &[]);
+    let report = status(&case, "--json").json();
     let slide = &report["slides"][0];
     assert_eq!((&slide["scored"], &slide["running"]), (&1.into(), &serde_json::json!([3])));
     let ended: Vec<_> = slide["ended"]
@@ -103,11 +71,11 @@ fn files_and_slurm_make_one_view() {
     assert_eq!(slide["ended"][1]["log"], run.join("logs/7_4.log").to_str().unwrap());
     assert_eq!(report["totals"]["groups_failed"], 2);
     assert_eq!(report["slides"][1]["waiting"], serde_json::json!([1, 2, 3, 4]));
-    let table = status(&case, &run, &[]);
+    let table = status(&case, "").stdout;
     assert!(table.contains("time limit") && table.contains("7_4.log"), "{table}");
     assert!(table.contains("1 of 8 groups scored, 1 running, 4 waiting, 2 failed"), "{table}");
     // The failed try of a group that is done, and tries that bought nothing.
-    let cost = json(&case, &run, &["--cost"]);
+    let cost = status(&case, "--json --cost").json();
     assert_eq!(cost["retries"]["tries"], 3);
     assert_eq!(cost["retries"]["lost_core_s"], 300.0);
 }
@@ -125,7 +93,7 @@ fn without_a_scheduler_files_alone_tell_and_it_is_said() {
         let failing = "#!/bin/sh\necho 'slurm_load_jobs error: down' >&2\nexit 1\n";
         std::fs::write(case.path("bin").join(program), failing).unwrap();
     }
-    let table = status(&case, &run, &[]);
+    let table = status(&case, "").stdout;
     assert!(table.contains("0 of 8 groups scored, 0 running, 8 waiting, 0 failed"), "{table}");
     assert!(table.contains("squeue does not answer (slurm_load_jobs error: down)"), "{table}");
 }
@@ -134,8 +102,8 @@ fn without_a_scheduler_files_alone_tell_and_it_is_said() {
 fn a_finished_run_tells_what_it_took() {
     let case = Case::new();
     let run = planned(&case);
-    case.slidegrid(&[&"run", &"-q", &"--run", &run]).unwrap();
-    let cost = json(&case, &run, &["--cost"]);
+    case.slidegrid("run -q --run run").done();
+    let cost = status(&case, "--json --cost").json();
     let stages = cost["stages"].as_array().unwrap();
     let names: Vec<_> =
         stages.iter().map(|stage| (stage["stage"].clone(), stage["tasks"].clone())).collect();
@@ -156,7 +124,7 @@ fn a_finished_run_tells_what_it_took() {
     let svg = std::fs::read_to_string(run.join("report/tasks.svg")).unwrap();
     assert_eq!(svg.matches("<path").count(), 3);
     // Done: a watch shows it once and ends.
-    let watched = status(&case, &run, &["--watch", "1"]);
+    let watched = status(&case, "--watch 1").stdout;
     assert_eq!(
         watched,
         "2 of 2 slides done, 0 failed; 8 of 8 groups scored, 0 running, 0 waiting, 0 failed\n"
@@ -166,14 +134,13 @@ fn a_finished_run_tells_what_it_took() {
 #[test]
 fn an_estimate_times_groups_and_keeps_their_scores() {
     let case = Case::new();
-    let run = planned(&case);
-    let estimate = |extra: &[&str]| {
-        let run = run.to_str().unwrap();
-        let words = ["master", "estimate", "-q", "--run", run, "--cores", "4", "--price", "2"];
-        cli::run(words.iter().chain(extra).map(Into::into))
+    planned(&case);
+    let estimate = |more: &str| {
+        let line = format!("master estimate -q --run run --cores 4 --price 2 {more}");
+        case.slidegrid(&line).done()
     };
-    assert_eq!(estimate(&["--groups", "2"]).unwrap(), Exit::Done);
-    let report = json(&case, &run, &[]);
+    estimate("--groups 2");
+    let report = status(&case, "--json").json();
     assert_eq!(report["totals"]["groups_scored"], 2);
     // One of each slide.
     assert_eq!(
@@ -181,7 +148,7 @@ fn an_estimate_times_groups_and_keeps_their_scores() {
         (&1.into(), &1.into())
     );
     // More than there are: the rest is scored, and nothing is left.
-    assert_eq!(estimate(&["--groups", "50", "--json"]).unwrap(), Exit::Done);
-    assert_eq!(json(&case, &run, &[])["totals"]["groups_scored"], 8);
-    assert_eq!(estimate(&[]).unwrap(), Exit::Done);
+    estimate("--groups 50 --json");
+    assert_eq!(status(&case, "--json").json()["totals"]["groups_scored"], 8);
+    estimate("");
 }

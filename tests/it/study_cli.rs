@@ -4,31 +4,26 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::common::Case;
-use assert_cmd::Command;
+use crate::common::cli::Slidegrid;
 use ndarray::Array2;
-use serde_json::Value;
 use slidegrid::export::{heatmap_h5, npy};
 use slidegrid::run_dir::{RunDir, SlideRecord, SlideStatus, write_slides};
-
-fn slidegrid(args: &[&str]) -> assert_cmd::assert::Assert {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_slidegrid"));
-    command.args(args).assert()
-}
 
 fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
-fn json(args: &[&str]) -> Value {
-    let output = slidegrid(args).success().get_output().clone();
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&output.stdout)))
+/// `slidegrid study WORDS`, to be started.
+fn study(case: &Case, words: &[&str]) -> Slidegrid {
+    case.slidegrid("study").args(words)
 }
 
-fn complaint(args: &[&str], code: i32) -> String {
-    let output = slidegrid(args).code(code).get_output().clone();
-    assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
-    String::from_utf8_lossy(&output.stderr).into_owned()
+/// What a study that exits with `code` says; it must print no results.
+#[track_caller]
+fn complaint(case: &Case, words: &[&str], code: i32) -> String {
+    let outcome = study(case, words).exits(code);
+    assert!(outcome.stdout.is_empty(), "{outcome:?}");
+    outcome.stderr
 }
 
 /// A heatmap of 100 x 120 points, 16 px apart, two spots.
@@ -67,20 +62,22 @@ fn outline(case: &Case, folder: &str, slide: &str) {
 #[test]
 fn an_area_is_told_and_compared() {
     let case = Case::new();
-    let csv = text(&case.text(
+    let csv = text(&case.write(
         "a.csv",
         "case,truth,one,two\n1,0,0.1,0.4\n2,0,0.4,0.3\n3,1,0.35,0.2\n4,1,0.8,0.9\n",
     ));
-    let report = json(&[
-        "study", "auc", &csv, "--truth", "truth", "--score", "one", "--score", "two", "--json",
-    ]);
+    let report = study(
+        &case,
+        &["auc", &csv, "--truth", "truth", "--score", "one", "--score", "two", "--json"],
+    )
+    .json();
     assert_eq!(report["scores"][0]["auc"], 0.75);
     assert_eq!(report["scores"][1]["auc"], 0.5);
     assert_eq!(report["differences"][0]["difference"], 0.25);
-    slidegrid(&["study", "auc", &csv, "--truth", "truth", "--score", "one"]).success();
-    let message = complaint(&["study", "auc", &csv, "--truth", "truth", "--score", "three"], 4);
+    study(&case, &["auc", &csv, "--truth", "truth", "--score", "one"]).done();
+    let message = complaint(&case, &["auc", &csv, "--truth", "truth", "--score", "three"], 4);
     assert!(message.contains("\"three\"") && message.contains("one, two"), "{message}");
-    let message = complaint(&["study", "auc", &csv, "--truth", "one", "--score", "two"], 4);
+    let message = complaint(&case, &["auc", &csv, "--truth", "one", "--score", "two"], 4);
     assert!(message.contains("expected 1 or 0"), "{message}");
 }
 
@@ -89,24 +86,22 @@ fn detections_of_an_array_are_scored_against_outlines() {
     let case = Case::new();
     let heatmap = text(&array(&case, "slide.npy"));
     let found = text(&case.path("found"));
-    let nms = ["study", "detect", &heatmap, "--method", "nms", "--out", &found, "--json"];
-    let message = complaint(&nms, 4);
+    let nms = ["detect", &heatmap, "--method", "nms", "--out", &found, "--json"];
+    let message = complaint(&case, &nms, 4);
     assert!(message.contains("--stride"), "{message}");
-    let message = complaint(&[&nms[..], &["--stride", "16"]].concat(), 4);
+    let message = complaint(&case, &[&nms[..], &["--stride", "16"]].concat(), 4);
     assert!(message.contains("--mpp"), "{message}");
-    let report = json(&[&nms[..], &["--stride", "16", "--mpp", "0.25"]].concat());
+    let report = study(&case, &[&nms[..], &["--stride", "16", "--mpp", "0.25"]].concat()).json();
     assert_eq!(report[0]["detections"].as_array().unwrap().len(), 2);
-    let regions =
-        ["study", "detect", &heatmap, "--method", "regions", "--out", &found, "--stride", "16"];
-    slidegrid(&regions).success();
+    let regions = ["detect", &heatmap, "--method", "regions", "--out", &found, "--stride", "16"];
+    study(&case, &regions).done();
     let csv = fs::read_to_string(case.path("found/slide.csv")).unwrap();
     assert!(csv.contains(",640,480\n") && csv.contains(",1600,1280\n"), "{csv}");
 
     outline(&case, "truth", "slide");
     let truth = text(&case.path("truth"));
-    let froc =
-        ["study", "froc", "--detections", &found, "--truth", &truth, "--mpp", "0.9", "--json"];
-    let report = json(&froc);
+    let froc = ["froc", "--detections", &found, "--truth", &truth, "--mpp", "0.9", "--json"];
+    let report = study(&case, &froc).json();
     assert_eq!(
         (report["lesions"].as_u64(), report["false_positives"].as_u64()),
         (Some(1), Some(1))
@@ -115,17 +110,17 @@ fn detections_of_an_array_are_scored_against_outlines() {
     assert_eq!(report["score"], 1.0);
     assert_eq!(report["dropped_a_real_score"], true);
     // At 0.25 um the lesion is 75 um wide: isolated tumour cells.
-    let small = ["study", "froc", "--detections", &found, "--truth", &truth, "--mpp", "0.25"];
-    assert!(complaint(&small, 4).contains("without a lesion to find"));
-    json(&[&small[..], &["--itc-um", "0", "--json"]].concat());
+    let small = ["froc", "--detections", &found, "--truth", &truth, "--mpp", "0.25"];
+    assert!(complaint(&case, &small, 4).contains("without a lesion to find"));
+    study(&case, &[&small[..], &["--itc-um", "0", "--json"]].concat()).json();
 
     // Listed slides count, files of others do not pass.
     fs::write(case.path("truth/reference.csv"), "image,type\nslide,Tumor\nempty,Normal\n").unwrap();
-    let report = json(&froc);
+    let report = study(&case, &froc).json();
     assert_eq!(report["slides"], 2);
     assert_eq!(report["slides_without_file"][0], "empty");
     fs::write(case.path("found/other.csv"), "").unwrap();
-    assert!(complaint(&froc, 4).contains("not in the list"));
+    assert!(complaint(&case, &froc, 4).contains("not in the list"));
 }
 
 #[test]
@@ -136,20 +131,21 @@ fn features_are_a_table_that_the_forest_reads() {
     let list: String = (0..12)
         .map(|i| format!("s{i},{}\n", if i % 2 == 0 { "Tumor" } else { "Normal" }))
         .collect();
-    let list = text(&case.text("list.csv", &list));
-    let mut args = vec!["study", "features"];
+    let list = text(&case.write("list.csv", &list));
+    let mut args = vec!["features"];
     args.extend(paths.iter().map(String::as_str));
     args.extend(["--slides", &list, "--out", &out]);
-    slidegrid(&args).success();
+    study(&case, &args).done();
     let csv = fs::read_to_string(&out).unwrap();
     assert!(csv.starts_with(",name,tumor,ratio_cancer_tissue50,"), "{csv}");
     assert_eq!(csv.lines().count(), 13);
     let row: Vec<&str> = csv.lines().nth(1).unwrap().split(',').collect();
     assert_eq!((row[1], row[2], row[13]), ("s0", "1", "253"));
     // All slides alike: nothing to learn, but a score each.
-    let report = json(&["study", "classify", &out, "--trees", "10", "--json"]);
+    let report = study(&case, &["classify", &out, "--trees", "10", "--json"]).json();
     assert_eq!(report["slides"].as_array().unwrap().len(), 12);
-    let report = json(&["study", "classify", &out, "--train", &out, "--trees", "10", "--json"]);
+    let report =
+        study(&case, &["classify", &out, "--train", &out, "--trees", "10", "--json"]).json();
     let score = |slide: usize| report["slides"][slide]["score"].as_f64().unwrap();
     assert!((0.2..0.8).contains(&score(0)) && score(0) == score(1), "{report}");
 }
@@ -160,18 +156,21 @@ fn dice_is_swept_and_told_by_class() {
     let heatmap = text(&array(&case, "slide.npy"));
     outline(&case, "truth", "slide");
     let truth = text(&case.path("truth/slide.xml"));
-    let rows = json(&[
-        "study",
-        "dice",
-        &heatmap,
-        "--stride",
-        "16",
-        "--truth",
-        &truth,
-        "--thresholds",
-        "0.5,0.93",
-        "--json",
-    ]);
+    let rows = study(
+        &case,
+        &[
+            "dice",
+            &heatmap,
+            "--stride",
+            "16",
+            "--truth",
+            &truth,
+            "--thresholds",
+            "0.5,0.93",
+            "--json",
+        ],
+    )
+    .json();
     let dice = |row: usize| rows[row]["dice"].as_f64().unwrap();
     // Without the smaller spot, which is no lesion, it is better.
     assert!(dice(1) > dice(0) && dice(0) > 0.7, "{rows}");
@@ -184,7 +183,7 @@ fn dice_is_swept_and_told_by_class() {
         text(&path)
     };
     let (one, two) = (labels("one.png", 1), labels("two.png", 2));
-    let rows = json(&["study", "dice", &one, "--labels", "--truth", &two, "--json"]);
+    let rows = study(&case, &["dice", &one, "--labels", "--truth", &two, "--json"]).json();
     let classes: Vec<_> = rows
         .as_array()
         .unwrap()
@@ -249,8 +248,8 @@ fn kept_heatmaps_but(case: &Case, change: impl Fn(&str, &mut Array2<f32>)) -> (S
 fn a_run_is_studied_from_its_heatmaps_alone() {
     let case = Case::new();
     let (run, truth) = kept_heatmaps(&case);
-    let study = ["study", "--run", &run, "--truth", &truth, "--strides", "16,64,1600", "--quiet"];
-    let report = json(&[&study[..], &["--json"]].concat());
+    let words = ["--run", &run, "--truth", &truth, "--strides", "16,64,1600", "--quiet"];
+    let report = study(&case, &[&words[..], &["--json"]].concat()).json();
     assert_eq!((report["slides"].as_u64(), report["tumor_slides"].as_u64()), (Some(8), Some(4)));
     let of = |place: usize, key: &str| report["settings"][place][key].clone();
     assert_eq!(
@@ -283,7 +282,7 @@ fn a_run_is_studied_from_its_heatmaps_alone() {
     assert!(!case.path("run/study/tradeoff.svg").exists());
 
     let compare = format!("again={run}");
-    let report = json(&[&study[..], &["--compare", &compare, "--json"]].concat());
+    let report = study(&case, &[&words[..], &["--compare", &compare, "--json"]].concat()).json();
     assert_eq!(report["settings"][3]["source"], "again");
     assert_eq!(report["settings"][3]["map_deviation"], 0.0);
 }
@@ -332,11 +331,10 @@ fn how_much_of_each_lesion_was_scored_is_told() {
     write_slides(&RunDir::new(Path::new(&run)), &[record]).unwrap();
     fs::remove_file(case.path("run/heatmaps/s6.h5")).unwrap();
 
-    let study =
-        ["study", "--run", &run, "--truth", &truth, "--strides", "16,64,1600", "--quiet", "--json"];
-    let output = slidegrid(&study).success().get_output().clone();
-    let study: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
+    let words = ["--run", &run, "--truth", &truth, "--strides", "16,64,1600", "--quiet", "--json"];
+    let output = study(&case, &words).done();
+    let study = output.json();
+    let told = &output.stderr;
 
     // Counted here point by point: all, and those right of column 40.
     let (all, right) = (inside.len(), inside.iter().filter(|(x, _)| *x >= 40 * 16).count());
@@ -398,9 +396,9 @@ fn how_much_of_each_lesion_was_scored_is_told() {
 fn where_every_lesion_was_scored_nothing_is_warned_of() {
     let case = Case::new();
     let (run, truth) = kept_heatmaps(&case);
-    let study = ["study", "--run", &run, "--truth", &truth, "--strides", "16", "--quiet"];
-    let output = slidegrid(&study).success().get_output().clone();
-    let told = String::from_utf8(output.stderr).unwrap();
+    let words = ["--run", &run, "--truth", &truth, "--strides", "16", "--quiet"];
+    let output = study(&case, &words).done();
+    let told = &output.stderr;
     assert!(!told.contains("points scored"), "{told}");
     let md = fs::read_to_string(case.path("run/study/study.md")).unwrap();
     assert!(md.contains("every lesion to find has scores on at least nine tenths"), "{md}");
@@ -418,11 +416,11 @@ fn isolated_tumour_cells_are_listed_and_not_warned_of() {
     let settings = case.path("run/run.toml");
     let text = fs::read_to_string(&settings).unwrap() + "\n[study]\nitc_um = 2000.0\n";
     fs::write(&settings, text).unwrap();
-    let study = ["study", "--run", &run, "--truth", &truth, "--strides", "16", "--quiet", "--json"];
-    let output = slidegrid(&study).success().get_output().clone();
-    let told = String::from_utf8(output.stderr).unwrap();
+    let words = ["--run", &run, "--truth", &truth, "--strides", "16", "--quiet", "--json"];
+    let output = study(&case, &words).done();
+    let told = &output.stderr;
     assert!(!told.contains("points scored"), "{told}");
-    let study: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let study = output.json();
     let of_s2 = &study["settings"][0]["coverage"][1];
     assert_eq!((&of_s2["is_itc"], &of_s2["scored"]), (&true.into(), &0.into()));
     let csv = fs::read_to_string(case.path("run/study/lesions.csv")).unwrap();
@@ -433,18 +431,18 @@ fn isolated_tumour_cells_are_listed_and_not_warned_of() {
 fn what_a_study_cannot_do_is_said() {
     let case = Case::new();
     let (run, truth) = kept_heatmaps(&case);
-    let message = complaint(&["study", "--run", &run, "--truth", &truth, "--strides", "16,24"], 4);
+    let message = complaint(&case, &["--run", &run, "--truth", &truth, "--strides", "16,24"], 4);
     assert!(message.contains("multiples") && message.contains("--rerun"), "{message}");
-    assert!(complaint(&["study", "--run", &run], 2).contains("--truth"));
-    let message = complaint(&["study", "--run", &run, "--truth", &truth, "--compare", "x"], 2);
+    assert!(complaint(&case, &["--run", &run], 2).contains("--truth"));
+    let message = complaint(&case, &["--run", &run, "--truth", &truth, "--compare", "x"], 2);
     assert!(message.contains("NAME=DIR"), "{message}");
     let list = case.path("truth/reference.csv");
     let listed = fs::read_to_string(&list).unwrap() + "s99,Normal\n";
     fs::write(&list, listed).unwrap();
-    let message = complaint(&["study", "--run", &run, "--truth", &truth], 4);
+    let message = complaint(&case, &["--run", &run, "--truth", &truth], 4);
     assert!(message.contains("s99") && message.contains("--allow-missing"), "{message}");
-    slidegrid(&["study", "--run", &run, "--truth", &truth, "--allow-missing"]).code(5);
+    study(&case, &["--run", &run, "--truth", &truth, "--allow-missing"]).exits(5);
     fs::remove_file(case.path("truth/s0.xml")).unwrap();
-    let message = complaint(&["study", "--run", &run, "--truth", &truth, "--allow-missing"], 4);
+    let message = complaint(&case, &["--run", &run, "--truth", &truth, "--allow-missing"], 4);
     assert!(message.contains("no truth about s0"), "{message}");
 }

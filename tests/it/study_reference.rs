@@ -3,8 +3,6 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "tests count small numbers")]
 
-use std::path::{Path, PathBuf};
-
 use ndarray::{Array2, ArrayView2};
 use serde_json::Value;
 use slidegrid::metrics::auc::{auc, auc_difference};
@@ -18,6 +16,8 @@ use slidegrid::metrics::mask::Mask;
 use slidegrid::metrics::overlap::{per_class, threshold_sweep};
 use slidegrid::metrics::raster::{Outline, SampleGrid, rasterise};
 use slidegrid::metrics::region::RegionShape;
+
+use crate::common::needs;
 
 fn cases(name: &str) -> Vec<Value> {
     let text = include_str!("../reference/study.json");
@@ -257,13 +257,7 @@ fn the_forest_scores_as_scikit_learns() {
 /// The six published readings of CAMELYON16's test set, when the data is there.
 #[test]
 fn published_readings_have_their_published_areas() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let data = std::env::var_os("SLIDEGRID_SHARED_DATA").map_or(beside, PathBuf::from);
-    let csv = data.join("camelyon16/reference_all_final_results_0515.csv");
-    if !csv.exists() {
-        println!("skipped: no {}", csv.display());
-        return;
-    }
+    let csv = needs::shared_data("camelyon16/reference_all_final_results_0515.csv");
     // Area, and its standard deviation: for the second the one published with
     // it, for all by NumPy (`paper_variance` of study_reference.py).
     let published = [

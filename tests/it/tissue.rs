@@ -6,7 +6,6 @@ use std::path::Path;
 use crate::common::Case;
 use image::GrayImage;
 use ndarray::Array3;
-use slidegrid::cli::Exit;
 use slidegrid::metrics::raster::{SampleGrid, rasterise};
 use slidegrid::run_dir::{RunDir, SlideRecord, SlideStatus, read_slides};
 use slidegrid::synth::{Cohort, make};
@@ -26,13 +25,6 @@ fn synth(folder: &Path, slides: u32, seed: u64, size: (u32, u32)) {
         force: false,
     };
     make(&cohort, folder, |_| {}).unwrap();
-}
-
-fn masks_only(case: &Case, run: &Path, rest: &[&str]) -> Exit {
-    let mut args: Vec<&dyn AsRef<Path>> =
-        vec![&"split", &"--quiet", &"--masks-only", &"--run", &run];
-    args.extend(rest.iter().map(|arg| arg as &dyn AsRef<Path>));
-    case.slidegrid(&args).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn tiles(run: &Path, slide: &str) -> GrayImage {
@@ -63,8 +55,7 @@ fn judged(map: &GrayImage, mask: &GrayImage) -> (f64, f64) {
 #[test]
 fn tissue_that_was_drawn_is_found() {
     let case = Case::new();
-    let config = case.config("valid", "[tiling]\ntile = 224\n");
-    let config = config.to_str().unwrap();
+    case.config("c.toml", "valid", "[tiling]\ntile = 224\n");
     for (number, (seed, size)) in
         [(90_210, (1400, 1900)), (17, (2700, 2500)), (2_718, (3600, 3300)), (60_601, (2240, 1568))]
             .into_iter()
@@ -72,9 +63,8 @@ fn tissue_that_was_drawn_is_found() {
     {
         let (data, run) = (case.path(&format!("d{number}")), case.path(&format!("r{number}")));
         synth(&data, 3, seed, size);
-        let slides = data.join("slides");
-        let set = ["--set", "model.mpp=0.25", "--config", config, slides.to_str().unwrap()];
-        assert_eq!(masks_only(&case, &run, &set), Exit::Done);
+        let split = "split --quiet --masks-only --config c.toml --set model.mpp=0.25";
+        case.slidegrid(&format!("{split} --run r{number} d{number}/slides")).done();
         for record in read_slides(&RunDir::new(&run)).unwrap() {
             let name = &record.name;
             let map = image::open(data.join(format!("tissue/{name}.png"))).unwrap().into_luma8();
@@ -133,19 +123,23 @@ fn pale_slide() -> Array3<u8> {
 
 const SMALL: &str = "mpp = \"level0\"\n[tiling]\ntile = 32\nblock = 4\n[predict]\nstride = 32\n";
 
+/// A folder with the slide and a configuration.
+fn pale() -> Case {
+    let case = Case::new();
+    case.slide("pale.png", &pale_slide());
+    case.config("c.toml", "valid", SMALL);
+    case
+}
+
 fn record(run: &Path) -> SlideRecord {
     read_slides(&RunDir::new(run)).unwrap().remove(0)
 }
 
 #[test]
 fn what_was_left_out_is_said_wherever_one_looks() {
-    let case = Case::new();
-    let slide = case.slide("pale.png", &pale_slide());
-    let config = case.config("valid", SMALL);
+    let case = pale();
     let run = case.path("run");
-    let all: [&dyn AsRef<Path>; 7] =
-        [&"run", &"--quiet", &"--run", &run, &"--config", &config, &slide];
-    assert_eq!(case.slidegrid(&all).unwrap(), Exit::Done);
+    case.slidegrid("run --quiet --run run --config c.toml pale.png").done();
     let found = record(&run);
     assert_eq!((found.status, found.reason.as_str()), (SlideStatus::Done, ""));
     assert_eq!(found.tissue_tiles, Some(100));
@@ -156,13 +150,7 @@ fn what_was_left_out_is_said_wherever_one_looks() {
     assert!(found.note.contains("masks/pale.png"), "{}", found.note);
     let csv = std::fs::read_to_string(RunDir::new(&run).slides_csv()).unwrap();
     assert!(csv.lines().nth(1).unwrap().contains("they differ on"), "{csv}");
-    let status = std::process::Command::new(env!("CARGO_BIN_EXE_slidegrid"))
-        .args(["status", "--run"])
-        .arg(&run)
-        .output()
-        .unwrap();
-    let status = String::from_utf8(status.stdout).unwrap();
-    assert!(status.contains("left out"), "{status}");
+    case.slidegrid("status --run run").done().prints(&["left out"]);
     // Orange, where a faded tile would be grey.
     let picture = image::open(run.join("masks/pale.png")).unwrap().into_rgb8();
     let orange = picture.pixels().filter(|pixel| pixel[0] > pixel[2].saturating_add(60)).count();
@@ -170,20 +158,16 @@ fn what_was_left_out_is_said_wherever_one_looks() {
     let patches = slidegrid::patches::PatchesFile::open(&run.join("patches/pale.h5")).unwrap();
     let texture = patches.texture().unwrap().unwrap();
     assert_eq!(texture.iter().filter(|&&tile| tile == 1).count(), left_out + 100);
-    let report: [&dyn AsRef<Path>; 3] = [&"report", &"--run", &run];
-    assert_eq!(case.slidegrid(&report).unwrap(), Exit::Done);
+    case.slidegrid("report --run run").done();
     let page = std::fs::read_to_string(run.join("report/index.html")).unwrap();
     assert!(page.contains("Tissue to look at") && page.contains("differ: pale"));
 }
 
 #[test]
 fn masks_come_first_and_can_be_edited_and_given_back() {
-    let case = Case::new();
-    let slide = case.slide("pale.png", &pale_slide());
-    let config = case.config("valid", SMALL);
+    let case = pale();
     let run = case.path("run");
-    let named = [config.to_str().unwrap(), slide.to_str().unwrap()];
-    assert_eq!(masks_only(&case, &run, &["--config", named[0], named[1]]), Exit::Done);
+    case.slidegrid("split --quiet --masks-only --run run --config c.toml pale.png").done();
     assert!(run.join("masks/pale.png").exists() && !run.join("patches/pale.h5").exists());
     assert_eq!(record(&run).status, SlideStatus::Waiting);
     let mut mask = tiles(&run, "pale");
@@ -193,17 +177,16 @@ fn masks_come_first_and_can_be_edited_and_given_back() {
         mask.put_pixel(x, y, image::Luma([255]));
     }
     mask.save(case.path("edited.png")).unwrap();
-    let table = case.text("cohort.csv", "slide,mask\npale.png,edited.png\n");
-    let split: [&dyn AsRef<Path>; 6] =
-        [&"split", &"--quiet", &"--run", &run, &"--manifest", &table];
-    assert_eq!(case.slidegrid(&split).unwrap(), Exit::Done);
+    case.write("cohort.csv", "slide,mask\npale.png,edited.png\n");
+    let split = || case.slidegrid("split --quiet --run run --manifest cohort.csv");
+    split().done();
     let found = record(&run);
     assert_eq!((found.status, found.tissue_tiles), (SlideStatus::Done, Some(200)));
     assert!(found.tissue_settings.contains("edited.png"), "{}", found.tissue_settings);
     // Again it is done; with other settings it is refused and nothing is overwritten.
-    assert_eq!(case.slidegrid(&split).unwrap(), Exit::Done);
-    case.text("cohort.csv", "slide,tissue_method\npale.png,otsu-s\n");
-    assert_ne!(case.slidegrid(&split).unwrap(), Exit::Done);
+    split().done();
+    case.write("cohort.csv", "slide,tissue_method\npale.png,otsu-s\n");
+    split().exits(4);
     let found = record(&run);
     assert!(run.join("patches/pale.h5").exists());
     assert_eq!(found.tissue_tiles, Some(200));
@@ -211,47 +194,27 @@ fn masks_come_first_and_can_be_edited_and_given_back() {
 
 #[test]
 fn the_method_may_be_changed_until_something_is_split() {
-    let case = Case::new();
-    let slide = case.slide("pale.png", &pale_slide());
-    let config = case.config("valid", SMALL);
+    let case = pale();
     let run = case.path("run");
-    let with = |method: &'static str| -> Vec<String> {
-        let words = ["--config", config.to_str().unwrap(), "--set", method];
-        words.into_iter().chain([slide.to_str().unwrap()]).map(str::to_owned).collect()
+    let split = |method: &str| {
+        let line = format!("split --quiet --run run --config c.toml --set tissue.method={method}");
+        case.slidegrid(&line).arg("pale.png")
     };
-    let words = |list: &[String], only: bool| {
-        let mut args: Vec<&dyn AsRef<Path>> = vec![&"split", &"--quiet", &"--run", &run];
-        if only {
-            args.push(&"--masks-only");
-        }
-        args.extend(list.iter().map(|word| word as &dyn AsRef<Path>));
-        case.slidegrid(&args)
-    };
-    assert_eq!(words(&with("tissue.method=stain"), true).unwrap(), Exit::Done);
-    assert_eq!(words(&with("tissue.method=all"), true).unwrap(), Exit::Done);
+    split("stain").arg("--masks-only").done();
+    split("all").arg("--masks-only").done();
     assert_eq!(record(&run).tissue_tiles, Some(400));
-    assert_eq!(words(&with("tissue.method=stain"), false).unwrap(), Exit::Done);
+    split("stain").done();
     assert_eq!(record(&run).tissue_tiles, Some(100));
-    let message = words(&with("tissue.method=all"), false).unwrap_err().to_string();
-    assert!(message.contains("tissue.method: the run has"), "{message}");
+    split("all").exits(3).mentions(&["tissue.method: the run has"]);
     // The mask of what is split can be had to edit, too.
     std::fs::remove_dir_all(run.join("masks/tiles")).unwrap();
-    assert_eq!(words(&[], true).unwrap(), Exit::Done);
+    case.slidegrid("split --quiet --run run --masks-only").done();
     assert_eq!(tiles(&run, "pale").pixels().filter(|pixel| pixel[0] > 0).count(), 100);
 }
 
 #[test]
 fn a_manifest_that_cannot_be_used_says_why() {
-    let case = Case::new();
-    case.slide("pale.png", &pale_slide());
-    let config = case.config("valid", SMALL);
-    let refused = |text: &str| {
-        let table = case.text("cohort.csv", text);
-        let run = case.path("run");
-        let split: [&dyn AsRef<Path>; 7] =
-            [&"split", &"--run", &run, &"--config", &config, &"--manifest", &table];
-        case.slidegrid(&split).unwrap_err().to_string()
-    };
+    let case = pale();
     for (text, expected) in [
         ("slide,tisue_method\npale.png,otsu-s\n", "tisue_method"),
         ("slide,tissue_method\npale.png,otsu\n", "otsu"),
@@ -261,27 +224,24 @@ fn a_manifest_that_cannot_be_used_says_why() {
         ("slide,mpp\npale.png,-1\n", "above 0"),
         ("slide,tissue_method,tissue_threshold\npale.png,all,3\n", "no threshold with method all"),
     ] {
-        let message = refused(text);
-        assert!(message.contains(expected), "{text}: {message}");
+        case.write("cohort.csv", text);
+        let outcome = case.slidegrid("split --run run --config c.toml --manifest cohort.csv").run();
+        assert_ne!(outcome.code, Some(0), "{text}: {outcome:?}");
+        outcome.mentions(&[expected]);
     }
 }
 
 #[test]
 fn a_run_that_was_begun_keeps_its_method() {
-    let case = Case::new();
-    let slide = case.slide("pale.png", &pale_slide());
-    let config = case.config("valid", SMALL);
-    case.run("run", &config, &slide, &["tissue.method=otsu-s".into()]);
-    let before = std::fs::read(case.path("run/run.toml")).unwrap();
+    let case = pale();
+    let run = || case.slidegrid("run --quiet --run run --config c.toml pale.png");
+    run().set(&["tissue.method=otsu-s"]).done();
+    let before = case.read("run/run.toml");
     // The same configuration, which names no method, goes on with the run's.
     std::fs::remove_file(case.path("run/heatmaps/pale.h5")).unwrap();
-    case.run("run", &config, &slide, &[]);
-    assert_eq!(std::fs::read(case.path("run/run.toml")).unwrap(), before);
-    assert!(String::from_utf8(before).unwrap().contains("method = \"otsu-s\""));
+    run().done();
+    assert_eq!(case.read("run/run.toml"), before);
+    assert!(before.contains("method = \"otsu-s\""));
     // One that is named must agree.
-    let run = case.path("run");
-    let named: [&dyn AsRef<Path>; 8] =
-        [&"run", &"--run", &run, &"--config", &config, &"--set", &"tissue.method=stain", &slide];
-    let message = case.slidegrid(&named).unwrap_err().to_string();
-    assert!(message.contains("tissue.method"), "{message}");
+    run().set(&["tissue.method=stain"]).exits(3).mentions(&["tissue.method"]);
 }

@@ -1,37 +1,30 @@
 //! `tests/reference/tissue_judge.py` on cases whose figures are known.
 
-use crate::common::reference;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use image::{GrayImage, Luma};
 use serde_json::{Value, json};
 use slidegrid::synth::{Cohort, make};
+
+use crate::common::{Case, reference};
 
 const SLIDE: &str = "demo_tumor_001";
 
 /// 10 x 7 tiles of 224 px.
 const SIZE: (u32, u32) = (2240, 1568);
 
-fn split(folder: &Path, run: &str, mask: &Path) {
+fn split(case: &Case, run: &str, mask: &Path) {
     let mask = format!("tissue.mask=\"{}\"", mask.display());
-    let status = Command::new(env!("CARGO_BIN_EXE_slidegrid"))
-        .args(["split", "-q", "--threads", "1", "--set", "tissue.method=\"mask\"", "--set", &mask])
-        .arg("--config")
-        .arg(folder.join("quickstart.toml"))
-        .arg("--run")
-        .arg(folder.join(run))
-        .arg(folder.join(format!("slides/{SLIDE}.tif")))
-        .status();
-    assert!(status.unwrap().success());
+    let line = "split -q --threads 1 --config quickstart.toml --run";
+    let command = case.slidegrid(line).arg(run).set(&["tissue.method=\"mask\"", &mask]);
+    command.arg(format!("slides/{SLIDE}.tif")).done();
 }
 
 /// Exit code, and what is printed about the slide.
-fn judged(python: &str, folder: &Path, run: &str, truth: [&str; 2]) -> (i32, String) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/tissue_judge.py");
-    let mut command = Command::new(python);
-    command.arg(script).arg(folder.join(run)).arg(truth[0]).arg(folder.join(truth[1]));
+fn judged(folder: &Path, run: &str, truth: [&str; 2]) -> (i32, String) {
+    let mut command = reference::script("tissue_judge.py");
+    command.arg(folder.join(run)).arg(truth[0]).arg(folder.join(truth[1]));
     let output = command.output().unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
     let code = output.status.code().unwrap();
@@ -52,9 +45,8 @@ fn feature(class: &str, tiles: [f64; 4]) -> Value {
 
 #[test]
 fn the_judge_counts_areas_and_holds_them_to_its_bar() {
-    let Some(python) = reference::python() else { return };
-    let case = tempfile::tempdir().unwrap();
-    let folder = case.path();
+    let case = Case::new();
+    let folder = case.folder();
     let cohort = Cohort {
         slides: 1,
         seed: 5,
@@ -73,7 +65,7 @@ fn the_judge_counts_areas_and_holds_them_to_its_bar() {
     });
     let path = folder.join("five_by_four.png");
     mask.save(&path).unwrap();
-    split(folder, "rectangle", &path);
+    split(&case, "rectangle", &path);
     fs::create_dir(folder.join("outlines")).unwrap();
     let outlined = |features: &[&Value], uncertain_px: f64| {
         let collection = json!({
@@ -81,7 +73,7 @@ fn the_judge_counts_areas_and_holds_them_to_its_bar() {
         });
         let file = folder.join(format!("outlines/{SLIDE}.geojson"));
         fs::write(file, collection.to_string()).unwrap();
-        judged(&python, folder, "rectangle", ["--outlines", "outlines"])
+        judged(folder, "rectangle", ["--outlines", "outlines"])
     };
     let all = feature("tissue", [2.0, 1.0, 7.0, 5.0]);
     let holds = |found: (i32, String), code: i32, parts: &[&str]| {
@@ -116,7 +108,7 @@ fn the_judge_counts_areas_and_holds_them_to_its_bar() {
         .map(|(x, y, _)| marked(x, y))
         .collect();
     let share = tissue.iter().filter(|&&marked| marked).count() as f64 / tissue.len() as f64;
-    let found = judged(&python, folder, "rectangle", ["--synth", "."]);
+    let found = judged(folder, "rectangle", ["--synth", "."]);
     holds(found, 1, &[&format!("tissue {share:.4}")]);
     // Marked wherever it says so, the map passes its own judge.
     let covered = GrayImage::from_fn(10, 7, |column, row| {
@@ -129,7 +121,7 @@ fn the_judge_counts_areas_and_holds_them_to_its_bar() {
     });
     let path = folder.join("covered.png");
     covered.save(&path).unwrap();
-    split(folder, "covered", &path);
-    let found = judged(&python, folder, "covered", ["--synth", "."]);
+    split(&case, "covered", &path);
+    let found = judged(folder, "covered", ["--synth", "."]);
     holds(found, 0, &["tissue 1.0000", "fat 1.0000", "lesion 1.0000", "empty 0.0000", "  ok"]);
 }

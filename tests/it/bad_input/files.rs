@@ -2,24 +2,24 @@
 
 use slidegrid::export::heatmap_h5::read_heatmap;
 
-use crate::bad_input::scene::Scene;
+use crate::common::Case;
 
 /// What can be wrong with an HDF5 file, and a word of the message.
-fn spoil(scene: &Scene, name: &str, how: &str) -> &'static str {
+fn spoil(case: &Case, name: &str, how: &str) -> &'static str {
     match how {
         "cut" => {
-            scene.edit(name, |bytes| bytes.truncate(bytes.len() * 2 / 3));
+            case.edit(name, |bytes| bytes.truncate(bytes.len() * 2 / 3));
             "cut short"
         }
         "empty" => {
-            scene.write(name, "");
+            case.write(name, "");
             "not a whole HDF5 file"
         }
         "foreign" => {
-            std::fs::remove_file(scene.path(name)).unwrap();
+            std::fs::remove_file(case.path(name)).unwrap();
             let file = hdf5::File::with_options()
                 .with_fapl(|p| p.file_locking(false))
-                .create(scene.path(name))
+                .create(case.path(name))
                 .unwrap();
             file.new_dataset_builder().with_data(&[1, 2]).create("x").unwrap();
             "expected format"
@@ -27,7 +27,7 @@ fn spoil(scene: &Scene, name: &str, how: &str) -> &'static str {
         "newer" => {
             let file = hdf5::File::with_options()
                 .with_fapl(|p| p.file_locking(false))
-                .open_rw(scene.path(name))
+                .open_rw(case.path(name))
                 .unwrap();
             file.attr("version").unwrap().write_scalar(&2_i64).unwrap();
             "update slidegrid"
@@ -41,30 +41,30 @@ const DAMAGE: [&str; 4] = ["cut", "empty", "foreign", "newer"];
 #[test]
 fn patches() {
     for how in DAMAGE {
-        let scene = Scene::usual();
-        scene.slidegrid("split --run run --config c.toml a.png b.png").exits(0);
-        let word = spoil(&scene, "run/patches/a.h5", how);
+        let case = Case::usual();
+        case.slidegrid("split --run run --config c.toml a.png b.png").exits(0);
+        let word = spoil(&case, "run/patches/a.h5", how);
         // One file names the failure; the other slide is finished.
-        scene.slidegrid("master plan --run run").exits(5).says(&["run/patches/a.h5", word]);
-        scene.slidegrid("run --run run").exits(5).says(&["run/patches/a.h5", word]);
-        assert!(scene.path("run/heatmaps/b.h5").exists(), "{how}");
-        scene.slidegrid("stitch --run run --slide a").exits(4).says(&["run/patches/a.h5", word]);
+        case.slidegrid("master plan --run run").exits(5).says(&["run/patches/a.h5", word]);
+        case.slidegrid("run --run run").exits(5).says(&["run/patches/a.h5", word]);
+        assert!(case.path("run/heatmaps/b.h5").exists(), "{how}");
+        case.slidegrid("stitch --run run --slide a").exits(4).says(&["run/patches/a.h5", word]);
         // As the message says: delete and make again.
-        std::fs::remove_file(scene.path("run/patches/a.h5")).unwrap();
-        scene.slidegrid("run --run run").exits(0);
-        assert!(scene.path("run/heatmaps/a.h5").exists(), "{how}");
+        std::fs::remove_file(case.path("run/patches/a.h5")).unwrap();
+        case.slidegrid("run --run run").exits(0);
+        assert!(case.path("run/heatmaps/a.h5").exists(), "{how}");
     }
 }
 
 #[test]
 fn patches_spoilt_between_plan_and_predict() {
     for how in DAMAGE {
-        let scene = Scene::planned();
-        let word = spoil(&scene, "run/patches/a.h5", how);
-        let told = scene.slidegrid("predict --run run --task 2").exits(4);
+        let case = Case::planned();
+        let word = spoil(&case, "run/patches/a.h5", how);
+        let told = case.slidegrid("predict --run run --task 2").exits(4);
         assert_eq!(told.stderr.matches("error: ").count(), 1, "{told:?}");
         told.says(&["run/patches/a.h5", word]);
-        let status = scene.slidegrid("status --run run").exits(0);
+        let status = case.slidegrid("status --run run").exits(0);
         assert!(status.stdout.contains(word), "{status:?}");
     }
 }
@@ -72,21 +72,21 @@ fn patches_spoilt_between_plan_and_predict() {
 #[test]
 fn scores() {
     for how in DAMAGE {
-        let scene = Scene::scored();
+        let case = Case::scored();
         let file = "run/scores/a/t2.h5";
-        let word = spoil(&scene, file, how);
-        scene.slidegrid("stitch --run run --all").exits(4).says(&[file, word]);
-        scene.slidegrid("predict --run run --all").exits(5).says(&[file, word]);
-        std::fs::remove_file(scene.path(file)).unwrap();
-        scene.slidegrid("run --run run").exits(0);
+        let word = spoil(&case, file, how);
+        case.slidegrid("stitch --run run --all").exits(4).says(&[file, word]);
+        case.slidegrid("predict --run run --all").exits(5).says(&[file, word]);
+        std::fs::remove_file(case.path(file)).unwrap();
+        case.slidegrid("run --run run").exits(0);
     }
 }
 
 #[test]
 fn scores_of_another_slide_or_group() {
-    let scene = Scene::scored();
-    std::fs::copy(scene.path("run/scores/a/t1.h5"), scene.path("run/scores/a/t2.h5")).unwrap();
-    scene.slidegrid("stitch --run run --all").exits(4).says(&[
+    let case = Case::scored();
+    std::fs::copy(case.path("run/scores/a/t1.h5"), case.path("run/scores/a/t2.h5")).unwrap();
+    case.slidegrid("stitch --run run --all").exits(4).says(&[
         "run/scores/a/t2.h5",
         "group is 1, expected 2",
         "slidegrid predict",
@@ -96,84 +96,82 @@ fn scores_of_another_slide_or_group() {
 #[test]
 fn heatmaps() {
     for how in DAMAGE {
-        let scene = Scene::scored();
-        scene.slidegrid("stitch --run run --all").exits(0);
-        let word = spoil(&scene, "run/heatmaps/a.h5", how);
-        scene.slidegrid("stitch --run run --all").exits(4).says(&["run/heatmaps/a.h5", word]);
-        let status = scene.slidegrid("status --run run").exits(0);
+        let case = Case::scored();
+        case.slidegrid("stitch --run run --all").exits(0);
+        let word = spoil(&case, "run/heatmaps/a.h5", how);
+        case.slidegrid("stitch --run run --all").exits(4).says(&["run/heatmaps/a.h5", word]);
+        let status = case.slidegrid("status --run run").exits(0);
         assert!(status.stdout.contains("0 of 1 slides done"), "{status:?}");
-        std::fs::remove_file(scene.path("run/heatmaps/a.h5")).unwrap();
-        scene.slidegrid("stitch --run run --all").exits(0);
+        std::fs::remove_file(case.path("run/heatmaps/a.h5")).unwrap();
+        case.slidegrid("stitch --run run --all").exits(0);
     }
 }
 
 #[test]
 fn tables() {
-    let scene = Scene::planned();
+    let case = Case::planned();
     for (table, command) in [
         ("lookup.csv", "predict --run run --all"),
         ("slides.csv", "stitch --run run --task 1"),
         ("slides.csv", "split --run run"),
     ] {
-        let kept = std::fs::read(scene.path("run").join(table)).unwrap();
-        scene.write(&format!("run/{table}"), "a,b\n1,\"x\n");
-        scene.slidegrid(command).exits(4).says(&[table, "not a"]);
-        scene.write(&format!("run/{table}"), kept);
+        let kept = std::fs::read(case.path("run").join(table)).unwrap();
+        case.write(&format!("run/{table}"), "a,b\n1,\"x\n");
+        case.slidegrid(command).exits(4).says(&[table, "not a"]);
+        case.write(&format!("run/{table}"), kept);
     }
-    std::fs::remove_file(scene.path("run/lookup.csv")).unwrap();
-    scene
-        .slidegrid("predict --run run --task 1")
+    std::fs::remove_file(case.path("run/lookup.csv")).unwrap();
+    case.slidegrid("predict --run run --task 1")
         .exits(4)
         .says(&["run/lookup.csv", "slidegrid master plan --run run"]);
-    scene.write("run/run.toml", "[resolved]\nversion = 7\n");
-    scene.slidegrid("predict --run run --task 1").exits(3).mentions(&["run/run.toml"]);
+    case.write("run/run.toml", "[resolved]\nversion = 7\n");
+    case.slidegrid("predict --run run --task 1").exits(3).mentions(&["run/run.toml"]);
 }
 
 #[test]
 fn groups_without_scores() {
-    let scene = Scene::planned();
+    let case = Case::planned();
     for task in [1, 2, 4] {
-        scene.slidegrid(&format!("predict --run run --task {task}")).exits(0);
+        case.slidegrid(&format!("predict --run run --task {task}")).exits(0);
     }
-    scene.slidegrid("stitch --run run --all").exits(4).says(&[
+    case.slidegrid("stitch --run run --all").exits(4).says(&[
         "a: 2 of 5 groups have no scores: 3,5",
         "slidegrid predict",
         "--allow-missing",
     ]);
-    assert!(!scene.path("run/heatmaps").exists());
+    assert!(!case.path("run/heatmaps").exists());
 
-    scene
-        .slidegrid("stitch --run run --all --allow-missing")
+    case.slidegrid("stitch --run run --all --allow-missing")
         .exits(5)
         .says(&["warning: a: left out 2 groups without scores: 3,5"]);
-    let path = scene.path("run/heatmaps/a.h5");
+    let path = case.path("run/heatmaps/a.h5");
     let (meta, partial) = read_heatmap(&path).unwrap();
     let missing: Vec<u32> = meta.missing_groups.iter().map(|group| group.get()).collect();
     assert_eq!(missing, [3, 5]);
     let unscored = partial.iter().filter(|score| score.is_nan()).count();
     assert!(unscored > 0 && unscored < partial.len());
-    let picture = std::fs::read(scene.path("run/heatmaps/a.png")).unwrap();
-    let status = scene.slidegrid("status --run run").exits(0);
+    let picture = std::fs::read(case.path("run/heatmaps/a.png")).unwrap();
+    let status = case.slidegrid("status --run run").exits(0);
     assert!(status.stdout.contains("0 of 1 slides done"), "{status:?}");
 
     for task in [3, 5] {
-        scene.slidegrid(&format!("predict --run run --task {task}")).exits(0);
+        case.slidegrid(&format!("predict --run run --task {task}")).exits(0);
     }
-    let status = scene.slidegrid("status --run run").exits(0);
+    let status = case.slidegrid("status --run run").exits(0);
     assert!(status.stdout.contains("made without 2 groups"), "{status:?}");
-    scene.slidegrid("stitch --run run --all").exits(0);
+    case.slidegrid("stitch --run run --all").exits(0);
     let (meta, whole) = read_heatmap(&path).unwrap();
     assert!(meta.missing_groups.is_empty());
     assert!(whole.iter().all(|score| score.is_finite()));
     assert!(partial.iter().zip(&whole).all(|(a, b)| a.is_nan() || a == b));
-    assert_ne!(picture, std::fs::read(scene.path("run/heatmaps/a.png")).unwrap(), "hatching");
-    let status = scene.slidegrid("status --run run").exits(0);
+    assert_ne!(picture, std::fs::read(case.path("run/heatmaps/a.png")).unwrap(), "hatching");
+    let status = case.slidegrid("status --run run").exits(0);
     assert!(status.stdout.contains("1 of 1 slides done"), "{status:?}");
 }
 
 #[test]
 fn a_slide_that_failed_cannot_be_stitched_by_task() {
-    let scene = Scene::usual();
-    scene.slidegrid("split --run run --config c.toml none.png a.png").exits(5);
-    scene.slidegrid("stitch --run run --task 1").exits(4).says(&["none", "no such slide"]);
+    let case = Case::usual();
+    case.slidegrid("split --run run --config c.toml none.png a.png").exits(5);
+    case.slidegrid("stitch --run run --task 1").exits(4).says(&["none", "no such slide"]);
 }

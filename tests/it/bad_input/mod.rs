@@ -5,7 +5,6 @@
 mod again;
 mod files;
 mod original_code;
-mod scene;
 mod settings;
 mod slides;
 mod system;

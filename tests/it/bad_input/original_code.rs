@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2, Array4, s};
 use slidegrid::export::heatmap_h5::read_heatmap;
 use slidegrid::export::npy;
 
-use crate::bad_input::scene::Scene;
+use crate::common::{Case, noise};
 
 const SETTINGS: &str =
     "[tissue]\nmethod = \"all\"\n[predict]\nstride = 16\nengine = \"tract\"\nthreads = 2\n";
@@ -47,27 +47,27 @@ fn write_patches(path: &Path, slide: &image::RgbImage) {
 
 #[test]
 fn patches_become_the_heatmap_of_the_same_slide() {
-    let scene = Scene::new();
-    scene.config("c.toml", "centre224", SETTINGS);
-    scene.noise("s.png", 700, 680);
-    scene.slidegrid("run --run normal --config c.toml s.png").exits(0);
-    let slide = image::open(scene.path("s.png")).unwrap().to_rgb8();
-    write_patches(&scene.path("run/patches/s.h5"), &slide);
-    let patches = std::fs::read(scene.path("run/patches/s.h5")).unwrap();
+    let case = Case::new();
+    case.config("c.toml", "centre224", SETTINGS);
+    case.slide("s.png", &noise(680, 700, 1));
+    case.slidegrid("run --run normal --config c.toml s.png").exits(0);
+    let slide = image::open(case.path("s.png")).unwrap().to_rgb8();
+    write_patches(&case.path("run/patches/s.h5"), &slide);
+    let patches = std::fs::read(case.path("run/patches/s.h5")).unwrap();
 
-    let plan = scene.slidegrid("master plan --run run --config c.toml").exits(0);
+    let plan = case.slidegrid("master plan --run run --config c.toml").exits(0);
     assert_eq!(plan.stdout, "1-3 s (9 patches)\n");
     plan.says(&["s.h5", "written by HPC_DPAI"]);
-    let status = scene.slidegrid("status --run run").exits(0);
+    let status = case.slidegrid("status --run run").exits(0);
     assert!(status.stdout.contains("0 of 3 groups scored"), "{status:?}");
-    scene.slidegrid("predict --run run --task 2").exits(0);
-    scene.slidegrid("predict --run run --all").exits(0);
-    scene.slidegrid("stitch --run run --all").exits(0);
-    let status = scene.slidegrid("status --run run").exits(0);
+    case.slidegrid("predict --run run --task 2").exits(0);
+    case.slidegrid("predict --run run --all").exits(0);
+    case.slidegrid("stitch --run run --all").exits(0);
+    let status = case.slidegrid("status --run run").exits(0);
     assert!(status.stdout.contains("1 of 1 slides done"), "{status:?}");
 
-    let (_, found) = read_heatmap(&scene.path("run/heatmaps/s.h5")).unwrap();
-    let (_, expected) = read_heatmap(&scene.path("normal/heatmaps/s.h5")).unwrap();
+    let (_, found) = read_heatmap(&case.path("run/heatmaps/s.h5")).unwrap();
+    let (_, expected) = read_heatmap(&case.path("normal/heatmaps/s.h5")).unwrap();
     assert_eq!(found.dim(), expected.dim());
     for ((row, col), &score) in found.indexed_iter() {
         // The original stores whole tiles only.
@@ -79,20 +79,20 @@ fn patches_become_the_heatmap_of_the_same_slide() {
     }
 
     // Nothing else is needed, and the slide itself never replaces the patches.
-    scene.slidegrid("run --run run").exits(0);
-    scene.slidegrid("run --run run --config c.toml s.png").exits(0);
-    assert_eq!(std::fs::read(scene.path("run/patches/s.h5")).unwrap(), patches);
+    case.slidegrid("run --run run").exits(0);
+    case.slidegrid("run --run run --config c.toml s.png").exits(0);
+    assert_eq!(std::fs::read(case.path("run/patches/s.h5")).unwrap(), patches);
 }
 
 #[test]
 fn patches_for_another_window() {
-    let scene = Scene::new();
-    scene.config("c.toml", "centre32", SETTINGS);
-    scene.noise("s.png", 700, 680);
-    let slide = image::open(scene.path("s.png")).unwrap().to_rgb8();
-    write_patches(&scene.path("run/patches/s.h5"), &slide);
-    scene.slidegrid("master plan --run run --config c.toml").exits(0);
-    scene.slidegrid("predict --run run --task 1").exits(3).says(&[
+    let case = Case::new();
+    case.config("c.toml", "centre32", SETTINGS);
+    case.slide("s.png", &noise(680, 700, 1));
+    let slide = image::open(case.path("s.png")).unwrap().to_rgb8();
+    write_patches(&case.path("run/patches/s.h5"), &slide);
+    case.slidegrid("master plan --run run --config c.toml").exits(0);
+    case.slidegrid("predict --run run --task 1").exits(3).says(&[
         "patches/s.h5",
         "window of 224 px",
         "the model looks at 32 px",
@@ -101,18 +101,18 @@ fn patches_for_another_window() {
 
 #[test]
 fn a_heatmap_lands_on_the_lattice_of_the_slide() {
-    let scene = Scene::new();
+    let case = Case::new();
     // A slide of 6 x 5 tiles; its tissue is the box of tiles (2, 1) to (3, 3).
     let cells = Array2::from_shape_fn((3 * 14, 2 * 14), |(row, col)| {
         if row < 14 { 0.0 } else { (row * 28 + col + 1) as f32 / 2000.0 }
     });
-    npy::write_f32(&scene.path("preds.npy"), cells.view()).unwrap();
+    npy::write_f32(&case.path("preds.npy"), cells.view()).unwrap();
     let index = Array1::from(vec![6_i64, 5, 3, 2, 4, 1, 4, 3, 2]);
-    npy::write_i64(&scene.path("s.npy"), index.view()).unwrap();
+    npy::write_i64(&case.path("s.npy"), index.view()).unwrap();
     let args = "import heatmap --cells preds.npy --dimensions s.npy --height 1344 --mpp 0.25 --png --out out/s.h5";
-    let made = scene.slidegrid(&format!("{args} --width 1120")).exits(0);
+    let made = case.slidegrid(&format!("{args} --width 1120")).exits(0);
     assert_eq!(made.stdout, "out/s.h5\nout/s.png\n");
-    let (meta, score) = read_heatmap(&scene.path("out/s.h5")).unwrap();
+    let (meta, score) = read_heatmap(&case.path("out/s.h5")).unwrap();
     assert_eq!((meta.slide.as_str(), meta.stride_px, meta.mpp_x), ("s", 16, Some(0.25)));
     assert_eq!(score.dim(), (84, 70));
     for ((row, col), &found) in score.indexed_iter() {
@@ -123,11 +123,11 @@ fn a_heatmap_lands_on_the_lattice_of_the_slide() {
             assert!(found.is_nan(), "row {row}, col {col}");
         }
     }
-    scene.slidegrid(&format!("{args} --width 560")).exits(5).says(&["preds.npy", "outside"]);
-    scene.slidegrid(&format!("{args} --width 0")).exits(2);
-    npy::write_i64(&scene.path("s.npy"), index.slice(s![..7])).unwrap();
+    case.slidegrid(&format!("{args} --width 560")).exits(5).says(&["preds.npy", "outside"]);
+    case.slidegrid(&format!("{args} --width 0")).exits(2);
+    npy::write_i64(&case.path("s.npy"), index.slice(s![..7])).unwrap();
     let words = ["s.npy", "expected 9 integers"];
-    scene.slidegrid(&format!("{args} --width 1120")).exits(4).says(&words);
-    scene.write("preds.npy", "no numbers");
-    scene.slidegrid(&format!("{args} --width 1120")).exits(4);
+    case.slidegrid(&format!("{args} --width 1120")).exits(4).says(&words);
+    case.write("preds.npy", "no numbers");
+    case.slidegrid(&format!("{args} --width 1120")).exits(4);
 }

@@ -1,126 +1,125 @@
 //! Slides that are not what they should be.
 
+use ndarray::Array3;
 use slidegrid::patches::PatchesFile;
 
-use crate::bad_input::scene::{SMALL, Scene};
 use crate::bad_input::tiff;
+use crate::common::case::SMALL;
+use crate::common::{Case, noise};
 
 #[test]
 fn a_slide_that_does_not_exist() {
-    let scene = Scene::usual();
-    let alone = scene.slidegrid("run --run alone --config c.toml none.svs");
+    let case = Case::usual();
+    let alone = case.slidegrid("run --run alone --config c.toml none.svs");
     alone.exits(4).says(&["none.svs", "no such slide", "check the path"]);
-    assert!(!scene.path("alone/patches").exists());
-    let among = scene.slidegrid("run --run run --config c.toml a.png none.svs b.png");
+    assert!(!case.path("alone/patches").exists());
+    let among = case.slidegrid("run --run run --config c.toml a.png none.svs b.png");
     among.exits(5).says(&["none.svs", "no such slide"]);
-    assert!(scene.path("run/heatmaps/a.h5").exists() && scene.path("run/heatmaps/b.h5").exists());
-    let row = scene.text("run/slides.csv");
+    assert!(case.path("run/heatmaps/a.h5").exists() && case.path("run/heatmaps/b.h5").exists());
+    let row = case.read("run/slides.csv");
     assert!(row.lines().any(|l| l.starts_with("none,") && l.contains(",failed,")), "{row}");
-    let status = scene.slidegrid("status --run run").exits(0);
+    let status = case.slidegrid("status --run run").exits(0);
     assert!(status.stdout.contains("2 of 3 slides done, 1 failed"), "{}", status.stdout);
 }
 
 #[test]
 fn errors_are_told_even_when_quiet() {
-    let scene = Scene::usual();
-    scene
-        .slidegrid("run -q --run run --config c.toml a.png none.svs")
+    let case = Case::usual();
+    case.slidegrid("run -q --run run --config c.toml a.png none.svs")
         .exits(5)
         .says(&["none.svs", "no such slide"]);
 }
 
 #[test]
 fn a_mistyped_path_can_be_put_right() {
-    let scene = Scene::usual();
-    scene.slidegrid("split --run run --config c.toml wrong/a.png").exits(4);
-    scene.slidegrid("run --run run a.png").exits(0);
-    assert!(scene.path("run/heatmaps/a.h5").exists());
+    let case = Case::usual();
+    case.slidegrid("split --run run --config c.toml wrong/a.png").exits(4);
+    case.slidegrid("run --run run a.png").exits(0);
+    assert!(case.path("run/heatmaps/a.h5").exists());
 }
 
 #[test]
 fn text_called_svs() {
-    let scene = Scene::usual();
-    scene.write("text.svs", "Tomorrow I will send the slide.\n");
-    let alone = scene.slidegrid("run --run alone --config c.toml text.svs");
+    let case = Case::usual();
+    case.write("text.svs", "Tomorrow I will send the slide.\n");
+    let alone = case.slidegrid("run --run alone --config c.toml text.svs");
     alone.exits(4).says(&["text.svs", "not a slide", "found a text file"]);
-    scene.slidegrid("run --run run --config c.toml text.svs a.png").exits(5).says(&[
+    case.slidegrid("run --run run --config c.toml text.svs a.png").exits(5).says(&[
         "text.svs",
         "not a slide",
         "found",
         "is the file complete",
     ]);
-    assert!(scene.path("run/heatmaps/a.h5").exists());
-    assert!(!scene.path("run/patches/text.h5").exists());
+    assert!(case.path("run/heatmaps/a.h5").exists());
+    assert!(!case.path("run/patches/text.h5").exists());
 }
 
 #[test]
 fn an_empty_file_and_an_empty_folder() {
-    let scene = Scene::usual();
-    scene.write("empty.tif", "");
-    scene.slidegrid("split --run run --config c.toml empty.tif").exits(4).says(&["empty.tif"]);
-    std::fs::create_dir(scene.path("folder")).unwrap();
-    scene.slidegrid("split --run run2 --config c.toml folder").exits(4).says(&[
+    let case = Case::usual();
+    case.write("empty.tif", "");
+    case.slidegrid("split --run run --config c.toml empty.tif").exits(4).says(&["empty.tif"]);
+    std::fs::create_dir(case.path("folder")).unwrap();
+    case.slidegrid("split --run run2 --config c.toml folder").exits(4).says(&[
         "folder",
         "no slides in this folder",
         "expected",
     ]);
-    scene.write("list.txt", "# nothing\n");
-    scene
-        .slidegrid("split --run run2 --config c.toml list.txt")
+    case.write("list.txt", "# nothing\n");
+    case.slidegrid("split --run run2 --config c.toml list.txt")
         .exits(4)
         .says(&["list.txt", "names no slides"]);
-    scene.slidegrid("split --run run2 --config c.toml none.txt").exits(4).says(&["none.txt"]);
+    case.slidegrid("split --run run2 --config c.toml none.txt").exits(4).says(&["none.txt"]);
 }
 
 #[test]
 fn a_tiff_cut_in_header_or_directory() {
     let whole = tiff::tiled(4, 4);
     for length in [3, 8, 40, 150, 200] {
-        let scene = Scene::usual();
-        scene.write("cut.tif", &whole[..length]);
-        scene
-            .slidegrid("run --run run --config c.toml cut.tif a.png")
+        let case = Case::usual();
+        case.write("cut.tif", &whole[..length]);
+        case.slidegrid("run --run run --config c.toml cut.tif a.png")
             .exits(5)
             .says(&["cut.tif", "compare size and checksum with its source"]);
-        assert!(scene.path("run/heatmaps/a.h5").exists(), "{length}");
-        assert!(!scene.path("run/patches/cut.h5").exists(), "{length}");
+        assert!(case.path("run/heatmaps/a.h5").exists(), "{length}");
+        assert!(!case.path("run/patches/cut.h5").exists(), "{length}");
     }
 }
 
 #[test]
 fn a_tiff_cut_in_its_pixels_keeps_what_is_whole() {
-    let scene = Scene::usual();
+    let case = Case::usual();
     let mut cut = tiff::tiled(4, 4);
     // The last tile row is gone, and half of the tile before it.
     cut.truncate(cut.len() - 4 * tiff::TILE_BYTES - tiff::TILE_BYTES / 2);
-    scene.write("cut.tif", cut);
-    let told = scene.slidegrid("run --run run --config c.toml cut.tif a.png").exits(5);
+    case.write("cut.tif", cut);
+    let told = case.slidegrid("run --run run --config c.toml cut.tif a.png").exits(5);
     told.lacks("TIFFFillTile").says(&["cut", "partial", "could not be decoded", "level-0"]);
-    let row = scene.text("run/slides.csv");
+    let row = case.read("run/slides.csv");
     let row = row.lines().find(|line| line.starts_with("cut,")).unwrap().to_owned();
     assert!(row.contains(",partial,") && row.contains("cut.tif"), "{row}");
-    let file = PatchesFile::open(&scene.path("run/patches/cut.h5")).unwrap();
+    let file = PatchesFile::open(&case.path("run/patches/cut.h5")).unwrap();
     let failures = file.failures().unwrap();
     assert!(!failures.is_empty() && failures.len() < file.meta().patches, "{failures:?}");
     assert!(failures.iter().all(|line| line.contains("patch") && line.contains("level-0 px")));
-    let heatmap = scene.path("run/heatmaps/cut.h5");
+    let heatmap = case.path("run/heatmaps/cut.h5");
     let (_, score) = slidegrid::export::heatmap_h5::read_heatmap(&heatmap).unwrap();
     assert_eq!(score.dim(), (32, 32));
     assert!(score[[0, 0]].is_finite() && score[[4, 20]].is_finite());
     assert!(score[[30, 10]].is_nan(), "nothing may be made up");
     // Again: the same verdict, no new work.
-    scene.slidegrid("run --run run").exits(5).says(&["cut", "could not be decoded"]);
+    case.slidegrid("run --run run").exits(5).says(&["cut", "could not be decoded"]);
     // What is there is whole for good, and what it lacks is said again.
-    scene.slidegrid("predict --run run --all").exits(5).says(&["cut t", "have no scores"]);
+    case.slidegrid("predict --run run --all").exits(5).says(&["cut t", "have no scores"]);
 }
 
 #[test]
 fn a_slide_without_mpp_names_ways_out_that_work() {
-    let scene = Scene::new();
-    scene.write("plain.tif", tiff::tiled(4, 4));
+    let case = Case::new();
+    case.write("plain.tif", tiff::tiled(4, 4));
     let at = |mpp: &str| format!("mpp = {mpp}\n{SMALL}");
-    scene.config("c.toml", "centre32", &at("0.25"));
-    scene.slidegrid("run --run run --config c.toml plain.tif").exits(4).says(&[
+    case.config("c.toml", "centre32", &at("0.25"));
+    case.slidegrid("run --run run --config c.toml plain.tif").exits(4).says(&[
         "plain.tif",
         "resolution is unknown",
         "[slides] mpp",
@@ -128,90 +127,90 @@ fn a_slide_without_mpp_names_ways_out_that_work() {
         "level0",
     ]);
     // In the same run directory, as the message suggests.
-    scene.config("all.toml", "centre32", &format!("{}[slides]\nmpp = 0.25\n", at("0.25")));
-    scene.slidegrid("run --run run --config all.toml plain.tif").exits(0);
+    case.config("all.toml", "centre32", &format!("{}[slides]\nmpp = 0.25\n", at("0.25")));
+    case.slidegrid("run --run run --config all.toml plain.tif").exits(0);
     let half = format!("{}[slides.mpp_of]\nplain = 0.125\n", at("0.25"));
-    scene.config("one.toml", "centre32", &half);
-    scene.slidegrid("run --run one --config one.toml plain.tif").exits(0);
-    let file = PatchesFile::open(&scene.path("one/patches/plain.h5")).unwrap();
+    case.config("one.toml", "centre32", &half);
+    case.slidegrid("run --run one --config one.toml plain.tif").exits(0);
+    let file = PatchesFile::open(&case.path("one/patches/plain.h5")).unwrap();
     assert_eq!((file.meta().downsample, file.meta().width_px), (2.0, 128));
-    scene.slidegrid("run --run told --config c.toml --mpp 0.25 plain.tif").exits(0);
+    case.slidegrid("run --run told --config c.toml --mpp 0.25 plain.tif").exits(0);
     let both = "split --run told1 --config c.toml --mpp 0.25 --mpp plain=0.125 plain.tif";
-    scene.slidegrid(both).exits(0);
-    let told = PatchesFile::open(&scene.path("told1/patches/plain.h5")).unwrap();
+    case.slidegrid(both).exits(0);
+    let told = PatchesFile::open(&case.path("told1/patches/plain.h5")).unwrap();
     assert_eq!(told.meta().downsample, 2.0);
     for wrong in ["0", "-1", "plain=", "NaN", "0.25um"] {
         let command = format!("run --run wrong --config c.toml --mpp={wrong} plain.tif");
-        scene.slidegrid(&command).exits(2).says(&["--mpp", "um per px above 0"]);
+        case.slidegrid(&command).exits(2).says(&["--mpp", "um per px above 0"]);
     }
-    let other = scene.slidegrid("run --run other --config c.toml --mpp plane=0.25 plain.tif");
+    let other = case.slidegrid("run --run other --config c.toml --mpp plane=0.25 plain.tif");
     other.exits(2).says(&["plane=0.25", "no slide of this run"]);
-    assert!(!scene.path("other").exists());
-    scene.config("level0.toml", "centre32", &at("\"level0\""));
-    scene.slidegrid("run --run level0 --config level0.toml plain.tif").exits(0);
+    assert!(!case.path("other").exists());
+    case.config("level0.toml", "centre32", &at("\"level0\""));
+    case.slidegrid("run --run level0 --config level0.toml plain.tif").exits(0);
     // Patches that are there are not passed off as made at another resolution.
     // However often it is asked.
     let words = ["0.25 um/px", "0.125", "patches/plain.h5", "delete"];
-    let before = std::fs::read(scene.path("run/patches/plain.h5")).unwrap();
+    let before = std::fs::read(case.path("run/patches/plain.h5")).unwrap();
     for _ in 0..2 {
-        scene.slidegrid("run --run run --config one.toml plain.tif").exits(4).mentions(&words);
-        assert!(std::fs::read(scene.path("run/patches/plain.h5")).unwrap() == before);
+        case.slidegrid("run --run run --config one.toml plain.tif").exits(4).mentions(&words);
+        assert!(std::fs::read(case.path("run/patches/plain.h5")).unwrap() == before);
     }
 }
 
 #[test]
 fn two_slides_of_one_name() {
-    let scene = Scene::usual();
-    std::fs::create_dir(scene.path("more")).unwrap();
-    scene.noise("more/a.png", 90, 90);
-    scene.slidegrid("run --run run --config c.toml a.png more/a.png").exits(4).says(&[
+    let case = Case::usual();
+    std::fs::create_dir(case.path("more")).unwrap();
+    case.slide("more/a.png", &noise(90, 90, 1));
+    case.slidegrid("run --run run --config c.toml a.png more/a.png").exits(4).says(&[
         "two slides are called a",
         "more/a.png",
         "rename one",
     ]);
-    assert!(!scene.path("run/patches").exists(), "no work before");
+    assert!(!case.path("run/patches").exists(), "no work before");
 }
 
 #[test]
 fn a_slide_without_tissue() {
-    let scene = Scene::usual();
-    scene.config(
+    let case = Case::usual();
+    case.config(
         "otsu.toml",
         "centre32",
         "[tiling]\ntile = 32\nblock = 1\n[predict]\nengine = \"tract\"\n",
     );
-    scene.plain("white.png", 200, [255; 3]);
-    scene.slidegrid("run --run run --config otsu.toml white.png a.png").exits(5).says(&[
+    case.slide("white.png", &Array3::from_elem((200, 200, 3), 255));
+    case.slidegrid("run --run run --config otsu.toml white.png a.png").exits(5).says(&[
         "white",
         "no tissue found",
         "masks/white.png",
         "[tissue] method",
     ]);
-    assert!(scene.path("run/masks/white.png").exists());
-    assert!(scene.path("run/heatmaps/a.h5").exists());
-    assert!(scene.text("run/slides.csv").contains(",no-tissue,"));
+    assert!(case.path("run/masks/white.png").exists());
+    assert!(case.path("run/heatmaps/a.h5").exists());
+    assert!(case.read("run/slides.csv").contains(",no-tissue,"));
 }
 
 #[test]
 fn a_slide_smaller_than_a_window() {
-    let scene = Scene::usual();
-    scene.plain("tiny.png", 20, [200, 50, 100]);
-    scene.slidegrid("run --run run --config c.toml tiny.png a.png").exits(5).says(&[
+    let case = Case::usual();
+    case.slide("tiny.png", &Array3::from_shape_fn((20, 20, 3), |at| [200, 50, 100][at.2]));
+    case.slidegrid("run --run run --config c.toml tiny.png a.png").exits(5).says(&[
         "tiny.png",
         "20 x 20 px",
         "window of 32 px",
         "give a larger slide",
     ]);
-    assert!(scene.path("run/heatmaps/a.h5").exists());
+    assert!(case.path("run/heatmaps/a.h5").exists());
 }
 
 #[test]
 fn a_mask_that_is_no_image() {
-    let scene = Scene::usual();
-    scene.write("masks/a.png", "no image");
+    let case = Case::usual();
+    case.write("masks/a.png", "no image");
     let rest = SMALL.replace("\"all\"", "\"mask\"\nmask = \"masks\"");
-    scene.config("mask.toml", "centre32", &rest);
-    scene.slidegrid("run --run run --config mask.toml a.png").exits(4).says(&[
+    case.config("mask.toml", "centre32", &rest);
+    case.slidegrid("run --run run --config mask.toml a.png").exits(4).says(&[
         "a.png",
         "masks/a.png",
         "tissue mask",

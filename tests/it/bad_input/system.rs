@@ -1,90 +1,59 @@
 //! Disks, limits, kills, and others at work in the same place.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use slidegrid::export::heatmap_h5::read_heatmap;
 use slidegrid::patches::PatchesFile;
 use slidegrid::scores::read_scores;
 
-use crate::bad_input::scene::{SMALL, Scene, parts};
+use crate::common::case::SMALL;
+use crate::common::cli::parts;
+use crate::common::needs::MemoryDisk;
+use crate::common::{Case, noise};
 
-/// A memory disk of `size` at `run`; unmounted when dropped. `None` where
-/// mounting is not allowed.
-struct Disk(std::path::PathBuf);
-
-impl Disk {
-    fn mount(scene: &Scene, size: &str) -> Option<Self> {
-        let at = scene.path("run");
-        std::fs::create_dir_all(&at).unwrap();
-        let options = format!("size={size}");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(&at)
-            .stderr(Stdio::null())
-            .status();
-        if mounted.is_ok_and(|status| status.success()) {
-            return Some(Self(at));
-        }
-        println!("skipped: mounting a memory disk needs root");
-        None
-    }
-
-    fn remount(&self, options: &str) {
-        let options = format!("remount,{options}");
-        let status = Command::new("mount").args(["-o", &options]).arg(&self.0).status().unwrap();
-        assert!(status.success());
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg(&self.0).status());
-    }
-}
-
-/// The usual scene with enough pixels and scores to fill a small disk.
-fn large() -> Scene {
-    let scene = Scene::usual();
-    scene.noise("a.png", 500, 400);
+/// The usual case with enough pixels and scores to fill a small disk.
+fn large() -> Case {
+    let case = Case::usual();
+    case.slide("a.png", &noise(400, 500, 1));
     let rest = SMALL.replace("stride = 8", "stride = 4").replace("group = 4", "group = 100");
-    scene.config("c.toml", "centre32", &rest);
-    scene
+    case.config("c.toml", "centre32", &rest);
+    case
 }
 
 const FULL: [&str; 3] = ["run/", "No space left", "free some space"];
 
 #[test]
 fn a_full_disk_at_every_stage() {
-    let scene = large();
-    let Some(disk) = Disk::mount(&scene, "800k") else { return };
-    scene.slidegrid("split --run run --config c.toml a.png").exits(4).says(&FULL);
-    assert!(!scene.path("run/patches/a.h5").exists());
+    let case = large();
+    let disk = MemoryDisk::mount(&case.path("run"), "800k");
+    case.slidegrid("split --run run --config c.toml a.png").exits(4).says(&FULL);
+    assert!(!case.path("run/patches/a.h5").exists());
     disk.remount("size=20m");
-    scene.slidegrid("split --run run").exits(0);
-    scene.slidegrid("master plan --run run").exits(0);
+    case.slidegrid("split --run run").exits(0);
+    case.slidegrid("master plan --run run").exits(0);
 
     for (command, file) in [
         ("predict --run run --task 1", "run/scores/a/t1.h5"),
         ("stitch --run run --all", "run/heatmaps/a.h5"),
     ] {
         // What is there, and a few pages: no scores or heatmap fit.
-        let filler = fill(&scene);
-        scene.slidegrid(command).exits(4).says(&FULL);
-        assert!(!scene.path(file).exists(), "{command}");
+        let filler = fill(&case);
+        case.slidegrid(command).exits(4).says(&FULL);
+        assert!(!case.path(file).exists(), "{command}");
         std::fs::remove_file(filler).unwrap();
         if command.starts_with("predict") {
-            scene.slidegrid("predict --run run --all").exits(0);
+            case.slidegrid("predict --run run --all").exits(0);
         }
     }
-    scene.slidegrid("stitch --run run --all").exits(0);
+    case.slidegrid("stitch --run run --all").exits(0);
 }
 
 /// Fills the disk up to its last 16 kilobytes.
-fn fill(scene: &Scene) -> std::path::PathBuf {
+fn fill(case: &Case) -> std::path::PathBuf {
     use std::io::Write;
-    let path = scene.path("run/filler");
+    let path = case.path("run/filler");
     let mut file = std::fs::File::create(&path).unwrap();
     while file.write_all(&[0; 4096]).is_ok() {}
     let length = file.metadata().unwrap().len();
@@ -94,75 +63,75 @@ fn fill(scene: &Scene) -> std::path::PathBuf {
 
 #[test]
 fn a_file_size_limit_at_every_stage() {
-    let scene = large();
+    let case = large();
     let limit = "ulimit -f 60";
     let words = ["run/", "too large", "raise the limit"];
-    scene.limited(limit, "split --run run --config c.toml a.png").exits(4).says(&words);
-    assert!(!scene.path("run/patches/a.h5").exists());
-    scene.slidegrid("split --run run").exits(0);
-    scene.slidegrid("master plan --run run").exits(0);
-    scene.limited(limit, "predict --run run --task 1").exits(4).says(&words);
-    assert!(!scene.path("run/scores/a/t1.h5").exists());
-    scene.slidegrid("predict --run run --all").exits(0);
-    scene.limited(limit, "stitch --run run --all").exits(4).says(&words);
-    assert!(!scene.path("run/heatmaps/a.h5").exists());
-    scene.slidegrid("stitch --run run --all").exits(0);
+    case.slidegrid("split --run run --config c.toml a.png").after(limit).exits(4).says(&words);
+    assert!(!case.path("run/patches/a.h5").exists());
+    case.slidegrid("split --run run").exits(0);
+    case.slidegrid("master plan --run run").exits(0);
+    case.slidegrid("predict --run run --task 1").after(limit).exits(4).says(&words);
+    assert!(!case.path("run/scores/a/t1.h5").exists());
+    case.slidegrid("predict --run run --all").exits(0);
+    case.slidegrid("stitch --run run --all").after(limit).exits(4).says(&words);
+    assert!(!case.path("run/heatmaps/a.h5").exists());
+    case.slidegrid("stitch --run run --all").exits(0);
 }
 
 #[test]
 fn a_read_only_run_directory() {
-    let scene = Scene::usual();
-    let Some(disk) = Disk::mount(&scene, "20m") else { return };
+    let case = Case::usual();
+    let disk = MemoryDisk::mount(&case.path("run"), "20m");
     let words = ["run/", "Read-only file system", "choose a run directory"];
     disk.remount("ro");
-    scene.slidegrid("split --run run --config c.toml a.png").exits(4).says(&words);
+    case.slidegrid("split --run run --config c.toml a.png").exits(4).says(&words);
     disk.remount("rw");
-    scene.slidegrid("split --run run --config c.toml a.png").exits(0);
-    scene.slidegrid("master plan --run run").exits(0);
+    case.slidegrid("split --run run --config c.toml a.png").exits(0);
+    case.slidegrid("master plan --run run").exits(0);
     disk.remount("ro");
-    scene.slidegrid("master plan --run run").exits(4).says(&words);
-    scene.slidegrid("predict --run run --all").exits(4).says(&words);
+    case.slidegrid("master plan --run run").exits(4).says(&words);
+    case.slidegrid("predict --run run --all").exits(4).says(&words);
     disk.remount("rw");
-    scene.slidegrid("predict --run run --all").exits(0);
+    case.slidegrid("predict --run run --all").exits(0);
     disk.remount("ro");
-    scene.slidegrid("stitch --run run --all").exits(4).says(&words);
-    scene.slidegrid("status --run run").exits(0);
+    case.slidegrid("stitch --run run --all").exits(4).says(&words);
+    case.slidegrid("status --run run").exits(0);
 }
 
 #[test]
 fn a_file_where_the_run_directory_should_be() {
-    let scene = Scene::usual();
-    scene.write("run", "in the way");
+    let case = Case::usual();
+    case.write("run", "in the way");
     for command in ["run --run run --config c.toml a.png", "predict --run run --all"] {
         let words = ["run: is a file", "expected a run directory", "--run"];
-        scene.slidegrid(command).exits(4).says(&words);
+        case.slidegrid(command).exits(4).says(&words);
     }
-    assert_eq!(scene.text("run"), "in the way");
+    assert_eq!(case.read("run"), "in the way");
 }
 
 #[test]
 fn a_reader_of_results_that_has_seen_enough() {
-    let scene = Scene::scored();
+    let case = Case::scored();
     for command in ["status --run run", "stitch --run run --all", "master plan --run run"] {
-        let mut child =
-            scene.command(command).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = case.slidegrid(command).spawn();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && !stderr.contains("panicked"), "{command}: {stderr}");
     }
-    assert!(scene.path("run/heatmaps/a.h5").exists());
+    assert!(case.path("run/heatmaps/a.h5").exists());
 }
 
 #[test]
 fn logs_and_results_on_a_full_disk() {
-    let scene = Scene::planned();
+    let case = Case::planned();
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let status = scene.command("predict --run run --all").stderr(full()).status().unwrap();
+    let status =
+        case.slidegrid("predict --run run --all").command().stderr(full()).status().unwrap();
     assert_eq!(status.code(), Some(0), "the work counts, not its log");
     let results = ["status --run run", "--help", "split --help", "--version", "completions bash"];
     for command in results {
-        let told = scene.command(command).stdout(full()).output().unwrap();
+        let told = case.slidegrid(command).command().stdout(full()).output().unwrap();
         assert_eq!(told.status.code(), Some(4), "{command}");
         let said = String::from_utf8_lossy(&told.stderr);
         assert!(said.contains("cannot write results to stdout"), "{command}: {said}");
@@ -193,15 +162,16 @@ fn all_whole(folder: &Path) {
 
 #[test]
 fn kills_at_random_moments() {
-    let scene = Scene::usual();
-    scene.noise("a.png", 260, 220);
-    scene.slidegrid("run --run calm --config c.toml a.png b.png").exits(0);
+    let case = Case::usual();
+    case.slide("a.png", &noise(220, 260, 1));
+    case.slidegrid("run --run calm --config c.toml a.png b.png").exits(0);
     let mut state = std::process::id();
     let mut kills = 0;
     for round in 0..20 {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let mut child = scene
-            .command("run --run run --config c.toml a.png b.png")
+        let mut child = case
+            .slidegrid("run --run run --config c.toml a.png b.png")
+            .command()
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -211,56 +181,54 @@ fn kills_at_random_moments() {
         std::thread::sleep(Duration::from_millis(u64::from(alive_ms)));
         child.kill().unwrap();
         kills += usize::from(child.wait().unwrap().code().is_none());
-        all_whole(&scene.path("run"));
+        all_whole(&case.path("run"));
     }
     assert!(kills > 0, "every run was done before it could be killed");
-    scene.slidegrid("run --run run --config c.toml a.png b.png").exits(0);
+    case.slidegrid("run --run run --config c.toml a.png b.png").exits(0);
     for slide in ["a", "b"] {
         let read =
-            |run: &str| read_heatmap(&scene.path(&format!("{run}/heatmaps/{slide}.h5"))).unwrap().1;
+            |run: &str| read_heatmap(&case.path(&format!("{run}/heatmaps/{slide}.h5"))).unwrap().1;
         assert_eq!(read("run").mapv(f32::to_bits), read("calm").mapv(f32::to_bits));
     }
 }
 
 #[test]
 fn what_a_killed_writer_left_is_removed_by_the_next() {
-    let scene = Scene::planned();
+    let case = Case::planned();
     // A process that lived on this machine and is gone, as the program names it.
-    let mut child = scene.command("--version").stdout(Stdio::null()).spawn().unwrap();
+    let mut child = case.slidegrid("--version").command().stdout(Stdio::null()).spawn().unwrap();
     let pid = child.id();
     child.wait().unwrap();
-    let staged = slidegrid::staged::StagedFile::new(&scene.path("run/scores/a/t1.h5")).unwrap();
+    let staged = slidegrid::staged::StagedFile::new(&case.path("run/scores/a/t1.h5")).unwrap();
     let ours = staged.path().file_name().unwrap().to_str().unwrap().to_owned();
     let dead = ours.replace(&format!("-{}.", std::process::id()), &format!("-{pid}."));
     assert_ne!(ours, dead);
-    scene.write(&format!("run/scores/a/{dead}"), "half");
-    scene.write(&format!("run/scores/a/{}", dead.replace("t1", "t2")), "half");
-    let output = scene.command("predict --run run --task 1").output().unwrap();
+    case.write(&format!("run/scores/a/{dead}"), "half");
+    case.write(&format!("run/scores/a/{}", dead.replace("t1", "t2")), "half");
+    let output = case.slidegrid("predict --run run --task 1").command().output().unwrap();
     assert!(output.status.success());
-    let left: Vec<_> = parts(&scene.path("run"));
+    let left: Vec<_> = parts(&case.path("run"));
     // Ours is being written; the one of t2 waits for the next task 2.
     assert_eq!(left.len(), 2, "{left:?}");
-    assert!(staged.path().exists() && !scene.path(&format!("run/scores/a/{dead}")).exists());
+    assert!(staged.path().exists() && !case.path(&format!("run/scores/a/{dead}")).exists());
     drop(staged);
-    scene.slidegrid("predict --run run --task 2").exits(0);
+    case.slidegrid("predict --run run --task 2").exits(0);
 }
 
 #[test]
 fn one_group_given_to_two_processes() {
-    let scene = Scene::planned();
+    let case = Case::planned();
     for command in
         ["predict --run run --task 1", "predict --run run --all", "stitch --run run --all"]
     {
-        let start =
-            || scene.command(command).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let both = [start(), start()];
+        let both = [case.slidegrid(command).spawn(), case.slidegrid(command).spawn()];
         for child in both {
             let output = child.wait_with_output().unwrap();
             let stderr = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{command}: {stderr}");
         }
-        all_whole(&scene.path("run"));
-        assert!(parts(&scene.path("run")).is_empty());
+        all_whole(&case.path("run"));
+        assert!(parts(&case.path("run")).is_empty());
     }
-    assert!(scene.path("run/heatmaps/a.h5").exists());
+    assert!(case.path("run/heatmaps/a.h5").exists());
 }

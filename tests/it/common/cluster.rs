@@ -1,13 +1,14 @@
 //! Small cohorts on a real scheduler, compared with the same runs without one.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 
-use super::{Case, assert_same, noise};
+use super::cli::{Outcome, Slidegrid};
+use super::{Case, assert_same, needs, noise, repository};
 
 /// Slides, and how they are scored.
 pub(crate) struct Cohort {
@@ -34,17 +35,14 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the scheduler with `settings`; `None` where it is not wanted.
+    /// Starts the scheduler with `settings`.
     pub(crate) fn start(
         up: &str,
         settings: &[(&str, &str)],
         queue: [&'static str; 2],
         keys: &'static str,
-    ) -> Option<Self> {
-        if std::env::var("SLIDEGRID_TEST_SCHEDULERS").as_deref() != Ok("1") {
-            eprintln!("skipped: SLIDEGRID_TEST_SCHEDULERS=1 runs the tests on real schedulers");
-            return None;
-        }
+    ) -> Self {
+        needs::scheduler();
         let case = Case::new();
         let slides = [("s0", 96, 240), ("s1", 144, 144)].map(|(name, rows, cols)| {
             (name.to_owned(), case.slide(&format!("{name}.png"), &noise(rows, cols, 3)))
@@ -58,7 +56,7 @@ impl Cluster {
         let mut cluster = Self { case, variables: Vec::new(), queue, keys, quick };
         cluster.set_up(up, settings);
         cluster.run_here(&cluster.quick);
-        Some(cluster)
+        cluster
     }
 
     /// One slide of one group that takes some seconds, and saves all the time.
@@ -79,10 +77,7 @@ impl Cluster {
     /// What `synth` makes, with the network and the tissue detection it is for.
     pub(crate) fn demo(&self) -> Cohort {
         let out = self.case.path("demo");
-        let words = ["synth", "--slides", "4", "--seed", "7", "--size", "1600", "--out"];
-        let mut words: Vec<String> = words.map(ToOwned::to_owned).to_vec();
-        words.push(text(&out));
-        self.slidegrid(&words);
+        self.case.slidegrid("synth --slides 4 --seed 7 --size 1600 --out demo").done();
         let quickstart = std::fs::read_to_string(out.join("quickstart.toml")).unwrap();
         let more = "[tiling]\nblock = 1\npatches_per_group = 2\n";
         // A forest wants more slides than four.
@@ -112,12 +107,12 @@ impl Cluster {
     /// The heatmaps to compare with.
     fn run_here(&self, cohort: &Cohort) {
         let local = format!("local-{}", cohort.name);
-        self.slidegrid(&self.run_command(cohort, &local, &["--scheduler", "local"]));
+        self.run_command(cohort, &local).args(["--scheduler", "local"]).done();
     }
 
     /// Starts the scheduler, or changes its settings.
     pub(crate) fn set_up(&mut self, up: &str, settings: &[(&str, &str)]) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schedulers").join(up);
+        let script = repository("tests/schedulers").join(up);
         let output = Command::new(script).envs(settings.iter().copied()).output().unwrap();
         assert!(output.status.success(), "{up}: {}", String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8(output.stdout).unwrap();
@@ -125,34 +120,29 @@ impl Cluster {
         self.variables = variables.map(|(name, value)| (name.into(), value.into())).collect();
     }
 
-    /// `slidegrid run` of a cohort into `run`.
-    pub(crate) fn run_command(&self, cohort: &Cohort, run: &str, more: &[&str]) -> Vec<String> {
-        let mut words = vec!["run".into(), "--run".into(), text(&self.case.path(run))];
-        words.extend(["--config".into(), text(&cohort.config)]);
-        words.extend(more.iter().map(|&word| word.to_owned()));
-        words.extend(cohort.slides.iter().map(|(_, path)| text(path)));
-        words
+    /// `slidegrid run` of a cohort into `run`, to be started.
+    pub(crate) fn run_command(&self, cohort: &Cohort, run: &str) -> Slidegrid {
+        let command = self.slidegrid("run --run").arg(self.case.path(run));
+        let slides = cohort.slides.iter().map(|(_, path)| path);
+        command.arg("--config").arg(&cohort.config).args(slides)
     }
 
-    /// Submits the quick cohort.
+    /// Submits the quick cohort with more words on the command line.
+    #[track_caller]
     pub(crate) fn submit(&self, run: &str, more: &[&str]) -> String {
-        self.slidegrid(&self.run_command(&self.quick, run, more))
+        printed(self.run_command(&self.quick, run).args(more))
     }
 
     /// `slidegrid master retry` of `run`.
+    #[track_caller]
     pub(crate) fn retry(&self, run: &str, more: &[&str]) -> String {
-        let mut words = vec!["master".into(), "retry".into(), "--run".into()];
-        words.push(text(&self.case.path(run)));
-        words.extend(more.iter().map(|&word| word.to_owned()));
-        self.slidegrid(&words)
+        printed(self.slidegrid(&format!("master retry --run {run}")).args(more))
     }
 
-    /// Runs `slidegrid` and returns what it printed; must succeed.
-    pub(crate) fn slidegrid(&self, words: &[String]) -> String {
-        let output = self.command(env!("CARGO_BIN_EXE_slidegrid"), words);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "slidegrid {words:?}: {said}");
-        format!("{}{said}", String::from_utf8_lossy(&output.stdout))
+    /// `slidegrid LINE` with the scheduler's variables, to be started.
+    fn slidegrid(&self, line: &str) -> Slidegrid {
+        let command = self.case.slidegrid(line).while_others_write();
+        self.variables.iter().fold(command, |command, (name, value)| command.env(name, value))
     }
 
     /// Runs a program with the scheduler's variables.
@@ -221,10 +211,7 @@ impl Cluster {
     /// accounting lags some seconds behind.
     pub(crate) fn wait_for_reason(&self, run: &str, reason: &str) {
         self.until(run, reason, |cluster| {
-            let words = ["status", "--json", "--run"].map(ToOwned::to_owned);
-            let words = [words.as_slice(), &[text(&self.case.path(run))]].concat();
-            let output = cluster.command(env!("CARGO_BIN_EXE_slidegrid"), &words);
-            let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let report = cluster.slidegrid(&format!("status --json --run {run}")).json();
             let slides = report["slides"].as_array().unwrap().iter();
             let mut ended = slides.flat_map(|slide| slide["ended"].as_array().unwrap());
             ended.any(|trouble| trouble["reason"] == reason)
@@ -316,11 +303,12 @@ impl Cluster {
 }
 
 fn config_file(case: &Case, name: &str, model: &str, rest: &str) -> PathBuf {
-    let config = case.path(&format!("{name}.toml"));
-    std::fs::rename(case.config(model, rest), &config).unwrap();
-    config
+    case.config(&format!("{name}.toml"), model, rest)
 }
 
-fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
+/// What a command that must succeed prints, to stdout and to stderr.
+#[track_caller]
+pub(crate) fn printed(command: Slidegrid) -> String {
+    let Outcome { stdout, stderr, .. } = command.done();
+    stdout + &stderr
 }

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use ndarray::Array3;
-use slidegrid::cli::Exit;
 use slidegrid::colour_template::{self, StainsFile};
 use slidegrid::normalize::{Method, normalize_patch};
 
@@ -17,55 +16,34 @@ fn rgb(path: &Path) -> Vec<u8> {
 #[test]
 fn pictures_get_the_colours_of_a_template() {
     let case = Case::new();
-    let (slide, out) = (SECOND.tissue(150, 220, 3), case.path("out"));
-    let image = case.slide("a.b.png", &slide);
+    let slide = SECOND.tissue(150, 220, 3);
+    case.slide("a.b.png", &slide);
     let template = case.slide("template.png", &FIRST.tissue(200, 200, 1));
-    let blank = case.slide("blank.png", &Array3::from_elem((50, 50, 3), 255));
+    case.slide("blank.png", &Array3::from_elem((50, 50, 3), 255));
     for method in Method::ALL {
-        let out = out.join(method.name());
-        let words: [&dyn AsRef<Path>; 8] = [
-            &"normalize",
-            &"apply",
-            &"--method",
-            &method.name(),
-            &"--template",
-            &template,
-            &"--out",
-            &out,
-        ];
-        let exit = case.slidegrid(&[&words[..], &[&image, &blank]].concat()).unwrap();
-        assert_eq!(exit, Exit::Partial, "the blank one cannot be");
+        let out = case.path(method.name());
+        let line =
+            format!("normalize apply --method {method} --template template.png --out {method}");
+        // The blank one cannot be.
+        case.slidegrid(&format!("{line} a.b.png blank.png")).exits(5);
         let target = colour_template::read(&template, method, false).unwrap();
         let mut expected = bytes(&slide);
         normalize_patch(&mut expected, &target).unwrap();
         assert_eq!(rgb(&out.join("a.b.png")), expected);
         assert!(!out.join("blank.png").exists());
         // Nothing is overwritten.
-        let exit = case.slidegrid(&[&words[..], &[&image]].concat()).unwrap();
-        assert_eq!(exit, Exit::Input);
+        case.slidegrid(&format!("{line} a.b.png")).exits(4);
     }
 }
 
 #[test]
 fn stains_fitted_to_a_cohort_are_a_template() {
     let case = Case::new();
-    let slides = [
-        case.slide("a.png", &SECOND.tissue(150, 220, 3)),
-        case.slide("b.png", &FIRST.tissue(180, 200, 4)),
-    ];
-    let (out, missing) = (case.path("stains.toml"), case.path("missing.png"));
-    let words: [&dyn AsRef<Path>; 9] = [
-        &"normalize",
-        &"fit",
-        &"--method",
-        &"vahadane",
-        &"--out",
-        &out,
-        &slides[0],
-        &slides[1],
-        &missing,
-    ];
-    assert_eq!(case.slidegrid(&words).unwrap(), Exit::Partial);
+    case.slide("a.png", &SECOND.tissue(150, 220, 3));
+    case.slide("b.png", &FIRST.tissue(180, 200, 4));
+    let out = case.path("stains.toml");
+    let fit = "normalize fit --method vahadane --out stains.toml a.png b.png missing.png";
+    case.slidegrid(fit).exits(5);
     let file = StainsFile::read(&out).unwrap();
     assert_eq!(file.sources, ["a.png", "b.png"]);
     assert_eq!(colour_template::read(&out, Method::Vahadane, false).unwrap(), file.estimate);
@@ -89,26 +67,12 @@ fn stains_fitted_to_a_cohort_are_a_template() {
 #[test]
 fn a_preview_shows_tiles_before_and_after() {
     let case = Case::new();
-    let slide = case.slide("slide.png", &SECOND.tissue(1024, 1024, 3));
-    let template = case.slide("template.png", &FIRST.tissue(200, 200, 1));
-    for (name, more) in [("slide-scope.png", None), ("tiles.png", Some("--per-tile"))] {
-        let out = case.path(name);
-        let mut words: Vec<&dyn AsRef<Path>> = vec![
-            &"normalize",
-            &"preview",
-            &"--method",
-            &"macenko",
-            &"--template",
-            &template,
-            &"--out",
-            &out,
-            &slide,
-        ];
-        if let Some(more) = &more {
-            words.push(more);
-        }
-        case.slidegrid(&words).unwrap();
-        let picture = image::open(&out).unwrap().to_rgb8();
+    case.slide("slide.png", &SECOND.tissue(1024, 1024, 3));
+    case.slide("template.png", &FIRST.tissue(200, 200, 1));
+    for (name, more) in [("slide-scope.png", ""), ("tiles.png", "--per-tile")] {
+        let line = "normalize preview --method macenko --template template.png";
+        case.slidegrid(&format!("{line} --out {name} slide.png {more}")).done();
+        let picture = image::open(case.path(name)).unwrap().to_rgb8();
         assert!(picture.width() > 3 * 2 * 256 && picture.height() > 3 * 256);
     }
 }

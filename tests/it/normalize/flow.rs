@@ -2,13 +2,13 @@
 //! a heatmap then shows the pixels that reached the network.
 
 use ndarray::{Array2, Array3, Axis, s};
-use slidegrid::cli::{Exit, Failure};
 use slidegrid::colour_template;
 use slidegrid::normalize::{Method, Transform, normalize_patch};
 use slidegrid::patches::PatchesFile;
 use slidegrid::run_dir::{RunDir, read_slides};
 use slidegrid::scores::read_scores;
 
+use crate::common::cli::Slidegrid;
 use crate::common::{Case, assert_same};
 use crate::normalize::pictures::{FIRST, SECOND, bytes};
 
@@ -41,7 +41,7 @@ impl Colour {
         Self { case, slide }
     }
 
-    fn run(&self, run: &str, method: &str, more: &str) -> Result<Exit, Failure> {
+    fn run(&self, run: &str, method: &str, more: &str) -> Slidegrid {
         self.run_of(("centre32", "window"), run, method, more)
     }
 
@@ -52,8 +52,9 @@ impl Colour {
         run: &str,
         method: &str,
         more: &str,
-    ) -> Result<Exit, Failure> {
-        let config = self.case.config(
+    ) -> Slidegrid {
+        self.case.config(
+            "config.toml",
             model,
             &format!(
                 "mpp = \"level0\"\n[tissue]\nmethod = \"all\"\n[tiling]\ntile = 64\nblock = 2\npatches_per_group = 2\n\
@@ -61,8 +62,7 @@ impl Colour {
                  [normalize]\nmethod = {method:?}\ntemplate = \"template.png\"\n{more}"
             ),
         );
-        let (run, slide) = (self.case.path(run), self.case.path("slide.png"));
-        self.case.slidegrid(&[&"run", &"--quiet", &"--run", &run, &"--config", &config, &slide])
+        self.case.slidegrid(&format!("run --quiet --run {run} --config config.toml slide.png"))
     }
 
     fn patches(&self, run: &str) -> PatchesFile {
@@ -100,7 +100,7 @@ fn a_slide_is_changed_pixel_by_pixel_without_seams() {
     let colour = Colour::new(SECOND.tissue(300, 270, 4));
     for method in Method::ALL {
         let name = method.name();
-        assert_eq!(colour.run(name, name, "").unwrap(), Exit::Done);
+        colour.run(name, name, "").done();
         let shown = colour.case.heatmap(name, "slide");
         assert_same(&shown, &expected(&colour.by_slide(name, method)), 0.0);
         assert!(shown != expected(&colour.slide), "{method} changed nothing");
@@ -111,19 +111,17 @@ fn a_slide_is_changed_pixel_by_pixel_without_seams() {
 fn the_estimate_of_a_slide_depends_on_no_tiling() {
     let colour = Colour::new(SECOND.tissue(300, 270, 4));
     let estimate = |run: &str, set: &str| {
-        let config = colour.case.config(
+        colour.case.config(
+            "config.toml",
             "centre32",
             &format!(
                 "[tissue]\nmethod = \"all\"\n[tiling]\ntile = 64\n{set}\n\
              [normalize]\nmethod = \"vahadane\"\ntemplate = \"template.png\"\n"
             ),
         );
-        let (run, slide) = (colour.case.path(run), colour.case.path("slide.png"));
-        colour
-            .case
-            .slidegrid(&[&"split", &"--quiet", &"--run", &run, &"--config", &config, &slide])
-            .unwrap();
-        PatchesFile::open(&run.join("patches/slide.h5")).unwrap().colours().unwrap().unwrap()
+        let split = format!("split --quiet --run {run} --config config.toml slide.png");
+        colour.case.slidegrid(&split).done();
+        colour.patches(run).colours().unwrap().unwrap()
     };
     let one = estimate("one", "block = 1\npatches_per_group = 3");
     assert_eq!(one, estimate("four", "block = 4\ncompression = \"gzip\""));
@@ -134,7 +132,7 @@ fn the_estimate_of_a_slide_depends_on_no_tiling() {
 fn patches_are_changed_by_their_own_estimates() {
     let colour = Colour::new(SECOND.tissue(256, 256, 4));
     let more = "scope = \"patch\"\non_failure = \"raw\"\n";
-    assert_eq!(colour.run("patch", "macenko", more).unwrap(), Exit::Done);
+    colour.run("patch", "macenko", more).done();
     let target =
         colour_template::read(&colour.case.path("template.png"), Method::Macenko, false).unwrap();
     let mut changed = colour.slide.clone();
@@ -173,11 +171,9 @@ fn half_glass() -> Array3<u8> {
 fn what_cannot_be_told_follows_the_policy_and_is_counted() {
     let colour = Colour::new(half_glass());
     let right = s![.., 48..];
-    for (policy, exit) in
-        [("raw", Exit::Done), ("slide-estimate", Exit::Done), ("fail", Exit::Partial)]
-    {
+    for (policy, exit) in [("raw", 0), ("slide-estimate", 0), ("fail", 5)] {
         let more = format!("scope = \"patch\"\non_failure = {policy:?}\n");
-        assert_eq!(colour.run(policy, "macenko", &more).unwrap(), exit, "{policy}");
+        colour.run(policy, "macenko", &more).exits(exit);
         let shown = colour.case.heatmap(policy, "slide").slice(right).to_owned();
         let (failed, lines) = colour.account(policy);
         assert!(!lines.is_empty() && lines.len() < 8, "{policy}: {lines:?}");
@@ -199,43 +195,38 @@ fn what_cannot_be_told_follows_the_policy_and_is_counted() {
         let left = colour.case.heatmap(policy, "slide").slice(s![.., ..16]).to_owned();
         assert!(left.iter().all(|score| !score.is_nan()), "{policy}");
         // The same command again finds everything done, and says again what is not.
-        assert_eq!(colour.run(policy, "macenko", &more).unwrap(), exit, "{policy}");
+        colour.run(policy, "macenko", &more).exits(exit);
     }
 }
 
 #[test]
 fn a_slide_of_glass_alone_is_partial_and_says_why() {
     let colour = Colour::new(Array3::from_elem((200, 200, 3), 244));
-    assert_eq!(colour.run("fail", "macenko", "").unwrap(), Exit::Partial);
+    colour.run("fail", "macenko", "").exits(5);
     let rows = read_slides(&RunDir::new(&colour.case.path("fail"))).unwrap();
     assert!(rows[0].reason.contains("too little tissue"), "{}", rows[0].reason);
     assert!(colour.account("fail").1.iter().all(|line| line.contains("no estimate of the slide")));
     assert!(colour.case.heatmap("fail", "slide").iter().all(|score| score.is_nan()));
-    let raw = colour.run("raw", "macenko", "on_failure = \"raw\"\n").unwrap();
-    assert_eq!(raw, Exit::Partial);
+    colour.run("raw", "macenko", "on_failure = \"raw\"\n").exits(5);
     assert_same(&colour.case.heatmap("raw", "slide"), &expected(&colour.slide), 0.0);
 }
 
 #[test]
 fn a_patch_file_without_colours_says_what_to_do() {
     let colour = Colour::new(SECOND.tissue(256, 256, 4));
-    colour.run("run", "macenko", "").unwrap();
+    colour.run("run", "macenko", "").done();
     let run = colour.case.path("run");
     let file = hdf5::File::open_rw(run.join("patches/slide.h5")).unwrap();
     file.delete_attr("colour_method").unwrap();
     file.close().unwrap();
     std::fs::remove_dir_all(run.join("scores")).unwrap();
-    let failure = colour
-        .case
-        .slidegrid(&[
-            &"predict", &"--quiet", &"--run", &run, &"--slide", &"slide", &"--group", &"1",
-        ])
-        .unwrap_err();
-    assert_eq!(failure.exit(), Exit::Configuration);
-    let message = failure.to_string();
-    for words in ["slide.h5", "no colour estimate", "split the slide again", "scope = \"patch\""] {
-        assert!(message.contains(words), "{words}: {message}");
-    }
+    let predict = colour.case.slidegrid("predict --quiet --run run --slide slide --group 1");
+    predict.exits(3).mentions(&[
+        "slide.h5",
+        "no colour estimate",
+        "split the slide again",
+        "scope = \"patch\"",
+    ]);
 }
 
 #[test]
@@ -251,11 +242,12 @@ fn a_profile_is_applied_when_asked_for_and_its_absence_recorded() {
         encoder.write_image(&rgb, 128, 128, image::ExtendedColorType::Rgb8).unwrap();
     };
     let config = colour.case.config(
+        "config.toml",
         "centre32",
         "[tissue]\nmethod = \"all\"\n[tiling]\ntile = 64\n[predict]\nstride = 8\nengine = \"tract\"\n",
     );
     let run = |name: &str, icc: bool| {
-        colour.case.run(name, &config, &path, &[format!("normalize.icc={icc}")]);
+        colour.case.run(name, &config, &path, &[&format!("normalize.icc={icc}")]);
         let rows = read_slides(&RunDir::new(&colour.case.path(name))).unwrap();
         (rows[0].icc.clone(), colour.case.heatmap(name, "slide"))
     };
@@ -278,16 +270,12 @@ fn a_profile_is_applied_when_asked_for_and_its_absence_recorded() {
 #[test]
 fn dense_runs_and_cascades_see_the_colours_that_windows_see() {
     let colour = Colour::new(half_glass());
-    for (scope, exit) in [("slide", Exit::Done), ("patch", Exit::Partial)] {
+    for (scope, exit) in [("slide", 0), ("patch", 5)] {
         // A network without padding, so that the methods agree.
         let run = |method: &str| {
             let more = format!("scope = {scope:?}\non_failure = \"fail\"\n");
             let name = format!("{scope}-{method}");
-            assert_eq!(
-                colour.run_of(("valid", method), &name, "macenko", &more).unwrap(),
-                exit,
-                "{name}"
-            );
+            colour.run_of(("valid", method), &name, "macenko", &more).exits(exit);
             (colour.case.heatmap(&name, "slide"), colour.account(&name))
         };
         let (window, counted) = run("window");

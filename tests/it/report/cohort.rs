@@ -1,9 +1,8 @@
 //! A small run with everything a report has to tell.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use assert_cmd::Command;
 use ndarray::Array3;
 
 use crate::common::Case;
@@ -43,25 +42,20 @@ pub(crate) fn run(case: &Case) -> PathBuf {
     let whole = fs::read(folder.join("spot.png")).unwrap();
     fs::write(folder.join("broken.png"), &whole[..whole.len() / 2]).unwrap();
     truth(case);
-    let config = case.config(
+    case.config(
+        "config.toml",
         "centre32",
         "mpp = 1.0\n[slides]\nmpp = 0.5\n[tissue]\nmethod = \"otsu-s\"\n[tiling]\ntile = 16\nblock = 2\npatches_per_group = 20\n[predict]\nstride = 8\nengine = \"tract\"\nthreads = 1\n[stitch]\npng = false\n",
     );
     let run = case.path("run");
-    let words: [&dyn AsRef<Path>; 7] =
-        [&"run", &"-q", &"--run", &run, &"--config", &config, &folder];
     // One slide is broken: the rest is done.
-    let exit = case.slidegrid(&words).unwrap_or_else(|e| panic!("{e}"));
-    assert_eq!(exit, slidegrid::cli::Exit::Partial);
+    case.slidegrid("run -q --run run --config config.toml slides").exits(5);
     fs::remove_file(run.join("scores").join(ODD).join("t2.h5")).unwrap();
     fs::remove_file(run.join("heatmaps").join(format!("{ODD}.h5"))).unwrap();
     let failure = run.join("logs/predict").join(format!("{ODD}_t2.failed"));
     fs::create_dir_all(failure.parent().unwrap()).unwrap();
     fs::write(failure, "t2: <script>alert(1)</script> & \"such\"\n").unwrap();
-    let words: [&dyn AsRef<Path>; 7] =
-        [&"stitch", &"-q", &"--run", &run, &"--slide", &ODD, &"--allow-missing"];
-    let exit = case.slidegrid(&words).unwrap_or_else(|e| panic!("{e}"));
-    assert_eq!(exit, slidegrid::cli::Exit::Partial);
+    case.slidegrid("stitch -q --run run --allow-missing --slide").arg(ODD).exits(5);
     run
 }
 
@@ -72,18 +66,13 @@ fn truth(case: &Case) {
     let points: String = (corners.iter().enumerate())
         .map(|(order, (x, y))| format!("<Coordinate Order=\"{order}\" X=\"{x}\" Y=\"{y}\"/>"))
         .collect();
-    fs::create_dir_all(case.path("truth")).unwrap();
-    case.text("truth/spot.xml", &format!(
+    case.write("truth/spot.xml", format!(
         "<ASAP_Annotations><Annotations><Annotation Name=\"a\" Type=\"Polygon\" PartOfGroup=\"_0\"><Coordinates>{points}</Coordinates></Annotation></Annotations></ASAP_Annotations>"
     ));
-    case.text("truth/reference.csv", "image,type\nspot,Tumor\nglass,Normal\nbroken,Normal\n");
+    case.write("truth/reference.csv", "image,type\nspot,Tumor\nglass,Normal\nbroken,Normal\n");
 }
 
 /// `slidegrid report` with more words; result: what it printed.
 pub(crate) fn report(case: &Case, more: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_slidegrid"));
-    command.arg("report").arg("-q").arg("--run").arg(case.path("run"));
-    command.arg("--truth").arg(case.path("truth")).args(more);
-    let output = command.assert().success().get_output().clone();
-    String::from_utf8(output.stdout).unwrap()
+    case.slidegrid("report -q --run run --truth truth").args(more).done().stdout
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use libdeflater::Decompressor;
 use serde_json::Value;
@@ -59,9 +59,8 @@ fn rows(page: &str) -> Vec<&str> {
 fn the_page_tells_what_became_of_every_slide() {
     let case = Case::new();
     run(&case);
-    let index = PathBuf::from(report(&case, &[]).trim());
-    assert_eq!(index, case.path("run/report/index.html"));
-    let page = read(&index);
+    assert_eq!(report(&case, &[]), "run/report/index.html\n");
+    let page = read(&case.path("run/report/index.html"));
     let rows = rows(&page);
     let states: Vec<&str> = (rows.iter())
         .map(|row| row.split("data-state=\"").nth(1).unwrap().split('"').next().unwrap())
@@ -168,20 +167,16 @@ fn damage_is_told_and_the_rest_is_shown() {
     // No patches any more, and no slide either; a heatmap cut short.
     fs::remove_file(run.join("patches/spot.h5")).unwrap();
     fs::remove_file(case.path("slides/spot.png")).unwrap();
-    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_slidegrid"));
     let out = case.path("elsewhere");
-    command.args(["report", "-q", "--json", "--run"]).arg(&run).arg("--out").arg(&out);
-    let output = command.assert().success().get_output().clone();
-    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let command = || case.slidegrid("report -q --json --run run --out elsewhere");
+    let summary = command().json();
     assert_eq!((&summary["slides"], &summary["states"]["done"]), (&4.into(), &1.into()));
     let layers = argument(&out.join("slides/spot/layers.js"), "slidegrid.layers(");
     assert!(layers["picture"].is_null() && !layers["heat"].is_null(), "{layers}");
     assert!(layers["notes"][0].as_str().unwrap().contains("spot.png"), "{layers}");
 
     fs::write(run.join("heatmaps/spot.h5"), "not HDF5").unwrap();
-    let output = command.assert().code(5).get_output().clone();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.contains("spot.h5") && told.contains("damaged"), "{told}");
+    command().exits(5).mentions(&["spot.h5", "damaged"]);
     let page = read(&out.join("index.html"));
     assert!(rows(&page).iter().any(|row| row.contains(">spot</a>") && row.contains("\"failed\"")));
 }
@@ -234,9 +229,5 @@ fn a_study_is_shown_and_not_run() {
     let layers = argument(&run.join("report/slides/spot/layers.js"), "slidegrid.layers(");
     assert_eq!(layers["detections"], serde_json::json!([[0.75, 100.0, 120.0]]));
     fs::write(study.join("study.json"), "{}").unwrap();
-    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_slidegrid"));
-    let output =
-        command.args(["report", "-q", "--run"]).arg(&run).assert().code(4).get_output().clone();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(told.contains("study.json") && told.contains("slidegrid study"), "{told}");
+    case.slidegrid("report -q --run run").exits(4).mentions(&["study.json", "slidegrid study"]);
 }

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use crate::slide::support::{have_openslide, noise, python, shared_data};
+use crate::common::needs;
+use crate::slide::support::noise;
 use ndarray::Array3;
 use proptest::prelude::*;
 use slidegrid::geometry::plane::{TargetMpp, WorkingPlane};
@@ -170,13 +171,8 @@ fn an_overview_shows_the_whole_slide() {
 
 #[test]
 fn real_slides_read_as_in_openslide_python() {
-    let (Some(path), Some(python)) = (shared_data("slides/CMU-1-Small-Region.svs"), python())
-    else {
-        return;
-    };
-    if !have_openslide() {
-        return;
-    }
+    let (path, python) = (needs::shared_data("slides/CMU-1-Small-Region.svs"), needs::python());
+    needs::openslide();
     let slide = slide::open(&path).unwrap();
     let script = "import sys, numpy, openslide\n\
         s = openslide.OpenSlide(sys.argv[1])\n\

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::slide::support::{have_openslide, noise, shared_data};
+use crate::common::needs;
+use crate::slide::support::noise;
 use crate::slide::{contract, tiff};
 use ndarray::Array3;
 use slidegrid::slide::memory::MemorySlide;
@@ -66,11 +67,9 @@ fn transparency_is_white_in_every_reader() {
     image::save_buffer(&png, &bytes, 64, 64, image::ColorType::Rgba8).unwrap();
     let mut slides: Vec<Box<dyn Slide>> =
         vec![slide::open(&png).unwrap(), Box::new(MemorySlide::new(picture.clone()))];
-    if have_openslide() {
-        let level = tiff::Level::new(picture.clone(), 32);
-        let tif = write(folder.path(), "a.tif", &tiff::tiff(&[level], None));
-        slides.push(slide::open(&tif).unwrap());
-    }
+    let level = tiff::Level::new(picture.clone(), 32);
+    let tif = write(folder.path(), "a.tif", &tiff::tiff(&[level], None));
+    slides.extend(slidegrid::slide::openslide_version().map(|_| slide::open(&tif).unwrap()));
     for slide in slides {
         let at = |x, y| contract::read(&*slide, 0, x, y, 1, 1);
         assert_eq!(at(5, 3), [255; 3], "{}", slide.reader());
@@ -86,6 +85,8 @@ fn transparency_is_white_in_every_reader() {
             }
         }
     }
+    // Its own reader was the last.
+    needs::openslide();
 }
 
 /// A pyramid with ragged levels of ratio 4.003 and 16.08, as scanners make.
@@ -98,9 +99,7 @@ fn ragged_pyramid(folder: &Path) -> (PathBuf, Vec<Array3<u8>>) {
 
 #[test]
 fn openslide_keeps_the_contract_also_on_ragged_levels() {
-    if !have_openslide() {
-        return;
-    }
+    needs::openslide();
     let folder = tempfile::tempdir().unwrap();
     let (path, pictures) = ragged_pyramid(folder.path());
     let slide = slide::open(&path).unwrap();
@@ -114,9 +113,7 @@ fn openslide_keeps_the_contract_also_on_ragged_levels() {
 
 #[test]
 fn whole_number_levels_are_exact() {
-    if !have_openslide() {
-        return;
-    }
+    needs::openslide();
     let folder = tempfile::tempdir().unwrap();
     let pictures = [noise(800, 1200, 3), noise(200, 300, 3)];
     let levels = pictures.clone().map(|picture| tiff::Level::new(picture, 128));
@@ -128,9 +125,7 @@ fn whole_number_levels_are_exact() {
 
 #[test]
 fn regions_wider_than_a_piece_are_whole() {
-    if !have_openslide() {
-        return;
-    }
+    needs::openslide();
     let folder = tempfile::tempdir().unwrap();
     let picture = noise(600, 9000, 3);
     let level = tiff::Level::new(picture.clone(), 512);
@@ -152,9 +147,7 @@ fn touches_damage(x: i64, y: i64, side: i64) -> bool {
 
 #[test]
 fn a_damaged_tile_costs_only_the_regions_that_touch_it() {
-    if !have_openslide() {
-        return;
-    }
+    needs::openslide();
     let folder = tempfile::tempdir().unwrap();
     let slide = slide::open(&damaged(folder.path())).unwrap();
     let scan = || {
@@ -200,9 +193,7 @@ fn files_that_are_no_slides_are_refused_with_advice() {
     assert!(refusal(folder.path()).contains("folder"));
     let png = write(folder.path(), "cut.png", b"\x89PNG\r\n\x1a\n\0\0");
     assert!(refusal(&png).contains("cut.png"));
-    if !have_openslide() {
-        return;
-    }
+    needs::openslide();
     let text = refusal(&write(folder.path(), "text.svs", b"not a slide\n"));
     assert!(text.contains("text.svs") && text.contains("a text file"), "{text}");
     let empty = refusal(&write(folder.path(), "empty.svs", b""));
@@ -228,22 +219,19 @@ fn resolution_tags_of_plain_pictures_are_read() {
 
 #[test]
 fn real_slides_keep_the_contract() {
-    if !have_openslide() {
-        return;
-    }
+    needs::openslide();
     for (name, levels, source) in [
         ("slides/CMU-1-Small-Region.svs", 1, Some(MppSource::Mpp)),
         ("slides/test3-DAPI-2-387.ndpi", 7, Some(MppSource::Mpp)),
         ("slides/slaid-patch.tif", 3, None),
     ] {
-        let Some(path) = shared_data(name) else { continue };
+        let path = needs::shared_data(name);
         let slide = slide::open(&path).unwrap();
         assert_eq!(slide.levels().len(), levels, "{name}");
         let mpp = slide_mpp(&path, slide.resolution(), None);
         assert_eq!(mpp.ok().map(|mpp| mpp.source), source, "{name}");
         contract::check(&*slide);
     }
-    if let Some(path) = shared_data("slides/broken/histolab-broken.svs") {
-        assert!(refusal(&path).contains("a text file"));
-    }
+    let broken = needs::shared_data("slides/broken/histolab-broken.svs");
+    assert!(refusal(&broken).contains("a text file"));
 }

@@ -8,9 +8,9 @@ mod sweep;
 
 use std::path::{Path, PathBuf};
 
+use crate::common::cli::Slidegrid;
 use crate::common::{Case, assert_same};
 use lesion::Lesion;
-use slidegrid::cli::Exit;
 use slidegrid::export::heatmap_h5::{HeatmapMeta, read_heatmap, read_heatmap_meta};
 use slidegrid::scores::{
     CascadeMeta, Screen, points_to_draw, read_scores, read_scores_meta, write_part,
@@ -32,19 +32,13 @@ fn config(case: &Case, network: &str, method: &str, more: &str) -> PathBuf {
         "[slides]\nmpp = 0.25\n[model]\ncard = {card:?}\n[tissue]\nmethod = \"otsu-s\"\n\
          [predict]\nstride = {STRIDE_PX}\nmethod = {method:?}\n{more}"
     );
-    case.text(&format!("{network}-{method}.toml"), &text)
+    case.write(&format!("{network}-{method}.toml"), text)
 }
 
-/// `slidegrid run`; its exit code.
-fn run(case: &Case, name: &str, config: &Path, slide: &Path, set: &[&str]) -> Exit {
-    let run = case.path(name);
-    let mut words: Vec<&dyn AsRef<Path>> =
-        vec![&"run", &"--quiet", &"--run", &run, &"--config", &config];
-    for item in set {
-        words.extend([&"--set" as &dyn AsRef<Path>, item]);
-    }
-    words.push(&slide);
-    case.slidegrid(&words).unwrap_or_else(|error| panic!("{error}"))
+/// `slidegrid run`, to be started.
+fn run(case: &Case, name: &str, config: &Path, slide: &Path, keys: &[&str]) -> Slidegrid {
+    let command = case.slidegrid("run --quiet --run").arg(name).arg("--config").arg(config);
+    command.set(keys).arg(slide)
 }
 
 fn heatmap_meta(case: &Case, run: &str) -> HeatmapMeta {
@@ -62,16 +56,13 @@ fn groups(case: &Case, run: &str) -> Vec<CascadeMeta> {
 fn a_screen_that_has_seen_no_tumour_is_not_used_and_loses_nothing() {
     let case = Case::new();
     let slide = UNSEEN.slide(&case, "slide.png");
-    assert_eq!(
-        run(&case, "window", &config(&case, "demo-padded", "window", ""), &slide, &[]),
-        Exit::Done
-    );
+    run(&case, "window", &config(&case, "demo-padded", "window", ""), &slide, &[]).done();
     let window = case.heatmap("window", "slide");
     let detections = window.iter().filter(|&&score| score > 0.5).count();
     assert!(detections >= 30, "{detections} detections: another seed?");
 
     let cascade = config(&case, "demo-padded", "cascade", "");
-    assert_eq!(run(&case, "cascade", &cascade, &slide, &[]), Exit::Done);
+    run(&case, "cascade", &cascade, &slide, &[]).done();
     let meta = heatmap_meta(&case, "cascade");
     let (dense, counts) = (meta.dense.clone().unwrap(), meta.cascade.unwrap());
     assert!(dense.open.contains("sampled windows") && dense.near.unwrap() < 40, "{dense:?}");
@@ -102,7 +93,7 @@ fn a_screen_that_has_seen_no_tumour_is_not_used_and_loses_nothing() {
     // Other blocks, groups, threads and batches choose the same points.
     let other =
         ["tiling.block=2", "tiling.patches_per_group=5", "predict.threads=1", "predict.batch=3"];
-    assert_eq!(run(&case, "other", &cascade, &slide, &other), Exit::Done);
+    run(&case, "other", &cascade, &slide, &other).done();
     assert_same(&found, &case.heatmap("other", "slide"), 2e-4);
     assert!(groups(&case, "other").len() > 3);
     let again = heatmap_meta(&case, "other").cascade.unwrap();
@@ -128,7 +119,7 @@ fn resumed_is_the_same(case: &Case, config: &Path, slide: &Path) {
     std::fs::remove_file(&whole).unwrap();
     let before = case.heatmap("cascade", "slide");
     std::fs::remove_file(case.path("cascade/heatmaps/slide.h5")).unwrap();
-    run(case, "cascade", config, slide, &[]);
+    run(case, "cascade", config, slide, &[]).done();
     assert_same(&before, &case.heatmap("cascade", "slide"), 2e-4);
     let meta = read_scores_meta(&whole).unwrap();
     assert_eq!(meta.resumed_windows, row.len() as u64);
@@ -139,9 +130,9 @@ fn resumed_is_the_same(case: &Case, config: &Path, slide: &Path) {
 fn every_point_is_its_own_screen_at_a_coarse_stride(case: &Case, slide: &Path) {
     let window = config(case, "demo-padded", "window", "");
     let coarse = ["predict.stride=80"];
-    assert_eq!(run(case, "window80", &window, slide, &coarse), Exit::Done);
+    run(case, "window80", &window, slide, &coarse).done();
     let cascade = config(case, "demo-padded", "cascade", "");
-    assert_eq!(run(case, "cascade80", &cascade, slide, &coarse), Exit::Done);
+    run(case, "cascade80", &cascade, slide, &coarse).done();
     assert_same(&case.heatmap("window80", "slide"), &case.heatmap("cascade80", "slide"), 1e-4);
     let counts = heatmap_meta(case, "cascade80").cascade.unwrap();
     assert_eq!((counts.coarse, counts.screened), (counts.points(), 0), "{counts:?}");
@@ -149,26 +140,22 @@ fn every_point_is_its_own_screen_at_a_coarse_stride(case: &Case, slide: &Path) {
 
 fn dense_is_refused(case: &Case, slide: &Path) {
     let dense = config(case, "demo-padded", "dense", "[tiling]\npatches_per_group = 3\n");
-    assert_eq!(run(case, "dense", &dense, slide, &[]), Exit::Input);
+    run(case, "dense", &dense, slide, &[]).exits(4);
     let marker =
         std::fs::read_dir(case.path("dense/logs/predict")).unwrap().next().unwrap().unwrap();
     let told = std::fs::read_to_string(marker.path()).unwrap();
     for word in ["sampled windows", "slidegrid redo --run", "--method window", "--force"] {
         assert!(told.contains(word), "{told}");
     }
-    let root = case.path("dense");
-    let forced = case.slidegrid(&[&"predict", &"-q", &"--run", &root, &"--all", &"--force"]);
-    assert_eq!(forced.unwrap(), Exit::Done);
-    assert_eq!(case.slidegrid(&[&"stitch", &"-q", &"--run", &root, &"--all"]).unwrap(), Exit::Done);
+    case.slidegrid("predict -q --run dense --all --force").done();
+    case.slidegrid("stitch -q --run dense --all").done();
     let meta = heatmap_meta(case, "dense").dense.unwrap();
     assert!(meta.forced && !meta.open.is_empty(), "{meta:?}");
     let status = status(case, "dense");
     assert!(status.screen.as_deref().unwrap().contains("taken all the same"), "{status:?}");
 
     // A dense run's slide can be done by windows as well.
-    let words: [&dyn AsRef<Path>; 7] =
-        [&"redo", &"-q", &"--run", &root, &"slide", &"--method", &"window"];
-    assert_eq!(case.slidegrid(&words).unwrap(), Exit::Done);
+    case.slidegrid("redo -q --run dense slide --method window").done();
     assert_same(&case.heatmap("window", "slide"), &case.heatmap("dense", "slide"), 1e-4);
 }
 
@@ -181,13 +168,7 @@ struct Said {
 }
 
 fn status(case: &Case, run: &str) -> Said {
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_slidegrid"))
-        .args(["status", "--json", "--run"])
-        .arg(case.path(run))
-        .output()
-        .unwrap();
-    assert!(output.status.success());
-    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let found = case.slidegrid("status --json --run").arg(run).json();
     let slide = &found["slides"][0];
     let text = |key: &str| slide[key].as_str().map(ToOwned::to_owned);
     Said { screen: text("screen"), partial: text("partial"), done: found["totals"]["done"] == 1 }
@@ -199,23 +180,24 @@ fn a_miss_makes_the_slide_partial_until_it_is_done_by_windows() {
     let slide = SMALL.slide(&case, "slide.png");
     let cascade =
         config(&case, "demo-padded", "cascade", "[tiling]\nblock = 2\npatches_per_group = 4\n");
-    run(&case, "run", &cascade, &slide, &[]);
+    run(&case, "run", &cascade, &slide, &[]).done();
     let count = groups(&case, "run").len();
     assert!(count > 2, "{count} groups");
     blind_the_screen(&case);
 
     // Each group that misses something says so, and so does the slide.
     let root = case.path("run");
-    let predict: [&dyn AsRef<Path>; 5] = [&"predict", &"-q", &"--run", &root, &"--all"];
-    assert_eq!(case.slidegrid(&predict).unwrap(), Exit::Partial);
+    let predict = || case.slidegrid("predict -q --run run --all");
+    predict().exits(5);
     let of_groups = groups(&case, "run");
     let missed: u64 = of_groups.iter().map(|group| group.missed).sum();
     assert!(missed > 0 && of_groups.iter().all(|g| g.screen == Screen::Dense), "{of_groups:?}");
-    assert_eq!(case.slidegrid(&predict).unwrap(), Exit::Partial, "when they are there already");
-    let stitch: [&dyn AsRef<Path>; 5] = [&"stitch", &"-q", &"--run", &root, &"--all"];
-    assert_eq!(case.slidegrid(&stitch).unwrap(), Exit::Partial);
-    assert_eq!(case.slidegrid(&stitch).unwrap(), Exit::Partial, "when it is there already");
-    assert_eq!(run(&case, "run", &cascade, &slide, &[]), Exit::Partial);
+    // Also when the scores, and then the heatmap, are there already.
+    predict().exits(5);
+    let stitch = || case.slidegrid("stitch -q --run run --all");
+    stitch().exits(5);
+    stitch().exits(5);
+    run(&case, "run", &cascade, &slide, &[]).exits(5);
     let meta = heatmap_meta(&case, "run");
     let counts = meta.cascade.unwrap();
     assert_eq!(counts.missed, missed);
@@ -232,24 +214,22 @@ fn a_miss_makes_the_slide_partial_until_it_is_done_by_windows() {
         told.contains("slidegrid redo --run") && told.contains("slide --method window"),
         "{told}"
     );
-    case.slidegrid(&[&"report", &"-q", &"--run", &root]).unwrap();
+    case.slidegrid("report -q --run run").done();
     let page = std::fs::read_to_string(root.join("report/index.html")).unwrap();
     assert!(page.contains("partial") && page.contains("slide --method window"));
 
     // The command that it names.
     std::fs::write(root.join("heatmaps/slide_files"), "of an export").unwrap();
-    let redo: [&dyn AsRef<Path>; 7] =
-        [&"redo", &"-q", &"--run", &root, &"slide", &"--method", &"window"];
-    assert_eq!(case.slidegrid(&redo).unwrap(), Exit::Done);
+    case.slidegrid("redo -q --run run slide --method window").done();
     assert!(!root.join("heatmaps/slide_files").exists());
     let window = config(&case, "demo-padded", "window", "");
-    assert_eq!(run(&case, "window", &window, &slide, &[]), Exit::Done);
+    run(&case, "window", &window, &slide, &[]).done();
     assert_same(&case.heatmap("window", "slide"), &case.heatmap("run", "slide"), 1e-4);
     let meta = heatmap_meta(&case, "run");
     assert_eq!((meta.method.as_str(), meta.fault(), meta.cascade), ("window", None, None));
     assert_eq!(status(&case, "run").partial, None);
     // It stays so, also for the configuration that the run was made with.
-    assert_eq!(run(&case, "run", &cascade, &slide, &[]), Exit::Done);
+    run(&case, "run", &cascade, &slide, &[]).done();
     assert_eq!(heatmap_meta(&case, "run").method, "window");
 
     what_is_left_of_another_method_is_refused(&case, &root);
@@ -260,18 +240,15 @@ fn what_is_left_of_another_method_is_refused(case: &Case, root: &Path) {
     let group = root.join("scores/slide/t1.h5");
     let stays = case.path("t1.h5");
     std::fs::copy(&group, &stays).unwrap();
-    let redo: [&dyn AsRef<Path>; 6] = [&"redo", &"-q", &"--run", &root, &"slide", &"--later"];
-    assert_eq!(case.slidegrid(&redo).unwrap(), Exit::Done);
+    case.slidegrid("redo -q --run run slide --later").done();
     assert!(!root.join("scores/slide").exists() && !root.join("heatmaps/slide.h5").exists());
     std::fs::create_dir_all(group.parent().unwrap()).unwrap();
     std::fs::copy(&stays, &group).unwrap();
-    let words: [&dyn AsRef<Path>; 6] = [&"predict", &"-q", &"--run", &root, &"--task", &"1"];
-    let error = case.slidegrid(&words).unwrap_err().to_string();
-    assert!(error.contains("made by method window, expected cascade"), "{error}");
-    let unknown: [&dyn AsRef<Path>; 4] = [&"redo", &"--run", &root, &"nobody"];
-    assert_eq!(case.slidegrid(&unknown).unwrap_err().exit(), Exit::Usage);
-    let dense: [&dyn AsRef<Path>; 6] = [&"redo", &"--run", &root, &"slide", &"--method", &"dense"];
-    assert_eq!(case.slidegrid(&dense).unwrap_err().exit(), Exit::Configuration);
+    let predict = case.slidegrid("predict -q --run run --task 1").run();
+    assert_ne!(predict.code, Some(0), "{predict:?}");
+    predict.mentions(&["made by method window, expected cascade"]);
+    case.slidegrid("redo --run run nobody").exits(2);
+    case.slidegrid("redo --run run slide --method dense").exits(3);
 }
 
 /// Leaves a calibration that says of everything that it is surely low, as one fitted to
@@ -297,10 +274,10 @@ fn a_network_without_padding_needs_no_calibration() {
     let case = Case::new();
     let slide = SMALL.slide(&case, "slide.png");
     let window = config(&case, "demo-valid", "window", "");
-    assert_eq!(run(&case, "window", &window, &slide, &[]), Exit::Done);
+    run(&case, "window", &window, &slide, &[]).done();
     for method in ["dense", "cascade"] {
         let config = config(&case, "demo-valid", method, "");
-        assert_eq!(run(&case, method, &config, &slide, &[]), Exit::Done);
+        run(&case, method, &config, &slide, &[]).done();
         assert_same(&case.heatmap("window", "slide"), &case.heatmap(method, "slide"), 1e-4);
         let (meta, score) = read_heatmap(&case.path(method).join("heatmaps/slide.h5")).unwrap();
         let dense = meta.dense.as_ref().unwrap();

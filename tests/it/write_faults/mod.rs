@@ -5,7 +5,7 @@
 //! A sample of the calls, the same every time; all of them, some thousand tries, by
 //!
 //! ```text
-//! SLIDEGRID_WRITE_FAULTS=all cargo test --test it write_faults -- --nocapture
+//! SLIDEGRID_WRITE_FAULTS=all cargo test --test it write_faults
 //! ```
 //!
 //! and another sample by `SLIDEGRID_WRITE_FAULTS=<seed>`.
@@ -17,11 +17,14 @@ mod tracer;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use contents::contents;
 use tempfile::TempDir;
 use tracer::{Fault, Kind, Traced};
+
+use crate::common::cli::Slidegrid;
+use crate::common::harness::ignore;
+use crate::common::model_card;
 
 /// Tries of each way to store patches when not all are made.
 const SAMPLE: usize = 40;
@@ -51,12 +54,12 @@ all_classes = true
 export = ["asap", "ome-tiff", "ome-zarr", "geojson", "csv", "deepzoom"]
 "#;
 
-/// The commands, each on what those before it have made; `RUN` is the run directory.
+/// The commands, each on what those before it have made.
 const STAGES: [&str; 4] = [
-    "split --quiet --threads 1 --run RUN --config c.toml a.png",
-    "master plan --quiet --run RUN",
-    "predict --quiet --threads 1 --all --run RUN",
-    "stitch --quiet --all --run RUN",
+    "split --quiet --threads 1 --run run --config c.toml a.png",
+    "master plan --quiet --run run",
+    "predict --quiet --threads 1 --all --run run",
+    "stitch --quiet --all --run run",
 ];
 
 struct Bench {
@@ -68,13 +71,11 @@ struct Bench {
 }
 
 impl Bench {
-    /// `None` where processes may not be traced.
-    fn new(compression: &str) -> Option<Self> {
+    fn new(compression: &str) -> Self {
         // By its real name, which is what the calls' files are known by.
         let above = std::env::temp_dir().canonicalize().unwrap();
         let folder = tempfile::tempdir_in(above).unwrap();
-        let card = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models/centre32.toml");
-        let config = CONFIG.replace("CARD", &format!("{card:?}"));
+        let config = CONFIG.replace("CARD", &format!("{:?}", model_card("centre32")));
         let config = config.replace("COMPRESSION", &format!("{compression:?}"));
         std::fs::write(folder.path().join("c.toml"), config).unwrap();
         let mut state = 7_u32;
@@ -88,23 +89,18 @@ impl Bench {
             if stage > 0 {
                 copy(&bench.path(&format!("s{stage}")), &bench.path("run"));
             }
-            let traced = match bench.run(stage, None) {
-                Ok(traced) => traced,
-                Err(error) => {
-                    eprintln!("skipped: processes cannot be traced here: {error}");
-                    return None;
-                }
-            };
+            let traced = bench.run(stage, None).unwrap_or_else(|error| {
+                ignore(format!("processes cannot be traced here: {error}"))
+            });
             assert_eq!(traced.code, Some(0), "{}", bench.said());
             if !traced.calls.contains_key(&Kind::Write) {
-                eprintln!("skipped: calls cannot be counted here");
-                return None;
+                ignore("calls cannot be counted here");
             }
             bench.calls.push(traced.calls);
             bench.states.push(contents(&bench.path("run")));
             std::fs::rename(bench.path("run"), bench.path(&format!("s{}", stage + 1))).unwrap();
         }
-        Some(bench)
+        bench
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -115,10 +111,8 @@ impl Bench {
     fn run(&self, stage: usize, fault: Option<(Kind, usize, Fault)>) -> std::io::Result<Traced> {
         let told = |name: &str| std::fs::File::create(self.path(name)).unwrap();
         std::fs::create_dir_all(self.path("told")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_slidegrid"));
-        command.args(STAGES[stage].replace("RUN", "run").split(' '));
-        command.current_dir(self.folder.path()).env("TMPDIR", self.folder.path());
-        command.env_remove("SLURM_CPUS_PER_TASK").env_remove("NSLOTS");
+        let command = Slidegrid::new(self.folder.path(), STAGES[stage]);
+        let mut command = command.env("TMPDIR", self.folder.path()).command();
         command.stdout(told("told/out")).stderr(told("told/err"));
         tracer::run(&mut command, &self.path("run"), fault)
     }
@@ -231,7 +225,7 @@ fn drawn<T: Copy>(mut of: Vec<T>, tries: usize, seed: u64) -> Vec<T> {
 }
 
 fn sweep(compression: &str) {
-    let Some(bench) = Bench::new(compression) else { return };
+    let bench = Bench::new(compression);
     let asked = std::env::var("SLIDEGRID_WRITE_FAULTS").ok();
     for (stage, calls) in STAGES.iter().zip(&bench.calls) {
         println!("{}: {calls:?}", stage.split(" --").next().unwrap());
