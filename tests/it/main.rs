@@ -17,6 +17,7 @@ mod flow_synth;
 mod formats;
 mod formats_legacy;
 mod formats_patches;
+mod frozen_run;
 mod interruption;
 mod invariants;
 mod job_scripts;

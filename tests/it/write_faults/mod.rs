@@ -12,17 +12,16 @@
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
-mod contents;
 mod tracer;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use contents::contents;
 use tempfile::TempDir;
 use tracer::{Fault, Kind, Traced};
 
 use crate::common::cli::Slidegrid;
+use crate::common::contents::contents;
 use crate::common::harness::ignore;
 use crate::common::model_card;
 

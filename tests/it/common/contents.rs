@@ -37,7 +37,9 @@ fn gather(folder: &Path, within: &str, found: &mut BTreeMap<String, String>) {
 fn content(path: &Path) -> String {
     let bytes = std::fs::read(path).unwrap();
     match path.extension().and_then(|end| end.to_str()) {
-        Some("h5") => hdf5(path).unwrap_or_else(|e| format!("damaged: {e}")),
+        Some("h5") => {
+            hdf5(path).map_or_else(|e| format!("damaged: {e}"), |entries| format!("{entries:?}"))
+        }
         Some("json") => match serde_json::from_slice::<serde_json::Value>(&bytes) {
             Ok(mut value) => {
                 if let Some(object) = value.as_object_mut() {
@@ -52,8 +54,8 @@ fn content(path: &Path) -> String {
     }
 }
 
-/// Names of what differs from try to try.
-fn is_of_the_try(name: &str) -> bool {
+/// Whether what has this name differs from try to try: times, the machine.
+pub(crate) fn is_of_the_try(name: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or(name);
     name.ends_with("_s") || ["peak_rss_bytes", "host", "resumed_windows"].contains(&name)
 }
@@ -68,39 +70,59 @@ fn table(bytes: &[u8]) -> String {
     reader.records().map(|row| format!("{:?}\n", kept(&row.unwrap()))).collect()
 }
 
-fn hdf5(path: &Path) -> hdf5::Result<String> {
+/// The attributes (`/group@name`) and datasets (`/group/name`) of an HDF5 file.
+pub(crate) fn hdf5(path: &Path) -> hdf5::Result<BTreeMap<String, Entry>> {
     let file = File::with_options().with_fapl(|p| p.file_locking(false)).open(path)?;
-    let mut told = String::new();
-    group(&file, &mut told)?;
-    Ok(told)
+    let mut found = BTreeMap::new();
+    group(&file, &mut found)?;
+    Ok(found)
 }
 
-fn group(group: &Group, told: &mut String) -> hdf5::Result<()> {
+/// An attribute or a dataset.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Entry {
+    pub(crate) kind: String,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) values: Values,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Values {
+    Floats(Vec<f64>),
+    /// Integers and texts, as Rust shows them.
+    Others(String),
+}
+
+fn group(group: &Group, found: &mut BTreeMap<String, Entry>) -> hdf5::Result<()> {
     for name in group.attr_names()?.iter().filter(|name| !is_of_the_try(name)) {
-        *told += &format!("{}@{name}: {}\n", group.name(), values(&*group.attr(name)?)?);
+        found.insert(format!("{}@{name}", group.name()), entry(&*group.attr(name)?)?);
     }
     for dataset in group.datasets()? {
-        *told += &format!("{}: {}\n", dataset.name(), values(&dataset)?);
+        found.insert(dataset.name(), entry(&dataset)?);
         for name in dataset.attr_names()? {
-            *told += &format!("{}@{name}: {}\n", dataset.name(), values(&*dataset.attr(&name)?)?);
+            found.insert(format!("{}@{name}", dataset.name()), entry(&*dataset.attr(&name)?)?);
         }
     }
-    group.groups()?.iter().try_for_each(|below| self::group(below, told))
+    group.groups()?.iter().try_for_each(|below| self::group(below, found))
 }
 
-fn values(of: &Container) -> hdf5::Result<String> {
+fn entry(of: &Container) -> hdf5::Result<Entry> {
     let (kind, shape) = (of.dtype()?.to_descriptor()?, of.shape());
-    if of.size() == 0 {
-        return Ok(format!("{kind} {shape:?}"));
-    }
     let values = match kind {
-        TypeDescriptor::Unsigned(IntSize::U1) => format!("{:?}", of.read_raw::<u8>()?),
-        TypeDescriptor::Integer(IntSize::U4) => format!("{:?}", of.read_raw::<i32>()?),
-        TypeDescriptor::Integer(IntSize::U8) => format!("{:?}", of.read_raw::<i64>()?),
-        TypeDescriptor::Float(FloatSize::U4) => format!("{:?}", of.read_raw::<f32>()?),
-        TypeDescriptor::Float(FloatSize::U8) => format!("{:?}", of.read_raw::<f64>()?),
-        TypeDescriptor::VarLenUnicode => format!("{:?}", of.read_raw::<VarLenUnicode>()?),
+        _ if of.size() == 0 => Values::Others(String::new()),
+        TypeDescriptor::Float(FloatSize::U4) => {
+            Values::Floats(of.read_raw::<f32>()?.into_iter().map(f64::from).collect())
+        }
+        TypeDescriptor::Float(FloatSize::U8) => Values::Floats(of.read_raw()?),
+        TypeDescriptor::Unsigned(IntSize::U1) => others(of.read_raw::<u8>()?),
+        TypeDescriptor::Integer(IntSize::U4) => others(of.read_raw::<i32>()?),
+        TypeDescriptor::Integer(IntSize::U8) => others(of.read_raw::<i64>()?),
+        TypeDescriptor::VarLenUnicode => others(of.read_raw::<VarLenUnicode>()?),
         other => return Err(format!("no test reads {other}").into()),
     };
-    Ok(format!("{kind} {shape:?} {values}"))
+    Ok(Entry { kind: kind.to_string(), shape, values })
+}
+
+fn others<T: std::fmt::Debug>(values: Vec<T>) -> Values {
+    Values::Others(format!("{values:?}"))
 }
