@@ -1,4 +1,4 @@
-//! A BigTIFF being written.
+//! [`BigTiff`], the writer of a BigTIFF file.
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! How names and coordinates are written in the files of several formats.
+//! The form of names and coordinates that several export formats share.
 
 /// The name of a class's score in tables and measurements.
 pub(super) fn probability_name(class: &str) -> String {

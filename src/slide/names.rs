@@ -1,4 +1,4 @@
-//! File names of slides.
+//! The file names by which slides are recognised in folders.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The choice of the reader for a file.
+//! Opens a slide: chooses the reader for a file.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -49,8 +49,8 @@ fn open_with(
             found: found.to_string(),
             reader: openslide::version().unwrap_or_else(|_| "OpenSlide".to_owned()),
         }),
-        // Without the library a plain TIFF can still be read; a file that says
-        // it is a slide should not quietly become a flat picture.
+        // A plain TIFF can be read without the library. A file with the name of a
+        // whole-slide format must not silently be read as a flat picture.
         Err(SlideError::NoOpenSlide { path, message }) => {
             let plain_name = matches!(suffix(&path).as_deref(), Some("tif" | "tiff"));
             match flat_image::PlainSlide::open(&path, found) {

@@ -61,11 +61,11 @@ impl<'a> PlaneReader<'a> {
 
     /// Reads a region into `out`, u8 [row, col, rgb].
     ///
-    /// (x, y) is its top-left corner in working px; it may be negative and
-    /// reach outside the plane: pixels there are white (255). Inside, a pixel
-    /// is the level's own where the level has the plane's resolution, else the
-    /// mean of the slide's pixels around it under a triangle filter (Pillow's
-    /// BILINEAR). Its value does not depend on the region it is read in.
+    /// (x, y) is the top left corner in working px. The corner may be negative, and the
+    /// region may reach outside the plane; pixels outside are white (255). A pixel inside is
+    /// that of the level if the level has the plane's resolution, else the mean of the
+    /// level's pixels around it, weighted by a triangle filter (Pillow's BILINEAR). A
+    /// pixel's value does not depend on the region that is read.
     ///
     /// # Errors
     /// The same as those of [`Slide::read_region`].

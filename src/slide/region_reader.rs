@@ -1,4 +1,4 @@
-//! The contract of every reader of slides.
+//! [`Slide`], the contract that every reader of slides fulfils, and [`Level`].
 
 use std::path::Path;
 
@@ -39,15 +39,14 @@ pub trait Slide: Send + Sync {
     /// Reads a region of `level` into `out`, u8 [row, col, rgb] of
     /// `height_px` x `width_px`.
     ///
-    /// (x, y) is the top-left corner in px of that level; it may be negative,
-    /// and the region may reach outside the slide: pixels there are white
-    /// (255). Transparency is composited over white. A pixel's value does not
-    /// depend on the region it is read in.
+    /// (x, y) is the top left corner in px of the level. The corner may be negative, and the
+    /// region may reach outside the slide; pixels outside are white (255). Transparency is
+    /// composited over white. A pixel's value does not depend on the region that is read.
     ///
     /// # Errors
-    /// [`RegionError`] when a part cannot be decoded (other regions still can
-    /// be read), when there is no such level, or when `out` has not
-    /// 3 * `width_px` * `height_px` bytes. `out` is then undefined.
+    /// [`RegionError`] when a part of the region cannot be decoded (other regions may still
+    /// be readable), when the slide has no such level, or when the length of `out` is not
+    /// 3 * `width_px` * `height_px` bytes. The content of `out` is then undefined.
     fn read_region(
         &self,
         level: usize,

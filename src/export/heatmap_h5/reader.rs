@@ -1,4 +1,4 @@
-//! Reading a heatmap file.
+//! Reads heatmap files, whole, one class, or the attributes alone.
 
 use std::path::Path;
 

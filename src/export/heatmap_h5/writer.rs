@@ -1,4 +1,4 @@
-//! Writing a heatmap file.
+//! Writes heatmap files.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! A slide assembled from tiles, where that is possible.
+//! A slide whose regions are assembled from decoded JPEG tiles, or read by OpenSlide where
+//! a tile cannot be decoded.
 
 use std::fs::File;
 use std::path::Path;
