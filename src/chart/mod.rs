@@ -1,4 +1,4 @@
-//! Curves, as SVG and as PNG.
+//! Draws line charts as SVG and PNG.
 
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
@@ -17,43 +17,44 @@ pub struct ChartError {
     problem: String,
 }
 
-/// A chart whose y axis begins at 0.
+/// A line chart. Its y axis begins at 0.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chart {
-    /// Above it.
+    /// Title, drawn above the chart.
     pub title: String,
-    /// Below the x axis.
+    /// Label of the x axis.
     pub x: String,
-    /// Beside the y axis.
+    /// Label of the y axis.
     pub y: String,
-    /// Ends of the x axis.
+    /// Lower and upper end of the x axis.
     pub x_range: (f64, f64),
-    /// Whether it is logarithmic.
+    /// Whether the x axis is logarithmic.
     pub log_x: bool,
     /// Upper end of the y axis.
     pub y_top: f64,
-    /// What is drawn.
+    /// The lines.
     pub series: Vec<Series>,
 }
 
 /// One line of a chart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
-    /// Its name in the legend.
+    /// Name in the legend.
     pub name: String,
-    /// (x, y).
+    /// Points of the line, (x, y).
     pub points: Vec<(f64, f64)>,
-    /// (x, low, high): intervals.
+    /// Intervals, drawn as vertical bars: (x, low, high).
     pub bars: Vec<(f64, f64, f64)>,
     /// Whether points are marked.
     pub marks: bool,
 }
 
+/// Width and height of the SVG, px.
 const SIZE_PX: (u32, u32) = (760, 520);
-/// The PNG has twice as many.
+/// Pixels of the PNG per pixel of the SVG.
 const PNG_SCALE: u32 = 2;
 
-/// Told apart by people who do not tell red from green (Okabe and Ito).
+/// Colours that people with colour blindness can distinguish, after Okabe and Ito.
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
@@ -65,15 +66,15 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(150, 140, 20),
 ];
 
-/// Latin letters of DejaVu Sans, carried in the program: compute nodes have no
-/// fonts.
+/// The ASCII characters of DejaVu Sans. The font is part of the program because compute nodes
+/// often have no fonts.
 static FONT: &[u8] = include_bytes!("font/DejaVuSans-ascii.ttf");
 const FAMILY: &str = "sans-serif";
 
 /// Draws a chart as SVG.
 ///
 /// # Errors
-/// [`ChartError`].
+/// [`ChartError`] if the chart cannot be drawn.
 pub fn svg(chart: &Chart) -> Result<String, ChartError> {
     let mut text = String::new();
     {
@@ -86,7 +87,7 @@ pub fn svg(chart: &Chart) -> Result<String, ChartError> {
 /// Draws a chart as PNG.
 ///
 /// # Errors
-/// [`ChartError`].
+/// [`ChartError`] if the chart cannot be drawn.
 pub fn png(chart: &Chart) -> Result<Vec<u8>, ChartError> {
     let (width, height) = (SIZE_PX.0 * PNG_SCALE, SIZE_PX.1 * PNG_SCALE);
     let mut pixels = vec![0; 3 * (width * height) as usize];
@@ -102,7 +103,7 @@ pub fn png(chart: &Chart) -> Result<Vec<u8>, ChartError> {
     Ok(bytes)
 }
 
-/// Three significant digits.
+/// The number with three significant digits.
 pub(crate) fn significant(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return value.to_string();
@@ -116,13 +117,17 @@ fn failed(chart: &Chart, error: &dyn std::fmt::Display) -> ChartError {
     ChartError { title: chart.title.clone(), problem: error.to_string() }
 }
 
-type Drawn<D> = Result<(), DrawingAreaErrorKind<<D as DrawingBackend>::ErrorType>>;
+type DrawResult<D> = Result<(), DrawingAreaErrorKind<<D as DrawingBackend>::ErrorType>>;
 
-/// `scale`: pixels to one of the SVG's.
-fn draw<D: DrawingBackend>(area: &DrawingArea<D, Shift>, chart: &Chart, scale: u32) -> Drawn<D> {
-    // Once more is no harm; the font is a part of the program.
-    let is_font = register_font(FAMILY, FontStyle::Normal, FONT).is_ok();
-    debug_assert!(is_font, "the font can be read");
+/// Draws a chart at `scale` pixels per pixel of the SVG.
+fn draw<D: DrawingBackend>(
+    area: &DrawingArea<D, Shift>,
+    chart: &Chart,
+    scale: u32,
+) -> DrawResult<D> {
+    // Registering the same font for every chart does no harm.
+    let is_registered = register_font(FAMILY, FontStyle::Normal, FONT).is_ok();
+    debug_assert!(is_registered, "the built-in font can be read");
     area.fill(&WHITE)?;
     let on_axis = |x: f64| if chart.log_x { x.log10() } else { x };
     let (from, to) = (on_axis(chart.x_range.0), on_axis(chart.x_range.1));
@@ -153,8 +158,8 @@ fn draw<D: DrawingBackend>(area: &DrawingArea<D, Shift>, chart: &Chart, scale: u
         .label_style(font(13))
         .axis_desc_style(font(15))
         .draw()?;
-    for (place, series) in chart.series.iter().enumerate() {
-        let colour = COLOURS[place % COLOURS.len()];
+    for (index, series) in chart.series.iter().enumerate() {
+        let colour = COLOURS[index % COLOURS.len()];
         let placed = |&(x, y): &(f64, f64)| (on_axis(x).clamp(from, to), y);
         draw_series(&mut context, series, colour, scale, placed, on_axis)?;
     }
@@ -179,7 +184,7 @@ fn draw_series<'a, D: DrawingBackend + 'a>(
     scale: u32,
     placed: impl Fn(&(f64, f64)) -> (f64, f64),
     on_axis: impl Fn(f64) -> f64,
-) -> Drawn<D> {
+) -> DrawResult<D> {
     let thick = move |width: u32| ShapeStyle::from(colour).stroke_width(width * scale);
     let line = LineSeries::new(series.points.iter().map(&placed), thick(2));
     let length = i32::try_from(22 * scale).unwrap_or(22);
@@ -221,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chart_is_drawn_with_its_words() {
+    fn the_svg_has_the_title_the_labels_and_the_line() {
         let text = svg(&chart()).unwrap();
         for word in ["A &amp; B", "cost", "share", "one", "<polyline", "<circle"] {
             assert!(text.contains(word), "{word}: {text}");
@@ -229,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_picture_has_ink_of_the_line_and_of_letters() {
+    fn the_png_has_pixels_of_the_line_and_of_the_labels() {
         let bytes = png(&chart()).unwrap();
         let picture = image::load_from_memory(&bytes).unwrap().into_rgb8();
         assert_eq!(picture.dimensions(), (1520, 1040));
@@ -244,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_three_digits() {
+    fn numbers_have_three_significant_digits() {
         let found = [0.0, 0.001_234_56, 1.0, 12.345, 1234.5].map(significant);
         assert_eq!(found, ["0", "0.00123", "1.00", "12.3", "1234"]);
     }

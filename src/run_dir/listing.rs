@@ -1,17 +1,18 @@
-//! Every slide of a run, in the table or not.
+//! Lists all slides of a run: those in the table, and those with only a patches file.
 
 use super::{RunDir, SlideRecord, SlideStatus, SlidesError, read_slides};
 
-/// The slides of the table, then patch files that are not in it, in order of
-/// name: those of the original HPC_DPAI code are put there by hand.
+/// The slides of the table, followed by slides that have a patches file but no row, sorted by
+/// name. Patches files of the original HPC_DPAI code are copied in by hand and have no row.
 ///
 /// # Errors
-/// [`SlidesError::Table`] when there is neither, or the table is damaged.
+/// [`SlidesError::Table`] if there are neither a table nor patches files, or if the table cannot
+/// be read.
 pub fn known_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
-    let stored = stored(run);
+    let names = patches_file_names(run);
     let mut records =
-        if stored.is_empty() || run.slides_csv().exists() { read_slides(run)? } else { Vec::new() };
-    for name in stored {
+        if names.is_empty() || run.slides_csv().exists() { read_slides(run)? } else { Vec::new() };
+    for name in names {
         if records.iter().all(|record| record.name != name) {
             let path = run.patches(&name);
             let status = SlideStatus::Done;
@@ -21,8 +22,8 @@ pub fn known_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
     Ok(records)
 }
 
-/// Names of the patch files.
-fn stored(run: &RunDir) -> Vec<String> {
+/// The names of the slides that have a patches file, sorted.
+fn patches_file_names(run: &RunDir) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(run.root().join("patches"))
         .into_iter()
         .flatten()
@@ -41,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patch_files_without_a_row_come_last() {
+    fn slides_with_only_a_patches_file_come_last() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
         assert!(known_slides(&run).is_err());

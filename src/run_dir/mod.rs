@@ -1,4 +1,4 @@
-//! The run directory: where everything lies, and the table of its slides.
+//! The run directory: the paths of all its files, and the table of its slides.
 
 mod listing;
 mod paths;

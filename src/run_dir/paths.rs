@@ -1,4 +1,4 @@
-//! Where everything of a run lies.
+//! The paths of all files in a run directory.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// A run directory, made or not.
+    /// The run directory at `root`, which need not exist yet.
     pub fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
@@ -22,119 +22,119 @@ impl RunDir {
         &self.root
     }
 
-    /// One row per input slide.
+    /// The table of slides, one row per input slide.
     pub fn slides_csv(&self) -> PathBuf {
         self.root.join("slides.csv")
     }
 
-    /// The look-up table.
+    /// The look-up table from tasks to slides and groups.
     pub fn lookup_csv(&self) -> PathBuf {
         self.root.join("lookup.csv")
     }
 
-    /// The patches of a slide.
+    /// The patches file of a slide.
     pub fn patches(&self, slide: &str) -> PathBuf {
         self.root.join("patches").join(format!("{slide}.h5"))
     }
 
-    /// The mask picture of a slide.
+    /// The picture of a slide's tissue mask.
     pub fn mask_png(&self, slide: &str) -> PathBuf {
         self.root.join("masks").join(format!("{slide}.png"))
     }
 
-    /// The mask of a slide as an image of a pixel a tile.
+    /// The tissue mask of a slide as an image with one pixel per tile.
     pub fn mask_tiles(&self, slide: &str) -> PathBuf {
         self.root.join("masks").join("tiles").join(format!("{slide}.png"))
     }
 
-    /// The scores of a group.
+    /// The score file of a group.
     pub fn scores(&self, slide: &str, group: GroupNumber) -> PathBuf {
         self.root.join("scores").join(slide).join(format!("t{group}.h5"))
     }
 
-    /// What an interrupted task has scored of a group.
+    /// The part file of a group: the scores that an interrupted task left.
     pub fn part(&self, slide: &str, group: GroupNumber) -> PathBuf {
         self.root.join("scores").join(slide).join(format!("t{group}.part.h5"))
     }
 
-    /// Where the scores of a slide lie.
+    /// The folder with the score files of a slide.
     pub fn scores_of(&self, slide: &str) -> PathBuf {
         self.root.join("scores").join(slide)
     }
 
-    /// Where heatmaps and their exports lie.
+    /// The folder with heatmaps and their exports.
     pub fn heatmaps(&self) -> PathBuf {
         self.root.join("heatmaps")
     }
 
-    /// Where the places of tiles lie that other programs read.
+    /// The folder with files of tile coordinates, which other programs read.
     pub fn coords(&self) -> PathBuf {
         self.root.join("coords")
     }
 
-    /// A heatmap file of a slide, by suffix: `h5`, `png`, `npy`.
+    /// A heatmap file of a slide, by suffix: `h5`, `png` or `npy`.
     pub fn heatmap(&self, slide: &str, suffix: &str) -> PathBuf {
         self.root.join("heatmaps").join(format!("{slide}.{suffix}"))
     }
 
-    /// Job scripts and what was submitted.
+    /// The folder with job scripts and records of submissions.
     pub fn jobs(&self) -> PathBuf {
         self.root.join("jobs")
     }
 
-    /// One line a submitted job.
+    /// The record of submitted jobs, one line per job.
     pub fn submitted(&self) -> PathBuf {
         self.jobs().join("submitted.jsonl")
     }
 
-    /// What asks for more than `[cluster]` says.
+    /// The tasks that ask for more memory or time than `[cluster]` gives.
     pub fn grown(&self) -> PathBuf {
         self.jobs().join("grown.json")
     }
 
-    /// `[cluster]` as last given.
+    /// The section `[cluster]` as it was last given.
     pub fn cluster_toml(&self) -> PathBuf {
         self.jobs().join("cluster.toml")
     }
 
-    /// Where the job logs of a stage lie.
+    /// The folder with the job logs of a stage.
     pub fn logs(&self, stage: &str) -> PathBuf {
         self.root.join("logs").join(stage)
     }
 
-    /// What `split` says of a slide, merged into `slides.csv` afterwards.
+    /// The outcome of splitting a slide, which is later merged into `slides.csv`.
     pub fn split_outcome(&self, slide: &str) -> PathBuf {
         self.root.join("logs").join("split").join(format!("{slide}.json"))
     }
 
-    /// What stitching a slide took.
+    /// The record of the time and memory that stitching a slide took.
     pub fn stitch_record(&self, slide: &str) -> PathBuf {
         self.root.join("logs").join("stitch").join(format!("{slide}.json"))
     }
 
-    /// What `study` found.
+    /// The folder with the results of `study`.
     pub fn study(&self) -> PathBuf {
         self.root.join("study")
     }
 
-    /// The report: `index.html` and what it shows.
+    /// The folder with the report: `index.html` and the files of each slide.
     pub fn report(&self) -> PathBuf {
         self.root.join("report")
     }
 
-    /// Tasks running over time, drawn.
+    /// The plot of the number of running tasks over time.
     pub fn tasks_svg(&self) -> PathBuf {
         self.report().join("tasks.svg")
     }
 
-    /// The command that does a slide afresh, window by window.
+    /// The command that scores a slide again with the method `window`.
     pub fn redo_by_window(&self, slide: &str) -> String {
         let (run, slide) = (quoted(&self.root.to_string_lossy()), quoted(slide));
         format!("slidegrid redo --run {run} {slide} --method window")
     }
 
-    /// Why a later stage failed: `stage` is `predict` or `stitch`, `task` the
-    /// slide or the slide and group.
+    /// The file with the reason why a task failed. `stage` is `predict` or `stitch`; `task` is the
+    /// slide, or the slide and the group.
     pub fn failure(&self, stage: &str, task: &str) -> PathBuf {
         self.root.join("logs").join(stage).join(format!("{task}.failed"))
     }

@@ -1,7 +1,7 @@
-//! `slides.csv`: one row per input slide, also the failed.
+//! The table of slides, `slides.csv`: one row per input slide, including slides that failed.
 //!
-//! Tasks never write this file, so hundreds may run at once: each leaves its
-//! row as `logs/split/<slide>.json`, and whoever reads the table merges them.
+//! Tasks never write this file, because hundreds of them may run at once. Each task writes its
+//! row to `logs/split/<slide>.json`, and every reader of the table merges these rows into it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,30 +12,30 @@ use thiserror::Error;
 use super::RunDir;
 use crate::staged::{self, StageError};
 
-/// What became of a slide.
+/// The outcome of splitting a slide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SlideStatus {
-    /// Not split yet.
+    /// The slide was not split yet.
     #[default]
     Waiting,
-    /// Split, every patch decoded.
+    /// The slide was split and every patch was decoded.
     Done,
-    /// Split, some patches could not be decoded.
+    /// The slide was split, but some patches could not be decoded.
     Partial,
-    /// Split, nothing to score.
+    /// The slide was split and has no tissue, so there is nothing to score.
     NoTissue,
-    /// Not split.
+    /// The slide could not be split.
     Failed,
 }
 
 impl SlideStatus {
-    /// Whether the slide has a patch file with something to score.
+    /// Whether the slide has a patches file with something to score.
     pub fn has_patches(self) -> bool {
         matches!(self, Self::Done | Self::Partial)
     }
 
-    /// As written in the table.
+    /// The word for the status in the table.
     pub fn name(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -51,87 +51,88 @@ impl SlideStatus {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SlideRecord {
-    /// File stem.
+    /// Name of the slide: the stem of its file.
     pub name: String,
-    /// Absolute path.
+    /// Absolute path of the slide file.
     pub path: PathBuf,
-    /// What became of it.
+    /// Outcome of the split.
     pub status: SlideStatus,
-    /// Why, and what to do; empty when all is well.
+    /// Why the split failed or found nothing, and what to do; otherwise empty.
     pub reason: String,
-    /// Who read it.
+    /// Name of the reader that read the slide file.
     pub reader: String,
-    /// Working plane, px.
+    /// Width of the working plane, px.
     pub width: Option<u32>,
-    /// Working plane, px.
+    /// Height of the working plane, px.
     pub height: Option<u32>,
-    /// Level 0, px.
+    /// Width of level 0, px.
     pub level0_width: Option<u32>,
-    /// Level 0, px.
+    /// Height of level 0, px.
     pub level0_height: Option<u32>,
     /// Level-0 px per working px.
     pub downsample: Option<f64>,
-    /// Slide resolution, um per level-0 px.
+    /// Resolution of the slide, um per level-0 px.
     pub mpp: Option<f64>,
-    /// Where that was found.
+    /// Where the resolution was found.
     pub mpp_source: String,
-    /// Tissue tiles.
+    /// Number of tissue tiles.
     pub tissue_tiles: Option<usize>,
-    /// Stored patches.
+    /// Number of stored patches.
     pub patches: Option<usize>,
-    /// Groups, one array task each.
+    /// Number of groups.
     pub groups: Option<u32>,
-    /// Patches that could not be decoded.
+    /// Number of patches that could not be decoded.
     pub failed_patches: Option<usize>,
-    /// Wall time of the split.
+    /// Wall time of the split, seconds.
     pub split_s: Option<f64>,
-    /// Processor time of the split.
+    /// Processor time of the split, seconds.
     pub split_cpu_s: Option<f64>,
-    /// Threads of the split.
+    /// Number of threads of the split.
     pub split_threads: Option<usize>,
     /// When the split began, Unix time.
     pub started_unix_s: Option<f64>,
-    /// What became of its colour profile, when `[normalize] icc` asked for it.
+    /// What was done with the slide's colour profile; empty unless `[normalize] icc` is set.
     pub icc: String,
-    /// Its own tissue settings, as given; empty where it has the run's.
+    /// The slide's own tissue settings, as given; empty if the slide has the run's settings.
     pub tissue_settings: String,
-    /// Tiles that the tissue method or texture alone marks, by those that either does.
+    /// Share of tiles on which the tissue method and the texture check differ, 0 to 1: tiles that
+    /// only one of the two marks, divided by the tiles that at least one marks.
     pub tissue_differs: Option<f64>,
-    /// Tiles that texture marks and the method left out.
+    /// Number of tiles that texture marks and the tissue method does not.
     pub tissue_left_out: Option<usize>,
-    /// Tiles that the method marks and texture does not.
+    /// Number of tiles that the tissue method marks and texture does not.
     pub tissue_added: Option<usize>,
-    /// What somebody should look at though nothing failed; empty when nothing.
+    /// Something to look at although nothing failed; empty if there is nothing.
     pub note: String,
 }
 
-/// The table of slides cannot be made or read.
+/// A reason why the table of slides cannot be read or written.
 #[derive(Debug, Error)]
 pub enum SlidesError {
-    /// Two slides of one name.
+    /// Two slide files have the same name.
     #[error("two slides are called {name}: {} and {}; slide names are file stems and name every result, so rename one", first.display(), second.display())]
     SameName {
-        /// The stem.
+        /// The name.
         name: String,
-        /// One file.
+        /// The first file.
         first: PathBuf,
-        /// The other.
+        /// The second file.
         second: PathBuf,
     },
-    /// An input that cannot name results.
+    /// The name of an input file cannot be used for the names of results.
     #[error("{}: {problem}", path.display())]
     Input {
-        /// What was given.
+        /// The input file.
         path: PathBuf,
-        /// What is wrong, and what to do.
+        /// What is error, and what to do.
         problem: String,
     },
-    /// The run has other slides.
+    /// The table, or a row that a task left, cannot be read.
     #[error("{}: {problem}", path.display())]
     Table {
-        /// The table.
+        /// The file.
         path: PathBuf,
-        /// What is wrong, and what to do.
+        /// What is error, and what to do.
         problem: String,
     },
     /// The table cannot be written.
@@ -139,12 +140,15 @@ pub enum SlidesError {
     Write(#[from] StageError),
 }
 
-/// Writes the table for `slides`, or adds those that are new to it.
+/// Adds slides to the table and returns all rows. The table is made if there is none.
 ///
-/// Row numbers are array indices, so rows never move.
+/// Row numbers are array indices, so existing rows keep their places. A slide file that was
+/// moved keeps its row, with the new path.
 ///
 /// # Errors
-/// [`SlidesError::SameName`] before any work.
+/// [`SlidesError::SameName`] if two slides have the same name, and [`SlidesError::Input`] if a
+/// name cannot be used; in both cases nothing is written. Otherwise errors of reading or
+/// writing the table.
 pub fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideRecord>, SlidesError> {
     let mut records = registered(run)?;
     let mut in_table: BTreeSet<String> = records.iter().map(|r| r.name.clone()).collect();
@@ -152,12 +156,12 @@ pub fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideRecord>, Sl
     let mut by_name: BTreeMap<String, PathBuf> =
         records.iter().map(|r| (r.name.clone(), r.path.clone())).collect();
     for slide in slides {
-        // Links keep their own names: what they point to may be a bare hash.
+        // A symbolic link keeps its own name: the file it points to may be named by a hash.
         let path = std::path::absolute(slide).unwrap_or_else(|_| slide.clone());
         let name = slide_name(&path)?;
         match by_name.get(&name) {
             Some(known) if same_file(known, &path) => continue,
-            // The slides were moved, or the path was mistyped before.
+            // The file was moved, or its path was mistyped before.
             Some(known) if in_table.remove(&name) && !known.exists() => {
                 by_name.insert(name.clone(), path.clone());
                 for record in records.iter_mut().filter(|record| record.name == name) {
@@ -181,13 +185,16 @@ pub fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideRecord>, Sl
     Ok(records)
 }
 
-/// Whether two paths lead to one file, `..` and links followed.
+/// Whether two paths lead to the same file, after resolving `..` and links.
 fn same_file(a: &Path, b: &Path) -> bool {
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     a == b || real(a).is_some_and(|a| real(b) == Some(a))
 }
 
-/// The file stem, when it can name files.
+/// The name of a slide: the stem of its file.
+///
+/// # Errors
+/// [`SlidesError::Input`] if the stem cannot be used in the names of results.
 pub(crate) fn slide_name(path: &Path) -> Result<String, SlidesError> {
     let problem =
         |problem: &str| SlidesError::Input { path: path.to_owned(), problem: problem.to_owned() };
@@ -201,49 +208,51 @@ pub(crate) fn slide_name(path: &Path) -> Result<String, SlidesError> {
     Ok(stem.to_owned())
 }
 
-/// The slides of the table; none where there is no table yet.
+/// Reads the table; a run without a table has no slides yet.
 ///
 /// # Errors
-/// [`SlidesError::Table`] when it is not one of ours.
+/// [`SlidesError::Table`] if the table cannot be read.
 pub(crate) fn registered(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
     if run.slides_csv().exists() { read_slides(run) } else { Ok(Vec::new()) }
 }
 
-/// Reads the table, newest outcomes merged in.
+/// Reads the table and merges the outcomes that tasks have left into its rows.
 ///
 /// # Errors
-/// [`SlidesError::Table`] when there is none or it is not one of ours.
+/// [`SlidesError::Table`] if there is no table, or if the table or an outcome cannot be read.
 pub fn read_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
     let path = run.slides_csv();
-    let wrong = |problem: String| SlidesError::Table { path: path.clone(), problem };
-    // At once: the reader of CSV takes a file that cannot be read for an empty one.
+    let error = |problem: String| SlidesError::Table { path: path.clone(), problem };
+    // The file is read whole, because the CSV reader takes an unreadable file for an empty one.
     let text = std::fs::read(&path).map_err(|e| {
-        wrong(format!("cannot read the table of slides: {e}; `slidegrid split` writes it"))
+        error(format!("cannot read the table of slides: {e}; `slidegrid split` writes it"))
     })?;
     let mut reader = csv::Reader::from_reader(text.as_slice());
     let mut records = Vec::new();
     for row in reader.deserialize() {
-        let record: SlideRecord = row.map_err(|e| wrong(format!("not a table of slides: {e}")))?;
+        let record: SlideRecord = row.map_err(|e| error(format!("not a table of slides: {e}")))?;
         if record.name.is_empty() {
-            return Err(wrong("not a table of slides: a row has no name".into()));
+            return Err(error("not a table of slides: a row has no name".into()));
         }
-        records.push(merged(run, record)?);
+        records.push(merge_outcome(run, record)?);
     }
     Ok(records)
 }
 
-/// The outcome a task left, when it left one.
-fn merged(run: &RunDir, record: SlideRecord) -> Result<SlideRecord, SlidesError> {
+/// The outcome that a task left for the slide, or else the row itself.
+fn merge_outcome(run: &RunDir, record: SlideRecord) -> Result<SlideRecord, SlidesError> {
     let path = run.split_outcome(&record.name);
     match std::fs::read(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(record),
-        Err(e) => Err(SlidesError::Table { path, problem: format!("cannot read it: {e}") }),
+        Err(e) => Err(SlidesError::Table { path, problem: format!("cannot read the file: {e}") }),
         Ok(bytes) => match serde_json::from_slice::<SlideRecord>(&bytes) {
-            // The table knows where the slide is now.
+            // The path comes from the table, since the file may have been moved after the split.
             Ok(outcome) => Ok(SlideRecord { path: record.path, ..outcome }),
             Err(e) => Err(SlidesError::Table {
                 path,
-                problem: format!("not the outcome of a split: {e}; delete it and split again"),
+                problem: format!(
+                    "not the outcome of a split: {e}; delete the file and split the slide again"
+                ),
             }),
         },
     }
@@ -252,7 +261,7 @@ fn merged(run: &RunDir, record: SlideRecord) -> Result<SlideRecord, SlidesError>
 /// Writes the table.
 ///
 /// # Errors
-/// [`SlidesError::Write`].
+/// [`SlidesError::Write`] if the table cannot be written.
 pub fn write_slides(run: &RunDir, records: &[SlideRecord]) -> Result<(), SlidesError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for record in records {
@@ -293,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_called_by_its_own_name() {
+    fn a_symbolic_link_keeps_its_own_name() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(&folder.path().join("run"));
         fs::write(folder.path().join("0a1b2c"), "x").unwrap();
@@ -306,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn two_slides_of_one_name_are_refused_before_any_work() {
+    fn two_slides_of_the_same_name_are_an_error_and_nothing_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(&folder.path().join("run"));
         let slides = [folder.path().join("x/s.svs"), folder.path().join("y/s.tif")];
@@ -316,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slide_that_was_moved_is_found_at_its_new_place() {
+    fn a_slide_that_was_moved_keeps_its_row() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(&folder.path().join("run"));
         let slide = |name: &str| folder.path().join(name);
@@ -327,12 +336,12 @@ mod tests {
         register(&run, &[slide("a.svs")]).unwrap();
         let records = read_slides(&run).unwrap();
         assert_eq!((records[0].path.clone(), records.len()), (slide("a.svs"), 2));
-        // Now that it exists, another of the name is refused.
+        // Now that the file exists, another file of the same name is an error.
         assert!(register(&run, &[slide("c/a.svs")]).is_err());
     }
 
     #[test]
-    fn a_foreign_table_is_named() {
+    fn a_missing_or_invalid_table_is_an_error_that_says_so() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
         assert!(read_slides(&run).unwrap_err().to_string().contains("slidegrid split"));

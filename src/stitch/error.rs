@@ -1,4 +1,4 @@
-//! Why a heatmap could not be made.
+//! Errors of stitching.
 
 use std::path::PathBuf;
 
@@ -13,42 +13,42 @@ use crate::model::ModelError;
 use crate::number::{GroupNumber, ranges};
 use crate::staged::StageError;
 
-/// Why a heatmap could not be made.
+/// A reason why a heatmap cannot be made.
 #[derive(Debug, Error)]
 pub enum StitchError {
-    /// Groups without scores.
+    /// Some groups have no scores.
     #[error("{slide}: {} of {groups} groups have no scores: {}; run `slidegrid predict` for them, or stitch with --allow-missing", missing.len(), ranges(missing))]
     Missing {
         /// The slide.
         slide: String,
-        /// How many groups it has.
+        /// Number of groups of the slide.
         groups: u32,
-        /// Those without scores.
+        /// Numbers of the groups without scores.
         missing: Vec<GroupNumber>,
     },
-    /// Scores of another slide, stride, model or configuration.
+    /// A score file or heatmap was made with another slide, stride, window or configuration.
     #[error("{}: {what} is {found}, expected {expected}; delete the file and run `slidegrid predict` again", path.display())]
     Foreign {
-        /// The score file.
+        /// The file.
         path: PathBuf,
-        /// What disagrees.
+        /// What differs.
         what: &'static str,
-        /// In the file.
+        /// The value in the file.
         found: String,
-        /// In the run.
+        /// The value of the run.
         expected: String,
     },
-    /// Of a slide that the run says is done by another method.
-    #[error("{}: it is of method {found}, expected {expected}, as the run says of this slide; `slidegrid redo` does a slide afresh, with all that follows", path.display())]
+    /// A score file or heatmap was made by another method than the run uses for the slide.
+    #[error("{}: its method is {found}, expected {expected}, the run's method for this slide; `slidegrid redo` makes the scores of a slide and all that depends on them again", path.display())]
     OtherMethod {
         /// The file.
         path: PathBuf,
-        /// Its method.
+        /// The method in the file.
         found: String,
-        /// The slide's.
+        /// The run's method for the slide.
         expected: &'static str,
     },
-    /// Scores that do not fit the lattice.
+    /// Scores lie outside the slide's lattice.
     #[error("{}: {source}", path.display())]
     Assemble {
         /// The score file.
@@ -60,7 +60,7 @@ pub enum StitchError {
     #[error(transparent)]
     Format(#[from] FormatError),
     /// The model card was edited since the run was made.
-    #[error("{}: the model card says something else than when the run was made; put the old card back, or use another run directory", path.display())]
+    #[error("{}: the model card has changed since the run was made; restore the old card, or use another run directory", path.display())]
     OtherCard {
         /// The card.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub enum StitchError {
     /// The model card cannot be read.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The picture cannot be drawn.
+    /// The heatmap's picture cannot be drawn.
     #[error("{slide}: {source}")]
     Render {
         /// The slide.
@@ -79,13 +79,13 @@ pub enum StitchError {
     /// An export cannot be made.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// The heatmap cannot be written.
+    /// A result cannot be written.
     #[error(transparent)]
     Stage(#[from] StageError),
-    /// The array cannot be written.
+    /// The NumPy file cannot be written.
     #[error(transparent)]
     Npy(#[from] NpyError),
-    /// The picture cannot be written.
+    /// The PNG file cannot be written.
     #[error(transparent)]
     Picture(#[from] PngError),
 }

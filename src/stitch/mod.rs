@@ -1,7 +1,7 @@
-//! A slide's scores in, its heatmap out.
+//! Assembles a slide's score files into its heatmap and writes the heatmap's files.
 //!
-//! Memory: one heatmap of f32 and one group's scores; the picture is bounded
-//! by its longest side.
+//! The memory needed is that of one heatmap of f32, one group's scores, and a picture whose
+//! size is bounded.
 
 mod error;
 
@@ -24,29 +24,33 @@ use crate::scores::{self, CascadeMeta, DenseMeta, PrecisionMeta, Scores, ScoresM
 
 pub use error::StitchError;
 
-/// What a stitch made.
+/// The result of stitching a slide.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stitched {
-    /// Files, the HDF5 first.
+    /// Paths of the heatmap's files, the HDF5 file first.
     pub files: Vec<PathBuf>,
-    /// Groups left out on request.
+    /// Groups without scores, which were left out.
     pub missing: Vec<GroupNumber>,
-    /// What the cascade's audit says against the heatmap.
+    /// Why the cascade's audit does not hold for the heatmap; `None` if it holds.
     pub fault: Option<String>,
-    /// Scored lattice points.
+    /// Number of lattice points with a score.
     pub scored: usize,
-    /// Largest score, `None` without any.
+    /// Largest score; `None` without scores, or if the heatmap existed already.
     pub max: Option<f32>,
-    /// Whether it was there already.
+    /// Whether the heatmap existed already.
     pub present: bool,
-    /// Exports that were not.
+    /// Number of exports that were added to an existing heatmap.
     pub added: usize,
 }
 
-/// Assembles the heatmap of a slide and writes it as the run asks.
+/// Assembles the heatmap of a slide and writes the files that the run's configuration asks for.
+///
+/// A heatmap that exists and is complete is kept; only exports that are missing are added.
 ///
 /// # Errors
-/// [`StitchError::Missing`] naming the groups, unless `allow_missing`.
+/// [`StitchError::Missing`] if groups have no scores and `allow_missing` is not set;
+/// [`StitchError::Foreign`], [`StitchError::OtherMethod`] or [`StitchError::OtherCard`] if a
+/// file does not belong to the run; other errors if a file cannot be read or written.
 pub fn stitch_slide(
     run: &RunDir,
     config: &RunConfig,
@@ -55,15 +59,15 @@ pub fn stitch_slide(
 ) -> Result<Stitched, StitchError> {
     let patches = PatchesFile::open(&run.patches(slide))?;
     let meta = patches.meta().clone();
-    if let Some(done) = present(run, config, &meta)? {
-        return Ok(done);
+    if let Some(existing) = existing_heatmap(run, config, &meta)? {
+        return Ok(existing);
     }
     let (present, missing): (Vec<GroupNumber>, Vec<GroupNumber>) =
         GroupNumber::up_to(meta.groups).partition(|&group| run.scores(slide, group).exists());
     if !missing.is_empty() && !allow_missing {
         return Err(StitchError::Missing { slide: slide.into(), groups: meta.groups, missing });
     }
-    let classes = Classes::of_run(config)?;
+    let classes = Classes::load(config)?;
     let stride_px = config.config.predict.stride;
     let (rows, cols) = Lattice::new(meta.width_px, meta.height_px, stride_px).shape();
     let mut heatmap = Heatmap::new(rows, cols, stride_px);
@@ -77,7 +81,7 @@ pub fn stitch_slide(
             .map_err(|source| StitchError::Assemble { path: run.scores(slide, group), source })?;
         windows += scores.meta.windows;
         unnormalized += scores.meta.unnormalized_patches;
-        dense = telling(dense, scores.meta.dense.clone());
+        dense = more_doubtful(dense, scores.meta.dense.clone());
         cascade = CascadeMeta::sum(cascade, scores.meta.cascade);
         deviation = PrecisionMeta::sum(deviation, scores.meta.deviation);
         provenance.get_or_insert(scores.meta);
@@ -98,7 +102,7 @@ pub fn stitch_slide(
     let (scored, max) = values.fold((0, None), |(count, max): (usize, Option<f32>), score| {
         (count + 1, Some(max.map_or(score, |m| m.max(score))))
     });
-    // Exports read it from the file: it is not to be held twice.
+    // Exports read the heatmap from the file, so that memory does not hold it twice.
     drop(heatmap);
     let closed = writer.close()?;
     let (folder, keys) = (run.heatmaps(), &config.config.stitch);
@@ -110,8 +114,8 @@ pub fn stitch_slide(
     Ok(Stitched { files, missing, fault, scored, max, present: false, added: 0 })
 }
 
-/// The heatmap of an earlier stitch, when it is complete.
-fn present(
+/// The heatmap of an earlier stitch, if it is complete. Missing exports are added to it.
+fn existing_heatmap(
     run: &RunDir,
     config: &RunConfig,
     patches: &PatchesMeta,
@@ -142,23 +146,23 @@ fn present(
     if found != expected {
         return Err(StitchError::Foreign { path, what: "its working plane", found, expected });
     }
-    let wanted = [("png", config.config.stitch.png), ("npy", config.config.stitch.npy)];
-    let files: Vec<PathBuf> = wanted
+    let pictures = [("png", config.config.stitch.png), ("npy", config.config.stitch.npy)];
+    let files: Vec<PathBuf> = pictures
         .iter()
-        .filter(|(_, wanted)| *wanted)
+        .filter(|(_, is_wanted)| *is_wanted)
         .map(|(suffix, _)| run.heatmap(&patches.slide, suffix))
         .collect();
-    let classes = !config.config.stitch.all_classes || heatmap_h5::has_classes(&path)?;
-    if !classes || !meta.missing_groups.is_empty() || files.iter().any(|file| !file.exists()) {
+    let has_classes = !config.config.stitch.all_classes || heatmap_h5::has_classes(&path)?;
+    if !has_classes || !meta.missing_groups.is_empty() || files.iter().any(|file| !file.exists()) {
         return Ok(None);
     }
     let (folder, keys) = (run.heatmaps(), &config.config.stitch);
     let slide = &patches.slide;
     let target = |format: &ExportFormat| format.path(&folder, slide);
-    let wished = keys.export.iter().copied();
-    let wished: Vec<_> = wished.filter(|format| !target(format).exists()).collect();
+    let formats = keys.export.iter().copied();
+    let absent: Vec<_> = formats.filter(|format| !target(format).exists()).collect();
     let rules = keys.geojson_rules(&config.config.study);
-    let added = export_heatmap(&path, &folder, slide, &wished, &rules)?.len();
+    let added = export_heatmap(&path, &folder, slide, &absent, &rules)?.len();
     let files = std::iter::once(path).chain(files).chain(keys.export.iter().map(target)).collect();
     Ok(Some(Stitched {
         files,
@@ -171,18 +175,18 @@ fn present(
     }))
 }
 
-/// Names of the classes and which one the heatmap shows.
+/// The names of the model's classes, and the index of the one that the heatmap shows.
 struct Classes {
     names: Vec<String>,
     positive: usize,
 }
 
 impl Classes {
-    fn of_run(config: &RunConfig) -> Result<Self, StitchError> {
-        let Some(card) = &config.config.model.card else {
+    /// Reads the classes from the run's model card; a run without a card has one class.
+    fn load(config: &RunConfig) -> Result<Self, StitchError> {
+        let Some(path) = &config.config.model.card else {
             return Ok(Self { names: vec!["score".into()], positive: 0 });
         };
-        let path = card;
         let card = Model::load(path)?.card;
         if config::card_sha256(&card) != config.resolved.card_sha256 {
             return Err(StitchError::OtherCard { path: path.clone() });
@@ -192,9 +196,10 @@ impl Classes {
     }
 }
 
-/// Of two groups' calibrations the one that there is more to say of: an open fit, or one
-/// of a version that did not look.
-fn telling(known: Option<DenseMeta>, other: Option<DenseMeta>) -> Option<DenseMeta> {
+/// Chooses one of two groups' calibrations for the heatmap's attributes: a doubtful one, if
+/// there is any, and otherwise the first. A calibration is doubtful if its fit is open, or if
+/// the version that wrote it did not check this.
+fn more_doubtful(known: Option<DenseMeta>, other: Option<DenseMeta>) -> Option<DenseMeta> {
     let doubtful = |meta: &DenseMeta| !meta.exact && (!meta.open.is_empty() || meta.near.is_none());
     match (known, other) {
         (Some(known), Some(other)) if !doubtful(&known) && doubtful(&other) => Some(other),
@@ -206,7 +211,7 @@ fn other_method(path: PathBuf, found: &str, expected: &'static str) -> StitchErr
     StitchError::OtherMethod { path, found: found.to_owned(), expected }
 }
 
-/// Reads a group's scores and checks that they belong here.
+/// Reads a group's scores and checks that they belong to this run and slide.
 fn read_group(
     run: &RunDir,
     config: &RunConfig,
@@ -217,7 +222,7 @@ fn read_group(
     let scores = scores::read_scores(&path)?;
     let found = &scores.meta;
     let stride_px = config.config.predict.stride;
-    let rules = [
+    let checks = [
         ("slide", found.slide.clone(), meta.slide.clone()),
         ("group", found.group.to_string(), group.to_string()),
         ("stride", found.stride_px.to_string(), stride_px.to_string()),
@@ -228,7 +233,7 @@ fn read_group(
     if found.method != method {
         return Err(other_method(path, &found.method, method));
     }
-    for (what, found, expected) in rules {
+    for (what, found, expected) in checks {
         if found != expected {
             return Err(StitchError::Foreign { path, what, found, expected });
         }
@@ -236,7 +241,8 @@ fn read_group(
     Ok(scores)
 }
 
-/// The map of one class, assembled anew so that only one is held.
+/// Assembles the scores of one class. The score files are read again for each class, so that
+/// memory holds only one class at a time.
 fn class_plane(
     run: &RunDir,
     config: &RunConfig,
@@ -296,8 +302,8 @@ fn file_meta(
     }
 }
 
-/// Writes what stands beside the HDF5 file; that comes last, since its
-/// existence means that all of it is there.
+/// Writes the PNG and NumPy files. The HDF5 file is written after them, because its existence
+/// means that the heatmap is complete.
 fn write_pictures(
     run: &RunDir,
     config: &RunConfig,
@@ -320,7 +326,7 @@ fn write_pictures(
     Ok(files)
 }
 
-/// The picture of a heatmap over the slide's thumbnail.
+/// Draws the heatmap over the slide's thumbnail.
 fn draw(
     config: &RunConfig,
     meta: &PatchesMeta,
@@ -343,7 +349,7 @@ fn draw(
         .map_err(|source| StitchError::Render { slide: meta.slide.clone(), source })
 }
 
-/// White paper for patch files without a thumbnail.
+/// A white picture, `[row, col, rgb]`, in place of the thumbnail of a patches file without one.
 fn blank(meta: &PatchesMeta) -> Array3<u8> {
     let (width, height) = (u64::from(meta.width_px), u64::from(meta.height_px));
     let longest = width.max(height).max(1);

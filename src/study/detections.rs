@@ -1,17 +1,18 @@
-//! Detections as `[study]` asks for them.
+//! Makes detections in a heatmap by the rules of `[study]`.
 
 use ndarray::ArrayView2;
 
 use crate::config::{DetectionKey, StudyKeys};
 use crate::metrics::detect::{Detection, PeakRules, RegionRules, detect_peaks, detect_regions};
 
-/// Detection thresholds when none is given.
+/// Default threshold of detections by regions.
 pub(super) const REGIONS_ABOVE: f64 = 0.9;
-
+/// Default threshold of detections by maxima.
 pub(super) const MAXIMA_ABOVE: f64 = 0.5;
 
-/// Detections in lattice points, as the keys have it; `pitch_um` counts for
-/// [`DetectionKey::Nms`] alone.
+/// Detections in a heatmap, `[row, col]`, by the rules of `keys`; their x and y are in lattice
+/// points. `pitch_um` is the distance between points and matters only for
+/// [`DetectionKey::Nms`].
 pub(crate) fn detect(
     keys: &StudyKeys,
     heatmap: ArrayView2<'_, f32>,

@@ -1,5 +1,5 @@
-//! CSV files of results: detections as CAMELYON16 took them, and columns of
-//! scores.
+//! Reads and writes CSV files of results: detections in the format of the CAMELYON16
+//! challenge, and named columns of scores.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use thiserror::Error;
 use crate::metrics::detect::Detection;
 use crate::staged::{self, StageError};
 
-/// A CSV file cannot be used.
+/// A CSV file cannot be read or written.
 #[derive(Debug, Error)]
 pub enum CsvError {
-    /// It cannot be read, or is something else.
+    /// The file cannot be read, or does not have the expected content.
     #[error("{}: {problem}", path.display())]
     Content {
         /// The file.
@@ -20,7 +20,7 @@ pub enum CsvError {
         /// What was found, and what was expected.
         problem: String,
     },
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error(transparent)]
     Write(#[from] StageError),
 }
@@ -30,30 +30,31 @@ fn content(path: &Path, problem: String) -> CsvError {
 }
 
 fn reader(path: &Path, has_headers: bool) -> Result<csv::Reader<io::Cursor<Vec<u8>>>, CsvError> {
-    let text = std::fs::read(path).map_err(|e| content(path, format!("cannot read it: {e}")))?;
+    let text =
+        std::fs::read(path).map_err(|e| content(path, format!("cannot read the file: {e}")))?;
     let mut reader = csv::ReaderBuilder::new();
     reader.has_headers(has_headers).flexible(true).trim(csv::Trim::All);
     Ok(reader.from_reader(io::Cursor::new(text)))
 }
 
-/// Reads the detections of one slide: rows of confidence, x, y in level-0 px,
-/// with or without a header. An empty file has none.
+/// Reads the detections of one slide: rows of confidence, x, y in level-0 px, with or
+/// without a header. An empty file means that there are no detections.
 ///
 /// # Errors
-/// [`CsvError`] naming the line.
+/// [`CsvError`] that names the line.
 pub fn read_detections(path: &Path) -> Result<Vec<Detection>, CsvError> {
     let mut detections = Vec::new();
-    for (place, row) in reader(path, false)?.records().enumerate() {
+    for (index, row) in reader(path, false)?.records().enumerate() {
         let row = row.map_err(|e| content(path, format!("not a CSV file: {e}")))?;
         let numbers: Option<Vec<f64>> =
             row.iter().map(|cell| cell.parse().ok().filter(|n: &f64| n.is_finite())).collect();
         match numbers.as_deref() {
             Some(&[score, x, y]) => detections.push(Detection { score, x, y }),
-            None if place == 0 && row.iter().all(|cell| cell.parse::<f64>().is_err()) => {}
+            None if index == 0 && row.iter().all(|cell| cell.parse::<f64>().is_err()) => {}
             _ => {
                 let problem = format!(
                     "line {}: found {:?}, expected three numbers: confidence, x, y in level-0 px",
-                    place + 1,
+                    index + 1,
                     row.iter().collect::<Vec<_>>().join(",")
                 );
                 return Err(content(path, problem));
@@ -63,11 +64,11 @@ pub fn read_detections(path: &Path) -> Result<Vec<Detection>, CsvError> {
     Ok(detections)
 }
 
-/// Writes the detections of one slide: confidence, x, y, without a header, the
-/// coordinates rounded to whole level-0 px.
+/// Writes the detections of one slide: rows of confidence, x, y without a header. The
+/// coordinates are rounded to whole level-0 px.
 ///
 /// # Errors
-/// [`CsvError::Write`].
+/// [`CsvError::Write`] if the file cannot be written.
 pub fn write_detections(path: &Path, detections: &[Detection]) -> Result<(), CsvError> {
     let mut text = String::new();
     for Detection { score, x, y } in detections {
@@ -76,41 +77,42 @@ pub fn write_detections(path: &Path, detections: &[Detection]) -> Result<(), Csv
     Ok(staged::write(path, text.as_bytes())?)
 }
 
-/// Reads columns of a CSV file with a header; result: the cells of each of
-/// `columns`.
+/// Reads the named columns of a CSV file with a header. Returns the cells of each column, in
+/// the order of `columns`.
 ///
 /// # Errors
-/// [`CsvError`] naming a column that is not there and those that are.
+/// [`CsvError`] that names a missing column and the columns that the file has.
 pub fn read_columns(path: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>, CsvError> {
     let mut reader = reader(path, true)?;
     let headers = reader.headers().map_err(|e| content(path, format!("not a CSV file: {e}")))?;
-    let place = |column: &&str| {
+    let position = |column: &&str| {
         headers.iter().position(|header| header == *column).ok_or_else(|| {
             let known = headers.iter().filter(|h| !h.is_empty()).collect::<Vec<_>>().join(", ");
-            content(path, format!("no column {column:?}; it has {known}"))
+            content(path, format!("no column {column:?}; the file has {known}"))
         })
     };
-    let places = columns.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+    let positions = columns.iter().map(position).collect::<Result<Vec<_>, _>>()?;
     let mut cells = vec![Vec::new(); columns.len()];
     for row in reader.records() {
         let row = row.map_err(|e| content(path, format!("not a CSV file: {e}")))?;
-        for (cells, &place) in cells.iter_mut().zip(&places) {
-            cells.push(row.get(place).unwrap_or_default().to_owned());
+        for (cells, &position) in cells.iter_mut().zip(&positions) {
+            cells.push(row.get(position).unwrap_or_default().to_owned());
         }
     }
     Ok(cells)
 }
 
-/// Reads columns of numbers; an empty cell is an error that names its line.
+/// Reads the named columns of a CSV file as numbers, in the order of `columns`.
 ///
 /// # Errors
-/// As [`read_columns`].
+/// As [`read_columns`], and an error that names the line of a cell that is empty or not a
+/// finite number.
 pub fn read_numbers(path: &Path, columns: &[&str]) -> Result<Vec<Vec<f64>>, CsvError> {
     let cells = read_columns(path, columns)?;
     let column = |(column, cells): (&&str, Vec<String>)| {
-        let number = |(place, cell): (usize, String)| {
+        let number = |(index, cell): (usize, String)| {
             cell.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| {
-                let line = place + 2;
+                let line = index + 2;
                 content(path, format!("line {line}, column {column}: {cell:?}, expected a number"))
             })
         };
@@ -124,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn detections_are_read_as_written() {
+    fn detections_survive_writing_and_reading() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         let detection = |score, x, y| Detection { score, x, y };
@@ -143,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_no_detections_are_named() {
+    fn errors_name_the_line_that_is_not_a_detection() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         for text in ["0.5,1,2\n0.4,1\n", "0.5,1,2\nNaN,1,2\n", "0.5,1,2\nx,y,z\n"] {
@@ -154,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_found_by_name() {
+    fn columns_are_read_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         std::fs::write(&path, ",truth,score\n0,1,0.5\n1,0,\n").unwrap();

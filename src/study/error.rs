@@ -1,4 +1,4 @@
-//! What can stop a study.
+//! Errors of a study.
 
 use std::path::PathBuf;
 
@@ -10,13 +10,13 @@ use crate::staged::StageError;
 use crate::study::detections_csv::CsvError;
 use crate::truth::TruthError;
 
-/// A study cannot be made, and what to do.
+/// A reason why a study cannot be made.
 #[derive(Debug, Error)]
 pub enum StudyError {
     /// A heatmap or score file cannot be used.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// Truth cannot be used.
+    /// A truth file cannot be used.
     #[error(transparent)]
     Truth(#[from] TruthError),
     /// A detections file cannot be written.
@@ -25,31 +25,31 @@ pub enum StudyError {
     /// A result cannot be written.
     #[error(transparent)]
     Write(#[from] StageError),
-    /// A listed slide has no heatmap.
+    /// Some of the listed slides have no heatmap.
     #[error(
         "{}: {} of the {listed} listed slides have no heatmap: {}; stitch them, list only the slides to study with --slides, or leave them out with --allow-missing", run.display(), missing.len(), missing.join(", ")
     )]
     NoHeatmap {
         /// The run.
         run: PathBuf,
-        /// Slides listed.
+        /// Number of slides listed.
         listed: usize,
-        /// Those without.
+        /// Names of the slides without a heatmap.
         missing: Vec<String>,
     },
-    /// A stride that the heatmap does not hold.
+    /// The requested stride is not a multiple of the heatmap's stride.
     #[error(
-        "{}: heatmaps of stride {found} hold strides that are multiples of it, not {stride}; give other --strides, or --rerun", run.display()
+        "{}: the heatmaps have stride {found} and can be studied at multiples of {found}, not at {stride}; give other --strides, or --rerun", run.display()
     )]
     Stride {
         /// The run.
         run: PathBuf,
-        /// The run's.
+        /// The heatmaps' stride, working px.
         found: u32,
-        /// The one asked for.
+        /// The requested stride, working px.
         stride: u32,
     },
-    /// Something about one slide.
+    /// A problem with one slide.
     #[error("{slide}: {problem}")]
     Slide {
         /// The slide.
@@ -57,13 +57,13 @@ pub enum StudyError {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// The whole has no answer.
+    /// A problem with the study as a whole.
     #[error("{problem}")]
     Study {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// A chart could not be drawn.
+    /// A chart cannot be drawn.
     #[error(transparent)]
     Chart(#[from] ChartError),
 }

@@ -1,4 +1,4 @@
-//! Writes a study: `study/` of a run, or any folder.
+//! Writes the files of a study into a folder, by default `study/` of the run.
 
 use std::path::{Path, PathBuf};
 
@@ -12,11 +12,12 @@ use crate::metrics::features::NAMES;
 use crate::staged;
 use crate::study::detections_csv::write_detections;
 
-/// Writes tables, curves, and what they were made of; result: the files, the
-/// detections (one a slide and setting) left out.
+/// Writes the tables, the charts, and the features and detections that they were made from.
+/// Returns the paths of the files, except those of the detections, of which there is one per
+/// slide and setting.
 ///
 /// # Errors
-/// [`StudyError`] when a file cannot be written.
+/// [`StudyError`] if a file cannot be written.
 pub fn write(
     folder: &Path,
     study: &Study,
@@ -56,15 +57,16 @@ pub fn write(
 
 fn features_csv(setting: &SettingOutcome) -> String {
     let mut csv = format!(",name,tumor,{}\n", NAMES.join(","));
-    for (place, slide) in setting.slides.iter().enumerate() {
+    for (index, slide) in setting.slides.iter().enumerate() {
         let values: Vec<String> = slide.features.iter().map(f64::to_string).collect();
         let tumor = u8::from(slide.is_tumor);
-        csv += &format!("{place},{},{tumor},{}\n", slide.name, values.join(","));
+        csv += &format!("{index},{},{tumor},{}\n", slide.name, values.join(","));
     }
     csv
 }
 
-/// ROC, FROC and trade-off; those that have something to show.
+/// The charts that have something to show, of ROC, FROC and trade-off; each with the name of
+/// its file.
 fn charts(study: &Study) -> Vec<(&'static str, Chart)> {
     let mut charts = vec![("roc", roc_chart(study))];
     if study.settings.iter().any(|setting| setting.froc.is_some()) {
@@ -98,17 +100,17 @@ fn roc_chart(study: &Study) -> Chart {
     }
 }
 
-/// Where the FROC chart's logarithmic axis begins: below the first point that
-/// is scored.
-const FEWEST: f64 = 0.03125;
+/// Lower end of the FROC chart's logarithmic axis, in false positives per slide. The score
+/// is taken from 1/4 on.
+const MIN_FALSE_POSITIVES: f64 = 0.03125;
 
 fn froc_chart(study: &Study) -> Chart {
     let series = study.settings.iter().filter_map(|setting| {
         let froc = setting.froc.as_ref()?;
         let points = froc.points.iter().rev();
         let mut points: Vec<(f64, f64)> =
-            points.map(|p| (p.false_positives.max(FEWEST), p.sensitivity)).collect();
-        // A curve that ends before the axis does goes on as it is scored.
+            points.map(|p| (p.false_positives.max(MIN_FALSE_POSITIVES), p.sensitivity)).collect();
+        // A curve that ends before the axis continues at its last sensitivity, as in the score.
         points.extend(points.last().map(|&(x, y)| (x.max(16.0), y)));
         let score = setting.row.froc_score.unwrap_or(0.0);
         Some(Series {
@@ -121,9 +123,9 @@ fn froc_chart(study: &Study) -> Chart {
     let lesions = study.settings.first().map_or(0, |setting| setting.row.lesions);
     Chart {
         title: format!("FROC of {lesions} lesions"),
-        x: "false positives a slide".into(),
+        x: "false positives per slide".into(),
         y: "sensitivity".into(),
-        x_range: (FEWEST, 16.0),
+        x_range: (MIN_FALSE_POSITIVES, 16.0),
         log_x: true,
         y_top: 1.0,
         series: series.collect(),
@@ -145,7 +147,7 @@ fn tradeoff_chart(study: &Study) -> Option<Chart> {
     }
     let mut series = Vec::new();
     for source in sources {
-        let of_source = || {
+        let rows = || {
             let settings = study.settings.iter().filter(move |s| s.row.source == source);
             settings.filter_map(|s| {
                 let hours = s.row.core_hours_per_slide.filter(|&hours| hours > 0.0)?;
@@ -154,24 +156,26 @@ fn tradeoff_chart(study: &Study) -> Option<Chart> {
         };
         series.push(Series {
             name: format!("{source}: AUC"),
-            points: of_source().map(|(hours, row)| (hours, row.auc)).collect(),
-            bars: of_source()
+            points: rows().map(|(hours, row)| (hours, row.auc)).collect(),
+            bars: rows()
                 .map(|(x, row)| (x, row.auc_interval_95.low, row.auc_interval_95.high))
                 .collect(),
             marks: true,
         });
         series.push(Series {
             name: format!("{source}: FROC score"),
-            points: of_source().filter_map(|(x, row)| Some((x, row.froc_score?))).collect(),
-            bars: of_source()
-                .filter_map(|(x, row)| row.froc_interval_95.map(|of| (x, of.low, of.high)))
+            points: rows().filter_map(|(x, row)| Some((x, row.froc_score?))).collect(),
+            bars: rows()
+                .filter_map(|(x, row)| {
+                    row.froc_interval_95.map(|interval| (x, interval.low, interval.high))
+                })
                 .collect(),
             marks: true,
         });
     }
     Some(Chart {
-        title: "What a cheaper heatmap gives away".into(),
-        x: format!("core-hours a slide ({} to {})", significant(least), significant(most)),
+        title: "Accuracy and cost".into(),
+        x: format!("core-hours per slide ({} to {})", significant(least), significant(most)),
         y: "AUC, FROC score".into(),
         x_range: (least / 1.6, most * 1.6),
         log_x: true,

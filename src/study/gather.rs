@@ -1,5 +1,5 @@
-//! Reads heatmaps and truth; one slide at a time, so that memory is a
-//! heatmap's.
+//! Reads heatmaps and truth and measures each slide at each setting. Slides are read one at a
+//! time, so that the memory needed is that of a slide's heatmaps.
 
 use std::collections::HashSet;
 
@@ -23,7 +23,8 @@ use crate::truth::SlideKind;
 /// Measures every slide at every setting.
 ///
 /// # Errors
-/// [`StudyError`]; nothing is left out silently.
+/// [`StudyError`] if a heatmap or a truth file is missing or cannot be used. With
+/// `allow_missing`, a slide without a heatmap is left out with a warning instead.
 pub fn gather(
     request: &StudyRequest,
     progress: &Progress,
@@ -49,8 +50,8 @@ pub fn gather(
     Ok(settings.into_iter().flatten().collect())
 }
 
-/// The listed slides that have heatmaps in every source; an error, or a
-/// warning, about the others.
+/// The listed slides that have a heatmap in every source, or no tissue there. Other slides
+/// are an error or, with `allow_missing`, a warning.
 fn slides_with_heatmaps<'q>(
     request: &'q StudyRequest,
     progress: &Progress,
@@ -63,11 +64,11 @@ fn slides_with_heatmaps<'q>(
             .filter(|record| record.status == SlideStatus::NoTissue)
             .map(|record| record.name)
             .collect();
-        let is_there = |slide: &SlideKind| {
+        let is_complete = |slide: &SlideKind| {
             run.heatmap(&slide.name, "h5").exists() || without_tissue.contains(&slide.name)
         };
         let missing: Vec<String> =
-            slides.iter().filter(|slide| !is_there(slide)).map(|s| s.name.clone()).collect();
+            slides.iter().filter(|slide| !is_complete(slide)).map(|s| s.name.clone()).collect();
         if missing.is_empty() {
             continue;
         }
@@ -80,19 +81,19 @@ fn slides_with_heatmaps<'q>(
             return Err(error);
         }
         progress.warn(&format!("warning: left out: {error}"));
-        slides.retain(|slide| is_there(slide));
+        slides.retain(|slide| is_complete(slide));
     }
     Ok(slides)
 }
 
-/// For each source, the slides of which patches could not be decoded.
+/// For each source, the slides with patches that could not be decoded.
 fn broken_slides(request: &StudyRequest) -> Vec<HashSet<String>> {
-    let of_source = |source: &HeatmapSource| {
+    let in_source = |source: &HeatmapSource| {
         let records = known_slides(&source.run).unwrap_or_default().into_iter();
         let broken = records.filter(|record| record.failed_patches.is_some_and(|n| n > 0));
         broken.map(|record| record.name).collect()
     };
-    request.sources.iter().map(of_source).collect()
+    request.sources.iter().map(in_source).collect()
 }
 
 fn gather_slide(
@@ -101,14 +102,14 @@ fn gather_slide(
     broken: &[HashSet<String>],
     settings: &mut [Vec<SettingOutcome>],
 ) -> Result<(), StudyError> {
-    // Lesions and the finest map are those of the first source.
+    // The lesions, and the map that others are compared with, are those of the first source.
     let mut truth: Option<SlideTruth> = None;
     let mut finest: Option<Heatmap> = None;
     for ((source, settings), broken) in request.sources.iter().zip(settings).zip(broken) {
         let path = source.run.heatmap(&slide.name, "h5");
         if !path.exists() {
-            // Listed as without tissue: nothing was scored, nothing found.
-            let geometry = SlideGeometry::of_record(request, source, slide)?;
+            // The slide has no tissue, so nothing was scored and nothing is detected.
+            let geometry = SlideGeometry::from_record(request, source, slide)?;
             let truth = slide_truth(&mut truth, request, slide, &geometry)?;
             for setting in settings {
                 setting.slides.push(unscored_outcome(
@@ -121,7 +122,7 @@ fn gather_slide(
         }
         let (meta, score) = heatmap_h5::read_heatmap(&path)?;
         let map = Heatmap { score, stride_px: meta.stride_px };
-        let geometry = SlideGeometry::of_heatmap(request, slide, &meta)?;
+        let geometry = SlideGeometry::from_heatmap(request, slide, &meta)?;
         let truth = slide_truth(&mut truth, request, slide, &geometry)?;
         let incomplete = !meta.missing_groups.is_empty();
         let cost = slide_cost(&source.run, &slide.name, incomplete);
@@ -132,11 +133,11 @@ fn gather_slide(
         let context = SlideContext { slide, geometry: &geometry, truth, cost, unscored };
         for setting in settings {
             setting.method.clone_from(&meta.method);
-            let times = stride_multiple(source, setting.stride_px, map.stride_px)?;
-            let coarse = map.subsample(times);
+            let factor = stride_factor(source, setting.stride_px, map.stride_px)?;
+            let coarse = map.subsample(factor);
             let mut outcome = outcome(&request.keys, &context, &coarse);
             outcome.deviation = deviation(finest.as_ref().unwrap_or(&map), &coarse);
-            if times > 1 {
+            if factor > 1 {
                 setting.cost = CostSource::Scaled;
             }
             setting.slides.push(outcome);
@@ -146,14 +147,14 @@ fn gather_slide(
     Ok(())
 }
 
-fn stride_multiple(source: &HeatmapSource, stride_px: u32, found: u32) -> Result<u32, StudyError> {
+fn stride_factor(source: &HeatmapSource, stride_px: u32, found: u32) -> Result<u32, StudyError> {
     if stride_px.is_multiple_of(found) {
         return Ok(stride_px / found);
     }
     Err(StudyError::Stride { run: source.run.root().to_owned(), found, stride: stride_px })
 }
 
-/// What is known of the slide, looked up once.
+/// The truth about the slide, which is read at the first call.
 fn slide_truth<'a>(
     truth: &'a mut Option<SlideTruth>,
     request: &StudyRequest,
@@ -163,10 +164,10 @@ fn slide_truth<'a>(
     if truth.is_none() {
         *truth = Some(SlideTruth::read(request, slide, geometry)?);
     }
-    Ok(truth.as_ref().expect("just looked up"))
+    Ok(truth.as_ref().expect("it was just read"))
 }
 
-/// What a slide's settings share.
+/// What the settings of one source share for a slide.
 struct SlideContext<'a> {
     slide: &'a SlideKind,
     geometry: &'a SlideGeometry,
@@ -177,12 +178,12 @@ struct SlideContext<'a> {
 
 fn outcome(keys: &StudyKeys, context: &SlideContext<'_>, map: &Heatmap) -> SlideOutcome {
     let SlideContext { slide, geometry, truth, cost, unscored } = *context;
-    let lattice = lattice_of(map, geometry);
+    let lattice = heatmap_lattice(map, geometry);
     let pitch_px = lattice.pitch[0];
     let found = detect(keys, map.score.view(), pitch_px * geometry.mpp);
     let detections: Vec<Detection> = found
         .into_iter()
-        .map(|of| Detection { x: of.x * pitch_px, y: of.y * pitch_px, ..of })
+        .map(|d| Detection { x: d.x * pitch_px, y: d.y * pitch_px, ..d })
         .collect();
     let windows = map.scored() as u64;
     let core_s = cost.map(|cost| cost.core_s * windows as f64 / cost.windows as f64);
@@ -206,8 +207,8 @@ fn outcome(keys: &StudyKeys, context: &SlideContext<'_>, map: &Heatmap) -> Slide
     }
 }
 
-/// The lattice that a heatmap's elements are the points of.
-fn lattice_of(map: &Heatmap, geometry: &SlideGeometry) -> SampleGrid {
+/// The lattice of a heatmap, in level-0 px.
+fn heatmap_lattice(map: &Heatmap, geometry: &SlideGeometry) -> SampleGrid {
     let (rows, cols) = map.score.dim();
     let side = |points: usize| u32::try_from(points).expect("a lattice is within a slide");
     SampleGrid::lattice(side(rows), side(cols), f64::from(map.stride_px) * geometry.downsample)
@@ -230,7 +231,8 @@ fn unscored_outcome(slide: &SlideKind, truth: &SlideTruth, lattice: &SampleGrid)
     }
 }
 
-/// Sum of absolute differences, and at how many points of `fine` both have one.
+/// Compares each point of `fine` with the nearest point of `coarse`. Returns the sum of the
+/// absolute differences, and the number of points at which both maps have a score.
 fn deviation(fine: &Heatmap, coarse: &Heatmap) -> (f64, u64) {
     let (s, t) = (fine.stride_px as usize, coarse.stride_px as usize);
     let (rows, cols) = coarse.score.dim();
@@ -239,10 +241,10 @@ fn deviation(fine: &Heatmap, coarse: &Heatmap) -> (f64, u64) {
     if rows == 0 || cols == 0 {
         return (sum, points);
     }
-    for ((row, col), &here) in fine.score.indexed_iter() {
-        let there = coarse.score[[nearest(row, rows), nearest(col, cols)]];
-        if !here.is_nan() && !there.is_nan() {
-            sum += f64::from((here - there).abs());
+    for ((row, col), &fine_score) in fine.score.indexed_iter() {
+        let coarse_score = coarse.score[[nearest(row, rows), nearest(col, cols)]];
+        if !fine_score.is_nan() && !coarse_score.is_nan() {
+            sum += f64::from((fine_score - coarse_score).abs());
             points += 1;
         }
     }
@@ -255,11 +257,11 @@ mod tests {
     use ndarray::arr2;
 
     #[test]
-    fn maps_are_compared_at_the_nearest_points() {
+    fn heatmaps_are_compared_at_the_nearest_points() {
         let map = |score, stride_px| Heatmap { score, stride_px };
         let fine = map(arr2(&[[0.0, 0.25, 1.0, f32::NAN]]), 16);
         assert_eq!(deviation(&fine, &fine), (0.0, 3));
-        // Points 0 and 32: 16 is nearer to neither, and goes right.
+        // The coarse points are at 0 and 32. The point at 16 is as near to both and takes 32.
         assert_eq!(deviation(&fine, &fine.subsample(2)), (0.75, 3));
         assert_eq!(deviation(&fine, &map(arr2(&[[0.5]]), 64)), (0.5 + 0.25 + 0.5, 3));
         assert_eq!(deviation(&fine, &map(arr2(&[[f32::NAN]]), 64)), (0.0, 0));

@@ -1,27 +1,29 @@
-//! How much of each lesion was scored, lesion by lesion.
+//! The tables of lesions: how much of each lesion was scored, and whether it was hit.
 
-use super::lesions_scored::LesionScored;
+use super::lesions_scored::LesionCoverage;
 use super::results::{SettingStudy, Study};
 
-/// The first setting of each source: its finest, which tells most about tissue.
+/// The first setting of each source. It has the finest stride and therefore the most points
+/// in each lesion.
 fn finest(study: &Study) -> impl Iterator<Item = &SettingStudy> {
-    let is_first = |at: usize| {
-        let source = &study.settings[at].row.source;
-        study.settings[..at].iter().all(|earlier| earlier.row.source != *source)
+    let is_first = |index: usize| {
+        let source = &study.settings[index].row.source;
+        study.settings[..index].iter().all(|earlier| earlier.row.source != *source)
     };
-    study.settings.iter().enumerate().filter(move |(at, _)| is_first(*at)).map(|(_, of)| of)
+    let settings = study.settings.iter().enumerate();
+    settings.filter(move |(index, _)| is_first(*index)).map(|(_, setting)| setting)
 }
 
-fn poorly_scored(setting: &SettingStudy) -> Vec<&LesionScored> {
+fn poorly_scored(setting: &SettingStudy) -> Vec<&LesionCoverage> {
     setting.coverage.iter().filter(|lesion| lesion.is_poorly_scored()).collect()
 }
 
-/// One line for each lesion, at the finest stride of each source, of which less than
-/// nine tenths was scored.
+/// One line for each lesion of which less than nine tenths was scored, at the finest stride of
+/// each source.
 pub(super) fn warnings(study: &Study) -> Vec<String> {
-    let study_setting = |setting: &SettingStudy| {
+    let setting_warnings = |setting: &SettingStudy| {
         let label = format!("{}-{}", setting.row.source, setting.row.stride_px);
-        let line = |lesion: &LesionScored| {
+        let line = |lesion: &LesionCoverage| {
             format!(
                 "warning: {label}: {}: lesion {} at {}, {} (level-0 px), {:.0} um: {} of {} points scored ({})",
                 lesion.slide,
@@ -36,10 +38,10 @@ pub(super) fn warnings(study: &Study) -> Vec<String> {
         };
         poorly_scored(setting).into_iter().map(line).collect::<Vec<_>>()
     };
-    finest(study).flat_map(study_setting).collect()
+    finest(study).flat_map(setting_warnings).collect()
 }
 
-/// `lesions.csv`: a row a lesion and setting.
+/// `lesions.csv`: one row per lesion and setting.
 pub(super) fn lesions_csv(study: &Study) -> String {
     let mut csv = String::from(
         "source,method,stride_px,name,lesion,x,y,major_axis_um,points,scored,share,outcome,score,reason\n",
@@ -48,7 +50,7 @@ pub(super) fn lesions_csv(study: &Study) -> String {
     for setting in &study.settings {
         let row = &setting.row;
         for lesion in &setting.coverage {
-            // Reasons hold commas.
+            // Reasons contain commas, so they are quoted.
             let reason = lesion.reason.map_or(String::new(), |reason| format!("\"{reason}\""));
             csv += &format!(
                 "{},{},{},{},{},{},{},{},{},{},{},{},{},{reason}\n",
@@ -71,7 +73,7 @@ pub(super) fn lesions_csv(study: &Study) -> String {
     csv
 }
 
-/// The section of `study.md`; empty without lesions to find.
+/// The section of `study.md` on lesions; empty without lesions to find.
 pub(super) fn section_md(study: &Study) -> String {
     let mut md = String::new();
     for setting in finest(study) {
@@ -90,7 +92,7 @@ pub(super) fn section_md(study: &Study) -> String {
         }
         let unscored = poor.iter().filter(|lesion| lesion.scored == 0).count();
         md += &format!(
-            "**Warning.** {label}: {} of {to_find} lesions to find have scores on less than nine tenths of their points, {unscored} of these on none. What was not scored cannot be found: look at the run's masks.\n\n| slide | lesion | x, y (level-0 px) | axis, um | points inside | scored | share | |\n|---|---|---|---|---|---|---|---|\n",
+            "**Warning.** {label}: {} of {to_find} lesions to find have scores on less than nine tenths of their points, {unscored} of these on none. A lesion that was not scored cannot be found: look at the run's masks.\n\n| slide | lesion | x, y (level-0 px) | axis, um | points inside | scored | share | |\n|---|---|---|---|---|---|---|---|\n",
             poor.len()
         );
         for lesion in poor {

@@ -1,10 +1,10 @@
-//! What a cheaper heatmap gives away: a run measured against truth at several
-//! strides, and other runs beside it.
+//! Measures the heatmaps of a run against truth, at several strides and beside other runs, to
+//! show how much accuracy a cheaper heatmap loses.
 //!
 //! ```text
-//! heatmaps, truth ──[gather]──> a slide's numbers at each setting
+//! heatmaps, truth ──[gather]──> numbers of each slide at each setting
 //!   scores ──[cost]──> core time         │
-//!                                   [summary] ──> a row a setting
+//!                                   [summary] ──> one row per setting
 //!                                        ├──[tables]──> study.csv .md .json, lesions.csv
 //!                                        └──[chart]───> roc, froc, tradeoff .svg .png
 //! ```
@@ -29,7 +29,7 @@ pub(crate) use detections::detect;
 pub use error::StudyError;
 pub use files::write;
 pub use gather::gather;
-pub use lesions_scored::LesionScored;
+pub use lesions_scored::LesionCoverage;
 pub use outcome::{CostSource, SettingOutcome, SlideOutcome, Unscored};
 pub use request::{HeatmapSource, StudyRequest};
 pub use results::{Row, Study};

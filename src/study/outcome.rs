@@ -1,4 +1,4 @@
-//! What the heatmaps of one setting show, slide by slide.
+//! The numbers of each slide at one setting.
 
 use serde::Serialize;
 
@@ -11,25 +11,25 @@ use crate::metrics::lesions::Lesion;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CostSource {
-    /// Added up from the run's score files.
+    /// The sum over the run's score files.
     Measured,
-    /// The run's core time, by the windows that the coarser stride needs.
+    /// The run's core time, multiplied by the share of windows that the coarser stride needs.
     Scaled,
 }
 
-/// Why a slide has points without a score.
+/// Why some lattice points of a slide have no score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unscored {
-    /// They lie in no tissue tile.
+    /// The points do not lie in tissue tiles.
     OutsideTissue,
     /// The slide has no tissue tile.
     NoTissue,
-    /// Groups or patches of the slide have no scores, or the points lie in no tissue tile.
+    /// Groups or patches of the slide have no scores, or the points do not lie in tissue tiles.
     Incomplete,
 }
 
 impl Unscored {
-    /// Why a lesion was missed of which nothing was scored.
+    /// The reason for missing a lesion of which nothing was scored, as a phrase.
     pub fn explanation(self) -> &'static str {
         match self {
             Self::OutsideTissue => "not scored: outside the tissue that was found",
@@ -41,53 +41,53 @@ impl Unscored {
     }
 }
 
-/// One slide at one setting.
+/// The numbers of one slide at one setting.
 #[derive(Debug, Clone)]
 pub struct SlideOutcome {
-    /// The slide.
+    /// Name of the slide.
     pub name: String,
-    /// Whether it has tumour.
+    /// Whether the slide has tumor.
     pub is_tumor: bool,
-    /// Points scored.
+    /// Number of lattice points scored.
     pub windows: u64,
-    /// Core time; `None` when a score file is missing.
+    /// Core time, seconds; `None` if a score file is missing.
     pub core_s: Option<f64>,
-    /// Largest score, 0 without any.
+    /// Largest score of the heatmap; 0 if nothing was scored.
     pub max: f64,
-    /// See [`crate::metrics::features`].
+    /// Features of the heatmap, see [`crate::metrics::features`].
     pub features: [f64; 30],
-    /// Level-0 px.
+    /// Detections, with x and y in level-0 px.
     pub detections: Vec<Detection>,
-    /// What they hit.
+    /// Which lesions the detections hit.
     pub hits: SlideHits,
-    /// Its lesions, as those of `hits`.
+    /// The slide's lesions, in the order of `hits`.
     pub lesions: Vec<Lesion>,
-    /// How much of each was scored.
+    /// How much of each lesion was scored, in the same order.
     pub coverage: Vec<Coverage>,
-    /// Why the rest was not.
+    /// Why some points have no score.
     pub unscored: Unscored,
-    /// Sum of absolute differences from the finest map, at its points, each
-    /// compared with the nearest point of this one; number of them.
+    /// Difference from the finest heatmap: each point of the finest heatmap is compared with
+    /// the nearest point of this one. Sum of the absolute differences, and number of points.
     pub deviation: (f64, u64),
 }
 
-/// One setting: a source at a stride.
+/// The numbers of all slides at one setting: a source at a stride.
 #[derive(Debug, Clone)]
 pub struct SettingOutcome {
     /// The source's name.
     pub source: String,
-    /// `window`, `dense` or `cascade`, as its heatmaps say.
+    /// Method of the heatmaps: `window`, `dense` or `cascade`.
     pub method: String,
-    /// Working px.
+    /// Stride, working px.
     pub stride_px: u32,
     /// Where core times come from.
     pub cost: CostSource,
-    /// In the order of the list of slides.
+    /// The slides, in the order of the list of slides.
     pub slides: Vec<SlideOutcome>,
 }
 
 impl SettingOutcome {
-    /// `window-16`: for files and legends.
+    /// The setting's name in files and messages, for example `window-16`.
     pub fn label(&self) -> String {
         format!("{}-{}", self.source, self.stride_px)
     }

@@ -6,30 +6,30 @@ use crate::config::StudyKeys;
 use crate::run_dir::RunDir;
 use crate::truth::SlideKind;
 
-/// A run to take heatmaps from.
+/// A run whose heatmaps are studied.
 #[derive(Debug, Clone)]
 pub struct HeatmapSource {
-    /// What its rows are called.
+    /// Name of the source in tables and charts.
     pub name: String,
     /// The run.
     pub run: RunDir,
-    /// Strides to look at, each a multiple of the run's.
+    /// Strides to study, working px, the finest first; each a multiple of the run's stride.
     pub strides: Vec<u32>,
 }
 
-/// What is to be studied.
+/// What a study compares, and by which rules.
 #[derive(Debug, Clone)]
 pub struct StudyRequest {
-    /// The run in question first, then those beside it.
+    /// The studied run, followed by the runs it is compared with.
     pub sources: Vec<HeatmapSource>,
-    /// Folder of truth.
+    /// Folder with the truth.
     pub truth: PathBuf,
-    /// The slides that count.
+    /// The slides of the study.
     pub slides: Vec<SlideKind>,
-    /// Leave out slides without a heatmap instead of refusing.
+    /// Whether slides without a heatmap are left out; otherwise they are an error.
     pub allow_missing: bool,
     /// Resolution of slides that do not state theirs, um per level-0 px.
     pub mpp: Option<f64>,
-    /// `[study]`.
+    /// `[study]` of the configuration.
     pub keys: StudyKeys,
 }

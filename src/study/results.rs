@@ -2,58 +2,59 @@
 
 use serde::Serialize;
 
-use super::lesions_scored::LesionScored;
+use super::lesions_scored::LesionCoverage;
 use super::outcome::CostSource;
 use crate::metrics::auc::RocPoint;
 use crate::metrics::froc::Froc;
 use crate::metrics::interval::Interval;
 
-/// One setting's results. Shares are 0 to 1.
+/// The results of one setting. All shares and rates are 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
-    /// The run it is from.
+    /// Name of the source, a run.
     pub source: String,
-    /// `window`, `dense`, `cascade`.
+    /// `window`, `dense` or `cascade`.
     pub method: String,
-    /// Working px.
+    /// Stride, working px.
     pub stride_px: u32,
-    /// Area under the ROC curve of the slide scores.
+    /// Area under the ROC curve (AUC) of the slide scores.
     pub auc: f64,
-    /// Its standard deviation.
+    /// Standard deviation of the AUC.
     pub auc_sd: f64,
-    /// Its 95 % interval.
+    /// 95 % interval of the AUC.
     pub auc_interval_95: Interval,
-    /// Its 95 % interval after DeLong et al.
+    /// 95 % interval of the AUC after DeLong et al.
     pub auc_delong_interval_95: Interval,
-    /// AUC of the slides' largest scores.
+    /// AUC with the slides' largest scores in place of the slide scores.
     pub auc_of_max: f64,
-    /// AUC less that of the first row.
+    /// AUC minus the AUC of the first row.
     pub auc_change: f64,
-    /// Chance of such a difference; absent where nothing differs.
+    /// p-value of this change; absent where nothing differs.
     pub auc_change_p: Option<f64>,
-    /// Sensitivity at 1/4, 1/2, 1, 2, 4, 8 false positives a slide.
+    /// Sensitivity at 1/4, 1/2, 1, 2, 4 and 8 false positives per slide; absent without a
+    /// lesion to find, as are the other results for lesions.
     pub sensitivity: Option<[f64; 6]>,
-    /// Their mean.
+    /// FROC score: the mean of the six sensitivities.
     pub froc_score: Option<f64>,
-    /// Its 95 % interval, by drawing slides.
+    /// 95 % interval of the FROC score, by resampling slides.
     pub froc_interval_95: Option<Interval>,
-    /// FROC score less that of the first row.
+    /// FROC score minus the FROC score of the first row.
     pub froc_change: Option<f64>,
-    /// Lesions to find, over all slides.
+    /// Number of lesions to find, over all slides.
     pub lesions: usize,
-    /// Lesions hit by any detection.
+    /// Number of lesions hit by a detection.
     pub lesions_hit: usize,
-    /// Detections outside lesions, over all slides.
+    /// Number of detections outside lesions, over all slides.
     pub false_positives: usize,
-    /// Windows scored, over all slides.
+    /// Number of windows scored, over all slides.
     pub windows: u64,
-    /// Core time over all slides.
+    /// Core time of all slides, hours.
     pub core_hours: Option<f64>,
-    /// Per slide.
+    /// Core time per slide, hours.
     pub core_hours_per_slide: Option<f64>,
-    /// Whether core time was measured.
+    /// Whether core time was measured or scaled.
     pub cost: CostSource,
-    /// Share of the first row's core time that is not needed.
+    /// Share of the first row's core time that this row does not need.
     pub saving: Option<f64>,
     /// Mean absolute difference of slide scores from the first row's.
     pub slide_score_deviation: f64,
@@ -64,58 +65,58 @@ pub struct Row {
 /// Everything about one setting.
 #[derive(Debug, Clone, Serialize)]
 pub struct SettingStudy {
-    /// Its row.
+    /// The setting's row.
     #[serde(flatten)]
     pub row: Row,
-    /// The ROC curve.
+    /// ROC curve of the slide scores.
     pub roc: Vec<RocPoint>,
-    /// The FROC curve; absent without a lesion to find.
+    /// FROC curve of the detections; absent without a lesion to find.
     pub froc: Option<Froc>,
-    /// A score a slide.
-    pub slides: Vec<SlideScored>,
+    /// The result for each slide.
+    pub slides: Vec<SlideResult>,
     /// How much of each lesion was scored.
-    pub coverage: Vec<LesionScored>,
+    pub coverage: Vec<LesionCoverage>,
 }
 
-/// One slide's score.
+/// The result of one setting for one slide.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SlideScored {
-    /// The slide.
+pub struct SlideResult {
+    /// Name of the slide.
     pub name: String,
-    /// Its truth.
+    /// Whether the slide has tumor.
     pub is_tumor: bool,
-    /// The slide score.
+    /// Slide score.
     pub score: f64,
-    /// Its largest score.
+    /// Largest score of the heatmap.
     pub max: f64,
-    /// Lesions to find, and of these found.
+    /// Number of lesions to find.
     pub lesions: usize,
-    /// Of these hit.
+    /// Number of those lesions that were hit.
     pub lesions_hit: usize,
-    /// Detections outside lesions.
+    /// Number of detections outside lesions.
     pub false_positives: usize,
-    /// Points scored.
+    /// Number of lattice points scored.
     pub windows: u64,
-    /// Core time.
+    /// Core time, seconds.
     pub core_s: Option<f64>,
 }
 
-/// The answer.
+/// A whole study, as `study.json` holds it.
 #[derive(Debug, Clone, Serialize)]
 pub struct Study {
     /// Version of the layout of `study.json`.
     pub version: u32,
-    /// Program and version.
+    /// Program and version that wrote the study.
     pub writer: String,
-    /// Slides.
+    /// Number of slides.
     pub slides: usize,
-    /// Of these with tumour.
+    /// Number of slides with tumor.
     pub tumor_slides: usize,
-    /// How it was made.
+    /// The rules of the study, in words.
     pub rules: String,
-    /// The first is what the others are compared with.
+    /// The settings; the others are compared with the first.
     pub settings: Vec<SettingStudy>,
 }
 
-/// Version of `study.json`.
+/// Version of the layout of `study.json`.
 pub(super) const VERSION: u32 = 1;

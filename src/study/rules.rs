@@ -1,9 +1,9 @@
-//! How a study was made, in words.
+//! Describes in words by which rules a study was made.
 
 use super::detections::{MAXIMA_ABOVE, REGIONS_ABOVE};
 use crate::config::{DetectionKey, SlideScore, StudyKeys};
 
-/// How detections are made.
+/// A phrase that says how detections are made.
 pub(crate) fn describe_detection(keys: &StudyKeys) -> String {
     match keys.detection {
         DetectionKey::Regions => {
@@ -17,7 +17,7 @@ pub(crate) fn describe_detection(keys: &StudyKeys) -> String {
     }
 }
 
-/// How the study was made, for whoever reads it.
+/// Sentences that say by which rules the study was made.
 pub(super) fn describe_rules(keys: &StudyKeys) -> String {
     let detection = describe_detection(keys);
     let score = match keys.slide_score {
@@ -29,7 +29,9 @@ pub(super) fn describe_rules(keys: &StudyKeys) -> String {
     };
     let itc = match keys.itc_um {
         0.0 => "all lesions count".to_owned(),
-        um => format!("lesions below {um} um (isolated tumour cells) count neither way"),
+        um => format!(
+            "lesions below {um} um (isolated tumor cells) count neither as hit nor as missed"
+        ),
     };
     format!(
         "Slide score: {score}. Detections: {detection}. Lesions: annotations within {} um are one; {itc}.",

@@ -1,4 +1,4 @@
-//! The truth about one slide, and how much of it a heatmap has scores for.
+//! The truth about one slide, and how much of each lesion a heatmap has scores for.
 
 use super::error::StudyError;
 use super::request::{HeatmapSource, StudyRequest};
@@ -9,20 +9,20 @@ use crate::metrics::raster::SampleGrid;
 use crate::run_dir::known_slides;
 use crate::truth::{self, SlideKind, Truth, TruthError};
 
-/// How large a slide is.
+/// Size and resolution of a slide.
 pub(super) struct SlideGeometry {
-    /// Level-0 px.
+    /// Width, level-0 px.
     width: f64,
-    /// Level-0 px.
+    /// Height, level-0 px.
     height: f64,
-    /// um per level-0 px.
+    /// Micrometres per level-0 px.
     pub(super) mpp: f64,
     /// Level-0 px per working px.
     pub(super) downsample: f64,
 }
 
 impl SlideGeometry {
-    pub(super) fn of_heatmap(
+    pub(super) fn from_heatmap(
         request: &StudyRequest,
         slide: &SlideKind,
         meta: &HeatmapMeta,
@@ -32,8 +32,8 @@ impl SlideGeometry {
         Self::new(request, slide, Some((size, meta.downsample)), stated)
     }
 
-    /// Of a slide that was split but has nothing to score.
-    pub(super) fn of_record(
+    /// The geometry of a slide without tissue, from its row of `slides.csv`.
+    pub(super) fn from_record(
         request: &StudyRequest,
         source: &HeatmapSource,
         slide: &SlideKind,
@@ -45,21 +45,22 @@ impl SlideGeometry {
         Self::new(request, slide, size, record.mpp)
     }
 
-    /// `size`: width and height, level-0 px, and the downsample of the working plane.
+    /// `size` is the width and height, level-0 px, and the downsample of the working plane.
     fn new(
         request: &StudyRequest,
         slide: &SlideKind,
         size: Option<((u32, u32), f64)>,
         stated_mpp: Option<f64>,
     ) -> Result<Self, StudyError> {
-        let wrong = |problem: &str| StudyError::Slide {
+        let error = |problem: &str| StudyError::Slide {
             slide: slide.name.clone(),
             problem: problem.to_owned(),
         };
-        let ((width, height), downsample) =
-            size.ok_or_else(|| wrong("slides.csv does not say its size; split it again"))?;
+        let ((width, height), downsample) = size.ok_or_else(|| {
+            error("slides.csv does not give the slide's size; split the slide again")
+        })?;
         let mpp = stated_mpp.or(request.mpp).ok_or_else(|| {
-            wrong("its resolution, which lesions are measured by, is unknown; give --mpp, um per level-0 px")
+            error("the slide's resolution is unknown, but lesions are measured in um; give --mpp, um per level-0 px")
         })?;
         Ok(Self { width: f64::from(width), height: f64::from(height), mpp, downsample })
     }
@@ -67,17 +68,18 @@ impl SlideGeometry {
     /// The lattice of a heatmap of this stride, over the whole slide.
     pub(super) fn lattice(&self, stride_px: u32) -> SampleGrid {
         let pitch = f64::from(stride_px) * self.downsample;
-        // As many points as there are strides begun; pixels() counts them alike.
+        // The lattice has as many points as pixels() has pixels of this pitch, the last one
+        // of which may be cut by the slide's edge.
         let SampleGrid { rows, cols, .. } = SampleGrid::pixels(self.width, self.height, pitch);
         SampleGrid::lattice(rows, cols, pitch)
     }
 }
 
-/// What is known of a slide's lesions.
+/// The lesions of a slide.
 pub(super) struct SlideTruth {
-    /// As the evaluation counts them.
+    /// The lesions as the evaluation counts them: annotations that lie close together are one.
     pub(super) lesions: Lesions,
-    /// As they were drawn; `None` without tumour.
+    /// The annotations as they were drawn; `None` if the slide has no tumor.
     drawn: Option<Truth>,
 }
 
@@ -93,7 +95,7 @@ impl SlideTruth {
         let path = truth::find(&request.truth, &slide.name).ok_or_else(|| TruthError::Invalid {
             path: request.truth.clone(),
             problem: format!(
-                "no truth about {}, which is listed as having tumour; expected {0}.xml, .geojson, .json, .png or .tif",
+                "no truth about {}, which is listed as having tumor; expected {0}.xml, .geojson, .json, .png or .tif",
                 slide.name
             ),
         })?;
@@ -109,7 +111,8 @@ impl SlideTruth {
         Ok(Self { lesions, drawn: Some(truth) })
     }
 
-    /// How much of each lesion has scores on a lattice, of which `is_scored` tells.
+    /// How much of each lesion is scored. `is_scored` says whether the point of `lattice` at a
+    /// row and column has a score.
     pub(super) fn coverage(
         &self,
         lattice: &SampleGrid,

@@ -1,8 +1,8 @@
-//! A row a setting: how well, at what cost.
+//! Summarises each setting in one row: its accuracy and its cost.
 
 use super::error::StudyError;
 use super::outcome::{SettingOutcome, SlideOutcome};
-use super::results::{Row, SettingStudy, SlideScored, Study, VERSION};
+use super::results::{Row, SettingStudy, SlideResult, Study, VERSION};
 use super::rules::describe_rules;
 use super::{lesion_tables, lesions_scored};
 use crate::config::{SlideScore, StudyKeys};
@@ -10,41 +10,41 @@ use crate::metrics::auc::{Auc, auc, auc_difference, roc};
 use crate::metrics::forest::{ForestError, cross_validated};
 use crate::metrics::froc::{Froc, Interpolation, SCORED_AT, SlideHits, score_interval};
 
-/// Puts the settings side by side. `warn` hears what a reader has to know.
+/// Summarises all settings and compares them with the first. `warn` receives the warnings.
 ///
 /// # Errors
-/// [`StudyError::Study`] when there are too few slides of a kind.
+/// [`StudyError::Study`] if there are too few slides with or without tumor.
 pub fn summarise(
     settings: &[SettingOutcome],
     keys: &StudyKeys,
     warn: &dyn Fn(&str),
 ) -> Result<Study, StudyError> {
-    let mut done: Vec<SettingStudy> = Vec::new();
+    let mut summaries: Vec<SettingStudy> = Vec::new();
     for setting in settings {
-        let study = study_setting(setting, keys, done.first(), warn)?;
-        done.push(study);
+        let summary = summarise_setting(setting, keys, summaries.first(), warn)?;
+        summaries.push(summary);
     }
     let slides = settings.first().map_or(0, |setting| setting.slides.len());
-    let tumor = |of: &SettingOutcome| of.slides.iter().filter(|slide| slide.is_tumor).count();
+    let tumor = |setting: &SettingOutcome| setting.slides.iter().filter(|s| s.is_tumor).count();
     let study = Study {
         version: VERSION,
         writer: crate::version::WRITER.to_owned(),
         slides,
         tumor_slides: settings.first().map_or(0, tumor),
         rules: describe_rules(keys),
-        settings: done,
+        settings: summaries,
     };
     lesion_tables::warnings(&study).iter().for_each(|line| warn(line));
     Ok(study)
 }
 
-fn study_setting(
+fn summarise_setting(
     setting: &SettingOutcome,
     keys: &StudyKeys,
     first: Option<&SettingStudy>,
     warn: &dyn Fn(&str),
 ) -> Result<SettingStudy, StudyError> {
-    let wrong = |e: &dyn std::fmt::Display| StudyError::Study {
+    let error = |e: &dyn std::fmt::Display| StudyError::Study {
         problem: format!("{}: {e}", setting.label()),
     };
     let truth: Vec<bool> = setting.slides.iter().map(|slide| slide.is_tumor).collect();
@@ -56,17 +56,17 @@ fn study_setting(
                 warn(&format!("warning: {}: {e}", setting.label()));
                 Ok(maxima.clone())
             }
-            ForestError::Library(_) => Err(wrong(&e)),
+            ForestError::Library(_) => Err(error(&e)),
         })?,
     };
-    let found = auc(&truth, &scores).map_err(|e| wrong(&e))?;
-    let of_max = auc(&truth, &maxima).map_err(|e| wrong(&e))?.auc;
-    let roc = roc(&truth, &scores).map_err(|e| wrong(&e))?;
+    let slide_auc = auc(&truth, &scores).map_err(|e| error(&e))?;
+    let auc_of_max = auc(&truth, &maxima).map_err(|e| error(&e))?.auc;
+    let roc = roc(&truth, &scores).map_err(|e| error(&e))?;
     let hits: Vec<SlideHits> = setting.slides.iter().map(|slide| slide.hits.clone()).collect();
     let froc = Froc::compute(&hits);
-    let slides: Vec<SlideScored> =
-        setting.slides.iter().zip(&scores).map(|(slide, &score)| scored(slide, score)).collect();
-    let mut row = row_of(setting, &found, of_max, &slides);
+    let slides: Vec<SlideResult> =
+        setting.slides.iter().zip(&scores).map(|(slide, &score)| result(slide, score)).collect();
+    let mut row = new_row(setting, &slide_auc, auc_of_max, &slides);
     if let Some(froc) = &froc {
         row.sensitivity = Some(SCORED_AT.map(|n| froc.sensitivity_at(n, Interpolation::Linear)));
         row.froc_score = Some(froc.score(Interpolation::Linear));
@@ -74,13 +74,13 @@ fn study_setting(
             score_interval(&hits, Interpolation::Linear, 0.95, keys.bootstrap, keys.seed);
     }
     if let Some(first) = first {
-        let theirs: Vec<f64> = first.slides.iter().map(|slide| slide.score).collect();
-        compare(&mut row, &first.row, &truth, &scores, &theirs).map_err(|e| wrong(&e))?;
+        let first_scores: Vec<f64> = first.slides.iter().map(|slide| slide.score).collect();
+        compare(&mut row, &first.row, &truth, &scores, &first_scores).map_err(|e| error(&e))?;
     } else {
         row.saving = row.core_hours.map(|_| 0.0);
         row.froc_change = row.froc_score.map(|_| 0.0);
     }
-    let coverage = setting.slides.iter().flat_map(lesions_scored::of_slide).collect();
+    let coverage = setting.slides.iter().flat_map(lesions_scored::slide_lesions).collect();
     Ok(SettingStudy { row, roc, froc, slides, coverage })
 }
 
@@ -94,8 +94,8 @@ fn forest_scores(
     cross_validated(&features, truth, keys.folds, &keys.forest_rules())
 }
 
-fn scored(slide: &SlideOutcome, score: f64) -> SlideScored {
-    SlideScored {
+fn result(slide: &SlideOutcome, score: f64) -> SlideResult {
+    SlideResult {
         name: slide.name.clone(),
         is_tumor: slide.is_tumor,
         score,
@@ -108,7 +108,8 @@ fn scored(slide: &SlideOutcome, score: f64) -> SlideScored {
     }
 }
 
-fn row_of(setting: &SettingOutcome, found: &Auc, of_max: f64, slides: &[SlideScored]) -> Row {
+/// The row of a setting without its results for lesions and its comparison with the first row.
+fn new_row(setting: &SettingOutcome, auc: &Auc, auc_of_max: f64, slides: &[SlideResult]) -> Row {
     let core_s: Option<f64> = slides.iter().map(|slide| slide.core_s).sum();
     let core_hours = core_s.map(|core_s| core_s / 3600.0);
     let (sum, points) = setting.slides.iter().fold((0.0, 0), |(sum, points), slide| {
@@ -118,11 +119,11 @@ fn row_of(setting: &SettingOutcome, found: &Auc, of_max: f64, slides: &[SlideSco
         source: setting.source.clone(),
         method: setting.method.clone(),
         stride_px: setting.stride_px,
-        auc: found.auc,
-        auc_sd: found.sd,
-        auc_interval_95: found.interval_95,
-        auc_delong_interval_95: found.delong_interval_95,
-        auc_of_max: of_max,
+        auc: auc.auc,
+        auc_sd: auc.sd,
+        auc_interval_95: auc.interval_95,
+        auc_delong_interval_95: auc.delong_interval_95,
+        auc_of_max,
         auc_change: 0.0,
         auc_change_p: None,
         sensitivity: None,
@@ -142,20 +143,22 @@ fn row_of(setting: &SettingOutcome, found: &Auc, of_max: f64, slides: &[SlideSco
     }
 }
 
+/// Fills in a row's comparison with the first row. `scores` and `first_scores` are the slide
+/// scores of the two rows, in the order of `truth`.
 fn compare(
     row: &mut Row,
     first: &Row,
     truth: &[bool],
     scores: &[f64],
-    theirs: &[f64],
+    first_scores: &[f64],
 ) -> Result<(), crate::metrics::auc::AucError> {
-    let difference = auc_difference(truth, scores, theirs)?;
+    let difference = auc_difference(truth, scores, first_scores)?;
     row.auc_change = difference.difference;
     row.auc_change_p = difference.p;
-    row.froc_change = row.froc_score.zip(first.froc_score).map(|(here, there)| here - there);
-    let spent = row.core_hours.zip(first.core_hours).filter(|(_, all)| *all > 0.0);
-    row.saving = spent.map(|(here, all)| 1.0 - here / all);
-    let apart = scores.iter().zip(theirs).map(|(a, b)| (a - b).abs()).sum::<f64>();
-    row.slide_score_deviation = apart / scores.len() as f64;
+    row.froc_change = row.froc_score.zip(first.froc_score).map(|(own, first)| own - first);
+    let hours = row.core_hours.zip(first.core_hours).filter(|(_, first)| *first > 0.0);
+    row.saving = hours.map(|(own, first)| 1.0 - own / first);
+    let differences = scores.iter().zip(first_scores).map(|(a, b)| (a - b).abs()).sum::<f64>();
+    row.slide_score_deviation = differences / scores.len() as f64;
     Ok(())
 }

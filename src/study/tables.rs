@@ -1,4 +1,4 @@
-//! The study as CSV and Markdown.
+//! Writes a study as CSV and Markdown text.
 
 use super::lesion_tables::section_md;
 use super::outcome::CostSource;
@@ -43,7 +43,7 @@ const COLUMNS: [&str; 33] = [
     "slides",
 ];
 
-/// `study.csv`: a row a setting, empty cells where there is no answer.
+/// `study.csv`: one row per setting, with empty cells where a number is absent.
 pub(super) fn study_csv(study: &Study) -> String {
     let mut csv = COLUMNS.join(",") + "\n";
     for setting in &study.settings {
@@ -69,7 +69,7 @@ fn cells(row: &Row, slides: usize) -> Vec<String> {
         row.auc_change.to_string(),
         or_empty(row.auc_change_p),
     ];
-    cells.extend((0..SCORED_AT.len()).map(|place| or_empty(row.sensitivity.map(|at| at[place]))));
+    cells.extend((0..SCORED_AT.len()).map(|i| or_empty(row.sensitivity.map(|all| all[i]))));
     cells.extend([
         or_empty(row.froc_score),
         or_empty(row.froc_interval_95.map(|interval| interval.low)),
@@ -97,7 +97,7 @@ fn cost_name(cost: CostSource) -> &'static str {
     }
 }
 
-/// `scores.csv`: a row a slide and setting.
+/// `scores.csv`: one row per slide and setting.
 pub(super) fn scores_csv(study: &Study) -> String {
     let mut csv = String::from(
         "source,method,stride_px,name,tumor,score,max,lesions,lesions_hit,false_positives,windows,core_s\n",
@@ -125,18 +125,19 @@ pub(super) fn scores_csv(study: &Study) -> String {
     csv
 }
 
-/// `study.md`: the paper's Tables IV and V, and what each setting costs.
+/// `study.md`: the accuracy for slides and for lesions, as in Tables IV and V of the paper, and
+/// the cost of each setting.
 pub(super) fn study_md(study: &Study) -> String {
     let normal = study.slides - study.tumor_slides;
     let lesions = study.settings.first().map_or(0, |setting| setting.row.lesions);
     let mut md = format!(
-        "# Study\n\n{} slides, {} with tumour and {normal} without; {lesions} lesions to find.\n{}\n",
+        "# Study\n\n{} slides, {} with tumor and {normal} without; {lesions} lesions to find.\n{}\n",
         study.slides, study.tumor_slides, study.rules
     );
     md += "\n## Slides: area under the ROC curve\n\n| setting | stride, px | AUC | 95 % | DeLong 95 % | change | p | AUC of the largest score |\n|---|---|---|---|---|---|---|---|\n";
     for Row {
         auc,
-        auc_interval_95: of,
+        auc_interval_95: interval,
         auc_delong_interval_95: delong,
         auc_change,
         auc_change_p,
@@ -149,17 +150,16 @@ pub(super) fn study_md(study: &Study) -> String {
         let p = auc_change_p.map_or("-".into(), |p| format!("{p:.2}"));
         md += &format!(
             "| {source} | {stride_px} | {auc:.3} | {:.3} to {:.3} | {:.3} to {:.3} | {auc_change:+.3} | {p} | {auc_of_max:.3} |\n",
-            of.low, of.high, delong.low, delong.high
+            interval.low, interval.high, delong.low, delong.high
         );
     }
-    md += "\n## Lesions: sensitivity at false positives a slide\n\n| setting | stride, px | 1/4 | 1/2 | 1 | 2 | 4 | 8 | FROC score | 95 % | change | lesions hit |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n";
+    md += "\n## Lesions: sensitivity at false positives per slide\n\n| setting | stride, px | 1/4 | 1/2 | 1 | 2 | 4 | 8 | FROC score | 95 % | change | lesions hit |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n";
     for row in rows(study) {
         let three = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.3}"));
         let sensitivity: Vec<String> =
-            (0..SCORED_AT.len()).map(|place| three(row.sensitivity.map(|at| at[place]))).collect();
-        let interval = row
-            .froc_interval_95
-            .map_or("-".into(), |of| format!("{:.3} to {:.3}", of.low, of.high));
+            (0..SCORED_AT.len()).map(|i| three(row.sensitivity.map(|all| all[i]))).collect();
+        let interval =
+            row.froc_interval_95.map_or("-".into(), |i| format!("{:.3} to {:.3}", i.low, i.high));
         md += &format!(
             "| {} | {} | {} | {} | {interval} | {} | {}/{} |\n",
             row.source,
@@ -172,7 +172,7 @@ pub(super) fn study_md(study: &Study) -> String {
         );
     }
     md += &section_md(study);
-    md += "\n## Cost\n\n| setting | stride, px | windows | core-hours | core-hours a slide | | saving | slide score moved by | map moved by |\n|---|---|---|---|---|---|---|---|---|\n";
+    md += "\n## Cost\n\n| setting | stride, px | windows | core-hours | core-hours per slide | | saving | slide score moved by | map moved by |\n|---|---|---|---|---|---|---|---|---|\n";
     for row in rows(study) {
         let hours = |value: Option<f64>| value.map_or("-".into(), significant);
         md += &format!(
@@ -188,7 +188,7 @@ pub(super) fn study_md(study: &Study) -> String {
             row.map_deviation.map_or("-".into(), |value| format!("{value:.3}"))
         );
     }
-    md += "\nChanges, savings and moves are against the first row. Core time is processor time of `predict`; scaled: not run, the first stride's time by the share of its windows.\n";
+    md += "\nChanges, savings and moves are relative to the first row. Core time is processor time of `predict`. Scaled: the stride was not run; its core time is that of its run times the share of the run's windows that it needs.\n";
     md
 }
 
