@@ -59,7 +59,7 @@ impl RunOptions {
         config.config.slides.add(slides);
         config.config.check_slides("what the command line says of slides")?;
         config.settle(&self.run)?;
-        Ok(config.going_on_with(RunConfig::read(&self.run)?))
+        Ok(config.continuing(RunConfig::read(&self.run)?))
     }
 
     fn with_overrides(&self, config: RunConfig) -> Result<RunConfig, Failure> {

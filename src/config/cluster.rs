@@ -1,11 +1,12 @@
-//! `[cluster]`: what is asked of the scheduler. Nothing here decides results.
+//! The section `[cluster]`: what jobs ask of the scheduler. No key of this section changes
+//! results.
 
 use std::collections::BTreeMap;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// Who runs the array tasks.
+/// The scheduler that runs the tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum SchedulerKind {
@@ -23,7 +24,7 @@ pub enum SchedulerKind {
 }
 
 impl SchedulerKind {
-    /// As written in the configuration.
+    /// The word for the scheduler in the configuration.
     pub fn name(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -39,31 +40,31 @@ impl SchedulerKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SubmitFrom {
-    /// From jobs too: a master job submits the next level.
+    /// Jobs may submit jobs: a master job submits the next stage.
     #[default]
     Job,
-    /// Only from the login node: the command stays until all is submitted.
+    /// Only the login node may submit: the command runs there until all jobs are submitted.
     Login,
 }
 
-/// A level of the chain, with resources of its own.
+/// A stage of the pipeline, which may ask for resources of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
-    /// Slides to patches, one task a slide.
+    /// Cuts slides into patches, one task per slide.
     Split,
-    /// Groups to scores, one task a group.
+    /// Scores groups of patches, one or several groups per task.
     Predict,
-    /// Scores to a heatmap, one job a slide.
+    /// Assembles scores into heatmaps, one job per slide.
     Stitch,
-    /// Heatmaps against truth, one job.
+    /// Measures heatmaps against truth, one job.
     Study,
-    /// The job that submits the others.
+    /// The job that submits the other jobs.
     Master,
 }
 
 impl Stage {
-    /// As written in file names.
+    /// The word for the stage in files and messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Split => "split",
@@ -79,7 +80,7 @@ impl Stage {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClusterKeys {
-    /// Who runs the tasks, where `--scheduler` does not say.
+    /// The scheduler, unless `--scheduler` names another one.
     pub scheduler: SchedulerKind,
     /// Partition or queue.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,49 +91,49 @@ pub struct ClusterKeys {
     /// Grid Engine's parallel environment, needed for more than one core.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parallel_environment: Option<String>,
-    /// Cores a task.
+    /// Cores per task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpus: Option<u32>,
-    /// Memory a task, MB.
+    /// Memory per task, MB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_mb: Option<u32>,
-    /// Wall time a task, minutes.
+    /// Wall time per task, minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_min: Option<u32>,
-    /// Most tasks of an array at once.
+    /// Largest number of tasks of an array that run at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub throttle: Option<u32>,
-    /// Groups a task scores, one after the other.
+    /// Number of groups that a task scores, one after the other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups_per_task: Option<u32>,
-    /// Instead: as many groups as take these minutes.
+    /// In place of `groups_per_task`: a task scores as many groups as take about this many minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_minutes: Option<f64>,
-    /// Minutes a group takes, until groups of this run have been timed.
+    /// Minutes that a group takes, used until groups of this run have been timed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_minutes: Option<f64>,
-    /// Flags for the scheduler, verbatim.
+    /// Flags that are passed to the scheduler unchanged.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra: Vec<String>,
-    /// Shell lines before the program, such as `module load`.
+    /// Shell lines that run before the program, such as `module load`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub setup: Vec<String>,
-    /// Most tasks of an array, where the scheduler's own limit is not wanted.
+    /// Largest number of tasks in an array, in place of the scheduler's own limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_array_tasks: Option<u32>,
-    /// Most jobs in the queue, likewise.
+    /// Largest number of jobs in the queue, in place of the scheduler's own limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_submitted_jobs: Option<u32>,
-    /// Seconds ahead of its end that a `predict` task is warned, so that it
-    /// saves what is scored; 0 = no warning.
+    /// How many seconds before its time limit a `predict` task is warned, so that it saves its
+    /// scores; 0 = no warning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warn_s: Option<u32>,
-    /// How often a task that was warned queues itself again; 0 = never.
+    /// How often a task may queue itself again after a warning; 0 = never.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_requeues: Option<u32>,
     /// Where jobs may be submitted from.
     pub submit_from: SubmitFrom,
-    /// Environment variables of every task.
+    /// Environment variables that every task gets.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
     /// `[cluster.split]`
@@ -152,26 +153,26 @@ pub struct ClusterKeys {
     pub master: StageKeys,
 }
 
-/// What one level asks instead of what `[cluster]` says.
+/// The resources of one stage, which take the place of those of `[cluster]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StageKeys {
     /// Partition or queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue: Option<String>,
-    /// Cores a task.
+    /// Cores per task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpus: Option<u32>,
-    /// Memory a task, MB.
+    /// Memory per task, MB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_mb: Option<u32>,
-    /// Wall time a task, minutes.
+    /// Wall time per task, minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_min: Option<u32>,
-    /// Most tasks of an array at once.
+    /// Largest number of tasks of an array that run at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub throttle: Option<u32>,
-    /// Flags for the scheduler, verbatim, instead of those of `[cluster]`.
+    /// Flags that are passed to the scheduler unchanged, in place of those of `[cluster]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra: Option<Vec<String>>,
 }
@@ -182,7 +183,7 @@ impl StageKeys {
     }
 }
 
-/// What is asked of the scheduler for a job of one stage.
+/// What a job of one stage asks of the scheduler.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Resources {
     /// Partition or queue.
@@ -197,40 +198,42 @@ pub struct Resources {
     pub memory_mb: Option<u32>,
     /// Wall time, minutes.
     pub time_min: Option<u32>,
-    /// Most tasks of an array at once.
+    /// Largest number of tasks of an array that run at once.
     pub throttle: Option<u32>,
-    /// Flags, verbatim.
+    /// Flags that are passed to the scheduler unchanged.
     pub extra: Vec<String>,
-    /// Seconds ahead of its end that it wants to be warned.
+    /// How many seconds before its time limit a task is warned.
     pub warn_s: Option<u32>,
-    /// How often it queues itself again after a warning; 0 when it cannot go
-    /// on from what it has saved.
+    /// How often a task may queue itself again after a warning; 0 for stages that save nothing to
+    /// continue from.
     pub requeues: u32,
 }
 
-/// `warn_s` when nothing is said: SLURM may warn a minute early, and a batch
-/// of a slow network takes some seconds.
+/// Default of `warn_s`. It leaves a task enough time to save its scores: a batch of a slow
+/// network takes some seconds. SLURM may send the warning up to a minute earlier than asked.
 const WARN_S: u32 = 120;
 
-/// `max_requeues` when nothing is said.
+/// Default of `max_requeues`.
 const MAX_REQUEUES: u32 = 10;
 
 impl Resources {
-    /// When to warn, as seconds ahead of the end; a task that has little time
-    /// is not warned, or it would do nothing else.
+    /// How many seconds before its time limit a task is warned; `None` for no warning. A task
+    /// whose time is less than three times as long is not warned, since the warning would come
+    /// before it has done much.
     pub fn warning_s(&self) -> Option<u32> {
-        let long = |warn_s: u32| {
+        let is_long_enough = |warn_s: u32| {
             self.time_min.is_none_or(|minutes| minutes.saturating_mul(60) >= 3 * warn_s)
         };
-        self.warn_s.filter(|&warn_s| warn_s > 0 && long(warn_s))
+        self.warn_s.filter(|&warn_s| warn_s > 0 && is_long_enough(warn_s))
     }
 }
 
 impl ClusterKeys {
-    /// The keys of a stage over those of `[cluster]`.
+    /// The resources of a stage: the keys of its own section, and those of `[cluster]` for the
+    /// rest.
     ///
-    /// The master job, `stitch` and `study` work on one core, whatever `[cluster]` says,
-    /// unless their own section says otherwise.
+    /// The master job, `stitch` and `study` use one core unless their own sections set `cpus`;
+    /// `cpus` of `[cluster]` does not apply to them.
     pub fn resources(&self, stage: Stage) -> Resources {
         let own = match stage {
             Stage::Split => &self.split,
@@ -252,7 +255,7 @@ impl ClusterKeys {
             time_min: own.time_min.or(self.time_min),
             throttle: own.throttle.or(self.throttle),
             extra: own.extra.clone().unwrap_or_else(|| self.extra.clone()),
-            // Of the others nothing is saved that a second try could go on from.
+            // Tasks of other stages save nothing that a later try could continue from.
             warn_s: (stage == Stage::Predict).then(|| self.warn_s.unwrap_or(WARN_S)),
             requeues: match stage {
                 Stage::Predict => self.max_requeues.unwrap_or(MAX_REQUEUES),
@@ -261,7 +264,7 @@ impl ClusterKeys {
         }
     }
 
-    /// The key that breaks a rule, what it is and what was expected.
+    /// The first value that breaks a rule: key, found, expected.
     pub(super) fn fault(&self) -> Option<(String, String, &'static str)> {
         let stages = [
             ("cluster.split", &self.split),
@@ -286,7 +289,7 @@ impl ClusterKeys {
             ("throttle", self.throttle),
             ("groups_per_task", self.groups_per_task),
             ("max_array_tasks", self.max_array_tasks),
-            // One job runs, one waits to go on.
+            // A third of the limit must be at least 1: one job runs while another one waits.
             ("max_submitted_jobs", self.max_submitted_jobs.map(|jobs| jobs / 3)),
         ];
         let shared = shared.into_iter().map(|(key, value)| (format!("cluster.{key}"), value));
@@ -305,13 +308,13 @@ impl ClusterKeys {
                 return Some((format!("cluster.{key}"), value.to_string(), "minutes above 0"));
             }
         }
-        let odd = |name: &&String| {
+        let is_invalid = |name: &&String| {
             name.is_empty()
                 || name.starts_with(|c: char| c.is_ascii_digit())
                 || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         };
-        let odd = self.environment.keys().find(odd)?;
-        Some(("cluster.environment".into(), odd.clone(), "names of shell variables"))
+        let name = self.environment.keys().find(is_invalid)?;
+        Some(("cluster.environment".into(), name.clone(), "names of shell variables"))
     }
 }
 
@@ -320,7 +323,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stage_has_its_own_keys_over_the_shared_ones() {
+    fn keys_of_a_stage_win_over_shared_keys() {
         let keys: ClusterKeys = toml::from_str(
             "cpus = 7\nqueue = \"long\"\nmemory_mb = 8000\n[split]\nqueue = \"io\"\ncpus = 2\n",
         )
@@ -334,20 +337,21 @@ mod tests {
     }
 
     #[test]
-    fn only_tasks_that_can_go_on_are_warned_and_not_at_once() {
-        let of = |text: &str, stage| toml::from_str::<ClusterKeys>(text).unwrap().resources(stage);
-        let predict = of("time_min = 60\n", Stage::Predict);
+    fn only_predict_tasks_with_enough_time_are_warned() {
+        let resources =
+            |text: &str, stage| toml::from_str::<ClusterKeys>(text).unwrap().resources(stage);
+        let predict = resources("time_min = 60\n", Stage::Predict);
         assert_eq!((predict.warning_s(), predict.requeues), (Some(120), 10));
-        let split = of("time_min = 60\n", Stage::Split);
+        let split = resources("time_min = 60\n", Stage::Split);
         assert_eq!((split.warning_s(), split.requeues), (None, 0));
-        assert_eq!(of("", Stage::Predict).warning_s(), Some(120));
-        assert_eq!(of("time_min = 5\n", Stage::Predict).warning_s(), None);
-        assert_eq!(of("time_min = 1\nwarn_s = 20\n", Stage::Predict).warning_s(), Some(20));
-        assert_eq!(of("warn_s = 0\n", Stage::Predict).warning_s(), None);
+        assert_eq!(resources("", Stage::Predict).warning_s(), Some(120));
+        assert_eq!(resources("time_min = 5\n", Stage::Predict).warning_s(), None);
+        assert_eq!(resources("time_min = 1\nwarn_s = 20\n", Stage::Predict).warning_s(), Some(20));
+        assert_eq!(resources("warn_s = 0\n", Stage::Predict).warning_s(), None);
     }
 
     #[test]
-    fn rules_name_the_key() {
+    fn errors_name_the_key_that_breaks_a_rule() {
         let fault = |text: &str| toml::from_str::<ClusterKeys>(text).unwrap().fault();
         assert_eq!(fault("cpus = 4\n"), None);
         assert_eq!(fault("[stitch]\ncpus = 0\n").unwrap().0, "cluster.stitch.cpus");

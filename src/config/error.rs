@@ -1,11 +1,11 @@
-//! What can be wrong with a configuration.
+//! Errors of reading and checking a configuration.
 
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// What is wrong with a configuration, and what to do.
+/// A problem with a configuration or a `run.toml`.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -13,18 +13,18 @@ pub enum ConfigError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Not TOML, an unknown key or a value of the wrong type.
+    /// The text is not TOML, or has an unknown key or a value of the wrong type.
     #[error("{origin}: {detail}")]
     Syntax {
         /// The file, or where else the text came from.
         origin: String,
-        /// The parser's words, with line and suggestion.
+        /// The parser's message with the line, and a suggestion for an unknown key.
         detail: String,
     },
-    /// A value that breaks a rule.
+    /// A value breaks a rule.
     #[error("{origin}: {key} is {found}, expected {expected}")]
     Value {
         /// The file, or where else the text came from.
@@ -36,20 +36,20 @@ pub enum ConfigError {
         /// The rule.
         expected: String,
     },
-    /// `--set` without `section.key=value`.
+    /// An argument of `--set` is not `section.key=value`.
     #[error("--set {found}: expected section.key=value, for example --set predict.stride=64")]
     Override {
         /// The argument.
         found: String,
     },
-    /// A run directory without `run.toml`, and no configuration given.
+    /// The run directory has no `run.toml`, and no configuration was given.
     #[error("{}: no run.toml here; give --config FILE for a new run, or the directory of an existing one", run.display())]
     NoRun {
         /// The run directory.
         run: PathBuf,
     },
-    /// A file where a run directory should be.
-    #[error("{}: is a file, expected a run directory or a path where there is nothing yet; give another one with --run", run.display())]
+    /// The path of the run directory is that of a file.
+    #[error("{}: is a file, expected a run directory or a path that does not exist yet; give another path with --run", run.display())]
     RunIsFile {
         /// The file.
         run: PathBuf,
@@ -59,20 +59,20 @@ pub enum ConfigError {
     Differs {
         /// The run directory.
         run: PathBuf,
-        /// One line a key: what the run has and what was given.
+        /// One line per key, with the run's value and the given value.
         differences: String,
     },
-    /// A format this version does not know.
+    /// The layout of `run.toml` is of another version.
     #[error("{}: run.toml has version {found}, this slidegrid reads version {expected}; use the slidegrid that made the run", run.display())]
     Version {
         /// The run directory.
         run: PathBuf,
         /// The version found.
         found: u32,
-        /// The version known.
+        /// The version that this program reads.
         expected: u32,
     },
-    /// Neither a card nor a window size.
+    /// The configuration has neither a model card nor a window size.
     #[error(
         "{origin}: no model: set [model] card = \"path/to/model.toml\" (`slidegrid synth` writes two to try), or [tiling] window to split without one"
     )]
@@ -80,7 +80,7 @@ pub enum ConfigError {
         /// The file, or where else the text came from.
         origin: String,
     },
-    /// Sizes that do not make a tiling.
+    /// The sizes of tile, block and window do not fit together.
     #[error("{origin}: [tiling]: {source}")]
     Tiling {
         /// The file, or where else the text came from.
@@ -88,7 +88,7 @@ pub enum ConfigError {
         /// What is wrong.
         source: crate::geometry::tiling::TilingError,
     },
-    /// Settings of the tissue search that contradict each other.
+    /// The settings of `[tissue]` contradict each other.
     #[error("{origin}: {source}")]
     Tissue {
         /// The file, or where else the text came from.
@@ -112,26 +112,26 @@ pub enum ConfigError {
         /// What is wrong.
         source: Box<crate::model::DenseError>,
     },
-    /// A dense run that sees too far.
+    /// Scores of the dense network depend on pixels too far from their windows.
     #[error(
-        "{origin}: predict.method is {method}: outputs of this network's dense run depend on pixels up to {reach_px} px beyond the window, expected at most {limit_px}: patches would be mostly margin; use method = \"window\""
+        "{origin}: predict.method is {method}: outputs of this network's dense run depend on pixels up to {reach_px} px beyond the window, expected at most {limit_px} px: patches would be mostly margin; use method = \"window\""
     )]
     Reach {
         /// The file, or where else the text came from.
         origin: String,
         /// The method.
         method: &'static str,
-        /// How far it sees.
+        /// The reach of the dense network, px.
         reach_px: u32,
-        /// The limit.
+        /// The largest reach that is allowed, px.
         limit_px: u32,
     },
-    /// `run.toml` could not be written.
+    /// `run.toml` cannot be written.
     #[error(transparent)]
     Write(#[from] crate::staged::StageError),
 }
 
-/// A parse error, with the nearest known key when the key is unknown.
+/// Turns a parse error into a [`ConfigError`]; if the key is unknown, adds the nearest known key.
 pub(super) fn unreadable(origin: &str, error: &toml::de::Error) -> ConfigError {
     let mut detail = error.to_string().trim_end().to_owned();
     if let Some(nearest) = suggestion(error.message()) {
@@ -140,7 +140,8 @@ pub(super) fn unreadable(origin: &str, error: &toml::de::Error) -> ConfigError {
     ConfigError::Syntax { origin: origin.to_owned(), detail }
 }
 
-/// serde says: unknown field `strde`, expected one of `stride`, `method`.
+/// The known key nearest to an unknown one. The keys are taken from serde's message, for
+/// example: unknown field `strde`, expected one of `stride`, `method`.
 fn suggestion(message: &str) -> Option<String> {
     let rest = message.strip_prefix("unknown field `")?;
     let mut quoted = rest.split('`').step_by(2);

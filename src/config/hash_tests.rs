@@ -1,5 +1,5 @@
-//! Hashes of run files and of model cards, frozen: files that were made with a
-//! configuration are found again by them.
+//! Tests that hashes of run files and model cards do not change. Existing results are recognised
+//! by these hashes, so a version that computes other ones would not find them.
 
 use std::path::{Path, PathBuf};
 
@@ -22,9 +22,9 @@ fn run_file(name: &str, settings: &str) -> RunConfig {
 }
 
 #[test]
-fn run_files_have_the_hashes_they_had() {
+fn hashes_of_run_files_do_not_change() {
     let table = std::fs::read_to_string(folder().join("hashes.tsv")).unwrap();
-    let (mut rows, mut wrong) = (0, Vec::new());
+    let (mut rows, mut changed) = (0, Vec::new());
     for line in table.lines() {
         let [file, settings, patches, scores] = *line.split('\t').collect::<Vec<_>>() else {
             panic!("{line}: expected file, settings, patches_sha256, scores_sha256");
@@ -33,16 +33,16 @@ fn run_files_have_the_hashes_they_had() {
         let found = [run.patches_sha256(), run.scores_sha256()];
         if found != [patches, scores] {
             let [patches, scores] = found;
-            wrong.push(format!("{file}\t{settings}\t{patches}\t{scores}"));
+            changed.push(format!("{file}\t{settings}\t{patches}\t{scores}"));
         }
         rows += 1;
     }
     assert!(rows >= 400, "{rows} rows");
-    assert!(wrong.is_empty(), "other hashes:\n{}", wrong.join("\n"));
+    assert!(changed.is_empty(), "changed hashes:\n{}", changed.join("\n"));
 }
 
 #[test]
-fn keys_that_decide_are_told_from_those_that_do_not() {
+fn hashes_depend_only_on_keys_that_change_results() {
     let base = run_file("current", "predict.method=cascade");
     for (setting, patches, scores) in [
         ("tiling.block=1", true, true),
@@ -73,7 +73,7 @@ fn keys_that_decide_are_told_from_those_that_do_not() {
 }
 
 #[test]
-fn cards_have_the_hashes_they_had() {
+fn hashes_of_model_cards_do_not_change() {
     let card = ModelCard {
         file: "model.onnx".into(),
         sha256: None,
@@ -108,7 +108,7 @@ fn cards_have_the_hashes_they_had() {
         classes: vec!["tumor".into()],
         ..card.clone()
     };
-    // Names of files and tensors are no part of it.
+    // The hash does not depend on the names of files and tensors.
     let moved = ModelCard {
         file: "other.onnx".into(),
         sha256: Some("00".into()),

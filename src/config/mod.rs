@@ -1,8 +1,7 @@
-//! The configuration file: raw text in, validated values out.
+//! The configuration file: reads its text and validates its values.
 //!
-//! Everything after this module sees only [`Config`], whose values obey the
-//! rules between keys. A key nobody knows is an error that suggests the
-//! nearest known one.
+//! All other modules see only [`Config`], whose values obey the rules for single keys and
+//! between keys. An unknown key is an error that suggests the nearest known key.
 
 mod cluster;
 mod error;
@@ -38,24 +37,24 @@ pub use tiling::{CompressionKey, Coords, TilingKeys};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// What is known of the slides.
+    /// `[slides]`: settings of single slides.
     pub slides: Slides,
-    /// How tissue is found.
+    /// `[tissue]`: how tissue is found.
     pub tissue: TissueOptions,
-    /// How slides are cut.
+    /// `[tiling]`: how slides are cut into patches.
     pub tiling: TilingKeys,
-    /// The network.
+    /// `[model]`: the network.
     pub model: ModelKeys,
-    /// What is done about colour.
+    /// `[normalize]`: how colours are normalised.
     #[serde(skip_serializing_if = "NormalizeKeys::is_default")]
     pub normalize: NormalizeKeys,
-    /// How windows are scored.
+    /// `[predict]`: how lattice points are scored.
     pub predict: PredictKeys,
-    /// What heatmaps are written.
+    /// `[stitch]`: which files are written for a heatmap.
     pub stitch: StitchKeys,
-    /// What is asked of a scheduler.
+    /// `[cluster]`: what jobs ask of a scheduler.
     pub cluster: ClusterKeys,
-    /// How results are measured against truth.
+    /// `[study]`: how heatmaps are measured against truth.
     pub study: StudyKeys,
 }
 
@@ -63,22 +62,23 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelKeys {
-    /// Model card (`model.toml`) or WSInfer `config.json`.
+    /// Path of the model card (`model.toml`) or of a WSInfer `config.json`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub card: Option<PathBuf>,
-    /// Resolution to work at instead of the card's, um per px or `"level0"`.
+    /// Resolution of the working plane in place of the card's, um per px or `"level0"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mpp: Option<TargetMpp>,
 }
 
-/// Keys whose default was another one in earlier versions.
+/// Keys whose default has changed since earlier versions, as (section, key).
 const CHANGED_DEFAULTS: [(&str, &str); 1] = [("tissue", "method")];
 
 impl Config {
-    /// Reads and validates a file; paths in it are relative to the file.
+    /// Reads and validates a configuration file. Paths in the file are relative to the file;
+    /// `overrides` are `section.key=value` and win over the file.
     ///
     /// # Errors
-    /// [`ConfigError`] naming the file, the key, what was found and expected.
+    /// [`ConfigError`] that names the file, the key, what was found and what was expected.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
@@ -86,8 +86,9 @@ impl Config {
         Self::parse(&text, &path.display().to_string(), base, overrides)
     }
 
-    /// [`Self::read`] for a run that may have begun: of a default that has changed since,
-    /// the run keeps what its run.toml says, unless the file or `overrides` state it.
+    /// Like [`Self::read`], for a run that may exist already. Where the default of a key has
+    /// changed since the run was made, the run keeps the value in its `run.toml`, unless the
+    /// file or `overrides` set the key.
     ///
     /// # Errors
     /// As for [`Config::read`].
@@ -98,18 +99,19 @@ impl Config {
         let key = |table: &toml::Table, (section, name): (&str, &str)| {
             table.get(section).and_then(|section| section.get(name)).cloned()
         };
-        let (begun, given) = (table(&run.join("run.toml")), table(path).unwrap_or_default());
+        let (run_toml, given) = (table(&run.join("run.toml")), table(path).unwrap_or_default());
         let kept = CHANGED_DEFAULTS.iter().filter_map(|&(section, name)| {
-            let value = key(begun.as_ref()?, (section, name))?;
-            let stated = key(&given, (section, name)).is_some();
-            (!stated).then(|| format!("{section}.{name}={value}"))
+            let value = key(run_toml.as_ref()?, (section, name))?;
+            let is_set = key(&given, (section, name)).is_some();
+            (!is_set).then(|| format!("{section}.{name}={value}"))
         });
         let settings: Vec<String> = kept.chain(overrides.iter().cloned()).collect();
         Self::read(path, &settings)
     }
 
-    /// Validates `text`, called `origin` in messages, after setting
-    /// `section.key=value` for each of `overrides`.
+    /// Parses and validates the text of a configuration, after setting each
+    /// `section.key=value` of `overrides`. Messages name the text by `origin`; relative paths
+    /// are relative to `base`.
     ///
     /// # Errors
     /// As for [`Config::read`].
@@ -130,7 +132,7 @@ impl Config {
             config = toml::from_str(&joined).map_err(|e| error::unreadable("--set", &e))?;
         }
         config.validate(origin)?;
-        config.anchor(base);
+        config.make_paths_absolute(base);
         Ok(config)
     }
 
@@ -186,10 +188,10 @@ impl Config {
         self.check_slides(origin)
     }
 
-    /// Checks `[slides]`, to which a command line adds.
+    /// Checks `[slides]`, for commands whose arguments add to this section.
     ///
     /// # Errors
-    /// [`ConfigError::Value`] naming the key, what was found and what is expected.
+    /// [`ConfigError::Value`] that names the key, what was found and what was expected.
     pub fn check_slides(&self, origin: &str) -> Result<(), ConfigError> {
         match self.slides.fault(&self.tissue) {
             None => Ok(()),
@@ -199,7 +201,8 @@ impl Config {
         }
     }
 
-    fn anchor(&mut self, base: &Path) {
+    /// Makes all paths absolute; relative paths are relative to `base`.
+    fn make_paths_absolute(&mut self, base: &Path) {
         let paths = [
             &mut self.model.card,
             &mut self.normalize.template,
@@ -212,15 +215,16 @@ impl Config {
             let joined = base.join(&path);
             *path = std::path::absolute(&joined).unwrap_or(joined);
         }
-        self.slides.anchor(base);
+        self.slides.make_paths_absolute(base);
     }
 }
 
-/// Sets `section.key=value`, or `section.part.key=value`; the value is TOML, or else a plain string.
+/// Sets `section.key=value` or `section.part.key=value` in a table. A value that is not TOML is
+/// taken as a string.
 fn apply(table: &mut toml::Table, item: &str) -> Result<(), ConfigError> {
-    let wrong = || ConfigError::Override { found: item.to_owned() };
-    let (key, text) = item.split_once('=').ok_or_else(wrong)?;
-    let (path, name) = key.trim().rsplit_once('.').ok_or_else(wrong)?;
+    let invalid = || ConfigError::Override { found: item.to_owned() };
+    let (key, text) = item.split_once('=').ok_or_else(invalid)?;
+    let (path, name) = key.trim().rsplit_once('.').ok_or_else(invalid)?;
     let text = text.trim();
     let value = toml::from_str::<toml::Table>(&format!("v = {text}"))
         .ok()
@@ -229,7 +233,7 @@ fn apply(table: &mut toml::Table, item: &str) -> Result<(), ConfigError> {
     let mut section = table;
     for part in path.split('.') {
         let inner = section.entry(part).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-        section = inner.as_table_mut().ok_or_else(wrong)?;
+        section = inner.as_table_mut().ok_or_else(invalid)?;
     }
     section.insert(name.to_owned(), value);
     Ok(())

@@ -1,4 +1,4 @@
-//! `[normalize]`: what is done about colour.
+//! The section `[normalize]`: how colours are normalised.
 
 use std::path::PathBuf;
 
@@ -10,39 +10,39 @@ use crate::normalize::Method;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NormalizeKeys {
-    /// How stains are normalised.
+    /// Method of stain normalisation.
     pub method: NormalizeMethod,
-    /// A picture to look like, or stains that `slidegrid normalize fit` wrote.
+    /// The template of the colours: a picture, or a file of stains that `slidegrid normalize fit`
+    /// wrote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<PathBuf>,
     /// Where stains are estimated.
     pub scope: Scope,
-    /// What becomes of a patch whose stains cannot be told.
+    /// What is done with a patch whose stains cannot be determined.
     pub on_failure: OnFailure,
     /// Whether the slide's own colour profile is applied.
     pub icc: bool,
 }
 
 impl NormalizeKeys {
-    /// Whether nothing is to be done about colour: the section is then left out
-    /// of `run.toml`.
+    /// Whether colours are left as they are; `run.toml` then has no section `[normalize]`.
     pub(super) fn is_default(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether a patch may come to depend on what was measured of its slide.
+    /// Whether a patch may need the estimate of its whole slide.
     pub fn needs_slide_estimate(&self) -> bool {
-        let asked = self.scope == Scope::Slide || self.on_failure == OnFailure::SlideEstimate;
-        asked && self.method != NormalizeMethod::None
+        let uses_slide = self.scope == Scope::Slide || self.on_failure == OnFailure::SlideEstimate;
+        uses_slide && self.method != NormalizeMethod::None
     }
 
-    /// Key, value and rule of what breaks one.
+    /// The first value that breaks a rule: key, found, expected.
     pub(super) fn fault(&self) -> Option<(&'static str, String, &'static str)> {
         match (self.method.method(), &self.template) {
             (Some(method), None) => Some((
                 "normalize.template",
                 format!("missing, with method = \"{method}\""),
-                "a picture to look like (PNG, JPEG, TIFF), or the file that `slidegrid normalize fit` writes",
+                "a picture with the colours to match (PNG, JPEG, TIFF), or a file that `slidegrid normalize fit` wrote",
             )),
             (None, Some(template)) => Some((
                 "normalize.template",
@@ -54,11 +54,11 @@ impl NormalizeKeys {
     }
 }
 
-/// How stains are normalised.
+/// Method of stain normalisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormalizeMethod {
-    /// Not at all.
+    /// Stains are not normalised.
     #[default]
     None,
     /// [`Method::Reinhard`].
@@ -70,7 +70,7 @@ pub enum NormalizeMethod {
 }
 
 impl NormalizeMethod {
-    /// The method, if there is one.
+    /// The method, or `None` if stains are not normalised.
     pub fn method(self) -> Option<Method> {
         match self {
             Self::None => None,
@@ -85,15 +85,15 @@ impl NormalizeMethod {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scope {
-    /// Once a slide, by `split`, from all its tissue.
+    /// Stains are estimated once per slide, by `split`, from all its tissue.
     #[default]
     Slide,
-    /// For each patch, from its own pixels: as the paper.
+    /// Stains are estimated for each patch from its own pixels, as in the paper.
     Patch,
 }
 
 impl Scope {
-    /// As written in files.
+    /// The word for the scope in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Slide => "slide",
@@ -102,21 +102,21 @@ impl Scope {
     }
 }
 
-/// What becomes of a patch whose stains cannot be told.
+/// What is done with a patch whose stains cannot be determined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
-    /// The slide's estimate is used; where there is none, as `fail`.
+    /// The slide's estimate is used; if there is none, the patch is not scored.
     #[default]
     SlideEstimate,
-    /// It is scored as it is.
+    /// The patch is scored with its colours unchanged.
     Raw,
-    /// It is not scored.
+    /// The patch is not scored.
     Fail,
 }
 
 impl OnFailure {
-    /// As written in files.
+    /// The word for the choice in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::SlideEstimate => "slide-estimate",

@@ -1,4 +1,4 @@
-//! How windows are scored.
+//! The section `[predict]`: how lattice points are scored.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,56 +11,55 @@ use crate::model::{EngineChoice, Precision};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PredictKeys {
-    /// Distance between scored points, working px.
+    /// Distance between neighbouring lattice points, working px.
     pub stride: u32,
     /// How lattice points get their scores.
     pub method: Method,
-    /// `auto`, `tract`, `ort` or `openvino`.
+    /// The library that runs the network: `auto`, `tract`, `ort` or `openvino`.
     pub engine: EngineChoice,
-    /// What the network computes in; less than f32 with `openvino` alone.
+    /// Number type that the network computes in; only `openvino` offers less than f32.
     pub precision: Precision,
-    /// Largest difference of a sampled window's score from that in f32.
+    /// Largest difference that a sampled window's score may have from its score in f32.
     pub precision_tolerance: f64,
-    /// Take scores of less precision whatever they differ.
+    /// Whether scores of lower precision are accepted whatever the difference.
     pub precision_force: bool,
-    /// Workers; the machine decides when absent.
+    /// Number of workers; if absent, a number that suits the machine is chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
-    /// Windows a run of the network; the engine decides when absent.
+    /// Windows per run of the network; if absent, the engine decides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
-    /// Whether single windows share their first layers where they overlap.
+    /// Whether overlapping windows share the first layers of the network.
     pub share: bool,
-    /// Minutes between saves of what is scored of a group; 0 = none.
+    /// Minutes between saves of the part file; 0 = no saves.
     pub checkpoint_min: f64,
-    /// libonnxruntime to load.
+    /// Path of the library libonnxruntime.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ort_library: Option<PathBuf>,
-    /// libopenvino_c to load.
+    /// Path of the library libopenvino_c.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub openvino_library: Option<PathBuf>,
-    /// Largest root mean square difference of dense scores from those of single
-    /// windows.
+    /// Largest root mean square difference that dense scores may have from exact scores.
     pub dense_tolerance: f64,
-    /// Take dense scores whatever they differ.
+    /// Whether dense scores are accepted whatever the difference.
     pub dense_force: bool,
-    /// `cascade`: screened scores of the positive class from here on are scored
-    /// exactly.
+    /// `cascade`: points whose screened score of the positive class is at least this get exact
+    /// scores.
     pub refine_above: f64,
-    /// `cascade`: screened scores of the positive class from here on are left as they
-    /// are where the screen cannot err by so much that they are below 0.5; 1 = none.
+    /// `cascade`: points whose screened score of the positive class is at least this keep the
+    /// screened score, where the screen's error cannot hide an exact score below 0.5; 1 = no
+    /// such points.
     pub refine_below: f64,
-    /// `cascade`: largest share of a slide's points that may have been missed, at 95 %
-    /// confidence; as many points left alone as that takes are scored exactly all the
-    /// same.
+    /// `cascade`: largest share of a slide's points that the screen may have missed, at 95 %
+    /// confidence. The audit draws as many points as this bound needs and scores them exactly.
     pub audit_bound: f64,
-    /// What there was before `audit_bound`: a share of the points left alone is scored
-    /// exactly all the same, and no bound has to be held.
+    /// `cascade`, in runs made before `audit_bound`: share of the points ruled out by the screen
+    /// that is scored exactly; no bound has to hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_share: Option<f64>,
 }
 
-/// [`PredictKeys::audit_bound`] where nothing else is said.
+/// Default of [`PredictKeys::audit_bound`].
 const AUDIT_BOUND: f64 = 0.0033;
 
 impl Default for PredictKeys {
@@ -89,7 +88,7 @@ impl Default for PredictKeys {
 }
 
 impl PredictKeys {
-    /// A value that breaks a rule: key, value, rule.
+    /// The first value that breaks a rule: key, found, expected.
     pub(super) fn fault(&self) -> Option<(&'static str, String, &'static str)> {
         if self.threads == Some(0) || self.batch == Some(0) {
             let rule = "at least 1, or nothing";
@@ -108,7 +107,7 @@ impl PredictKeys {
             }
         }
         if self.audit_bound <= 0.0 {
-            let rule = "above 0: no audit of fewer than all points holds a bound of 0; method = \"window\" does";
+            let rule = "above 0: a bound of 0 needs exact scores of all points; method = \"window\" gives them";
             return Some(("predict.audit_bound", self.audit_bound.to_string(), rule));
         }
         if self.precision != Precision::F32 && self.engine != EngineChoice::OpenVino {
@@ -126,11 +125,11 @@ impl PredictKeys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
-    /// One network run per window.
+    /// The network runs once for each window.
     Window,
-    /// The network rewritten to score a whole patch in one run.
+    /// The dense network scores all points of a patch in one run.
     Dense,
-    /// Dense scores everywhere, single windows where they matter.
+    /// A cheap screen scores all points; those that the screen does not rule out get exact scores.
     Cascade,
 }
 
@@ -145,7 +144,7 @@ impl FromStr for Method {
 }
 
 impl Method {
-    /// As written in score files.
+    /// The word for the method in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Window => "window",

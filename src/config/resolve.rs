@@ -1,4 +1,5 @@
-//! The configuration of a run: written once as `run.toml`, compared later.
+//! The configuration of a run: it is written once as `run.toml`, and later commands are checked
+//! against it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,50 +18,51 @@ use crate::{colour_template, staged};
 /// Version of `run.toml`.
 const RUN_VERSION: u32 = 1;
 
-/// Widest margin of a patch; DenseNet-121 needs 1,021 px.
+/// Largest margin of a patch, px; DenseNet-121 needs 1,021 px.
 const MARGIN_LIMIT_PX: u32 = 2048;
 
-/// What the model card and defaults settle.
+/// The values that follow from the model card, the template and defaults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resolved {
     /// Version of this file's layout.
     pub version: u32,
-    /// Program and version that wrote it.
+    /// Program and version that wrote the file.
     pub writer: String,
-    /// Window side, working px.
+    /// Side of the window, working px.
     pub window: u32,
-    /// Resolution worked at.
+    /// Resolution of the working plane.
     pub mpp: TargetMpp,
     /// SHA-256 of the ONNX file; empty without a model.
     pub model_sha256: String,
-    /// SHA-256 of what the model card says of pixels and classes.
+    /// SHA-256 of the entries of the model card on pixels and classes; empty without a model.
     pub card_sha256: String,
-    /// Colours that slides are given: what was measured of `normalize.template`.
+    /// The colours that patches are given, as measured on `normalize.template`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Estimate>,
-    /// What patches have around their blocks beyond half a window, px: how far a
-    /// padded network's dense run sees the border of its image.
+    /// Margin of the patches, px: the reach of the dense network. Absent if it is 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin: Option<u32>,
 }
 
-/// A validated configuration together with what it resolves to.
+/// A validated configuration and the values that follow from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "RunFile", into = "RunFile")]
 pub struct RunConfig {
-    /// Settled values.
+    /// The values that follow from the model card, the template and defaults.
     pub resolved: Resolved,
-    /// The configuration, defaults filled in, paths absolute.
+    /// The configuration, with defaults filled in and absolute paths.
     pub config: Config,
 }
 
 impl RunConfig {
-    /// Settles window and resolution from the model card or the file.
+    /// Reads the model card and the template, and determines window, resolution, margin and
+    /// target colours. Messages name the configuration by `origin`.
     ///
     /// # Errors
-    /// [`ConfigError`] when neither gives a window, when they disagree, when
-    /// the sizes do not make a tiling, or the template shows no stains.
+    /// [`ConfigError`] if neither the card nor the configuration gives a window, if they
+    /// contradict each other, if the sizes do not fit together, if the network has no dense form
+    /// that the method needs, or if a file cannot be used.
     pub fn resolve(config: Config, origin: &str) -> Result<Self, ConfigError> {
         let model = config.model.card.as_deref().map(Model::load).transpose()?;
         let card_window = model.as_ref().map(|m| m.card.window_px);
@@ -88,19 +90,18 @@ impl RunConfig {
                 mpp,
                 card_sha256: model.as_ref().map_or(String::new(), |m| card_sha256(&m.card)),
                 model_sha256: model.map_or(String::new(), |m| m.sha256),
-                target: target_of(&config.normalize)?,
+                target: target_estimate(&config.normalize)?,
             },
             config,
         };
-        run.tiling_checked(origin)?;
+        run.try_tiling(origin)?;
         Ok(run)
     }
 
     /// Reads `run.toml`.
     ///
     /// # Errors
-    /// [`ConfigError::NoRun`] without one, otherwise as for reading a
-    /// configuration.
+    /// [`ConfigError::NoRun`] if there is no `run.toml`; otherwise as for reading a configuration.
     pub fn read(run: &Path) -> Result<Self, ConfigError> {
         let path = run.join("run.toml");
         let text = match std::fs::read_to_string(&path) {
@@ -114,33 +115,34 @@ impl RunConfig {
             Err(source) => return Err(ConfigError::Read { path, source }),
         };
         let origin = path.display().to_string();
-        let read: Self =
+        let run_config: Self =
             toml::from_str(&text).map_err(|e| super::error::unreadable(&origin, &e))?;
-        if read.resolved.version != RUN_VERSION {
+        if run_config.resolved.version != RUN_VERSION {
             return Err(ConfigError::Version {
                 run: run.to_owned(),
-                found: read.resolved.version,
+                found: run_config.resolved.version,
                 expected: RUN_VERSION,
             });
         }
-        read.tiling_checked(&origin)?;
-        Ok(read)
+        run_config.try_tiling(&origin)?;
+        Ok(run_config)
     }
 
-    /// Writes `run.toml`, or checks that the one there agrees; what is new in
-    /// `[slides]` is added to it.
+    /// Writes `run.toml`, or checks that the existing one agrees with this configuration. New
+    /// settings of `[slides]` are added to the existing file, and `[tissue]` may change as long
+    /// as no slide is split.
     ///
     /// # Errors
-    /// [`ConfigError::Differs`] listing the keys that disagree.
+    /// [`ConfigError::Differs`] that lists the keys whose values differ.
     pub fn settle(&self, run: &Path) -> Result<(), ConfigError> {
         match Self::read(run) {
             Err(ConfigError::NoRun { .. }) => self.write(run),
             Err(error) => Err(error),
             Ok(mut existing) => {
-                let tissue_alone = |line: &String| line.trim_start().starts_with("tissue.");
+                let is_tissue = |line: &String| line.trim_start().starts_with("tissue.");
                 let mut differences = existing.differences(self);
-                if differences.iter().all(tissue_alone) && !has_patches(run) {
-                    // Masks were looked at and nothing is spent: they may be sought anew.
+                if differences.iter().all(is_tissue) && !has_patches(run) {
+                    // Only masks may have been made so far, and they can be made again.
                     existing.config.tissue = self.config.tissue.clone();
                     if !std::mem::take(&mut differences).is_empty() {
                         existing.write(run)?;
@@ -163,7 +165,7 @@ impl RunConfig {
     /// Writes `run.toml`.
     ///
     /// # Errors
-    /// [`ConfigError::Write`].
+    /// [`ConfigError::Write`] if the file cannot be written.
     pub fn write(&self, run: &Path) -> Result<(), ConfigError> {
         let text = self.to_toml();
         let text = format!("# Written by slidegrid; do not edit: results rest on it.\n{text}");
@@ -176,22 +178,22 @@ impl RunConfig {
 
     /// The tiling of this run.
     pub fn tiling(&self) -> Tiling {
-        self.tiling_checked("").expect("checked when the run was resolved")
+        self.try_tiling("").expect("checked when the run was resolved")
     }
 
-    fn tiling_checked(&self, origin: &str) -> Result<Tiling, ConfigError> {
+    fn try_tiling(&self, origin: &str) -> Result<Tiling, ConfigError> {
         let keys = &self.config.tiling;
         Tiling::new(keys.tile, keys.block, self.resolved.window)
             .and_then(|tiling| tiling.with_margin(self.resolved.margin.unwrap_or(0)))
             .map_err(|source| ConfigError::Tiling { origin: origin.to_owned(), source })
     }
 
-    /// Hash over what the patches depend on.
+    /// Hash of the settings that patches depend on, SHA-256 as hexadecimal digits.
     pub fn patches_sha256(&self) -> String {
         self.result_keys().patches_sha256()
     }
 
-    /// Hash over what the scores depend on.
+    /// Hash of the settings that scores depend on, SHA-256 as hexadecimal digits.
     pub fn scores_sha256(&self) -> String {
         self.result_keys().scores_sha256()
     }
@@ -200,15 +202,15 @@ impl RunConfig {
         ResultKeys::new(&self.resolved, &self.config)
     }
 
-    /// `key: the run has X, given Y` for each key that decides results.
+    /// One line, `key: the run has X, given Y`, for each key that changes results and differs.
     fn differences(&self, given: &Self) -> Vec<String> {
         let (ours, theirs) = (self.result_keys(), given.result_keys());
-        let keeps_its_share = self.keeps_its_share(given);
-        let compared = |name: &str| !(keeps_its_share && name.starts_with("predict.audit_"));
+        let keeps_audit_share = self.keeps_audit_share(given);
+        let is_compared = |name: &str| !(keeps_audit_share && name.starts_with("predict.audit_"));
         let names: BTreeSet<&str> = ours.iter().chain(theirs.iter()).map(|key| key.name).collect();
         names
             .into_iter()
-            .filter(|name| compared(name) && ours.value(name) != theirs.value(name))
+            .filter(|name| is_compared(name) && ours.value(name) != theirs.value(name))
             .map(|name| {
                 let value = |keys: &ResultKeys| keys.value(name).unwrap_or("nothing").to_owned();
                 format!("  {name}: the run has {}, given {}", value(&ours), value(&theirs))
@@ -216,48 +218,47 @@ impl RunConfig {
             .collect()
     }
 
-    /// Whether this run was made when an audit was a share of points, and `given` says
-    /// nothing of audits: the run goes on as it was made.
-    fn keeps_its_share(&self, given: &Self) -> bool {
+    /// Whether this run has an `audit_share` and `given` sets no key of audits. The run then
+    /// keeps its share.
+    fn keeps_audit_share(&self, given: &Self) -> bool {
         let given = &given.config.predict;
-        let says_nothing =
+        let has_defaults =
             given.audit_share.is_none() && given.audit_bound == PredictKeys::default().audit_bound;
-        self.config.predict.audit_share.is_some() && says_nothing
+        self.config.predict.audit_share.is_some() && has_defaults
     }
 
-    /// This configuration as the run goes on with it: with what `run` knows of single
-    /// slides, and with its share of audited points where that still holds.
+    /// This configuration for continuing an existing run: the settings of single slides are those
+    /// of `run`, and so is its `audit_share` unless this configuration sets a key of audits.
     #[must_use]
-    pub fn going_on_with(mut self, run: Self) -> Self {
-        if run.keeps_its_share(&self) {
+    pub fn continuing(mut self, run: Self) -> Self {
+        if run.keeps_audit_share(&self) {
             self.config.predict.audit_share = run.config.predict.audit_share;
         }
         self.config.slides = run.config.slides;
         self
     }
 
-    /// How the points of a slide get their scores: by the run's method, unless the slide
-    /// was to be done afresh by another.
+    /// The method for a slide: its own, set by `slidegrid redo` for example, or that of the run.
     pub fn method_of(&self, slide: &str) -> Method {
         let own = self.config.slides.method_of.get(slide);
         own.copied().unwrap_or(self.config.predict.method)
     }
 }
 
-/// Whether any slide of the run is split.
+/// Whether a slide of the run is split.
 fn has_patches(run: &Path) -> bool {
     std::fs::read_dir(run.join("patches")).is_ok_and(|mut files| files.next().is_some())
 }
 
-/// What slides are to look like.
-fn target_of(keys: &NormalizeKeys) -> Result<Option<Estimate>, ConfigError> {
+/// The colours that patches are given; `None` without normalisation.
+fn target_estimate(keys: &NormalizeKeys) -> Result<Option<Estimate>, ConfigError> {
     match (keys.method.method(), &keys.template) {
         (Some(method), Some(path)) => Ok(Some(colour_template::read(path, method, keys.icc)?)),
         _ => Ok(None),
     }
 }
 
-/// What a dense run needs around its windows.
+/// The margin of patches that the method needs, px.
 fn margin_px(config: &Config, model: &Model, origin: &str) -> Result<u32, ConfigError> {
     let method = config.predict.method;
     if method == Method::Window {

@@ -1,8 +1,8 @@
-//! The keys that decide results, and the hashes taken over them.
+//! The keys that change results, and the hashes of their values.
 //!
-//! Every section is taken apart field by field, so that a new key does not compile
-//! until somebody has said whether it decides results. The hashes are stored in every
-//! file: a name, a value's text and the order must stay what they are.
+//! Each section is destructured field by field, so that a new key does not compile until its
+//! author decides whether it changes results. The hashes are stored in every file, so the
+//! names, the text of the values and the order must not change.
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -12,34 +12,35 @@ use crate::model::{ModelCard, Precision};
 use crate::normalize::{Estimate, LabStatistics, Stains};
 use crate::tissue::TissueOptions;
 
-/// What a key decides.
+/// The results that a key changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Decides {
-    /// Patches, and with them scores.
+enum Affects {
+    /// The key changes patches, and therefore scores.
     Patches,
-    /// Scores alone.
+    /// The key changes scores only.
     Scores,
-    /// Scores that are not computed in f32: those in f32 have the hash they had before
-    /// there was less.
+    /// The key changes scores that are not computed in f32. Scores in f32 keep the hash that
+    /// they had before the key existed.
     LessThanF32,
-    /// Scores of the method `cascade`: those of the other methods have the hash they had
-    /// before these keys.
+    /// The key changes scores of the method `cascade`. Scores of other methods keep the hash that
+    /// they had before the key existed.
     Cascade,
 }
 
-/// A key that decides results.
+/// A key that changes results.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ResultKey {
     /// `section.key`
     pub(super) name: &'static str,
-    /// The value as TOML has it.
+    /// The value as TOML text.
     pub(super) value: String,
-    decides: Decides,
+    affects: Affects,
 }
 
-/// All keys of a run that decide results, sorted by name: neither the engine, threads,
-/// paths and cluster, which differ between machines, nor `[slides]`, `[stitch]` and
-/// `[study]`.
+/// All keys of a run that change results, sorted by name. Engine, threads, paths and
+/// `[cluster]` are left out because they may differ between machines, `[slides]` because its
+/// settings may be added later, `[stitch]` and `[study]` because patches and scores do not
+/// depend on them.
 #[derive(Debug)]
 pub(super) struct ResultKeys {
     keys: Vec<ResultKey>,
@@ -50,8 +51,9 @@ pub(super) struct ResultKeys {
 impl ResultKeys {
     pub(super) fn new(resolved: &Resolved, config: &Config) -> Self {
         let Config {
-            // What single slides are may be completed when one of hundreds turns out to
-            // lack its resolution; `split` refuses what contradicts patches that are there.
+            // Settings of single slides may be added later, for example when one of hundreds
+            // of slides turns out to lack its resolution. `split` rejects settings that
+            // contradict existing patches.
             slides: _,
             tissue,
             tiling,
@@ -79,38 +81,38 @@ impl ResultKeys {
         self.keys.iter()
     }
 
-    /// The value of a key as TOML has it; `None` where it has none.
+    /// The value of a key as TOML text; `None` if the key is not set.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.iter().find(|key| key.name == name).map(|key| key.value.as_str())
     }
 
-    /// Hash over what patches depend on.
+    /// Hash of the keys that patches depend on.
     pub(super) fn patches_sha256(&self) -> String {
-        self.sha256(|decides| decides == Decides::Patches)
+        self.sha256(|affects| affects == Affects::Patches)
     }
 
-    /// Hash over what scores depend on.
+    /// Hash of the keys that scores depend on.
     pub(super) fn scores_sha256(&self) -> String {
-        self.sha256(|decides| match decides {
-            Decides::Patches | Decides::Scores => true,
-            Decides::LessThanF32 => self.precision != Precision::F32,
-            Decides::Cascade => self.method == Method::Cascade,
+        self.sha256(|affects| match affects {
+            Affects::Patches | Affects::Scores => true,
+            Affects::LessThanF32 => self.precision != Precision::F32,
+            Affects::Cascade => self.method == Method::Cascade,
         })
     }
 
-    fn sha256(&self, counts: impl Fn(Decides) -> bool) -> String {
-        let keys = self.iter().filter(|key| counts(key.decides));
+    fn sha256(&self, counts: impl Fn(Affects) -> bool) -> String {
+        let keys = self.iter().filter(|key| counts(key.affects));
         sha256(keys.map(|key| (key.name, key.value.as_str())))
     }
 
-    fn add(&mut self, decides: Decides, name: &'static str, value: impl Serialize) {
+    fn add(&mut self, affects: Affects, name: &'static str, value: impl Serialize) {
         let value = toml::Value::try_from(value).expect("keys have plain values").to_string();
-        self.keys.push(ResultKey { name, value, decides });
+        self.keys.push(ResultKey { name, value, affects });
     }
 
-    fn add_some(&mut self, decides: Decides, name: &'static str, value: Option<impl Serialize>) {
+    fn add_some(&mut self, affects: Affects, name: &'static str, value: Option<impl Serialize>) {
         if let Some(value) = value {
-            self.add(decides, name, value);
+            self.add(affects, name, value);
         }
     }
 
@@ -125,36 +127,36 @@ impl ResultKeys {
             target,
             margin,
         } = resolved;
-        self.add(Decides::Patches, "resolved.window", window);
-        self.add(Decides::Patches, "resolved.mpp", mpp);
-        self.add(Decides::Scores, "resolved.model_sha256", model_sha256);
-        self.add(Decides::Scores, "resolved.card_sha256", card_sha256);
-        self.add_some(Decides::Patches, "resolved.margin", *margin);
+        self.add(Affects::Patches, "resolved.window", window);
+        self.add(Affects::Patches, "resolved.mpp", mpp);
+        self.add(Affects::Scores, "resolved.model_sha256", model_sha256);
+        self.add(Affects::Scores, "resolved.card_sha256", card_sha256);
+        self.add_some(Affects::Patches, "resolved.margin", *margin);
         if let Some(target) = target {
             self.add_target(target);
         }
     }
 
-    /// Patches hold the slide's own colours: those it is given decide scores alone.
+    /// The target colours change scores only, because patches keep the slide's own colours.
     fn add_target(&mut self, target: &Estimate) {
-        self.add(Decides::Scores, "resolved.target.method", target.method().name());
+        self.add(Affects::Scores, "resolved.target.method", target.method().name());
         match target {
             Estimate::Reinhard(LabStatistics { mean, std }) => {
-                self.add(Decides::Scores, "resolved.target.mean", mean);
-                self.add(Decides::Scores, "resolved.target.std", std);
+                self.add(Affects::Scores, "resolved.target.mean", mean);
+                self.add(Affects::Scores, "resolved.target.std", std);
             }
             Estimate::Macenko(stains) => self.add_stains(stains),
             Estimate::Vahadane { luminosity, stains } => {
-                self.add(Decides::Scores, "resolved.target.luminosity", luminosity);
+                self.add(Affects::Scores, "resolved.target.luminosity", luminosity);
                 self.add_stains(stains);
             }
         }
     }
 
     fn add_stains(&mut self, Stains { haematoxylin, eosin, strength }: &Stains) {
-        self.add(Decides::Scores, "resolved.target.haematoxylin", haematoxylin);
-        self.add(Decides::Scores, "resolved.target.eosin", eosin);
-        self.add(Decides::Scores, "resolved.target.strength", strength);
+        self.add(Affects::Scores, "resolved.target.haematoxylin", haematoxylin);
+        self.add(Affects::Scores, "resolved.target.eosin", eosin);
+        self.add(Affects::Scores, "resolved.target.strength", strength);
     }
 
     fn add_tissue(&mut self, tissue: &TissueOptions) {
@@ -172,18 +174,18 @@ impl ResultKeys {
             mask,
             mask_coverage,
         } = tissue;
-        self.add(Decides::Patches, "tissue.method", method);
-        self.add_some(Decides::Patches, "tissue.stain_threshold", *stain_threshold);
-        self.add_some(Decides::Patches, "tissue.min_share", *min_share);
-        self.add_some(Decides::Patches, "tissue.saturation_threshold", *saturation_threshold);
-        self.add_some(Decides::Patches, "tissue.grey_threshold", *grey_threshold);
-        self.add(Decides::Patches, "tissue.median", median);
-        self.add(Decides::Patches, "tissue.closing", closing);
-        self.add(Decides::Patches, "tissue.closing_element", closing_element);
-        self.add(Decides::Patches, "tissue.min_area_tiles", min_area_tiles);
-        self.add(Decides::Patches, "tissue.fill_holes_tiles", fill_holes_tiles);
-        self.add_some(Decides::Patches, "tissue.mask", mask.as_ref());
-        self.add(Decides::Patches, "tissue.mask_coverage", mask_coverage);
+        self.add(Affects::Patches, "tissue.method", method);
+        self.add_some(Affects::Patches, "tissue.stain_threshold", *stain_threshold);
+        self.add_some(Affects::Patches, "tissue.min_share", *min_share);
+        self.add_some(Affects::Patches, "tissue.saturation_threshold", *saturation_threshold);
+        self.add_some(Affects::Patches, "tissue.grey_threshold", *grey_threshold);
+        self.add(Affects::Patches, "tissue.median", median);
+        self.add(Affects::Patches, "tissue.closing", closing);
+        self.add(Affects::Patches, "tissue.closing_element", closing_element);
+        self.add(Affects::Patches, "tissue.min_area_tiles", min_area_tiles);
+        self.add(Affects::Patches, "tissue.fill_holes_tiles", fill_holes_tiles);
+        self.add_some(Affects::Patches, "tissue.mask", mask.as_ref());
+        self.add(Affects::Patches, "tissue.mask_coverage", mask_coverage);
     }
 
     fn add_tiling(&mut self, tiling: &TilingKeys) {
@@ -197,29 +199,30 @@ impl ResultKeys {
             gzip_level,
             coords: _,
         } = tiling;
-        self.add(Decides::Patches, "tiling.tile", tile);
-        self.add(Decides::Patches, "tiling.block", block);
-        self.add_some(Decides::Patches, "tiling.window", *window);
-        self.add_some(Decides::Patches, "tiling.patches_per_group", *patches_per_group);
-        self.add_some(Decides::Patches, "tiling.group_memory_mb", *group_memory_mb);
-        self.add(Decides::Patches, "tiling.compression", compression);
-        self.add(Decides::Patches, "tiling.gzip_level", gzip_level);
+        self.add(Affects::Patches, "tiling.tile", tile);
+        self.add(Affects::Patches, "tiling.block", block);
+        self.add_some(Affects::Patches, "tiling.window", *window);
+        self.add_some(Affects::Patches, "tiling.patches_per_group", *patches_per_group);
+        self.add_some(Affects::Patches, "tiling.group_memory_mb", *group_memory_mb);
+        self.add(Affects::Patches, "tiling.compression", compression);
+        self.add(Affects::Patches, "tiling.gzip_level", gzip_level);
     }
 
     fn add_model(&mut self, ModelKeys { card: _, mpp }: &ModelKeys) {
-        self.add_some(Decides::Patches, "model.mpp", *mpp);
+        self.add_some(Affects::Patches, "model.mpp", *mpp);
     }
 
     fn add_normalize(&mut self, normalize: &NormalizeKeys) {
         if normalize.is_default() {
             return;
         }
-        // What was measured of the template counts (`resolved.target`), not where it lies.
+        // Results depend on the colours measured on the template (`resolved.target`), not on its
+        // path.
         let NormalizeKeys { method, template: _, scope, on_failure, icc } = normalize;
-        self.add(Decides::Patches, "normalize.method", method);
-        self.add(Decides::Scores, "normalize.scope", scope);
-        self.add(Decides::Scores, "normalize.on_failure", on_failure);
-        self.add(Decides::Patches, "normalize.icc", icc);
+        self.add(Affects::Patches, "normalize.method", method);
+        self.add(Affects::Scores, "normalize.scope", scope);
+        self.add(Affects::Scores, "normalize.on_failure", on_failure);
+        self.add(Affects::Patches, "normalize.icc", icc);
     }
 
     fn add_predict(&mut self, predict: &PredictKeys) {
@@ -243,21 +246,21 @@ impl ResultKeys {
             audit_bound,
             audit_share,
         } = predict;
-        self.add(Decides::Scores, "predict.stride", stride);
-        self.add(Decides::Scores, "predict.method", method);
-        self.add(Decides::LessThanF32, "predict.precision", precision);
-        self.add(Decides::Cascade, "predict.refine_above", refine_above);
-        self.add(Decides::Cascade, "predict.refine_below", refine_below);
+        self.add(Affects::Scores, "predict.stride", stride);
+        self.add(Affects::Scores, "predict.method", method);
+        self.add(Affects::LessThanF32, "predict.precision", precision);
+        self.add(Affects::Cascade, "predict.refine_above", refine_above);
+        self.add(Affects::Cascade, "predict.refine_below", refine_below);
         match audit_share {
-            // No bound is held, whatever it says.
-            Some(share) => self.add(Decides::Cascade, "predict.audit_share", share),
-            None => self.add(Decides::Cascade, "predict.audit_bound", audit_bound),
+            // The bound has no effect beside a share.
+            Some(share) => self.add(Affects::Cascade, "predict.audit_share", share),
+            None => self.add(Affects::Cascade, "predict.audit_bound", audit_bound),
         }
     }
 }
 
-/// Hash over what a card says of pixels and classes: a card edited after scores were
-/// made is another model, though the network is the same.
+/// Hash of a card's entries on pixels and classes. A card whose entries were edited after
+/// scores were made counts as another model.
 pub(crate) fn card_sha256(card: &ModelCard) -> String {
     let ModelCard {
         file: _,
@@ -280,7 +283,7 @@ pub(crate) fn card_sha256(card: &ModelCard) -> String {
     sha256([("pixels", pixels.as_str()), ("classes", classes.as_str())].into_iter())
 }
 
-/// SHA-256 of a line `key=value` each, lower-case hexadecimal.
+/// SHA-256 of one line `key=value` per pair, as lower-case hexadecimal digits.
 fn sha256<'k>(pairs: impl Iterator<Item = (&'k str, &'k str)>) -> String {
     let mut sha = Sha256::new();
     for (key, value) in pairs {

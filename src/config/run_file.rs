@@ -1,4 +1,4 @@
-//! `run.toml` as it is written: what was settled, then the sections of a configuration.
+//! The layout of `run.toml`: the section `[resolved]`, then the sections of a configuration.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,8 @@ use super::{
 };
 use crate::tissue::TissueOptions;
 
-/// A [`RunConfig`], its sections named once more: flattening would lose the lines that
-/// messages name, and compile every section twice.
+/// A [`RunConfig`] in the layout of `run.toml`. The sections are listed again here because
+/// serde's `flatten` would lose the line numbers in error messages and take longer to compile.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RunFile {

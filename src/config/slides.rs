@@ -1,4 +1,4 @@
-//! What is known of single slides.
+//! The section `[slides]`: settings of single slides.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,17 +12,16 @@ use crate::tissue::{TissueMethod, TissueOptions};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Slides {
-    /// Resolution of slides that state none, um per level-0 px.
+    /// Resolution of slides whose files state none, um per level-0 px.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mpp: Option<f64>,
-    /// Resolution by slide name, um per level-0 px; wins over the file.
+    /// Resolution by slide name, um per level-0 px; wins over the slide's file.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub mpp_of: BTreeMap<String, f64>,
     /// Tissue settings by slide name; they win over `[tissue]`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tissue_of: BTreeMap<String, SlideTissue>,
-    /// `window` by slide name: slides that are done window by window, whatever
-    /// `predict.method` says.
+    /// Method by slide name; wins over `predict.method`. Only `window` is allowed.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub method_of: BTreeMap<String, Method>,
 }
@@ -31,48 +30,49 @@ pub struct Slides {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SlideTissue {
-    /// The method; `mask` where a mask is given, else that of `[tissue]`.
+    /// Tissue method; if absent, `mask` where a mask is given, and otherwise that of `[tissue]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<TissueMethod>,
-    /// The mask image, or a folder with `<slide>.png`.
+    /// Path of the mask image, or of a folder with `<slide>.png`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mask: Option<PathBuf>,
-    /// `stain_threshold` of method `stain`, `saturation_threshold` of `threshold`.
+    /// `stain_threshold` of method `stain`, or `saturation_threshold` of method `threshold`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f64>,
 }
 
 impl Slides {
-    /// Adds what is `given`, which wins over what was known.
-    pub fn add(&mut self, given: &Self) {
-        self.mpp = given.mpp.or(self.mpp);
-        self.mpp_of.extend(given.mpp_of.clone());
-        self.tissue_of.extend(given.tissue_of.clone());
-        self.method_of.extend(given.method_of.clone());
+    /// Adds other settings, which win over the existing ones.
+    pub fn add(&mut self, other: &Self) {
+        self.mpp = other.mpp.or(self.mpp);
+        self.mpp_of.extend(other.mpp_of.clone());
+        self.tissue_of.extend(other.tissue_of.clone());
+        self.method_of.extend(other.method_of.clone());
     }
 
-    /// Tissue settings of a slide: its own over those of the run.
-    pub fn tissue(&self, name: &str, of_run: &TissueOptions) -> TissueOptions {
-        self.tissue_of.get(name).map_or_else(|| of_run.clone(), |own| own.over(of_run))
+    /// Tissue settings of a slide: its own, and those of the run for the rest.
+    pub fn tissue(&self, name: &str, run: &TissueOptions) -> TissueOptions {
+        self.tissue_of.get(name).map_or_else(|| run.clone(), |own| own.over(run))
     }
 
-    /// The slide's own settings in a line, such as `method = "otsu-s"`; empty without.
+    /// The slide's own tissue settings on one line, such as `method = "otsu-s"`; empty if the
+    /// slide has none.
     pub fn tissue_settings(&self, name: &str) -> String {
         let Some(own) = self.tissue_of.get(name) else { return String::new() };
         let lines = toml::to_string(own).expect("settings are plain values");
         lines.trim().replace('\n', ", ")
     }
 
-    /// Paths become absolute, those in the file being relative to `base`.
-    pub(super) fn anchor(&mut self, base: &Path) {
+    /// Makes all paths absolute; relative paths are relative to `base`.
+    pub(super) fn make_paths_absolute(&mut self, base: &Path) {
         for path in self.tissue_of.values_mut().filter_map(|own| own.mask.as_mut()) {
             let joined = base.join(&path);
             *path = std::path::absolute(&joined).unwrap_or(joined);
         }
     }
 
-    /// The key, what was found and what is expected, of a value that cannot be.
-    pub(super) fn fault(&self, of_run: &TissueOptions) -> Option<(String, String, String)> {
+    /// The first value that breaks a rule: key, found, expected.
+    pub(super) fn fault(&self, run: &TissueOptions) -> Option<(String, String, String)> {
         for mpp in self.mpp.iter().chain(self.mpp_of.values()) {
             if !(mpp.is_finite() && *mpp > 0.0) {
                 let expected = "micrometres per pixel above 0".to_owned();
@@ -80,7 +80,7 @@ impl Slides {
             }
         }
         if let Some((name, other)) = self.method_of.iter().find(|(_, m)| **m != Method::Window) {
-            let expected = "\"window\": what every run can do for single slides".to_owned();
+            let expected = "\"window\", the only method for single slides".to_owned();
             return Some((
                 format!("slides.method_of.{name}"),
                 format!("{:?}", other.name()),
@@ -88,21 +88,22 @@ impl Slides {
             ));
         }
         self.tissue_of.iter().find_map(|(name, own)| {
-            let problem = own.fault(of_run)?;
+            let problem = own.fault(run)?;
             Some((format!("slides.tissue_of.{name}"), self.tissue_settings(name), problem))
         })
     }
 }
 
 impl SlideTissue {
-    fn over(&self, of_run: &TissueOptions) -> TissueOptions {
-        let mut options = of_run.clone();
+    /// The tissue settings of the run with these settings in their place.
+    fn over(&self, run: &TissueOptions) -> TissueOptions {
+        let mut options = run.clone();
         options.method = match (self.method, &self.mask) {
             (Some(method), _) => method,
             (None, Some(_)) => TissueMethod::Mask,
-            (None, None) => of_run.method,
+            (None, None) => run.method,
         };
-        if options.method != of_run.method || self.threshold.is_some() {
+        if options.method != run.method || self.threshold.is_some() {
             (options.saturation_threshold, options.grey_threshold) = (None, None);
             options.stain_threshold = None;
         }
@@ -113,7 +114,7 @@ impl SlideTissue {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "a cast to u8 saturates, and `fault` has refused what is not whole"
+            reason = "a cast to u8 saturates, and `fault` rejects numbers that are not whole"
         )]
         match options.method {
             TissueMethod::Stain => {
@@ -128,9 +129,9 @@ impl SlideTissue {
         options
     }
 
-    /// What is expected in place of these settings.
-    fn fault(&self, of_run: &TissueOptions) -> Option<String> {
-        let options = self.over(of_run);
+    /// What is expected in place of these settings; `None` if they are valid.
+    fn fault(&self, run: &TissueOptions) -> Option<String> {
+        let options = self.over(run);
         match (self.threshold, options.method) {
             (Some(value), TissueMethod::Threshold)
                 if !(0.0..=255.0).contains(&value) || value.fract() != 0.0 =>
@@ -139,14 +140,11 @@ impl SlideTissue {
             }
             (Some(_), TissueMethod::Stain | TissueMethod::Threshold) | (None, _) => {}
             (Some(_), method) => {
-                return Some(format!("no threshold with method {method}, which has none to give"));
+                return Some(format!("no threshold with method {method}, which uses none"));
             }
         }
         if self.mask.is_some() && options.method != TissueMethod::Mask {
-            return Some(format!(
-                "no mask with method {}, which does not look at it",
-                options.method
-            ));
+            return Some(format!("no mask with method {}, which uses none", options.method));
         }
         if options.method == TissueMethod::Mask && options.mask.is_none() {
             return Some("a mask image, or a folder with <slide>.png".into());
@@ -164,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slides_settings_win_over_the_runs() {
+    fn tissue_settings_of_a_slide_win_over_those_of_the_run() {
         let run = TissueOptions { closing: 3, min_share: Some(0.2), ..TissueOptions::default() };
         let found = own("threshold = 0.04").over(&run);
         assert_eq!((found.method, found.stain_threshold), (TissueMethod::Stain, Some(0.04)));
@@ -181,14 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_work_are_named() {
+    fn contradicting_tissue_settings_are_errors() {
         let run = TissueOptions::default();
         let fault = |text: &str| own(text).fault(&run).unwrap();
         assert!(fault("method = 'otsu-s'\nthreshold = 3").contains("otsu-s"));
         assert!(fault("method = 'threshold'\nthreshold = 0.5").contains("whole number"));
         assert!(fault("method = 'threshold'").contains("saturation_threshold"));
         assert!(fault("method = 'mask'").contains("<slide>.png"));
-        assert!(fault("method = 'all'\nmask = 'm.png'").contains("does not look at it"));
+        assert!(fault("method = 'all'\nmask = 'm.png'").contains("no mask with method all"));
         assert!(fault("threshold = 0.0").contains("stain_threshold"));
     }
 }

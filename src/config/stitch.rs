@@ -1,4 +1,4 @@
-//! What becomes of heatmaps.
+//! The section `[stitch]`: which files are written for a heatmap.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,19 +10,19 @@ use crate::heatmap::render::MIN_SIDE_PX;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StitchKeys {
-    /// Write the scores of every class, not only of the positive one.
+    /// Whether the scores of every class are written, in addition to the positive class.
     pub all_classes: bool,
-    /// Also write `heatmaps/<slide>.npy`.
+    /// Whether `heatmaps/<slide>.npy` is written.
     pub npy: bool,
-    /// Write the picture.
+    /// Whether the picture `heatmaps/<slide>.png` is written.
     pub png: bool,
-    /// Longest side of the picture.
+    /// Longest side of the picture, px.
     pub max_side_px: u32,
     /// Formats for other programs.
     pub export: Vec<ExportFormat>,
-    /// What GeoJSON holds.
+    /// Kind of the objects in GeoJSON files.
     pub geojson_objects: GeoJsonObjects,
-    /// Least score of GeoJSON's objects.
+    /// Smallest score of the objects in GeoJSON files.
     pub geojson_min_score: f64,
 }
 
@@ -41,7 +41,7 @@ impl Default for StitchKeys {
 }
 
 impl StitchKeys {
-    /// Which points become objects of GeoJSON.
+    /// Which points become objects in GeoJSON files.
     #[expect(clippy::cast_possible_truncation, reason = "scores are f32")]
     pub fn geojson_rules(&self, study: &StudyKeys) -> GeoJsonRules {
         GeoJsonRules {
@@ -52,7 +52,7 @@ impl StitchKeys {
         }
     }
 
-    /// The first rule broken: key, what was found, what was expected.
+    /// The first value that breaks a rule: key, found, expected.
     pub(super) fn fault(&self) -> Option<(&'static str, String, String)> {
         if (self.max_side_px as usize) < MIN_SIDE_PX {
             let expected = format!("at least {MIN_SIDE_PX}");

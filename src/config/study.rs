@@ -1,4 +1,4 @@
-//! `[study]`: how a run is measured against truth.
+//! The section `[study]`: how heatmaps are measured against truth.
 
 use std::path::PathBuf;
 
@@ -14,56 +14,57 @@ use crate::truth::AnnotationGroups;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StudyKeys {
-    /// Folder with truth: given, runs on a scheduler end with a study.
+    /// Folder with the truth; if set, runs on a scheduler end with a study.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub truth: Option<PathBuf>,
-    /// Strides to compare, working px; empty: the run's, and 4, 8, 14 times it.
+    /// Strides to compare, working px; empty = the run's stride and 4, 8 and 14 times it.
     pub strides: Vec<u32>,
-    /// What decides whether a slide has tumour.
+    /// How a slide's score is computed from its heatmap.
     pub slide_score: SlideScore,
-    /// Points above this belong to the regions that features describe.
+    /// Points with scores above this belong to the regions that features describe.
     pub feature_threshold: f64,
-    /// Parts for cross-validating the forest.
+    /// Number of parts for cross-validating the forest.
     pub folds: usize,
-    /// Trees of the forest.
+    /// Number of trees in the forest.
     pub trees: usize,
-    /// Everything random follows from this number.
+    /// Seed of all random numbers.
     pub seed: u64,
     /// How points become detections.
     pub detection: DetectionKey,
-    /// Points above this are detected; 0.9 for regions, 0.5 for nms.
+    /// Points with scores above this may be detections; if absent, 0.9 for regions and 0.5 for
+    /// nms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detection_threshold: Option<f64>,
-    /// What a detection silences around it, for nms.
+    /// For nms: radius around a detection in which no other detection is made, um.
     pub nms_radius_um: f64,
-    /// The form of that.
+    /// For nms: shape of that neighbourhood.
     pub nms_form: Neighbourhood,
-    /// Regions of fewer points are no detection.
+    /// For regions: smallest number of points in a detection.
     pub region_min_points: usize,
-    /// A region's score.
+    /// For regions: how the score of a region is computed.
     pub region_score: RegionScore,
-    /// A region's place.
+    /// For regions: which point stands for a region.
     pub region_place: RegionPoint,
-    /// Annotations up to this far apart are one lesion.
+    /// Annotations at most this far apart are one lesion, um.
     pub merge_um: f64,
-    /// Lesions shorter than this count neither way; 0 = all count.
+    /// Lesions shorter than this count neither as hit nor as missed, um; 0 = all count.
     pub itc_um: f64,
-    /// Draws of slides for the interval of the FROC score; 0 = none.
+    /// Number of resamples of slides for the interval of the FROC score; 0 = no interval.
     pub bootstrap: usize,
-    /// Annotation groups that are lesions, besides the usual ones.
+    /// Annotation groups that are lesions, in addition to the default ones.
     pub lesion_groups: Vec<String>,
-    /// Annotation groups that take away from lesions, besides the usual ones.
+    /// Annotation groups whose areas are taken away from lesions, in addition to the default ones.
     pub exclude_groups: Vec<String>,
 }
 
-/// What decides whether a slide has tumour.
+/// How a slide's score is computed from its heatmap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SlideScore {
-    /// A random forest over 30 features, cross-validated.
+    /// By a random forest over 30 features, with cross-validation.
     #[default]
     Forest,
-    /// The largest score on the slide.
+    /// As the largest score of the heatmap.
     Max,
 }
 
@@ -106,7 +107,7 @@ impl Default for StudyKeys {
 }
 
 impl StudyKeys {
-    /// The first rule broken: key, what was found, what was expected.
+    /// The first value that breaks a rule: key, found, expected.
     pub(super) fn fault(&self) -> Option<(&'static str, String, &'static str)> {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let share = |value: f64| (0.0..1.0).contains(&value);
@@ -145,17 +146,17 @@ impl StudyKeys {
         None
     }
 
-    /// The evaluation's lengths.
+    /// The lengths by which annotations become lesions.
     pub fn lesion_rules(&self) -> LesionRules {
         LesionRules { merge_um: self.merge_um, itc_um: self.itc_um }
     }
 
-    /// How the forest is grown.
+    /// The parameters of the random forest.
     pub fn forest_rules(&self) -> ForestRules {
         ForestRules { trees: self.trees, seed: self.seed, ..ForestRules::default() }
     }
 
-    /// What annotation groups mean.
+    /// The meaning of annotation groups: the default ones and those of this section.
     pub fn groups(&self) -> AnnotationGroups {
         let mut groups = AnnotationGroups::default();
         groups.lesion.extend(self.lesion_groups.iter().cloned());

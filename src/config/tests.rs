@@ -7,14 +7,14 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
 }
 
 #[test]
-fn an_empty_file_is_the_defaults() {
+fn an_empty_file_gives_the_defaults() {
     let config = parse("").unwrap();
     assert_eq!(config, Config::default());
     assert_eq!((config.tiling.tile, config.tiling.block, config.predict.stride), (224, 4, 16));
 }
 
 #[test]
-fn an_unknown_key_names_the_nearest_known_one() {
+fn an_unknown_key_is_an_error_that_suggests_the_nearest_key() {
     let message = parse("[predict]\nstrde = 32\n").unwrap_err().to_string();
     assert!(message.contains("test.toml") && message.contains("`strde`"), "{message}");
     assert!(message.contains("did you mean `stride`?"), "{message}");
@@ -23,7 +23,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
 }
 
 #[test]
-fn values_are_held_to_their_rules() {
+fn values_that_break_a_rule_are_errors_that_name_the_key() {
     for (text, key) in [
         ("[predict]\nstride = 0", "predict.stride"),
         ("[tiling]\ntile = 0", "tiling.tile"),
@@ -65,7 +65,7 @@ fn overrides_win_and_are_validated() {
 }
 
 #[test]
-fn a_run_keeps_its_configuration() {
+fn a_run_rejects_settings_that_change_its_results() {
     let run = tempfile::tempdir().unwrap();
     let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
     let first = resolve("[tiling]\nwindow = 224\n[slides.mpp_of]\na = 0.25");
@@ -75,11 +75,11 @@ fn a_run_keeps_its_configuration() {
 
     let machine =
         resolve("[tiling]\nwindow = 224\n[slides.mpp_of]\na = 0.25\n[predict]\nthreads = 3");
-    machine.settle(run.path()).expect("threads do not decide results");
+    machine.settle(run.path()).expect("threads do not change results");
 
     let text = "[tiling]\nwindow = 224\n[slides.mpp_of]\na = 0.25\n[cluster]\nqueue = \"long\"";
     let cluster = resolve(text);
-    cluster.settle(run.path()).expect("nor does the cluster");
+    cluster.settle(run.path()).expect("settings of the cluster do not change results");
     assert_eq!(cluster.scores_sha256(), first.scores_sha256());
 
     let other = resolve("[tiling]\nwindow = 224\nblock = 2\n[predict]\nstride = 32");
@@ -87,14 +87,14 @@ fn a_run_keeps_its_configuration() {
     assert!(message.contains("tiling.block: the run has 4, given 2"), "{message}");
     assert!(message.contains("predict.stride: the run has 16, given 32"), "{message}");
 
-    // What single slides are may be completed, and nothing of it is lost.
+    // Settings of single slides may be added later, and those of the run are kept.
     resolve("[tiling]\nwindow = 224\n[slides.mpp_of]\nb = 0.5").settle(run.path()).unwrap();
     let slides = RunConfig::read(run.path()).unwrap().config.slides;
     assert_eq!(slides.mpp_of, [("a".to_owned(), 0.25), ("b".to_owned(), 0.5)].into());
 }
 
 #[test]
-fn hashes_follow_what_results_depend_on() {
+fn hashes_change_with_the_settings_that_results_depend_on() {
     let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
     let base = resolve("[tiling]\nwindow = 224");
     let stride = resolve("[tiling]\nwindow = 224\n[predict]\nstride = 32");
@@ -107,12 +107,12 @@ fn hashes_follow_what_results_depend_on() {
 }
 
 #[test]
-fn a_run_with_a_share_of_audited_points_goes_on_with_it() {
+fn a_run_made_with_an_audit_share_keeps_it() {
     let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
     let (start, cascade) = ("[tiling]\nwindow = 224\n[predict]\n", "method = \"cascade\"\n");
     for method in ["", cascade] {
         let run = tempfile::tempdir().unwrap();
-        // As older versions wrote it: no bound, and their default share.
+        // Older versions wrote no bound, and their default share.
         let before = resolve(&format!("{start}{method}audit_share = 0.002"));
         before.write(run.path()).unwrap();
         let path = run.path().join("run.toml");
@@ -127,14 +127,14 @@ fn a_run_with_a_share_of_audited_points_goes_on_with_it() {
         assert_eq!(read.scores_sha256(), before.scores_sha256());
         assert_eq!(read.config.predict.audit_share, Some(0.002));
 
-        // The configuration it was made with, which says nothing of audits.
+        // The run is continued with its own configuration, which has no key of audits.
         let given = resolve(&format!("{start}{method}"));
         given.settle(run.path()).unwrap();
-        let going_on = given.going_on_with(RunConfig::read(run.path()).unwrap());
-        assert_eq!(going_on.scores_sha256(), before.scores_sha256());
-        assert_eq!(going_on.config.predict.audit_share, Some(0.002));
+        let continued = given.continuing(RunConfig::read(run.path()).unwrap());
+        assert_eq!(continued.scores_sha256(), before.scores_sha256());
+        assert_eq!(continued.config.predict.audit_share, Some(0.002));
 
-        // Asked for, a bound is another configuration, and so is a share in a new run.
+        // An explicit bound is another configuration, and so is a share in a new run.
         let bound = resolve(&format!("{start}{method}audit_bound = 0.01"));
         let message = bound.settle(run.path()).unwrap_err().to_string();
         assert!(message.contains("audit_share: the run has 0.002"), "{message}");
@@ -142,7 +142,7 @@ fn a_run_with_a_share_of_audited_points_goes_on_with_it() {
         resolve(&format!("{start}{method}")).settle(new.path()).unwrap();
         assert!(before.settle(new.path()).is_err());
     }
-    // Methods that audit nothing have the scores they had.
+    // The hash of methods without an audit does not depend on the bound.
     assert_eq!(
         resolve(start).scores_sha256(),
         resolve(&format!("{start}audit_bound = 0.1")).scores_sha256()
@@ -151,7 +151,7 @@ fn a_run_with_a_share_of_audited_points_goes_on_with_it() {
 }
 
 #[test]
-fn single_slides_may_have_their_own_method() {
+fn single_slides_may_use_the_method_window() {
     let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
     let text = "[tiling]\nwindow = 224\n[predict]\nmethod = \"cascade\"\n";
     let run = tempfile::tempdir().unwrap();
@@ -166,7 +166,7 @@ fn single_slides_may_have_their_own_method() {
 }
 
 #[test]
-fn colour_that_is_not_asked_for_changes_no_hash() {
+fn default_colour_settings_change_no_hash() {
     let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
     let base = resolve("[tiling]\nwindow = 224");
     let none = resolve("[tiling]\nwindow = 224\n[normalize]\nmethod = \"none\"");
@@ -178,7 +178,7 @@ fn colour_that_is_not_asked_for_changes_no_hash() {
 }
 
 #[test]
-fn the_template_decides_scores_and_its_place_nothing() {
+fn scores_depend_on_the_content_of_the_template_and_not_on_its_path() {
     let dir = tempfile::tempdir().unwrap();
     let stains = |name: &str, red: f64| {
         let text = format!(
@@ -215,14 +215,14 @@ fn the_template_decides_scores_and_its_place_nothing() {
 }
 
 #[test]
-fn a_run_without_a_model_or_window_is_refused() {
+fn a_run_without_a_model_or_a_window_is_an_error() {
     let error = RunConfig::resolve(Config::default(), "test.toml").unwrap_err();
     assert!(matches!(error, ConfigError::NoModel { .. }));
     assert!(matches!(RunConfig::read(Path::new("/nonexistent")), Err(ConfigError::NoRun { .. })));
 }
 
 #[test]
-fn the_configurations_shipped_are_read() {
+fn the_shipped_configurations_are_valid() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files: Vec<_> =

@@ -1,4 +1,4 @@
-//! How slides are cut.
+//! The section `[tiling]`: how slides are cut into patches.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,29 +9,29 @@ use crate::geometry::groups::GroupSize;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TilingKeys {
-    /// Tile side, working px.
+    /// Side of a tile, working px.
     pub tile: u32,
-    /// Tiles along a block's side.
+    /// Side of a block, tiles.
     pub block: u32,
-    /// Window side when no model card gives it.
+    /// Side of the window, working px, for runs without a model card.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<u32>,
-    /// Most patches in a group; excludes `group_memory_mb`.
+    /// Largest number of patches in a group; excludes `group_memory_mb`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patches_per_group: Option<u32>,
-    /// Most megabytes (10^6 bytes) of pixels in a group.
+    /// Largest size of a group's pixels, MB (10^6 bytes).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_memory_mb: Option<u32>,
-    /// How patches are stored.
+    /// Compression of stored patches.
     pub compression: CompressionKey,
     /// Gzip level, 1 to 9.
     pub gzip_level: u8,
-    /// Where tissue tiles are, for other programs too.
+    /// Formats in which the coordinates of tissue tiles are also written, for other programs.
     #[serde(skip_serializing_if = "Coords::is_empty")]
     pub coords: Coords,
 }
 
-/// `tiling.coords`: one name or a list of them.
+/// `tiling.coords`: one format or a list of formats.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(from = "OneOrMore<CoordsFormat>")]
 pub struct Coords(pub Vec<CoordsFormat>);
@@ -58,7 +58,7 @@ impl From<OneOrMore<CoordsFormat>> for Coords {
     }
 }
 
-/// Group pixels when nothing is said: 400 of the paper's 448 px patches.
+/// Default size of a group's pixels, MB: 400 patches with a side of 448 px, as in the paper.
 const DEFAULT_GROUP_MEMORY_MB: u32 = 241;
 
 impl Default for TilingKeys {
@@ -77,7 +77,7 @@ impl Default for TilingKeys {
 }
 
 impl TilingKeys {
-    /// How many patches a group may hold.
+    /// The limit on the size of a group.
     pub fn group_size(&self) -> GroupSize {
         match (self.patches_per_group, self.group_memory_mb) {
             (Some(patches), _) => GroupSize::Patches(patches),
@@ -88,12 +88,12 @@ impl TilingKeys {
     }
 }
 
-/// How patches are stored.
+/// Compression of stored patches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CompressionKey {
-    /// As they are.
+    /// Patches are stored without compression.
     None,
-    /// HDF5's stock gzip filter.
+    /// Patches are compressed with HDF5's standard gzip filter.
     Gzip,
 }
