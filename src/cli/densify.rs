@@ -11,9 +11,9 @@ use crate::staged;
 /// Rewrite a network to score a whole patch in one run, and save it.
 ///
 /// The saved network maps an image [1, 3, P, P] (or [1, P, P, 3]) to a grid
-/// [1, classes, G, G], G = (P - window) / stride + 1: output (r, c) is what the
-/// network says of the window that starts at row r * stride, column c * stride of
-/// the image, before the card's activation. It runs in onnxruntime as it is.
+/// [1, classes, G, G] with G = (P - window) / stride + 1. Output (r, c) is the network's
+/// output for the window that starts at row r * stride, column c * stride of the image,
+/// before the card's activation. The network runs in onnxruntime without changes.
 #[derive(Debug, Parser)]
 #[command(
     max_term_width = 100,
@@ -21,41 +21,41 @@ use crate::staged;
 Examples:
   slidegrid densify model.toml --stride 16 --out dense.onnx
   slidegrid densify model.toml --stride 16 --patch 1120 --out dense.onnx
-                                   for images of 1120 px alone: engines plan better
+                                   only for images of 1120 px: engines plan better
   python -c \"
   import numpy, onnxruntime
   network = onnxruntime.InferenceSession('dense.onnx')
   name = network.get_inputs()[0].name
   print(network.run(None, {name: numpy.zeros((1, 3, 448, 448), 'f4')})[0].shape)\"
 
-Says on stdout whether the outputs are those of single windows (a network without
-padding) or which layers make them differ. `predict --method dense` does all this
-by itself."
+Prints whether the outputs equal those of single windows (a network without padding),
+or which layers make them differ. `predict --method dense` rewrites the network by
+itself; it does not need this command."
 )]
 pub(crate) struct DensifyArgs {
-    /// Model card (model.toml), WSInfer config.json, or an ONNX file with either
+    /// Model card (model.toml), WSInfer config.json, or an ONNX file that has one of them
     /// beside it.
     #[arg(value_name = "MODEL_CARD")]
     model: PathBuf,
 
-    /// Distance between scored windows, px.
+    /// Distance between neighbouring windows, px.
     #[arg(long, value_name = "S")]
     stride: u32,
 
-    /// Side of the images; any when absent.
+    /// Side of the images, px [default: any side].
     #[arg(long, value_name = "P")]
     patch: Option<u32>,
 
-    /// Where to write the network.
+    /// File to write the network to.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
 impl DensifyArgs {
-    /// Rewrites and saves.
+    /// Rewrites the network and saves it.
     ///
     /// # Errors
-    /// [`Failure`] naming the nodes that cannot be rewritten.
+    /// [`Failure`] that names the nodes that cannot be rewritten.
     pub(crate) fn run(&self) -> Result<Exit, Failure> {
         if self.stride == 0 {
             return Err(Failure::new(Exit::Usage, "--stride 0, expected at least 1"));

@@ -13,13 +13,13 @@ use crate::patches::PatchesFile;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 
-/// Write heatmaps in formats that other programs open.
+/// Write heatmaps in formats of other programs.
 ///
-/// Formats: asap (overlay for ASAP, SLIDE_likelihood_map.tif), ome-tiff, ome-zarr
-/// (the scores), geojson (objects for QuPath), csv (WSInfer's columns), deepzoom
-/// (tiles for web viewers; many small files); and of patch files clam-coords,
-/// trident-coords (where the tissue tiles are). What is there is replaced. A run
-/// writes them by itself with stitch.export and tiling.coords in its configuration.
+/// Formats of heatmaps: asap (overlay for ASAP, SLIDE_likelihood_map.tif), ome-tiff and
+/// ome-zarr (the scores), geojson (objects for QuPath), csv (with WSInfer's columns), deepzoom
+/// (tiles for web viewers; many small files). Formats of patches files: clam-coords and
+/// trident-coords (the coordinates of tissue tiles). Existing files are replaced. A run
+/// writes exports by itself if its configuration sets stitch.export or tiling.coords.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,49 +28,48 @@ Examples:
   slidegrid export run/heatmaps/tumor_001.h5 --format geojson --objects detections
   slidegrid export run/patches/tumor_001.h5 --format clam-coords --out coords")]
 pub(crate) struct ExportArgs {
-    /// Heatmap files, for clam-coords and trident-coords patch files.
+    /// Heatmap files; for clam-coords and trident-coords, patches files.
     #[arg(value_name = "H5", required_unless_present = "run", conflicts_with = "run")]
     files: Vec<PathBuf>,
 
-    /// Run directory: heatmaps and patches are found in it.
+    /// Run directory that holds the heatmaps and patches files.
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
 
-    /// These slides of the run.
+    /// Slide of the run to export. Repeatable.
     #[arg(long, value_name = "NAME", requires = "run")]
     slide: Vec<String>,
 
-    /// Every slide of the run that has one.
+    /// Export every slide of the run that has a heatmap, or patches for coordinates.
     #[arg(long, requires = "run", conflicts_with = "slide")]
     all: bool,
 
-    /// asap (overlay), ome-tiff, ome-zarr (the scores), geojson (for QuPath), csv
-    /// (WSInfer's columns), deepzoom (web tiles: many small files), clam-coords,
-    /// trident-coords (places of tissue tiles); may be given several times.
+    /// Format to write: asap, ome-tiff, ome-zarr, geojson, csv, deepzoom, clam-coords or
+    /// trident-coords. Repeatable.
     #[arg(long, value_name = "FORMAT", required = true)]
     format: Vec<Format>,
 
-    /// Folder to write to; default: that of the heatmap, RUN/coords for coordinates
-    /// of a run. Needed for coordinates of single patch files.
+    /// Folder to write to [default: the heatmap's folder; RUN/coords for coordinates of a
+    /// run]. Required for coordinates of single patches files.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// geojson: tiles from this score on, detections above it; default 0.5, or the
-    /// run's. 0 writes every point that was scored.
+    /// For geojson: write tiles with at least this score, or detections above this score
+    /// [default: 0.5, or that of the run]. 0 writes every scored point.
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
     min_score: Option<f32>,
 
-    /// geojson: tiles (a square a point) or detections (the maxima that
-    /// non-maximum suppression leaves); default tiles, or the run's.
+    /// For geojson: tiles (one square per point) or detections (the maxima after non-maximum
+    /// suppression) [default: tiles, or those of the run].
     #[arg(long, value_name = "tiles|detections")]
     objects: Option<GeoJsonObjects>,
 
-    /// No progress, only warnings and errors.
+    /// Print no progress, only warnings and errors.
     #[arg(long, short)]
     quiet: bool,
 }
 
-/// A format of heatmaps or of coordinates.
+/// A format of heatmaps or of tile coordinates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Heatmap(ExportFormat),
@@ -102,7 +101,8 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     let heatmap_formats: Vec<ExportFormat> = args.heatmap_formats();
     let coords_formats: Vec<CoordsFormat> = args.coords_formats();
     if !coords_formats.is_empty() && args.run.is_none() && args.out.is_none() {
-        let problem = "coordinates of patch files: where to? Give --out DIR";
+        let problem =
+            "coordinates of single patches files need a folder to write to: give --out DIR";
         return Err(Failure::new(Exit::Usage, problem));
     }
     let (mut done, mut failed) = (0, 0);
@@ -129,7 +129,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, Failure> {
             tell(&job.slide, export_coords(&job, &coords_formats))?;
         }
     }
-    Ok(Exit::of(done, failed))
+    Ok(Exit::from_counts(done, failed))
 }
 
 fn export_coords(job: &Job, formats: &[CoordsFormat]) -> Result<Vec<PathBuf>, ExportError> {
@@ -159,7 +159,7 @@ impl ExportArgs {
             .collect()
     }
 
-    /// The run's rules, or the usual ones, with what was given.
+    /// The run's rules, or the default ones, with the given options in their place.
     fn rules(&self) -> Result<GeoJsonRules, Failure> {
         let (stitch, study) = match &self.run {
             Some(run) => {
@@ -178,8 +178,8 @@ impl ExportArgs {
         Ok(rules)
     }
 
-    /// What to export: the files given, or those of the run in `from`, into `--out`
-    /// or `into`.
+    /// The files to export: those that were given, or those in the run's folder `from`. The
+    /// results go to `--out`, or else to the run's folder `into`.
     fn jobs(
         &self,
         from: impl Fn(&RunDir) -> PathBuf,
@@ -192,14 +192,14 @@ impl ExportArgs {
         let names = match (self.all, self.slide.as_slice()) {
             (true, _) => stems(&folder),
             (false, []) => {
-                let problem = "which slides? Give --slide NAME or --all";
+                let problem = "no slides were named: give --slide NAME or --all";
                 return Err(Failure::new(Exit::Usage, problem));
             }
             (false, names) => names.to_vec(),
         };
         if names.is_empty() {
             let problem = format!(
-                "{}: no .h5 files to export here; `slidegrid status` says what the run has",
+                "{}: no .h5 files to export here; `slidegrid status` shows what the run has",
                 folder.display()
             );
             return Err(Failure::new(Exit::Input, problem));

@@ -1,4 +1,4 @@
-//! Exit codes, and which error has which.
+//! Exit codes, and the exit code of each kind of error.
 
 use std::fmt;
 use std::process::ExitCode;
@@ -18,19 +18,19 @@ use crate::stitch::StitchError;
 use crate::synth::SynthError;
 use crate::throughput::io::IoError;
 
-/// How a command ended. Never 99, 100 or above 125: Grid Engine and shells
-/// give those a meaning of their own.
+/// How a command ended. The exit codes 99, 100 and those above 125 are never used, because Grid
+/// Engine and shells give them special meanings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// All of it is done.
+    /// Everything is done.
     Done,
-    /// The command line makes no sense.
+    /// The arguments are invalid.
     Usage,
-    /// The configuration or model does.
+    /// The configuration or the model is invalid.
     Configuration,
-    /// The input cannot be used, or the output not be written.
+    /// The input cannot be used, or the output cannot be written.
     Input,
-    /// Part of it is done; the rest was listed.
+    /// A part is done; what is missing was listed.
     Partial,
 }
 
@@ -46,9 +46,9 @@ impl Exit {
         })
     }
 
-    /// Of several pieces of work: all failed is an input error, some failed
-    /// is partial.
-    pub fn of(done: usize, failed: usize) -> Self {
+    /// The end of a command that worked on several items: [`Exit::Input`] if all of them
+    /// failed, [`Exit::Partial`] if some did.
+    pub fn from_counts(done: usize, failed: usize) -> Self {
         match (done, failed) {
             (_, 0) => Self::Done,
             (0, _) => Self::Input,
@@ -56,7 +56,8 @@ impl Exit {
         }
     }
 
-    /// The worse of two stages' ends.
+    /// The end of two stages together: if one is done, that of the other; if they ended in
+    /// different ways, [`Exit::Partial`].
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Done, exit) | (exit, Self::Done) => exit,
@@ -66,7 +67,7 @@ impl Exit {
     }
 }
 
-/// What stopped a command.
+/// The reason why a command stopped, with its exit code.
 #[derive(Debug)]
 pub struct Failure {
     exit: Exit,
@@ -79,7 +80,7 @@ impl Failure {
         Self { exit, message: message.to_string() }
     }
 
-    /// Its exit code.
+    /// The exit code.
     pub fn exit(&self) -> Exit {
         self.exit
     }
@@ -142,7 +143,7 @@ impl From<ChainError> for Failure {
     }
 }
 
-/// Errors that always mean the same.
+/// Implements the conversion of errors that always have the same exit code.
 macro_rules! exit_of {
     ($($error:ty => $exit:ident),+ $(,)?) => {$(
         impl From<$error> for Failure {
@@ -172,11 +173,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn some_is_partial_and_none_is_input() {
-        assert_eq!(Exit::of(3, 0), Exit::Done);
-        assert_eq!(Exit::of(0, 0), Exit::Done);
-        assert_eq!(Exit::of(0, 2), Exit::Input);
-        assert_eq!(Exit::of(1, 2), Exit::Partial);
+    fn the_exit_code_is_partial_if_some_items_failed_and_input_if_all_did() {
+        assert_eq!(Exit::from_counts(3, 0), Exit::Done);
+        assert_eq!(Exit::from_counts(0, 0), Exit::Done);
+        assert_eq!(Exit::from_counts(0, 2), Exit::Input);
+        assert_eq!(Exit::from_counts(1, 2), Exit::Partial);
         assert_eq!(Exit::Done.and(Exit::Input), Exit::Input);
         assert_eq!(Exit::Partial.and(Exit::Input), Exit::Partial);
     }

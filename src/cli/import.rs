@@ -8,9 +8,9 @@ use super::{Exit, Failure, print};
 use crate::import::{LegacyHeatmap, import_heatmap};
 use crate::progress::tell;
 
-/// Take over results of the original HPC_DPAI code.
+/// Import results of the original HPC_DPAI code.
 ///
-/// Its patch files need no import: put SLIDE.h5 into RUN/patches, then
+/// Its patches files need no import: copy SLIDE.h5 into RUN/patches, then run
 /// `slidegrid master plan`, `predict --all` and `stitch --all`.
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
@@ -20,7 +20,7 @@ pub(crate) struct ImportArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// A heatmap, onto the lattice of the whole slide.
+    /// Import a heatmap onto the lattice of the whole slide.
     #[command(after_help = "\
 Example:
   slidegrid import heatmap --cells tumor_026_preds.npy --dimensions tumor_026.npy \\
@@ -30,19 +30,19 @@ Example:
 
 #[derive(Debug, Args)]
 struct HeatmapArgs {
-    /// The map over the tissue's box, float32 [rows, cols].
+    /// The map of the tissue's bounding box, float32 [rows, cols].
     #[arg(long, value_name = "NPY")]
     cells: PathBuf,
 
-    /// The index of the slide: nine integers, the box among them.
+    /// The index file of the slide: nine integers that contain the bounding box.
     #[arg(long, value_name = "NPY")]
     dimensions: PathBuf,
 
-    /// Width of the slide at level 0.
+    /// Width of the slide, level-0 px.
     #[arg(long, value_name = "PX", value_parser = value_parser!(u32).range(1..))]
     width: u32,
 
-    /// Height of the slide at level 0.
+    /// Height of the slide, level-0 px.
     #[arg(long, value_name = "PX", value_parser = value_parser!(u32).range(1..))]
     height: u32,
 
@@ -50,11 +50,11 @@ struct HeatmapArgs {
     #[arg(long, value_name = "UM")]
     mpp: Option<f64>,
 
-    /// File to write; its stem is the slide's name.
+    /// File to write; its stem becomes the slide's name.
     #[arg(long, value_name = "H5")]
     out: PathBuf,
 
-    /// Also write the picture, beside it.
+    /// Also write the picture of the heatmap, beside the file.
     #[arg(long)]
     png: bool,
 }

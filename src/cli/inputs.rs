@@ -1,4 +1,4 @@
-//! SLIDE arguments: files, folders and lists of them.
+//! The arguments that name slides: files, folders and lists of files.
 
 use std::collections::HashSet;
 use std::fs;
@@ -14,34 +14,34 @@ use crate::progress::Progress;
 use crate::run_dir::{self, RunDir, slide_name};
 use crate::slide::is_slide_name;
 
-/// Suffixes of list files: one path a line, `#` starts a comment.
+/// Suffixes of list files, which have one path per line; `#` starts a comment.
 const LISTS: [&str; 3] = ["txt", "list", "lst"];
 
-/// What files of slides do not state.
+/// Settings of single slides.
 #[derive(Debug, Args)]
 pub(super) struct SlideOptions {
-    /// Resolution of slides that state none, um per level-0 px; with a name,
-    /// of that slide, whatever it states. The run remembers it.
+    /// Resolution of slides whose files state none, um per level-0 px. With NAME, the
+    /// resolution of that slide, whatever its file states. The run remembers it.
     #[arg(long, value_name = "[NAME=]UM")]
     mpp: Vec<GivenMpp>,
 
-    /// Table of slides (CSV): slide, and any of mpp, mask, tissue_method and
-    /// tissue_threshold. The run remembers them.
+    /// Table of slides (CSV) with the column slide and any of mpp, mask, tissue_method and
+    /// tissue_threshold. The run remembers these settings.
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 }
 
-/// Slides to work on, and what is known of single ones.
+/// The slides that were named, and the settings of single slides.
 #[derive(Debug)]
 pub(super) struct Given {
     pub(super) slides: Vec<PathBuf>,
-    /// As `[slides]` of a configuration.
+    /// The settings, as in `[slides]` of a configuration.
     pub(super) keys: Slides,
 }
 
 impl SlideOptions {
-    /// The slides named on the command line and in the manifest, and what is said of
-    /// them; every name given with --mpp must be one of these or of the run's.
+    /// The slides named on the command line and in the manifest, and their settings. Every name
+    /// given with --mpp must be that of one of these slides or of a slide of the run.
     pub(super) fn given(
         &self,
         run: &RunDir,
@@ -96,10 +96,10 @@ impl FromStr for GivenMpp {
     }
 }
 
-/// Slides in the order given; folders in order of name.
+/// The slides in the given order; those of a folder are sorted by name.
 ///
-/// A file that does not exist is kept: it becomes a failed slide of its own
-/// and stops no other.
+/// A file that does not exist is kept in the list. It becomes a failed slide and does not stop
+/// the others.
 pub(super) fn expand(given: &[PathBuf], progress: &Progress) -> Result<Vec<PathBuf>, Failure> {
     let mut slides = Vec::new();
     for path in given {
@@ -157,7 +157,7 @@ fn listed(list: &Path) -> Result<Vec<PathBuf>, Failure> {
         .collect();
     if slides.is_empty() {
         return Err(input(format!(
-            "{}: the list names no slides; expected one path a line",
+            "{}: the list names no slides; expected one path per line",
             list.display()
         )));
     }

@@ -1,4 +1,4 @@
-//! `--manifest FILE`: a table of slides and of what is known of each.
+//! `--manifest FILE`: a table of slides and their settings.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::config::{SlideTissue, Slides};
 use crate::run_dir::slide_name;
 use crate::tissue::TissueMethod;
 
-/// A row as it is written. Paths are relative to the table.
+/// A row of the table. Paths are relative to the table's folder.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
@@ -24,7 +24,7 @@ struct Row {
     tissue_threshold: Option<f64>,
 }
 
-/// Slides, in the order of the table, and their settings.
+/// The slides, in the order of the table, and their settings.
 #[derive(Debug, Default)]
 pub(super) struct Manifest {
     pub(super) slides: Vec<PathBuf>,
@@ -32,30 +32,30 @@ pub(super) struct Manifest {
 }
 
 impl Manifest {
-    /// Reads a CSV table with a column `slide` and any of `mpp` (um per level-0 px),
-    /// `mask`, `tissue_method` and `tissue_threshold`; empty cells say nothing.
+    /// Reads a CSV table with the column `slide` and any of `mpp` (um per level-0 px), `mask`,
+    /// `tissue_method` and `tissue_threshold`. An empty cell sets nothing.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        let wrong = |problem: String| {
+        let error = |problem: String| {
             let message = format!(
                 "{}: {problem}; expected a CSV table with the column slide and any of mpp, mask, tissue_method, tissue_threshold",
                 path.display()
             );
             Failure::new(Exit::Input, message)
         };
-        let bytes = std::fs::read(path).map_err(|e| wrong(format!("cannot be read: {e}")))?;
+        let bytes = std::fs::read(path).map_err(|e| error(format!("cannot be read: {e}")))?;
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
         let base = path.parent().unwrap_or(Path::new("."));
         let mut manifest = Self::default();
         for row in reader.deserialize() {
-            let row: Row = row.map_err(|e| wrong(format!("not a table of slides: {e}")))?;
+            let row: Row = row.map_err(|e| error(format!("not a table of slides: {e}")))?;
             if row.slide.as_os_str().is_empty() {
-                return Err(wrong("a row names no slide".into()));
+                return Err(error("a row names no slide".into()));
             }
             manifest.add(base, row)?;
         }
         if manifest.slides.is_empty() {
-            return Err(wrong("it names no slides".into()));
+            return Err(error("the table names no slides".into()));
         }
         Ok(manifest)
     }
@@ -68,7 +68,7 @@ impl Manifest {
         }
         let absolute = |mask: PathBuf| {
             let joined = base.join(mask);
-            // One file has one name, however the table was reached: the run remembers it.
+            // The run remembers the path, so the path must not depend on the way to the table.
             std::fs::canonicalize(&joined)
                 .or_else(|_| std::path::absolute(&joined))
                 .unwrap_or(joined)

@@ -135,5 +135,5 @@ pub(super) fn plan(run: &RunDir, progress: &Progress) -> Result<(Lookup, Exit), 
         lookup.tasks(),
         lookup.rows().len()
     ));
-    Ok((lookup, Exit::of(done, failed)))
+    Ok((lookup, Exit::from_counts(done, failed)))
 }

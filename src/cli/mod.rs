@@ -1,8 +1,7 @@
-//! The command line: arguments, error report, exit codes.
+//! The command line: arguments, messages and exit codes.
 //!
-//! Commands live here and do no work of their own: they read the
-//! configuration, call the stages and say what became of it. Results go to
-//! stdout, everything else to stderr.
+//! Commands do no work of their own. They read the configuration, call the stages and
+//! report the outcome. Results go to stdout, everything else to stderr.
 
 mod bench;
 mod cluster;
@@ -60,41 +59,41 @@ Examples:
   slidegrid status --run run
 
 Exit codes: 0 done, 1 bug, 2 usage, 3 configuration, 4 input, 5 partial
-(some slides or patches failed, or a cascade's audit does not hold; the rest is done
-and what is not is listed).";
+(some slides or patches failed, or a cascade's audit does not hold; everything else
+is done, and what failed is listed).";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Write synthetic slides with truth, and demo models, to try everything on.
+    /// Make synthetic slides with truth, and demo models.
     Synth(synth::Args),
-    /// Take slides to heatmaps: split, plan, predict and stitch in one go.
+    /// Make heatmaps from slides: split, plan, predict and stitch in one command.
     Run(run::RunArgs),
-    /// Find tissue, tile it and write grouped patches, one HDF5 file a slide.
+    /// Find tissue and write it as grouped patches, one HDF5 file per slide.
     Split(SplitArgs),
-    /// Number the groups of all slides as tasks: the look-up table.
+    /// Number the groups of all slides as tasks, and submit jobs.
     Master(MasterArgs),
-    /// Score the windows of a group with the network.
+    /// Score groups of patches with the network.
     Predict(PredictArgs),
     /// Rewrite a network to score a whole patch in one run, and save it.
     Densify(densify::DensifyArgs),
-    /// Assemble the scores of a slide into its heatmap.
+    /// Assemble the scores of slides into heatmaps.
     Stitch(StitchArgs),
-    /// Score slides afresh, also by another method, and make their heatmaps anew.
+    /// Remove the scores and heatmaps of slides and make them again.
     Redo(redo::RedoArgs),
-    /// Say what of a run is done, missing or failed, and why.
+    /// Show what is done, missing or failed in a run, and why.
     Status(status::StatusArgs),
-    /// Make one page of a run: slides, heatmaps, truth, failures, provenance.
+    /// Make a page about a run: slides, heatmaps, truth, failures, provenance.
     Report(report::ReportArgs),
-    /// Fit, try and apply stain normalisation outside a run.
+    /// Fit, preview and apply stain normalisation outside a run.
     Normalize(normalize::NormalizeArgs),
-    /// Measure a run against truth: accuracy and cost, stride by stride.
+    /// Measure a run against truth: accuracy and cost at several strides.
     Study(Box<study::StudyArgs>),
-    /// Write heatmaps in formats that other programs open.
+    /// Write heatmaps in formats of other programs.
     Export(export::ExportArgs),
-    /// Measure this machine, and say what settings suit it.
+    /// Measure this machine and recommend settings.
     Bench(Box<bench::BenchArgs>),
-    /// Take over results of the original HPC_DPAI code.
+    /// Import results of the original HPC_DPAI code.
     Import(import::ImportArgs),
     /// Print a completion script for a shell.
     ///
@@ -130,27 +129,27 @@ pub fn stitch() -> ExitCode {
     program(StitchArgs::run)
 }
 
-/// Runs `command` with the words of this process.
+/// Runs `command` with the arguments of this process.
 fn program<A: Parser>(command: impl FnOnce(&A) -> Result<Exit, Failure>) -> ExitCode {
     match A::try_parse() {
         Ok(args) => report(|| command(&args)),
-        Err(told) => report(|| unparsed(&told)),
+        Err(error) => report(|| print_usage(&error)),
     }
 }
 
-/// Prints help, a version, or what is wrong with the words.
-fn unparsed(told: &clap::Error) -> Result<Exit, Failure> {
-    let printed = told.print();
-    if told.use_stderr() {
+/// Prints the help, the version, or an error in the arguments.
+fn print_usage(error: &clap::Error) -> Result<Exit, Failure> {
+    let printed = error.print();
+    if error.use_stderr() {
         return Ok(Exit::Usage);
     }
     written(printed).map(|()| Exit::Done)
 }
 
-/// Runs `slidegrid WORDS` within this process.
+/// Runs `slidegrid` with the arguments `words` inside this process.
 ///
 /// # Errors
-/// [`Failure`] with its exit code, also for words that make no sense.
+/// [`Failure`] with its exit code, also for invalid arguments.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
     let words = std::iter::once("slidegrid".into()).chain(words);
     let cli = Cli::try_parse_from(words).map_err(|e| Failure::new(Exit::Usage, e.to_string()))?;
@@ -186,12 +185,11 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
 /// Exit code of a bug.
 const BUG: u8 = 1;
 
-/// Runs `command` and turns what becomes of it into an exit code, printing
-/// failures once, to stderr.
+/// Runs `command`, prints its failure to stderr, and returns the exit code.
 fn report(command: impl FnOnce() -> Result<Exit, Failure>) -> ExitCode {
     process::report_file_size_limit();
-    // Everything that matters is on disk under its final name, or not at all:
-    // a panic leaves nothing behind that could be read half-done.
+    // Results get their final names only when they are complete, so a panic leaves no file
+    // behind that could be mistaken for a result.
     match std::panic::catch_unwind(AssertUnwindSafe(command)) {
         Ok(Ok(exit)) => exit.code(),
         Ok(Err(failure)) => {
@@ -208,8 +206,7 @@ fn report(command: impl FnOnce() -> Result<Exit, Failure>) -> ExitCode {
     }
 }
 
-/// Prints a result to stdout. A reader that has seen enough (`| head`) is no
-/// failure.
+/// Prints a result to stdout. A reader that closes the pipe early, like `head`, is no failure.
 fn print(line: &str) -> Result<(), Failure> {
     written(writeln!(std::io::stdout(), "{line}"))
 }

@@ -12,9 +12,10 @@ use crate::normalize::{Estimate, Method, Transform, normalize_patch};
 use crate::progress::{Progress, tell};
 use crate::slide::IccOutcome;
 
-/// Fit, try and apply stain normalisation outside a run.
+/// Fit, preview and apply stain normalisation outside a run.
 ///
-/// A run does it by itself: normalize.method in the configuration, docs/colour.md.
+/// A run normalises stains by itself if its configuration sets normalize.method; see
+/// docs/colour.md.
 #[derive(Debug, Args)]
 pub(crate) struct NormalizeArgs {
     #[command(subcommand)]
@@ -23,7 +24,7 @@ pub(crate) struct NormalizeArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Measure the colours of a cohort, to be a run's template.
+    /// Measure the colours of slides, for use as the template of a run.
     #[command(after_help = "\
 Example:
   slidegrid normalize fit --method macenko --out stains.toml slides/
@@ -32,12 +33,12 @@ Example:
     method = \"macenko\"
     template = \"stains.toml\"")]
     Fit(FitArgs),
-    /// Give pictures the colours of a template, each by its own estimate.
+    /// Give pictures the colours of a template; the stains of each picture are estimated by itself.
     #[command(after_help = "\
 Example:
   slidegrid normalize apply --template template.png --method vahadane --out normalised a.png b.png")]
     Apply(ApplyArgs),
-    /// Draw sample tiles of a slide before and after, with the stains.
+    /// Draw sample tiles of a slide before and after normalisation, with the stains.
     #[command(after_help = "\
 Example:
   slidegrid normalize preview --template template.png --method macenko --out preview.png slide.svs")]
@@ -46,11 +47,11 @@ Example:
 
 #[derive(Debug, Args)]
 struct Common {
-    /// reinhard, macenko or vahadane.
+    /// Method of normalisation: reinhard, macenko or vahadane.
     #[arg(long, value_name = "METHOD")]
     method: Method,
 
-    /// Apply the colour profile that a file brings along first.
+    /// First apply the colour profile that a file contains.
     #[arg(long)]
     icc: bool,
 }
@@ -60,15 +61,15 @@ struct FitArgs {
     #[command(flatten)]
     common: Common,
 
-    /// File to write, a .toml.
+    /// TOML file to write.
     #[arg(long, value_name = "TOML")]
     out: PathBuf,
 
-    /// Most tiles of tissue looked at of each slide.
+    /// Largest number of tissue tiles that are measured per slide.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = value_parser!(u16).range(1..))]
     tiles: u16,
 
-    /// Slides or pictures: files, folders, or .txt lists with a path a line.
+    /// Slides or pictures: files, folders, or .txt lists with one path per line.
     #[arg(value_name = "SLIDE|IMAGE", required = true)]
     slides: Vec<PathBuf>,
 }
@@ -78,15 +79,15 @@ struct ApplyArgs {
     #[command(flatten)]
     common: Common,
 
-    /// The picture to look like, or a file that `fit` wrote.
+    /// Template: a picture with the colours to match, or a file that `fit` wrote.
     #[arg(long, value_name = "IMAGE|TOML")]
     template: PathBuf,
 
-    /// Folder to write IMAGE's name .png into; made if missing.
+    /// Folder to write the pictures to, as PNG files; made if missing.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
-    /// Pictures: files, folders, or .txt lists with a path a line.
+    /// Pictures: files, folders, or .txt lists with one path per line.
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
 }
@@ -96,19 +97,19 @@ struct PreviewArgs {
     #[command(flatten)]
     common: Common,
 
-    /// The picture to look like, or a file that `fit` wrote.
+    /// Template: a picture with the colours to match, or a file that `fit` wrote.
     #[arg(long, value_name = "IMAGE|TOML")]
     template: PathBuf,
 
-    /// Picture to write.
+    /// PNG file to write.
     #[arg(long, value_name = "PNG", default_value = "preview.png")]
     out: PathBuf,
 
-    /// Estimate each tile by itself, as scope = "patch" does.
+    /// Estimate the stains of each tile by itself, as scope = "patch" does.
     #[arg(long)]
     per_tile: bool,
 
-    /// Tiles shown.
+    /// Number of tiles to draw.
     #[arg(long, value_name = "N", default_value_t = 9, value_parser = value_parser!(u16).range(1..=99))]
     tiles: u16,
 
@@ -117,10 +118,10 @@ struct PreviewArgs {
     slide: PathBuf,
 }
 
-/// Side of the tiles looked at, level-0 px.
+/// Side of the sampled tiles, level-0 px.
 const TILE_PX: u32 = 256;
 
-/// Tiles that the preview's estimate of a slide rests on.
+/// Number of tiles from which the preview estimates the stains of a slide.
 const ESTIMATE_TILES: usize = 100;
 
 pub(super) fn run(args: &NormalizeArgs) -> Result<Exit, Failure> {
@@ -131,24 +132,24 @@ pub(super) fn run(args: &NormalizeArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// Pixels of a slide's tissue, or of a whole picture.
+/// The pixels of a whole picture, or of tissue tiles of a slide, as RGB bytes.
 fn pixels_of(path: &Path, common: &Common, tiles: usize) -> Result<Vec<u8>, TemplateError> {
     match whole_picture(path, common.icc) {
         Ok(picture) => {
-            told(path, picture.icc.as_ref());
+            warn_of_profile(path, picture.icc.as_ref());
             Ok(picture.rgb)
         }
         Err(TemplateError::TooLarge { .. }) => {
             let (tiles, icc) = sample_tiles(path, common.icc, tiles, TILE_PX)?;
-            told(path, icc.as_ref());
+            warn_of_profile(path, icc.as_ref());
             Ok(tiles.into_iter().flat_map(|tile| tile.rgb).collect())
         }
         Err(error) => Err(error),
     }
 }
 
-/// What was asked for and is not there is said.
-fn told(path: &Path, icc: Option<&IccOutcome>) {
+/// Warns if the colour profile was not applied although this was asked for.
+fn warn_of_profile(path: &Path, icc: Option<&IccOutcome>) {
     if let Some(icc) = icc.filter(|icc| !matches!(icc, IccOutcome::Applied { .. })) {
         tell(&format!("warning: {}: colour profile {icc}", path.display()));
     }
@@ -180,7 +181,7 @@ fn fit(args: &FitArgs) -> Result<Exit, Failure> {
     StainsFile::new(estimate, names).write(&args.out)?;
     tell(&format!("fit {}: {}", args.out.display(), line_of(&estimate)));
     print(&args.out.display().to_string())?;
-    Ok(Exit::of(done, failed))
+    Ok(Exit::from_counts(done, failed))
 }
 
 fn apply(args: &ApplyArgs) -> Result<Exit, Failure> {
@@ -199,12 +200,12 @@ fn apply(args: &ApplyArgs) -> Result<Exit, Failure> {
             }
         }
     }
-    Ok(Exit::of(done, failed))
+    Ok(Exit::from_counts(done, failed))
 }
 
 fn apply_one(args: &ApplyArgs, target: &Estimate, image: &Path) -> Result<PathBuf, Failure> {
     let mut picture = whole_picture(image, args.common.icc)?;
-    told(image, picture.icc.as_ref());
+    warn_of_profile(image, picture.icc.as_ref());
     normalize_patch(&mut picture.rgb, target).map_err(|source| TemplateError::Estimate {
         path: image.to_owned(),
         method: args.common.method,
@@ -216,7 +217,7 @@ fn apply_one(args: &ApplyArgs, target: &Estimate, image: &Path) -> Result<PathBu
         return Err(Failure::new(
             Exit::Input,
             format!(
-                "{}: exists already, expected to make it; delete it or give another --out",
+                "{}: the file exists already; delete it or give another --out",
                 written.display()
             ),
         ));
@@ -234,7 +235,7 @@ fn preview(args: &PreviewArgs) -> Result<Exit, Failure> {
     let method = args.common.method;
     let target = colour_template::read(&args.template, method, args.common.icc)?;
     let (tiles, icc) = sample_tiles(&args.slide, args.common.icc, ESTIMATE_TILES, TILE_PX)?;
-    told(&args.slide, icc.as_ref());
+    warn_of_profile(&args.slide, icc.as_ref());
     let all: Vec<u8> = tiles.iter().flat_map(|tile| tile.rgb.iter().copied()).collect();
     let estimate = method.estimate(&all);
     let by_slide = |rgb: &mut Vec<u8>| -> Result<(), String> {
@@ -268,7 +269,7 @@ fn preview(args: &PreviewArgs) -> Result<Exit, Failure> {
     png::write_png(&args.out, &picture).map_err(|error| Failure::new(Exit::Input, error))?;
     print(&args.out.display().to_string())?;
     let refused = pairs.iter().filter(|pair| pair.after.is_err()).count();
-    Ok(Exit::of(pairs.len() - refused, refused))
+    Ok(Exit::from_counts(pairs.len() - refused, refused))
 }
 
 fn swatches(of: &str, estimate: &Estimate) -> Swatches {
@@ -276,7 +277,7 @@ fn swatches(of: &str, estimate: &Estimate) -> Swatches {
     Swatches { label: format!("{of}: {}", line_of(estimate)), colours }
 }
 
-/// An estimate in a line.
+/// An estimate as one line of text.
 fn line_of(estimate: &Estimate) -> String {
     let three = |v: [f64; 3]| format!("({:.3} {:.3} {:.3})", v[0], v[1], v[2]);
     match (estimate, estimate.stains()) {

@@ -1,4 +1,4 @@
-//! Options that several commands share.
+//! Options that several commands have in common.
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -13,14 +13,15 @@ use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::threads::worker_count;
 
-/// Which run, and how it is made.
+/// The run, and its configuration.
 #[derive(Debug, Args)]
 pub(super) struct RunOptions {
-    /// Run directory: everything a run writes is in here.
+    /// Run directory, which holds all files of the run.
     #[arg(long, value_name = "DIR")]
     pub(super) run: PathBuf,
 
-    /// Configuration file; needed once, later stages read DIR/run.toml.
+    /// Configuration file. Needed only for the first command of a run; later commands read
+    /// DIR/run.toml.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
 
@@ -28,7 +29,7 @@ pub(super) struct RunOptions {
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     pub(super) set: Vec<String>,
 
-    /// No progress, only warnings and errors.
+    /// Print no progress, only warnings and errors.
     #[arg(long, short)]
     pub(super) quiet: bool,
 }
@@ -42,12 +43,13 @@ impl RunOptions {
         Progress::on_stderr(self.quiet)
     }
 
-    /// The configuration given, settled as the run's; without one, the run's.
+    /// The configuration of the run. A configuration file that was given is checked against the
+    /// run, or written to it if the run is new.
     pub(super) fn settle(&self) -> Result<RunConfig, Failure> {
         self.settle_with(&Slides::default())
     }
 
-    /// As [`Self::settle`], with what the command line says of `slides`.
+    /// Like [`Self::settle`], with settings of single slides from the command line.
     pub(super) fn settle_with(&self, slides: &Slides) -> Result<RunConfig, Failure> {
         let mut config = match &self.config {
             Some(file) => {
@@ -57,7 +59,7 @@ impl RunOptions {
             None => self.with_overrides(RunConfig::read(&self.run)?)?,
         };
         config.config.slides.add(slides);
-        config.config.check_slides("what the command line says of slides")?;
+        config.config.check_slides("settings of slides on the command line")?;
         config.settle(&self.run)?;
         Ok(config.continuing(RunConfig::read(&self.run)?))
     }
@@ -73,11 +75,11 @@ impl RunOptions {
     }
 }
 
-/// How many cores.
+/// The number of worker threads.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct ThreadOptions {
-    /// Worker threads; default: SLURM_CPUS_PER_TASK, NSLOTS, or what the
-    /// machine, its cgroup and its affinity allow.
+    /// Worker threads [default: SLURM_CPUS_PER_TASK, NSLOTS, or as many as the machine,
+    /// its cgroup and its CPU affinity allow].
     #[arg(long, value_name = "T")]
     pub(super) threads: Option<NonZero<usize>>,
 }
@@ -92,36 +94,38 @@ impl ThreadOptions {
     }
 }
 
-/// Lets signals end the work in good order while the answer is held.
+/// While the returned value lives, a signal asks the work to stop in good order instead of
+/// killing the process.
 pub(super) fn catch_signals() -> Result<interrupt::Caught, Failure> {
     interrupt::catch()
         .map_err(|error| Failure::new(Exit::Input, format!("cannot handle signals: {error}")))
 }
 
-/// Which engine runs the network.
+/// The engine that runs the network.
 #[derive(Debug, Clone, Args)]
 pub(super) struct EngineOptions {
-    /// Inference engine: auto takes onnxruntime when it is found, never OpenVINO.
+    /// Library that runs the network. `auto` takes onnxruntime if it is installed, otherwise
+    /// tract; it never takes OpenVINO.
     #[arg(long, value_name = "auto|tract|ort|openvino")]
     pub(super) engine: Option<EngineChoice>,
 
-    /// libonnxruntime to load; default: $SLIDEGRID_ORT, $ORT_DYLIB_PATH, an
-    /// installed Python package, the system's.
+    /// Path of libonnxruntime [default: $SLIDEGRID_ORT, $ORT_DYLIB_PATH, an installed Python
+    /// package, or the system's library].
     #[arg(long, value_name = "FILE")]
     pub(super) ort_library: Option<PathBuf>,
 
-    /// libopenvino_c to load; default: $SLIDEGRID_OPENVINO, an installed Python
-    /// package, the system's.
+    /// Path of libopenvino_c [default: $SLIDEGRID_OPENVINO, an installed Python package, or the
+    /// system's library].
     #[arg(long, value_name = "FILE")]
     pub(super) openvino_library: Option<PathBuf>,
 
-    /// Windows a run of the network; default: what suits the engine.
+    /// Windows per run of the network [default: a number that suits the engine].
     #[arg(long, value_name = "N")]
     pub(super) batch: Option<NonZero<usize>>,
 }
 
 impl EngineOptions {
-    /// These options over those of the configuration.
+    /// Puts these options in place of those of the configuration.
     pub(super) fn over(&self, config: &mut RunConfig) {
         let keys = &mut config.config.predict;
         keys.engine = self.engine.unwrap_or(keys.engine);
@@ -135,7 +139,7 @@ impl EngineOptions {
     }
 }
 
-/// Finds the engine and says which it is.
+/// Selects the engine and prints which one it is.
 pub(super) fn select_engine(config: &RunConfig, progress: &Progress) -> Result<Selected, Failure> {
     let keys = &config.config.predict;
     let selected = model::select(&Wanted {

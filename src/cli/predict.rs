@@ -15,11 +15,11 @@ use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::staged;
 
-/// Score the windows of a group with the network.
+/// Score groups of patches with the network.
 ///
-/// Writes RUN/scores/SLIDE/tK.h5. Groups that are done are left alone, so
-/// running it again does what is missing. Exit code 5 also where the audit of a cascade
-/// finds that something was missed: `slidegrid redo` does that slide afresh.
+/// Writes RUN/scores/SLIDE/tK.h5. Groups that are done are kept, so repeating the command
+/// scores only what is missing. The exit code is also 5 if the audit of a cascade finds
+/// points that the screen missed; `slidegrid redo` then scores the slide again.
 #[derive(Debug, Parser)]
 #[command(
     name = "predict",
@@ -31,10 +31,10 @@ Examples:
   slidegrid predict --run run --slide tumor_001 --group 3 --threads 7
   slidegrid predict --run run --slide tumor_001 --group 3-10,17
   slidegrid predict --run run --slide tumor_001 --group 1-40 --part 2/10
-                                             the second tenth of them, as an array job does
+                                             the second tenth of these groups, as an array job does
   slidegrid predict --run run --task 118     task 118 of run/lookup.csv
   slidegrid predict --run run --all --method dense
-                                             a patch a network run, not a window
+                                             one network run per patch, not per window
   slidegrid predict --run run --all --engine openvino --precision bf16
                                              faster where the processor has bf16"
 )]
@@ -45,25 +45,23 @@ pub(crate) struct PredictArgs {
     #[command(flatten)]
     what: What,
 
-    /// Distance between scored points, working px; must be the run's once
-    /// there are scores.
+    /// Distance between scored points, working px. It cannot change once the run has scores.
     #[arg(long, value_name = "S")]
     stride: Option<u32>,
 
-    /// How points get their scores: window, dense or cascade; must be the run's
-    /// once there are scores. A network that pads needs patches split for it:
-    /// predict.method in the configuration.
+    /// How points get their scores: window, dense or cascade. The method cannot change once
+    /// the run has scores. For dense and cascade, a network that pads needs patches with a
+    /// margin: set predict.method in the configuration before `split`.
     #[arg(long, value_name = "METHOD")]
     method: Option<Method>,
 
-    /// What the network computes in: f32, or bf16 with --engine openvino; must be
-    /// the run's once there are scores.
+    /// Number type that the network computes in: f32, or bf16 with --engine openvino. It
+    /// cannot change once the run has scores.
     #[arg(long, value_name = "f32|bf16")]
     precision: Option<Precision>,
 
-    /// Take dense scores whatever they differ from those of single windows, also where
-    /// the sample does not fix their calibration, and scores of less precision whatever
-    /// they differ from those in f32.
+    /// Accept dense scores and scores of lower precision however much they differ from exact
+    /// scores in f32, and dense scores whose calibration the sample does not determine.
     #[arg(long)]
     force: bool,
 
@@ -77,23 +75,23 @@ pub(crate) struct PredictArgs {
 #[derive(Debug, Args)]
 #[group(skip)]
 struct What {
-    /// These tasks of lookup.csv, counted from 1: 118, or 3-10,17.
+    /// Tasks of lookup.csv to score, counted from 1: 118, or 3-10,17.
     #[arg(long, value_name = "LIST", required_unless_present_any = ["slide", "all"], conflicts_with_all = ["slide", "group", "all"])]
     task: Option<NumberList<TaskNumber>>,
 
-    /// This slide, all its groups unless --group.
+    /// Slide to score: all its groups, or those given with --group.
     #[arg(long, value_name = "NAME", conflicts_with = "all")]
     slide: Option<String>,
 
-    /// These groups of the slide, counted from 1: 3, or 3-10,17.
+    /// Groups of the slide to score, counted from 1: 3, or 3-10,17.
     #[arg(long, value_name = "LIST", requires = "slide")]
     group: Option<NumberList<GroupNumber>>,
 
-    /// Every group of the run.
+    /// Score all groups of the run.
     #[arg(long)]
     all: bool,
 
-    /// Only part I of N of these groups: what task I of an array of N does.
+    /// Score only part I of N of these groups, as task I of an array of N tasks does.
     #[arg(long, value_name = "I/N", conflicts_with = "all")]
     part: Option<ArrayShare>,
 }
@@ -102,7 +100,7 @@ impl PredictArgs {
     /// Scores the groups.
     ///
     /// # Errors
-    /// [`Failure`] when nothing can be done; failed groups are listed.
+    /// [`Failure`] if nothing can be done. Groups that fail are listed.
     pub(crate) fn run(&self) -> Result<Exit, Failure> {
         let (run, progress) = (self.options.dir(), self.options.progress());
         let mut config = self.options.settle()?;
@@ -117,14 +115,13 @@ impl PredictArgs {
 }
 
 impl PredictArgs {
-    /// The run at another stride, by another method or in another precision, as long
-    /// as it has no scores.
+    /// Changes the stride, method or precision of the run, as long as the run has no scores.
     fn with_keys(&self, run: &RunDir, mut config: RunConfig) -> Result<RunConfig, Failure> {
         let keys = &mut config.config.predict;
         let stride = self.stride.filter(|&stride| stride != keys.stride);
         let method = self.method.filter(|&method| method != keys.method);
         let precision = self.precision.filter(|&precision| precision != keys.precision);
-        let asked = match (stride, method, precision) {
+        let option = match (stride, method, precision) {
             (None, None, None) => return Ok(config),
             (Some(stride), ..) => format!("--stride {stride}"),
             (None, Some(method), _) => format!("--method {}", method.name()),
@@ -137,18 +134,19 @@ impl PredictArgs {
                 _ => "this run has scores already",
             };
             let root = run.root().display();
-            let (has, method, in_use) = (keys.stride, keys.method.name(), keys.precision);
+            let (own_stride, own_method, own_precision) =
+                (keys.stride, keys.method.name(), keys.precision);
             return Err(Failure::new(
                 Exit::Configuration,
                 format!(
-                    "{root}: {asked}: {problem} (its stride is {has}, its method {method}, its precision {in_use}); for another stride, method or precision use another run directory, or delete {root}/scores"
+                    "{root}: {option}: {problem} (its stride is {own_stride}, its method {own_method}, its precision {own_precision}); for another stride, method or precision use another run directory, or delete {root}/scores"
                 ),
             ));
         }
         keys.stride = stride.unwrap_or(keys.stride);
         keys.method = method.unwrap_or(keys.method);
         if let Some(precision) = precision {
-            // Written together: one makes no sense without the other.
+            // Precision and engine are written together, because bf16 needs OpenVINO.
             keys.precision = precision;
             keys.engine = self.engine.engine.unwrap_or(keys.engine);
             if precision != Precision::F32 && keys.engine != EngineChoice::OpenVino {
@@ -174,7 +172,7 @@ impl What {
                 let path = path.clone();
                 found.ok_or(LookupError::Task { path, task, tasks: lookup.tasks() })
             };
-            return self.of(tasks).iter().map(find).collect();
+            return self.select(tasks).iter().map(find).collect();
         }
         let Some(slide) = &self.slide else { return Ok(every_group(lookup)) };
         let row = lookup.of_slide(slide).ok_or_else(|| LookupError::Slide {
@@ -192,11 +190,11 @@ impl What {
                 ),
             });
         }
-        Ok(self.of(groups).iter().map(|&group| (slide.clone(), group)).collect())
+        Ok(self.select(groups).iter().map(|&group| (slide.clone(), group)).collect())
     }
 
-    /// The part of `numbers` that is asked for.
-    fn of<'n, N: Number>(&self, numbers: &'n NumberList<N>) -> &'n [N] {
+    /// The numbers that `--part` selects; all of them without `--part`.
+    fn select<'n, N: Number>(&self, numbers: &'n NumberList<N>) -> &'n [N] {
         self.part.map_or(numbers.as_slice(), |share| numbers.share(share))
     }
 }
@@ -218,7 +216,7 @@ pub(super) fn groups_where(
     lookup.rows().iter().filter(|row| wanted(&row.name)).flat_map(groups).collect()
 }
 
-/// Scores group after group with one set of sessions.
+/// Scores the groups one after the other with one set of sessions.
 pub(super) fn predict_all(
     run: &RunDir,
     config: &RunConfig,
@@ -230,7 +228,7 @@ pub(super) fn predict_all(
     let interrupt = caught.interrupt();
     let threads = threads.count(config.config.predict.threads, progress);
     if let Some(share) = config.config.predict.audit_share {
-        progress.note(&format!("note: predict.audit_share = {share} is what there was before predict.audit_bound: no bound on what a cascade missed is held"));
+        progress.note(&format!("note: predict.audit_share = {share} is a key of earlier versions: the share of points that the cascade missed has no bound; predict.audit_bound sets one"));
     }
     let engine = select_engine(config, progress)?;
     let mut predictor =
@@ -247,7 +245,7 @@ pub(super) fn predict_all(
             Ok(outcome) => {
                 done += 1;
                 clear(&marker);
-                exit = exit.and(told(run, (slide, *group), &outcome, progress));
+                exit = exit.and(report_outcome(run, (slide, *group), &outcome, progress));
             }
             Err(error) => {
                 failed += 1;
@@ -260,13 +258,14 @@ pub(super) fn predict_all(
         }
         overall.advance(1);
     }
-    Ok(Exit::of(done, failed).and(exit))
+    Ok(Exit::from_counts(done, failed).and(exit))
 }
 
-/// How an interrupted task says that nothing more is needed than time.
+/// The end of an interrupted task's message.
 pub(super) const GO_ON: &str = "run the same command again to go on";
 
-fn told(
+/// Prints the outcome of a group and returns its exit code.
+fn report_outcome(
     run: &RunDir,
     (slide, group): (&str, GroupNumber),
     outcome: &GroupOutcome,
@@ -288,14 +287,14 @@ fn told(
                 "predict {slide} t{group}: {count} windows in {wall_s:.1} s ({rate:.1}/s)"
             ));
             if unnormalized > 0 {
-                progress.note(&format!("warning: {slide} t{group}: the stains of {unnormalized} patches could not be told; what was done is in its score file, /unnormalized"));
+                progress.note(&format!("warning: {slide} t{group}: the stains of {unnormalized} patches could not be determined; /unnormalized in the score file says what was done"));
             }
             whole(run, (slide, group), (failed_patches, missed), progress)
         }
     }
 }
 
-/// Says what a group lacks for good.
+/// Warns of scores that a finished group lacks, and returns its exit code.
 fn whole(
     run: &RunDir,
     (slide, group): (&str, GroupNumber),
@@ -303,26 +302,26 @@ fn whole(
     progress: &Progress,
 ) -> Exit {
     if failed_patches > 0 {
-        progress.warn(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv), or their colours not be told (see its score file)"));
+        progress.warn(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv), or their stains could not be determined (see the score file)"));
     }
     if missed > 0 {
         progress.warn(&format!(
-            "warning: {slide} t{group}: the audit found {missed} points at 0.5 or above that the cascade had left alone; more can have been missed; `{}` does the slide afresh",
+            "warning: {slide} t{group}: the audit found {missed} points at 0.5 or above that the screen had ruled out; more points may have been missed; `{}` scores the slide again",
             run.redo_by_window(slide)
         ));
     }
     if failed_patches == 0 && missed == 0 { Exit::Done } else { Exit::Partial }
 }
 
-/// Leaves the reason where `slidegrid status` finds it.
+/// Writes the reason of a failure to the file that `slidegrid status` reads.
 pub(super) fn mark(marker: &Path, error: &dyn std::error::Error, progress: &Progress) {
     if let Err(unwritten) = staged::write(marker, format!("{error}\n").as_bytes()) {
         progress.warn(&format!("warning: {unwritten}"));
     }
 }
 
-/// A task that succeeds has no failure to tell.
+/// Removes the reason of an earlier failure after a success.
 pub(super) fn clear(marker: &Path) {
-    // Usually there is none.
+    // Usually there is no such file.
     drop(std::fs::remove_file(marker));
 }

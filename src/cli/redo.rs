@@ -17,42 +17,41 @@ use crate::jobs::lookup::Lookup;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 
-/// Score slides afresh, and make their heatmaps anew.
+/// Remove the scores and heatmaps of slides and make them again.
 ///
-/// Removes the scores and heatmaps of these slides, then scores and stitches them. With
-/// --method window the run keeps in mind that they are done window by window, whatever
-/// its own method is; without it they are done by the run's method again. Patches are
-/// kept. Not while tasks of these slides are running.
+/// With --method window the slides get the method window, which the run remembers, whatever
+/// its own method is; without it they get the run's method again. Patches are kept. Do not
+/// use this command while tasks of these slides are running.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   slidegrid redo --run run tumor_001 --method window
-                                   a slide whose cascade missed something
+                                   exact scores for a slide whose audit does not hold
   slidegrid redo --run run tumor_001 tumor_002
-                                   by the run's own method, once more
+                                   the run's own method again
   slidegrid redo --run run tumor_001 --method window --later
   slidegrid master retry --run run --scheduler slurm
-                                   the same, on a cluster")]
+                                   the same on a cluster")]
 pub(crate) struct RedoArgs {
     /// Run directory.
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
 
-    /// The slides, by the names that `slidegrid status` lists.
+    /// Names of the slides, as `slidegrid status` lists them.
     #[arg(value_name = "NAME", required = true)]
     names: Vec<String>,
 
-    /// window: one network run a window, exactly what the network gives; default: the
-    /// run's method.
+    /// Method for these slides: window (exact scores, one network run per window) or the
+    /// run's method [default: the run's method].
     #[arg(long, value_name = "METHOD")]
     method: Option<Method>,
 
-    /// Remove what there is of them, and leave the rest to the next `slidegrid run`,
-    /// `predict` or `master retry`.
+    /// Only remove the scores and heatmaps. The next `slidegrid run`, `predict` or
+    /// `master retry` makes them.
     #[arg(long)]
     later: bool,
 
-    /// No progress, only warnings and errors.
+    /// Print no progress, only warnings and errors.
     #[arg(long, short)]
     quiet: bool,
 
@@ -80,13 +79,13 @@ pub(super) fn run(args: &RedoArgs) -> Result<Exit, Failure> {
     }
     if run.study().exists() {
         progress.note(
-            "note: the study and exports to other folders are of before; make them again when the slides are done",
+            "note: the study, and exports to other folders, still show the old scores; make them again when the slides are done",
         );
     }
     if args.later {
-        let them = args.names.join(", ");
+        let names = args.names.join(", ");
         progress.note(&format!(
-            "redo: nothing is left of {them}; `slidegrid run` or `master retry` does what is missing"
+            "redo: removed the scores and heatmaps of {names}; `slidegrid run` or `master retry` makes them again"
         ));
         return Ok(Exit::Done);
     }
@@ -100,14 +99,14 @@ pub(super) fn run(args: &RedoArgs) -> Result<Exit, Failure> {
     Ok(predicted.and(stitch_all(&run, &config, &args.names, false, &progress)?))
 }
 
-/// Writes into the run by which method the slides are done. That comes before anything
-/// is removed: what is left of another method is refused then, and never mixed.
+/// Writes the method of the slides into the run. This happens before anything is removed, so
+/// that remaining scores of another method are rejected and never mixed with new ones.
 fn settle(run: &RunDir, config: &mut RunConfig, args: &RedoArgs) -> Result<(), Failure> {
     let of_run = config.config.predict.method;
     let method = args.method.unwrap_or(of_run);
     if method != of_run && method != Method::Window {
         let problem = format!(
-            "--method {}: expected window, or {} as the run's configuration says; for another method use another run directory",
+            "--method {}: expected window, or {}, the method of the run; for another method use another run directory",
             method.name(),
             of_run.name()
         );
@@ -128,14 +127,14 @@ fn settle(run: &RunDir, config: &mut RunConfig, args: &RedoArgs) -> Result<(), F
     Ok(())
 }
 
-/// Removes the scores of a slide and what was made of them, the heatmap first: that it
-/// is there says that all of it is.
+/// Removes the scores of a slide and all files made from them. The heatmap goes first, because
+/// its existence means that the slide is complete.
 fn clear(run: &RunDir, name: &str) -> Result<(), Failure> {
     let folder = run.heatmaps();
     let pictures = ["h5", "png", "npy"].map(|suffix| run.heatmap(name, suffix));
     let exports = ExportFormat::ALL.map(|format| format.path(&folder, name));
     let others = [
-        // Tiles of a DeepZoom export.
+        // The folder with the tiles of a DeepZoom export.
         folder.join(format!("{name}_files")),
         run.scores_of(name),
         run.failure("stitch", name),
@@ -147,7 +146,7 @@ fn clear(run: &RunDir, name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes a file or folder, where there is one.
+/// Removes a file or folder if it exists.
 fn remove(path: &Path) -> Result<(), Failure> {
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),

@@ -11,12 +11,12 @@ use crate::progress::Progress;
 use crate::report::{self, ReportInputs};
 use crate::run_dir::{RunDir, known_slides};
 
-/// Make one page of a run: slides, heatmaps, truth, failures, provenance.
+/// Make a page about a run: slides, heatmaps, truth, failures, provenance.
 ///
-/// Writes RUN/report/index.html and, beside it, pictures and maps of each slide,
-/// which the page loads when they are looked at. It opens in any browser, from a
-/// file, without a network; the folder can be moved or packed as a whole. Run it
-/// again at any time: what has not changed is kept.
+/// Writes RUN/report/index.html and, beside it, a folder per slide with pictures and maps,
+/// which the page loads when the slide is selected. The page opens in any browser, from a
+/// file, without a network; the folder can be moved or packed as a whole. The command
+/// can be repeated at any time; files that have not changed are kept.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,8 +28,8 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
 
-    /// Folder with truth: SLIDE.xml (ASAP), .geojson (QuPath), .json (NCRF),
-    /// .png or .tif (masks) [default: study.truth of the run].
+    /// Folder with the truth: SLIDE.xml (ASAP), .geojson (QuPath), .json (NCRF), .png or
+    /// .tif (masks) [default: study.truth of the run].
     #[arg(long, value_name = "DIR")]
     truth: Option<PathBuf>,
 
@@ -37,11 +37,11 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// What the page shows, in numbers, as JSON.
+    /// Print the numbers of the page as JSON.
     #[arg(long)]
     json: bool,
 
-    /// No progress, only warnings and errors.
+    /// Print no progress, only warnings and errors.
     #[arg(long, short)]
     quiet: bool,
 }

@@ -12,11 +12,11 @@ use crate::progress::Progress;
 use crate::run_dir::{self, RunDir, SlideRecord, SlideStatus};
 use crate::split::{self, Extent};
 
-/// Find tissue, tile it and write grouped patches, one HDF5 file a slide.
+/// Find tissue and write it as grouped patches, one HDF5 file per slide.
 ///
-/// Writes RUN/patches/SLIDE.h5, RUN/masks/SLIDE.png and a row a slide in
-/// RUN/slides.csv that says what happened and why. Slides that are done are
-/// left alone; one bad slide never stops the others.
+/// Writes RUN/patches/SLIDE.h5, RUN/masks/SLIDE.png, and one row per slide in RUN/slides.csv
+/// with the outcome and its reason. Slides that are done are kept, and a slide that fails
+/// does not stop the others.
 #[derive(Debug, Parser)]
 #[command(
     name = "split",
@@ -26,8 +26,8 @@ use crate::split::{self, Extent};
 Examples:
   slidegrid split --run run --config configs/quickstart.toml slides/
   slidegrid split --run run --config c.toml a.svs b.ndpi more.txt
-  slidegrid split --run run --config c.toml --masks-only slides/    masks to look at first
-  slidegrid split --run run --config c.toml --manifest cohort.csv   settings a slide
+  slidegrid split --run run --config c.toml --masks-only slides/    masks to check first
+  slidegrid split --run run --config c.toml --manifest cohort.csv   settings per slide
   slidegrid split --run run --task 7        row 7 of run/slides.csv, as an array job does"
 )]
 pub(crate) struct SplitArgs {
@@ -40,21 +40,21 @@ pub(crate) struct SplitArgs {
     #[command(flatten)]
     threads: ThreadOptions,
 
-    /// Only these rows of slides.csv, counted from 1: 7, or 3-10,17.
+    /// Rows of slides.csv to split, counted from 1: 7, or 3-10,17.
     #[arg(long, value_name = "LIST")]
     task: Option<NumberList<TaskNumber>>,
 
-    /// Only part I of N of these rows: what task I of an array of N does.
+    /// Split only part I of N of these rows, as task I of an array of N tasks does.
     #[arg(long, value_name = "I/N", requires = "task")]
     part: Option<ArrayShare>,
 
-    /// Only find and draw the tissue: RUN/masks/SLIDE.png to look at, and
-    /// RUN/masks/tiles/SLIDE.png, which can be edited and given back as a mask.
+    /// Only find the tissue and write its masks: RUN/masks/SLIDE.png, a picture to check, and
+    /// RUN/masks/tiles/SLIDE.png, which can be edited and used as a mask.
     #[arg(long)]
     masks_only: bool,
 
-    /// Slides: files, folders, or .txt lists with a path a line; none: all
-    /// slides the run knows.
+    /// Slides: files, folders, or .txt lists with one path per line [default: all slides of
+    /// the run].
     #[arg(value_name = "SLIDE")]
     slides: Vec<PathBuf>,
 }
@@ -63,8 +63,8 @@ impl SplitArgs {
     /// Splits the slides.
     ///
     /// # Errors
-    /// [`Failure`] when nothing can be done; failed slides are listed and
-    /// give [`Exit::Partial`], or [`Exit::Input`] when none is left.
+    /// [`Failure`] if nothing can be done. Slides that fail are listed; the exit is then
+    /// [`Exit::Partial`], or [`Exit::Input`] if all of them fail.
     pub(crate) fn run(&self) -> Result<Exit, Failure> {
         let (run, progress) = (self.options.dir(), self.options.progress());
         let inputs::Given { slides, keys } = self.given.given(&run, &self.slides, &progress)?;
@@ -119,7 +119,7 @@ pub(super) fn row<'a>(
     })
 }
 
-/// The rows of `slides`, or all.
+/// The rows of `slides`, or all rows if no slides were named.
 pub(super) fn chosen<'a>(records: &'a [SlideRecord], slides: &[PathBuf]) -> Vec<&'a SlideRecord> {
     let stems: Vec<_> = slides.iter().filter_map(|slide| slide.file_stem()).collect();
     records
@@ -128,7 +128,7 @@ pub(super) fn chosen<'a>(records: &'a [SlideRecord], slides: &[PathBuf]) -> Vec<
         .collect()
 }
 
-/// Splits slide after slide and lists those that failed.
+/// Splits the slides one after the other and lists those that failed.
 pub(super) fn split_all(
     run: &RunDir,
     config: &RunConfig,
@@ -147,7 +147,7 @@ pub(super) fn split_all(
             progress.note(&line(&outcome));
             return Ok(Exit::Partial);
         }
-        // A slide whose mask alone was asked for goes on waiting.
+        // A slide of which only the mask was made keeps the status "waiting".
         let masked = extent == Extent::Masks
             && outcome.status == SlideStatus::Waiting
             && outcome.tissue_tiles.is_some_and(|tiles| tiles > 0);
@@ -163,7 +163,7 @@ pub(super) fn split_all(
             progress.warn(&line(&outcome));
         }
     }
-    Ok(match Exit::of(whole, failed) {
+    Ok(match Exit::from_counts(whole, failed) {
         Exit::Done if partial => Exit::Partial,
         exit => exit,
     })
@@ -177,10 +177,10 @@ fn line(outcome: &SlideRecord) -> String {
         (Some(tiles), ..) => format!(" ({tiles} tissue tiles)"),
         _ => String::new(),
     };
-    let said: String = [&outcome.reason, &outcome.note]
+    let reasons: String = [&outcome.reason, &outcome.note]
         .into_iter()
         .filter(|text| !text.is_empty())
         .map(|text| format!(": {text}"))
         .collect();
-    format!("split {}: {}{figures}{said}", outcome.name, outcome.status.name())
+    format!("split {}: {}{figures}{reasons}", outcome.name, outcome.status.name())
 }

@@ -16,10 +16,10 @@ use crate::run_dir::{self, RunDir};
 use crate::staged;
 use crate::stitch::{self, Stitched};
 
-/// Assemble the scores of a slide into its heatmap.
+/// Assemble the scores of slides into heatmaps.
 ///
-/// Writes RUN/heatmaps/SLIDE.h5, a picture of it over the slide's thumbnail, and
-/// what stitch.export asks for; prints the files made. What is done is left alone.
+/// Writes RUN/heatmaps/SLIDE.h5, a picture of the heatmap over the slide's thumbnail, and the
+/// formats of stitch.export. Prints the paths of the files. Heatmaps that are done are kept.
 #[derive(Debug, Parser)]
 #[command(
     name = "stitch",
@@ -36,19 +36,19 @@ pub(crate) struct StitchArgs {
     #[command(flatten)]
     options: RunOptions,
 
-    /// This row of slides.csv, counted from 1.
+    /// Row of slides.csv to stitch, counted from 1.
     #[arg(long, value_name = "N", required_unless_present_any = ["slide", "all"], conflicts_with_all = ["slide", "all"])]
     task: Option<TaskNumber>,
 
-    /// This slide.
+    /// Slide to stitch.
     #[arg(long, value_name = "NAME", conflicts_with = "all")]
     slide: Option<String>,
 
-    /// Every slide of the run.
+    /// Stitch all slides of the run.
     #[arg(long)]
     all: bool,
 
-    /// Leave groups without scores empty (NaN) instead of refusing.
+    /// Make heatmaps even if groups have no scores; their points are NaN.
     #[arg(long)]
     allow_missing: bool,
 }
@@ -57,7 +57,7 @@ impl StitchArgs {
     /// Stitches the slides.
     ///
     /// # Errors
-    /// [`Failure`] when nothing can be done; slides that fail are listed.
+    /// [`Failure`] if nothing can be done. Slides that fail are listed.
     pub(crate) fn run(&self) -> Result<Exit, Failure> {
         let (run, progress) = (self.options.dir(), self.options.progress());
         let config = self.options.settle()?;
@@ -98,13 +98,13 @@ fn without_patches(run: &RunDir, record: &run_dir::SlideRecord) -> Failure {
     Failure::new(Exit::Input, problem)
 }
 
-/// Slides that have patches.
+/// The names of the slides that have patches.
 pub(super) fn stitchable(run: &RunDir, records: Vec<run_dir::SlideRecord>) -> Vec<String> {
     let names = records.into_iter().map(|record| record.name);
     names.filter(|name| run.patches(name).exists()).collect()
 }
 
-/// Stitches slide after slide and lists those that failed.
+/// Stitches the slides one after the other and lists those that failed.
 pub(super) fn stitch_all(
     run: &RunDir,
     config: &RunConfig,
@@ -134,7 +134,7 @@ pub(super) fn stitch_all(
                     let text = serde_json::to_vec(&record).expect("a record is plain data");
                     staged::write(&run.stitch_record(name), &text)?;
                 }
-                exit = exit.and(told(run, name, &stitched, progress)?);
+                exit = exit.and(report_result(run, name, &stitched, progress)?);
             }
             Err(error) => {
                 failed += 1;
@@ -144,10 +144,11 @@ pub(super) fn stitch_all(
         }
         task.advance(1);
     }
-    Ok(Exit::of(done, failed).and(exit))
+    Ok(Exit::from_counts(done, failed).and(exit))
 }
 
-fn told(
+/// Prints the result for a slide and returns its exit code.
+fn report_result(
     run: &RunDir,
     name: &str,
     stitched: &Stitched,
@@ -159,6 +160,7 @@ fn told(
     if stitched.present {
         let added = match stitched.added {
             0 => String::new(),
+            1 => ", 1 export added".to_owned(),
             added => format!(", {added} exports added"),
         };
         progress.note(&format!("stitch {name}: was done{added}"));
@@ -168,14 +170,17 @@ fn told(
     }
     if let Some(fault) = &stitched.fault {
         let redo = run.redo_by_window(name);
-        progress.warn(&format!("warning: {name}: {fault}; `{redo}` does the slide afresh"));
+        progress.warn(&format!("warning: {name}: {fault}; `{redo}` scores the slide again"));
     }
     if stitched.missing.is_empty() {
         return Ok(if stitched.fault.is_some() { Exit::Partial } else { Exit::Done });
     }
     progress.warn(&format!(
-        "warning: {name}: left out {} groups without scores: {}",
-        stitched.missing.len(),
+        "warning: {name}: left out {} without scores: {}",
+        match stitched.missing.len() {
+            1 => "1 group".to_owned(),
+            n => format!("{n} groups"),
+        },
         ranges(&stitched.missing)
     ));
     Ok(Exit::Partial)

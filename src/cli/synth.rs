@@ -1,4 +1,4 @@
-//! `slidegrid synth`: slides to try everything on.
+//! `slidegrid synth`: synthetic slides with truth, and demo models.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -19,11 +19,11 @@ Examples:
 
 Writes:
   demo/slides/demo_tumor_001.tif    pyramidal JPEG BigTIFF, opens in OpenSlide, QuPath, ASAP
-  demo/truth/demo_tumor_001.xml     lesion outlines, ASAP XML as CAMELYON16's
+  demo/truth/demo_tumor_001.xml     lesion outlines, ASAP XML as in CAMELYON16
   demo/truth/reference.csv          type and lesion counts of every slide
-  demo/tissue/demo_tumor_001.png    where tissue is: one grey pixel per 16 x 16 px of level 0,
+  demo/tissue/demo_tumor_001.png    tissue mask, one grey pixel per 16 x 16 px of level 0:
                                     255 tissue, 128 fat (mostly white), 0 glass and pen;
-                                    [tissue] method = \"mask\", mask = \"demo/tissue\" takes it
+                                    used by [tissue] method = \"mask\", mask = \"demo/tissue\"
   demo/model/demo-valid.onnx, .toml no padding: dense inference is exact
   demo/model/demo-padded.onnx, .toml  zero padding, as most networks have
   demo/quickstart.toml              configuration: slidegrid run --config demo/quickstart.toml
@@ -32,11 +32,11 @@ Writes:
 The same seed gives the same bytes, whatever the number of threads. Slides that
 exist are kept, so an interrupted command can be repeated.";
 
-/// Make synthetic lymph-node slides with metastases, and the truth about them.
+/// Make synthetic slides of lymph nodes with metastases, their truth, and demo models.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Folder to write into; made if missing.
+    /// Folder to write to; made if missing.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 
@@ -44,42 +44,42 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 2)]
     pub(crate) slides: u32,
 
-    /// Everything follows from this number.
+    /// Seed of all random numbers.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
 
-    /// Width and height of a slide, px (1000 to 100000).
+    /// Width and height of a slide, px, 1000 to 100000.
     #[arg(long, value_name = "PX", default_value_t = 4000)]
     pub(crate) size: u32,
 
-    /// Width, px, where it differs from --size.
+    /// Width of a slide, px [default: as --size].
     #[arg(long, value_name = "PX")]
     pub(crate) width: Option<u32>,
 
-    /// Height, px, where it differs from --size.
+    /// Height of a slide, px [default: as --size].
     #[arg(long, value_name = "PX")]
     pub(crate) height: Option<u32>,
 
-    /// Resolution, micrometres per pixel. The demo networks want 0.25.
+    /// Resolution, um per px. The demo networks are made for 0.25.
     #[arg(long, default_value_t = 0.25)]
     pub(crate) mpp: f64,
 
-    /// Share of slides with metastases (0 to 1).
+    /// Share of slides with metastases, 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     pub(crate) tumor_fraction: f64,
 
     #[command(flatten)]
     pub(crate) threads: ThreadOptions,
 
-    /// Make slides again that exist.
+    /// Make existing slides again.
     #[arg(long)]
     pub(crate) force: bool,
 }
 
-/// Makes the slides; one line per slide on stderr.
+/// Makes the slides and prints one line per slide to stderr.
 ///
 /// # Errors
-/// [`SynthError`] as [`make`] gives it.
+/// [`SynthError`], as for [`make`].
 pub(super) fn run(args: &Args) -> Result<(), SynthError> {
     let cohort = Cohort {
         slides: args.slides,

@@ -13,11 +13,11 @@ use crate::progress::Progress;
 use crate::throughput::infer::measure;
 use crate::throughput::rounds::{Missing, Row, Setting, in_turns, recommended};
 
-/// Recommend engine, batch and threads for a model card on this machine.
+/// Recommend engine, batch and threads for a model on this machine.
 ///
-/// Runs the network on random windows with every engine that can be had here, as
-/// `predict` runs it: a session for each thread, windows cut and prepared on the
-/// way. Each measurement is a process of its own; all settings take turns.
+/// Runs the network on random windows with every engine that is installed, in the way that
+/// `predict` does: with one session per thread, and with windows cut and prepared on the
+/// way. Each measurement runs in a process of its own, and all settings take turns.
 #[derive(Debug, Args)]
 #[command(
     max_term_width = 100,
@@ -27,11 +27,11 @@ Examples:
   slidegrid bench infer --model model.toml --engines ort --batches 1,8 --threads 1,2,4,8
   slidegrid bench infer --model model.toml --json > infer.json
 
-On a cluster, run it as a job on a node of the kind that is to do the work. Memory
-is that of the process: a task of `predict` takes a group of patches more."
+On a cluster, run this command as a job on a node of the kind that will do the work.
+The memory is that of the process; a task of `predict` also holds a group of patches."
 )]
 pub(super) struct InferArgs {
-    /// Model card (model.toml), WSInfer config.json, or an ONNX file with either
+    /// Model card (model.toml), WSInfer config.json, or an ONNX file that has one of them
     /// beside it.
     #[arg(long, value_name = "MODEL_CARD")]
     model: PathBuf,
@@ -40,35 +40,35 @@ pub(super) struct InferArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "tract,ort,openvino", value_parser = runner)]
     engines: Vec<(EngineChoice, Precision)>,
 
-    /// Windows a run to try.
+    /// Batch sizes to try, in windows per run of the network.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,2,4,8,16,32", value_parser = clap::value_parser!(u32).range(1..))]
     batches: Vec<u32>,
 
-    /// Threads to try; default: 1, and as many as `predict` would take here.
+    /// Numbers of threads to try [default: 1, and as many as `predict` would use here].
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     threads: Vec<u32>,
 
-    /// Length of a measurement.
+    /// Length of a measurement, seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     seconds: f64,
 
-    /// Measurements of each setting.
+    /// Number of measurements of each setting.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
 
-    /// libonnxruntime to load; default: as for `predict`.
+    /// Path of libonnxruntime [default: as for `predict`].
     #[arg(long, value_name = "FILE")]
     ort_library: Option<PathBuf>,
 
-    /// libopenvino_c to load; default: as for `predict`.
+    /// Path of libopenvino_c [default: as for `predict`].
     #[arg(long, value_name = "FILE")]
     openvino_library: Option<PathBuf>,
 
-    /// As JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     json: bool,
 
-    /// No progress, only warnings and errors.
+    /// Print no progress, only warnings and errors.
     #[arg(long, short)]
     quiet: bool,
 
@@ -86,14 +86,14 @@ impl InferArgs {
 }
 
 fn one(text: &str) -> Result<Setting, String> {
-    let wrong = || format!("{text:?} is not ENGINE,BATCH,THREADS");
+    let invalid = || format!("{text:?} is not ENGINE,BATCH,THREADS");
     let mut parts = text.splitn(3, ',');
     let (engine, precision) = runner(parts.next().unwrap_or_default())?;
-    let mut number = || parts.next().and_then(|part| part.parse().ok()).ok_or_else(wrong);
+    let mut number = || parts.next().and_then(|part| part.parse().ok()).ok_or_else(invalid);
     Ok(Setting { engine, precision, batch: number()?, threads: number()? })
 }
 
-/// An engine by name, with a precision after it where it is not f32.
+/// Parses an engine, or an engine and a precision such as `openvino-bf16`.
 fn runner(text: &str) -> Result<(EngineChoice, Precision), String> {
     let (engine, precision) = match text.split_once('-') {
         Some((engine, precision)) => (engine.parse()?, precision.parse()?),
@@ -134,8 +134,9 @@ pub(super) fn run(args: &InferArgs) -> Result<Exit, Failure> {
     let machine = Machine::here();
     machine.warn(&progress);
     let (settings, mut missing) = settings(args, &model, machine.offered, &progress);
-    let program = std::env::current_exe()
-        .map_err(|e| Failure::new(Exit::Input, format!("cannot find this program again: {e}")))?;
+    let program = std::env::current_exe().map_err(|e| {
+        Failure::new(Exit::Input, format!("cannot find the path of this program: {e}"))
+    })?;
     let command = |setting: &Setting| {
         let mut command = Command::new(&program);
         let Setting { batch, threads, .. } = setting;
@@ -165,12 +166,12 @@ pub(super) fn run(args: &InferArgs) -> Result<Exit, Failure> {
     if args.json {
         print(&serde_json::to_string_pretty(&report).expect("a report is plain data"))?;
     } else {
-        print(told(&report).trim_end())?;
+        print(table(&report).trim_end())?;
     }
     Ok(if rows.is_empty() { Exit::Configuration } else { Exit::Done })
 }
 
-/// Every combination that can be tried, and the engines that cannot be had.
+/// All settings to measure, and the engines that are not available.
 fn settings(
     args: &InferArgs,
     model: &Model,
@@ -179,7 +180,7 @@ fn settings(
 ) -> (Vec<Setting>, Vec<Missing>) {
     let mut batches: Vec<usize> = args.batches.iter().map(|&batch| batch as usize).collect();
     if let Some(fixed) = model.static_batch() {
-        progress.note(&format!("the network fixes its batch: {fixed} windows a run"));
+        progress.note(&format!("the network has a fixed batch: {fixed} windows per run"));
         batches = vec![fixed];
     }
     let mut threads: Vec<usize> = args.threads.iter().map(|&threads| threads as usize).collect();
@@ -188,7 +189,7 @@ fn settings(
     }
     if let Some(many) = threads.iter().find(|&&threads| threads > offered) {
         progress.warn(&format!(
-            "warning: {many} threads, this process is offered {offered} processors"
+            "warning: {many} threads, but this process may use only {offered} processors"
         ));
     }
     for list in [&mut batches, &mut threads] {
@@ -213,7 +214,7 @@ fn settings(
     (settings, missing)
 }
 
-fn told(report: &Report<'_>) -> String {
+fn table(report: &Report<'_>) -> String {
     let mut lines = vec![
         format!("{}, {} processors offered", report.machine.processor, report.machine.offered),
         format!(
@@ -258,7 +259,7 @@ fn told(report: &Report<'_>) -> String {
             less => format!("\nprecision = \"{less}\""),
         };
         lines.push(format!(
-            "\n# {:.1} windows a second here with --threads {threads}\n[predict]\nengine = \"{engine}\"{precision}\nbatch = {batch}",
+            "\n# {:.1} windows per second here with --threads {threads}\n[predict]\nengine = \"{engine}\"{precision}\nbatch = {batch}",
             row.windows_per_s.median
         ));
     }

@@ -18,10 +18,10 @@ use crate::throughput::page_cache::{available_memory_bytes, free_bytes};
 
 /// Recommend group size and compression for the file system of a folder.
 ///
-/// Writes patch files of H&E-like pixels there, as `split` does, and reads them
-/// back, a group at once and patch by patch, with the page cache emptied of them
-/// before. One file is there at a time; it is removed, also after an error. Writes
-/// io.svg, io.png and io.json.
+/// Writes patches files of H&E-like pixels to the folder, as `split` does, and reads them
+/// back, whole groups and single patches, after dropping them from the page cache. There is
+/// only one file at a time, and it is removed, also after an error. The results are io.svg,
+/// io.png and io.json.
 #[derive(Debug, Args)]
 #[command(
     max_term_width = 100,
@@ -31,44 +31,45 @@ Examples:
   slidegrid bench io --dir scratch --patch-px 1120 --sizes 16,64,256
   slidegrid bench io --dir scratch --compressions none,gzip,gzip-6 --json
 
-Patches are 448 px in the paper and 1120 px by default here (tiling.block = 4). Run it
-where tasks run: on a cluster, as a job, on the file system that the run is to be on."
+Patches have 448 px per side in the paper, and 1120 px by default in slidegrid
+(tiling.block = 4). Run this command where tasks will run: on a cluster, as a job, on
+the file system that will hold the run."
 )]
 pub(super) struct IoArgs {
     /// Folder on the file system to measure.
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
 
-    /// Patches in a group to try; the largest is also how many a file has.
+    /// Numbers of patches per group to try. A file has as many patches as the largest number.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "16,64,256,1024", value_parser = clap::value_parser!(u32).range(1..=65536))]
     sizes: Vec<u32>,
 
-    /// Side of a patch, a multiple of 4.
+    /// Side of a patch, px, a multiple of 4.
     #[arg(long, value_name = "P", default_value_t = 448, value_parser = patch_px)]
     patch_px: u32,
 
-    /// How patches are stored, to try: none, gzip, or gzip-1 to gzip-9.
+    /// Compressions to try: none, gzip, or gzip-1 to gzip-9.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "none,gzip", value_parser = compression)]
     compressions: Vec<Compression>,
 
-    /// Rounds of all settings.
+    /// Number of rounds over all settings.
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
 
-    /// Where results are written.
+    /// Folder for the results.
     #[arg(long, value_name = "DIR", default_value = "bench-io")]
     out: PathBuf,
 
-    /// As JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     json: bool,
 
-    /// No progress, only warnings and errors.
+    /// Print no progress, only warnings and errors.
     #[arg(long, short)]
     quiet: bool,
 }
 
-/// Tissue is drawn in squares of at most 8,192 px.
+/// Largest side of a patch, px. The synthetic tissue is drawn in squares of at most 8,192 px.
 const LARGEST_PX: u32 = 7680;
 
 fn patch_px(text: &str) -> Result<u32, String> {
@@ -107,7 +108,7 @@ pub(super) fn run(args: &IoArgs) -> Result<Exit, Failure> {
     sizes.sort_unstable();
     sizes.dedup();
     let patches = sizes.last().copied().unwrap_or(1);
-    make_room(args, patches, &progress)?;
+    check_space(args, patches, &progress)?;
     let settings: Vec<Setting> = (args.compressions.iter())
         .flat_map(|&compression| sizes.iter().map(move |&size| Setting { size, compression }))
         .collect();
@@ -145,14 +146,14 @@ pub(super) fn run(args: &IoArgs) -> Result<Exit, Failure> {
     if args.json {
         print(&json)?;
     } else {
-        print(&told(&report))?;
+        print(&table(&report))?;
         print(&format!("# plot: {}", args.out.join("io.svg").display()))?;
     }
     Ok(Exit::Done)
 }
 
-/// Says what will be needed, and refuses where it is not there.
-fn make_room(args: &IoArgs, patches: usize, progress: &Progress) -> Result<(), Failure> {
+/// Prints how much disk space and memory is needed, and fails if there is not enough.
+fn check_space(args: &IoArgs, patches: usize, progress: &Progress) -> Result<(), Failure> {
     let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
     let disk = Workload::disk_bytes(patches, args.patch_px);
     let memory = Workload::pixel_bytes(patches, args.patch_px);
@@ -172,7 +173,7 @@ fn make_room(args: &IoArgs, patches: usize, progress: &Progress) -> Result<(), F
     let less = "fewer or smaller patches: --sizes, --patch-px";
     if disk > free {
         let problem = format!(
-            "{}: {} MB are free, {} MB are needed: choose another --dir, or {less}",
+            "{}: {} MB are free, but {} MB are needed; choose another --dir, or {less}",
             args.dir.display(),
             megabytes(free),
             megabytes(disk)
@@ -181,7 +182,7 @@ fn make_room(args: &IoArgs, patches: usize, progress: &Progress) -> Result<(), F
     }
     if let Some(available) = available_memory_bytes().filter(|available| memory > *available) {
         let problem = format!(
-            "the largest group takes {} MB of memory, {} MB are available: {less}",
+            "the largest group needs {} MB of memory, but {} MB are available; use {less}",
             megabytes(memory),
             megabytes(available)
         );
@@ -190,23 +191,23 @@ fn make_room(args: &IoArgs, patches: usize, progress: &Progress) -> Result<(), F
     Ok(())
 }
 
-fn told(report: &Report<'_>) -> String {
+fn table(report: &Report<'_>) -> String {
     let patch_mb = Workload::pixel_bytes(1, report.patch_px) as f64 / 1e6;
     let mut lines = vec![
         format!(
-            "{}: {} patches of {} px ({patch_mb:.2} MB each), one thread, MB of pixels a second, median of {} rounds (least to most)",
+            "{}: {} patches of {} px ({patch_mb:.2} MB each), one thread, MB of pixels per second, median of {} rounds (least to most)",
             report.dir, report.patches, report.patch_px, report.repeats
         ),
         format!(
-            "{:>7}  {:11}  {:>6}  {:>22}  {:>22}  {:>22}  {:>11}  {:>11}",
+            "{:>7}  {:11}  {:>6}  {:>22}  {:>22}  {:>22}  {:>11}  {:>12}",
             "patches",
             "compression",
             "size",
             "write",
             "read, group at once",
             "read, patch by patch",
-            "s a group",
-            "ms a patch"
+            "s per group",
+            "ms per patch"
         ),
     ];
     lines.extend(report.settings.iter().map(|row| {
@@ -214,7 +215,7 @@ fn told(report: &Report<'_>) -> String {
             format!("{:.0} ({:.0} to {:.0})", spread.median, spread.least, spread.most)
         };
         format!(
-            "{:>7}  {:11}  {:>6.2}  {:>22}  {:>22}  {:>22}  {:>11.3}  {:>11.2}",
+            "{:>7}  {:11}  {:>6.2}  {:>22}  {:>22}  {:>22}  {:>11.3}  {:>12.2}",
             row.size,
             row.compression,
             row.stored_share,
@@ -233,29 +234,29 @@ fn told(report: &Report<'_>) -> String {
         };
         let group_mb = (row.size as f64 * patch_mb).ceil();
         lines.push(format!(
-            "\n# {} patches of {} px a group, {} read as fast as any here\n[tiling]\ngroup_memory_mb = {group_mb:.0}\ncompression = \"{key}\"{level}",
+            "\n# {} patches of {} px per group, {}: read as fast as the fastest setting here, within 10 %\n[tiling]\ngroup_memory_mb = {group_mb:.0}\ncompression = \"{key}\"{level}",
             row.size,
             report.patch_px,
-            name_of_told(&row.compression)
+            compression_word(&row.compression)
         ));
     }
     lines.join("\n")
 }
 
-fn name_of_told(compression: &str) -> &str {
-    if compression == name_of(Compression::None) { "uncompressed," } else { "compressed," }
+fn compression_word(compression: &str) -> &str {
+    if compression == name_of(Compression::None) { "uncompressed" } else { "compressed" }
 }
 
-/// Whether reading was from disk, as far as can be told.
+/// A line that says whether the files were read from disk, as far as this can be known.
 fn cache_line(rows: &[Row]) -> String {
     let cached = rows.iter().map(|row| row.cached_share).fold(0.0, f64::max);
     let percent = 100.0 * cached;
     if cached > 0.05 {
         return format!(
-            "warning: the page cache was warm: before each reading the kernel was asked to drop the file (posix_fadvise DONTNEED), and held up to {percent:.0} % of it all the same; readings are of memory"
+            "warning: the page cache was warm: before each reading the kernel was asked to drop the file (posix_fadvise DONTNEED), but kept up to {percent:.0} % of it; the files were read from memory"
         );
     }
     format!(
-        "before each reading the file was dropped from this machine's page cache (posix_fadvise DONTNEED; at most {percent:.0} % stayed); what a disk, a host or a file server caches is not seen"
+        "before each reading the file was dropped from this machine's page cache (posix_fadvise DONTNEED; at most {percent:.0} % stayed); caches of a disk, a host or a file server cannot be seen"
     )
 }

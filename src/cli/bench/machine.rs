@@ -1,4 +1,4 @@
-//! What a measurement says of its machine.
+//! The description of the machine on which something was measured.
 
 use serde::Serialize;
 
@@ -11,9 +11,9 @@ use crate::threads::worker_count;
 pub(super) struct Machine {
     pub(super) host: String,
     pub(super) processor: String,
-    /// Processors that this process may use.
+    /// Number of processors that this process may use.
     pub(super) offered: usize,
-    /// Processes that wanted a processor in the minute before.
+    /// Load average of the last minute: the mean number of processes that wanted a processor.
     pub(super) load: Option<f64>,
 }
 
@@ -27,12 +27,12 @@ impl Machine {
         }
     }
 
-    /// Says so when others are at work here.
+    /// Warns if other processes are busy on the machine.
     pub(super) fn warn(&self, progress: &Progress) {
         if let Some(load) = self.load.filter(|load| *load > 0.5 * self.offered as f64) {
             let offered = self.offered;
             progress.warn(&format!(
-                "warning: the machine is busy (load {load:.1}, {offered} processors offered): trust ratios, not rates, and repeat it when it is quiet"
+                "warning: the machine is busy (load {load:.1}, {offered} processors offered): trust ratios, not rates, and repeat the measurement when the machine is idle"
             ));
         }
     }

@@ -10,7 +10,7 @@ use super::{Exit, Failure};
 
 use machine::Machine;
 
-/// Measure this machine, and say what settings suit it.
+/// Measure this machine and recommend settings.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,

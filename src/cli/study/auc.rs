@@ -10,29 +10,29 @@ use crate::cli::{Exit, Failure, print};
 use crate::metrics::auc::{Auc, AucDifference, auc, auc_difference};
 use crate::study::detections_csv::read_numbers;
 
-/// Area under the ROC curve of scores in a CSV file, and of their differences.
+/// Compute the area under the ROC curve of scores in a CSV file, and compare scores.
 ///
-/// Prints AUC, standard deviation and 95 % interval twice: as in the paper (one
-/// shot, mean squares) and as DeLong et al. have it. Further columns are
-/// compared with the first, case by case.
+/// Prints the AUC with standard deviation and 95 % interval by two methods: that of the
+/// paper (one-shot estimator, mean squares) and that of DeLong et al. Further columns of
+/// scores are compared with the first column, paired by case.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   slidegrid study auc results.csv --truth truth --score random_forest
   slidegrid study auc results.csv --truth truth --score stride16 --score stride224 --json")]
 pub(super) struct AucArgs {
-    /// Table with a header, a row a case.
+    /// CSV table with a header and one row per case.
     csv: PathBuf,
 
-    /// Column of the truth: 1 and 0.
+    /// Column of the truth, with values 1 and 0.
     #[arg(long, value_name = "COL")]
     truth: String,
 
-    /// Column of scores, higher for 1; repeat it to compare.
+    /// Column of scores, higher for truth 1. Repeat the option to compare columns.
     #[arg(long, value_name = "COL", required = true)]
     score: Vec<String>,
 
-    /// As JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -64,10 +64,10 @@ pub(super) fn run(args: &AucArgs) -> Result<Exit, Failure> {
     let mut numbers = read_numbers(&args.csv, &columns).map_err(input)?.into_iter();
     let truth = kinds(args, &numbers.next().unwrap_or_default())?;
     let readings: Vec<(&String, Vec<f64>)> = args.score.iter().zip(numbers).collect();
-    let wrong = |e| input(format!("{}: {e}", args.csv.display()));
+    let error = |e| input(format!("{}: {e}", args.csv.display()));
     let mut report = AucReport { scores: Vec::new(), differences: Vec::new() };
     for (score, values) in &readings {
-        let auc = auc(&truth, values).map_err(wrong)?;
+        let auc = auc(&truth, values).map_err(error)?;
         report.scores.push(ScoreAuc { score: (*score).clone(), auc });
     }
     for (score, values) in &readings[1..] {
@@ -75,7 +75,7 @@ pub(super) fn run(args: &AucArgs) -> Result<Exit, Failure> {
         report.differences.push(PairDifference {
             first: (*first).clone(),
             second: (*score).clone(),
-            difference: auc_difference(&truth, of_first, values).map_err(wrong)?,
+            difference: auc_difference(&truth, of_first, values).map_err(error)?,
         });
     }
     if args.json {
@@ -87,13 +87,13 @@ pub(super) fn run(args: &AucArgs) -> Result<Exit, Failure> {
 }
 
 fn kinds(args: &AucArgs, truth: &[f64]) -> Result<Vec<bool>, Failure> {
-    let kind = |(place, &value): (usize, &f64)| match value {
+    let kind = |(index, &value): (usize, &f64)| match value {
         1.0 => Ok(true),
         0.0 => Ok(false),
         _ => Err(input(format!(
             "{}: line {}, column {}: {value}, expected 1 or 0",
             args.csv.display(),
-            place + 2,
+            index + 2,
             args.truth
         ))),
     };
@@ -101,31 +101,31 @@ fn kinds(args: &AucArgs, truth: &[f64]) -> Result<Vec<bool>, Failure> {
 }
 
 fn table(report: &AucReport) -> String {
-    let width = report.scores.iter().map(|of| of.score.len()).max().unwrap_or(0).max(10);
+    let width = report.scores.iter().map(|row| row.score.len()).max().unwrap_or(0).max(10);
     let mut lines = vec![format!(
         "{:width$}  {:>6}  {:>7}  {:>15}  {:>9}  {:>15}",
         "score", "AUC", "SD", "95 % interval", "DeLong SD", "95 % interval"
     )];
     for ScoreAuc { score, auc } in &report.scores {
-        let between =
+        let interval =
             |i: &crate::metrics::interval::Interval| format!("{:.4}-{:.4}", i.low, i.high);
         lines.push(format!(
             "{score:width$}  {:.4}  {:.5}  {:>15}  {:>9.5}  {:>15}",
             auc.auc,
             auc.sd,
-            between(&auc.interval_95),
+            interval(&auc.interval_95),
             auc.delong_sd,
-            between(&auc.delong_interval_95)
+            interval(&auc.delong_interval_95)
         ));
     }
-    for PairDifference { first, second, difference: of } in &report.differences {
+    for PairDifference { first, second, difference } in &report.differences {
         lines.push(format!(
             "{first} - {second}: {:.4}, SD {:.5}, p {} (DeLong: SD {:.5}, p {})",
-            of.difference,
-            of.sd,
-            super::number(of.p),
-            of.delong_sd,
-            super::number(of.delong_p)
+            difference.difference,
+            difference.sd,
+            super::number(difference.p),
+            difference.delong_sd,
+            super::number(difference.delong_p)
         ));
     }
     if let Some(ScoreAuc { auc, .. }) = report.scores.first() {

@@ -13,40 +13,41 @@ use crate::metrics::forest::{Forest, ForestRules, cross_validated};
 use crate::progress::tell;
 use crate::study::detections_csv::{read_columns, read_numbers};
 
-/// Slide scores by a random forest over features.
+/// Score slides with a random forest over their features.
 ///
-/// Cross-validated: each slide is scored by a forest that did not see it. Or
-/// trained on one table and applied to another (--train).
+/// By default the forest is cross-validated: each slide is scored by a forest that was
+/// trained without it. With --train, the forest is trained on one table and applied to
+/// another.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   slidegrid study classify features.csv --out scores.csv
   slidegrid study classify test.csv --train train.csv --trees 1000 --json")]
 pub(super) struct ClassifyArgs {
-    /// Table of features, as `study features` writes it, column tumor filled.
+    /// Table of features that `study features` wrote, with a filled column tumor.
     features: PathBuf,
 
-    /// Train on this table; FEATURES is then only scored, and may lack tumor.
+    /// Table to train on. FEATURES is then only scored, and its column tumor may be empty.
     #[arg(long, value_name = "CSV", conflicts_with = "folds")]
     train: Option<PathBuf>,
 
-    /// Parts for cross-validation.
+    /// Number of parts for cross-validation.
     #[arg(long, value_name = "K", default_value_t = 5, value_parser = clap::value_parser!(u8).range(2..))]
     folds: u8,
 
-    /// Trees.
+    /// Number of trees.
     #[arg(long, value_name = "N", default_value_t = 300)]
     trees: usize,
 
-    /// Everything random follows from this number.
+    /// Seed of all random numbers.
     #[arg(long, value_name = "SEED", default_value_t = 42)]
     seed: u64,
 
-    /// File to write, name,tumor,score [default: stdout].
+    /// CSV file to write, with the columns name, tumor and score [default: stdout].
     #[arg(long, value_name = "CSV")]
     out: Option<PathBuf>,
 
-    /// As JSON, to stdout.
+    /// Print the result as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -126,10 +127,7 @@ fn read(path: &Path) -> Result<FeatureTable, Failure> {
 fn known_truth(path: &Path, table: &FeatureTable) -> Result<Vec<bool>, Failure> {
     let kind = |(name, tumor): (&String, &Option<bool>)| {
         tumor.ok_or_else(|| {
-            input(format!(
-                "{}: column tumor says nothing of {name}, expected 1 or 0",
-                path.display()
-            ))
+            input(format!("{}: column tumor is empty for {name}, expected 1 or 0", path.display()))
         })
     };
     table.names.iter().zip(&table.tumor).map(kind).collect()

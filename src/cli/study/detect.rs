@@ -11,11 +11,10 @@ use super::{input, print_json};
 use crate::cli::{Exit, Failure, print};
 use crate::study::detections_csv::write_detections;
 
-/// Find lesions in heatmaps: a CSV file of confidence, x, y a slide.
+/// Detect lesions in heatmaps and write one CSV file of confidence, x, y per slide.
 ///
-/// Coordinates are level-0 px. The files are those that CAMELYON16 took: no
-/// header, one file a slide, with the slide's name; empty where nothing is
-/// found.
+/// Coordinates are in level-0 px. The files have the format of the CAMELYON16 challenge: one
+/// file per slide with the slide's name, without a header, empty if nothing is detected.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,11 +27,11 @@ pub(super) struct DetectArgs {
     #[command(flatten)]
     detect: DetectOptions,
 
-    /// A .csv file, or a folder for one file a slide.
+    /// CSV file to write, or a folder for one file per slide.
     #[arg(long, value_name = "CSV|DIR")]
     out: PathBuf,
 
-    /// As JSON, what was found where.
+    /// Print the detections as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -48,7 +47,7 @@ pub(super) fn run(args: &DetectArgs) -> Result<Exit, Failure> {
     let is_file = args.out.extension().is_some_and(|e| e == "csv");
     if is_file && args.heatmaps.count() > 1 {
         let problem = format!(
-            "--out {}: one file, but {} heatmaps; name a folder",
+            "--out {}: one file for {} heatmaps, expected a folder",
             args.out.display(),
             args.heatmaps.count()
         );
@@ -60,7 +59,7 @@ pub(super) fn run(args: &DetectArgs) -> Result<Exit, Failure> {
         let detections = args.detect.detections(&heatmap)?;
         let file = if is_file { args.out.clone() } else { csv_of(&args.out, &heatmap.slide) };
         write_detections(&file, &detections).map_err(input)?;
-        let rows = detections.iter().map(|of| [of.score, of.x, of.y]).collect();
+        let rows = detections.iter().map(|d| [d.score, d.x, d.y]).collect();
         report.push(SlideDetections { slide: heatmap.slide, file, detections: rows });
     }
     if args.json {
@@ -73,7 +72,7 @@ pub(super) fn run(args: &DetectArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Not by `with_extension`: slide names may hold dots.
+/// The path of a slide's file of detections. `with_extension` would cut slide names with dots.
 pub(super) fn csv_of(folder: &Path, slide: &str) -> PathBuf {
     folder.join(format!("{slide}.csv"))
 }

@@ -12,11 +12,11 @@ use crate::cli::{Exit, Failure, print};
 use crate::metrics::overlap::{Overlap, per_class, threshold_sweep};
 use crate::truth::{self, Truth, read_labels};
 
-/// Dice and intersection over union of segmentations with truth.
+/// Compute Dice and intersection over union of segmentations and truth.
 ///
-/// Heatmaps are held against truth point by point, at each threshold: a point
-/// is predicted when its score reaches it; points without a score are not.
-/// Label images (--labels) are compared pixel by pixel, class by class.
+/// Heatmaps are compared with truth point by point at each threshold: a point counts as
+/// predicted tumor if its score is at least the threshold; points without a score count as
+/// not predicted. Label images (--labels) are compared pixel by pixel for each class.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -27,7 +27,7 @@ pub(super) struct DiceArgs {
     #[command(flatten)]
     heatmaps: HeatmapOptions,
 
-    /// Truth: a folder with a file a slide, or the file of the one slide.
+    /// Truth: a folder with one file per slide, or the file of a single slide.
     #[arg(long, value_name = "DIR|FILE")]
     truth: PathBuf,
 
@@ -35,19 +35,19 @@ pub(super) struct DiceArgs {
     #[arg(long, value_name = "T,T,..", value_delimiter = ',', default_values_t = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], hide_default_value = true)]
     thresholds: Vec<f32>,
 
-    /// HEATMAP and truth are pictures of labels, grey value = class.
+    /// Take HEATMAP and truth as label images, in which the grey value is the class.
     #[arg(long)]
     labels: bool,
 
-    /// Level-0 px to a pixel of mask images, where the heatmap does not say how
-    /// large its slide is.
+    /// Level-0 px per pixel of mask images; needed if the heatmap does not give the size of
+    /// its slide.
     #[arg(long, value_name = "PX")]
     image_px: Option<f64>,
 
     #[command(flatten)]
     groups: GroupOptions,
 
-    /// As JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -65,28 +65,28 @@ struct OverlapRow {
     overlap: Overlap,
 }
 
-/// The row that sums all slides up.
+/// Name of the row for all slides together.
 const ALL: &str = "all";
 
 pub(super) fn run(args: &DiceArgs) -> Result<Exit, Failure> {
     let (mut rows, mut sums, mut slides) = (Vec::new(), Vec::new(), 0);
     let mut add = |slide: &str, keys: RowKeys, overlaps: Vec<Overlap>| {
         sums.resize(overlaps.len(), Overlap::default());
-        for (place, overlap) in overlaps.into_iter().enumerate() {
-            sums[place] += overlap;
-            rows.extend(row(slide, &keys, place, overlap));
+        for (index, overlap) in overlaps.into_iter().enumerate() {
+            sums[index] += overlap;
+            rows.extend(row(slide, &keys, index, overlap));
         }
         slides += 1;
     };
     if args.labels {
         for path in args.heatmaps.paths() {
             let slide = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            add(&slide, RowKeys::Classes, of_labels(args, path, &slide)?);
+            add(&slide, RowKeys::Classes, label_overlaps(args, path, &slide)?);
         }
     } else {
         for heatmap in args.heatmaps.load() {
             let heatmap = heatmap?;
-            let overlaps = of_heatmap(args, &heatmap)?;
+            let overlaps = heatmap_overlaps(args, &heatmap)?;
             add(&heatmap.slide, RowKeys::Thresholds(args.thresholds.clone()), overlaps);
         }
     }
@@ -95,8 +95,8 @@ pub(super) fn run(args: &DiceArgs) -> Result<Exit, Failure> {
             true => RowKeys::Classes,
             false => RowKeys::Thresholds(args.thresholds.clone()),
         };
-        for (place, &overlap) in sums.iter().enumerate() {
-            rows.extend(row(ALL, &keys, place, overlap));
+        for (index, &overlap) in sums.iter().enumerate() {
+            rows.extend(row(ALL, &keys, index, overlap));
         }
     }
     if args.json {
@@ -107,19 +107,19 @@ pub(super) fn run(args: &DiceArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// What a row's place stands for.
+/// What the index of a row stands for: a threshold, or a class.
 enum RowKeys {
     Thresholds(Vec<f32>),
     Classes,
 }
 
-fn row(slide: &str, keys: &RowKeys, place: usize, overlap: Overlap) -> Option<OverlapRow> {
+fn row(slide: &str, keys: &RowKeys, index: usize, overlap: Overlap) -> Option<OverlapRow> {
     let (threshold, class) = match keys {
-        RowKeys::Thresholds(thresholds) => (Some(thresholds[place]), None),
-        // Of 256 grey values those that occur.
+        RowKeys::Thresholds(thresholds) => (Some(thresholds[index]), None),
+        // Only classes that occur get a row.
         RowKeys::Classes => {
             overlap.dice()?;
-            (None, Some(place))
+            (None, Some(index))
         }
     };
     let (dice, iou) = (overlap.dice(), overlap.iou());
@@ -132,7 +132,7 @@ fn truth_path(args: &DiceArgs, slide: &str) -> Result<Option<PathBuf>, Failure> 
     }
     if args.heatmaps.count() > 1 {
         let problem = format!(
-            "--truth {}: one file, but {} predictions; name a folder",
+            "--truth {}: one file for {} predictions, expected a folder",
             args.truth.display(),
             args.heatmaps.count()
         );
@@ -141,7 +141,7 @@ fn truth_path(args: &DiceArgs, slide: &str) -> Result<Option<PathBuf>, Failure> 
     Ok(Some(args.truth.clone()))
 }
 
-fn of_labels(args: &DiceArgs, path: &Path, slide: &str) -> Result<Vec<Overlap>, Failure> {
+fn label_overlaps(args: &DiceArgs, path: &Path, slide: &str) -> Result<Vec<Overlap>, Failure> {
     let truth = truth_path(args, slide)?.ok_or_else(|| {
         input(format!("{}: no truth about {slide}, expected {slide}.png", args.truth.display()))
     })?;
@@ -150,7 +150,7 @@ fn of_labels(args: &DiceArgs, path: &Path, slide: &str) -> Result<Vec<Overlap>, 
     if predicted.dim() != drawn.dim() {
         let ((h, w), (rows, cols)) = (predicted.dim(), drawn.dim());
         let problem = format!(
-            "{}: {w} x {h} px, but {} has {cols} x {rows} px; label images have to be of one size",
+            "{}: {w} x {h} px, but {} has {cols} x {rows} px; label images must have the same size",
             path.display(),
             truth.display()
         );
@@ -159,7 +159,7 @@ fn of_labels(args: &DiceArgs, path: &Path, slide: &str) -> Result<Vec<Overlap>, 
     Ok(per_class(predicted.view(), drawn.view()))
 }
 
-fn of_heatmap(args: &DiceArgs, heatmap: &LoadedHeatmap) -> Result<Vec<Overlap>, Failure> {
+fn heatmap_overlaps(args: &DiceArgs, heatmap: &LoadedHeatmap) -> Result<Vec<Overlap>, Failure> {
     let grid = heatmap.grid()?;
     let truth = match truth_path(args, &heatmap.slide)? {
         Some(path) => Truth::read(&path, &args.groups.groups()).map_err(input)?,
@@ -180,7 +180,7 @@ fn of_heatmap(args: &DiceArgs, heatmap: &LoadedHeatmap) -> Result<Vec<Overlap>, 
     };
     let mask = truth.raster(&grid).ok_or_else(|| {
         input(format!(
-            "{}: an array does not say how large its slide is; give --image-px for the mask image",
+            "{}: an array does not give the size of its slide; give --image-px for the mask image",
             heatmap.path.display()
         ))
     })?;

@@ -12,9 +12,9 @@ use crate::cli::{Exit, Failure};
 use crate::metrics::features::{FeatureRules, NAMES, features};
 use crate::truth::read_slide_list;
 
-/// The 30 features by which the paper's random forest classifies slides.
+/// Compute the 30 features by which the paper's random forest classifies slides.
 ///
-/// Writes a table: number, name, tumor (1, 0 or empty), and the features under
+/// Writes a table with the columns number, name, tumor (1, 0 or empty), and the features under
 /// their published names.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -25,27 +25,27 @@ pub(super) struct FeaturesArgs {
     #[command(flatten)]
     heatmaps: HeatmapOptions,
 
-    /// Points above this belong to regions; the paper took 0.5 to 0.9.
+    /// Points with scores above this belong to regions; the paper used 0.5 to 0.9.
     #[arg(long, value_name = "SCORE", default_value_t = 0.5)]
     threshold: f32,
 
-    /// Leave out regions that touch the heatmap's edge, as the paper's script.
+    /// Leave out regions that touch the heatmap's edge, as the paper's script does.
     #[arg(long)]
     clear_border: bool,
 
-    /// Points of tissue [default: points that have a score].
+    /// Number of points of tissue [default: number of points with a score].
     #[arg(long, value_name = "N")]
     tissue_points: Option<f64>,
 
-    /// List of slides and their kind (image,type), for the column tumor.
+    /// List of slides and their types (columns image,type), for the column tumor.
     #[arg(long, value_name = "CSV")]
     slides: Option<PathBuf>,
 
-    /// File to write [default: stdout].
+    /// CSV file to write [default: stdout].
     #[arg(long, value_name = "CSV")]
     out: Option<PathBuf>,
 
-    /// As JSON, to stdout.
+    /// Print the result as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -90,13 +90,13 @@ pub(super) fn run(args: &FeaturesArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The table in the original's form.
+/// The table in the layout of the original code.
 fn features_csv(rows: &[(String, Option<bool>, [f64; 30])]) -> String {
     let mut csv = format!(",name,tumor,{}\n", NAMES.join(","));
-    for (place, (name, tumor, values)) in rows.iter().enumerate() {
+    for (index, (name, tumor, values)) in rows.iter().enumerate() {
         let tumor = tumor.map_or("", |tumor| if tumor { "1" } else { "0" });
         let values: Vec<String> = values.iter().map(f64::to_string).collect();
-        csv += &format!("{place},{name},{tumor},{}\n", values.join(","));
+        csv += &format!("{index},{name},{tumor},{}\n", values.join(","));
     }
     csv
 }

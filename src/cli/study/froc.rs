@@ -18,22 +18,22 @@ use crate::progress::tell;
 use crate::study::detections_csv::read_detections;
 use crate::truth::Truth;
 
-/// Sensitivity against false positives a slide, as CAMELYON16 scored it.
+/// Compute sensitivity over false positives per slide (FROC), as the CAMELYON16 challenge does.
 ///
-/// Every slide of the list counts, also those without a detection. The
-/// interval comes from drawing slides anew.
+/// All slides of the list count, also those without a detection. The interval comes from
+/// resampling slides.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   slidegrid study froc --detections detections --truth annotations --mpp 0.243
   slidegrid study froc --detections detections --truth masks --mpp 0.243 --image-px 32 --json")]
 pub(super) struct FrocArgs {
-    /// Folder with a file of confidence, x, y (level-0 px) a slide: SLIDE.csv.
+    /// Folder with the detections: SLIDE.csv with confidence, x, y (level-0 px).
     #[arg(long, value_name = "DIR")]
     detections: PathBuf,
 
-    /// Folder with truth: SLIDE.xml (ASAP), .geojson (QuPath), .json (NCRF),
-    /// .png or .tif (masks).
+    /// Folder with the truth: SLIDE.xml (ASAP), .geojson (QuPath), .json (NCRF), .png or
+    /// .tif (masks).
     #[arg(long, value_name = "DIR")]
     truth: PathBuf,
 
@@ -41,17 +41,17 @@ pub(super) struct FrocArgs {
     #[arg(long, value_name = "UM")]
     mpp: f64,
 
-    /// List of slides and their kind (image,type) [default: reference.csv in
-    /// the folder of truth, or else the slides with truth and detections].
+    /// List of slides and their types (columns image,type) [default: reference.csv in the
+    /// folder of the truth, or else all slides with truth or detections].
     #[arg(long, value_name = "CSV")]
     slides: Option<PathBuf>,
 
-    /// Level-0 px to a pixel of mask images.
+    /// Level-0 px per pixel of mask images.
     #[arg(long, value_name = "PX")]
     image_px: Option<f64>,
 
-    /// Shrink slides by this much to evaluate them [default: the power of two
-    /// that comes nearest to 7.776 um per px, the challenge's].
+    /// Downsample at which lesions are evaluated [default: the power of two that comes
+    /// nearest to the challenge's 7.776 um per px].
     #[arg(long, value_name = "N")]
     downsample: Option<f64>,
 
@@ -61,19 +61,19 @@ pub(super) struct FrocArgs {
     #[command(flatten)]
     groups: GroupOptions,
 
-    /// Read sensitivity off as a step, not along straight lines.
+    /// Take the curve between its points as steps instead of straight lines.
     #[arg(long)]
     step: bool,
 
-    /// Draws for the interval; 0 = no interval.
+    /// Number of resamples for the interval; 0 = no interval.
     #[arg(long, value_name = "N", default_value_t = 1000)]
     bootstrap: usize,
 
-    /// The draws follow from this number.
+    /// Seed of the resamples.
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     seed: u64,
 
-    /// As JSON, with the curve.
+    /// Print the result as JSON, with the curve.
     #[arg(long)]
     json: bool,
 }
@@ -114,7 +114,7 @@ pub(super) fn run(args: &FrocArgs) -> Result<Exit, Failure> {
         }
         if is_list {
             let problem = format!(
-                "{}: slide {name} is not in the list of slides; add it there, or take the file away",
+                "{}: slide {name} is not in the list of slides; add the slide to the list, or remove the file",
                 csv_of(&args.detections, &name).display()
             );
             return Err(input(problem));
@@ -144,7 +144,7 @@ pub(super) fn run(args: &FrocArgs) -> Result<Exit, Failure> {
     }
     if !without_file.is_empty() {
         tell(&format!(
-            "warning: {} of {} slides have no file in {} and count as without detections: {}",
+            "warning: {} of {} slides have no file in {} and count as slides without detections: {}",
             without_file.len(),
             slides.len(),
             args.detections.display(),
@@ -160,13 +160,13 @@ pub(super) fn run(args: &FrocArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Slides that have a file of detections.
+/// The names of the slides that have a file of detections.
 fn detected(args: &FrocArgs) -> Result<Vec<String>, Failure> {
     let folder = &args.detections;
-    let wrong = |e| input(format!("{}: cannot list the detections: {e}", folder.display()));
+    let error = |e| input(format!("{}: cannot list the detections: {e}", folder.display()));
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(wrong)? {
-        let path = entry.map_err(wrong)?.path();
+    for entry in std::fs::read_dir(folder).map_err(error)? {
+        let path = entry.map_err(error)?.path();
         if path.extension().is_some_and(|e| e == "csv") {
             names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
         }
@@ -179,17 +179,17 @@ fn lesions_of(args: &FrocArgs, slide: &str, truth: &Truth) -> Result<Lesions, Fa
     let downsample = args.downsample.unwrap_or_else(|| evaluation_downsample(args.mpp));
     let [width, height] = truth.extent().ok_or_else(|| {
         input(format!(
-            "{}: the truth about {slide} is an image, which does not say how large its pixels are; give --image-px",
+            "{}: the truth about {slide} is an image, which does not give the size of its pixels; give --image-px",
             args.truth.display()
         ))
     })?;
-    // Outlines do not say how large their slide is: room for what they grow by.
+    // Outlines do not give the size of their slide, so the grid leaves room for growing them.
     let room = match truth {
         Truth::Outlines(_) => args.rules.rules().merge_um / args.mpp + 2.0 * downsample,
         Truth::Image(..) => 0.0,
     };
     let grid = SampleGrid::pixels(width + room, height + room, downsample);
-    let mask = truth.raster(&grid).expect("its extent is known");
+    let mask = truth.raster(&grid).expect("the extent of the truth is known");
     Ok(Lesions::find(&mask, grid, args.mpp, &args.rules.rules()))
 }
 
@@ -202,7 +202,7 @@ fn report(
     let interpolation = if args.step { Interpolation::Step } else { Interpolation::Linear };
     let curve = Froc::compute(hits).ok_or_else(|| {
         input(format!(
-            "{}: {} slides without a lesion to find; a curve needs one",
+            "{}: no lesion to find on {} slides, expected at least one",
             args.truth.display(),
             hits.len()
         ))
@@ -213,9 +213,9 @@ fn report(
     };
     Ok(FrocReport {
         slides: hits.len(),
-        lesions: hits.iter().map(|of| of.to_find).sum(),
+        lesions: hits.iter().map(|hits| hits.to_find).sum(),
         isolated_tumor_cells,
-        false_positives: hits.iter().map(|of| of.false_positives.len()).sum(),
+        false_positives: hits.iter().map(|hits| hits.false_positives.len()).sum(),
         slides_without_file,
         score: curve.score(interpolation),
         score_interval_95: score_interval(hits, interpolation, 0.95, args.bootstrap, args.seed),
@@ -228,7 +228,7 @@ fn report(
 fn table(report: &FrocReport) -> String {
     let interval = report
         .score_interval_95
-        .map_or(String::new(), |of| format!(" (95 %: {:.4}-{:.4})", of.low, of.high));
+        .map_or(String::new(), |i| format!(" (95 %: {:.4}-{:.4})", i.low, i.high));
     let mut lines = vec![
         format!("FROC score {:.4}{interval}", report.score),
         format!("{:>22}  {:>11}", "false positives/slide", "sensitivity"),
@@ -237,11 +237,11 @@ fn table(report: &FrocReport) -> String {
         lines.push(format!("{false_positives:>22}  {sensitivity:>11.4}"));
     }
     lines.push(format!(
-        "{} slides, {} lesions, {} isolated tumour cells left out, {} false positives in all",
+        "{} slides, {} lesions, {} isolated tumor cells left out, {} false positives in all",
         report.slides, report.lesions, report.isolated_tumor_cells, report.false_positives
     ));
     if report.curve.dropped_a_real_score {
-        lines.push("every lesion was hit: the official script, and so this one, leaves out the lowest score".into());
+        lines.push("every lesion was hit: like the official script, this curve leaves out the lowest score".into());
     }
     lines.join("\n")
 }

@@ -1,4 +1,4 @@
-//! HEATMAP arguments: files of slidegrid, and arrays of other programs.
+//! The arguments that name heatmaps: files of slidegrid, or arrays of other programs.
 
 use std::path::{Path, PathBuf};
 
@@ -10,34 +10,33 @@ use crate::cli::Failure;
 use crate::export::{heatmap_h5, npy};
 use crate::metrics::raster::SampleGrid;
 
-/// Which heatmaps.
+/// The heatmaps to work on.
 #[derive(Debug, Args)]
 pub(super) struct HeatmapOptions {
-    /// Heatmaps: slidegrid's .h5, or .npy arrays [row, col] of float32.
+    /// Heatmaps: .h5 files of slidegrid, or .npy arrays [row, col] of float32.
     #[arg(value_name = "HEATMAP", required = true)]
     heatmaps: Vec<PathBuf>,
 
-    /// For .npy: distance between points, level-0 px; point (0, 0) is pixel
-    /// (0, 0).
+    /// For .npy: distance between points, level-0 px. Point (0, 0) lies at pixel (0, 0).
     #[arg(long, value_name = "PX")]
     stride: Option<f64>,
 
-    /// Resolution of slides whose heatmap does not say it, um per level-0 px.
+    /// Resolution of slides whose heatmaps do not state it, um per level-0 px.
     #[arg(long, value_name = "UM")]
     mpp: Option<f64>,
 }
 
-/// A heatmap, and where its points are.
+/// A heatmap, and the geometry of its points.
 pub(super) struct LoadedHeatmap {
     pub(super) path: PathBuf,
     pub(super) slide: String,
-    /// `[row, col]`, NaN where not scored.
+    /// Scores, `[row, col]`, NaN where nothing was scored.
     pub(super) score: Array2<f32>,
-    /// Level-0 px between points.
+    /// Distance between points, level-0 px.
     pub(super) pitch_px: Option<f64>,
-    /// um per level-0 px.
+    /// Resolution of the slide, um per level-0 px.
     pub(super) mpp: Option<f64>,
-    /// Level-0 size of the slide.
+    /// Width and height of the slide, level-0 px.
     pub(super) size_px: Option<[f64; 2]>,
 }
 
@@ -82,15 +81,17 @@ impl HeatmapOptions {
 }
 
 impl LoadedHeatmap {
-    /// Level-0 px between points, or what to do.
+    /// Distance between points, level-0 px, or an error that says which option to give.
     pub(super) fn pitch_px(&self) -> Result<f64, Failure> {
         self.pitch_px.filter(|pitch| *pitch > 0.0).ok_or_else(|| {
             let path = self.path.display();
-            input(format!("{path}: an array does not say where its points are; give --stride PX"))
+            input(format!(
+                "{path}: an array does not give the distance of its points; give --stride PX"
+            ))
         })
     }
 
-    /// um per level-0 px, or what to do.
+    /// Resolution of the slide, um per level-0 px, or an error that says which option to give.
     pub(super) fn mpp(&self) -> Result<f64, Failure> {
         self.mpp.filter(|mpp| *mpp > 0.0).ok_or_else(|| {
             let path = self.path.display();
@@ -98,7 +99,7 @@ impl LoadedHeatmap {
         })
     }
 
-    /// Where its points are on the slide.
+    /// The lattice of the heatmap's points on the slide.
     pub(super) fn grid(&self) -> Result<SampleGrid, Failure> {
         let pitch = self.pitch_px()?;
         let (rows, cols) = self.score.dim();

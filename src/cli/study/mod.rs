@@ -21,27 +21,27 @@ use crate::staged;
 
 const EXAMPLES: &str = "\
 Examples:
-  What do coarser heatmaps give away? Tables and curves in run/study:
+  Compare strides and methods; tables and curves go to run/study:
     slidegrid study --run run --truth truth --strides 16,64,128,224
     slidegrid study --run run --truth truth --compare dense=run-dense --rerun
 
-  One command, on files that need not be slidegrid's:
+  Single steps, also on files of other programs:
     slidegrid study auc results.csv --truth truth --score model_a --score model_b
     slidegrid study detect run/heatmaps/*.h5 --method nms --out detections
     slidegrid study froc --detections detections --truth annotations --mpp 0.243
     slidegrid study features run/heatmaps/*.h5 --out features.csv
     slidegrid study dice run/heatmaps/*.h5 --truth annotations";
 
-/// Measure a run against truth: accuracy and cost, stride by stride.
+/// Measure a run against truth: accuracy and cost at several strides.
 ///
-/// For each stride: the AUC of slide scores, the sensitivity at 1/4 to 8 false
-/// positives a slide and the FROC score, with intervals, and windows and
-/// core-hours. Coarser strides are every n-th point of the heatmaps, which is
-/// what scoring at that stride gives. Writes study.md, study.csv, study.json,
-/// lesions.csv, and ROC, FROC and trade-off curves as SVG and PNG. Says of each
-/// lesion how much of it was scored, and warns below nine tenths.
+/// For each stride, the study gives the AUC of slide scores, the sensitivity at 1/4 to 8
+/// false positives per slide and the FROC score, with intervals, and windows and
+/// core-hours. A coarser stride takes every n-th point of the heatmaps, which equals
+/// scoring at that stride. Writes study.md, study.csv, study.json, lesions.csv, and ROC, FROC
+/// and trade-off curves as SVG and PNG. For each lesion, the study gives the share of points
+/// that were scored, and warns if it is below nine tenths.
 ///
-/// The commands below do one piece each, on any program's files.
+/// The commands below do single steps, also on files of other programs.
 #[derive(Debug, Args)]
 #[command(
     after_help = EXAMPLES,
@@ -68,7 +68,7 @@ enum StudyCommand {
     Dice(dice::DiceArgs),
 }
 
-/// What `slidegrid study --run RUN` does, with the run's own keys.
+/// Runs `slidegrid study --run RUN` with the run's own settings.
 pub(super) fn study_run(run: &Path, quiet: bool) -> Result<Exit, Failure> {
     #[derive(clap::Parser)]
     struct StudyProgram {
@@ -78,7 +78,7 @@ pub(super) fn study_run(run: &Path, quiet: bool) -> Result<Exit, Failure> {
     let mut words = vec!["study".into(), "--run".into(), run.as_os_str().to_owned()];
     words.extend(quiet.then(|| "--quiet".into()));
     let words = <StudyProgram as clap::Parser>::try_parse_from(words);
-    over_run::run(&words.expect("these words are its own").over_run)
+    over_run::run(&words.expect("the arguments are valid").over_run)
 }
 
 pub(super) fn run(args: &StudyArgs) -> Result<Exit, Failure> {
@@ -93,7 +93,7 @@ pub(super) fn run(args: &StudyArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// An error of input.
+/// A failure with the exit code of input errors.
 fn input(error: impl std::fmt::Display) -> Failure {
     Failure::new(Exit::Input, error)
 }
@@ -102,7 +102,7 @@ fn print_json(report: &impl Serialize) -> Result<(), Failure> {
     print(&serde_json::to_string_pretty(report).expect("a report is plain data"))
 }
 
-/// Into a file, or to stdout.
+/// Writes a text to a file, or to stdout.
 fn write_output(text: &str, out: Option<&Path>) -> Result<(), Failure> {
     match out {
         Some(path) => Ok(staged::write(path, text.as_bytes())?),
@@ -110,7 +110,7 @@ fn write_output(text: &str, out: Option<&Path>) -> Result<(), Failure> {
     }
 }
 
-/// A number for people: four places, or nothing.
+/// A number with four decimal places, or `-` if there is none.
 fn number(value: Option<f64>) -> String {
     value.map_or("-".into(), |value| format!("{value:.4}"))
 }

@@ -1,4 +1,4 @@
-//! Options that several pieces share.
+//! Options that several commands of `slidegrid study` have in common.
 
 use std::path::{Path, PathBuf};
 
@@ -16,13 +16,13 @@ use crate::truth::{AnnotationGroups, SlideKind, Truth, read_slide_list};
 /// Which annotations are lesions.
 #[derive(Debug, Args)]
 pub(super) struct GroupOptions {
-    /// Annotation groups or classes that are lesions, besides _0, _1, Tumor,
-    /// Tumour, Metastases; "none" = annotations without one. Repeatable.
+    /// Annotation group or class that is a lesion, in addition to _0, _1, Tumor, Tumour and
+    /// Metastases; "none" = annotations without a group. Repeatable.
     #[arg(long, value_name = "NAME")]
     lesion_group: Vec<String>,
 
-    /// Groups that take away from lesions, besides _2, Normal, Exclusion,
-    /// Ignore*. Repeatable.
+    /// Annotation group or class whose area is taken away from lesions, in addition to _2,
+    /// Normal, Exclusion and Ignore*. Repeatable.
     #[arg(long, value_name = "NAME")]
     exclude_group: Vec<String>,
 }
@@ -36,15 +36,15 @@ impl GroupOptions {
     }
 }
 
-/// What counts as a lesion.
+/// How annotations become lesions.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct RuleOptions {
-    /// Annotations up to this far apart are one lesion.
+    /// Annotations at most this far apart are one lesion, um.
     #[arg(long, value_name = "UM", default_value_t = 75.0)]
     merge_um: f64,
 
-    /// Lesions shorter than this are isolated tumour cells, which count neither
-    /// way; 0 = none are.
+    /// Lesions shorter than this are isolated tumor cells, which count neither as hit nor as
+    /// missed, um; 0 = all lesions count.
     #[arg(long, value_name = "UM", default_value_t = 200.0)]
     itc_um: f64,
 }
@@ -64,32 +64,32 @@ pub(super) enum DetectMethod {
     Regions,
 }
 
-/// The form of what a detection silences.
+/// The neighbourhood of a detection in which no other detection is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum NmsForm {
-    /// As in NCRF and MONAI.
+    /// A square, as in NCRF and MONAI.
     Square,
-    /// Points nearer than the radius.
+    /// All points nearer than the radius.
     Disc,
 }
 
-/// A region's score.
+/// How the score of a region is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum RegionScoreArg {
-    /// Mean of its points.
+    /// Mean score of its points.
     Mean,
-    /// The largest.
+    /// Largest score of its points.
     Max,
-    /// Their sum.
+    /// Sum of the scores of its points.
     Sum,
 }
 
-/// A region's place.
+/// Which point stands for a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum RegionPlaceArg {
-    /// Mean of its points.
+    /// Mean of the positions of its points.
     Centroid,
-    /// Its highest point.
+    /// Its point with the largest score.
     Peak,
 }
 
@@ -100,37 +100,38 @@ pub(super) struct DetectOptions {
     #[arg(long, value_enum)]
     pub(super) method: DetectMethod,
 
-    /// Points above this count [default: 0.5 for nms, 0.9 for regions].
+    /// Points with scores above this may be detections [default: 0.5 for nms, 0.9 for
+    /// regions].
     #[arg(long, value_name = "SCORE")]
     threshold: Option<f32>,
 
-    /// nms: a detection silences what is nearer than this.
+    /// For nms: radius around a detection in which no other detection is made, um.
     #[arg(long, value_name = "UM", default_value_t = 187.0)]
     radius_um: f64,
 
-    /// nms: the same in points of the heatmap, whatever the resolution.
+    /// For nms: the radius in points of the heatmap, in place of --radius-um.
     #[arg(long, value_name = "N")]
     radius_points: Option<usize>,
 
-    /// nms: the form of what is silenced.
+    /// For nms: shape of the neighbourhood of a detection.
     #[arg(long, value_enum, default_value_t = NmsForm::Square)]
     form: NmsForm,
 
-    /// regions: a region's score.
+    /// For regions: how the score of a region is computed.
     #[arg(long, value_enum, default_value_t = RegionScoreArg::Mean)]
     score: RegionScoreArg,
 
-    /// regions: a region's place.
+    /// For regions: which point stands for a region.
     #[arg(long, value_enum, default_value_t = RegionPlaceArg::Centroid)]
     place: RegionPlaceArg,
 
-    /// regions: fewer points than this are no detection.
+    /// For regions: smallest number of points in a detection.
     #[arg(long, value_name = "N", default_value_t = 1)]
     min_points: usize,
 }
 
 impl DetectOptions {
-    /// The detections of a heatmap, level-0 px.
+    /// The detections in a heatmap, with x and y in level-0 px.
     pub(super) fn detections(
         &self,
         heatmap: &super::heatmaps::LoadedHeatmap,
@@ -146,7 +147,7 @@ impl DetectOptions {
             }
             DetectMethod::Regions => detect_regions(heatmap.score.view(), &self.region_rules()),
         };
-        let on_slide = |of: Detection| Detection { x: of.x * pitch_px, y: of.y * pitch_px, ..of };
+        let on_slide = |d: Detection| Detection { x: d.x * pitch_px, y: d.y * pitch_px, ..d };
         Ok(found.into_iter().map(on_slide).collect())
     }
 
@@ -175,8 +176,8 @@ impl DetectOptions {
     }
 }
 
-/// The slides of a folder of truth: those of `list`, or of its
-/// `reference.csv`, or else those it has a file about, with tumour.
+/// The slides of a folder with truth: those of `list`, or those of its `reference.csv`. Without
+/// a list, they are the slides that have a file in the folder, and all of them have tumor.
 pub(super) fn slides_of(folder: &Path, list: Option<&Path>) -> Result<Vec<SlideKind>, Failure> {
     let reference = folder.join("reference.csv");
     match list.or_else(|| reference.is_file().then_some(reference.as_path())) {
@@ -188,19 +189,19 @@ pub(super) fn slides_of(folder: &Path, list: Option<&Path>) -> Result<Vec<SlideK
     }
 }
 
-/// Files of truth in a folder, by slide, in order of name.
+/// The files with truth in a folder, as (slide, path), sorted by slide.
 pub(super) fn truth_files(folder: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
-    let wrong = |e| input(format!("{}: cannot list the folder of truth: {e}", folder.display()));
+    let error = |e| input(format!("{}: cannot list the folder of truth: {e}", folder.display()));
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(wrong)? {
-        let path = entry.map_err(wrong)?.path();
+    for entry in std::fs::read_dir(folder).map_err(error)? {
+        let path = entry.map_err(error)?.path();
         files.extend(crate::truth::slide_name(&path).map(|slide| (slide, path)));
     }
     files.sort();
     Ok(files)
 }
 
-/// The truth about a slide with tumour; `image_px`: level-0 px of a pixel of
+/// Reads the truth about a slide with tumor. `image_px` is the number of level-0 px per pixel of
 /// mask images.
 pub(super) fn truth_of(
     folder: &Path,
@@ -210,7 +211,7 @@ pub(super) fn truth_of(
 ) -> Result<Truth, Failure> {
     let path = crate::truth::find(folder, slide).ok_or_else(|| {
         input(format!(
-            "{}: no truth about {slide}, which is listed as having tumour; expected {slide}.xml, .geojson, .json, .png or .tif",
+            "{}: no truth about {slide}, which is listed as having tumor; expected {slide}.xml, .geojson, .json, .png or .tif",
             folder.display()
         ))
     })?;

@@ -14,47 +14,46 @@ use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::study::{HeatmapSource, StudyRequest, gather, summarise, write};
 
-/// A run, and how it is measured.
+/// The run to measure, and how to measure it.
 #[derive(Debug, Args)]
 pub(super) struct OverRunArgs {
-    /// The run, stitched.
+    /// Run directory; its heatmaps must be stitched.
     #[arg(long, value_name = "DIR", required = true)]
     run: Option<PathBuf>,
 
-    /// Folder with truth: SLIDE.xml (ASAP), .geojson (QuPath), .json (NCRF),
-    /// .png or .tif (masks), and reference.csv, the list of slides [default:
-    /// study.truth of the run].
+    /// Folder with the truth: SLIDE.xml (ASAP), .geojson (QuPath), .json (NCRF), .png or
+    /// .tif (masks), and reference.csv, the list of slides [default: study.truth of the run].
     #[arg(long, value_name = "DIR")]
     truth: Option<PathBuf>,
 
-    /// Strides to compare, working px: multiples of the run's [default: the
-    /// run's, and 4, 8 and 14 times it].
+    /// Strides to compare, working px; multiples of the run's stride [default: the run's
+    /// stride and 4, 8 and 14 times it].
     #[arg(long, value_name = "S,S,..", value_delimiter = ',')]
     strides: Vec<u32>,
 
-    /// Another run beside it, for example of the same slides by another method;
-    /// its rows are called NAME. Repeatable.
+    /// Another run to compare with, for example of the same slides by another method. NAME
+    /// names its rows. Repeatable.
     #[arg(long, value_name = "NAME=DIR")]
     compare: Vec<String>,
 
-    /// Only rows of these methods: window, dense, cascade [default: all].
+    /// Methods to include: window, dense, cascade [default: all].
     #[arg(long, value_name = "M,M,..", value_delimiter = ',')]
     methods: Vec<String>,
 
-    /// Score coarser strides anew, for what they really cost, instead of taking
-    /// every n-th point of the heatmaps; below RUN/study/rerun.
+    /// Score coarser strides again, below RUN/study/rerun, to measure their real cost,
+    /// instead of taking every n-th point of the heatmaps.
     #[arg(long)]
     rerun: bool,
 
-    /// List of slides and their kind (image,type) [default: TRUTH/reference.csv].
+    /// List of slides and their types (columns image,type) [default: TRUTH/reference.csv].
     #[arg(long, value_name = "CSV")]
     slides: Option<PathBuf>,
 
-    /// Leave out listed slides that have no heatmap.
+    /// Leave out listed slides that have no heatmap; otherwise they are an error.
     #[arg(long)]
     allow_missing: bool,
 
-    /// Resolution of slides that do not state theirs, um per level-0 px.
+    /// Resolution of slides whose heatmaps do not state it, um per level-0 px.
     #[arg(long, value_name = "UM")]
     mpp: Option<f64>,
 
@@ -62,7 +61,7 @@ pub(super) struct OverRunArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Configuration file whose study section counts instead of the run's.
+    /// Configuration file whose section [study] replaces that of the run.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -76,31 +75,35 @@ pub(super) struct OverRunArgs {
     #[command(flatten)]
     engine: EngineOptions,
 
-    /// As JSON: what study.json holds.
+    /// Print the content of study.json.
     #[arg(long)]
     json: bool,
 
-    /// No progress, only warnings and errors.
+    /// Print no progress, only warnings and errors.
     #[arg(long, short)]
     quiet: bool,
 }
 
-/// Without a stride list: the paper's, for the paper's stride of 16.
+/// Default strides as multiples of the run's stride. With the paper's stride of 16 they are
+/// the paper's strides.
 const MULTIPLES: [u32; 4] = [1, 4, 8, 14];
 
-/// Says which heatmaps their own audit or fit speaks against: they count all the same.
+/// Warns of heatmaps whose audit does not hold or whose calibration is open. They count in the
+/// study nevertheless.
 fn warn_of_suspect_heatmaps(request: &StudyRequest, progress: &Progress) {
     for source in &request.sources {
         for slide in &request.slides {
             let path = source.run.heatmap(&slide.name, "h5");
-            // What cannot be read was an error before.
+            // Heatmaps that cannot be read were an error before.
             let Ok(meta) = read_heatmap_meta(&path) else { continue };
             let open = meta.dense.as_ref().filter(|_| meta.cascade.is_none());
             let open = open.map(|dense| dense.open.clone()).filter(|open| !open.is_empty());
             let open = open.map(|open| format!("dense scores whose calibration is open: {open}"));
             if let Some(doubt) = meta.fault().or(open) {
-                progress
-                    .warn(&format!("warning: {}: {doubt}; it counts all the same", path.display()));
+                progress.warn(&format!(
+                    "warning: {}: {doubt}; the heatmap counts nevertheless",
+                    path.display()
+                ));
             }
         }
     }
@@ -153,7 +156,8 @@ pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
         settings.retain(|setting| args.methods.contains(&setting.method));
     }
     if settings.is_empty() {
-        let problem = format!("--methods {}: no heatmap was made so", args.methods.join(","));
+        let problem =
+            format!("--methods {}: no heatmap was made by these methods", args.methods.join(","));
         return Err(Failure::new(Exit::Usage, problem));
     }
     let study = summarise(&settings, &keys, &|line| progress.warn(line)).map_err(input)?;
@@ -169,20 +173,21 @@ pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
     Ok(if settings[0].slides.len() < request.slides.len() { Exit::Partial } else { Exit::Done })
 }
 
-/// The strides asked for, the finest first.
+/// The requested strides, the finest first.
 fn strides(args: &OverRunArgs, config: &RunConfig) -> Vec<u32> {
     let keys = &config.config;
     let mut strides = match (args.strides.is_empty(), keys.study.strides.is_empty()) {
         (false, _) => args.strides.clone(),
         (true, false) => keys.study.strides.clone(),
-        (true, true) => MULTIPLES.map(|times| times * keys.predict.stride).to_vec(),
+        (true, true) => MULTIPLES.map(|factor| factor * keys.predict.stride).to_vec(),
     };
     strides.sort_unstable();
     strides.dedup();
     strides
 }
 
-/// `NAME=DIR`, at those of `strides` that its heatmaps hold, or else its own.
+/// Parses `NAME=DIR`. The strides are those of `strides` that are multiples of the run's stride,
+/// or else the run's stride.
 fn parse_comparison(text: &str, strides: &[u32]) -> Result<HeatmapSource, Failure> {
     let (name, folder) =
         text.split_once('=').filter(|(name, _)| is_name(name)).ok_or_else(|| {
@@ -191,12 +196,13 @@ fn parse_comparison(text: &str, strides: &[u32]) -> Result<HeatmapSource, Failur
             Failure::new(Exit::Usage, problem)
         })?;
     let found = RunConfig::read(Path::new(folder))?.config.predict.stride;
-    let held: Vec<u32> = strides.iter().copied().filter(|s| s.is_multiple_of(found)).collect();
-    let strides = if held.is_empty() { vec![found] } else { held };
+    let multiples: Vec<u32> =
+        strides.iter().copied().filter(|stride| stride.is_multiple_of(found)).collect();
+    let strides = if multiples.is_empty() { vec![found] } else { multiples };
     Ok(HeatmapSource { name: name.to_owned(), run: RunDir::new(Path::new(folder)), strides })
 }
 
-/// Names become parts of file names.
+/// Whether a name can be a part of file names.
 fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-+".contains(c))
 }

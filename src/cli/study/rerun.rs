@@ -1,4 +1,4 @@
-//! Coarser strides scored anew, below `RUN/study/rerun`, for their real cost.
+//! Scores coarser strides anew, below `RUN/study/rerun`, to measure their real cost.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::staged;
 use crate::stitch;
 use crate::study::HeatmapSource;
 
-/// The source at its own stride, and a run of its own for each other one.
+/// One source per stride: the run itself for its own stride, and a new run for each other stride.
 pub(super) fn sources(
     source: &HeatmapSource,
     config: &RunConfig,
@@ -27,16 +27,16 @@ pub(super) fn sources(
     for &stride in &source.strides {
         let run = match stride == config.config.predict.stride {
             true => source.run.clone(),
-            false => scored(&source.run, config, stride, slides, threads, progress)?,
+            false => run_at_stride(&source.run, config, stride, slides, threads, progress)?,
         };
         sources.push(HeatmapSource { name: source.name.clone(), run, strides: vec![stride] });
     }
     Ok(sources)
 }
 
-/// The run at another stride: its patches, its slides, scores of its own. What
-/// is done is kept.
-fn scored(
+/// Scores and stitches the run at another stride, in a run directory of its own that links the
+/// patches. Groups and heatmaps that are done are kept.
+fn run_at_stride(
     run: &RunDir,
     config: &RunConfig,
     stride: u32,
@@ -44,41 +44,41 @@ fn scored(
     threads: &ThreadOptions,
     progress: &Progress,
 ) -> Result<RunDir, Failure> {
-    let again = RunDir::new(&run.study().join("rerun").join(format!("stride{stride}")));
+    let rerun = RunDir::new(&run.study().join("rerun").join(format!("stride{stride}")));
     let mut config = config.clone();
     config.config.predict.stride = stride;
     config.config.stitch.png = false;
     config.config.stitch.export.clear();
-    config.settle(again.root())?;
-    link_patches(run, &again)?;
+    config.settle(rerun.root())?;
+    link_patches(run, &rerun)?;
     for (from, to) in
-        [(run.slides_csv(), again.slides_csv()), (run.lookup_csv(), again.lookup_csv())]
+        [(run.slides_csv(), rerun.slides_csv()), (run.lookup_csv(), rerun.lookup_csv())]
     {
         let bytes = std::fs::read(&from)
-            .map_err(|e| input(format!("{}: cannot read it: {e}", from.display())))?;
+            .map_err(|e| input(format!("{}: cannot read the file: {e}", from.display())))?;
         staged::write(&to, &bytes)?;
     }
-    let lookup = Lookup::read(&again)?;
+    let lookup = Lookup::read(&rerun)?;
     let rows = || lookup.rows().iter().filter(|row| slides.contains(&row.name.as_str()));
     let groups: Vec<(String, GroupNumber)> =
         rows().flat_map(|row| row.group_numbers().map(|group| (row.name.clone(), group))).collect();
-    let exit = predict_all(&again, &config, &groups, threads, progress)?;
+    let exit = predict_all(&rerun, &config, &groups, threads, progress)?;
     if exit != Exit::Done {
         let problem = format!(
             "{}: not all groups could be scored at stride {stride}; see the lines above, then run the same command again",
-            again.root().display()
+            rerun.root().display()
         );
         return Err(Failure::new(exit, problem));
     }
     for row in rows() {
-        stitch::stitch_slide(&again, &config, &row.name, false)?;
+        stitch::stitch_slide(&rerun, &config, &row.name, false)?;
     }
-    Ok(again)
+    Ok(rerun)
 }
 
-/// Patches do not depend on the stride.
-fn link_patches(run: &RunDir, again: &RunDir) -> Result<(), Failure> {
-    let link = again.root().join("patches");
+/// Links the patches of the run, which do not depend on the stride.
+fn link_patches(run: &RunDir, rerun: &RunDir) -> Result<(), Failure> {
+    let link = rerun.root().join("patches");
     if link.exists() {
         return Ok(());
     }
@@ -89,7 +89,7 @@ fn link_patches(run: &RunDir, again: &RunDir) -> Result<(), Failure> {
 }
 
 fn symlink(target: &Path, link: &Path) -> std::io::Result<()> {
-    // A link to where the patches were is of no use.
+    // A link that exists but is broken is replaced.
     drop(std::fs::remove_file(link));
     std::os::unix::fs::symlink(target, link)
 }
