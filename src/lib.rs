@@ -52,6 +52,7 @@
 //!     shell
 //!     threads
 //!     version
+//!     sha256
 //! files
 //!     staged
 //!     bigtiff         <- staged version
@@ -67,9 +68,10 @@
 //!     import          <- export hdf5_file heatmap
 //!     run_dir         <- number shell staged
 //! a run
-//!     model           <- geometry process
-//!     config          <- colour_template export geometry heatmap metrics model normalize
-//!                        staged tissue truth version
+//!     model           <- geometry process sha256
+//!     config          <- export geometry heatmap metrics model normalize sha256 staged tissue
+//!                        truth
+//!     resolve         <- colour_template config geometry model normalize version
 //!     split           <- config export geometry hdf5_file heatmap interrupt normalize patches
 //!                        process progress run_dir slide staged tissue
 //!     predict         <- config geometry hdf5_file interrupt model normalize number patches
@@ -110,8 +112,10 @@ pub mod predict;
 pub mod process;
 pub mod progress;
 pub mod report;
+pub mod resolve;
 pub mod run_dir;
 pub mod scores;
+mod sha256;
 pub mod shell;
 pub mod slide;
 pub mod split;

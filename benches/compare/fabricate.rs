@@ -12,6 +12,7 @@ use slidegrid::geometry::plane::TargetMpp;
 use slidegrid::geometry::{BlockPlan, Lattice, WorkingPlane, groups};
 use slidegrid::number::GroupNumber;
 use slidegrid::patches::{Compression, PatchesMeta, PatchesWriter, compress_patch};
+use slidegrid::resolve::resolve;
 use slidegrid::run_dir::RunDir;
 use slidegrid::scores::{ScoresMeta, write_scores};
 
@@ -25,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (root, side_px, stride_px) =
         (Path::new(run), side_px.parse::<u32>()?, stride_px.parse::<u32>()?);
     let text = format!("[tiling]\nwindow = 224\n[predict]\nstride = {stride_px}\n");
-    let config = RunConfig::resolve(Config::parse(&text, "fabricate", root, &[])?, "fabricate")?;
+    let config = resolve(Config::parse(&text, "fabricate", root, &[])?, "fabricate")?;
     config.settle(root)?;
     let plane = WorkingPlane::plan(side_px, side_px, Some([0.25, 0.25]), TargetMpp::Level0)?;
     let tiling = config.tiling();

@@ -12,6 +12,7 @@ use crate::jobs::lookup::LookupError;
 use crate::jobs::status::StatusError;
 use crate::model::{DenseError, EngineError, ModelError};
 use crate::predict::PredictError;
+use crate::resolve::ResolveError;
 use crate::run_dir::SlidesError;
 use crate::staged::StageError;
 use crate::stitch::StitchError;
@@ -99,6 +100,15 @@ impl From<ConfigError> for Failure {
             _ => Exit::Configuration,
         };
         Self::new(exit, error)
+    }
+}
+
+impl From<ResolveError> for Failure {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::Config(error) => error.into(),
+            error => Self::new(Exit::Configuration, error),
+        }
     }
 }
 

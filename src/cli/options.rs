@@ -10,6 +10,7 @@ use crate::config::{Config, RunConfig, Slides};
 use crate::interrupt;
 use crate::model::{self, EngineChoice, Selected, Wanted};
 use crate::progress::Progress;
+use crate::resolve::resolve;
 use crate::run_dir::RunDir;
 use crate::threads::worker_count;
 
@@ -54,7 +55,7 @@ impl RunOptions {
         let mut config = match &self.config {
             Some(file) => {
                 let config = Config::read_for(&self.run, file, &self.set)?;
-                RunConfig::resolve(config, &file.display().to_string())?
+                resolve(config, &file.display().to_string())?
             }
             None => self.with_overrides(RunConfig::read(&self.run)?)?,
         };
@@ -71,7 +72,7 @@ impl RunOptions {
         let text = toml::to_string(&config.config).expect("a configuration is a plain table");
         let base = std::path::Path::new("/");
         let changed = Config::parse(&text, "run.toml with --set", base, &self.set)?;
-        Ok(RunConfig::resolve(changed, "run.toml with --set")?)
+        Ok(resolve(changed, "run.toml with --set")?)
     }
 }
 

@@ -96,36 +96,6 @@ pub enum ConfigError {
         /// What is wrong.
         source: crate::tissue::TissueError,
     },
-    /// The template of `[normalize]` cannot be used.
-    #[error(transparent)]
-    Template(#[from] crate::colour_template::TemplateError),
-    /// The model cannot be used.
-    #[error(transparent)]
-    Model(#[from] crate::model::ModelError),
-    /// The network has no dense form.
-    #[error("{origin}: predict.method is {method}: {source}")]
-    Dense {
-        /// The file, or where else the text came from.
-        origin: String,
-        /// The method.
-        method: &'static str,
-        /// What is wrong.
-        source: Box<crate::model::DenseError>,
-    },
-    /// Scores of the dense network depend on pixels too far from their windows.
-    #[error(
-        "{origin}: predict.method is {method}: outputs of this network's dense run depend on pixels up to {reach_px} px beyond the window, expected at most {limit_px} px: patches would be mostly margin; use method = \"window\""
-    )]
-    Reach {
-        /// The file, or where else the text came from.
-        origin: String,
-        /// The method.
-        method: &'static str,
-        /// The reach of the dense network, px.
-        reach_px: u32,
-        /// The largest reach that is allowed, px.
-        limit_px: u32,
-    },
     /// `run.toml` cannot be written.
     #[error(transparent)]
     Write(#[from] crate::staged::StageError),

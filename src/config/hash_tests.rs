@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::file::apply;
 use super::*;
-use crate::model::{Activation, Channels, Layout, ModelCard, Range};
+use crate::model::{Activation, Channels, Layout, ModelCard, Range, card_sha256};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/run_files")

@@ -5,11 +5,15 @@
 //! names, the text of the values and the order must not change.
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
-use super::{Config, Method, ModelKeys, NormalizeKeys, PredictKeys, Resolved, TilingKeys};
-use crate::model::{ModelCard, Precision};
+use super::file::{Config, ModelKeys};
+use super::normalize::NormalizeKeys;
+use super::predict::{Method, PredictKeys};
+use super::resolved::Resolved;
+use super::tiling::TilingKeys;
+use crate::model::Precision;
 use crate::normalize::{Estimate, LabStatistics, Stains};
+use crate::sha256::sha256_of_pairs;
 use crate::tissue::TissueOptions;
 
 /// The results that a key changes.
@@ -102,7 +106,7 @@ impl ResultKeys {
 
     fn sha256(&self, counts: impl Fn(Affects) -> bool) -> String {
         let keys = self.iter().filter(|key| counts(key.affects));
-        sha256(keys.map(|key| (key.name, key.value.as_str())))
+        sha256_of_pairs(keys.map(|key| (key.name, key.value.as_str())))
     }
 
     fn add(&mut self, affects: Affects, name: &'static str, value: impl Serialize) {
@@ -257,37 +261,4 @@ impl ResultKeys {
             None => self.add(Affects::Cascade, "predict.audit_bound", audit_bound),
         }
     }
-}
-
-/// Hash of a card's entries on pixels and classes. A card whose entries were edited after
-/// scores were made counts as another model.
-pub(crate) fn card_sha256(card: &ModelCard) -> String {
-    let ModelCard {
-        file: _,
-        sha256: _,
-        window_px,
-        mpp: _,
-        layout,
-        range,
-        mean,
-        std,
-        channels,
-        classes,
-        positive,
-        activation,
-        input: _,
-        output: _,
-    } = card;
-    let pixels = format!("{window_px} {layout:?} {range:?} {mean:?} {std:?} {channels:?}");
-    let classes = format!("{classes:?} {positive} {activation:?}");
-    sha256([("pixels", pixels.as_str()), ("classes", classes.as_str())].into_iter())
-}
-
-/// SHA-256 of one line `key=value` per pair, as lower-case hexadecimal digits.
-fn sha256<'k>(pairs: impl Iterator<Item = (&'k str, &'k str)>) -> String {
-    let mut sha = Sha256::new();
-    for (key, value) in pairs {
-        sha.update(format!("{key}={value}\n"));
-    }
-    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -67,7 +67,7 @@ fn overrides_win_and_are_validated() {
 #[test]
 fn a_run_rejects_settings_that_change_its_results() {
     let run = tempfile::tempdir().unwrap();
-    let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
+    let resolve = |text: &str| crate::resolve::resolve(parse(text).unwrap(), "test.toml").unwrap();
     let first = resolve("[tiling]\nwindow = 224\n[slides.mpp_of]\na = 0.25");
     first.settle(run.path()).unwrap();
     assert_eq!(RunConfig::read(run.path()).unwrap(), first);
@@ -95,7 +95,7 @@ fn a_run_rejects_settings_that_change_its_results() {
 
 #[test]
 fn hashes_change_with_the_settings_that_results_depend_on() {
-    let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
+    let resolve = |text: &str| crate::resolve::resolve(parse(text).unwrap(), "test.toml").unwrap();
     let base = resolve("[tiling]\nwindow = 224");
     let stride = resolve("[tiling]\nwindow = 224\n[predict]\nstride = 32");
     let engine = resolve("[tiling]\nwindow = 224\n[predict]\nengine = \"tract\"");
@@ -108,7 +108,7 @@ fn hashes_change_with_the_settings_that_results_depend_on() {
 
 #[test]
 fn a_run_made_with_an_audit_share_keeps_it() {
-    let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
+    let resolve = |text: &str| crate::resolve::resolve(parse(text).unwrap(), "test.toml").unwrap();
     let (start, cascade) = ("[tiling]\nwindow = 224\n[predict]\n", "method = \"cascade\"\n");
     for method in ["", cascade] {
         let run = tempfile::tempdir().unwrap();
@@ -152,7 +152,7 @@ fn a_run_made_with_an_audit_share_keeps_it() {
 
 #[test]
 fn single_slides_may_use_the_method_window() {
-    let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
+    let resolve = |text: &str| crate::resolve::resolve(parse(text).unwrap(), "test.toml").unwrap();
     let text = "[tiling]\nwindow = 224\n[predict]\nmethod = \"cascade\"\n";
     let run = tempfile::tempdir().unwrap();
     resolve(text).settle(run.path()).unwrap();
@@ -167,7 +167,7 @@ fn single_slides_may_use_the_method_window() {
 
 #[test]
 fn default_colour_settings_change_no_hash() {
-    let resolve = |text: &str| RunConfig::resolve(parse(text).unwrap(), "test.toml").unwrap();
+    let resolve = |text: &str| crate::resolve::resolve(parse(text).unwrap(), "test.toml").unwrap();
     let base = resolve("[tiling]\nwindow = 224");
     let none = resolve("[tiling]\nwindow = 224\n[normalize]\nmethod = \"none\"");
     let icc = resolve("[tiling]\nwindow = 224\n[normalize]\nicc = true");
@@ -193,7 +193,7 @@ fn scores_depend_on_the_content_of_the_template_and_not_on_its_path() {
             "[tiling]\nwindow = 224\n[normalize]\nmethod = \"macenko\"\ntemplate = \"{name}\"\n{more}"
         );
         let config = Config::parse(&text, "test.toml", dir.path(), &[]).unwrap();
-        RunConfig::resolve(config, "test.toml").unwrap()
+        crate::resolve::resolve(config, "test.toml").unwrap()
     };
     stains("a.toml", 0.6);
     stains("b.toml", 0.6);
@@ -216,8 +216,8 @@ fn scores_depend_on_the_content_of_the_template_and_not_on_its_path() {
 
 #[test]
 fn a_run_without_a_model_or_a_window_is_an_error() {
-    let error = RunConfig::resolve(Config::default(), "test.toml").unwrap_err();
-    assert!(matches!(error, ConfigError::NoModel { .. }));
+    let error = crate::resolve::resolve(Config::default(), "test.toml").unwrap_err();
+    assert!(matches!(error, crate::resolve::ResolveError::Config(ConfigError::NoModel { .. })));
     assert!(matches!(RunConfig::read(Path::new("/nonexistent")), Err(ConfigError::NoRun { .. })));
 }
 

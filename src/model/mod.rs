@@ -11,6 +11,7 @@
 mod activation;
 mod bf16_support;
 mod card;
+mod card_hash;
 mod check;
 mod dense;
 mod dense_session;
@@ -35,6 +36,7 @@ mod wsinfer;
 
 pub use bf16_support::NoBf16Here;
 pub use card::{Activation, CardError, Channels, Layout, ModelCard, Range};
+pub(crate) use card_hash::card_sha256;
 pub use check::{Mismatch, check_card};
 pub use dense::{DenseError, DenseNetwork, Side, densify};
 pub use dense_session::{DenseSession, DenseUse};

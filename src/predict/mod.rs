@@ -25,9 +25,9 @@ mod windows;
 
 use std::sync::Arc;
 
-use crate::config::{self, Method, RunConfig};
+use crate::config::{Method, RunConfig};
 use crate::interrupt::Interrupt;
-use crate::model::{EngineError, LoadedHalves, Model, Precision, Selected, Session};
+use crate::model::{EngineError, LoadedHalves, Model, Precision, Selected, Session, card_sha256};
 use crate::number::GroupNumber;
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
@@ -85,7 +85,7 @@ impl<'r> Predictor<'r> {
                 expected: config.resolved.model_sha256.clone(),
             });
         }
-        if config::card_sha256(&model.card) != config.resolved.card_sha256 {
+        if card_sha256(&model.card) != config.resolved.card_sha256 {
             return Err(PredictError::OtherCard { path: card.to_owned() });
         }
         let batch = config.config.predict.batch.unwrap_or_else(|| {

@@ -9,14 +9,14 @@ use std::path::PathBuf;
 
 use ndarray::{Array2, Array3, s};
 
-use crate::config::{self, RunConfig};
+use crate::config::RunConfig;
 use crate::export::heatmap_h5::{self, HeatmapMeta, HeatmapWriter};
 use crate::export::npy;
 use crate::export::png;
 use crate::export::{ExportFormat, export_heatmap};
 use crate::geometry::Lattice;
 use crate::heatmap::{Heatmap, HeatmapPicture, PlaneThumbnail, RgbPicture, render_heatmap};
-use crate::model::Model;
+use crate::model::{Model, card_sha256};
 use crate::number::GroupNumber;
 use crate::patches::{PatchesFile, PatchesMeta};
 use crate::run_dir::RunDir;
@@ -188,7 +188,7 @@ impl Classes {
             return Ok(Self { names: vec!["score".into()], positive: 0 });
         };
         let card = Model::load(path)?.card;
-        if config::card_sha256(&card) != config.resolved.card_sha256 {
+        if card_sha256(&card) != config.resolved.card_sha256 {
             return Err(StitchError::OtherCard { path: path.clone() });
         }
         let positive = card.positive_index();

@@ -331,6 +331,6 @@ fn the_configuration_beside_the_slides_can_be_run() {
     make(&Cohort { slides: 1, ..cohort(1) }, folder.path(), |_| {}).unwrap();
     let file = folder.path().join("quickstart.toml");
     let config = slidegrid::config::Config::read(&file, &[]).unwrap();
-    let run = slidegrid::config::RunConfig::resolve(config, "quickstart.toml").unwrap();
+    let run = slidegrid::resolve::resolve(config, "quickstart.toml").unwrap();
     assert_eq!(run.resolved.window, 224);
 }

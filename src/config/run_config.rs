@@ -1,18 +1,33 @@
-//! The layout of `run.toml`: the section `[resolved]`, then the sections of a configuration.
+//! The configuration of a run, and the layout of `run.toml`.
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    ClusterKeys, Config, ModelKeys, NormalizeKeys, PredictKeys, Resolved, RunConfig, Slides,
-    StitchKeys, StudyKeys, TilingKeys,
-};
+use super::cluster::ClusterKeys;
+use super::file::{Config, ModelKeys};
+use super::normalize::NormalizeKeys;
+use super::predict::PredictKeys;
+use super::resolved::Resolved;
+use super::slides::Slides;
+use super::stitch::StitchKeys;
+use super::study::StudyKeys;
+use super::tiling::TilingKeys;
 use crate::tissue::TissueOptions;
+
+/// A validated configuration and the values that follow from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "RunFile", into = "RunFile")]
+pub struct RunConfig {
+    /// The values that follow from the model card, the template and defaults.
+    pub resolved: Resolved,
+    /// The configuration, with defaults filled in and absolute paths.
+    pub config: Config,
+}
 
 /// A [`RunConfig`] in the layout of `run.toml`. The sections are listed again here because
 /// serde's `flatten` would lose the line numbers in error messages and take longer to compile.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RunFile {
+struct RunFile {
     resolved: Resolved,
     #[serde(default)]
     slides: Slides,

@@ -4,100 +4,15 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
-use super::result_keys::{ResultKeys, card_sha256};
-use super::run_file::RunFile;
-use super::{Config, ConfigError, Method, NormalizeKeys, PredictKeys};
+use super::error::{self, ConfigError};
+use super::predict::{Method, PredictKeys};
+use super::resolved::RUN_VERSION;
+use super::result_keys::ResultKeys;
+use super::run_config::RunConfig;
 use crate::geometry::Tiling;
-use crate::geometry::plane::TargetMpp;
-use crate::model::{Model, densify};
-use crate::normalize::Estimate;
-use crate::{colour_template, staged};
-
-/// Version of `run.toml`.
-const RUN_VERSION: u32 = 1;
-
-/// Largest margin of a patch, px; DenseNet-121 needs 1,021 px.
-const MARGIN_LIMIT_PX: u32 = 2048;
-
-/// The values that follow from the model card, the template and defaults.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Resolved {
-    /// Version of this file's layout.
-    pub version: u32,
-    /// Program and version that wrote the file.
-    pub writer: String,
-    /// Side of the window, working px.
-    pub window: u32,
-    /// Resolution of the working plane.
-    pub mpp: TargetMpp,
-    /// SHA-256 of the ONNX file; empty without a model.
-    pub model_sha256: String,
-    /// SHA-256 of the entries of the model card on pixels and classes; empty without a model.
-    pub card_sha256: String,
-    /// The colours that patches are given, as measured on `normalize.template`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<Estimate>,
-    /// Margin of the patches, px: the reach of the dense network. Absent if it is 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub margin: Option<u32>,
-}
-
-/// A validated configuration and the values that follow from it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(from = "RunFile", into = "RunFile")]
-pub struct RunConfig {
-    /// The values that follow from the model card, the template and defaults.
-    pub resolved: Resolved,
-    /// The configuration, with defaults filled in and absolute paths.
-    pub config: Config,
-}
+use crate::staged;
 
 impl RunConfig {
-    /// Reads the model card and the template, and determines window, resolution, margin and
-    /// target colours. Messages name the configuration by `origin`.
-    ///
-    /// # Errors
-    /// [`ConfigError`] if neither the card nor the configuration gives a window, if they
-    /// contradict each other, if the sizes do not fit together, if the network has no dense form
-    /// that the method needs, or if a file cannot be used.
-    pub fn resolve(config: Config, origin: &str) -> Result<Self, ConfigError> {
-        let model = config.model.card.as_deref().map(Model::load).transpose()?;
-        let card_window = model.as_ref().map(|m| m.card.window_px);
-        let window = match (card_window, config.tiling.window) {
-            (Some(card), Some(file)) if card != file => {
-                return Err(ConfigError::Value {
-                    origin: origin.to_owned(),
-                    key: "tiling.window".into(),
-                    found: file.to_string(),
-                    expected: format!("{card}, as the model card says, or nothing"),
-                });
-            }
-            (Some(window), _) | (None, Some(window)) => window,
-            (None, None) => return Err(ConfigError::NoModel { origin: origin.to_owned() }),
-        };
-        let mpp =
-            config.model.mpp.or(model.as_ref().map(|m| m.card.mpp)).unwrap_or(TargetMpp::Level0);
-        let margin = model.as_ref().map(|model| margin_px(&config, model, origin)).transpose()?;
-        let run = Self {
-            resolved: Resolved {
-                margin: margin.filter(|&margin_px| margin_px > 0),
-                version: RUN_VERSION,
-                writer: crate::version::WRITER.to_owned(),
-                window,
-                mpp,
-                card_sha256: model.as_ref().map_or(String::new(), |m| card_sha256(&m.card)),
-                model_sha256: model.map_or(String::new(), |m| m.sha256),
-                target: target_estimate(&config.normalize)?,
-            },
-            config,
-        };
-        run.try_tiling(origin)?;
-        Ok(run)
-    }
-
     /// Reads `run.toml`.
     ///
     /// # Errors
@@ -115,8 +30,7 @@ impl RunConfig {
             Err(source) => return Err(ConfigError::Read { path, source }),
         };
         let origin = path.display().to_string();
-        let run_config: Self =
-            toml::from_str(&text).map_err(|e| super::error::unreadable(&origin, &e))?;
+        let run_config: Self = toml::from_str(&text).map_err(|e| error::unreadable(&origin, &e))?;
         if run_config.resolved.version != RUN_VERSION {
             return Err(ConfigError::Version {
                 run: run.to_owned(),
@@ -181,7 +95,7 @@ impl RunConfig {
         self.try_tiling("").expect("checked when the run was resolved")
     }
 
-    fn try_tiling(&self, origin: &str) -> Result<Tiling, ConfigError> {
+    pub(crate) fn try_tiling(&self, origin: &str) -> Result<Tiling, ConfigError> {
         let keys = &self.config.tiling;
         Tiling::new(keys.tile, keys.block, self.resolved.window)
             .and_then(|tiling| tiling.with_margin(self.resolved.margin.unwrap_or(0)))
@@ -248,29 +162,4 @@ impl RunConfig {
 /// Whether a slide of the run is split.
 fn has_patches(run: &Path) -> bool {
     std::fs::read_dir(run.join("patches")).is_ok_and(|mut files| files.next().is_some())
-}
-
-/// The colours that patches are given; `None` without normalisation.
-fn target_estimate(keys: &NormalizeKeys) -> Result<Option<Estimate>, ConfigError> {
-    match (keys.method.method(), &keys.template) {
-        (Some(method), Some(path)) => Ok(Some(colour_template::read(path, method, keys.icc)?)),
-        _ => Ok(None),
-    }
-}
-
-/// The margin of patches that the method needs, px.
-fn margin_px(config: &Config, model: &Model, origin: &str) -> Result<u32, ConfigError> {
-    let method = config.predict.method;
-    if method == Method::Window {
-        return Ok(0);
-    }
-    let (origin, method) = (origin.to_owned(), method.name());
-    match densify(model, config.predict.stride) {
-        Ok(network) if network.reach_px <= MARGIN_LIMIT_PX => Ok(network.reach_px),
-        Ok(network) => {
-            let (reach_px, limit_px) = (network.reach_px, MARGIN_LIMIT_PX);
-            Err(ConfigError::Reach { origin, method, reach_px, limit_px })
-        }
-        Err(source) => Err(ConfigError::Dense { origin, method, source: Box::new(source) }),
-    }
 }

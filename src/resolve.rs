@@ -1,0 +1,119 @@
+//! The values of a run that follow from the network and the template.
+
+use thiserror::Error;
+
+use crate::colour_template::{self, TemplateError};
+use crate::config::{
+    Config, ConfigError, Method, NormalizeKeys, RUN_VERSION, Resolved, RunConfig, TargetMpp,
+};
+use crate::model::{DenseError, Model, ModelError, card_sha256, densify};
+use crate::normalize::Estimate;
+
+/// Largest margin of a patch, px; DenseNet-121 needs 1,021 px.
+const MARGIN_LIMIT_PX: u32 = 2048;
+
+/// The values of a run cannot be determined.
+#[derive(Debug, Error)]
+pub enum ResolveError {
+    /// The configuration is invalid, or contradicts the model card.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The template of `[normalize]` cannot be used.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The model cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The network has no dense form.
+    #[error("{origin}: predict.method is {method}: {source}")]
+    Dense {
+        /// The file, or where else the text came from.
+        origin: String,
+        /// The method.
+        method: &'static str,
+        /// What is wrong.
+        source: Box<DenseError>,
+    },
+    /// Scores of the dense network depend on pixels too far from their windows.
+    #[error(
+        "{origin}: predict.method is {method}: outputs of this network's dense run depend on pixels up to {reach_px} px beyond the window, expected at most {limit_px} px: patches would be mostly margin; use method = \"window\""
+    )]
+    Reach {
+        /// The file, or where else the text came from.
+        origin: String,
+        /// The method.
+        method: &'static str,
+        /// The reach of the dense network, px.
+        reach_px: u32,
+        /// The largest reach that is allowed, px.
+        limit_px: u32,
+    },
+}
+
+/// Reads the model card and the template, and determines window, resolution, margin and
+/// target colours. Messages name the configuration by `origin`.
+///
+/// # Errors
+/// [`ResolveError`] if neither the card nor the configuration gives a window, if they
+/// contradict each other, if the sizes do not fit together, if the network has no dense form
+/// that the method needs, or if a file cannot be used.
+pub fn resolve(config: Config, origin: &str) -> Result<RunConfig, ResolveError> {
+    let model = config.model.card.as_deref().map(Model::load).transpose()?;
+    let window = window_px(&config, model.as_ref(), origin)?;
+    let mpp = config.model.mpp.or(model.as_ref().map(|m| m.card.mpp)).unwrap_or(TargetMpp::Level0);
+    let margin = model.as_ref().map(|model| margin_px(&config, model, origin)).transpose()?;
+    let run = RunConfig {
+        resolved: Resolved {
+            margin: margin.filter(|&margin_px| margin_px > 0),
+            version: RUN_VERSION,
+            writer: crate::version::WRITER.to_owned(),
+            window,
+            mpp,
+            card_sha256: model.as_ref().map_or(String::new(), |m| card_sha256(&m.card)),
+            model_sha256: model.map_or(String::new(), |m| m.sha256),
+            target: target_estimate(&config.normalize)?,
+        },
+        config,
+    };
+    run.try_tiling(origin)?;
+    Ok(run)
+}
+
+/// Side of the window, working px.
+fn window_px(config: &Config, model: Option<&Model>, origin: &str) -> Result<u32, ConfigError> {
+    match (model.map(|model| model.card.window_px), config.tiling.window) {
+        (Some(card), Some(file)) if card != file => Err(ConfigError::Value {
+            origin: origin.to_owned(),
+            key: "tiling.window".into(),
+            found: file.to_string(),
+            expected: format!("{card}, as the model card says, or nothing"),
+        }),
+        (Some(window), _) | (None, Some(window)) => Ok(window),
+        (None, None) => Err(ConfigError::NoModel { origin: origin.to_owned() }),
+    }
+}
+
+/// The colours that patches are given; `None` without normalisation.
+fn target_estimate(keys: &NormalizeKeys) -> Result<Option<Estimate>, TemplateError> {
+    match (keys.method.method(), &keys.template) {
+        (Some(method), Some(path)) => colour_template::read(path, method, keys.icc).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// The margin of patches that the method needs, px.
+fn margin_px(config: &Config, model: &Model, origin: &str) -> Result<u32, ResolveError> {
+    let method = config.predict.method;
+    if method == Method::Window {
+        return Ok(0);
+    }
+    let (origin, method) = (origin.to_owned(), method.name());
+    match densify(model, config.predict.stride) {
+        Ok(network) if network.reach_px <= MARGIN_LIMIT_PX => Ok(network.reach_px),
+        Ok(network) => {
+            let (reach_px, limit_px) = (network.reach_px, MARGIN_LIMIT_PX);
+            Err(ResolveError::Reach { origin, method, reach_px, limit_px })
+        }
+        Err(source) => Err(ResolveError::Dense { origin, method, source: Box::new(source) }),
+    }
+}
