@@ -2,7 +2,7 @@
 //! before a preemption, and Ctrl-C.
 //!
 //! A handler only stores the signal's number. The work checks that number between batches,
-//! saves its results and stops. While no [`Caught`] is held, signals have their default effect.
+//! saves its results and stops. While no [`SignalGuard`] is held, signals have their default effect.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -60,7 +60,7 @@ struct Handlers {
     default: Arc<AtomicBool>,
     /// Set by the first SIGINT, so that the second one ends the process.
     second: Arc<AtomicBool>,
-    /// Number of [`Caught`] values that are held.
+    /// Number of [`SignalGuard`] values that are held.
     holders: Mutex<usize>,
 }
 
@@ -68,19 +68,19 @@ struct Handlers {
 ///
 /// A signal that has come stays requested until the process ends, so work that starts later
 /// stops at once.
-pub struct Caught {
+pub struct SignalGuard {
     interrupt: Interrupt,
     handlers: &'static Handlers,
 }
 
-impl Caught {
+impl SignalGuard {
     /// The state that the work checks between batches.
     pub fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
 }
 
-impl Drop for Caught {
+impl Drop for SignalGuard {
     fn drop(&mut self) {
         let mut holders = lock(&self.handlers.holders);
         *holders -= 1;
@@ -92,7 +92,7 @@ impl Drop for Caught {
 ///
 /// # Errors
 /// [`io::Error`] if the system refuses a handler.
-pub fn catch() -> io::Result<Caught> {
+pub fn catch_signals() -> io::Result<SignalGuard> {
     static HANDLERS: OnceLock<Handlers> = OnceLock::new();
     static REGISTER: Mutex<()> = Mutex::new(());
     let guard = lock(&REGISTER);
@@ -107,7 +107,7 @@ pub fn catch() -> io::Result<Caught> {
     let mut holders = lock(&handlers.holders);
     *holders += 1;
     handlers.default.store(false, Ordering::SeqCst);
-    Ok(Caught { interrupt: handlers.interrupt.clone(), handlers })
+    Ok(SignalGuard { interrupt: handlers.interrupt.clone(), handlers })
 }
 
 fn register() -> io::Result<Handlers> {
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn signals_stay_handled_until_the_last_holder_is_dropped() {
-        let (first, second) = (catch().unwrap(), catch().unwrap());
+        let (first, second) = (catch_signals().unwrap(), catch_signals().unwrap());
         drop(first);
         assert!(!second.handlers.default.load(Ordering::SeqCst));
     }

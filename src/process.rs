@@ -17,7 +17,7 @@ pub fn cpu_s() -> f64 {
 
 /// Returns freed memory to the system, which the C library otherwise keeps for later. Engines
 /// free hundreds of megabytes in pieces.
-pub fn give_back_freed() {
+pub fn release_freed_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim takes the number of bytes to keep and may be called at any time.
     unsafe {

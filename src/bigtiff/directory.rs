@@ -1,6 +1,6 @@
 //! The entries of a BigTIFF directory: the tags that describe one level.
 
-use super::layout::{DeflateCode, DirectoryLinks, Level, Pixels, TILE_PX, Tags};
+use super::layout::{DeflateCode, DirectoryLinks, TILE_PX, Tags, TiffLevel, TilePixels};
 
 const ASCII: u16 = 2;
 const SHORT: u16 = 3;
@@ -64,12 +64,12 @@ impl Entry {
 }
 
 /// The entries of level `number`, in ascending order of their tags as TIFF requires.
-pub(super) fn entries(levels: &[Level], number: usize, tags: &Tags<'_>) -> Vec<Entry> {
+pub(super) fn entries(levels: &[TiffLevel], number: usize, tags: &Tags<'_>) -> Vec<Entry> {
     let level = &levels[number];
     let offsets = level.tiles.iter().flat_map(|t| t.offset.to_le_bytes()).collect::<Vec<u8>>();
     let counts = level.tiles.iter().flat_map(|t| t.bytes.to_le_bytes()).collect::<Vec<u8>>();
     let tiles = level.tiles.len() as u64;
-    let samples: u16 = if tags.pixels == Pixels::JpegRgb { 3 } else { 1 };
+    let samples: u16 = if tags.pixels == TilePixels::JpegRgb { 3 } else { 1 };
     let mut entries = vec![
         Entry::long(254, u32::from(number > 0)), // reduced resolution
         Entry::long(256, level.width),
@@ -102,15 +102,15 @@ pub(super) fn entries(levels: &[Level], number: usize, tags: &Tags<'_>) -> Vec<E
     entries
 }
 
-fn pixel_entries(pixels: Pixels) -> Vec<Entry> {
+fn pixel_entries(pixels: TilePixels) -> Vec<Entry> {
     match pixels {
-        Pixels::JpegRgb => vec![
+        TilePixels::JpegRgb => vec![
             Entry::short(258, &[8, 8, 8]),
             Entry::short(259, &[7]),    // JPEG
             Entry::short(262, &[6]),    // YCbCr
             Entry::short(530, &[2, 2]), // 4:2:0
         ],
-        Pixels::DeflatedF32(code) => {
+        TilePixels::DeflatedF32(code) => {
             let code = match code {
                 DeflateCode::Adobe => 8,
                 DeflateCode::Legacy => 32946,
@@ -155,9 +155,9 @@ mod tests {
 
     #[test]
     fn tags_are_in_ascending_order_and_levels_have_their_own_resolution() {
-        let levels = [Level::new(1025, 3), Level::new(513, 2)];
+        let levels = [TiffLevel::new(1025, 3), TiffLevel::new(513, 2)];
         let tags = Tags {
-            pixels: Pixels::DeflatedF32(DeflateCode::Legacy),
+            pixels: TilePixels::DeflatedF32(DeflateCode::Legacy),
             links: DirectoryLinks::Successive,
             um_per_px: Some([0.5, 2.0]),
             description: "a",

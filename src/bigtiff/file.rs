@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::directory::{self, Entry, IFD8};
-use super::layout::{DirectoryLinks, Level, Tags, TileLocation};
+use super::layout::{DirectoryLinks, Tags, TiffLevel, TileLocation};
 use crate::staged::{StageError, StagedStream};
 
 /// Writer of a BigTIFF file.
@@ -13,12 +13,12 @@ pub(crate) struct BigTiff {
     out: StagedStream,
     /// Number of bytes written so far.
     position: u64,
-    levels: Vec<Level>,
+    levels: Vec<TiffLevel>,
 }
 
 impl BigTiff {
     /// Starts a file that will become `target`.
-    pub(crate) fn create(target: &Path, levels: Vec<Level>) -> Result<Self, StageError> {
+    pub(crate) fn create(target: &Path, levels: Vec<TiffLevel>) -> Result<Self, StageError> {
         let mut out = StagedStream::new(target)?;
         // The last eight bytes of the header become the offset of the first directory.
         let written = out.write_all(b"II\x2B\0\x08\0\0\0\0\0\0\0\0\0\0\0");
@@ -26,7 +26,7 @@ impl BigTiff {
         Ok(Self { out, position: 16, levels })
     }
 
-    pub(crate) fn levels(&self) -> &[Level] {
+    pub(crate) fn levels(&self) -> &[TiffLevel] {
         &self.levels
     }
 
@@ -82,7 +82,7 @@ impl BigTiff {
     /// position of the directory's own pointer to the next one.
     fn link_directory(
         &mut self,
-        levels: &[Level],
+        levels: &[TiffLevel],
         number: usize,
         tags: &Tags<'_>,
         pointer_at: u64,
@@ -97,7 +97,7 @@ impl BigTiff {
     /// it. Returns the directory's offset and the position of its pointer to the next one.
     fn write_directory(
         &mut self,
-        levels: &[Level],
+        levels: &[TiffLevel],
         number: usize,
         tags: &Tags<'_>,
         sub_ifds: Option<&[u64]>,
@@ -153,16 +153,16 @@ impl BigTiff {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::Pixels;
+    use super::super::layout::TilePixels;
     use super::*;
 
     #[test]
     fn a_missing_tile_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        let levels = vec![Level::new(1000, 1000), Level::new(500, 500)];
+        let levels = vec![TiffLevel::new(1000, 1000), TiffLevel::new(500, 500)];
         let tiff = BigTiff::create(&folder.path().join("x.tif"), levels).unwrap();
         let tags = Tags {
-            pixels: Pixels::JpegRgb,
+            pixels: TilePixels::JpegRgb,
             links: DirectoryLinks::Successive,
             um_per_px: Some([0.25; 2]),
             description: "test",

@@ -12,7 +12,7 @@ pub(crate) struct TileLocation {
 
 /// One level of the pyramid.
 #[derive(Debug)]
-pub(crate) struct Level {
+pub(crate) struct TiffLevel {
     /// Width, px.
     pub(crate) width: u32,
     /// Height, px.
@@ -20,7 +20,7 @@ pub(crate) struct Level {
     pub(super) tiles: Vec<TileLocation>,
 }
 
-impl Level {
+impl TiffLevel {
     /// A level whose tiles are not placed yet.
     pub(crate) fn new(width: u32, height: u32) -> Self {
         let mut level = Self { width, height, tiles: Vec::new() };
@@ -41,7 +41,7 @@ impl Level {
 
 /// The encoding of a tile's pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pixels {
+pub(crate) enum TilePixels {
     /// A JPEG stream, YCbCr 4:2:0, of 8-bit RGB.
     JpegRgb,
     /// A zlib stream of one little-endian f32 per pixel.
@@ -70,7 +70,7 @@ pub(crate) enum DirectoryLinks {
 /// What the directories state besides the positions of the tiles.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tags<'a> {
-    pub(crate) pixels: Pixels,
+    pub(crate) pixels: TilePixels,
     pub(crate) links: DirectoryLinks,
     /// Micrometres per pixel of level 0 along x and y.
     pub(crate) um_per_px: Option<[f64; 2]>,

@@ -11,4 +11,6 @@ mod file;
 mod layout;
 
 pub(crate) use file::BigTiff;
-pub(crate) use layout::{DeflateCode, DirectoryLinks, Level, Pixels, TILE_PX, Tags, TileLocation};
+pub(crate) use layout::{
+    DeflateCode, DirectoryLinks, TILE_PX, Tags, TiffLevel, TileLocation, TilePixels,
+};

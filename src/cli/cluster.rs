@@ -160,7 +160,7 @@ fn pursue(
         if asked.retry.is_some() {
             explain(&advanced, progress);
         }
-        exit = exit.and(refused(&advanced, progress));
+        exit = exit.worst(refused(&advanced, progress));
         let Some(hold) = &advanced.next else { return Ok(exit) };
         if asked_of.dry_run {
             progress.note("then a master job, when these have ended, submits what follows");
@@ -176,7 +176,7 @@ fn pursue(
         wait(chain, &hold.after, progress)?;
         let (now, planned) = known(chain.run, progress)?;
         files = now;
-        exit = exit.and(planned);
+        exit = exit.worst(planned);
     }
 }
 

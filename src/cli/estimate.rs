@@ -80,7 +80,7 @@ struct Disk {
 /// # Errors
 /// [`Failure`] when the run has no groups, or one cannot be scored.
 pub(crate) fn run(args: &EstimateArgs) -> Result<Exit, Failure> {
-    let caught = catch_signals()?;
+    let signals = catch_signals()?;
     let (run, progress) = (args.options.dir(), args.options.progress());
     let mut config = args.options.settle()?;
     args.engine.over(&mut config);
@@ -93,8 +93,8 @@ pub(crate) fn run(args: &EstimateArgs) -> Result<Exit, Failure> {
     let threads = args.threads.count(config.config.predict.threads, &progress);
     let engine = select_engine(&config, &progress)?;
     let loading = Instant::now();
-    let mut predictor =
-        Predictor::load(&run, &config, engine, threads)?.with_interrupt(caught.interrupt().clone());
+    let mut predictor = Predictor::load(&run, &config, engine, threads)?
+        .with_interrupt(signals.interrupt().clone());
     let start_s = loading.elapsed().as_secs_f64();
     let mut timed = Vec::new();
     for (slide, group) in groups {
@@ -122,7 +122,7 @@ pub(crate) fn run(args: &EstimateArgs) -> Result<Exit, Failure> {
 
 /// Groups spread over the run, of those without scores while there are some.
 fn groups_to_time(run: &RunDir, lookup: &Lookup, count: usize) -> Vec<(String, GroupNumber)> {
-    let all = super::predict::every_group(lookup);
+    let all = super::predict::all_groups(lookup);
     let unscored: Vec<_> =
         all.iter().filter(|(slide, group)| !run.scores(slide, *group).exists()).cloned().collect();
     sample(if unscored.is_empty() { &all } else { &unscored }, count)

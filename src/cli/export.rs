@@ -89,7 +89,7 @@ impl FromStr for Format {
 }
 
 /// One file to export.
-struct Job {
+struct ExportFile {
     slide: String,
     file: PathBuf,
     folder: PathBuf,
@@ -119,22 +119,22 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, Failure> {
         }
     };
     if !heatmap_formats.is_empty() {
-        for Job { slide, file, folder } in args.jobs(RunDir::heatmaps, RunDir::heatmaps)? {
+        for ExportFile { slide, file, folder } in args.files(RunDir::heatmaps, RunDir::heatmaps)? {
             let made = export_heatmap(&file, &folder, &slide, &heatmap_formats, &rules);
             tell(&slide, made)?;
         }
     }
     if !coords_formats.is_empty() {
-        for job in args.jobs(|run| run.root().join("patches"), RunDir::coords)? {
-            tell(&job.slide, export_coords(&job, &coords_formats))?;
+        for file in args.files(|run| run.root().join("patches"), RunDir::coords)? {
+            tell(&file.slide, export_coords(&file, &coords_formats))?;
         }
     }
     Ok(Exit::from_counts(done, failed))
 }
 
-fn export_coords(job: &Job, formats: &[CoordsFormat]) -> Result<Vec<PathBuf>, ExportError> {
-    let patches = PatchesFile::open(&job.file)?;
-    let write = |&format: &CoordsFormat| write_coords(&patches, &job.folder, &job.slide, format);
+fn export_coords(file: &ExportFile, formats: &[CoordsFormat]) -> Result<Vec<PathBuf>, ExportError> {
+    let patches = PatchesFile::open(&file.file)?;
+    let write = |&format: &CoordsFormat| write_coords(&patches, &file.folder, &file.slide, format);
     formats.iter().map(write).collect()
 }
 
@@ -180,13 +180,13 @@ impl ExportArgs {
 
     /// The files to export: those that were given, or those in the run's folder `from`. The
     /// results go to `--out`, or else to the run's folder `into`.
-    fn jobs(
+    fn files(
         &self,
         from: impl Fn(&RunDir) -> PathBuf,
         into: impl Fn(&RunDir) -> PathBuf,
-    ) -> Result<Vec<Job>, Failure> {
+    ) -> Result<Vec<ExportFile>, Failure> {
         let Some(run) = self.run.as_deref().map(RunDir::new) else {
-            return Ok(self.files.iter().map(|file| self.job_of(file)).collect());
+            return Ok(self.files.iter().map(|file| self.file_of(file)).collect());
         };
         let (folder, out) = (from(&run), self.out.clone().unwrap_or_else(|| into(&run)));
         let names = match (self.all, self.slide.as_slice()) {
@@ -204,17 +204,17 @@ impl ExportArgs {
             );
             return Err(Failure::new(Exit::Input, problem));
         }
-        let job = |slide: String| Job {
+        let file = |slide: String| ExportFile {
             file: folder.join(format!("{slide}.h5")),
             folder: out.clone(),
             slide,
         };
-        Ok(names.into_iter().map(job).collect())
+        Ok(names.into_iter().map(file).collect())
     }
 
-    fn job_of(&self, file: &Path) -> Job {
+    fn file_of(&self, file: &Path) -> ExportFile {
         let above = file.parent().unwrap_or(Path::new("")).to_owned();
-        Job {
+        ExportFile {
             slide: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             file: file.to_owned(),
             folder: self.out.clone().unwrap_or(above),

@@ -59,7 +59,7 @@ impl Exit {
 
     /// The end of two stages together: if one is done, that of the other; if they ended in
     /// different ways, [`Exit::Partial`].
-    pub fn and(self, other: Self) -> Self {
+    pub fn worst(self, other: Self) -> Self {
         match (self, other) {
             (Self::Done, exit) | (exit, Self::Done) => exit,
             (a, b) if a == b => a,
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(Exit::from_counts(0, 0), Exit::Done);
         assert_eq!(Exit::from_counts(0, 2), Exit::Input);
         assert_eq!(Exit::from_counts(1, 2), Exit::Partial);
-        assert_eq!(Exit::Done.and(Exit::Input), Exit::Input);
-        assert_eq!(Exit::Partial.and(Exit::Input), Exit::Partial);
+        assert_eq!(Exit::Done.worst(Exit::Input), Exit::Input);
+        assert_eq!(Exit::Partial.worst(Exit::Input), Exit::Partial);
     }
 }

@@ -15,11 +15,11 @@ use crate::progress::tell;
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {
     #[command(subcommand)]
-    what: What,
+    command: ImportCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum ImportCommand {
     /// Import a heatmap onto the lattice of the whole slide.
     #[command(after_help = "\
 Example:
@@ -60,7 +60,7 @@ struct HeatmapArgs {
 }
 
 pub(super) fn run(args: &ImportArgs) -> Result<Exit, Failure> {
-    let What::Heatmap(args) = &args.what;
+    let ImportCommand::Heatmap(args) = &args.command;
     let given = LegacyHeatmap {
         cells: args.cells.clone(),
         dimensions: args.dimensions.clone(),

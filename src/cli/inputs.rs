@@ -33,7 +33,7 @@ pub(super) struct SlideOptions {
 
 /// The slides that were named, and the settings of single slides.
 #[derive(Debug)]
-pub(super) struct Given {
+pub(super) struct GivenSlides {
     pub(super) slides: Vec<PathBuf>,
     /// The settings, as in `[slides]` of a configuration.
     pub(super) keys: Slides,
@@ -42,12 +42,12 @@ pub(super) struct Given {
 impl SlideOptions {
     /// The slides named on the command line and in the manifest, and their settings. Every name
     /// given with --mpp must be that of one of these slides or of a slide of the run.
-    pub(super) fn given(
+    pub(super) fn collect(
         &self,
         run: &RunDir,
         named: &[PathBuf],
         progress: &Progress,
-    ) -> Result<Given, Failure> {
+    ) -> Result<GivenSlides, Failure> {
         let mut slides = expand(named, progress)?;
         let mut keys = Slides::default();
         if let Some(file) = &self.manifest {
@@ -70,7 +70,7 @@ impl SlideOptions {
             }
             keys.mpp_of.insert(name.clone(), given.mpp);
         }
-        Ok(Given { slides, keys })
+        Ok(GivenSlides { slides, keys })
     }
 }
 

@@ -108,7 +108,7 @@ impl MasterArgs {
 pub(super) fn plan(run: &RunDir, progress: &Progress) -> Result<(Lookup, Exit), Failure> {
     let mut slides = Vec::new();
     let mut failed = 0;
-    for SlideRecord { name, .. } in run_dir::known_slides(run)? {
+    for SlideRecord { name, .. } in run_dir::list_slides(run)? {
         let path = run.patches(&name);
         if !path.exists() {
             continue;

@@ -143,16 +143,16 @@ fn print_usage(error: &clap::Error) -> Result<Exit, Failure> {
     if error.use_stderr() {
         return Ok(Exit::Usage);
     }
-    written(printed).map(|()| Exit::Done)
+    check_stdout(printed).map(|()| Exit::Done)
 }
 
-/// Runs `slidegrid` with the arguments `words` inside this process.
+/// Runs `slidegrid` with the arguments `args` inside this process.
 ///
 /// # Errors
 /// [`Failure`] with its exit code, also for invalid arguments.
-pub fn run(words: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
-    let words = std::iter::once("slidegrid".into()).chain(words);
-    let cli = Cli::try_parse_from(words).map_err(|e| Failure::new(Exit::Usage, e.to_string()))?;
+pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
+    let args = std::iter::once("slidegrid".into()).chain(args);
+    let cli = Cli::try_parse_from(args).map_err(|e| Failure::new(Exit::Usage, e.to_string()))?;
     dispatch(&cli)
 }
 
@@ -208,10 +208,10 @@ fn report(command: impl FnOnce() -> Result<Exit, Failure>) -> ExitCode {
 
 /// Prints a result to stdout. A reader that closes the pipe early, like `head`, is no failure.
 fn print(line: &str) -> Result<(), Failure> {
-    written(writeln!(std::io::stdout(), "{line}"))
+    check_stdout(writeln!(std::io::stdout(), "{line}"))
 }
 
-fn written(result: std::io::Result<()>) -> Result<(), Failure> {
+fn check_stdout(result: std::io::Result<()>) -> Result<(), Failure> {
     match result {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::new(Exit::Input, format!("cannot write results to stdout: {e}")))

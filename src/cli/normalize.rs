@@ -19,11 +19,11 @@ use crate::slide::IccOutcome;
 #[derive(Debug, Args)]
 pub(crate) struct NormalizeArgs {
     #[command(subcommand)]
-    what: What,
+    command: NormalizeCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum NormalizeCommand {
     /// Measure the colours of slides, for use as the template of a run.
     #[command(after_help = "\
 Example:
@@ -125,15 +125,15 @@ const TILE_PX: u32 = 256;
 const ESTIMATE_TILES: usize = 100;
 
 pub(super) fn run(args: &NormalizeArgs) -> Result<Exit, Failure> {
-    match &args.what {
-        What::Fit(args) => fit(args),
-        What::Apply(args) => apply(args),
-        What::Preview(args) => preview(args),
+    match &args.command {
+        NormalizeCommand::Fit(args) => fit(args),
+        NormalizeCommand::Apply(args) => apply(args),
+        NormalizeCommand::Preview(args) => preview(args),
     }
 }
 
 /// The pixels of a whole picture, or of tissue tiles of a slide, as RGB bytes.
-fn pixels_of(path: &Path, common: &Common, tiles: usize) -> Result<Vec<u8>, TemplateError> {
+fn sample_pixels(path: &Path, common: &Common, tiles: usize) -> Result<Vec<u8>, TemplateError> {
     match whole_picture(path, common.icc) {
         Ok(picture) => {
             warn_of_profile(path, picture.icc.as_ref());
@@ -160,7 +160,7 @@ fn fit(args: &FitArgs) -> Result<Exit, Failure> {
     let slides = inputs::expand(&args.slides, &Progress::on_stderr(false))?;
     let (mut sources, mut names, mut failed) = (Vec::new(), Vec::new(), 0);
     for slide in &slides {
-        match pixels_of(slide, &args.common, args.tiles.into()) {
+        match sample_pixels(slide, &args.common, args.tiles.into()) {
             Ok(pixels) => {
                 sources.push(pixels);
                 names.push(slide.file_name().unwrap_or_default().to_string_lossy().into_owned());
@@ -179,7 +179,7 @@ fn fit(args: &FitArgs) -> Result<Exit, Failure> {
         source,
     })?;
     StainsFile::new(estimate, names).write(&args.out)?;
-    tell(&format!("fit {}: {}", args.out.display(), line_of(&estimate)));
+    tell(&format!("fit {}: {}", args.out.display(), summary_line(&estimate)));
     print(&args.out.display().to_string())?;
     Ok(Exit::from_counts(done, failed))
 }
@@ -274,11 +274,11 @@ fn preview(args: &PreviewArgs) -> Result<Exit, Failure> {
 
 fn swatches(of: &str, estimate: &Estimate) -> Swatches {
     let colours = estimate.stains().map_or(Vec::new(), |stains| stains.swatches().to_vec());
-    Swatches { label: format!("{of}: {}", line_of(estimate)), colours }
+    Swatches { label: format!("{of}: {}", summary_line(estimate)), colours }
 }
 
 /// An estimate as one line of text.
-fn line_of(estimate: &Estimate) -> String {
+fn summary_line(estimate: &Estimate) -> String {
     let three = |v: [f64; 3]| format!("({:.3} {:.3} {:.3})", v[0], v[1], v[2]);
     match (estimate, estimate.stains()) {
         (Estimate::Reinhard(lab), _) => {

@@ -97,8 +97,8 @@ impl ThreadOptions {
 
 /// While the returned value lives, a signal asks the work to stop in good order instead of
 /// killing the process.
-pub(super) fn catch_signals() -> Result<interrupt::Caught, Failure> {
-    interrupt::catch()
+pub(super) fn catch_signals() -> Result<interrupt::SignalGuard, Failure> {
+    interrupt::catch_signals()
         .map_err(|error| Failure::new(Exit::Input, format!("cannot handle signals: {error}")))
 }
 

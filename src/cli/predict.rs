@@ -43,7 +43,7 @@ pub(crate) struct PredictArgs {
     options: RunOptions,
 
     #[command(flatten)]
-    what: What,
+    selection: GroupSelection,
 
     /// Distance between scored points, working px. It cannot change once the run has scores.
     #[arg(long, value_name = "S")]
@@ -74,7 +74,7 @@ pub(crate) struct PredictArgs {
 
 #[derive(Debug, Args)]
 #[group(skip)]
-struct What {
+struct GroupSelection {
     /// Tasks of lookup.csv to score, counted from 1: 118, or 3-10,17.
     #[arg(long, value_name = "LIST", required_unless_present_any = ["slide", "all"], conflicts_with_all = ["slide", "group", "all"])]
     task: Option<NumberList<TaskNumber>>,
@@ -109,7 +109,7 @@ impl PredictArgs {
         config.config.predict.precision_force |= self.force;
         self.engine.over(&mut config);
         let lookup = Lookup::read(&run)?;
-        let groups = self.what.groups(&run, &lookup)?;
+        let groups = self.selection.groups(&run, &lookup)?;
         predict_all(&run, &config, &groups, &self.threads, &progress)
     }
 }
@@ -159,7 +159,7 @@ impl PredictArgs {
     }
 }
 
-impl What {
+impl GroupSelection {
     fn groups(
         &self,
         run: &RunDir,
@@ -174,7 +174,7 @@ impl What {
             };
             return self.select(tasks).iter().map(find).collect();
         }
-        let Some(slide) = &self.slide else { return Ok(every_group(lookup)) };
+        let Some(slide) = &self.slide else { return Ok(all_groups(lookup)) };
         let row = lookup.of_slide(slide).ok_or_else(|| LookupError::Slide {
             path: path.clone(),
             problem: format!("no slide {slide} with groups; `slidegrid status` lists the slides"),
@@ -200,7 +200,7 @@ impl What {
 }
 
 /// Every group of the run, in task order.
-pub(super) fn every_group(lookup: &Lookup) -> Vec<(String, GroupNumber)> {
+pub(super) fn all_groups(lookup: &Lookup) -> Vec<(String, GroupNumber)> {
     groups_where(lookup, &|_| true)
 }
 
@@ -224,8 +224,8 @@ pub(super) fn predict_all(
     threads: &ThreadOptions,
     progress: &Progress,
 ) -> Result<Exit, Failure> {
-    let caught = super::options::catch_signals()?;
-    let interrupt = caught.interrupt();
+    let signals = super::options::catch_signals()?;
+    let interrupt = signals.interrupt();
     let threads = threads.count(config.config.predict.threads, progress);
     if let Some(share) = config.config.predict.audit_share {
         progress.note(&format!("note: predict.audit_share = {share} is a key of earlier versions: the share of points that the cascade missed has no bound; predict.audit_bound sets one"));
@@ -245,7 +245,7 @@ pub(super) fn predict_all(
             Ok(outcome) => {
                 done += 1;
                 clear(&marker);
-                exit = exit.and(report_outcome(run, (slide, *group), &outcome, progress));
+                exit = exit.worst(report_outcome(run, (slide, *group), &outcome, progress));
             }
             Err(error) => {
                 failed += 1;
@@ -258,7 +258,7 @@ pub(super) fn predict_all(
         }
         overall.advance(1);
     }
-    Ok(Exit::from_counts(done, failed).and(exit))
+    Ok(Exit::from_counts(done, failed).worst(exit))
 }
 
 /// The end of an interrupted task's message.
@@ -273,7 +273,7 @@ fn report_outcome(
 ) -> Exit {
     match *outcome {
         GroupOutcome::Present { failed_patches, missed } => {
-            whole(run, (slide, group), (failed_patches, missed), progress)
+            report_complete(run, (slide, group), (failed_patches, missed), progress)
         }
         GroupOutcome::Interrupted { signal, scored, windows } => {
             let saved = share(scored, windows);
@@ -289,13 +289,13 @@ fn report_outcome(
             if unnormalized > 0 {
                 progress.note(&format!("warning: {slide} t{group}: the stains of {unnormalized} patches could not be determined; /unnormalized in the score file says what was done"));
             }
-            whole(run, (slide, group), (failed_patches, missed), progress)
+            report_complete(run, (slide, group), (failed_patches, missed), progress)
         }
     }
 }
 
 /// Warns of scores that a finished group lacks, and returns its exit code.
-fn whole(
+fn report_complete(
     run: &RunDir,
     (slide, group): (&str, GroupNumber),
     (failed_patches, missed): (u64, u64),

@@ -96,7 +96,7 @@ pub(super) fn run(args: &RedoArgs) -> Result<Exit, Failure> {
     if predicted == Exit::Input {
         return Ok(predicted);
     }
-    Ok(predicted.and(stitch_all(&run, &config, &args.names, false, &progress)?))
+    Ok(predicted.worst(stitch_all(&run, &config, &args.names, false, &progress)?))
 }
 
 /// Writes the method of the slides into the run. This happens before anything is removed, so

@@ -9,7 +9,7 @@ use super::{Exit, Failure, print};
 use crate::config::{ConfigError, RunConfig};
 use crate::progress::Progress;
 use crate::report::{self, ReportInputs};
-use crate::run_dir::{RunDir, known_slides};
+use crate::run_dir::{RunDir, list_slides};
 
 /// Make a page about a run: slides, heatmaps, truth, failures, provenance.
 ///
@@ -58,7 +58,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         Err(ConfigError::NoRun { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let records = known_slides(&run)?;
+    let records = list_slides(&run)?;
     let (views, answers) = look(&run)?;
     let inputs = ReportInputs {
         out: args.out.clone().unwrap_or_else(|| run.report()),

@@ -52,23 +52,23 @@ pub(crate) struct RunArgs {
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let (run, progress) = (args.options.dir(), args.options.progress());
-    let caught = catch_signals()?;
-    let interrupt = caught.interrupt();
-    let inputs::Given { slides, keys } = args.given.given(&run, &args.slides, &progress)?;
+    let signals = catch_signals()?;
+    let interrupt = signals.interrupt();
+    let inputs::GivenSlides { slides, keys } = args.given.collect(&run, &args.slides, &progress)?;
     let mut config = args.options.settle_with(&keys)?;
     args.engine.over(&mut config);
     let records = split::register(&run, &slides)?;
     if args.cluster.kind(&config) != SchedulerKind::Local || args.cluster.dry_run {
         return cluster::submit(&args.options, &args.cluster, &Asked::default());
     }
-    let wanted = split::chosen(&records, &slides);
+    let wanted = split::select_records(&records, &slides);
     let names: HashSet<String> = wanted.iter().map(|record| record.name.clone()).collect();
     let threads = args.threads.count(config.config.predict.threads, &progress);
     let split = split::split_all(&run, &config, &wanted, Extent::Patches, threads, &progress)?;
     if run.slides_csv().exists() {
         run_dir::write_slides(&run, &run_dir::read_slides(&run)?)?;
     }
-    let records = run_dir::known_slides(&run)?;
+    let records = run_dir::list_slides(&run)?;
     if interrupt.requested().is_some() {
         return Ok(Exit::Partial);
     }
@@ -92,5 +92,5 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         Some(_) => study::study_run(run.root(), args.options.quiet)?,
         None => Exit::Done,
     };
-    Ok(split.and(planned).and(predicted).and(stitched).and(studied))
+    Ok(split.worst(planned).worst(predicted).worst(stitched).worst(studied))
 }

@@ -67,16 +67,20 @@ impl SplitArgs {
     /// [`Exit::Partial`], or [`Exit::Input`] if all of them fail.
     pub(crate) fn run(&self) -> Result<Exit, Failure> {
         let (run, progress) = (self.options.dir(), self.options.progress());
-        let inputs::Given { slides, keys } = self.given.given(&run, &self.slides, &progress)?;
+        let inputs::GivenSlides { slides, keys } =
+            self.given.collect(&run, &self.slides, &progress)?;
         let config = self.options.settle_with(&keys)?;
         let threads = self.threads.count(config.config.predict.threads, &progress);
         let records = register(&run, &slides)?;
         let wanted: Vec<&SlideRecord> = match &self.task {
             Some(tasks) => {
                 let tasks = self.part.map_or(tasks.as_slice(), |share| tasks.share(share));
-                tasks.iter().map(|&task| row(&run, &records, task)).collect::<Result<_, _>>()?
+                tasks
+                    .iter()
+                    .map(|&task| record_of_task(&run, &records, task))
+                    .collect::<Result<_, _>>()?
             }
-            None => chosen(&records, &slides),
+            None => select_records(&records, &slides),
         };
         let extent = if self.masks_only { Extent::Masks } else { Extent::Patches };
         let exit = split_all(&run, &config, &wanted, extent, threads, &progress)?;
@@ -89,7 +93,7 @@ impl SplitArgs {
 
 /// Adds the slides to the run's table.
 pub(super) fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideRecord>, Failure> {
-    if slides.is_empty() && run_dir::known_slides(run).is_err() && !run.slides_csv().exists() {
+    if slides.is_empty() && run_dir::list_slides(run).is_err() && !run.slides_csv().exists() {
         return Err(Failure::new(
             Exit::Usage,
             format!(
@@ -102,7 +106,7 @@ pub(super) fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideReco
 }
 
 /// Row `task` of the table.
-pub(super) fn row<'a>(
+pub(super) fn record_of_task<'a>(
     run: &RunDir,
     records: &'a [SlideRecord],
     task: TaskNumber,
@@ -120,7 +124,10 @@ pub(super) fn row<'a>(
 }
 
 /// The rows of `slides`, or all rows if no slides were named.
-pub(super) fn chosen<'a>(records: &'a [SlideRecord], slides: &[PathBuf]) -> Vec<&'a SlideRecord> {
+pub(super) fn select_records<'a>(
+    records: &'a [SlideRecord],
+    slides: &[PathBuf],
+) -> Vec<&'a SlideRecord> {
     let stems: Vec<_> = slides.iter().filter_map(|slide| slide.file_stem()).collect();
     records
         .iter()
@@ -137,14 +144,14 @@ pub(super) fn split_all(
     threads: usize,
     progress: &Progress,
 ) -> Result<Exit, Failure> {
-    let caught = catch_signals()?;
-    let workers = split::Workers { threads, interrupt: caught.interrupt() };
+    let signals = catch_signals()?;
+    let workers = split::Workers { threads, interrupt: signals.interrupt() };
     let (mut whole, mut failed) = (0, 0);
     let mut partial = false;
     for record in records {
         let outcome = split::split_slide(run, config, record, extent, &workers, progress)?;
         if workers.interrupt.requested().is_some() && outcome.status == SlideStatus::Waiting {
-            progress.note(&line(&outcome));
+            progress.note(&outcome_line(&outcome));
             return Ok(Exit::Partial);
         }
         // A slide of which only the mask was made keeps the status "waiting".
@@ -158,9 +165,9 @@ pub(super) fn split_all(
         }
         partial |= !outcome.reason.is_empty();
         if outcome.reason.is_empty() && outcome.note.is_empty() {
-            progress.note(&line(&outcome));
+            progress.note(&outcome_line(&outcome));
         } else {
-            progress.warn(&line(&outcome));
+            progress.warn(&outcome_line(&outcome));
         }
     }
     Ok(match Exit::from_counts(whole, failed) {
@@ -169,7 +176,7 @@ pub(super) fn split_all(
     })
 }
 
-fn line(outcome: &SlideRecord) -> String {
+fn outcome_line(outcome: &SlideRecord) -> String {
     let figures = match (outcome.tissue_tiles, outcome.patches, outcome.groups) {
         (Some(tiles), Some(patches), Some(groups)) => {
             format!(" ({tiles} tissue tiles, {patches} patches, {groups} groups)")

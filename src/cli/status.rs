@@ -17,7 +17,7 @@ use crate::jobs::queue::last_tries;
 use crate::jobs::sched_query::{Answers, ask};
 use crate::jobs::status::progress_of;
 use crate::jobs::view::{SlideView, view_of};
-use crate::run_dir::{RunDir, known_slides};
+use crate::run_dir::{RunDir, list_slides};
 use crate::staged;
 
 /// Say what of a run is done, running, waiting or failed, and why.
@@ -113,7 +113,7 @@ pub(super) fn look(run: &RunDir) -> Result<(Vec<SlideView>, Answers), Failure> {
 /// What was submitted, and what the schedulers say of it.
 pub(super) fn asked(run: &RunDir) -> Result<(Vec<SubmittedArray>, Answers), Failure> {
     let lookup = lookup_of(run)?;
-    let records = known_slides(run)?;
+    let records = list_slides(run)?;
     let arrays =
         read_arrays(run, &lookup, &records).map_err(|error| Failure::new(Exit::Input, error))?;
     let answers = ask(&arrays);
@@ -230,7 +230,7 @@ fn summary(totals: &Totals) -> String {
 /// What the run has taken until now.
 pub(super) fn cost_now(run: &RunDir) -> Result<RunCost, Failure> {
     let (arrays, answers) = asked(run)?;
-    Ok(cost_of(run, &known_slides(run)?, &lookup_of(run)?, &arrays, &answers))
+    Ok(cost_of(run, &list_slides(run)?, &lookup_of(run)?, &arrays, &answers))
 }
 
 /// The paper's tables, and the plot.

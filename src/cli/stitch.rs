@@ -76,9 +76,9 @@ impl StitchArgs {
             );
             return Err(Failure::new(Exit::Usage, problem));
         }
-        let records = run_dir::known_slides(run)?;
+        let records = run_dir::list_slides(run)?;
         if let Some(task) = self.task {
-            let record = split::row(run, &records, task)?;
+            let record = split::record_of_task(run, &records, task)?;
             return match run.patches(&record.name).exists() {
                 true => Ok(vec![record.name.clone()]),
                 false => Err(without_patches(run, record)),
@@ -112,11 +112,11 @@ pub(super) fn stitch_all(
     allow_missing: bool,
     progress: &Progress,
 ) -> Result<Exit, Failure> {
-    let caught = super::options::catch_signals()?;
+    let signals = super::options::catch_signals()?;
     let task = progress.start("stitch", "slides", names.len());
     let (mut done, mut failed, mut exit) = (0, 0, Exit::Done);
     for name in names {
-        if let Some(signal) = caught.interrupt().requested() {
+        if let Some(signal) = signals.interrupt().requested() {
             progress.note(&format!("stitch: {signal}: ended before {name}; {GO_ON}"));
             return Ok(Exit::Partial);
         }
@@ -127,14 +127,14 @@ pub(super) fn stitch_all(
             Ok(stitched) => {
                 done += 1;
                 clear(&marker);
-                if !stitched.present {
+                if !stitched.already_there {
                     let wall_s = started.elapsed().as_secs_f64();
                     let cpu_s = process::cpu_s() - cpu_s;
                     let record = StitchRecord { started_unix_s, wall_s, cpu_s };
                     let text = serde_json::to_vec(&record).expect("a record is plain data");
                     staged::write(&run.stitch_record(name), &text)?;
                 }
-                exit = exit.and(report_result(run, name, &stitched, progress)?);
+                exit = exit.worst(report_result(run, name, &stitched, progress)?);
             }
             Err(error) => {
                 failed += 1;
@@ -144,7 +144,7 @@ pub(super) fn stitch_all(
         }
         task.advance(1);
     }
-    Ok(Exit::from_counts(done, failed).and(exit))
+    Ok(Exit::from_counts(done, failed).worst(exit))
 }
 
 /// Prints the result for a slide and returns its exit code.
@@ -157,7 +157,7 @@ fn report_result(
     for file in &stitched.files {
         print(&file.display().to_string())?;
     }
-    if stitched.present {
+    if stitched.already_there {
         let added = match stitched.added {
             0 => String::new(),
             1 => ", 1 export added".to_owned(),
@@ -168,12 +168,12 @@ fn report_result(
         let max = stitched.max.map_or("none".to_owned(), |max| format!("{max:.3}"));
         progress.note(&format!("stitch {name}: {} points scored, largest {max}", stitched.scored));
     }
-    if let Some(fault) = &stitched.fault {
+    if let Some(reason) = &stitched.audit_failure {
         let redo = run.redo_by_window(name);
-        progress.warn(&format!("warning: {name}: {fault}; `{redo}` scores the slide again"));
+        progress.warn(&format!("warning: {name}: {reason}; `{redo}` scores the slide again"));
     }
     if stitched.missing.is_empty() {
-        return Ok(if stitched.fault.is_some() { Exit::Partial } else { Exit::Done });
+        return Ok(if stitched.audit_failure.is_some() { Exit::Partial } else { Exit::Done });
     }
     progress.warn(&format!(
         "warning: {name}: left out {} without scores: {}",

@@ -265,7 +265,7 @@ impl ClusterKeys {
     }
 
     /// The first value that breaks a rule: key, found, expected.
-    pub(super) fn fault(&self) -> Option<(String, String, &'static str)> {
+    pub(super) fn violation(&self) -> Option<(String, String, &'static str)> {
         let stages = [
             ("cluster.split", &self.split),
             ("cluster.predict", &self.predict),
@@ -352,11 +352,11 @@ mod tests {
 
     #[test]
     fn errors_name_the_key_that_breaks_a_rule() {
-        let fault = |text: &str| toml::from_str::<ClusterKeys>(text).unwrap().fault();
-        assert_eq!(fault("cpus = 4\n"), None);
-        assert_eq!(fault("[stitch]\ncpus = 0\n").unwrap().0, "cluster.stitch.cpus");
-        assert_eq!(fault("max_submitted_jobs = 2\n").unwrap().2, "at least 3");
-        assert!(fault("groups_per_task = 2\ntarget_minutes = 5.0\n").is_some());
-        assert!(fault("environment = { \"A B\" = \"1\" }\n").is_some());
+        let violation = |text: &str| toml::from_str::<ClusterKeys>(text).unwrap().violation();
+        assert_eq!(violation("cpus = 4\n"), None);
+        assert_eq!(violation("[stitch]\ncpus = 0\n").unwrap().0, "cluster.stitch.cpus");
+        assert_eq!(violation("max_submitted_jobs = 2\n").unwrap().2, "at least 3");
+        assert!(violation("groups_per_task = 2\ntarget_minutes = 5.0\n").is_some());
+        assert!(violation("environment = { \"A B\" = \"1\" }\n").is_some());
     }
 }

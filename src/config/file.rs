@@ -149,22 +149,22 @@ impl Config {
         if !(1..=9).contains(&self.tiling.gzip_level) {
             return rule("tiling.gzip_level", self.tiling.gzip_level.to_string(), "1 to 9");
         }
-        if let Some((key, found, expected)) = self.predict.fault() {
+        if let Some((key, found, expected)) = self.predict.violation() {
             return rule(key, found, expected);
         }
         self.tissue
             .check()
             .map_err(|source| ConfigError::Tissue { origin: origin.to_owned(), source })?;
-        if let Some((key, found, expected)) = self.stitch.fault() {
+        if let Some((key, found, expected)) = self.stitch.violation() {
             return rule(key, found, &expected);
         }
-        if let Some((key, found, expected)) = self.normalize.fault() {
+        if let Some((key, found, expected)) = self.normalize.violation() {
             return rule(key, found, expected);
         }
-        if let Some((key, found, expected)) = self.cluster.fault() {
+        if let Some((key, found, expected)) = self.cluster.violation() {
             return rule(&key, found, expected);
         }
-        if let Some((key, found, expected)) = self.study.fault() {
+        if let Some((key, found, expected)) = self.study.violation() {
             return rule(key, found, expected);
         }
         self.check_slides(origin)
@@ -175,7 +175,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError::Value`] that names the key, what was found and what was expected.
     pub fn check_slides(&self, origin: &str) -> Result<(), ConfigError> {
-        match self.slides.fault(&self.tissue) {
+        match self.slides.violation(&self.tissue) {
             None => Ok(()),
             Some((key, found, expected)) => {
                 Err(ConfigError::Value { origin: origin.to_owned(), key, found, expected })

@@ -37,7 +37,7 @@ impl NormalizeKeys {
     }
 
     /// The first value that breaks a rule: key, found, expected.
-    pub(super) fn fault(&self) -> Option<(&'static str, String, &'static str)> {
+    pub(super) fn violation(&self) -> Option<(&'static str, String, &'static str)> {
         match (self.method.method(), &self.template) {
             (Some(method), None) => Some((
                 "normalize.template",

@@ -89,7 +89,7 @@ impl Default for PredictKeys {
 
 impl PredictKeys {
     /// The first value that breaks a rule: key, found, expected.
-    pub(super) fn fault(&self) -> Option<(&'static str, String, &'static str)> {
+    pub(super) fn violation(&self) -> Option<(&'static str, String, &'static str)> {
         if self.threads == Some(0) || self.batch == Some(0) {
             let rule = "at least 1, or nothing";
             return Some(("predict.threads or predict.batch", "0".into(), rule));

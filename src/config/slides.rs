@@ -72,7 +72,7 @@ impl Slides {
     }
 
     /// The first value that breaks a rule: key, found, expected.
-    pub(super) fn fault(&self, run: &TissueOptions) -> Option<(String, String, String)> {
+    pub(super) fn violation(&self, run: &TissueOptions) -> Option<(String, String, String)> {
         for mpp in self.mpp.iter().chain(self.mpp_of.values()) {
             if !(mpp.is_finite() && *mpp > 0.0) {
                 let expected = "micrometres per pixel above 0".to_owned();
@@ -88,7 +88,7 @@ impl Slides {
             ));
         }
         self.tissue_of.iter().find_map(|(name, own)| {
-            let problem = own.fault(run)?;
+            let problem = own.violation(run)?;
             Some((format!("slides.tissue_of.{name}"), self.tissue_settings(name), problem))
         })
     }
@@ -114,7 +114,7 @@ impl SlideTissue {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "a cast to u8 saturates, and `fault` rejects numbers that are not whole"
+            reason = "a cast to u8 saturates, and `violation` rejects numbers that are not whole"
         )]
         match options.method {
             TissueMethod::Stain => {
@@ -130,7 +130,7 @@ impl SlideTissue {
     }
 
     /// What is expected in place of these settings; `None` if they are valid.
-    fn fault(&self, run: &TissueOptions) -> Option<String> {
+    fn violation(&self, run: &TissueOptions) -> Option<String> {
         let options = self.over(run);
         match (self.threshold, options.method) {
             (Some(value), TissueMethod::Threshold)
@@ -174,19 +174,19 @@ mod tests {
         assert_eq!((found.method, found.mask), (TissueMethod::Mask, Some("/m.png".into())));
         for settings in ["threshold = 0.04", "method = 'otsu-hs'", "mask = '/m'", "method = 'all'"]
         {
-            assert_eq!(own(settings).fault(&run), None, "{settings}");
+            assert_eq!(own(settings).violation(&run), None, "{settings}");
         }
     }
 
     #[test]
     fn contradicting_tissue_settings_are_errors() {
         let run = TissueOptions::default();
-        let fault = |text: &str| own(text).fault(&run).unwrap();
-        assert!(fault("method = 'otsu-s'\nthreshold = 3").contains("otsu-s"));
-        assert!(fault("method = 'threshold'\nthreshold = 0.5").contains("whole number"));
-        assert!(fault("method = 'threshold'").contains("saturation_threshold"));
-        assert!(fault("method = 'mask'").contains("<slide>.png"));
-        assert!(fault("method = 'all'\nmask = 'm.png'").contains("no mask with method all"));
-        assert!(fault("threshold = 0.0").contains("stain_threshold"));
+        let violation = |text: &str| own(text).violation(&run).unwrap();
+        assert!(violation("method = 'otsu-s'\nthreshold = 3").contains("otsu-s"));
+        assert!(violation("method = 'threshold'\nthreshold = 0.5").contains("whole number"));
+        assert!(violation("method = 'threshold'").contains("saturation_threshold"));
+        assert!(violation("method = 'mask'").contains("<slide>.png"));
+        assert!(violation("method = 'all'\nmask = 'm.png'").contains("no mask with method all"));
+        assert!(violation("threshold = 0.0").contains("stain_threshold"));
     }
 }

@@ -53,7 +53,7 @@ impl StitchKeys {
     }
 
     /// The first value that breaks a rule: key, found, expected.
-    pub(super) fn fault(&self) -> Option<(&'static str, String, String)> {
+    pub(super) fn violation(&self) -> Option<(&'static str, String, String)> {
         if (self.max_side_px as usize) < MIN_SIDE_PX {
             let expected = format!("at least {MIN_SIDE_PX}");
             return Some(("stitch.max_side_px", self.max_side_px.to_string(), expected));

@@ -108,7 +108,7 @@ impl Default for StudyKeys {
 
 impl StudyKeys {
     /// The first value that breaks a rule: key, found, expected.
-    pub(super) fn fault(&self) -> Option<(&'static str, String, &'static str)> {
+    pub(super) fn violation(&self) -> Option<(&'static str, String, &'static str)> {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let share = |value: f64| (0.0..1.0).contains(&value);
         let counts = [

@@ -21,7 +21,7 @@ use super::error::ExportError;
 use super::heatmap_h5::HeatmapMeta;
 use super::slide_lattice::{OverlayGrid, SlideLattice};
 use super::{pyramid, value_tiff};
-use crate::bigtiff::{DeflateCode, DirectoryLinks, Pixels, Tags};
+use crate::bigtiff::{DeflateCode, DirectoryLinks, Tags, TilePixels};
 
 /// The pyramid continues until no side is longer than this. ASAP reads as many overlay
 /// levels as the slide has; a missing level terminates ASAP.
@@ -44,7 +44,7 @@ pub(super) fn write(
     sizes.truncate(falling + 1);
     let px_per_pixel = |px: u32, pixels: u32| f64::from(px) / f64::from(pixels);
     let tags = Tags {
-        pixels: Pixels::DeflatedF32(DeflateCode::Legacy),
+        pixels: TilePixels::DeflatedF32(DeflateCode::Legacy),
         links: DirectoryLinks::Successive,
         um_per_px: lattice.um_per_px.map(|[x, y]| {
             [

@@ -22,7 +22,7 @@ impl Bands {
     /// Opens a file and checks its attributes and the shapes of its datasets.
     pub(super) fn open(path: &Path) -> Result<Self, FormatError> {
         let file = hdf5_file::open(path)?;
-        let meta = HeatmapMeta::get(&Attributes::new(path, &file))?;
+        let meta = HeatmapMeta::read_attributes(&Attributes::new(path, &file))?;
         let (rows, cols) = meta.shape();
         let shape = [Some(rows), Some(cols), Some(meta.classes.len())];
         let score = check_dataset::<f32>(path, &file, SCORE, &shape[..2])?;

@@ -16,7 +16,7 @@ use super::error::ExportError;
 use super::heatmap_h5::HeatmapMeta;
 use super::slide_lattice::SlideLattice;
 use super::{pyramid, value_tiff};
-use crate::bigtiff::{DeflateCode, DirectoryLinks, Pixels, TILE_PX, Tags};
+use crate::bigtiff::{DeflateCode, DirectoryLinks, TILE_PX, Tags, TilePixels};
 
 /// Writes the heatmap `score` `[row, col]`, NaN where not scored.
 pub(super) fn write(
@@ -31,7 +31,7 @@ pub(super) fn write(
     let sizes = pyramid::sizes(width, height, TILE_PX);
     let description = ome_xml(meta, &lattice, width, height);
     let tags = Tags {
-        pixels: Pixels::DeflatedF32(DeflateCode::Adobe),
+        pixels: TilePixels::DeflatedF32(DeflateCode::Adobe),
         links: DirectoryLinks::SubIfds,
         um_per_px: lattice.pitch_um(),
         description: &description,

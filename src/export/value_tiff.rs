@@ -10,7 +10,7 @@ use libdeflater::{CompressionLvl, Compressor};
 
 use super::error::{ExportError, write_error};
 use super::pyramid::{self, Tile};
-use crate::bigtiff::{BigTiff, Level, TILE_PX, Tags, TileLocation};
+use crate::bigtiff::{BigTiff, TILE_PX, Tags, TiffLevel, TileLocation};
 
 const SIDE: usize = TILE_PX as usize;
 /// Higher compression levels take much longer and save only a few percent on floats.
@@ -25,7 +25,7 @@ pub(super) fn write(
     source: impl FnMut(usize, &mut [f32]) -> Result<(), ExportError>,
     tags: &Tags<'_>,
 ) -> Result<(), ExportError> {
-    let levels = sizes.iter().map(|&(width, height)| Level::new(width, height)).collect();
+    let levels = sizes.iter().map(|&(width, height)| TiffLevel::new(width, height)).collect();
     let tiff = BigTiff::create(target, levels)?;
     let level = CompressionLvl::new(COMPRESSION_LEVEL).expect("4 is a level");
     let compressor = Compressor::new(level);

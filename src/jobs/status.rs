@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::lookup::{Lookup, LookupError};
 use crate::export::heatmap_h5::read_heatmap_meta;
 use crate::number::GroupNumber;
-use crate::run_dir::{RunDir, SlideRecord, SlideStatus, SlidesError, known_slides};
+use crate::run_dir::{RunDir, SlideRecord, SlideStatus, SlidesError, list_slides};
 use crate::scores::{self, CascadeMeta, DenseMeta};
 
 /// A slide and how far it has come.
@@ -109,7 +109,7 @@ impl SlideProgress {
 /// look-up table; a run not planned yet is no error.
 pub fn progress_of(run: &RunDir) -> Result<Vec<SlideProgress>, StatusError> {
     let lookup = if run.lookup_csv().exists() { Lookup::read(run)? } else { Lookup::default() };
-    let records = known_slides(run)?;
+    let records = list_slides(run)?;
     Ok(records.iter().map(|record| progress_of_slide(run, &lookup, record)).collect())
 }
 
@@ -146,7 +146,7 @@ fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> Sli
         Some(Err(error)) => (None, Some(error.to_string())),
     };
     let meta = meta.unwrap_or_default();
-    let partial = meta.fault().map(|fault| {
+    let partial = meta.audit_failure().map(|fault| {
         format!("{fault}; `{}` does the slide afresh", run.redo_by_window(&record.name))
     });
     let lower_precision = meta.deviation.map(|found| LowerPrecision {

@@ -22,7 +22,7 @@ pub struct SlideColours {
 }
 
 impl SlideColours {
-    pub(super) fn put(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
+    pub(super) fn write_attributes(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
         attributes.put_str(METHOD, self.method.name())?;
         match &self.estimate {
             Err(reason) => attributes.put_str(FAILURE, &reason.replace('\0', "\u{fffd}")),
@@ -39,7 +39,9 @@ impl SlideColours {
     }
 
     /// `None` in files made without `[normalize]`.
-    pub(super) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
+    pub(super) fn read_attributes(
+        attributes: &Attributes<'_>,
+    ) -> Result<Option<Self>, FormatError> {
         if !attributes.contains(METHOD)? {
             return Ok(None);
         }

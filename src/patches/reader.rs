@@ -52,7 +52,7 @@ impl PatchesFile {
             let (meta, legacy) = legacy::read_meta(path, &file, size)?;
             (meta, Some(legacy))
         } else {
-            (PatchesMeta::get(&Attributes::new(path, &file))?, None)
+            (PatchesMeta::read_attributes(&Attributes::new(path, &file))?, None)
         };
         Ok(Self { path: path.to_owned(), file, bytes: Arc::new(bytes), meta, legacy })
     }
@@ -157,7 +157,7 @@ impl PatchesFile {
     /// # Errors
     /// [`FormatError`] if the colours are stored but invalid.
     pub fn colours(&self) -> Result<Option<SlideColours>, FormatError> {
-        SlideColours::get(&Attributes::new(&self.path, &self.file))
+        SlideColours::read_attributes(&Attributes::new(&self.path, &self.file))
     }
 
     /// Opens a group and checks counts, shapes and places.

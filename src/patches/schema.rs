@@ -139,7 +139,7 @@ impl PatchesMeta {
         (tiles(self.height_px), tiles(self.width_px))
     }
 
-    pub(crate) fn put(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
+    pub(crate) fn write_attributes(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
         put_header(attributes, FORMAT, VERSION)?;
         attributes.put_str("slide", &self.slide)?;
         for (name, value) in [
@@ -170,7 +170,7 @@ impl PatchesMeta {
         Ok(())
     }
 
-    pub(crate) fn get(attributes: &Attributes<'_>) -> Result<Self, FormatError> {
+    pub(crate) fn read_attributes(attributes: &Attributes<'_>) -> Result<Self, FormatError> {
         let writer = check_header(attributes, FORMAT, VERSION)?;
         let names = attributes.names()?;
         let with_prefix = |prefix: &'static str| {

@@ -99,7 +99,7 @@ impl PatchesWriter {
     ) -> Result<Self, FormatError> {
         check_plan(path, meta, plan, per_group)?;
         let mut output = StagedHdf5::create(path)?;
-        meta.put(&output.attributes())?;
+        meta.write_attributes(&output.attributes())?;
         let mask = plan.mask().mapv(|tile| u8::from(tile != 0));
         output.write_dataset(TISSUE, mask.view())?;
         let patch_px = plan.tiling().patch_px() as usize;
@@ -205,7 +205,7 @@ impl PatchesWriter {
     /// # Errors
     /// [`FormatError`] if the colours cannot be written or were added before.
     pub fn set_colours(&mut self, colours: &SlideColours) -> Result<(), FormatError> {
-        colours.put(&self.output.attributes())
+        colours.write_attributes(&self.output.attributes())
     }
 
     /// Number of patches that could not be read from the slide.

@@ -222,7 +222,7 @@ impl Predictor<'_> {
             // They were for this alone.
             self.sessions.clear();
         }
-        process::give_back_freed();
+        process::release_freed_memory();
         let exact = self.load_dense(tiling)?.network.inexact.is_empty();
         let classes = self.model.card.classes.len();
         let positive = self.model.card.positive_index();

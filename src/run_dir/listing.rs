@@ -8,7 +8,7 @@ use super::{RunDir, SlideRecord, SlideStatus, SlidesError, read_slides};
 /// # Errors
 /// [`SlidesError::Table`] if there are neither a table nor patches files, or if the table cannot
 /// be read.
-pub fn known_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
+pub fn list_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
     let names = patches_file_names(run);
     let mut records =
         if names.is_empty() || run.slides_csv().exists() { read_slides(run)? } else { Vec::new() };
@@ -45,12 +45,12 @@ mod tests {
     fn slides_with_only_a_patches_file_come_last() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
-        assert!(known_slides(&run).is_err());
+        assert!(list_slides(&run).is_err());
         for name in ["b", "a", "z"] {
             crate::staged::write(&run.patches(name), b"x").unwrap();
         }
         let names = |run: &RunDir| -> Vec<String> {
-            known_slides(run).unwrap().into_iter().map(|record| record.name).collect()
+            list_slides(run).unwrap().into_iter().map(|record| record.name).collect()
         };
         assert_eq!(names(&run), ["a", "b", "z"]);
         crate::run_dir::register(&run, &[folder.path().join("z.svs")]).unwrap();

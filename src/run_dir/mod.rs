@@ -4,7 +4,7 @@ mod listing;
 mod paths;
 mod slides_csv;
 
-pub use listing::known_slides;
+pub use listing::list_slides;
 pub use paths::RunDir;
 pub use slides_csv::{SlideRecord, SlideStatus, SlidesError, read_slides, register, write_slides};
 pub(crate) use slides_csv::{registered, slide_name};

@@ -22,7 +22,7 @@ pub fn missed_bound(missed: u64, audited: u64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
-        if at_most(missed, audited, middle) > 1.0 - CONFIDENCE {
+        if binomial_cdf(missed, audited, middle) > 1.0 - CONFIDENCE {
             low = middle;
         } else {
             high = middle;
@@ -39,7 +39,7 @@ pub fn missed_bound(missed: u64, audited: u64) -> f64 {
 /// at which the hypergeometric probability of finding `missed` or fewer is above 0.05. If every
 /// point is drawn, the bound is the share that was found.
 #[must_use]
-pub fn missed_bound_of(points: u64, missed: u64, drawn: u64) -> f64 {
+pub fn missed_bound_finite(points: u64, missed: u64, drawn: u64) -> f64 {
     if drawn == 0 || points == 0 || missed > drawn || drawn > points {
         return 1.0;
     }
@@ -48,7 +48,7 @@ pub fn missed_bound_of(points: u64, missed: u64, drawn: u64) -> f64 {
     let (mut low, mut high) = (missed, points - (drawn - missed));
     while low < high {
         let middle = low + (high - low).div_ceil(2);
-        if at_most_drawn(missed, points, middle, drawn) > 1.0 - CONFIDENCE + ROUNDING {
+        if hypergeometric_cdf(missed, points, middle, drawn) > 1.0 - CONFIDENCE + ROUNDING {
             low = middle;
         } else {
             high = middle - 1;
@@ -57,14 +57,14 @@ pub fn missed_bound_of(points: u64, missed: u64, drawn: u64) -> f64 {
     low as f64 / points as f64
 }
 
-/// The number of `points` to draw so that [`missed_bound_of`] is at most `bound` if none of the
+/// The number of `points` to draw so that [`missed_bound_finite`] is at most `bound` if none of the
 /// drawn points was missed.
 #[must_use]
 pub fn points_to_draw(points: u64, bound: f64) -> u64 {
     let (mut low, mut high) = (0, points);
     while low < high {
         let middle = u64::midpoint(low, high);
-        if missed_bound_of(points, 0, middle) <= bound {
+        if missed_bound_finite(points, 0, middle) <= bound {
             high = middle;
         } else {
             low = middle + 1;
@@ -74,7 +74,7 @@ pub fn points_to_draw(points: u64, bound: f64) -> u64 {
 }
 
 /// Binomial probability of at most `missed` of `audited`, each with probability `p`.
-fn at_most(missed: u64, audited: u64, p: f64) -> f64 {
+fn binomial_cdf(missed: u64, audited: u64, p: f64) -> f64 {
     let (n, odds) = (audited as f64, (p / (1.0 - p)).ln());
     let mut term = n * (-p).ln_1p();
     let mut sum = term.exp();
@@ -88,7 +88,7 @@ fn at_most(missed: u64, audited: u64, p: f64) -> f64 {
 
 /// Hypergeometric probability that at most `found` of the `all_missed` points are among `drawn`
 /// of `points`.
-fn at_most_drawn(found: u64, points: u64, all_missed: u64, drawn: u64) -> f64 {
+fn hypergeometric_cdf(found: u64, points: u64, all_missed: u64, drawn: u64) -> f64 {
     let sound = points - all_missed;
     let least = drawn.saturating_sub(sound);
     let ways =
@@ -148,12 +148,12 @@ mod tests {
             (47, 3, 20, 14),
             (100, 0, 99, 0),
         ] {
-            let found = missed_bound_of(points, missed, drawn) * points as f64;
+            let found = missed_bound_finite(points, missed, drawn) * points as f64;
             assert!((found - f64::from(expected)).abs() < 1e-6, "{missed} of {drawn} of {points}");
         }
-        assert_eq!(missed_bound_of(50, 0, 50), 0.0);
-        assert_eq!(missed_bound_of(50, 3, 50), 0.06);
-        assert_eq!((missed_bound_of(50, 0, 0), missed_bound_of(0, 0, 0)), (1.0, 1.0));
+        assert_eq!(missed_bound_finite(50, 0, 50), 0.0);
+        assert_eq!(missed_bound_finite(50, 3, 50), 0.06);
+        assert_eq!((missed_bound_finite(50, 0, 0), missed_bound_finite(0, 0, 0)), (1.0, 1.0));
     }
 
     #[test]
@@ -172,8 +172,8 @@ mod tests {
             points in 1u64..2_000_000, bound in 0.0005f64..0.2,
         ) {
             let drawn = points_to_draw(points, bound);
-            prop_assert!(drawn <= points && missed_bound_of(points, 0, drawn) <= bound);
-            prop_assert!(missed_bound_of(points, 0, drawn - 1) > bound);
+            prop_assert!(drawn <= points && missed_bound_finite(points, 0, drawn) <= bound);
+            prop_assert!(missed_bound_finite(points, 0, drawn - 1) > bound);
             // Draws from infinitely many points would need at least as many.
             prop_assert!(missed_bound(0, drawn - 1) > bound * 0.99);
         }

@@ -1,6 +1,6 @@
 //! Attributes that the methods `dense` and `cascade` store with their scores.
 
-use super::audit::{missed_bound, missed_bound_of};
+use super::audit::{missed_bound, missed_bound_finite};
 use crate::hdf5_file::{Attributes, FormatError};
 
 /// The calibration of dense scores to exact ones, and its residual.
@@ -110,22 +110,22 @@ impl CascadeMeta {
     }
 
     /// Upper 95 % bound on the share of all points that were missed, 0..=1.
-    pub fn bound_of_all(&self) -> f64 {
+    pub fn missed_bound_of_slide(&self) -> f64 {
         if self.screened == 0 {
             // Every point has an exact score.
             return 0.0;
         }
-        missed_bound_of(self.points(), self.missed, self.drawn)
+        missed_bound_finite(self.points(), self.missed, self.drawn)
     }
 
     /// The reason why the audit of a whole slide makes its heatmap partial, if it does.
-    pub fn fault(&self) -> Option<String> {
+    pub fn audit_failure(&self) -> Option<String> {
         let (points, audited) = (self.points(), self.audited);
         if self.missed > 0 {
             let at_most = match self.bound {
                 Some(_) => format!(
                     "up to {:.2} % of the slide's points may have been missed (95 % confidence)",
-                    100.0 * self.bound_of_all()
+                    100.0 * self.missed_bound_of_slide()
                 ),
                 None => "more may have been missed".to_owned(),
             };
@@ -134,11 +134,12 @@ impl CascadeMeta {
                 self.missed
             ));
         }
-        let bound = self.bound.filter(|&bound| points > 0 && self.bound_of_all() > bound)?;
+        let bound =
+            self.bound.filter(|&bound| points > 0 && self.missed_bound_of_slide() > bound)?;
         Some(format!(
             "after the audit of {} of {points} points, up to {:.2} % of them may have been missed (95 % confidence); expected at most predict.audit_bound = {bound}",
             self.drawn,
-            100.0 * self.bound_of_all()
+            100.0 * self.missed_bound_of_slide()
         ))
     }
 
@@ -163,7 +164,7 @@ impl CascadeMeta {
 }
 
 impl DenseMeta {
-    pub(crate) fn put(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
+    pub(crate) fn write_attributes(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
         attributes.put_i64("dense_exact", i64::from(self.exact))?;
         attributes.put_i64("dense_reach", i64::from(self.reach_px))?;
         attributes.put_u64("dense_sampled", self.sampled)?;
@@ -182,7 +183,9 @@ impl DenseMeta {
         if self.open.is_empty() { Ok(()) } else { attributes.put_str("dense_open", &self.open) }
     }
 
-    pub(crate) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
+    pub(crate) fn read_attributes(
+        attributes: &Attributes<'_>,
+    ) -> Result<Option<Self>, FormatError> {
         if !attributes.contains("dense_exact")? {
             return Ok(None);
         }
@@ -206,7 +209,7 @@ impl DenseMeta {
 }
 
 impl CascadeMeta {
-    pub(crate) fn put(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
+    pub(crate) fn write_attributes(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
         attributes.put_f64("cascade_refine_from", self.refine_from)?;
         attributes.put_u64("cascade_refined", self.refined)?;
         attributes.put_u64("cascade_screened", self.screened)?;
@@ -230,7 +233,9 @@ impl CascadeMeta {
         attributes.put_f64("cascade_refuted_bound", bound)
     }
 
-    pub(crate) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
+    pub(crate) fn read_attributes(
+        attributes: &Attributes<'_>,
+    ) -> Result<Option<Self>, FormatError> {
         if !attributes.contains("cascade_refined")? {
             return Ok(None);
         }

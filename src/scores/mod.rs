@@ -9,7 +9,7 @@ mod reader;
 mod schema;
 mod writer;
 
-pub use audit::{missed_bound, missed_bound_of, points_to_draw};
+pub use audit::{missed_bound, missed_bound_finite, points_to_draw};
 pub use method_meta::{CascadeMeta, DenseMeta, Screen};
 pub use precision_meta::PrecisionMeta;
 pub use reader::{

@@ -44,7 +44,7 @@ impl PrecisionMeta {
         })
     }
 
-    pub(crate) fn put(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
+    pub(crate) fn write_attributes(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
         attributes.put_u64("precision_sample_windows", self.windows)?;
         attributes.put_f64("precision_deviation_max", self.max)?;
         attributes.put_f64("precision_deviation_mean", self.mean)?;
@@ -52,7 +52,9 @@ impl PrecisionMeta {
         attributes.put_i64("precision_forced", i64::from(self.forced))
     }
 
-    pub(crate) fn get(attributes: &Attributes<'_>) -> Result<Option<Self>, FormatError> {
+    pub(crate) fn read_attributes(
+        attributes: &Attributes<'_>,
+    ) -> Result<Option<Self>, FormatError> {
         if !attributes.contains("precision_sample_windows")? {
             return Ok(None);
         }

@@ -29,7 +29,7 @@ pub struct Scores {
 /// [`FormatError`] if the file is missing, damaged, of another format or of a newer version.
 pub fn read_scores_meta(path: &Path) -> Result<ScoresMeta, FormatError> {
     let file = hdf5_file::open(path)?;
-    ScoresMeta::get(&Attributes::new(path, &file), FORMAT)
+    ScoresMeta::read_attributes(&Attributes::new(path, &file), FORMAT)
 }
 
 /// Reads the attributes of `path` and the patches whose stains could not be measured.
@@ -38,7 +38,7 @@ pub fn read_scores_meta(path: &Path) -> Result<ScoresMeta, FormatError> {
 /// [`FormatError`] if the file is missing, damaged, of another format or of a newer version.
 pub fn read_scores_notes(path: &Path) -> Result<ScoresMeta, FormatError> {
     let file = hdf5_file::open(path)?;
-    let mut meta = ScoresMeta::get(&Attributes::new(path, &file), FORMAT)?;
+    let mut meta = ScoresMeta::read_attributes(&Attributes::new(path, &file), FORMAT)?;
     meta.unnormalized = read_unnormalized(path, &file, &meta)?;
     Ok(meta)
 }
@@ -68,7 +68,7 @@ pub fn read_part(path: &Path) -> Result<(Scores, u64), FormatError> {
 pub fn read_part_meta(path: &Path) -> Result<(ScoresMeta, u64), FormatError> {
     let file = hdf5_file::open(path)?;
     let attributes = Attributes::new(path, &file);
-    let meta = ScoresMeta::get(&attributes, PART_FORMAT)?;
+    let meta = ScoresMeta::read_attributes(&attributes, PART_FORMAT)?;
     Ok((meta, attributes.u64(TOTAL)?))
 }
 
@@ -99,7 +99,7 @@ fn read_unnormalized(
 
 fn read_points(path: &Path, format: &'static str) -> Result<Scores, FormatError> {
     let file = hdf5_file::open(path)?;
-    let mut meta = ScoresMeta::get(&Attributes::new(path, &file), format)?;
+    let mut meta = ScoresMeta::read_attributes(&Attributes::new(path, &file), format)?;
     meta.unnormalized = read_unnormalized(path, &file, &meta)?;
     let row = check_dataset::<i32>(path, &file, ROW, &[None])?;
     let points = row.size();

@@ -118,7 +118,7 @@ impl ScoresMeta {
     }
 
     /// Writes the attributes, with `format` as the `format` attribute.
-    pub(crate) fn put(
+    pub(crate) fn write_attributes(
         &self,
         attributes: &Attributes<'_>,
         format: &'static str,
@@ -170,19 +170,19 @@ impl ScoresMeta {
             attributes.put_u64("unnormalized_patches", self.unnormalized_patches)?;
         }
         if let Some(deviation) = &self.deviation {
-            deviation.put(attributes)?;
+            deviation.write_attributes(attributes)?;
         }
         if let Some(dense) = &self.dense {
-            dense.put(attributes)?;
+            dense.write_attributes(attributes)?;
         }
         if let Some(cascade) = &self.cascade {
-            cascade.put(attributes)?;
+            cascade.write_attributes(attributes)?;
         }
         attributes.put_strs("classes", &self.classes)
     }
 
     /// Reads the attributes of a file whose `format` attribute must be `format`.
-    pub(crate) fn get(
+    pub(crate) fn read_attributes(
         attributes: &Attributes<'_>,
         format: &'static str,
     ) -> Result<Self, FormatError> {
@@ -203,7 +203,7 @@ impl ScoresMeta {
             method: attributes.str("method")?,
             engine: attributes.str("engine")?,
             precision: attributes.str("precision")?,
-            deviation: PrecisionMeta::get(attributes)?,
+            deviation: PrecisionMeta::read_attributes(attributes)?,
             model_sha256: attributes.str("model_sha256")?,
             config_sha256: attributes.str("config_sha256")?,
             windows: attributes.u64("windows")?,
@@ -221,8 +221,8 @@ impl ScoresMeta {
             resumed_windows: newer("resumed_windows")?,
             shared_windows: newer("shared_windows")?,
             spans_unix_s: spans.as_chunks().0.to_vec(),
-            dense: DenseMeta::get(attributes)?,
-            cascade: CascadeMeta::get(attributes)?,
+            dense: DenseMeta::read_attributes(attributes)?,
+            cascade: CascadeMeta::read_attributes(attributes)?,
             writer,
         };
         meta.check(attributes)?;

@@ -53,7 +53,7 @@ fn stage(
 ) -> Result<StagedHdf5, FormatError> {
     check_scores(path, meta.classes.len(), row, col, score)?;
     let mut output = StagedHdf5::create(path)?;
-    meta.put(&output.attributes(), format)?;
+    meta.write_attributes(&output.attributes(), format)?;
     output.write_dataset(ROW, ArrayView1::from(row))?;
     output.write_dataset(COL, ArrayView1::from(col))?;
     output.write_dataset(SCORE, score)?;

@@ -32,13 +32,13 @@ pub struct Stitched {
     /// Groups without scores, which were left out.
     pub missing: Vec<GroupNumber>,
     /// Why the cascade's audit does not hold for the heatmap; `None` if it holds.
-    pub fault: Option<String>,
+    pub audit_failure: Option<String>,
     /// Number of lattice points with a score.
     pub scored: usize,
     /// Largest score; `None` without scores, or if the heatmap existed already.
     pub max: Option<f32>,
     /// Whether the heatmap existed already.
-    pub present: bool,
+    pub already_there: bool,
     /// Number of exports that were added to an existing heatmap.
     pub added: usize,
 }
@@ -110,8 +110,8 @@ pub fn stitch_slide(
     files.extend(export_heatmap(closed.path(), &folder, slide, &keys.export, &rules)?);
     closed.commit()?;
     files.insert(0, h5);
-    let fault = cascade.as_ref().and_then(CascadeMeta::fault);
-    Ok(Stitched { files, missing, fault, scored, max, present: false, added: 0 })
+    let audit_failure = cascade.as_ref().and_then(CascadeMeta::audit_failure);
+    Ok(Stitched { files, missing, audit_failure, scored, max, already_there: false, added: 0 })
 }
 
 /// The heatmap of an earlier stitch, if it is complete. Missing exports are added to it.
@@ -167,10 +167,10 @@ fn existing_heatmap(
     Ok(Some(Stitched {
         files,
         missing: Vec::new(),
-        fault: meta.fault(),
+        audit_failure: meta.audit_failure(),
         scored: usize::try_from(meta.windows).unwrap_or(usize::MAX),
         max: None,
-        present: true,
+        already_there: true,
         added,
     }))
 }
@@ -334,7 +334,7 @@ fn draw(
     heatmap: &Heatmap,
     file: &HeatmapMeta,
 ) -> Result<RgbPicture, StitchError> {
-    let rgb = patches.thumbnail()?.unwrap_or_else(|| blank(meta));
+    let rgb = patches.thumbnail()?.unwrap_or_else(|| white_thumbnail(meta));
     let slide =
         PlaneThumbnail { rgb: rgb.view(), width_px: meta.width_px, height_px: meta.height_px };
     let missing = heatmap.missing_tiles(patches.tissue()?.view(), meta.tile_px);
@@ -350,7 +350,7 @@ fn draw(
 }
 
 /// A white picture, `[row, col, rgb]`, in place of the thumbnail of a patches file without one.
-fn blank(meta: &PatchesMeta) -> Array3<u8> {
+fn white_thumbnail(meta: &PatchesMeta) -> Array3<u8> {
     let (width, height) = (u64::from(meta.width_px), u64::from(meta.height_px));
     let longest = width.max(height).max(1);
     let side = |px: u64| usize::try_from((px * 1024 / longest).max(1)).unwrap_or(1);

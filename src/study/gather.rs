@@ -17,7 +17,7 @@ use crate::metrics::features::{FeatureRules, features};
 use crate::metrics::froc::SlideHits;
 use crate::metrics::raster::SampleGrid;
 use crate::progress::Progress;
-use crate::run_dir::{SlideStatus, known_slides};
+use crate::run_dir::{SlideStatus, list_slides};
 use crate::truth::SlideKind;
 
 /// Measures every slide at every setting.
@@ -58,7 +58,7 @@ fn slides_with_heatmaps<'q>(
 ) -> Result<Vec<&'q SlideKind>, StudyError> {
     let mut slides: Vec<&SlideKind> = request.slides.iter().collect();
     for HeatmapSource { run, .. } in &request.sources {
-        let without_tissue: Vec<String> = known_slides(run)
+        let without_tissue: Vec<String> = list_slides(run)
             .unwrap_or_default()
             .into_iter()
             .filter(|record| record.status == SlideStatus::NoTissue)
@@ -89,7 +89,7 @@ fn slides_with_heatmaps<'q>(
 /// For each source, the slides with patches that could not be decoded.
 fn broken_slides(request: &StudyRequest) -> Vec<HashSet<String>> {
     let in_source = |source: &HeatmapSource| {
-        let records = known_slides(&source.run).unwrap_or_default().into_iter();
+        let records = list_slides(&source.run).unwrap_or_default().into_iter();
         let broken = records.filter(|record| record.failed_patches.is_some_and(|n| n > 0));
         broken.map(|record| record.name).collect()
     };

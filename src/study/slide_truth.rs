@@ -6,7 +6,7 @@ use crate::export::heatmap_h5::HeatmapMeta;
 use crate::metrics::coverage::{Coverage, coverage};
 use crate::metrics::lesions::{Lesions, evaluation_downsample};
 use crate::metrics::raster::SampleGrid;
-use crate::run_dir::known_slides;
+use crate::run_dir::list_slides;
 use crate::truth::{self, SlideKind, Truth, TruthError};
 
 /// Size and resolution of a slide.
@@ -38,7 +38,7 @@ impl SlideGeometry {
         source: &HeatmapSource,
         slide: &SlideKind,
     ) -> Result<Self, StudyError> {
-        let records = known_slides(&source.run).unwrap_or_default();
+        let records = list_slides(&source.run).unwrap_or_default();
         let record = records.into_iter().find(|record| record.name == slide.name);
         let record = record.unwrap_or_default();
         let size = record.level0_width.zip(record.level0_height).zip(record.downsample);

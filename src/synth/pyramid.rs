@@ -15,9 +15,7 @@ use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
 
 use super::canvas::SIDE;
 use super::render::{Brush, Scene};
-use crate::bigtiff::{
-    BigTiff, DirectoryLinks, Level, Pixels as TilePixels, TILE_PX, Tags, TileLocation,
-};
+use crate::bigtiff::{BigTiff, DirectoryLinks, TILE_PX, Tags, TiffLevel, TileLocation, TilePixels};
 use crate::staged::StageError;
 
 const TILE_BYTES: usize = SIDE * SIDE * 3;
@@ -49,11 +47,11 @@ struct Job {
 
 /// The levels of the slide. Each has half the size of the one before, and the last fits one
 /// tile.
-fn levels(width: u32, height: u32) -> Vec<Level> {
+fn levels(width: u32, height: u32) -> Vec<TiffLevel> {
     let mut all = Vec::new();
     let (mut w, mut h) = (width, height);
     loop {
-        all.push(Level::new(w, h));
+        all.push(TiffLevel::new(w, h));
         if w.max(h) <= TILE_PX {
             return all;
         }

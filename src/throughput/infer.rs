@@ -16,7 +16,7 @@ const MIN_RUNS: u64 = 2;
 
 /// What one measurement found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
+pub struct Measurement {
     /// Name and version of the engine.
     pub engine: String,
     /// Windows a run; the graph's where it fixes them.
@@ -42,20 +42,20 @@ pub fn measure(
     model: &Model,
     (batch, threads): (usize, usize),
     seconds: f64,
-) -> Result<Measured, EngineError> {
+) -> Result<Measurement, EngineError> {
     let loading = Instant::now();
     let mut sessions = load_sessions(engine, model, batch, threads)?;
     let load_s = loading.elapsed().as_secs_f64();
-    let windows = Windows::new(model);
+    let windows = NoiseWindows::new(model);
     // The first run of a session allocates and plans.
-    on_all(&mut sessions, &windows, Duration::ZERO, 1)?;
+    run_on_all(&mut sessions, &windows, Duration::ZERO, 1)?;
     let cpu_s = process::cpu_s();
     let length = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO);
-    let done = on_all(&mut sessions, &windows, length, MIN_RUNS)?;
+    let done = run_on_all(&mut sessions, &windows, length, MIN_RUNS)?;
     let cpu_s = process::cpu_s() - cpu_s;
     let count: u64 = done.iter().map(|(windows, _)| windows).sum();
     let rates = done.iter().map(|(windows, wall)| *windows as f64 / wall.as_secs_f64());
-    Ok(Measured {
+    Ok(Measurement {
         engine: match engine.engine.precision() {
             Precision::F32 => format!("{} {}", engine.engine.name(), engine.engine.version()),
             less => format!("{}-{less} {}", engine.engine.name(), engine.engine.version()),
@@ -69,18 +69,18 @@ pub fn measure(
 }
 
 /// Windows to score: one patch of noise, and the way to prepare it.
-struct Windows {
+struct NoiseWindows {
     preparation: Preparation,
     patch: PreparedPatch,
     classes: usize,
 }
 
-impl Windows {
+impl NoiseWindows {
     fn new(model: &Model) -> Self {
         let side_px = (model.card.window_px + ROOM_PX) as usize;
-        let mut dice = Dice(1);
+        let mut rng = Rng(1);
         let rgb: Vec<u8> =
-            (0..side_px * side_px * 3).map(|_| dice.bits().to_le_bytes()[5]).collect();
+            (0..side_px * side_px * 3).map(|_| rng.bits().to_le_bytes()[5]).collect();
         let preparation = Preparation::new(&model.card);
         let mut patch = PreparedPatch::default();
         preparation.prepare(&rgb, side_px, &mut patch);
@@ -97,12 +97,12 @@ impl Windows {
     ) -> Result<(u64, Duration), EngineError> {
         let (batch, window_len) = (session.batch(), self.preparation.window_len());
         let mut scores = vec![0.0; batch * self.classes];
-        let mut dice = Dice(seed);
+        let mut rng = Rng(seed);
         let (started, mut runs) = (Instant::now(), 0);
         while runs < least || started.elapsed() < length {
             let mut fill = |input: &mut [f32]| {
                 for window in input.chunks_exact_mut(window_len) {
-                    let (x_px, y_px) = (dice.below(ROOM_PX), dice.below(ROOM_PX));
+                    let (x_px, y_px) = (rng.below(ROOM_PX), rng.below(ROOM_PX));
                     self.preparation.window(&self.patch, x_px, y_px, window);
                 }
             };
@@ -113,10 +113,10 @@ impl Windows {
     }
 }
 
-/// [`Windows::run`] on all sessions at the same time, a thread each.
-fn on_all(
+/// [`NoiseWindows::run`] on all sessions at the same time, a thread each.
+fn run_on_all(
     sessions: &mut [Box<dyn Session>],
-    windows: &Windows,
+    windows: &NoiseWindows,
     length: Duration,
     least: u64,
 ) -> Result<Vec<(u64, Duration)>, EngineError> {
@@ -135,9 +135,9 @@ fn on_all(
 
 /// Random numbers good enough for noise: xorshift64 (Marsaglia 2003), seeded with
 /// anything but 0.
-struct Dice(u64);
+struct Rng(u64);
 
-impl Dice {
+impl Rng {
     fn bits(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

@@ -53,7 +53,7 @@ pub enum IoError {
 
 /// How patches are grouped and stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Setting {
+pub struct IoSetting {
     /// Patches in a group.
     pub size: usize,
     /// How they are stored.
@@ -168,11 +168,11 @@ impl Workload {
     pub fn round(
         &self,
         folder: &Path,
-        setting: Setting,
+        setting: IoSetting,
         whole_first: bool,
         interrupt: &Interrupt,
     ) -> Result<Round, IoError> {
-        let file = Removed(folder.join("patches.h5"));
+        let file = RemoveOnDrop(folder.join("patches.h5"));
         let megabytes = (self.patches * self.patch_bytes()) as f64 / 1e6;
         let rate = |time: Duration| megabytes / time.as_secs_f64();
         let write_mb_s = rate(self.write(&file.0, setting, interrupt)?);
@@ -201,17 +201,17 @@ impl Workload {
     fn write(
         &self,
         path: &Path,
-        setting: Setting,
+        setting: IoSetting,
         interrupt: &Interrupt,
     ) -> Result<Duration, IoError> {
         let meta = PatchesMeta::planned("bench", &self.plane, &self.plan, setting.size);
         let mut rgb = vec![0; self.patch_bytes()];
         let mut started = Instant::now();
-        let Setting { size, compression } = setting;
+        let IoSetting { size, compression } = setting;
         let mut writer = PatchesWriter::create(path, &meta, &self.plan, size, compression)?;
         let mut spent = started.elapsed();
         for index in 0..self.patches {
-            go_on(path, interrupt)?;
+            check_interrupt(path, interrupt)?;
             self.patch(index, &mut rgb);
             started = Instant::now();
             writer.write_patch(index, &rgb)?;
@@ -225,7 +225,7 @@ impl Workload {
     fn read(
         &self,
         path: &Path,
-        setting: Setting,
+        setting: IoSetting,
         whole: bool,
         interrupt: &Interrupt,
     ) -> Result<Duration, IoError> {
@@ -235,7 +235,7 @@ impl Workload {
         let started = Instant::now();
         for group in groups {
             let reader = PatchesFile::open(path)?.group(group)?;
-            go_on(path, interrupt)?;
+            check_interrupt(path, interrupt)?;
             if whole {
                 reader.read_patches(&mut pixels[..reader.len() * self.patch_bytes()])?;
                 continue;
@@ -248,15 +248,15 @@ impl Workload {
     }
 }
 
-fn go_on(path: &Path, interrupt: &Interrupt) -> Result<(), IoError> {
+fn check_interrupt(path: &Path, interrupt: &Interrupt) -> Result<(), IoError> {
     let folder = path.parent().and_then(Path::parent).unwrap_or(path).to_owned();
     interrupt.requested().map_or(Ok(()), |signal| Err(IoError::Interrupted { signal, folder }))
 }
 
 /// A file that does not outlive its round.
-struct Removed(PathBuf);
+struct RemoveOnDrop(PathBuf);
 
-impl Drop for Removed {
+impl Drop for RemoveOnDrop {
     fn drop(&mut self) {
         // Its folder goes too, at the end.
         drop(std::fs::remove_file(&self.0));

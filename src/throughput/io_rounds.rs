@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::Spread;
-use super::io::{IoError, Round, Setting, Workload};
+use super::MedianRange;
+use super::io::{IoError, IoSetting, Round, Workload};
 use crate::chart::{Chart, Series};
 use crate::interrupt::Interrupt;
 use crate::patches::Compression;
@@ -13,17 +13,17 @@ use crate::progress::Progress;
 
 /// A setting and what its rounds say together; MB are 10^6 bytes of pixels.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
+pub struct IoRow {
     /// Patches in a group.
     pub size: usize,
     /// `none` or `gzip-<level>`.
     pub compression: String,
     /// Written a second, by one thread, synced.
-    pub write_mb_s: Spread,
+    pub write_mb_s: MedianRange,
     /// Read a second, a group at once.
-    pub whole_mb_s: Spread,
+    pub whole_mb_s: MedianRange,
     /// Read a second, patch by patch, as `predict` does.
-    pub each_mb_s: Spread,
+    pub each_mb_s: MedianRange,
     /// Bytes of the file for each byte of pixels.
     pub stored_share: f64,
     /// Largest share of the file in the page cache when reading began.
@@ -47,11 +47,11 @@ pub fn name_of(compression: Compression) -> String {
 /// [`IoError`] of the first file that cannot be written or read.
 pub fn in_turns(
     workload: &Workload,
-    settings: &[Setting],
+    settings: &[IoSetting],
     repeats: usize,
     folder: &Path,
     (interrupt, progress): (&Interrupt, &Progress),
-) -> Result<Vec<Row>, IoError> {
+) -> Result<Vec<IoRow>, IoError> {
     let task = progress.start("bench io", "files", settings.len() * repeats);
     let mut rounds: Vec<Vec<Round>> = vec![Vec::new(); settings.len()];
     for repeat in 0..repeats {
@@ -69,10 +69,11 @@ pub fn in_turns(
     Ok(rows.filter_map(|(setting, rounds)| row(*setting, rounds)).collect())
 }
 
-fn row(setting: Setting, rounds: &[Round]) -> Option<Row> {
-    let spread =
-        |value: fn(&Round) -> f64| Spread::of(&rounds.iter().map(value).collect::<Vec<_>>());
-    Some(Row {
+fn row(setting: IoSetting, rounds: &[Round]) -> Option<IoRow> {
+    let spread = |value: fn(&Round) -> f64| {
+        MedianRange::from_values(&rounds.iter().map(value).collect::<Vec<_>>())
+    };
+    Some(IoRow {
         size: setting.size,
         compression: name_of(setting.compression),
         write_mb_s: spread(|round| round.write_mb_s)?,
@@ -90,26 +91,26 @@ const AS_FAST: f64 = 0.9;
 /// fastest, give or take what measurements like these can tell, the one that
 /// stores least, and of these the one with the smallest groups.
 #[must_use]
-pub fn recommended(rows: &[Row]) -> Option<&Row> {
+pub fn recommended(rows: &[IoRow]) -> Option<&IoRow> {
     let fastest = rows.iter().map(|row| row.each_mb_s.median).fold(0.0, f64::max);
     let fast = rows.iter().filter(|row| row.each_mb_s.median >= AS_FAST * fastest);
     // To a hundredth: the same patches in more groups take a few bytes more.
     fast.min_by(|a, b| {
-        let stored = |row: &Row| (row.stored_share * 100.0).round();
+        let stored = |row: &IoRow| (row.stored_share * 100.0).round();
         stored(a).total_cmp(&stored(b)).then(a.size.cmp(&b.size))
     })
 }
 
 /// Both ways of reading over group sizes, a line each for every compression.
 #[must_use]
-pub fn speed_chart(rows: &[Row], patch_px: u32) -> Chart {
+pub fn speed_chart(rows: &[IoRow], patch_px: u32) -> Chart {
     let mut names: Vec<&str> = Vec::new();
     for row in rows {
         if !names.contains(&row.compression.as_str()) {
             names.push(&row.compression);
         }
     }
-    let line = |name: &str, way: &str, value: fn(&Row) -> Spread| {
+    let line = |name: &str, way: &str, value: fn(&IoRow) -> MedianRange| {
         let rows = || rows.iter().filter(|row| row.compression == name);
         Series {
             name: format!("{name}, {way}"),
@@ -124,7 +125,8 @@ pub fn speed_chart(rows: &[Row], patch_px: u32) -> Chart {
             line(name, "patch by patch", |row| row.each_mb_s),
         ]
     });
-    let sizes = Spread::of(&rows.iter().map(|row| row.size as f64).collect::<Vec<_>>());
+    let sizes =
+        MedianRange::from_values(&rows.iter().map(|row| row.size as f64).collect::<Vec<_>>());
     let (least, most) = sizes.map_or((1.0, 1.0), |sizes| (sizes.least, sizes.most));
     let top = rows.iter().flat_map(|row| [row.whole_mb_s.most, row.each_mb_s.most]);
     Chart {
@@ -143,7 +145,7 @@ pub fn speed_chart(rows: &[Row], patch_px: u32) -> Chart {
 mod tests {
     use super::*;
 
-    fn made(size: usize, compression: Compression, each_mb_s: f64, stored_share: f64) -> Row {
+    fn made(size: usize, compression: Compression, each_mb_s: f64, stored_share: f64) -> IoRow {
         let round = |write_mb_s, cached_share| Round {
             write_mb_s,
             whole_mb_s: 2.0 * each_mb_s,
@@ -152,7 +154,7 @@ mod tests {
             cached_share,
         };
         let rounds = [round(10.0, 0.0), round(30.0, 0.5), round(20.0, 0.1)];
-        row(Setting { size, compression }, &rounds).unwrap()
+        row(IoSetting { size, compression }, &rounds).unwrap()
     }
 
     #[test]

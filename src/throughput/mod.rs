@@ -12,4 +12,4 @@ pub mod page_cache;
 pub mod rounds;
 mod spread;
 
-pub use spread::Spread;
+pub use spread::MedianRange;

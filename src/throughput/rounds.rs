@@ -4,14 +4,14 @@ use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
-use super::Spread;
-use super::infer::Measured;
+use super::MedianRange;
+use super::infer::Measurement;
 use crate::model::{EngineChoice, Precision};
 use crate::progress::Progress;
 
 /// One way of running a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Setting {
+pub struct InferSetting {
     /// What runs it.
     pub engine: EngineChoice,
     /// What it computes in.
@@ -24,14 +24,14 @@ pub struct Setting {
 
 /// A setting and what its repeats say together.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
+pub struct InferRow {
     /// The setting.
     #[serde(flatten)]
-    pub setting: Setting,
+    pub setting: InferSetting,
     /// Name and version of the engine.
     pub version: String,
     /// Windows in a second of wall time.
-    pub windows_per_s: Spread,
+    pub windows_per_s: MedianRange,
     /// Windows in a second of wall time on each core.
     pub windows_per_core_s: f64,
     /// Windows in a second of processor time, median.
@@ -44,17 +44,17 @@ pub struct Row {
 
 /// What could not be measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Missing {
+pub struct NotMeasured {
     /// The engine, or the setting.
     pub what: String,
     /// Why.
     pub reason: String,
 }
 
-impl Setting {
+impl InferSetting {
     /// For a line: `ort, batch 8, 2 threads`.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn label(&self) -> String {
         let threads = if self.threads == 1 { "thread" } else { "threads" };
         format!("{}, batch {}, {} {threads}", self.runner(), self.batch, self.threads)
     }
@@ -74,15 +74,15 @@ impl Setting {
 /// fails once is not tried again.
 ///
 /// `command`: makes the process that measures a setting and prints a
-/// [`Measured`] as JSON on stdout.
+/// [`Measurement`] as JSON on stdout.
 pub fn in_turns(
-    settings: &[Setting],
+    settings: &[InferSetting],
     repeats: usize,
-    command: &dyn Fn(&Setting) -> std::io::Result<Command>,
+    command: &dyn Fn(&InferSetting) -> std::io::Result<Command>,
     progress: &Progress,
-) -> (Vec<Row>, Vec<Missing>) {
+) -> (Vec<InferRow>, Vec<NotMeasured>) {
     let task = progress.start("bench infer", "measurements", settings.len() * repeats);
-    let mut found: Vec<Result<Vec<Measured>, String>> = vec![Ok(Vec::new()); settings.len()];
+    let mut found: Vec<Result<Vec<Measurement>, String>> = vec![Ok(Vec::new()); settings.len()];
     for repeat in 0..repeats {
         let mut order: Vec<usize> = (0..settings.len()).collect();
         if repeat % 2 == 1 {
@@ -103,23 +103,23 @@ pub fn in_turns(
         match found.map(|measured| row(*setting, &measured)) {
             Ok(Some(row)) => rows.push(row),
             Ok(None) => {}
-            Err(reason) => missing.push(Missing { what: setting.told(), reason }),
+            Err(reason) => missing.push(NotMeasured { what: setting.label(), reason }),
         }
     }
     (rows, missing)
 }
 
 fn once(
-    setting: &Setting,
-    command: &dyn Fn(&Setting) -> std::io::Result<Command>,
-) -> Result<Measured, String> {
+    setting: &InferSetting,
+    command: &dyn Fn(&InferSetting) -> std::io::Result<Command>,
+) -> Result<Measurement, String> {
     let started = command(setting).and_then(|mut command| {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).output()
     });
     let output = started.map_err(|error| format!("cannot start a process for it: {error}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("");
+        let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("");
         let last = last.strip_prefix("error: ").unwrap_or(last);
         return Err(match output.status.code() {
             Some(_) if !last.is_empty() => last.to_owned(),
@@ -130,12 +130,13 @@ fn once(
         .map_err(|error| format!("its process printed something else than a result: {error}"))
 }
 
-fn row(setting: Setting, measured: &[Measured]) -> Option<Row> {
-    let median =
-        |value: fn(&Measured) -> f64| Spread::of(&measured.iter().map(value).collect::<Vec<_>>());
+fn row(setting: InferSetting, measured: &[Measurement]) -> Option<InferRow> {
+    let median = |value: fn(&Measurement) -> f64| {
+        MedianRange::from_values(&measured.iter().map(value).collect::<Vec<_>>())
+    };
     let windows_per_s = median(|one| one.windows_per_s)?;
-    Some(Row {
-        setting: Setting { batch: measured[0].batch, ..setting },
+    Some(InferRow {
+        setting: InferSetting { batch: measured[0].batch, ..setting },
         version: measured[0].engine.clone(),
         windows_per_s,
         windows_per_core_s: windows_per_s.median / setting.threads as f64,
@@ -152,9 +153,9 @@ const AS_FAST: f64 = 0.97;
 /// what measurements like these can tell, the one with the least memory. Less
 /// precision than f32 only where nothing else was measured.
 #[must_use]
-pub fn recommended(rows: &[Row]) -> Option<&Row> {
+pub fn recommended(rows: &[InferRow]) -> Option<&InferRow> {
     let exact = rows.iter().any(|row| row.setting.precision == Precision::F32);
-    let fits = |row: &&Row| !exact || row.setting.precision == Precision::F32;
+    let fits = |row: &&InferRow| !exact || row.setting.precision == Precision::F32;
     let rates = rows.iter().filter(fits).map(|row| row.windows_per_s.median);
     let fastest = rates.fold(0.0, f64::max);
     rows.iter()
@@ -167,12 +168,12 @@ pub fn recommended(rows: &[Row]) -> Option<&Row> {
 mod tests {
     use super::*;
 
-    fn setting(batch: usize) -> Setting {
-        Setting { engine: EngineChoice::Ort, precision: Precision::F32, batch, threads: 2 }
+    fn setting(batch: usize) -> InferSetting {
+        InferSetting { engine: EngineChoice::Ort, precision: Precision::F32, batch, threads: 2 }
     }
 
-    fn measured(windows_per_s: f64, peak_rss_bytes: u64) -> Measured {
-        Measured {
+    fn measured(windows_per_s: f64, peak_rss_bytes: u64) -> Measurement {
+        Measurement {
             engine: "ort 1.2.3".into(),
             batch: 4,
             windows_per_s,
@@ -197,7 +198,7 @@ mod tests {
     fn memory_decides_between_equals_alone() {
         let row = |batch, windows_per_s, bytes| {
             let row = row(setting(batch), &[measured(windows_per_s, bytes)]).unwrap();
-            Row { setting: setting(batch), ..row }
+            InferRow { setting: setting(batch), ..row }
         };
         let rows = [row(1, 90.0, 100), row(8, 98.0, 300), row(16, 100.0, 500)];
         assert_eq!(recommended(&rows).unwrap().setting.batch, 8);
@@ -212,7 +213,7 @@ mod tests {
     #[test]
     fn failing_processes_are_told_and_not_tried_again() {
         let tries = std::cell::Cell::new(0);
-        let command = |setting: &Setting| {
+        let command = |setting: &InferSetting| {
             tries.set(tries.get() + 1);
             let mut command = Command::new("sh");
             command.arg("-c").arg(match setting.batch {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// Median and range of repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Spread {
+pub struct MedianRange {
     /// The middle one, or the mean of the middle two.
     pub median: f64,
     /// The smallest.
@@ -13,10 +13,10 @@ pub struct Spread {
     pub most: f64,
 }
 
-impl Spread {
+impl MedianRange {
     /// Of `values`; `None` without any.
     #[must_use]
-    pub fn of(values: &[f64]) -> Option<Self> {
+    pub fn from_values(values: &[f64]) -> Option<Self> {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let (least, most) = (*sorted.first()?, *sorted.last()?);
@@ -42,10 +42,10 @@ mod tests {
 
     #[test]
     fn medians_of_odd_and_even_counts() {
-        assert_eq!(Spread::of(&[]), None);
-        let odd = Spread::of(&[9.0, 1.0, 4.0]).unwrap();
+        assert_eq!(MedianRange::from_values(&[]), None);
+        let odd = MedianRange::from_values(&[9.0, 1.0, 4.0]).unwrap();
         assert_eq!((odd.median, odd.least, odd.most), (4.0, 1.0, 9.0));
         assert!((odd.share() - 1.25).abs() < 1e-12);
-        assert!((Spread::of(&[4.0, 1.0]).unwrap().median - 2.5).abs() < 1e-12);
+        assert!((MedianRange::from_values(&[4.0, 1.0]).unwrap().median - 2.5).abs() < 1e-12);
     }
 }

@@ -11,7 +11,7 @@ use super::Machine;
 use crate::model::{EngineChoice, Model, Precision, Wanted, select};
 use crate::progress::Progress;
 use crate::throughput::infer::measure;
-use crate::throughput::rounds::{Missing, Row, Setting, in_turns, recommended};
+use crate::throughput::rounds::{InferRow, InferSetting, NotMeasured, in_turns, recommended};
 
 /// Recommend engine, batch and threads for a model on this machine.
 ///
@@ -74,7 +74,7 @@ pub(super) struct InferArgs {
 
     /// Measure one setting in this process: ENGINE,BATCH,THREADS.
     #[arg(long, hide = true, value_parser = one)]
-    one: Option<Setting>,
+    one: Option<InferSetting>,
 }
 
 impl InferArgs {
@@ -85,12 +85,12 @@ impl InferArgs {
     }
 }
 
-fn one(text: &str) -> Result<Setting, String> {
+fn one(text: &str) -> Result<InferSetting, String> {
     let invalid = || format!("{text:?} is not ENGINE,BATCH,THREADS");
     let mut parts = text.splitn(3, ',');
     let (engine, precision) = runner(parts.next().unwrap_or_default())?;
     let mut number = || parts.next().and_then(|part| part.parse().ok()).ok_or_else(invalid);
-    Ok(Setting { engine, precision, batch: number()?, threads: number()? })
+    Ok(InferSetting { engine, precision, batch: number()?, threads: number()? })
 }
 
 /// Parses an engine, or an engine and a precision such as `openvino-bf16`.
@@ -106,15 +106,15 @@ fn runner(text: &str) -> Result<(EngineChoice, Precision), String> {
 }
 
 #[derive(Serialize)]
-struct Report<'r> {
+struct InferReport<'r> {
     model: String,
     model_sha256: &'r str,
     machine: Machine,
     seconds: f64,
     repeats: u32,
-    settings: &'r [Row],
-    not_measured: &'r [Missing],
-    recommended: Option<&'r Row>,
+    settings: &'r [InferRow],
+    not_measured: &'r [NotMeasured],
+    recommended: Option<&'r InferRow>,
 }
 
 pub(super) fn run(args: &InferArgs) -> Result<Exit, Failure> {
@@ -137,9 +137,9 @@ pub(super) fn run(args: &InferArgs) -> Result<Exit, Failure> {
     let program = std::env::current_exe().map_err(|e| {
         Failure::new(Exit::Input, format!("cannot find the path of this program: {e}"))
     })?;
-    let command = |setting: &Setting| {
+    let command = |setting: &InferSetting| {
         let mut command = Command::new(&program);
-        let Setting { batch, threads, .. } = setting;
+        let InferSetting { batch, threads, .. } = setting;
         command.args(["bench", "infer", "--model"]).arg(&args.model);
         command.args(["--one", &format!("{},{batch},{threads}", setting.runner())]);
         command.args(["--seconds", &args.seconds.to_string()]);
@@ -153,7 +153,7 @@ pub(super) fn run(args: &InferArgs) -> Result<Exit, Failure> {
     };
     let (rows, failed) = in_turns(&settings, args.repeats as usize, &command, &progress);
     missing.extend(failed);
-    let report = Report {
+    let report = InferReport {
         model: args.model.display().to_string(),
         model_sha256: &model.sha256,
         machine,
@@ -177,7 +177,7 @@ fn settings(
     model: &Model,
     offered: usize,
     progress: &Progress,
-) -> (Vec<Setting>, Vec<Missing>) {
+) -> (Vec<InferSetting>, Vec<NotMeasured>) {
     let mut batches: Vec<usize> = args.batches.iter().map(|&batch| batch as usize).collect();
     if let Some(fixed) = model.static_batch() {
         progress.note(&format!("the network has a fixed batch: {fixed} windows per run"));
@@ -198,12 +198,12 @@ fn settings(
     }
     let (mut settings, mut missing) = (Vec::new(), Vec::new());
     for &(engine, precision) in &args.engines {
-        let setting = |batch, threads| Setting { engine, precision, batch, threads };
+        let setting = |batch, threads| InferSetting { engine, precision, batch, threads };
         match select(&args.wanted((engine, precision))) {
             Ok(selected) => progress.note(&selected.reason),
             Err(error) => {
                 let what = setting(1, 1).runner();
-                missing.push(Missing { what, reason: error.to_string() });
+                missing.push(NotMeasured { what, reason: error.to_string() });
                 continue;
             }
         }
@@ -214,7 +214,7 @@ fn settings(
     (settings, missing)
 }
 
-fn table(report: &Report<'_>) -> String {
+fn table(report: &InferReport<'_>) -> String {
     let mut lines = vec![
         format!("{}, {} processors offered", report.machine.processor, report.machine.offered),
         format!(
@@ -231,7 +231,7 @@ fn table(report: &Report<'_>) -> String {
         ),
     ];
     lines.extend(report.settings.iter().map(|row| {
-        let Row { setting, windows_per_s, .. } = row;
+        let InferRow { setting, windows_per_s, .. } = row;
         format!(
             "{:24}  {:>5}  {:>7}  {:>9.1}  {:>17}  {:>8.1}  {:>9.1}  {:>9.0}  {:>6.2}",
             row.version,
@@ -253,7 +253,7 @@ fn table(report: &Report<'_>) -> String {
         lines.push(format!("not measured: {}: {}", missing.what, missing.reason));
     }
     if let Some(row) = report.recommended {
-        let Setting { engine, precision, batch, threads } = row.setting;
+        let InferSetting { engine, precision, batch, threads } = row.setting;
         let precision = match precision {
             Precision::F32 => String::new(),
             less => format!("\nprecision = \"{less}\""),

@@ -12,8 +12,8 @@ use crate::chart::{self, ChartError};
 use crate::patches::Compression;
 use crate::progress::Progress;
 use crate::staged;
-use crate::throughput::io::{IoError, Setting, Workload};
-use crate::throughput::io_rounds::{Row, in_turns, name_of, recommended, speed_chart};
+use crate::throughput::io::{IoError, IoSetting, Workload};
+use crate::throughput::io_rounds::{IoRow, in_turns, name_of, recommended, speed_chart};
 use crate::throughput::page_cache::{available_memory_bytes, free_bytes};
 
 /// Recommend group size and compression for the file system of a folder.
@@ -89,18 +89,18 @@ fn compression(text: &str) -> Result<Compression, String> {
 }
 
 #[derive(Serialize)]
-struct Report<'r> {
+struct IoReport<'r> {
     dir: String,
     machine: Machine,
     patch_px: u32,
     patches: usize,
     repeats: u32,
-    settings: &'r [Row],
-    recommended: Option<&'r Row>,
+    settings: &'r [IoRow],
+    recommended: Option<&'r IoRow>,
 }
 
 pub(super) fn run(args: &IoArgs) -> Result<Exit, Failure> {
-    let caught = catch_signals()?;
+    let signals = catch_signals()?;
     let progress = Progress::on_stderr(args.quiet);
     let machine = Machine::here();
     machine.warn(&progress);
@@ -109,8 +109,8 @@ pub(super) fn run(args: &IoArgs) -> Result<Exit, Failure> {
     sizes.dedup();
     let patches = sizes.last().copied().unwrap_or(1);
     check_space(args, patches, &progress)?;
-    let settings: Vec<Setting> = (args.compressions.iter())
-        .flat_map(|&compression| sizes.iter().map(move |&size| Setting { size, compression }))
+    let settings: Vec<IoSetting> = (args.compressions.iter())
+        .flat_map(|&compression| sizes.iter().map(move |&size| IoSetting { size, compression }))
         .collect();
     let about_dir = |action| {
         let path = args.dir.clone();
@@ -121,10 +121,10 @@ pub(super) fn run(args: &IoArgs) -> Result<Exit, Failure> {
         .tempdir_in(&args.dir)
         .map_err(about_dir("make a folder in it"))?;
     let workload = Workload::new(patches, args.patch_px)?;
-    let watch = (caught.interrupt(), &progress);
+    let watch = (signals.interrupt(), &progress);
     let rows = in_turns(&workload, &settings, args.repeats as usize, folder.path(), watch)?;
     folder.close().map_err(about_dir("remove the folder made in it"))?;
-    let report = Report {
+    let report = IoReport {
         dir: args.dir.display().to_string(),
         machine,
         patch_px: args.patch_px,
@@ -191,7 +191,7 @@ fn check_space(args: &IoArgs, patches: usize, progress: &Progress) -> Result<(),
     Ok(())
 }
 
-fn table(report: &Report<'_>) -> String {
+fn table(report: &IoReport<'_>) -> String {
     let patch_mb = Workload::pixel_bytes(1, report.patch_px) as f64 / 1e6;
     let mut lines = vec![
         format!(
@@ -211,7 +211,7 @@ fn table(report: &Report<'_>) -> String {
         ),
     ];
     lines.extend(report.settings.iter().map(|row| {
-        let rate = |spread: crate::throughput::Spread| {
+        let rate = |spread: crate::throughput::MedianRange| {
             format!("{:.0} ({:.0} to {:.0})", spread.median, spread.least, spread.most)
         };
         format!(
@@ -248,7 +248,7 @@ fn compression_word(compression: &str) -> &str {
 }
 
 /// A line that says whether the files were read from disk, as far as this can be known.
-fn cache_line(rows: &[Row]) -> String {
+fn cache_line(rows: &[IoRow]) -> String {
     let cached = rows.iter().map(|row| row.cached_share).fold(0.0, f64::max);
     let percent = 100.0 * cached;
     if cached > 0.05 {

@@ -22,18 +22,18 @@ Examples:
 )]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
-    what: What,
+    command: BenchCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
+enum BenchCommand {
     Infer(infer::InferArgs),
     Io(io::IoArgs),
 }
 
 pub(super) fn run(args: &BenchArgs) -> Result<Exit, Failure> {
-    match &args.what {
-        What::Infer(args) => infer::run(args),
-        What::Io(args) => io::run(args),
+    match &args.command {
+        BenchCommand::Infer(args) => infer::run(args),
+        BenchCommand::Io(args) => io::run(args),
     }
 }

@@ -99,7 +99,7 @@ fn warn_of_suspect_heatmaps(request: &StudyRequest, progress: &Progress) {
             let open = meta.dense.as_ref().filter(|_| meta.cascade.is_none());
             let open = open.map(|dense| dense.open.clone()).filter(|open| !open.is_empty());
             let open = open.map(|open| format!("dense scores whose calibration is open: {open}"));
-            if let Some(doubt) = meta.fault().or(open) {
+            if let Some(doubt) = meta.audit_failure().or(open) {
                 progress.warn(&format!(
                     "warning: {}: {doubt}; the heatmap counts nevertheless",
                     path.display()

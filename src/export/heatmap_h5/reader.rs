@@ -14,7 +14,7 @@ use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, read_all};
 /// format version.
 pub fn read_heatmap_meta(path: &Path) -> Result<HeatmapMeta, FormatError> {
     let file = hdf5_file::open(path)?;
-    HeatmapMeta::get(&Attributes::new(path, &file))
+    HeatmapMeta::read_attributes(&Attributes::new(path, &file))
 }
 
 /// Whether the file holds all classes, or the positive one alone.
@@ -33,7 +33,7 @@ pub fn has_classes(path: &Path) -> Result<bool, FormatError> {
 /// format version, or has a dataset whose shape disagrees with the attributes.
 pub fn read_heatmap(path: &Path) -> Result<(HeatmapMeta, Array2<f32>), FormatError> {
     let file = hdf5_file::open(path)?;
-    let meta = HeatmapMeta::get(&Attributes::new(path, &file))?;
+    let meta = HeatmapMeta::read_attributes(&Attributes::new(path, &file))?;
     let (rows, cols) = meta.shape();
     let score = check_dataset::<f32>(path, &file, SCORE, &[Some(rows), Some(cols)])?;
     let score = read_all::<f32, Ix2>(path, &score)?;
@@ -47,7 +47,7 @@ pub fn read_heatmap(path: &Path) -> Result<(HeatmapMeta, Array2<f32>), FormatErr
 /// alone or has no class of this number.
 pub fn read_heatmap_class(path: &Path, class: usize) -> Result<Array2<f32>, FormatError> {
     let file = hdf5_file::open(path)?;
-    let meta = HeatmapMeta::get(&Attributes::new(path, &file))?;
+    let meta = HeatmapMeta::read_attributes(&Attributes::new(path, &file))?;
     let (rows, cols) = meta.shape();
     let shape = [Some(rows), Some(cols), Some(meta.classes.len())];
     let classes = check_dataset::<f32>(path, &file, CLASSES, &shape)?;

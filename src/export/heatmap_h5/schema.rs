@@ -77,8 +77,8 @@ pub struct HeatmapMeta {
 impl HeatmapMeta {
     /// Why the heatmap is partial although no group is missing: the reason why the
     /// cascade's audit does not hold. `None` when there is no such reason.
-    pub fn fault(&self) -> Option<String> {
-        self.cascade.as_ref().and_then(CascadeMeta::fault)
+    pub fn audit_failure(&self) -> Option<String> {
+        self.cascade.as_ref().and_then(CascadeMeta::audit_failure)
     }
 
     /// (rows, columns) of the heatmap: the number of lattice points of the working plane.
@@ -107,7 +107,7 @@ impl HeatmapMeta {
         Ok(())
     }
 
-    pub(super) fn put(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
+    pub(super) fn write_attributes(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
         put_header(attributes, FORMAT, VERSION)?;
         for (name, value) in [
             ("slide", &self.slide),
@@ -142,12 +142,14 @@ impl HeatmapMeta {
             attributes.put_u64("unnormalized_patches", self.unnormalized_patches)?;
         }
         if let Some(deviation) = &self.deviation {
-            deviation.put(attributes)?;
+            deviation.write_attributes(attributes)?;
         }
         attributes.put_u64("windows", self.windows)
     }
 
-    pub(in crate::export) fn get(attributes: &Attributes<'_>) -> Result<Self, FormatError> {
+    pub(in crate::export) fn read_attributes(
+        attributes: &Attributes<'_>,
+    ) -> Result<Self, FormatError> {
         let writer = check_header(attributes, FORMAT, VERSION)?;
         let normalized = attributes.contains("normalize")?;
         let unnormalized = if normalized { attributes.u64("unnormalized_patches")? } else { 0 };
@@ -170,12 +172,12 @@ impl HeatmapMeta {
             method: attributes.str("method")?,
             engine: attributes.str("engine")?,
             precision: attributes.str("precision")?,
-            deviation: PrecisionMeta::get(attributes)?,
+            deviation: PrecisionMeta::read_attributes(attributes)?,
             model_sha256: attributes.str("model_sha256")?,
             config_sha256: attributes.str("config_sha256")?,
             windows: attributes.u64("windows")?,
-            dense: DenseMeta::get(attributes)?,
-            cascade: CascadeMeta::get(attributes)?,
+            dense: DenseMeta::read_attributes(attributes)?,
+            cascade: CascadeMeta::read_attributes(attributes)?,
             writer,
         };
         meta.check(attributes.path())?;

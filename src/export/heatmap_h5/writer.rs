@@ -39,7 +39,7 @@ impl HeatmapWriter {
         meta.check(path)?;
         check_shape(path, SCORE, score, meta.shape())?;
         let mut output = StagedHdf5::create(path)?;
-        meta.put(&output.attributes())?;
+        meta.write_attributes(&output.attributes())?;
         let (rows, cols) = meta.shape();
         let dataset = output
             .file()
@@ -68,10 +68,10 @@ impl HeatmapWriter {
         cascade: Option<&CascadeMeta>,
     ) -> Result<(), FormatError> {
         let attributes = self.output.attributes();
-        dense.map_or(Ok(()), |dense| dense.put(&attributes))?;
+        dense.map_or(Ok(()), |dense| dense.write_attributes(&attributes))?;
         let Some(cascade) = cascade else { return Ok(()) };
-        cascade.put(&attributes)?;
-        match cascade.fault() {
+        cascade.write_attributes(&attributes)?;
+        match cascade.audit_failure() {
             None => Ok(()),
             Some(fault) => attributes.put_str("partial", &fault),
         }

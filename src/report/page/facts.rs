@@ -101,7 +101,7 @@ fn add_scores(slide: &Entry, add: &mut impl FnMut(&'static str, Option<String>))
         let all_points = cascade.bound.map(|bound| {
             format!(
                 "at most {} of the slide's points missed (95 %; {} allowed), {} drawn",
-                share(cascade.bound_of_all()),
+                share(cascade.missed_bound_of_slide()),
                 share(bound),
                 grouped(cascade.drawn)
             )

@@ -79,7 +79,10 @@ fn a_screen_that_has_seen_no_tumour_is_not_used_and_loses_nothing() {
     let points = window.iter().filter(|score| !score.is_nan()).count() as u64;
     assert_eq!((counts.points(), counts.missed), (points, 0), "{counts:?}");
     assert_eq!(counts.drawn, points_to_draw(points, BOUND));
-    assert!(counts.bound_of_all() <= BOUND && meta.fault().is_none(), "{counts:?}");
+    assert!(
+        counts.missed_bound_of_slide() <= BOUND && meta.audit_failure().is_none(),
+        "{counts:?}"
+    );
     // The screen itself and what it raises; the audit is large on so small a slide.
     assert!(counts.coarse + counts.refined < points / 2, "{counts:?}");
     assert!(counts.screened > points / 4, "{counts:?}");
@@ -202,10 +205,10 @@ fn a_miss_makes_the_slide_partial_until_it_is_done_by_windows() {
     let counts = meta.cascade.unwrap();
     assert_eq!(counts.missed, missed);
     assert_eq!(counts.drawn, points_to_draw(counts.points(), BOUND), "{counts:?}");
-    assert!(counts.bound_of_all() > BOUND && meta.fault().is_some());
+    assert!(counts.missed_bound_of_slide() > BOUND && meta.audit_failure().is_some());
     let file = hdf5::File::open(root.join("heatmaps/slide.h5")).unwrap();
     let partial: hdf5::types::VarLenUnicode = file.attr("partial").unwrap().read_scalar().unwrap();
-    assert_eq!(Some(partial.to_string()), meta.fault());
+    assert_eq!(Some(partial.to_string()), meta.audit_failure());
     file.close().unwrap();
     let said = status(&case, "run");
     let told = said.partial.unwrap();
@@ -226,7 +229,7 @@ fn a_miss_makes_the_slide_partial_until_it_is_done_by_windows() {
     run(&case, "window", &window, &slide, &[]).done();
     assert_same(&case.heatmap("window", "slide"), &case.heatmap("run", "slide"), 1e-4);
     let meta = heatmap_meta(&case, "run");
-    assert_eq!((meta.method.as_str(), meta.fault(), meta.cascade), ("window", None, None));
+    assert_eq!((meta.method.as_str(), meta.audit_failure(), meta.cascade), ("window", None, None));
     assert_eq!(status(&case, "run").partial, None);
     // It stays so, also for the configuration that the run was made with.
     run(&case, "run", &cascade, &slide, &[]).done();
@@ -285,7 +288,7 @@ fn a_network_without_padding_needs_no_calibration() {
         if let Some(counts) = meta.cascade {
             let points = score.iter().filter(|score| !score.is_nan()).count() as u64;
             assert_eq!((counts.screen, counts.points()), (Screen::Dense, points));
-            assert!(counts.bound_of_all() <= BOUND && counts.screened > 0, "{counts:?}");
+            assert!(counts.missed_bound_of_slide() <= BOUND && counts.screened > 0, "{counts:?}");
         }
     }
 }

@@ -142,7 +142,7 @@ fn tried(case: &Case, card: &Path, stride: u32, slide: &Path) -> Told {
         counts.points(),
         counts.drawn,
         counts.missed,
-        counts.bound_of_all()
+        counts.missed_bound_of_slide()
     );
     Told { line, unsaid: all == 0 || (lost > 0 && code != 5) }
 }
