@@ -47,6 +47,7 @@
 //!     glossary
 //!     interrupt
 //!     number
+//!     pipeline        <- interrupt
 //!     process
 //!     progress
 //!     shell
@@ -56,9 +57,9 @@
 //! files
 //!     staged
 //!     bigtiff         <- staged version
-//!     hdf5_file       <- staged version
+//!     hdf5_file       <- pipeline staged version
 //!     slide           <- geometry
-//!     synth           <- bigtiff staged
+//!     synth           <- bigtiff interrupt pipeline staged threads
 //!     colour_template <- geometry normalize slide staged threads tissue version
 //!     truth           <- metrics slide
 //!     patches         <- geometry hdf5_file normalize number
@@ -73,7 +74,7 @@
 //!                        truth
 //!     resolve         <- colour_template config geometry model normalize version
 //!     split           <- config export geometry hdf5_file heatmap interrupt normalize patches
-//!                        process progress run_dir slide staged tissue
+//!                        pipeline process progress run_dir slide staged tissue
 //!     predict         <- config geometry hdf5_file interrupt model normalize number patches
 //!                        process progress run_dir scores staged
 //!     jobs            <- config export number run_dir scores shell staged
@@ -84,7 +85,7 @@
 //!     report          <- config export heatmap jobs metrics number patches process progress
 //!                        run_dir scores slide staged study tissue truth version
 //!     throughput      <- chart geometry hdf5_file interrupt model patches predict process
-//!                        progress synth
+//!                        progress synth threads
 //! commands
 //!     cli             <- *
 //! ```
@@ -108,6 +109,7 @@ pub mod model;
 pub mod normalize;
 pub mod number;
 pub mod patches;
+mod pipeline;
 pub mod predict;
 pub mod process;
 pub mod progress;

@@ -1,6 +1,8 @@
-//! The number of worker threads that a task may use.
+//! The number of worker threads that a task may use, and the pool of these threads.
 
 use std::num::NonZero;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// The number of workers, and where that number comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,18 @@ pub struct Threads {
 pub fn worker_count(flag: Option<usize>) -> Threads {
     let offered = std::thread::available_parallelism().map_or(1, NonZero::get);
     decide(flag, &|name| std::env::var(name).ok(), offered)
+}
+
+/// The pool of a task's workers: `count` threads, at least 1. A task builds one and
+/// passes it on to whatever parts its work.
+///
+/// # Panics
+/// When the system does not let the process start as many threads.
+#[must_use]
+pub fn pool(count: usize) -> ThreadPool {
+    let builder = ThreadPoolBuilder::new().num_threads(count.max(1));
+    let named = builder.thread_name(|number| format!("worker-{number}"));
+    named.build().unwrap_or_else(|error| panic!("cannot start {count} threads: {error}"))
 }
 
 fn decide(flag: Option<usize>, env: &dyn Fn(&str) -> Option<String>, offered: usize) -> Threads {

@@ -90,11 +90,12 @@ pub(crate) fn run(args: &EstimateArgs) -> Result<Exit, Failure> {
         let problem = format!("{}: no groups; nothing to estimate", run.lookup_csv().display());
         return Err(Failure::new(Exit::Input, problem));
     }
-    let threads = args.threads.count(config.config.predict.threads, &progress);
+    let pool = args.threads.pool(config.config.predict.threads, &progress);
+    let threads = pool.current_num_threads();
     let engine = select_engine(&config, &progress)?;
     let loading = Instant::now();
-    let mut predictor = Predictor::load(&run, &config, engine, threads)?
-        .with_interrupt(signals.interrupt().clone());
+    let mut predictor =
+        Predictor::load(&run, &config, engine, &pool)?.with_interrupt(signals.interrupt().clone());
     let start_s = loading.elapsed().as_secs_f64();
     let mut timed = Vec::new();
     for (slide, group) in groups {

@@ -4,6 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
+use rayon::ThreadPool;
 
 use super::{Exit, Failure};
 use crate::config::{Config, RunConfig, Slides};
@@ -12,7 +13,7 @@ use crate::model::{self, EngineChoice, Selected, Wanted};
 use crate::progress::Progress;
 use crate::resolve::resolve;
 use crate::run_dir::RunDir;
-use crate::threads::worker_count;
+use crate::threads::{self, worker_count};
 
 /// The run, and its configuration.
 #[derive(Debug, Args)]
@@ -92,6 +93,11 @@ impl ThreadOptions {
             progress.warn(&format!("warning: {warning}"));
         }
         threads.count
+    }
+
+    /// As many threads as [`ThreadOptions::count`] says.
+    pub(super) fn pool(&self, configured: Option<usize>, progress: &Progress) -> ThreadPool {
+        threads::pool(self.count(configured, progress))
     }
 }
 

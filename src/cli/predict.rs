@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::{Args, Parser};
+use rayon::ThreadPool;
 
 use super::options::{EngineOptions, RunOptions, ThreadOptions, select_engine};
 use super::{Exit, Failure};
@@ -110,7 +111,8 @@ impl PredictArgs {
         self.engine.over(&mut config);
         let lookup = Lookup::read(&run)?;
         let groups = self.selection.groups(&run, &lookup)?;
-        predict_all(&run, &config, &groups, &self.threads, &progress)
+        let pool = self.threads.pool(config.config.predict.threads, &progress);
+        predict_all(&run, &config, &groups, &pool, &progress)
     }
 }
 
@@ -221,18 +223,17 @@ pub(super) fn predict_all(
     run: &RunDir,
     config: &RunConfig,
     groups: &[(String, GroupNumber)],
-    threads: &ThreadOptions,
+    pool: &ThreadPool,
     progress: &Progress,
 ) -> Result<Exit, Failure> {
     let signals = super::options::catch_signals()?;
     let interrupt = signals.interrupt();
-    let threads = threads.count(config.config.predict.threads, progress);
     if let Some(share) = config.config.predict.audit_share {
         progress.note(&format!("note: predict.audit_share = {share} is a key of earlier versions: the share of points that the cascade missed has no bound; predict.audit_bound sets one"));
     }
     let engine = select_engine(config, progress)?;
     let mut predictor =
-        Predictor::load(run, config, engine, threads)?.with_interrupt(interrupt.clone());
+        Predictor::load(run, config, engine, pool)?.with_interrupt(interrupt.clone());
     let overall = progress.start("predict", "groups", groups.len());
     let (mut done, mut failed, mut exit) = (0, 0, Exit::Done);
     for (slide, group) in groups {

@@ -92,7 +92,8 @@ pub(super) fn run(args: &RedoArgs) -> Result<Exit, Failure> {
     args.engine.over(&mut config);
     let names: HashSet<&str> = args.names.iter().map(String::as_str).collect();
     let groups = groups_where(&lookup, &|name| names.contains(name));
-    let predicted = predict_all(&run, &config, &groups, &args.threads, &progress)?;
+    let pool = args.threads.pool(config.config.predict.threads, &progress);
+    let predicted = predict_all(&run, &config, &groups, &pool, &progress)?;
     if predicted == Exit::Input {
         return Ok(predicted);
     }

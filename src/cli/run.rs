@@ -63,8 +63,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     let wanted = split::select_records(&records, &slides);
     let names: HashSet<String> = wanted.iter().map(|record| record.name.clone()).collect();
-    let threads = args.threads.count(config.config.predict.threads, &progress);
-    let split = split::split_all(&run, &config, &wanted, Extent::Patches, threads, &progress)?;
+    let pool = args.threads.pool(config.config.predict.threads, &progress);
+    let split = split::split_all(&run, &config, &wanted, Extent::Patches, &pool, &progress)?;
     if run.slides_csv().exists() {
         run_dir::write_slides(&run, &run_dir::read_slides(&run)?)?;
     }
@@ -78,7 +78,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let (lookup, planned) = master::plan(&run, &progress)?;
     let predicted = match groups_where(&lookup, &|name| names.contains(name)) {
         groups if groups.is_empty() => Exit::Done,
-        groups => predict_all(&run, &config, &groups, &args.threads, &progress)?,
+        groups => predict_all(&run, &config, &groups, &pool, &progress)?,
     };
     if interrupt.requested().is_some() {
         return Ok(Exit::Partial);

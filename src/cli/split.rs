@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use rayon::ThreadPool;
 
 use super::options::{RunOptions, ThreadOptions, catch_signals};
 use super::{Exit, Failure, inputs};
@@ -70,7 +71,7 @@ impl SplitArgs {
         let inputs::GivenSlides { slides, keys } =
             self.given.collect(&run, &self.slides, &progress)?;
         let config = self.options.settle_with(&keys)?;
-        let threads = self.threads.count(config.config.predict.threads, &progress);
+        let pool = self.threads.pool(config.config.predict.threads, &progress);
         let records = register(&run, &slides)?;
         let wanted: Vec<&SlideRecord> = match &self.task {
             Some(tasks) => {
@@ -83,7 +84,7 @@ impl SplitArgs {
             None => select_records(&records, &slides),
         };
         let extent = if self.masks_only { Extent::Masks } else { Extent::Patches };
-        let exit = split_all(&run, &config, &wanted, extent, threads, &progress)?;
+        let exit = split_all(&run, &config, &wanted, extent, &pool, &progress)?;
         if self.task.is_none() && run.slides_csv().exists() {
             run_dir::write_slides(&run, &run_dir::read_slides(&run)?)?;
         }
@@ -141,11 +142,11 @@ pub(super) fn split_all(
     config: &RunConfig,
     records: &[&SlideRecord],
     extent: Extent,
-    threads: usize,
+    pool: &ThreadPool,
     progress: &Progress,
 ) -> Result<Exit, Failure> {
     let signals = catch_signals()?;
-    let workers = split::Workers { threads, interrupt: signals.interrupt() };
+    let workers = split::Workers { pool, interrupt: signals.interrupt() };
     let (mut whole, mut failed) = (0, 0);
     let mut partial = false;
     for record in records {

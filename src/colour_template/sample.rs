@@ -7,7 +7,7 @@ use super::TemplateError;
 use crate::geometry::WorkingPlane;
 use crate::geometry::plane::TargetMpp;
 use crate::slide::{self, IccOutcome, PlaneReader, Slide};
-use crate::threads::worker_count;
+use crate::threads::{self, worker_count};
 use crate::tissue::picture::PICTURE_UM;
 use crate::tissue::{TissueOptions, TissuePicture, TissueViews, find_tissue};
 
@@ -109,11 +109,11 @@ pub fn sample_tiles(
 
 /// (row, column) of the tissue tiles, row by row.
 fn tissue_tiles(reader: &PlaneReader<'_>, tile_px: u32) -> Result<Vec<(u32, u32)>, String> {
-    let threads = worker_count(None).count;
+    let pool = threads::pool(worker_count(None).count);
     let plane = reader.plane();
     let area_px = f64::from(plane.width_px) * f64::from(plane.height_px);
     let step_px = TissuePicture::step_px(None, tile_px, area_px);
-    let means = slide::tissue_picture(reader, step_px, threads).map_err(|e| e.to_string())?;
+    let means = slide::tissue_picture(reader, step_px, &pool).map_err(|e| e.to_string())?;
     let picture = TissuePicture { rgb: means.rgb, step_px, step_um: PICTURE_UM };
     let tiles = |px: u32| px.div_ceil(tile_px) as usize;
     let grid = (tiles(plane.height_px), tiles(plane.width_px));

@@ -17,6 +17,7 @@ use hdf5::File;
 use hdf5::file::{FileCloseDegree, LibraryVersion};
 use ndarray::{ArrayView, Dimension};
 
+use crate::pipeline;
 use crate::staged::StagedFile;
 
 pub(crate) use attributes::Attributes;
@@ -118,11 +119,10 @@ impl StagedHdf5 {
         file.close().map_err(|e| failed(&staged, "close it", e))?;
         // Both run at the same time: the sync waits for the disk, the check reads from memory.
         let (path, target) = (staged.path().to_owned(), staged.target().to_owned());
-        std::thread::scope(|scope| {
-            let checked = scope.spawn(|| written.check(&path, &target, &described));
-            staged.sync()?;
-            checked.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })?;
+        let check = || written.check(&path, &target, &described);
+        let (synced, checked) = pipeline::join(|| staged.sync(), check);
+        synced?;
+        checked?;
         Ok(staged)
     }
 }

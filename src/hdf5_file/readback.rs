@@ -18,6 +18,7 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use super::FormatError;
 use super::chunks::chunk_place;
+use crate::pipeline;
 use crate::staged::READ_BACK;
 
 /// A type of numbers or texts whose values can be hashed.
@@ -234,18 +235,13 @@ fn changed_row(
         rows.push(RowLocation { row, offset, bytes, hash });
     }
     let readers = std::thread::available_parallelism().map_or(1, NonZero::get).min(READERS);
-    std::thread::scope(|scope| {
-        let parts = rows.chunks(rows.len().div_ceil(readers).max(1));
-        let readers: Vec<_> = parts.map(|rows| scope.spawn(|| first_changed(rows, file))).collect();
-        let mut found = Ok(None);
-        for reader in readers {
-            let part = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            if matches!(found, Ok(None)) {
-                found = part;
-            }
+    let workers = (0..readers).map(|_| {
+        let mut buffer = Vec::new();
+        move |row: &RowLocation| {
+            Ok::<_, io::Error>(row.changed(file, &mut buffer)?.then_some(row.row))
         }
-        found
-    })
+    });
+    Ok(pipeline::map(rows.iter(), workers)?.into_iter().flatten().next())
 }
 
 /// Largest number of threads that read back; more are limited by memory bandwidth.
@@ -259,15 +255,11 @@ struct RowLocation {
     hash: u64,
 }
 
-/// The first of `rows` whose bytes do not have the recorded hash.
-fn first_changed(rows: &[RowLocation], file: &std::fs::File) -> io::Result<Option<usize>> {
-    let mut buffer = Vec::new();
-    for row in rows {
-        buffer.resize(row.bytes, 0);
-        file.read_exact_at(&mut buffer, row.offset)?;
-        if xxh3_64(&buffer) != row.hash {
-            return Ok(Some(row.row));
-        }
+impl RowLocation {
+    /// Whether the row's bytes are others than those that were hashed.
+    fn changed(&self, file: &std::fs::File, buffer: &mut Vec<u8>) -> io::Result<bool> {
+        buffer.resize(self.bytes, 0);
+        file.read_exact_at(buffer, self.offset)?;
+        Ok(xxh3_64(buffer) != self.hash)
     }
-    Ok(None)
 }

@@ -89,7 +89,7 @@ impl Predictor<'_> {
         workers: usize,
     ) -> Result<Vec<f64>, PredictError> {
         self.load_windows()?;
-        let mut exact = load_sessions(reference, &self.model, self.batch, workers)
+        let mut exact = load_sessions(reference, &self.model, self.batch, workers, self.pool)
             .map_err(|source| failed(place, source))?;
         let (preparation, classes) = (&self.preparation, self.model.card.classes.len());
         let positive = self.model.card.positive_index();

@@ -25,6 +25,9 @@ mod windows;
 
 use std::sync::Arc;
 
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
 use crate::config::{Method, RunConfig};
 use crate::interrupt::Interrupt;
 use crate::model::{EngineError, LoadedHalves, Model, Precision, Selected, Session, card_sha256};
@@ -48,6 +51,7 @@ pub struct Predictor<'r> {
     model: Model,
     engine: Selected,
     preparation: Preparation,
+    pool: &'r ThreadPool,
     threads: usize,
     batch: usize,
     /// One a worker; none until single windows are to be scored.
@@ -65,7 +69,7 @@ pub struct Predictor<'r> {
 }
 
 impl<'r> Predictor<'r> {
-    /// Loads the run's model into `threads` sessions.
+    /// Loads the run's model into one session per thread of `pool`.
     ///
     /// # Errors
     /// [`PredictError`] when the model is not the run's or does not load.
@@ -73,8 +77,9 @@ impl<'r> Predictor<'r> {
         run: &'r RunDir,
         config: &'r RunConfig,
         engine: Selected,
-        threads: usize,
+        pool: &'r ThreadPool,
     ) -> Result<Self, PredictError> {
+        let threads = pool.current_num_threads();
         let card = config.config.model.card.as_deref();
         let card = card.ok_or_else(|| PredictError::NoModel { run: run.root().to_owned() })?;
         let model = Model::load(card)?;
@@ -101,7 +106,8 @@ impl<'r> Predictor<'r> {
             model,
             engine,
             preparation,
-            threads: threads.max(1),
+            pool,
+            threads,
             batch,
             sessions,
             sharing,
@@ -121,11 +127,12 @@ impl<'r> Predictor<'r> {
     /// Makes ready to score single windows.
     fn load_windows(&mut self) -> Result<(), PredictError> {
         if self.sessions.is_empty() {
-            self.sessions = load_sessions(&self.engine, &self.model, self.batch, self.threads)
-                .map_err(|source| PredictError::Engine {
-                    what: self.model.path.display().to_string(),
-                    source,
-                })?;
+            self.sessions =
+                load_sessions(&self.engine, &self.model, self.batch, self.threads, self.pool)
+                    .map_err(|source| PredictError::Engine {
+                        what: self.model.path.display().to_string(),
+                        source,
+                    })?;
         }
         Ok(())
     }
@@ -138,7 +145,8 @@ impl<'r> Predictor<'r> {
         }
         self.asked_to_share = true;
         let sizes = (self.batch, self.threads);
-        let loaded = shared::Sharing::load(&self.engine, &self.model, keys.stride, sizes);
+        let loaded =
+            shared::Sharing::load(&self.engine, &self.model, keys.stride, sizes, self.pool);
         self.sharing = loaded.map_err(|source| PredictError::Engine {
             what: self.model.path.display().to_string(),
             source,
@@ -225,16 +233,13 @@ pub(crate) fn load_sessions(
     model: &Model,
     batch: usize,
     threads: usize,
+    pool: &ThreadPool,
 ) -> Result<Vec<Box<dyn Session>>, EngineError> {
     // The first load fails alone when the network does not run at all.
     let first = engine.engine.load(model, batch)?;
-    let others: Vec<_> = std::thread::scope(|scope| {
-        let loading: Vec<_> =
-            (1..threads).map(|_| scope.spawn(|| engine.engine.load(model, batch))).collect();
-        loading
-            .into_iter()
-            .map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+    let others: Vec<_> = pool.install(|| {
+        let others = (1..threads).into_par_iter().with_max_len(1);
+        others.map(|_| engine.engine.load(model, batch)).collect()
     });
     std::iter::once(Ok(first)).chain(others).collect()
 }

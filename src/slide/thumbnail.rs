@@ -2,12 +2,10 @@
 //! per square of a given size.
 
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use ndarray::Array3;
+use rayon::ThreadPool;
+use rayon::prelude::*;
 
 use super::raster::rounded_mean;
 use super::{PlaneReader, RegionError, Slide};
@@ -51,7 +49,8 @@ pub struct FailedTiles {
 ///
 /// The means are computed from the coarsest level that has at least 8 px along a tile's
 /// side, or from the finest level if none has. A level's pixel belongs to the tile that
-/// contains the pixel's centre. The result does not depend on `threads`. Memory: about
+/// contains the pixel's centre. The result does not depend on the number of threads in
+/// `pool`. Memory: about
 /// 30 MB per thread.
 ///
 /// # Errors
@@ -59,9 +58,9 @@ pub struct FailedTiles {
 pub fn tile_thumbnail(
     reader: &PlaneReader<'_>,
     tile_px: u32,
-    threads: usize,
+    pool: &ThreadPool,
 ) -> Result<TileThumbnail, RegionError> {
-    Job::new(reader, f64::from(tile_px.max(1)), MIN_PX).run(threads)
+    Job::new(reader, f64::from(tile_px.max(1)), MIN_PX).run(pool)
 }
 
 /// Mean colours of squares of `step_px` working px (at least 1). This differs from
@@ -73,9 +72,9 @@ pub fn tile_thumbnail(
 pub fn tissue_picture(
     reader: &PlaneReader<'_>,
     step_px: f64,
-    threads: usize,
+    pool: &ThreadPool,
 ) -> Result<TileThumbnail, RegionError> {
-    Job::new(reader, step_px.max(1.0), MIN_PICTURE_PX).run(threads)
+    Job::new(reader, step_px.max(1.0), MIN_PICTURE_PX).run(pool)
 }
 
 /// A rectangle of tiles: ranges of tile rows and columns.
@@ -145,22 +144,11 @@ impl<'a> Job<'a> {
         Self { slide, level, side_px, limit_px: [info.width_px, info.height_px], tiles }
     }
 
-    fn run(&self, threads: usize) -> Result<TileThumbnail, RegionError> {
+    fn run(&self, pool: &ThreadPool) -> Result<TileThumbnail, RegionError> {
         let pieces = self.pieces();
-        let next = AtomicUsize::new(0);
-        let done = Mutex::new(Vec::new());
-        thread::scope(|scope| {
-            for _ in 0..threads.clamp(1, pieces.len().max(1)) {
-                scope.spawn(|| {
-                    while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let means = self.means(piece);
-                        done.lock().unwrap_or_else(PoisonError::into_inner).push(means);
-                    }
-                });
-            }
-        });
-        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        done.sort_by_key(|means| (means.area.rows.start, means.area.cols.start));
+        // In the order of the pieces, and a piece at a time: each is a large read.
+        let done = pool
+            .install(|| pieces.par_iter().with_max_len(1).map(|piece| self.means(piece)).collect());
         self.assemble(done)
     }
 

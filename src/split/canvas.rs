@@ -1,7 +1,9 @@
 //! A superblock's pixels, read cell by cell on all threads.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::ThreadPool;
+use rayon::prelude::*;
 
 use super::superblock::Area;
 use crate::slide::{PlaneReader, RegionError};
@@ -29,7 +31,7 @@ impl Canvas {
         area: Area,
         cells: &[Area],
         reader: &PlaneReader<'_>,
-        threads: usize,
+        pool: &ThreadPool,
     ) {
         self.area = area;
         self.bad.clear();
@@ -38,18 +40,14 @@ impl Canvas {
             self.pixels = Vec::new();
         }
         self.pixels.resize(bytes(&area), 255);
-        let next = AtomicUsize::new(0);
-        let shared = Mutex::new(self);
-        std::thread::scope(|scope| {
-            for _ in 0..threads.min(cells.len()) {
-                scope.spawn(|| {
-                    let mut buffer = Vec::new();
-                    while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        read_cell(&shared, reader, *cell, &mut buffer);
-                    }
-                });
-            }
+        let shared = Mutex::new(&mut *self);
+        // Cell after cell, so that what neighbours share is still in a reader's cache.
+        pool.install(|| {
+            cells.iter().par_bridge().for_each_init(Vec::new, |buffer, cell| {
+                read_cell(&shared, reader, *cell, buffer);
+            });
         });
+        self.bad.sort_by_key(|(cell, _)| (cell.y_px, cell.x_px));
     }
 
     /// Copies a patch out, or says what kept it from being read.

@@ -11,6 +11,8 @@ mod tissue;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use rayon::ThreadPool;
+
 use crate::config::{RunConfig, TargetMpp};
 use crate::export::png;
 use crate::geometry::{BlockPlan, WorkingPlane};
@@ -101,7 +103,7 @@ pub fn split_slide(
     }
     if outcome.status != SlideStatus::Waiting {
         outcome.split_s = Some(millis(started.elapsed().as_secs_f64()));
-        outcome.split_threads = Some(workers.threads);
+        outcome.split_threads = Some(workers.pool.current_num_threads());
         outcome.split_cpu_s = Some(millis(process::cpu_s() - cpu_s));
     }
     write_outcome(run, &outcome)?;
@@ -116,8 +118,8 @@ fn write_outcome(run: &RunDir, outcome: &SlideRecord) -> Result<(), StageError> 
 /// Who does the work, and who may end it.
 #[derive(Debug)]
 pub struct Workers<'a> {
-    /// Threads.
-    pub threads: usize,
+    /// The threads.
+    pub pool: &'a ThreadPool,
     /// Looked at between superblocks.
     pub interrupt: &'a Interrupt,
 }
@@ -226,7 +228,7 @@ fn split(
     }
     let reader = PlaneReader::new(slide.as_ref(), plane);
     outcome.tissue_settings = config.config.slides.tissue_settings(&outcome.name);
-    let found = tissue::find(config, &reader, outcome, workers.threads)?;
+    let found = tissue::find(config, &reader, outcome, workers.pool)?;
     workers.go_on()?;
     tissue::note(outcome, &found);
     let plan = BlockPlan::new(tiling, found.mask.mask.clone());

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
 use ndarray::Array3;
+use rayon::prelude::*;
 
 use super::canvas::Canvas;
 use super::colour::Sampler;
@@ -19,6 +19,7 @@ use crate::config::{CompressionKey, RunConfig};
 use crate::geometry::{BlockPlan, PatchCoord, WorkingPlane};
 use crate::hdf5_file::FormatError;
 use crate::patches::{Compression, PatchCompressor, PatchesMeta, PatchesWriter, SlideColours};
+use crate::pipeline::{Closed, Outlet, Pipeline};
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord};
 use crate::slide::{PlaneReader, RegionError};
@@ -29,9 +30,9 @@ const QUEUE_BYTES: usize = 64_000_000;
 /// Buffers of patches, used again and again: the kernel clears fresh memory,
 /// which costs as much as filling it.
 #[derive(Default)]
-struct Pool(Mutex<Vec<Vec<u8>>>);
+struct Buffers(Mutex<Vec<Vec<u8>>>);
 
-impl Pool {
+impl Buffers {
     fn take(&self) -> Vec<u8> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
@@ -86,16 +87,17 @@ pub(super) fn store(
         writer.set_texture(texture.mask.view())?;
     }
     let queue = (QUEUE_BYTES / usize::try_from(tiling.patch_bytes()).unwrap_or(usize::MAX)).max(2);
-    let (sender, receiver) = bounded(queue);
-    let pool = Pool::default();
+    let buffers = Buffers::default();
     let what = format!("split {}", job.outcome.name);
     let task = progress.start(&what, "patches", job.plan.patches().len());
-    let (mut writer, failures) = std::thread::scope(|scope| {
-        let writing = scope.spawn(|| write_all(writer, receiver, &pool, &task));
-        read_all(job, compression, sampler.as_ref(), workers, &pool, &sender);
-        drop(sender);
-        writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })?;
+    let pipeline = Pipeline { queue, interrupt: workers.interrupt };
+    let ((), (mut writer, failures)) = pipeline.feed(
+        |outlet| {
+            read_all(job, compression, sampler.as_ref(), workers, &buffers, outlet);
+            Ok(())
+        },
+        |messages| write_all(writer, messages, &buffers, &task),
+    )?;
     // Dropped unfinished, the writer leaves nothing.
     workers.go_on()?;
     // Without tissue there is nothing to measure, and nothing to score.
@@ -107,45 +109,32 @@ pub(super) fn store(
     Ok(Stored { groups: meta.groups, failures, colours })
 }
 
-/// Reads every superblock and sends its patches; stops when the writer has, or
+/// Reads every superblock and hands on its patches; stops when the writer has, or
 /// when an end is asked for.
 fn read_all(
     job: &Job<'_>,
     compression: Compression,
     sampler: Option<&Sampler<'_>>,
     workers: &Workers<'_>,
-    pool: &Pool,
-    sender: &Sender<Message>,
+    buffers: &Buffers,
+    outlet: &Outlet<'_, Message>,
 ) {
-    let threads = workers.threads;
     let mut canvas = Canvas::new();
     for superblock in superblocks(job.plan) {
         if workers.interrupt.requested().is_some() {
             return;
         }
-        canvas.read(superblock.area, &cells(&superblock, job.plan), job.reader, threads);
-        let next = std::sync::atomic::AtomicUsize::new(0);
-        let sent = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads.min(superblock.patches.len()))
-                .map(|_| {
-                    scope.spawn(|| {
-                        let compressor = compressor(compression);
-                        let mut cutter = Cutter { job, canvas: &canvas, sampler, pool, compressor };
-                        let next = || next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                        while let Some(&index) = superblock.patches.get(next()) {
-                            if sender.send(cutter.cut(index)).is_err() {
-                                return false;
-                            }
-                        }
-                        true
-                    })
-                })
-                .collect();
-            workers.into_iter().all(|worker| {
-                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
+        canvas.read(superblock.area, &cells(&superblock, job.plan), job.reader, workers.pool);
+        let canvas = &canvas;
+        let cutter = || {
+            let compressor = compressor(compression);
+            Cutter { job, canvas, sampler, buffers, compressor }
+        };
+        let sent = workers.pool.install(|| {
+            let patches = superblock.patches.iter().par_bridge();
+            patches.try_for_each_init(cutter, |cutter, &index| outlet.send(cutter.cut(index)))
         });
-        if !sent {
+        if sent == Err(Closed) {
             return;
         }
     }
@@ -156,14 +145,14 @@ struct Cutter<'a> {
     job: &'a Job<'a>,
     canvas: &'a Canvas,
     sampler: Option<&'a Sampler<'a>>,
-    pool: &'a Pool,
+    buffers: &'a Buffers,
     compressor: Option<PatchCompressor>,
 }
 
 impl Cutter<'_> {
     fn cut(&mut self, index: usize) -> Message {
         let patch = &self.job.plan.patches()[index];
-        let mut pixels = self.pool.take();
+        let mut pixels = self.buffers.take();
         match self.canvas.cut(&Area::of_patch(patch), &mut pixels) {
             Ok(()) => {
                 if let Some(sampler) = self.sampler {
@@ -180,7 +169,7 @@ impl Cutter<'_> {
             None => Message::Raw(index, pixels),
             Some(compressor) => {
                 let chunk = compressor.compress(&pixels);
-                self.pool.give(pixels);
+                self.buffers.give(pixels);
                 Message::Compressed(index, chunk)
             }
         }
@@ -208,16 +197,16 @@ fn compressor(compression: Compression) -> Option<PatchCompressor> {
 /// Writes what arrives, in any order.
 fn write_all(
     mut writer: PatchesWriter,
-    receiver: Receiver<Message>,
-    pool: &Pool,
+    messages: impl Iterator<Item = Message>,
+    buffers: &Buffers,
     task: &crate::progress::Task<'_>,
 ) -> Result<(PatchesWriter, Vec<String>), FormatError> {
     let mut failures = Vec::new();
-    for message in receiver {
+    for message in messages {
         match message {
             Message::Raw(index, pixels) => {
                 writer.write_patch(index, &pixels)?;
-                pool.give(pixels);
+                buffers.give(pixels);
             }
             Message::Compressed(index, bytes) => writer.write_compressed(index, &bytes)?,
             Message::Failed(index, reason) => {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ndarray::{Array2, Array3};
+use rayon::ThreadPool;
 
 use super::SplitError;
 use crate::config::RunConfig;
@@ -31,7 +32,7 @@ pub(super) fn find(
     config: &RunConfig,
     reader: &PlaneReader<'_>,
     record: &SlideRecord,
-    threads: usize,
+    pool: &ThreadPool,
 ) -> Result<Found, SplitError> {
     let (path, plane) = (&record.path, reader.plane());
     let options = config.config.slides.tissue(&record.name, &config.config.tissue);
@@ -39,7 +40,7 @@ pub(super) fn find(
     let unreadable = |source| SplitError::Unreadable { path: path.clone(), source };
     let mut failed: Vec<FailedTiles> = Vec::new();
     let thumbnail = if options.method.needs_thumbnail() {
-        let seen = slide::tile_thumbnail(reader, tile_px, threads).map_err(unreadable)?;
+        let seen = slide::tile_thumbnail(reader, tile_px, pool).map_err(unreadable)?;
         failed.extend(seen.failed);
         Some(seen.rgb)
     } else {
@@ -51,7 +52,7 @@ pub(super) fn find(
         let working_um = record.mpp.map(|um| um * plane.downsample);
         let area_px = f64::from(plane.width_px) * f64::from(plane.height_px);
         let step_px = TissuePicture::step_px(working_um, tile_px, area_px);
-        let seen = slide::tissue_picture(reader, step_px, threads).map_err(unreadable)?;
+        let seen = slide::tissue_picture(reader, step_px, pool).map_err(unreadable)?;
         if thumbnail.is_none() {
             failed.extend(seen.failed);
         }

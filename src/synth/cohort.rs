@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use image::ImageFormat;
+use rayon::ThreadPool;
 use thiserror::Error;
 
 use super::asap_xml::{self, Polygon};
@@ -15,6 +16,7 @@ use super::pyramid;
 use super::render::Scene;
 use super::tissue_map;
 use crate::staged::{self, StageError};
+use crate::threads;
 
 /// The settings of a cohort of synthetic slides.
 #[derive(Debug, Clone, PartialEq)]
@@ -175,7 +177,12 @@ impl Cohort {
         Ok(())
     }
 
-    fn make_slide(&self, out: &Path, number: u32) -> Result<SyntheticSlide, SynthError> {
+    fn make_slide(
+        &self,
+        out: &Path,
+        number: u32,
+        pool: &ThreadPool,
+    ) -> Result<SyntheticSlide, SynthError> {
         let name = self.name(number);
         let tumor = self.is_tumor(number);
         let slide = out.join("slides").join(format!("{name}.tif"));
@@ -184,7 +191,7 @@ impl Cohort {
         let scene = Scene::new(seed, self.width_px, self.height_px, self.um_per_px, tumor);
         let tissue = out.join("tissue").join(format!("{name}.png"));
         if self.force || !tissue.exists() {
-            self.write_tissue_map(&scene, &tissue)?;
+            self.write_tissue_map(&scene, &tissue, pool)?;
         }
         let lesions = &scene.anatomy.lesions;
         let kept = !self.force && slide.exists() && truth.as_ref().is_none_or(|path| path.exists());
@@ -203,8 +210,13 @@ impl Cohort {
         Ok(SyntheticSlide { name, slide, truth, tissue, lesions, kept })
     }
 
-    fn write_tissue_map(&self, scene: &Scene, path: &Path) -> Result<(), SynthError> {
-        let map = tissue_map::draw(scene, self.width_px, self.height_px, self.threads);
+    fn write_tissue_map(
+        &self,
+        scene: &Scene,
+        path: &Path,
+        pool: &ThreadPool,
+    ) -> Result<(), SynthError> {
+        let map = tissue_map::draw(scene, self.width_px, self.height_px, pool);
         let mut png = io::Cursor::new(Vec::new());
         map.write_to(&mut png, ImageFormat::Png)
             .map_err(|source| SynthError::TissueMap { path: path.to_owned(), source })?;
@@ -262,9 +274,10 @@ pub fn make(
 ) -> Result<Vec<SyntheticSlide>, SynthError> {
     cohort.check()?;
     cohort.write_settings(out)?;
+    let pool = threads::pool(cohort.threads);
     let mut all = Vec::new();
     for number in 1..=cohort.slides {
-        let made = cohort.make_slide(out, number)?;
+        let made = cohort.make_slide(out, number, &pool)?;
         on_slide(&made);
         all.push(made);
     }

@@ -4,18 +4,16 @@
 //! Memory: about 4 MB and four encoded jobs per thread, two tiles of 0.8 MB per level, and
 //! 12 bytes per tile. That is below 100 MB for 100,000 x 100,000 px with eight threads.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crossbeam_channel::{Receiver, bounded};
 use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
 
 use super::canvas::SIDE;
 use super::render::{Brush, Scene};
 use crate::bigtiff::{BigTiff, DirectoryLinks, TILE_PX, Tags, TiffLevel, TileLocation, TilePixels};
+use crate::interrupt::Interrupt;
+use crate::pipeline::Pipeline;
 use crate::staged::StageError;
 
 const TILE_BYTES: usize = SIDE * SIDE * 3;
@@ -185,13 +183,11 @@ impl Plan<'_> {
 /// Writes the tiles of the jobs in order, and makes the levels above level 1.
 struct Writer<'a> {
     plan: &'a Plan<'a>,
-    tiff: BigTiff,
+    tiff: &'a mut BigTiff,
     glass_jpeg: Vec<u8>,
     glass: Option<TileLocation>,
-    results: Receiver<(usize, Result<Job, EncodingError>)>,
-    tokens: crossbeam_channel::Sender<()>,
-    early: BTreeMap<usize, Result<Job, EncodingError>>,
-    next: usize,
+    /// In the order of [`Plan::jobs`].
+    jobs: &'a mut dyn Iterator<Item = Job>,
 }
 
 impl Writer<'_> {
@@ -209,18 +205,6 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn next_job(&mut self) -> io::Result<Job> {
-        while !self.early.contains_key(&self.next) {
-            let (number, job) = self.results.recv().map_err(io::Error::other)?;
-            self.early.insert(number, job);
-        }
-        let job = self.early.remove(&self.next).ok_or_else(|| io::Error::other("job lost"))?;
-        self.next += 1;
-        // A finished job allows the next one. Sending fails when all threads are done.
-        let _ = self.tokens.send(());
-        job.map_err(io::Error::other)
-    }
-
     /// Writes all tiles below a node and then the node's own tile, whose pixels are
     /// returned.
     fn visit(&mut self, level: usize, column: u32, row: u32) -> io::Result<Pixels> {
@@ -228,7 +212,8 @@ impl Writer<'_> {
             return Ok(Pixels::Glass);
         }
         if level == 1 {
-            let job = self.next_job()?;
+            // None is left where drawing failed, whose error is the one to report.
+            let job = self.jobs.next().ok_or_else(|| io::Error::other("a tile is missing"))?;
             job.tiles.iter().try_for_each(|tile| self.put(tile))?;
             return Ok(job.top);
         }
@@ -255,57 +240,30 @@ pub(super) fn write(
     description: &str,
     threads: usize,
 ) -> Result<(), StageError> {
-    let tiff = BigTiff::create(target, levels(width, height))?;
+    let mut tiff = BigTiff::create(target, levels(width, height))?;
     let undrawn = |source| StageError { path: target.to_owned(), action: "write it", source };
     let tiles = tiff.levels().iter().map(|level| (level.columns(), level.rows())).collect();
     let background = scene.stain.background();
     let plan = Plan { scene, tiles, background };
-    let jobs = plan.jobs();
-    let next = AtomicUsize::new(0);
-    let in_flight = 4 * threads;
-    // There is one token for each job that may be in flight, which bounds memory however
-    // unequal the jobs are. The channel has room for all, so that the writer never waits.
-    let (tokens, permits) = bounded(in_flight + jobs.len());
-    for _ in 0..in_flight {
-        let _ = tokens.send(());
-    }
-    let (sender, results) = bounded(in_flight);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let (plan, jobs, next) = (&plan, &jobs, &next);
-            let (permits, sender) = (permits.clone(), sender.clone());
-            scope.spawn(move || {
-                let mut brush = Brush::new();
-                while permits.recv().is_ok() {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(&(column, row)) = jobs.get(number) else { break };
-                    // A panic is sent to the writer, which would otherwise wait for this
-                    // job without end.
-                    let job = catch_unwind(AssertUnwindSafe(|| plan.job(column, row, &mut brush)))
-                        .unwrap_or_else(
-                            |_| Err(io::Error::other("a drawing thread failed").into()),
-                        );
-                    if sender.send((number, job)).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        drop((sender, permits));
-        let glass_jpeg =
-            encode(&background.repeat(SIDE * SIDE)).map_err(|e| undrawn(io::Error::other(e)))?;
-        let early = BTreeMap::new();
-        let mut writer =
-            Writer { plan: &plan, tiff, glass_jpeg, glass: None, results, tokens, early, next: 0 };
+    let glass_jpeg =
+        encode(&background.repeat(SIDE * SIDE)).map_err(|e| undrawn(io::Error::other(e)))?;
+    let pipeline = Pipeline { queue: 4 * threads, interrupt: &Interrupt::new() };
+    let workers = (0..threads).map(|_| {
+        let (plan, mut brush) = (&plan, Brush::new());
+        move |(column, row)| plan.job(column, row, &mut brush).map_err(io::Error::other)
+    });
+    let write = |jobs: &mut dyn Iterator<Item = Job>| {
+        let mut writer = Writer { plan: &plan, tiff: &mut tiff, glass_jpeg, glass: None, jobs };
         // The walk begins one level above the last, at the single node over the whole tree.
-        writer.visit(plan.tiles.len(), 0, 0).map_err(undrawn)?;
-        writer.tiff.finish(&Tags {
-            pixels: TilePixels::JpegRgb,
-            links: DirectoryLinks::Successive,
-            um_per_px: Some([um_per_px; 2]),
-            description,
-            range: None,
-        })
+        writer.visit(plan.tiles.len(), 0, 0).map(drop)
+    };
+    pipeline.run_in_order(plan.jobs().into_iter(), workers, write).map_err(undrawn)?;
+    tiff.finish(&Tags {
+        pixels: TilePixels::JpegRgb,
+        links: DirectoryLinks::Successive,
+        um_per_px: Some([um_per_px; 2]),
+        description,
+        range: None,
     })
 }
 

@@ -5,9 +5,9 @@
 //! in the same way as for drawing. The map therefore agrees with the drawn slide without
 //! reading any of its pixels.
 
-use std::sync::{Mutex, PoisonError};
-
 use image::GrayImage;
+use rayon::ThreadPool;
+use rayon::prelude::*;
 
 use super::noise::lerp;
 use super::render::{STEP, Scene};
@@ -27,26 +27,19 @@ const SQUARE: usize = 32;
 /// The map of `scene`, `width_px` x `height_px` px at level 0: `ceil(width_px / 16)` x
 /// `ceil(height_px / 16)` pixels of [`GLASS_VALUE`], [`FAT_VALUE`] or [`TISSUE_VALUE`].
 /// Of a block at the right or bottom edge, only the part on the slide counts. The map does not
-/// depend on `threads`.
-pub(super) fn draw(scene: &Scene, width_px: u32, height_px: u32, threads: usize) -> GrayImage {
+/// depend on the number of threads in `pool`.
+pub(super) fn draw(scene: &Scene, width_px: u32, height_px: u32, pool: &ThreadPool) -> GrayImage {
     let (width, height) = (width_px as usize, height_px as usize);
     let (columns, rows) = (width.div_ceil(STEP), height.div_ceil(STEP));
     let mut pixels = vec![GLASS_VALUE; columns * rows];
-    let bands = Mutex::new(pixels.chunks_mut(SQUARE * columns).enumerate());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                // The lock is held while a band is taken, and not while the band is drawn.
-                while let Some((band, pixels)) =
-                    { bands.lock().unwrap_or_else(PoisonError::into_inner).next() }
-                {
-                    let top = band * SQUARE;
-                    for left in (0..columns).step_by(SQUARE) {
-                        square(scene, (left, top), (width, height), pixels);
-                    }
-                }
-            });
-        }
+    pool.install(|| {
+        let bands = pixels.par_chunks_mut(SQUARE * columns).with_max_len(1).enumerate();
+        bands.for_each(|(band, pixels)| {
+            let top = band * SQUARE;
+            for left in (0..columns).step_by(SQUARE) {
+                square(scene, (left, top), (width, height), pixels);
+            }
+        });
     });
     let side = |blocks: usize| u32::try_from(blocks).unwrap_or(u32::MAX);
     GrayImage::from_raw(side(columns), side(rows), pixels).expect("one pixel per block")
@@ -132,10 +125,11 @@ mod tests {
 
     #[test]
     fn the_map_agrees_with_the_drawing_and_a_pen_is_not_tissue() {
+        let pool = crate::threads::pool(1);
         let (mut strokes, mut fat, mut lesions) = (0, 0, 0);
         for seed in 0..30 {
             let scene = Scene::new(seed, 3000, 3000, 0.5, true);
-            let map = draw(&scene, 3000, 3000, 1);
+            let map = draw(&scene, 3000, 3000, &pool);
             for (column, row, pixel) in map.enumerate_pixels() {
                 let (x, y) = (column as f32 * 8.0, row as f32 * 8.0);
                 let site = scene.anatomy.site(x, y);

@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use rayon::ThreadPool;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{EngineError, Model, Precision, Selected, Session};
 use crate::predict::{Preparation, PreparedPatch, load_sessions};
-use crate::process;
+use crate::{process, threads};
 
 /// What a patch has more than the window, px: windows lie at random within.
 const ROOM_PX: u32 = 96;
@@ -43,15 +45,16 @@ pub fn measure(
     (batch, threads): (usize, usize),
     seconds: f64,
 ) -> Result<Measurement, EngineError> {
+    let pool = threads::pool(threads);
     let loading = Instant::now();
-    let mut sessions = load_sessions(engine, model, batch, threads)?;
+    let mut sessions = load_sessions(engine, model, batch, threads, &pool)?;
     let load_s = loading.elapsed().as_secs_f64();
     let windows = NoiseWindows::new(model);
     // The first run of a session allocates and plans.
-    run_on_all(&mut sessions, &windows, Duration::ZERO, 1)?;
+    run_on_all(&pool, &mut sessions, &windows, Duration::ZERO, 1)?;
     let cpu_s = process::cpu_s();
     let length = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO);
-    let done = run_on_all(&mut sessions, &windows, length, MIN_RUNS)?;
+    let done = run_on_all(&pool, &mut sessions, &windows, length, MIN_RUNS)?;
     let cpu_s = process::cpu_s() - cpu_s;
     let count: u64 = done.iter().map(|(windows, _)| windows).sum();
     let rates = done.iter().map(|(windows, wall)| *windows as f64 / wall.as_secs_f64());
@@ -115,21 +118,19 @@ impl NoiseWindows {
 
 /// [`NoiseWindows::run`] on all sessions at the same time, a thread each.
 fn run_on_all(
+    pool: &ThreadPool,
     sessions: &mut [Box<dyn Session>],
     windows: &NoiseWindows,
     length: Duration,
     least: u64,
 ) -> Result<Vec<(u64, Duration)>, EngineError> {
-    std::thread::scope(|scope| {
-        let running: Vec<_> = sessions
-            .iter_mut()
-            .zip(1..)
-            .map(|(session, seed)| {
-                scope.spawn(move || windows.run(session.as_mut(), seed, length, least))
+    pool.install(|| {
+        let sessions = sessions.par_iter_mut().with_max_len(1).enumerate();
+        sessions
+            .map(|(number, session)| {
+                windows.run(session.as_mut(), number as u64 + 1, length, least)
             })
-            .collect();
-        let joined = running.into_iter();
-        joined.map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+            .collect()
     })
 }
 

@@ -137,7 +137,8 @@ pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
     }];
     if args.rerun {
         let names: Vec<&str> = slides.iter().map(|slide| slide.name.as_str()).collect();
-        sources = rerun::sources(&sources[0], &config, &names, &args.threads, &progress)?;
+        let pool = args.threads.pool(config.config.predict.threads, &progress);
+        sources = rerun::sources(&sources[0], &config, &names, &pool, &progress)?;
     }
     for compared in &args.compare {
         sources.push(parse_comparison(compared, &strides)?);

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use rayon::ThreadPool;
+
 use super::input;
-use crate::cli::options::ThreadOptions;
 use crate::cli::predict::predict_all;
 use crate::cli::{Exit, Failure};
 use crate::config::RunConfig;
@@ -20,14 +21,14 @@ pub(super) fn sources(
     source: &HeatmapSource,
     config: &RunConfig,
     slides: &[&str],
-    threads: &ThreadOptions,
+    pool: &ThreadPool,
     progress: &Progress,
 ) -> Result<Vec<HeatmapSource>, Failure> {
     let mut sources = Vec::new();
     for &stride in &source.strides {
         let run = match stride == config.config.predict.stride {
             true => source.run.clone(),
-            false => run_at_stride(&source.run, config, stride, slides, threads, progress)?,
+            false => run_at_stride(&source.run, config, stride, slides, pool, progress)?,
         };
         sources.push(HeatmapSource { name: source.name.clone(), run, strides: vec![stride] });
     }
@@ -41,7 +42,7 @@ fn run_at_stride(
     config: &RunConfig,
     stride: u32,
     slides: &[&str],
-    threads: &ThreadOptions,
+    pool: &ThreadPool,
     progress: &Progress,
 ) -> Result<RunDir, Failure> {
     let rerun = RunDir::new(&run.study().join("rerun").join(format!("stride{stride}")));
@@ -62,7 +63,7 @@ fn run_at_stride(
     let rows = || lookup.rows().iter().filter(|row| slides.contains(&row.name.as_str()));
     let groups: Vec<(String, GroupNumber)> =
         rows().flat_map(|row| row.group_numbers().map(|group| (row.name.clone(), group))).collect();
-    let exit = predict_all(&rerun, &config, &groups, threads, progress)?;
+    let exit = predict_all(&rerun, &config, &groups, pool, progress)?;
     if exit != Exit::Done {
         let problem = format!(
             "{}: not all groups could be scored at stride {stride}; see the lines above, then run the same command again",

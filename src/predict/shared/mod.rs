@@ -10,6 +10,9 @@ mod region;
 
 use std::sync::Arc;
 
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
 use super::batch::Numbered;
 use super::prepare::{Preparation, PreparedPatch};
 use crate::geometry::dense_tiles::{DenseTile, DenseTiles};
@@ -59,6 +62,7 @@ impl Sharing {
         model: &Model,
         stride_px: u32,
         (batch, threads): (usize, usize),
+        pool: &ThreadPool,
     ) -> Result<Option<(Self, Vec<LoadedHalves>)>, EngineError> {
         let Some(engine) = engine.engine.halves() else { return Ok(None) };
         let Some(halves) = Halves::of(model, stride_px) else { return Ok(None) };
@@ -67,7 +71,7 @@ impl Sharing {
         if !affordable(threads, halves.bytes(tiles.side_px())) {
             return Ok(None);
         }
-        let loaded = load_all(engine, model, &halves, (batch, threads))?;
+        let loaded = load_all(engine, model, &halves, (batch, threads), pool)?;
         Ok(Some((Self { trunk: halves.trunk, tiles, window_px, stride_px }, loaded)))
     }
 
@@ -165,14 +169,11 @@ fn load_all(
     model: &Model,
     halves: &Halves,
     (batch, threads): (usize, usize),
+    pool: &ThreadPool,
 ) -> Result<Vec<LoadedHalves>, EngineError> {
-    let load = || engine.load_halves(model, halves, batch);
-    std::thread::scope(|scope| {
-        let loading: Vec<_> = (0..threads).map(|_| scope.spawn(load)).collect();
-        let loaded = loading
-            .into_iter()
-            .map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        loaded.collect()
+    pool.install(|| {
+        let workers = (0..threads).into_par_iter().with_max_len(1);
+        workers.map(|_| engine.load_halves(model, halves, batch)).collect()
     })
 }
 

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use slidegrid::geometry::plane::{TargetMpp, WorkingPlane};
 use slidegrid::slide::memory::MemorySlide;
 use slidegrid::slide::{self, PlaneReader, Slide, overview, tile_thumbnail};
+use slidegrid::threads::pool;
 
 fn plane(slide: &dyn Slide, downsample: f64) -> WorkingPlane {
     let level0 = slide.levels()[0];
@@ -112,8 +113,8 @@ proptest! {
         let slide = MemorySlide::new(noise(180, 260, 3)).with_level(2).with_bad_area(100, 90, 3, 2);
         let reader = PlaneReader::new(&slide, plane(&slide, downsample));
         // One tile over everything is lost to the bad area: an error, also alike.
-        let alone = tile_thumbnail(&reader, tile, 1);
-        prop_assert_eq!(&alone, &tile_thumbnail(&reader, tile, threads));
+        let alone = tile_thumbnail(&reader, tile, &pool(1));
+        prop_assert_eq!(&alone, &tile_thumbnail(&reader, tile, &pool(threads)));
         let tiles = [reader.plane().height_px, reader.plane().width_px].map(|px| px.div_ceil(tile));
         match alone {
             Ok(picture) => {
@@ -130,7 +131,7 @@ fn a_tile_is_its_mean_colour() {
     let picture = noise(100, 130, 3);
     let slide = MemorySlide::new(picture.clone());
     let reader = PlaneReader::new(&slide, plane(&slide, 1.0));
-    let thumbnail = tile_thumbnail(&reader, 40, 2).unwrap();
+    let thumbnail = tile_thumbnail(&reader, 40, &pool(2)).unwrap();
     assert_eq!(thumbnail.rgb.dim(), (3, 4, 3));
     assert!(thumbnail.failed.is_empty());
     for ((row, col, channel), found) in thumbnail.rgb.indexed_iter() {
@@ -145,7 +146,7 @@ fn a_tile_is_its_mean_colour() {
 fn only_damaged_tiles_are_lost_from_a_thumbnail() {
     let slide = MemorySlide::new(Array3::zeros((100, 130, 3))).with_bad_area(45, 10, 2, 2);
     let reader = PlaneReader::new(&slide, plane(&slide, 1.0));
-    let thumbnail = tile_thumbnail(&reader, 20, 2).unwrap();
+    let thumbnail = tile_thumbnail(&reader, 20, &pool(2)).unwrap();
     let failed: Vec<_> =
         thumbnail.failed.iter().map(|f| (f.rows.clone(), f.cols.clone())).collect();
     assert_eq!(failed, [(0..1, 2..3)]);
@@ -154,7 +155,7 @@ fn only_damaged_tiles_are_lost_from_a_thumbnail() {
     }
     let lost = MemorySlide::new(Array3::zeros((50, 50, 3))).with_bad_area(0, 0, 50, 50);
     let reader = PlaneReader::new(&lost, plane(&lost, 1.0));
-    assert!(tile_thumbnail(&reader, 20, 2).is_err());
+    assert!(tile_thumbnail(&reader, 20, &pool(2)).is_err());
     assert!(overview(&lost, 20).is_err());
 }
 

@@ -1,0 +1,571 @@
+//! Reader, workers, writer: work that streams by, in bounded memory.
+//!
+//! ```text
+//! read ──items──> workers ──results──> write
+//! ```
+//!
+//! One thread reads, every worker has a thread of its own, and the calling thread writes.
+//! Between them lie two queues of bounded length. A stage that runs ahead waits, so that
+//! memory holds the queues and what each stage works on, however much there is to do.
+//!
+//! How a pipeline ends:
+//!
+//! - All is done: the reader returns, the workers empty the queue, the writer sees the
+//!   end of the results.
+//! - A worker fails or panics, or an interrupt is requested: no worker takes another
+//!   item. The writer still gets what was computed, and the reader's outlet is [`Closed`].
+//! - The reader fails: what the reader has handed on is still worked on and written.
+//! - The writer returns early: the outlets of workers and reader are [`Closed`].
+//!
+//! The pipeline then fails with a worker's error, else the reader's, else the writer's. A
+//! panic in any stage is resumed on the calling thread. The writer cannot tell complete
+//! results from those of a pipeline that fails: what makes results final, such as giving
+//! a file its name, belongs after the pipeline.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ScopedJoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select};
+
+use crate::interrupt::Interrupt;
+
+/// The stages behind take nothing more: the stage that hands on is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Closed;
+
+/// Where a stage hands on what it has made.
+pub(crate) struct Outlet<'o, T> {
+    send: &'o (dyn Fn(T) -> Result<(), Closed> + Sync),
+}
+
+impl<T> Outlet<'_, T> {
+    /// Hands `made` on; waits while the queue is full.
+    ///
+    /// # Errors
+    /// [`Closed`] when the stages behind take nothing more.
+    pub(crate) fn send(&self, made: T) -> Result<(), Closed> {
+        (self.send)(made)
+    }
+}
+
+/// How a stream of work is run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pipeline<'i> {
+    /// Most items that wait for a worker, and most results that wait for the writer.
+    pub(crate) queue: usize,
+    /// What may end the work early; looked at whenever a worker takes an item.
+    pub(crate) interrupt: &'i Interrupt,
+}
+
+impl Pipeline<'_> {
+    /// Runs `read`, `workers` and `write` at the same time, and returns what `read` and
+    /// `write` return. Results reach the writer in any order.
+    ///
+    /// A worker hands on any number of results per item. A worker whose outlet is
+    /// [`Closed`] gets no other item; a reader whose outlet is closed returns.
+    ///
+    /// # Errors
+    /// The error of a worker, else of the reader, else of the writer.
+    pub(crate) fn run<T, U, A, B, E>(
+        &self,
+        read: impl FnOnce(&Outlet<'_, T>) -> Result<A, E> + Send,
+        workers: impl IntoIterator<Item = impl FnMut(T, &Outlet<'_, U>) -> Result<(), E> + Send>,
+        write: impl FnOnce(&mut dyn Iterator<Item = U>) -> Result<B, E>,
+    ) -> Result<(A, B), E>
+    where
+        T: Send,
+        U: Send,
+        A: Send,
+        E: Send,
+    {
+        let (item_sender, items) = bounded(self.queue);
+        let (result_sender, results) = bounded(self.queue);
+        let stop = Stop::new();
+        let (read, worked, written) = thread::scope(|scope| {
+            let working: Vec<_> = workers
+                .into_iter()
+                .map(|mut work| {
+                    let (items, results) = (items.clone(), result_sender.clone());
+                    let stop = &stop;
+                    scope.spawn(move || {
+                        let mut unless_done = StopUnlessDone { stop, done: false };
+                        let closed = AtomicBool::new(false);
+                        let send = |made| {
+                            results.send(made).map_err(|_| {
+                                closed.store(true, Ordering::Relaxed);
+                                Closed
+                            })
+                        };
+                        let outlet = Outlet { send: &send };
+                        while let Some(item) = stop.next_item(&items, self.interrupt) {
+                            work(item, &outlet)?;
+                            if closed.load(Ordering::Relaxed) {
+                                return Ok(());
+                            }
+                        }
+                        unless_done.done = true;
+                        Ok(())
+                    })
+                })
+                .collect();
+            drop((items, result_sender));
+            let reading = scope.spawn(move || read(&Outlet { send: &outlet(item_sender) }));
+            let written = written(results, write);
+            let worked: Vec<Result<(), E>> = working.into_iter().map(joined).collect();
+            (joined(reading), worked, written)
+        });
+        worked.into_iter().collect::<Result<Vec<()>, E>>()?;
+        Ok((read?, written?))
+    }
+
+    /// [`Pipeline::run`] with one result per item, which reach the writer in the order of
+    /// their items. At most `queue` items are on their way, those that are worked on and
+    /// those that wait for an earlier one included.
+    ///
+    /// # Errors
+    /// As for [`Pipeline::run`].
+    pub(crate) fn run_in_order<T, U, B, E>(
+        &self,
+        items: impl Iterator<Item = T> + Send,
+        workers: impl IntoIterator<Item = impl FnMut(T) -> Result<U, E> + Send>,
+        write: impl FnOnce(&mut dyn Iterator<Item = U>) -> Result<B, E>,
+    ) -> Result<B, E>
+    where
+        T: Send,
+        U: Send,
+        E: Send,
+    {
+        let (token_sender, tokens) = bounded(self.queue);
+        for _ in 0..self.queue {
+            token_sender.send(()).expect("there is room for as many");
+        }
+        let read = move |outlet: &Outlet<'_, (usize, T)>| {
+            for numbered in items.enumerate() {
+                if tokens.recv().is_err() || outlet.send(numbered).is_err() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        let workers = workers.into_iter().map(|mut work| {
+            move |(number, item), outlet: &Outlet<'_, (usize, U)>| {
+                // Closed, there is no other item.
+                let _ = outlet.send((number, work(item)?));
+                Ok(())
+            }
+        });
+        let write = |results: &mut dyn Iterator<Item = (usize, U)>| {
+            write(&mut InOrder { results, tokens: token_sender, early: BTreeMap::new(), next: 0 })
+        };
+        self.run(read, workers, write).map(|((), written)| written)
+    }
+
+    /// Runs `read` and `write` at the same time, without workers between them: what is
+    /// read waits in one queue.
+    ///
+    /// # Errors
+    /// The error of the reader, else of the writer.
+    pub(crate) fn feed<T, A, B, E>(
+        &self,
+        read: impl FnOnce(&Outlet<'_, T>) -> Result<A, E> + Send,
+        write: impl FnOnce(&mut dyn Iterator<Item = T>) -> Result<B, E>,
+    ) -> Result<(A, B), E>
+    where
+        T: Send,
+        A: Send,
+        E: Send,
+    {
+        let (sender, items) = bounded(self.queue);
+        let (read, written) = thread::scope(|scope| {
+            let reading = scope.spawn(move || read(&Outlet { send: &outlet(sender) }));
+            let written = written(items, write);
+            (joined(reading), written)
+        });
+        Ok((read?, written?))
+    }
+}
+
+/// Works on all `items`, one worker each at a time; the results are in the order of the
+/// items.
+///
+/// # Errors
+/// The first error of a worker; no worker takes another item then.
+pub(crate) fn map<T, U, E>(
+    items: impl ExactSizeIterator<Item = T> + Send,
+    workers: impl IntoIterator<Item = impl FnMut(T) -> Result<U, E> + Send>,
+) -> Result<Vec<U>, E>
+where
+    T: Send,
+    U: Send,
+    E: Send,
+{
+    let pipeline = Pipeline { queue: items.len(), interrupt: &Interrupt::new() };
+    pipeline.run_in_order(items, workers, |results| Ok(results.collect()))
+}
+
+/// Does two things at the same time, the first on the calling thread.
+pub(crate) fn join<A, B: Send>(
+    here: impl FnOnce() -> A,
+    beside: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    thread::scope(|scope| {
+        let beside = scope.spawn(beside);
+        let here = here();
+        (here, joined(beside))
+    })
+}
+
+fn outlet<T>(sender: Sender<T>) -> impl Fn(T) -> Result<(), Closed> + Sync
+where
+    T: Send,
+{
+    move |made| sender.send(made).map_err(|_| Closed)
+}
+
+/// What `write` makes of the results; then nobody takes them any more.
+fn written<U, B>(results: Receiver<U>, write: impl FnOnce(&mut dyn Iterator<Item = U>) -> B) -> B {
+    write(&mut results.into_iter())
+}
+
+/// What a thread returned; its panic goes on here.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Results put in the order of their numbers.
+struct InOrder<'r, U> {
+    results: &'r mut dyn Iterator<Item = (usize, U)>,
+    /// One goes back for every result that leaves.
+    tokens: Sender<()>,
+    /// Results that came before their turn.
+    early: BTreeMap<usize, U>,
+    next: usize,
+}
+
+impl<U> Iterator for InOrder<'_, U> {
+    type Item = U;
+
+    fn next(&mut self) -> Option<U> {
+        loop {
+            if let Some(result) = self.early.remove(&self.next) {
+                self.next += 1;
+                // The reader may have read all.
+                let _ = self.tokens.send(());
+                return Some(result);
+            }
+            let (number, result) = self.results.next()?;
+            self.early.insert(number, result);
+        }
+    }
+}
+
+/// Ends workers, those that wait for an item too.
+struct Stop {
+    /// Without it, `stopped` is disconnected.
+    running: Mutex<Option<Sender<()>>>,
+    stopped: Receiver<()>,
+}
+
+impl Stop {
+    fn new() -> Self {
+        let (running, stopped) = bounded(0);
+        Self { running: Mutex::new(Some(running)), stopped }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.try_recv() == Err(TryRecvError::Disconnected)
+    }
+
+    /// The next item; `None` when there is none, or none is to be taken.
+    fn next_item<T>(&self, items: &Receiver<T>, interrupt: &Interrupt) -> Option<T> {
+        let item = select! {
+            recv(self.stopped) -> _ => None,
+            recv(items) -> item => item.ok(),
+        };
+        item.filter(|_| !self.is_stopped() && interrupt.requested().is_none())
+    }
+}
+
+/// Stops all workers when dropped by one that fails, panics or finds its outlet closed.
+struct StopUnlessDone<'s> {
+    stop: &'s Stop,
+    done: bool,
+}
+
+impl Drop for StopUnlessDone<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            drop(self.stop.running.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A worker that doubles.
+    fn doubling() -> impl FnMut(usize, &Outlet<'_, usize>) -> Result<(), String> + Send {
+        |item, outlet| {
+            let _ = outlet.send(2 * item);
+            Ok(())
+        }
+    }
+
+    fn numbers(count: usize) -> impl FnOnce(&Outlet<'_, usize>) -> Result<usize, String> + Send {
+        move |outlet| {
+            let sent = (0..count).take_while(|&number| outlet.send(number).is_ok());
+            Ok(sent.count())
+        }
+    }
+
+    fn collected(results: &mut dyn Iterator<Item = usize>) -> Result<Vec<usize>, String> {
+        Ok(results.collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn everything_arrives_once_whatever_the_workers_and_queue(
+            count in 0usize..200, workers in 1usize..6, queue in 1usize..5,
+        ) {
+            let interrupt = Interrupt::new();
+            let pipeline = Pipeline { queue, interrupt: &interrupt };
+            let doubled: Vec<usize> = (0..count).map(|number| 2 * number).collect();
+            let run = pipeline.run(numbers(count), (0..workers).map(|_| doubling()), collected);
+            let (read, mut found) = run.unwrap();
+            found.sort_unstable();
+            prop_assert_eq!((read, &found), (count, &doubled));
+
+            let ordered = pipeline.run_in_order(
+                0..count,
+                (0..workers).map(|_| |item: usize| Ok(2 * item)),
+                collected,
+            );
+            prop_assert_eq!(ordered, Ok(doubled));
+
+            let fed = pipeline.feed(numbers(count), collected);
+            prop_assert_eq!(fed, Ok((count, (0..count).collect())));
+        }
+    }
+
+    #[test]
+    fn results_keep_the_order_of_items_of_unequal_length() {
+        let work = || {
+            |item: u32| {
+                thread::sleep(Duration::from_millis(u64::from(item * 7 % 5)));
+                Ok::<_, String>(item)
+            }
+        };
+        let found = map(0..40, (0..4).map(|_| work())).unwrap();
+        assert_eq!(found, (0..40).collect::<Vec<u32>>());
+    }
+
+    #[test]
+    fn a_slow_writer_holds_up_workers_and_reader() {
+        let interrupt = Interrupt::new();
+        for (queue, workers) in [(1, 1), (2, 3), (4, 2)] {
+            let (sent, written, most) =
+                (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+            let read = |outlet: &Outlet<'_, usize>| {
+                for number in 0..60 {
+                    let _ = outlet.send(number);
+                    let on_their_way =
+                        1 + sent.fetch_add(1, Ordering::SeqCst) - written.load(Ordering::SeqCst);
+                    most.fetch_max(on_their_way, Ordering::SeqCst);
+                }
+                Ok(())
+            };
+            let write = |results: &mut dyn Iterator<Item = usize>| {
+                for _ in results {
+                    thread::sleep(Duration::from_millis(1));
+                    written.fetch_add(1, Ordering::SeqCst);
+                }
+                Ok(())
+            };
+            let pipeline = Pipeline { queue, interrupt: &interrupt };
+            pipeline.run(read, (0..workers).map(|_| doubling()), write).unwrap();
+            // Both queues, one with each worker, one with the writer.
+            let (most, room) = (most.into_inner(), 2 * queue + workers + 1);
+            assert!(most <= room && most >= queue, "{most} on their way, room for {room}");
+        }
+    }
+
+    #[test]
+    fn items_that_wait_for_an_earlier_one_are_counted_among_those_on_their_way() {
+        let interrupt = Interrupt::new();
+        let taken = AtomicUsize::new(0);
+        let work = || {
+            |item: usize| {
+                taken.fetch_add(1, Ordering::SeqCst);
+                if item == 0 {
+                    // All that may be taken before it is done.
+                    thread::sleep(Duration::from_millis(200));
+                    return Ok(taken.load(Ordering::SeqCst));
+                }
+                Ok::<_, String>(item)
+            }
+        };
+        let pipeline = Pipeline { queue: 6, interrupt: &interrupt };
+        let found = pipeline.run_in_order(0..100, (0..3).map(|_| work()), collected).unwrap();
+        assert_eq!(found[0], 6);
+        assert_eq!(found[1..], (1..100).collect::<Vec<usize>>());
+    }
+
+    #[test]
+    fn a_workers_error_ends_all_and_keeps_what_was_computed() {
+        let interrupt = Interrupt::new();
+        let pipeline = Pipeline { queue: 2, interrupt: &interrupt };
+        let work = || {
+            |item: usize, outlet: &Outlet<'_, usize>| {
+                if item == 10 {
+                    return Err("item 10".to_owned());
+                }
+                let _ = outlet.send(item);
+                Ok(())
+            }
+        };
+        let mut written = Vec::new();
+        // The reader would go on for ever.
+        let read = |outlet: &Outlet<'_, usize>| {
+            (0..).find(|&number| outlet.send(number).is_err());
+            Err::<(), _>("a later error".to_owned())
+        };
+        let error = pipeline
+            .run(read, (0..3).map(|_| work()), |results| {
+                written.extend(results);
+                Err::<(), _>("no end of results".to_owned())
+            })
+            .unwrap_err();
+        assert_eq!(error, "item 10");
+        written.sort_unstable();
+        assert_eq!(written[..10], (0..10).collect::<Vec<usize>>());
+        assert!(!written.contains(&10));
+
+        let in_order = pipeline.run_in_order(
+            0..,
+            (0..3).map(|_| {
+                |item: usize| if item == 10 { Err("item 10".to_owned()) } else { Ok(item) }
+            }),
+            |results| {
+                assert_eq!(results.collect::<Vec<usize>>(), (0..10).collect::<Vec<usize>>());
+                Ok(())
+            },
+        );
+        assert_eq!(in_order, Err("item 10".to_owned()));
+    }
+
+    #[test]
+    fn what_was_read_before_an_error_is_written() {
+        let interrupt = Interrupt::new();
+        let pipeline = Pipeline { queue: 2, interrupt: &interrupt };
+        let mut written = Vec::new();
+        let read = |outlet: &Outlet<'_, usize>| {
+            (0..20).try_for_each(|number| outlet.send(number)).expect("workers go on");
+            Err::<(), _>("unreadable".to_owned())
+        };
+        let error = pipeline
+            .run(read, (0..3).map(|_| doubling()), |results| {
+                written.extend(results);
+                Ok(())
+            })
+            .unwrap_err();
+        assert_eq!((error.as_str(), written.len()), ("unreadable", 20));
+    }
+
+    #[test]
+    fn a_writer_that_returns_ends_all() {
+        let interrupt = Interrupt::new();
+        let pipeline = Pipeline { queue: 1, interrupt: &interrupt };
+        let endless = || {
+            |outlet: &Outlet<'_, usize>| {
+                (0..).find(|&number| outlet.send(number).is_err());
+                Ok::<_, String>(())
+            }
+        };
+        let first = |results: &mut dyn Iterator<Item = usize>| Ok(results.next());
+        let (_, found) = pipeline.run(endless(), [doubling()], first).unwrap();
+        assert_eq!(found, Some(0));
+        let full = |_: &mut dyn Iterator<Item = usize>| Err::<(), _>("disk full".to_owned());
+        assert_eq!(pipeline.run(endless(), [doubling()], full), Err("disk full".to_owned()));
+        assert_eq!(pipeline.feed(endless(), full), Err("disk full".to_owned()));
+    }
+
+    #[test]
+    fn panics_go_on_and_leave_nobody_waiting() {
+        let interrupt = Interrupt::new();
+        let pipeline = Pipeline { queue: 1, interrupt: &interrupt };
+        let message = |run: &mut dyn FnMut()| {
+            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_err();
+            *panic.downcast::<&str>().unwrap()
+        };
+        let endless = |outlet: &Outlet<'_, usize>| {
+            (0..).find(|&number| outlet.send(number).is_err());
+            Ok::<_, String>(())
+        };
+        let broken = |item: usize, _: &Outlet<'_, usize>| match item {
+            3 => panic!("worker"),
+            _ => Ok::<_, String>(()),
+        };
+        let worker = message(&mut || drop(pipeline.run(endless, [broken; 3], collected)));
+        assert_eq!(worker, "worker");
+        let in_order = message(&mut || {
+            let work = |item: usize| if item == 3 { panic!("in order") } else { Ok(item) };
+            drop(pipeline.run_in_order(0.., [work; 2], collected));
+        });
+        assert_eq!(in_order, "in order");
+        let reader = message(&mut || {
+            let read = |_: &Outlet<'_, usize>| -> Result<(), String> { panic!("reader") };
+            drop(pipeline.run(read, [doubling()], collected));
+        });
+        assert_eq!(reader, "reader");
+        let writer = message(&mut || {
+            let write =
+                |_: &mut dyn Iterator<Item = usize>| -> Result<(), String> { panic!("writer") };
+            drop(pipeline.run(endless, [doubling()], write));
+        });
+        assert_eq!(writer, "writer");
+        assert_eq!(
+            message(&mut || {
+                let ((), ()) = join(|| (), || panic!("beside"));
+            }),
+            "beside"
+        );
+    }
+
+    #[test]
+    fn an_interrupt_ends_in_good_order() {
+        let interrupt = Interrupt::new();
+        let pipeline = Pipeline { queue: 2, interrupt: &interrupt };
+        let mut written = Vec::new();
+        let (read, ()) = pipeline
+            .run(numbers(10_000_000), (0..3).map(|_| doubling()), |results| {
+                for result in results {
+                    written.push(result);
+                    if written.len() == 50 {
+                        interrupt.request();
+                    }
+                }
+                Ok(())
+            })
+            .unwrap();
+        // What was computed is written: one more of each worker, and their queue.
+        assert!((50..=50 + 2 + 3 + 1).contains(&written.len()), "{}", written.len());
+        assert!(read < 10_000_000);
+    }
+
+    #[test]
+    fn two_things_are_done_at_the_same_time() {
+        let (sender, receiver) = bounded(0);
+        let (received, sent) = join(|| receiver.recv(), || sender.send(7));
+        assert_eq!((received, sent), (Ok(7), Ok(())));
+    }
+}
