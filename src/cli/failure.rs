@@ -93,6 +93,11 @@ impl fmt::Display for Failure {
     }
 }
 
+/// A failure with the exit code of input errors.
+pub(super) fn input(error: impl std::fmt::Display) -> Failure {
+    Failure::new(Exit::Input, error)
+}
+
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         let exit = match error {

@@ -15,6 +15,7 @@ mod manifest;
 mod master;
 mod normalize;
 mod options;
+mod output;
 mod predict;
 mod redo;
 mod report;
@@ -27,7 +28,6 @@ mod study;
 mod synth;
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
@@ -39,6 +39,7 @@ use crate::progress::tell;
 
 pub use failure::{Exit, Failure};
 use master::MasterArgs;
+use output::{check_stdout, print};
 use predict::PredictArgs;
 use split::SplitArgs;
 use stitch::StitchArgs;
@@ -203,19 +204,5 @@ fn report(command: impl FnOnce() -> Result<Exit, Failure>) -> ExitCode {
             ));
             ExitCode::from(BUG)
         }
-    }
-}
-
-/// Prints a result to stdout. A reader that closes the pipe early, like `head`, is no failure.
-fn print(line: &str) -> Result<(), Failure> {
-    check_stdout(writeln!(std::io::stdout(), "{line}"))
-}
-
-fn check_stdout(result: std::io::Result<()>) -> Result<(), Failure> {
-    match result {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Exit::Input, format!("cannot write results to stdout: {e}")))
-        }
-        _ => Ok(()),
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Exit, Failure, print};
+use super::output::{print, print_json};
+use super::{Exit, Failure};
 use crate::jobs::arrays::{SubmittedArray, read_arrays};
 use crate::jobs::cost::{RunCost, StageCost, cost_of};
 use crate::jobs::cost_plot::plot_tasks;
@@ -136,11 +137,6 @@ fn totals(slides: &[SlideView]) -> Totals {
         groups_waiting: sum(|slide| slide.waiting.len()),
         groups_failed: sum(|slide| slide.failed().len()),
     }
-}
-
-fn print_json(report: &impl serde::Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(report).expect("a report is plain data");
-    print(&text)
 }
 
 fn table(slides: &[SlideView], answers: &Answers) -> String {

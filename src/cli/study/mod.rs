@@ -14,10 +14,9 @@ mod rerun;
 use std::path::Path;
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
 
-use super::{Exit, Failure, print};
-use crate::staged;
+use super::failure::{Exit, Failure, input};
+use super::output::{number, print_json, write_output};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -91,26 +90,4 @@ pub(super) fn run(args: &StudyArgs) -> Result<Exit, Failure> {
         StudyCommand::Froc(args) => froc::run(args),
         StudyCommand::Dice(args) => dice::run(args),
     }
-}
-
-/// A failure with the exit code of input errors.
-fn input(error: impl std::fmt::Display) -> Failure {
-    Failure::new(Exit::Input, error)
-}
-
-fn print_json(report: &impl Serialize) -> Result<(), Failure> {
-    print(&serde_json::to_string_pretty(report).expect("a report is plain data"))
-}
-
-/// Writes a text to a file, or to stdout.
-fn write_output(text: &str, out: Option<&Path>) -> Result<(), Failure> {
-    match out {
-        Some(path) => Ok(staged::write(path, text.as_bytes())?),
-        None => print(text.trim_end()),
-    }
-}
-
-/// A number with four decimal places, or `-` if there is none.
-fn number(value: Option<f64>) -> String {
-    value.map_or("-".into(), |value| format!("{value:.4}"))
 }
