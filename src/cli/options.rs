@@ -9,7 +9,7 @@ use rayon::ThreadPool;
 use super::{Exit, Failure};
 use crate::config::{Config, RunConfig, Slides};
 use crate::interrupt;
-use crate::model::{self, EngineChoice, Selected, Wanted};
+use crate::model::{self, EngineChoice, EngineRequest, SelectedEngine};
 use crate::progress::Progress;
 use crate::resolve::resolve;
 use crate::run_dir::RunDir;
@@ -147,9 +147,12 @@ impl EngineOptions {
 }
 
 /// Selects the engine and prints which one it is.
-pub(super) fn select_engine(config: &RunConfig, progress: &Progress) -> Result<Selected, Failure> {
+pub(super) fn select_engine(
+    config: &RunConfig,
+    progress: &Progress,
+) -> Result<SelectedEngine, Failure> {
     let keys = &config.config.predict;
-    let selected = model::select(&Wanted {
+    let selected = model::select(&EngineRequest {
         engine: keys.engine,
         precision: keys.precision,
         ort_library: keys.ort_library.as_deref(),

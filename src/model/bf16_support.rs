@@ -12,7 +12,7 @@ const CAPS: [&str; 2] = ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"];
 
 /// This processor, asked whether it computes in bf16, and could not.
 #[derive(Debug, Clone)]
-pub struct NoBf16Here {
+pub struct Bf16Unsupported {
     /// The processor's name.
     pub processor: String,
     /// What bf16 is emulated with, and this processor has not.
@@ -21,7 +21,7 @@ pub struct NoBf16Here {
     pub capped: Option<(&'static str, String)>,
 }
 
-impl NoBf16Here {
+impl Bf16Unsupported {
     /// Looks at this machine.
     pub(crate) fn look() -> Self {
         let capped = |name| std::env::var(name).ok().map(|value| (name, value));
@@ -34,7 +34,7 @@ impl NoBf16Here {
 }
 
 /// What is lacking, as the end of "the processor ..".
-impl fmt::Display for NoBf16Here {
+impl fmt::Display for Bf16Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} has no instructions for bf16 (AVX512_BF16 or AMX_BF16)", self.processor)?;
         if !self.to_emulate.is_empty() {
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn the_sentence_names_the_processor_and_what_it_lacks() {
-        let mut here = NoBf16Here {
+        let mut here = Bf16Unsupported {
             processor: "Old Xeon".to_owned(),
             to_emulate: vec!["AVX512F", "AVX512VL"],
             capped: None,

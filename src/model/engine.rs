@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::bf16_support::NoBf16Here;
+use super::bf16_support::Bf16Unsupported;
 use super::dense::DenseNetwork;
 use super::dense_session::{DenseSession, DenseUse};
 use super::load::Model;
 use super::openvino::EMULATE;
 use super::openvino_library::OLDEST;
 use super::precision::Precision;
-use super::trunk_session::HalvesEngine;
+use super::trunk_session::TrunkHeadEngine;
 
 /// A library that runs networks.
 pub trait Engine: Send + Sync + std::fmt::Debug {
@@ -56,7 +56,7 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     ) -> Result<Box<dyn DenseSession>, EngineError>;
 
     /// What loads networks in two parts: engines that take images of any size.
-    fn halves(&self) -> Option<&dyn HalvesEngine> {
+    fn trunk_head(&self) -> Option<&dyn TrunkHeadEngine> {
         None
     }
 }
@@ -150,7 +150,7 @@ pub enum EngineError {
         /// Version of OpenVINO.
         version: String,
         /// The processor, and what it lacks.
-        here: NoBf16Here,
+        here: Bf16Unsupported,
     },
     /// The engine has no such operator.
     #[error("{}: {engine} has no operator {operator} (node `{node}`); {advice}", model.display())]
@@ -229,7 +229,7 @@ pub enum EngineError {
 }
 
 /// The third way, where it is one.
-fn emulation(here: &NoBf16Here) -> String {
+fn emulation(here: &Bf16Unsupported) -> String {
     match here.to_emulate.is_empty() {
         true => format!("; to see here, slowly, what bf16 does to scores, set {EMULATE}=1"),
         false => String::new(),

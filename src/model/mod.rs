@@ -34,7 +34,7 @@ mod trunk_session;
 mod widen;
 mod wsinfer;
 
-pub use bf16_support::NoBf16Here;
+pub use bf16_support::Bf16Unsupported;
 pub use card::{Activation, CardError, Channels, Layout, ModelCard, Range};
 pub(crate) use card_hash::card_sha256;
 pub use check::{Mismatch, check_card};
@@ -44,6 +44,6 @@ pub use engine::{Engine, EngineError, Session};
 pub use graph::{Dim, Dtype, GraphError, GraphFacts, NodeFacts, TensorFacts};
 pub use load::{Model, ModelError};
 pub use precision::Precision;
-pub use select::{EngineChoice, Selected, Wanted, select};
-pub use trunk::{CutMap, Halves, Trunk};
-pub use trunk_session::{HalvesEngine, LoadedHalves, TrunkSession};
+pub use select::{EngineChoice, EngineRequest, SelectedEngine, select};
+pub use trunk::{CutMap, Trunk, TrunkHead};
+pub use trunk_session::{LoadedTrunkHead, TrunkHeadEngine, TrunkSession};

@@ -15,8 +15,8 @@ use super::load::Model;
 use super::ort_arena;
 use super::ort_library::probe;
 use super::ort_sessions::{OrtDense, OrtSession, OrtTrunk};
-use super::trunk::Halves;
-use super::trunk_session::{HalvesEngine, LoadedHalves};
+use super::trunk::TrunkHead;
+use super::trunk_session::{LoadedTrunkHead, TrunkHeadEngine};
 
 /// Maps of dense runs; GoogLeNet's of 2,832 px, which take 737 MB, are among them.
 const DENSE_MAP_BYTES: i32 = 740_000_000;
@@ -142,34 +142,34 @@ impl Engine for OrtEngine {
         Ok(Box::new(OrtDense { session, frame, input, output, image }))
     }
 
-    fn halves(&self) -> Option<&dyn HalvesEngine> {
+    fn trunk_head(&self) -> Option<&dyn TrunkHeadEngine> {
         Some(self)
     }
 }
 
-impl HalvesEngine for OrtEngine {
-    fn load_halves(
+impl TrunkHeadEngine for OrtEngine {
+    fn load_trunk_head(
         &self,
         model: &Model,
-        halves: &Halves,
+        parts: &TrunkHead,
         batch: usize,
-    ) -> Result<LoadedHalves, EngineError> {
+    ) -> Result<LoadedTrunkHead, EngineError> {
         let refused = |error: ort::Error| refused(model, &error.to_string());
-        let trunk = self.free_builder().and_then(|mut b| b.commit_from_memory(&halves.trunk_onnx));
-        let head = self.builder().and_then(|mut b| b.commit_from_memory(&halves.head_onnx));
-        let (side, channels) = (halves.trunk.map.side, halves.trunk.map.channels);
+        let trunk = self.free_builder().and_then(|mut b| b.commit_from_memory(&parts.trunk_onnx));
+        let head = self.builder().and_then(|mut b| b.commit_from_memory(&parts.head_onnx));
+        let (side, channels) = (parts.trunk.map.side, parts.trunk.map.channels);
         let whole = Frame::new("ort", model, batch);
         let frame = Frame { window_len: channels * side * side, batch: batch.max(1), ..whole };
         let shape = [batch, channels, side, side];
-        let head = OrtSession::new(head.map_err(refused)?, frame, halves.cut.clone(), shape);
+        let head = OrtSession::new(head.map_err(refused)?, frame, parts.cut.clone(), shape);
         let trunk = OrtTrunk {
             session: trunk.map_err(refused)?,
             model: model.path.clone(),
             layout: model.card.layout,
-            names: (halves.input.clone(), halves.cut.clone()),
+            names: (parts.input.clone(), parts.cut.clone()),
             images: Vec::new(),
         };
-        Ok(LoadedHalves { trunk: Box::new(trunk), head: Box::new(head) })
+        Ok(LoadedTrunkHead { trunk: Box::new(trunk), head: Box::new(head) })
     }
 }
 

@@ -10,7 +10,7 @@ use openvino::{
     RwPropertyKey, SetupError, Shape, Tensor,
 };
 
-use super::bf16_support::NoBf16Here;
+use super::bf16_support::Bf16Unsupported;
 use super::dense::{DenseNetwork, Side};
 use super::dense_session::{DenseFrame, DenseSession, DenseUse};
 use super::engine::{Engine, EngineError, Session};
@@ -39,7 +39,7 @@ pub(crate) enum NotOpen {
     /// The library is at fault.
     Library(String),
     /// The processor is; version of the library.
-    NoBf16(String, NoBf16Here),
+    NoBf16(String, Bf16Unsupported),
 }
 
 impl OpenVinoEngine {
@@ -55,7 +55,7 @@ impl OpenVinoEngine {
         if able.split_whitespace().any(|word| word == "BF16") {
             return Ok(Self { version, precision });
         }
-        let here = NoBf16Here::look();
+        let here = Bf16Unsupported::look();
         if std::env::var(EMULATE).is_ok_and(|value| value == "1") && here.to_emulate.is_empty() {
             return Ok(Self { version: format!("{version} (bf16 emulated)"), precision });
         }
@@ -107,11 +107,13 @@ impl OpenVinoEngine {
     /// What is said to the user when a network cannot be had.
     fn refused(&self, model: &Model, refusal: Refusal) -> EngineError {
         let bf16 = self.precision == Precision::Bf16;
-        match (refusal, NoBf16Here::look()) {
+        match (refusal, Bf16Unsupported::look()) {
             (Refusal::OtherPrecision, here) => {
                 EngineError::NoBf16 { version: self.version.clone(), here }
             }
-            (Refusal::Said(detail), NoBf16Here { capped: Some((name, value)), .. }) if bf16 => {
+            (Refusal::Said(detail), Bf16Unsupported { capped: Some((name, value)), .. })
+                if bf16 =>
+            {
                 let capped = format!("{detail}; {name}={value} may keep it from bf16: unset that");
                 refused(model, capped)
             }

@@ -65,7 +65,7 @@ impl FromStr for EngineChoice {
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wanted<'w> {
+pub struct EngineRequest<'w> {
     /// The engine.
     pub engine: EngineChoice,
     /// What it is to compute in.
@@ -78,7 +78,7 @@ pub struct Wanted<'w> {
 
 /// The engine that was taken.
 #[derive(Debug, Clone)]
-pub struct Selected {
+pub struct SelectedEngine {
     /// The engine.
     pub engine: Arc<dyn Engine>,
     /// The same engine in f32, where `engine` computes in less.
@@ -95,8 +95,8 @@ pub struct Selected {
 ///
 /// # Errors
 /// [`EngineError`] when the engine cannot be had, or not in that precision.
-pub fn select(wanted: &Wanted<'_>) -> Result<Selected, EngineError> {
-    let Wanted { engine, precision, .. } = *wanted;
+pub fn select(wanted: &EngineRequest<'_>) -> Result<SelectedEngine, EngineError> {
+    let EngineRequest { engine, precision, .. } = *wanted;
     if precision != Precision::F32 && engine != EngineChoice::OpenVino {
         return Err(EngineError::Precision { engine: engine.name(), precision });
     }
@@ -107,17 +107,20 @@ pub fn select(wanted: &Wanted<'_>) -> Result<Selected, EngineError> {
     }
 }
 
-fn tract(why: String) -> Selected {
+fn tract(why: String) -> SelectedEngine {
     let engine = TractEngine::new();
-    Selected {
+    SelectedEngine {
         reason: format!("engine tract {}: {why}", engine.version()),
         reference: None,
         engine: Arc::new(engine),
     }
 }
 
-fn onnxruntime(choice: EngineChoice, library: Option<&Path>) -> Result<Selected, EngineError> {
-    let taken = |(engine, place): (OrtEngine, String)| Selected {
+fn onnxruntime(
+    choice: EngineChoice,
+    library: Option<&Path>,
+) -> Result<SelectedEngine, EngineError> {
+    let taken = |(engine, place): (OrtEngine, String)| SelectedEngine {
         reason: format!("engine onnxruntime {}: {place}", engine.version()),
         reference: None,
         engine: Arc::new(engine),
@@ -137,7 +140,7 @@ fn onnxruntime(choice: EngineChoice, library: Option<&Path>) -> Result<Selected,
     }
 }
 
-fn openvino(library: Option<&Path>, precision: Precision) -> Result<Selected, EngineError> {
+fn openvino(library: Option<&Path>, precision: Precision) -> Result<SelectedEngine, EngineError> {
     let open = |library: &Path| OpenVinoEngine::open(library, precision);
     let (engine, place) = match first_that_opens(&openvino_library::KIND, library, &open) {
         Ok(opened) => opened,
@@ -163,7 +166,7 @@ fn openvino(library: Option<&Path>, precision: Precision) -> Result<Selected, En
     let reason = format!("engine OpenVINO {} in {precision}: {place}", engine.version());
     let reference =
         (precision != Precision::F32).then(|| -> Arc<dyn Engine> { Arc::new(engine.in_f32()) });
-    Ok(Selected { engine: Arc::new(engine), reference, reason })
+    Ok(SelectedEngine { engine: Arc::new(engine), reference, reason })
 }
 
 /// Why no library of a kind could be opened.
@@ -223,23 +226,23 @@ mod tests {
     #[test]
     fn a_named_library_must_work() {
         let missing = Path::new("/nonexistent/library.so");
-        let wanted = Wanted {
+        let wanted = EngineRequest {
             ort_library: Some(missing),
             openvino_library: Some(missing),
-            ..Wanted::default()
+            ..EngineRequest::default()
         };
         for (engine, flag) in [
             (EngineChoice::Auto, "--ort-library"),
             (EngineChoice::Ort, "--ort-library"),
             (EngineChoice::OpenVino, "--openvino-library"),
         ] {
-            let message = select(&Wanted { engine, ..wanted }).unwrap_err().to_string();
+            let message = select(&EngineRequest { engine, ..wanted }).unwrap_err().to_string();
             assert!(
                 message.contains("/nonexistent/library.so") && message.contains(flag),
                 "{message}"
             );
         }
-        let tract = select(&Wanted { engine: EngineChoice::Tract, ..wanted }).unwrap();
+        let tract = select(&EngineRequest { engine: EngineChoice::Tract, ..wanted }).unwrap();
         assert!(
             tract.reason.contains("tract 0.") && tract.reason.contains("asked for"),
             "{}",
@@ -249,7 +252,7 @@ mod tests {
 
     #[test]
     fn auto_says_which_it_took() {
-        let selected = select(&Wanted::default()).unwrap();
+        let selected = select(&EngineRequest::default()).unwrap();
         // Which depends on the machine.
         let found = selected.engine.name() == "ort";
         let said = if found { "engine onnxruntime 1." } else { "engine tract 0." };
@@ -261,7 +264,8 @@ mod tests {
     #[test]
     fn only_openvino_computes_in_less() {
         for engine in [EngineChoice::Auto, EngineChoice::Tract, EngineChoice::Ort] {
-            let wanted = Wanted { engine, precision: Precision::Bf16, ..Wanted::default() };
+            let wanted =
+                EngineRequest { engine, precision: Precision::Bf16, ..EngineRequest::default() };
             let message = select(&wanted).unwrap_err().to_string();
             assert!(message.contains("--engine openvino"), "{message}");
         }

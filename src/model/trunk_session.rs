@@ -2,21 +2,21 @@
 
 use super::engine::{EngineError, Session};
 use super::load::Model;
-use super::trunk::Halves;
+use super::trunk::TrunkHead;
 
 /// An engine that loads networks in two parts.
-pub trait HalvesEngine: Sync {
+pub trait TrunkHeadEngine: Sync {
     /// Both parts, ready to run on the calling thread, the head up to `batch` windows
     /// at a time.
     ///
     /// # Errors
     /// [`EngineError`] naming the model.
-    fn load_halves(
+    fn load_trunk_head(
         &self,
         model: &Model,
-        halves: &Halves,
+        parts: &TrunkHead,
         batch: usize,
-    ) -> Result<LoadedHalves, EngineError>;
+    ) -> Result<LoadedTrunkHead, EngineError>;
 }
 
 /// The first layers of a network, loaded by one worker; they compute on the thread
@@ -40,7 +40,7 @@ pub trait TrunkSession: Send {
 }
 
 /// Both parts of a network, loaded by one worker.
-pub struct LoadedHalves {
+pub struct LoadedTrunkHead {
     /// The first layers.
     pub trunk: Box<dyn TrunkSession>,
     /// The others: maps `[n, channel, row, col]` in, scores out.

@@ -20,7 +20,9 @@ use crate::geometry::dense_tiles::{DenseTile, DenseTiles};
 use crate::geometry::lattice::LatticePoint;
 use crate::geometry::{Lattice, Tiling};
 use crate::hdf5_file::FormatError;
-use crate::model::{DenseNetwork, DenseSession, DenseUse, EngineError, Model, Selected, densify};
+use crate::model::{
+    DenseNetwork, DenseSession, DenseUse, EngineError, Model, SelectedEngine, densify,
+};
 use crate::progress::Task;
 
 /// The dense network, loaded into one session a worker.
@@ -33,7 +35,7 @@ pub(super) struct Dense {
 
 impl Dense {
     fn load(
-        (engine, model): (&Selected, &Model),
+        (engine, model): (&SelectedEngine, &Model),
         stride_px: u32,
         tiling: Tiling,
         threads: usize,
@@ -58,7 +60,7 @@ impl Dense {
 
 /// One session a worker, for images of one size.
 fn load(
-    engine: &Selected,
+    engine: &SelectedEngine,
     model: &Model,
     network: &DenseNetwork,
     (side_px, threads): (u32, usize),
@@ -77,7 +79,7 @@ impl Predictor<'_> {
     /// `count`, and as many as can hold their maps.
     pub(super) fn load_samples(
         &self,
-        engine: &Selected,
+        engine: &SelectedEngine,
         dense: &Dense,
         count: usize,
     ) -> Result<(DenseTiles, Vec<Box<dyn DenseSession>>), PredictError> {

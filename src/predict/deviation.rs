@@ -15,7 +15,7 @@ use super::{PredictError, Predictor, load_sessions};
 use crate::config::Method;
 use crate::geometry::dense_tiles::DenseTiles;
 use crate::geometry::{Lattice, Tiling};
-use crate::model::{DenseSession, EngineError, Selected, Session};
+use crate::model::{DenseSession, EngineError, SelectedEngine, Session};
 use crate::patches::GroupReader;
 use crate::scores::PrecisionMeta;
 
@@ -45,7 +45,8 @@ impl Predictor<'_> {
         calibrated: Option<&Calibrated>,
     ) -> Result<Option<PrecisionMeta>, PredictError> {
         let Some(engine) = &self.engine.reference else { return Ok(None) };
-        let reference = Selected { engine: engine.clone(), reference: None, reason: String::new() };
+        let reference =
+            SelectedEngine { engine: engine.clone(), reference: None, reason: String::new() };
         let keys = &self.config.config.predict;
         let (tolerance, force) = (keys.precision_tolerance, keys.precision_force);
         let readers = std::slice::from_ref(place.reader);
@@ -83,7 +84,7 @@ impl Predictor<'_> {
     /// Single windows, both ways.
     fn of_windows(
         &mut self,
-        reference: &Selected,
+        reference: &SelectedEngine,
         place: &Place<'_>,
         samples: &[Sample<'_>],
         workers: usize,
@@ -114,7 +115,7 @@ impl Predictor<'_> {
     /// Calibrated scores of the dense network, both ways.
     fn of_dense(
         &self,
-        reference: &Selected,
+        reference: &SelectedEngine,
         place: &Place<'_>,
         samples: &[Sample<'_>],
         (workers, calibrated): (usize, &Calibrated),

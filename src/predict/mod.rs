@@ -30,7 +30,9 @@ use rayon::prelude::*;
 
 use crate::config::{Method, RunConfig};
 use crate::interrupt::Interrupt;
-use crate::model::{EngineError, LoadedHalves, Model, Precision, Selected, Session, card_sha256};
+use crate::model::{
+    EngineError, LoadedTrunkHead, Model, Precision, SelectedEngine, Session, card_sha256,
+};
 use crate::number::GroupNumber;
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
@@ -49,7 +51,7 @@ pub struct Predictor<'r> {
     run: &'r RunDir,
     config: &'r RunConfig,
     model: Model,
-    engine: Selected,
+    engine: SelectedEngine,
     preparation: Preparation,
     pool: &'r ThreadPool,
     threads: usize,
@@ -57,7 +59,7 @@ pub struct Predictor<'r> {
     /// One a worker; none until single windows are to be scored.
     sessions: Vec<Box<dyn Session>>,
     /// Their first layers apart, where windows are to share them.
-    sharing: Option<(shared::Sharing, Vec<LoadedHalves>)>,
+    sharing: Option<(shared::Sharing, Vec<LoadedTrunkHead>)>,
     /// Whether that was looked at.
     asked_to_share: bool,
     dense: Option<dense::Dense>,
@@ -76,7 +78,7 @@ impl<'r> Predictor<'r> {
     pub fn load(
         run: &'r RunDir,
         config: &'r RunConfig,
-        engine: Selected,
+        engine: SelectedEngine,
         pool: &'r ThreadPool,
     ) -> Result<Self, PredictError> {
         let threads = pool.current_num_threads();
@@ -229,7 +231,7 @@ impl<'r> Predictor<'r> {
 
 /// One session a worker; loaded side by side, since loading takes a second.
 pub(crate) fn load_sessions(
-    engine: &Selected,
+    engine: &SelectedEngine,
     model: &Model,
     batch: usize,
     threads: usize,

@@ -16,7 +16,7 @@ use super::prepare::{Buffers, Preparation};
 use super::shared::{Shared, Sharing};
 use super::{PredictError, Predictor};
 use crate::hdf5_file::FormatError;
-use crate::model::{EngineError, LoadedHalves, Session};
+use crate::model::{EngineError, LoadedTrunkHead, Session};
 use crate::number::GroupNumber;
 use crate::patches::GroupReader;
 use crate::progress::Task;
@@ -115,11 +115,11 @@ pub(super) fn run_windows_into(
     let (preparation, interrupt) = (&predictor.preparation, &predictor.interrupt);
     let classes = predictor.model.card.classes.len();
     let batch = predictor.sessions.first().map_or(1, |session| session.batch());
-    let (sharing, mut halves) = match &mut predictor.sharing {
+    let (sharing, mut networks) = match &mut predictor.sharing {
         None => (None, Vec::new()),
-        Some((sharing, halves)) => (Some(&*sharing), halves.iter_mut().map(Some).collect()),
+        Some((sharing, networks)) => (Some(&*sharing), networks.iter_mut().map(Some).collect()),
     };
-    halves.resize_with(predictor.sessions.len(), || None);
+    networks.resize_with(predictor.sessions.len(), || None);
     let (sender, receiver) = bounded::<Work>(2 * predictor.sessions.len());
     let (read, worked) = std::thread::scope(|scope| {
         let reading = scope.spawn(move || {
@@ -129,13 +129,13 @@ pub(super) fn run_windows_into(
         let workers: Vec<_> = predictor
             .sessions
             .iter_mut()
-            .zip(halves)
-            .map(|(session, halves)| {
+            .zip(networks)
+            .map(|(session, network)| {
                 let works = receiver.clone();
                 let session = session.as_mut();
                 scope.spawn(move || {
                     let go_on = || interrupt.requested().is_none();
-                    let sharing = sharing.zip(halves);
+                    let sharing = sharing.zip(network);
                     let mut worker = Worker { session, sharing, preparation, classes, sink };
                     // Dropping what waits ends the reader too.
                     for work in works.into_iter().take_while(|_| go_on()) {
@@ -214,7 +214,7 @@ fn read_patches(
 /// A worker's sessions and what it prepares windows with.
 struct Worker<'w> {
     session: &'w mut dyn Session,
-    sharing: Option<(&'w Sharing, &'w mut LoadedHalves)>,
+    sharing: Option<(&'w Sharing, &'w mut LoadedTrunkHead)>,
     preparation: &'w Preparation,
     classes: usize,
     sink: &'w Sink<'w>,
@@ -252,13 +252,13 @@ impl Worker<'_> {
         go_on: &dyn Fn() -> bool,
     ) -> Result<(), EngineError> {
         let sink = self.sink;
-        let (sharing, halves) = self.sharing.as_mut().expect("regions are made for sharing");
+        let (sharing, network) = self.sharing.as_mut().expect("regions are made for sharing");
         let mut enter = |points: &[usize], scores: &[f32], spent: Duration| {
             let numbers: Vec<usize> = points.iter().map(|&point| shared.numbers[point]).collect();
             sink(&numbers, scores, spent);
             ledger.note_shared(&numbers);
             go_on()
         };
-        sharing.score(halves, (self.preparation, shared), self.classes, &mut enter)
+        sharing.score(network, (self.preparation, shared), self.classes, &mut enter)
     }
 }

@@ -6,7 +6,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{EngineError, Model, Precision, Selected, Session};
+use crate::model::{EngineError, Model, Precision, SelectedEngine, Session};
 use crate::predict::{Preparation, PreparedPatch, load_sessions};
 use crate::{process, threads};
 
@@ -40,7 +40,7 @@ pub struct Measurement {
 /// # Errors
 /// [`EngineError`] when the network does not load or run.
 pub fn measure(
-    engine: &Selected,
+    engine: &SelectedEngine,
     model: &Model,
     (batch, threads): (usize, usize),
     seconds: f64,

@@ -8,8 +8,8 @@
 pub mod infer;
 pub mod io;
 pub mod io_rounds;
+mod median_range;
 pub mod page_cache;
 pub mod rounds;
-mod spread;
 
-pub use spread::MedianRange;
+pub use median_range::MedianRange;

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use slidegrid::model::{
-    Engine, EngineChoice, EngineError, Layout, Model, ModelError, Selected, Wanted, select,
+    Engine, EngineChoice, EngineError, EngineRequest, Layout, Model, ModelError, SelectedEngine,
+    select,
 };
 
 use crate::common::{needs, repository};
@@ -23,9 +24,9 @@ const ENGINES: [EngineChoice; 3] = [EngineChoice::Tract, EngineChoice::Ort, Engi
 
 /// The engines that are installed, loaded once. A test of them ends with [`need_them_all`].
 fn engines() -> Vec<&'static dyn Engine> {
-    static INSTALLED: OnceLock<Vec<Selected>> = OnceLock::new();
+    static INSTALLED: OnceLock<Vec<SelectedEngine>> = OnceLock::new();
     let all = INSTALLED.get_or_init(|| {
-        let installed = |engine| select(&Wanted { engine, ..Wanted::default() }).ok();
+        let installed = |engine| select(&EngineRequest { engine, ..EngineRequest::default() }).ok();
         ENGINES.into_iter().filter_map(installed).collect()
     });
     all.iter().map(|selected| &*selected.engine).collect()

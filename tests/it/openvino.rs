@@ -5,7 +5,7 @@ use crate::common::harness::ignore;
 use crate::common::needs::{self, lacking_to_emulate_bf16};
 use crate::common::{Case, assert_same, noise, repository};
 use slidegrid::export::heatmap_h5;
-use slidegrid::model::{EngineChoice, Model, Selected};
+use slidegrid::model::{EngineChoice, Model, SelectedEngine};
 use slidegrid::scores::{self, PrecisionMeta, Scores};
 
 #[test]
@@ -25,7 +25,7 @@ fn demo_networks_score_as_in_onnxruntime() {
             .enumerate()
             .map(|(at, &byte)| levels[at % 3][usize::from(byte)])
             .collect();
-        let scored = |engine: &Selected, batch: usize| -> Vec<f32> {
+        let scored = |engine: &SelectedEngine, batch: usize| -> Vec<f32> {
             let mut session = engine.engine.load(&model, batch).unwrap();
             let mut scores = vec![0.0; windows * classes];
             let parts = input.chunks(batch * model.window_len());

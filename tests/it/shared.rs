@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::common::{Case, assert_same, noise, reference};
 use ndarray::{Array2, s};
-use slidegrid::model::{CutMap, Halves, Model};
+use slidegrid::model::{CutMap, Model, TrunkHead};
 use slidegrid::scores::read_scores;
 
 /// The networks, made by the reference Python.
@@ -27,8 +27,8 @@ impl Networks {
         self.folder.join(format!("{name}.toml"))
     }
 
-    fn halves(&self, name: &str, stride_px: u32) -> Option<Halves> {
-        Halves::of(&Model::load(&self.card(name)).unwrap(), stride_px)
+    fn cut(&self, name: &str, stride_px: u32) -> Option<TrunkHead> {
+        TrunkHead::cut(&Model::load(&self.card(name)).unwrap(), stride_px)
     }
 
     /// The heatmap, and how many windows shared their first layers.
@@ -117,13 +117,13 @@ fn the_rims_are_what_padding_reaches() {
     let networks = Networks::made();
     // Behind 7 x 7 by 2, padded by 3: element 0 sees pixels -3 to 3, element 1 -1 to 5,
     // so both need 6 pixels; the last of 32 sees 59 to 65 of 64.
-    let map = networks.halves("padded", 16).unwrap().trunk.map;
+    let map = networks.cut("padded", 16).unwrap().trunk.map;
     let (channels, side, jump_px) = (6, 32, 2);
     let (before, after, before_px, after_px) = (2, 1, 6, 6);
     let expected = CutMap { channels, side, jump_px, before, after, before_px, after_px };
     assert_eq!(map, expected);
     let CutMap { before, after, before_px, after_px, .. } =
-        networks.halves("plain", 16).unwrap().trunk.map;
+        networks.cut("plain", 16).unwrap().trunk.map;
     assert_eq!((before, after, before_px, after_px), (0, 0, 0, 0));
 }
 
@@ -132,17 +132,17 @@ fn what_is_not_shared_stays_whole() {
     let networks = Networks::made();
     // Padding that depends on the image's size; channels taken out of the image; a
     // stride that no layer's divides.
-    assert!(networks.halves("same", 16).is_none());
-    assert!(networks.halves("channels_apart", 16).is_none());
-    assert!(networks.halves("plain", 7).is_none());
+    assert!(networks.cut("same", 16).is_none());
+    assert!(networks.cut("channels_apart", 16).is_none());
+    assert!(networks.cut("plain", 7).is_none());
 }
 
 #[test]
 fn what_a_worker_takes_is_weights_and_maps() {
     let networks = Networks::made();
-    let halves = networks.halves("padded", 16).unwrap();
-    let weights = (halves.trunk_onnx.len() + halves.head_onnx.len()) as u64;
+    let parts = networks.cut("padded", 16).unwrap();
+    let weights = (parts.trunk_onnx.len() + parts.head_onnx.len()) as u64;
     // The largest is the image: 6 channels at half the resolution come after it.
     let maps = 3 * 4 * 3 * 200 * 200;
-    assert_eq!(halves.bytes(200), 2 * weights + maps);
+    assert_eq!(parts.bytes(200), 2 * weights + maps);
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::super::{Exit, Failure, print};
 use super::Machine;
-use crate::model::{EngineChoice, Model, Precision, Wanted, select};
+use crate::model::{EngineChoice, EngineRequest, Model, Precision, select};
 use crate::progress::Progress;
 use crate::throughput::infer::measure;
 use crate::throughput::rounds::{InferRow, InferSetting, NotMeasured, in_turns, recommended};
@@ -78,10 +78,10 @@ pub(super) struct InferArgs {
 }
 
 impl InferArgs {
-    fn wanted(&self, (engine, precision): (EngineChoice, Precision)) -> Wanted<'_> {
+    fn wanted(&self, (engine, precision): (EngineChoice, Precision)) -> EngineRequest<'_> {
         let ort_library = self.ort_library.as_deref();
         let openvino_library = self.openvino_library.as_deref();
-        Wanted { engine, precision, ort_library, openvino_library }
+        EngineRequest { engine, precision, ort_library, openvino_library }
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Axis {
 
 /// A layer that slides over its input, as the node says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::model) struct Slide {
+pub(in crate::model) struct SlidingLayer {
     pub(in crate::model) kernel: i64,
     pub(in crate::model) dilation: i64,
     pub(in crate::model) stride: i64,
@@ -35,7 +35,7 @@ pub(in crate::model) struct Slide {
     pub(in crate::model) ceil: bool,
 }
 
-impl Slide {
+impl SlidingLayer {
     /// Outputs for so many inputs; `None` where there are none.
     pub(in crate::model) fn outputs(&self, inputs: i64) -> Option<i64> {
         let Self { kernel, dilation, stride, pads: [before, after], ceil } = *self;
@@ -51,7 +51,7 @@ impl Slide {
 
 /// The same layer in the dense run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct DenseSlide {
+pub(super) struct DenseLayer {
     pub(super) dilation: i64,
     pub(super) stride: i64,
     pub(super) pads: [i64; 2],
@@ -84,8 +84,8 @@ impl Axis {
     }
 
     /// What a sliding layer makes of it; `None` where the layer has no output.
-    pub(super) fn slide(&self, slide: &Slide, stride_px: i64) -> Option<(Self, DenseSlide)> {
-        let Slide { kernel, dilation, stride, pads: [before, _], .. } = *slide;
+    pub(super) fn slide(&self, slide: &SlidingLayer, stride_px: i64) -> Option<(Self, DenseLayer)> {
+        let SlidingLayer { kernel, dilation, stride, pads: [before, _], .. } = *slide;
         let (span, extent) = (dilation * (kernel - 1), slide.outputs(self.extent)?);
         // What the last output lacks, or leaves unused, behind the last input.
         let overhang = (extent - 1) * stride + span - before - (self.extent - 1);
@@ -103,7 +103,7 @@ impl Axis {
             let (jump_px, step_px) = (self.jump_px * stride, self.step_px * taken);
             Self { extent, jump_px, step_px, from_px, to_px }
         };
-        let dense = DenseSlide {
+        let dense = DenseLayer {
             dilation: dilation * apart,
             stride: taken,
             pads: [before * apart, overhang.max(0) * apart],
@@ -137,7 +137,7 @@ mod tests {
             let mut own: Vec<i64> = (0..97).collect();
             let mut dense: Vec<i64> = (0..axis.length(windows, stride_px)).collect();
             for (kernel, dilation, stride, ceil) in layers {
-                let slide = Slide { kernel, dilation, stride, pads: [0, 0], ceil };
+                let slide = SlidingLayer { kernel, dilation, stride, pads: [0, 0], ceil };
                 let Some((next, rewritten)) = axis.slide(&slide, stride_px) else { break };
                 prop_assert_eq!(next.jump_px % next.step_px, 0);
                 prop_assert_eq!(stride_px % next.step_px, 0);
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn padding_reaches_beyond_the_window() {
-        let slide = Slide { kernel: 3, dilation: 1, stride: 2, pads: [1, 1], ceil: false };
+        let slide = SlidingLayer { kernel: 3, dilation: 1, stride: 2, pads: [1, 1], ceil: false };
         let (first, dense) = Axis::image(224).slide(&slide, 16).unwrap();
         assert_eq!((first.extent, first.from_px, first.to_px), (112, -1, 2));
         // The last window of an even side needs no padding after it.
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn strides_beyond_the_heatmap_s_become_dilations() {
-        let halve = Slide { kernel: 1, dilation: 1, stride: 2, pads: [0, 0], ceil: false };
+        let halve = SlidingLayer { kernel: 1, dilation: 1, stride: 2, pads: [0, 0], ceil: false };
         let mut axis = Axis::image(64);
         let mut strides = Vec::new();
         for _ in 0..4 {

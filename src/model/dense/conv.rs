@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use tract_onnx::pb;
 
-use super::axis::DenseSlide;
+use super::axis::DenseLayer;
 use super::builder::{int, ints};
-use super::map::{Map, Value};
+use super::map::{FeatureMap, Value};
 use super::node::Node;
 use super::rewriter::{Problem, Rewriter, Rewritten, pair};
 
@@ -41,7 +41,7 @@ impl<'a> Rewriter<'a> {
         } else {
             std::collections::BTreeSet::new()
         };
-        let map = Map { channels: outputs as usize, axes, pooled_by, ..map };
+        let map = FeatureMap { channels: outputs as usize, axes, pooled_by, ..map };
         Ok(Value::Map(self.renamed(&map, name)))
     }
 
@@ -49,13 +49,13 @@ impl<'a> Rewriter<'a> {
     pub(super) fn at_each_place(
         &mut self,
         node: Node<'a>,
-        map: &Map,
+        map: &FeatureMap,
         weights: (&pb::TensorProto, Option<Rc<pb::TensorProto>>, i64),
-    ) -> Map {
+    ) -> FeatureMap {
         let outputs = weights.0.dims[0] as usize;
-        let in_place = DenseSlide { dilation: 1, stride: 1, pads: [0, 0], crop: 0, padded: false };
+        let in_place = DenseLayer { dilation: 1, stride: 1, pads: [0, 0], crop: 0, padded: false };
         let name = self.convolution(&node.hint(), &map.name, weights, [1, 1], [in_place; 2]);
-        let map = Map { channels: outputs, ..map.clone() };
+        let map = FeatureMap { channels: outputs, ..map.clone() };
         self.renamed(&map, name)
     }
 
@@ -66,7 +66,7 @@ impl<'a> Rewriter<'a> {
         input: &str,
         (weight, bias, group): (&pb::TensorProto, Option<Rc<pb::TensorProto>>, i64),
         kernel: [i64; 2],
-        [down, across]: [DenseSlide; 2],
+        [down, across]: [DenseLayer; 2],
     ) -> String {
         let weight = self.builder.weight(weight);
         let bias = bias.map(|bias| self.builder.weight(&bias));

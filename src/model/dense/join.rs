@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::builder::int;
-use super::map::{Map, Value};
+use super::map::{FeatureMap, Value};
 use super::node::Node;
 use super::rewriter::{Problem, Rewriter, Rewritten};
 
@@ -28,8 +28,8 @@ impl<'a> Rewriter<'a> {
     }
 
     /// Where the maps among the inputs lie together.
-    fn joined(&mut self, node: Node<'a>) -> Result<Map, Problem> {
-        let mut joined: Option<Map> = None;
+    fn joined(&mut self, node: Node<'a>) -> Result<FeatureMap, Problem> {
+        let mut joined: Option<FeatureMap> = None;
         for (input, name) in node.inputs().iter().enumerate() {
             if !matches!(self.values.get(name.as_str()), Some(Value::Map(_))) {
                 continue;
@@ -44,7 +44,7 @@ impl<'a> Rewriter<'a> {
     }
 
     pub(super) fn concat(&mut self, node: Node<'a>) -> Rewritten {
-        let mut maps: Vec<Map> = Vec::with_capacity(node.inputs().len());
+        let mut maps: Vec<FeatureMap> = Vec::with_capacity(node.inputs().len());
         for input in 0..node.inputs().len() {
             maps.push(self.ready(node, input)?);
         }
@@ -60,7 +60,7 @@ impl<'a> Rewriter<'a> {
         }
         let mut joined = first.clone();
         for map in &maps[1..] {
-            let same = Map { channels: joined.channels, ..map.clone() };
+            let same = FeatureMap { channels: joined.channels, ..map.clone() };
             joined = together(&joined, &same)?;
         }
         joined.channels = maps.iter().map(|map| map.channels).sum();
@@ -72,7 +72,7 @@ impl<'a> Rewriter<'a> {
 
 /// Two maps element by element; one may be a number a window that scales the
 /// other, a whole map.
-fn together(a: &Map, b: &Map) -> Result<Map, Problem> {
+fn together(a: &FeatureMap, b: &FeatureMap) -> Result<FeatureMap, Problem> {
     let (large, small) = if a.extents().iter().product::<i64>() >= b.extents().iter().product() {
         (a, b)
     } else {
@@ -94,7 +94,7 @@ fn together(a: &Map, b: &Map) -> Result<Map, Problem> {
     } else {
         BTreeSet::new()
     };
-    Ok(Map {
+    Ok(FeatureMap {
         axes: large.joined_axes(small),
         channels: large.channels.max(small.channels),
         pooled_by,
@@ -102,6 +102,6 @@ fn together(a: &Map, b: &Map) -> Result<Map, Problem> {
     })
 }
 
-fn mixed(a: &Map, b: &Map) -> Problem {
+fn mixed(a: &FeatureMap, b: &FeatureMap) -> Problem {
     Problem::node(format!("it joins {:?} with {:?}", a.shape(), b.shape()))
 }

@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use tract_onnx::pb;
 
-use super::axis::Slide;
+use super::axis::SlidingLayer;
 use super::builder::floats_of;
-use super::map::{Form, Map, Order, Value};
+use super::map::{FeatureMap, Form, Order, Value};
 use super::node::Node;
 use super::rewriter::{Problem, Rewriter, Rewritten};
 
@@ -62,7 +62,8 @@ impl<'a> Rewriter<'a> {
             inputs.push(self.bias(node, &bias, beta, matrix.outputs)?);
         }
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-        let slide = |kernel| Slide { kernel, dilation: 1, stride: 1, pads: [0, 0], ceil: false };
+        let slide =
+            |kernel| SlidingLayer { kernel, dilation: 1, stride: 1, pads: [0, 0], ceil: false };
         let mut attributes = vec![super::builder::ints("kernel_shape", &[rows, cols])];
         let mut axes = map.axes;
         if !pointwise {
@@ -78,7 +79,7 @@ impl<'a> Rewriter<'a> {
                 .push(super::builder::ints("dilations", &slid.map(|(_, dense)| dense.dilation)));
         }
         let name = self.builder.node("Conv", &node.hint(), &inputs, attributes);
-        let map = Map { channels: matrix.outputs, axes, ..map };
+        let map = FeatureMap { channels: matrix.outputs, axes, ..map };
         Ok(Value::Map(self.renamed(&map, name)))
     }
 

@@ -28,7 +28,7 @@ pub(super) enum Form {
 
 /// A feature map.
 #[derive(Debug, Clone)]
-pub(super) struct Map {
+pub(super) struct FeatureMap {
     /// Its name in the dense network.
     pub(super) name: String,
     pub(super) channels: usize,
@@ -51,12 +51,12 @@ pub(super) enum Value {
     /// Known before any image is.
     Constant(Rc<pb::TensorProto>),
     /// Depends on the image.
-    Map(Map),
+    Map(FeatureMap),
     /// Comes from a node that cannot be rewritten.
     Unknown,
 }
 
-impl Map {
+impl FeatureMap {
     /// Rows and columns in the old network.
     pub(super) fn extents(&self) -> [i64; 2] {
         if self.pending || self.gate { [1, 1] } else { self.axes.map(|axis| axis.extent) }

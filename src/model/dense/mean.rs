@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::builder::{int, ints};
-use super::map::{Form, Map, Value};
+use super::map::{FeatureMap, Form, Value};
 use super::node::Node;
 use super::rewriter::{Problem, Rewriter, Rewritten};
 
@@ -15,14 +15,14 @@ impl<'a> Rewriter<'a> {
         let keeps = self.reduces_all(node, &map)?;
         let form = if keeps { map.form } else { Form::Flat(map.order()) };
         if map.extents() == [1, 1] {
-            return Ok(Value::Map(Map { form, ..map }));
+            return Ok(Value::Map(FeatureMap { form, ..map }));
         }
         let pooled = self.pooled(node, map);
-        Ok(Value::Map(Map { form, ..pooled }))
+        Ok(Value::Map(FeatureMap { form, ..pooled }))
     }
 
     /// Whether a reduction keeps the axes; it must reduce the whole map.
-    pub(super) fn reduces_all(&self, node: Node<'a>, map: &Map) -> Result<bool, Problem> {
+    pub(super) fn reduces_all(&self, node: Node<'a>, map: &FeatureMap) -> Result<bool, Problem> {
         if node.operator().starts_with("Global") {
             if !map.channels_first() {
                 return Err(Problem::node("its input is not [N, C, row, col]"));
@@ -49,10 +49,10 @@ impl<'a> Rewriter<'a> {
 
     /// The mean of a whole map, to be taken when it is known what of; around each
     /// place when it is to scale that map.
-    pub(super) fn pooled(&mut self, node: Node<'a>, map: Map) -> Map {
+    pub(super) fn pooled(&mut self, node: Node<'a>, map: FeatureMap) -> FeatureMap {
         let pooled_by = BTreeSet::from([node.index]);
         if !self.gates.contains(&node.index) {
-            return Map { pending: true, pooled_by, ..map };
+            return FeatureMap { pending: true, pooled_by, ..map };
         }
         self.differs(node, "is the mean of one window, here of the surroundings of each place");
         let around = map.axes.map(|axis| {
@@ -72,18 +72,18 @@ impl<'a> Rewriter<'a> {
             axis.from_px -= before * axis.jump_px;
             axis.to_px += after * axis.jump_px;
         }
-        let map = Map { axes, gate: true, pooled_by, ..map };
+        let map = FeatureMap { axes, gate: true, pooled_by, ..map };
         self.renamed(&map, name)
     }
 
     /// Takes the mean that is still to be taken, once.
-    pub(super) fn with_mean(&mut self, map: Map) -> Map {
+    pub(super) fn with_mean(&mut self, map: FeatureMap) -> FeatureMap {
         if !map.pending {
             return map;
         }
         let form = map.form;
         if let Some(taken) = self.means.get(&map.name) {
-            return Map { form, ..taken.clone() };
+            return FeatureMap { form, ..taken.clone() };
         }
         let (kernel, dilations) =
             (map.axes.map(|axis| axis.extent), map.axes.map(|axis| axis.dilation()));
@@ -95,7 +95,7 @@ impl<'a> Rewriter<'a> {
             axis.per_window(self.stride_px, axis.from_px, to_px)
         });
         let source = map.name.clone();
-        let taken = self.renamed(&Map { axes, pending: false, ..map }, name);
+        let taken = self.renamed(&FeatureMap { axes, pending: false, ..map }, name);
         self.means.insert(source, taken.clone());
         taken
     }
@@ -106,7 +106,7 @@ impl<'a> Rewriter<'a> {
         &mut self,
         hint: &str,
         input: &str,
-        map: &Map,
+        map: &FeatureMap,
         kernel: [i64; 2],
         dilations: [i64; 2],
         taken: [i64; 2],

@@ -58,7 +58,7 @@ use super::load::Model;
 use super::widen::widen;
 use axis::Axis;
 use builder::{Builder, ints};
-use map::{Form, Map, Order, Value};
+use map::{FeatureMap, Form, Order, Value};
 use node::Node;
 use rewriter::{Problem, Rewriter};
 
@@ -156,7 +156,7 @@ impl<'a> Run<'a> {
         };
         builder.sized(&name, 3, axes);
         let (pending, gate, pooled_by) = (false, false, BTreeSet::new());
-        let image = Map { name, channels: 3, axes, form, pending, gate, pooled_by };
+        let image = FeatureMap { name, channels: 3, axes, form, pending, gate, pooled_by };
         values.insert(input, Value::Map(image));
         let rewriter = Rewriter {
             builder,

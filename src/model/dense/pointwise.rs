@@ -1,7 +1,7 @@
 //! Nodes that treat every element alike, or every channel.
 
 use super::builder::{int, ints};
-use super::map::{Form, Map, Value};
+use super::map::{FeatureMap, Form, Value};
 use super::node::Node;
 use super::rewriter::{Problem, Rewriter, Rewritten};
 
@@ -147,13 +147,13 @@ impl<'a> Rewriter<'a> {
             axis.from_px -= before * axis.jump_px;
             axis.to_px -= before * axis.jump_px;
         }
-        Ok(Value::Map(self.renamed(&Map { axes, ..map }, name)))
+        Ok(Value::Map(self.renamed(&FeatureMap { axes, ..map }, name)))
     }
 
     /// A constant as it has to lie beside a map: one number, or one a channel.
     pub(super) fn beside(
         &mut self,
-        map: &Map,
+        map: &FeatureMap,
         tensor: &tract_onnx::pb::TensorProto,
     ) -> Result<String, Problem> {
         let count: i64 = tensor.dims.iter().product();

@@ -1,8 +1,8 @@
 //! Poolings that look at a part of the map, and the maximum over all of it.
 
-use super::axis::{DenseSlide, Slide};
+use super::axis::{DenseLayer, SlidingLayer};
 use super::builder::{int, ints};
-use super::map::{Form, Map, Order, Value};
+use super::map::{FeatureMap, Form, Order, Value};
 use super::node::Node;
 use super::rewriter::{Problem, Rewriter, Rewritten, pair};
 
@@ -15,7 +15,7 @@ impl<'a> Rewriter<'a> {
         let kernel = kernel_of(node)?;
         let (axes, slides) = self.slide(node, &map, kernel)?;
         let name = self.maximum(&node.hint(), &map.name, kernel, slides)?;
-        let map = Map { axes, ..map };
+        let map = FeatureMap { axes, ..map };
         Ok(Value::Map(self.renamed(&map, name)))
     }
 
@@ -25,7 +25,7 @@ impl<'a> Rewriter<'a> {
         hint: &str,
         input: &str,
         kernel: [i64; 2],
-        [down, across]: [DenseSlide; 2],
+        [down, across]: [DenseLayer; 2],
     ) -> Result<String, Problem> {
         let mut pads = [down.pads[0], across.pads[0], down.pads[1], across.pads[1]];
         let mut input = input.to_owned();
@@ -89,7 +89,7 @@ impl<'a> Rewriter<'a> {
             self.box_mean(&node.hint(), &input, &map, kernel, dilations, taken)
         };
         let name = self.crop(name, [down.crop, across.crop]);
-        let map = Map { axes, ..map };
+        let map = FeatureMap { axes, ..map };
         Ok(Value::Map(self.renamed(&map, name)))
     }
 
@@ -101,11 +101,12 @@ impl<'a> Rewriter<'a> {
         // Rows, then columns: the same maximum at a fraction of the comparisons.
         for at in 0..2 {
             let extent = map.axes[at].extent;
-            let slide = Slide { kernel: extent, dilation: 1, stride: 1, pads: [0, 0], ceil: false };
+            let slide =
+                SlidingLayer { kernel: extent, dilation: 1, stride: 1, pads: [0, 0], ceil: false };
             let (axis, dense) = map.axes[at]
                 .slide(&slide, self.stride_px)
                 .ok_or_else(|| Problem::node("its input is empty"))?;
-            let still = DenseSlide { dilation: 1, stride: 1, pads: [0, 0], crop: 0, padded: false };
+            let still = DenseLayer { dilation: 1, stride: 1, pads: [0, 0], crop: 0, padded: false };
             let (kernel, slides) =
                 if at == 0 { ([extent, 1], [dense, still]) } else { ([1, extent], [still, dense]) };
             name = self.maximum(&node.hint(), &name, kernel, slides)?;
@@ -113,7 +114,7 @@ impl<'a> Rewriter<'a> {
             self.builder.sized(&name, map.channels, axes);
         }
         let form = if keeps { map.form } else { Form::Flat(map.order()) };
-        Ok(Value::Map(Map { name, axes, form, ..map }))
+        Ok(Value::Map(FeatureMap { name, axes, form, ..map }))
     }
 }
 
@@ -128,7 +129,7 @@ fn kernel_of(node: Node<'_>) -> Result<[i64; 2], Problem> {
     }
 }
 
-impl Map {
+impl FeatureMap {
     /// Whether it is `[N, C, row, col]` in the old network.
     pub(super) fn channels_first(&self) -> bool {
         self.form == Form::Spatial(Order::ChannelsFirst)

@@ -5,9 +5,9 @@ use std::rc::Rc;
 
 use tract_onnx::pb;
 
-use super::axis::{Axis, DenseSlide, Slide};
+use super::axis::{Axis, DenseLayer, SlidingLayer};
 use super::builder::{Builder, ints};
-use super::map::{Map, Value};
+use super::map::{FeatureMap, Value};
 use super::node::Node;
 
 /// Why a node does not become anything.
@@ -33,7 +33,7 @@ pub(super) struct Rewriter<'a> {
     pub(super) builder: Builder,
     pub(super) values: HashMap<&'a str, Value>,
     /// Means that were taken after all, by what of.
-    pub(super) means: HashMap<String, Map>,
+    pub(super) means: HashMap<String, FeatureMap>,
     pub(super) stride_px: i64,
     pub(super) opset: i64,
     /// Pooling nodes known to scale a whole map.
@@ -126,7 +126,7 @@ impl<'a> Rewriter<'a> {
     }
 
     /// An input that depends on the image.
-    pub(super) fn map(&self, node: Node<'a>, input: usize) -> Result<Map, Problem> {
+    pub(super) fn map(&self, node: Node<'a>, input: usize) -> Result<FeatureMap, Problem> {
         match node.inputs().get(input).and_then(|name| self.values.get(name.as_str())) {
             Some(Value::Map(map)) => Ok(map.clone()),
             Some(Value::Constant(_)) => Err(Problem::node(format!(
@@ -137,7 +137,7 @@ impl<'a> Rewriter<'a> {
     }
 
     /// The same, with its mean taken.
-    pub(super) fn ready(&mut self, node: Node<'a>, input: usize) -> Result<Map, Problem> {
+    pub(super) fn ready(&mut self, node: Node<'a>, input: usize) -> Result<FeatureMap, Problem> {
         let map = self.map(node, input)?;
         Ok(self.with_mean(map))
     }
@@ -174,18 +174,18 @@ impl<'a> Rewriter<'a> {
     }
 
     /// The same map with another tensor.
-    pub(super) fn renamed(&mut self, map: &Map, name: String) -> Map {
+    pub(super) fn renamed(&mut self, map: &FeatureMap, name: String) -> FeatureMap {
         self.builder.sized(&name, map.channels, map.axes);
-        Map { name, ..map.clone() }
+        FeatureMap { name, ..map.clone() }
     }
 
     /// The axes after a sliding layer, and the layer in the dense run.
     pub(super) fn slide(
         &mut self,
         node: Node<'a>,
-        map: &Map,
+        map: &FeatureMap,
         kernel: [i64; 2],
-    ) -> Result<([Axis; 2], [DenseSlide; 2]), Problem> {
+    ) -> Result<([Axis; 2], [DenseLayer; 2]), Problem> {
         if !map.channels_first() {
             return Err(Problem::node("its input is not [N, C, row, col]"));
         }
@@ -193,7 +193,7 @@ impl<'a> Rewriter<'a> {
             return Err(Problem::node("it looks around in what is one number a window"));
         }
         let pads = pads_of(node, map, kernel);
-        let slides = slides(node, kernel, pads);
+        let slides = sliding_layers(node, kernel, pads);
         let mut slid = Vec::with_capacity(2);
         for (at, slide) in slides.iter().enumerate() {
             let extent = map.axes[at].extent;
@@ -256,9 +256,13 @@ fn foreign(node: Node<'_>) -> Problem {
 }
 
 /// A layer along rows and columns as its node says it, `pads` as [`pads_of`] gives them.
-pub(in crate::model) fn slides(node: Node<'_>, kernel: [i64; 2], pads: [i64; 4]) -> [Slide; 2] {
+pub(in crate::model) fn sliding_layers(
+    node: Node<'_>,
+    kernel: [i64; 2],
+    pads: [i64; 4],
+) -> [SlidingLayer; 2] {
     let (strides, dilations) = (pair(node, "strides"), pair(node, "dilations"));
-    [0, 1].map(|at| Slide {
+    [0, 1].map(|at| SlidingLayer {
         kernel: kernel[at],
         dilation: dilations[at],
         stride: strides[at],
@@ -276,7 +280,7 @@ pub(super) fn pair(node: Node<'_>, name: &str) -> [i64; 2] {
 }
 
 /// Padding as the node says it, row before, col before, row after, col after.
-fn pads_of(node: Node<'_>, map: &Map, kernel: [i64; 2]) -> [i64; 4] {
+fn pads_of(node: Node<'_>, map: &FeatureMap, kernel: [i64; 2]) -> [i64; 4] {
     let upper = match node.text("auto_pad") {
         Some("SAME_UPPER") => true,
         Some("SAME_LOWER") => false,

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::builder::{integers, integers_of};
-use super::map::{Form, Map, Order, Value};
+use super::map::{FeatureMap, Form, Order, Value};
 use super::node::Node;
 use super::rewriter::{Problem, Rewriter, Rewritten};
 
@@ -45,7 +45,7 @@ impl<'a> Rewriter<'a> {
                 "it makes {target:?} of {shape:?}, which mixes places and channels"
             ))
         })?;
-        Ok(Value::Map(Map { form, ..map }))
+        Ok(Value::Map(FeatureMap { form, ..map }))
     }
 
     fn squeezed(&self, node: Node<'a>, shape: &[i64], insert: bool) -> Result<Vec<i64>, Problem> {
@@ -92,7 +92,7 @@ impl<'a> Rewriter<'a> {
                 return Err(Problem::node(format!("it turns {shape:?} by {perm:?}")));
             }
         };
-        Ok(Value::Map(Map { form, ..map }))
+        Ok(Value::Map(FeatureMap { form, ..map }))
     }
 
     /// The shape in the window's own run, one window a batch.
@@ -119,7 +119,7 @@ impl<'a> Rewriter<'a> {
         let attributes = vec![super::builder::int("axis", 1)];
         let name = self.builder.node("Gather", &node.hint(), &[&map.name, &list], attributes);
         let form = if indices.dims.is_empty() { Form::Plane } else { map.form };
-        let map = Map { channels: 1, form, ..map };
+        let map = FeatureMap { channels: 1, form, ..map };
         Ok(Value::Map(self.renamed(&map, name)))
     }
 }
@@ -142,7 +142,7 @@ fn filled(wanted: &[i64], shape: &[i64], zero_is_zero: bool) -> Vec<i64> {
 }
 
 /// How a map looks as `target`, if that is a matter of arrangement only.
-fn form_of(map: &Map, target: &[i64]) -> Option<Form> {
+fn form_of(map: &FeatureMap, target: &[i64]) -> Option<Form> {
     let shape = map.shape();
     if target.iter().product::<i64>() != shape.iter().product::<i64>() {
         return None;
@@ -162,6 +162,6 @@ fn form_of(map: &Map, target: &[i64]) -> Option<Form> {
             Form::Plane => map.channels == 1,
             Form::Flat(_) => true,
         };
-        allowed && Map { form, ..map.clone() }.shape() == target
+        allowed && FeatureMap { form, ..map.clone() }.shape() == target
     })
 }

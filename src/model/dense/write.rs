@@ -5,7 +5,7 @@ use std::path::Path;
 use tract_onnx::pb;
 
 use super::builder::{Builder, int, ints};
-use super::map::Map;
+use super::map::FeatureMap;
 use super::network::DenseNetwork;
 use super::rewriter::Rewriter;
 use crate::model::card::Layout;
@@ -19,7 +19,7 @@ pub(super) fn finish(
     model: &Model,
     old: &pb::ModelProto,
     mut rewriter: Rewriter<'_>,
-    map: &Map,
+    map: &FeatureMap,
 ) -> DenseNetwork {
     let output = rewriter.builder.node("Identity", "dense_scores", &[&map.name], Vec::new());
     rewriter.builder.sized(&output, map.channels, map.axes);

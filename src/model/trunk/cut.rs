@@ -46,7 +46,7 @@ impl Trunk {
 
     /// The trunk that ends with the last of `layers`; `None` where windows of
     /// `window_px`, `stride_px` apart, share nothing of its map.
-    pub(super) fn of(layers: Layers, window_px: u32, stride_px: u32) -> Option<Self> {
+    pub(super) fn ending_with(layers: Layers, window_px: u32, stride_px: u32) -> Option<Self> {
         let (last, window_px) = (layers.last(), i64::from(window_px));
         let [rows, cols] = layers.maps(window_px)?;
         let jump_px = last.jump_px[0];
@@ -90,7 +90,7 @@ fn rims_px(
         maps.is_some_and(|maps| maps.iter().all(|axis| axis.count - axis.after >= before))
     };
     let has_end = |px: &i64| {
-        let fits = |maps: [super::cells::Cells; 2]| {
+        let fits = |maps: [super::padded_axis::PaddedAxis; 2]| {
             maps.iter().all(|axis| axis.count == all(*px) && axis.before + after <= all(*px))
         };
         layers.maps(*px).is_some_and(fits)

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use super::cells::Cells;
-use crate::model::dense::axis::Slide;
+use super::padded_axis::PaddedAxis;
+use crate::model::dense::axis::SlidingLayer;
 
 /// A node whose output at a place depends on its surroundings alone, whatever the size
 /// of the image. Layer 0 is the image.
@@ -16,7 +16,7 @@ pub(super) struct Layer {
     pub(super) node: Option<usize>,
     pub(super) output: String,
     /// Along rows and columns; `None`: every output looks at its own place.
-    pub(super) slides: Option<[Slide; 2]>,
+    pub(super) slides: Option<[SlidingLayer; 2]>,
     pub(super) channels: i64,
     /// Pixels between its outputs, along rows and columns.
     pub(super) jump_px: [i64; 2],
@@ -62,11 +62,11 @@ impl Layers {
     }
 
     /// Every layer's map along `axis`, for an image of `px`; `None` where it has none.
-    pub(super) fn trace(&self, axis: usize, px: i64) -> Vec<Option<Cells>> {
-        let mut traced: Vec<Option<Cells>> = Vec::with_capacity(self.0.len());
+    pub(super) fn trace(&self, axis: usize, px: i64) -> Vec<Option<PaddedAxis>> {
+        let mut traced: Vec<Option<PaddedAxis>> = Vec::with_capacity(self.0.len());
         for layer in &self.0 {
             let inputs = layer.inputs.iter().map(|&input| traced[input]);
-            let joined = inputs.reduce(|a, b| a?.joined(b?)).unwrap_or(Some(Cells::image(px)));
+            let joined = inputs.reduce(|a, b| a?.joined(b?)).unwrap_or(Some(PaddedAxis::image(px)));
             let cells = match &layer.slides {
                 None => joined,
                 Some(slides) => joined.and_then(|cells| cells.slid(&slides[axis])),
@@ -77,7 +77,7 @@ impl Layers {
     }
 
     /// The last layer's map along rows and columns, for an image of `px` a side.
-    pub(super) fn maps(&self, px: i64) -> Option<[Cells; 2]> {
+    pub(super) fn maps(&self, px: i64) -> Option<[PaddedAxis; 2]> {
         let [rows, cols] = [0, 1].map(|axis| self.trace(axis, px).pop().flatten());
         Some([rows?, cols?])
     }
@@ -85,7 +85,7 @@ impl Layers {
     /// Each layer with its number of outputs over an image, all channels one.
     fn areas(&self, [rows_px, cols_px]: [i64; 2]) -> impl Iterator<Item = (&Layer, i64)> {
         let (rows, cols) = (self.trace(0, rows_px), self.trace(1, cols_px));
-        let count = |cells: Option<Cells>| cells.map_or(0, |cells| cells.count);
+        let count = |cells: Option<PaddedAxis>| cells.map_or(0, |cells| cells.count);
         let areas = rows.into_iter().zip(cols).map(move |(rows, cols)| count(rows) * count(cols));
         self.0.iter().zip(areas)
     }

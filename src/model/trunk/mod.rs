@@ -10,13 +10,13 @@
 //! network (the head) goes on from there, window by window.
 //!
 //! No layer is rewritten: strips and corners are cut so that their borders are those
-//! of the window, and what they see of other borders is left out ([`cells`]).
+//! of the window, and what they see of other borders is left out ([`padded_axis`]).
 
-mod cells;
 mod cut;
-mod halves;
 mod layers;
+mod padded_axis;
 mod read;
+mod trunk_head;
 
 pub use cut::{CutMap, Trunk};
-pub use halves::Halves;
+pub use trunk_head::TrunkHead;

@@ -6,10 +6,10 @@ use tract_onnx::pb;
 
 use super::layers::{Layer, Layers};
 use crate::model::card::Layout;
-use crate::model::dense::axis::Slide;
+use crate::model::dense::axis::SlidingLayer;
 use crate::model::dense::node::Node;
 use crate::model::dense::pointwise;
-use crate::model::dense::rewriter::slides;
+use crate::model::dense::rewriter::sliding_layers;
 
 /// What an output costs besides its multiplications, in multiplications: memory.
 /// Measured on the demo networks, where it brings layers within a factor of 2.
@@ -140,8 +140,8 @@ fn sliding(layer: Layer, node: Node<'_>, kernel: [i64; 2]) -> Option<Layer> {
         Some(_) => return None,
         None => [0; 4],
     };
-    let slides = slides(node, kernel, pads);
-    let known = |slide: &Slide| {
+    let slides = sliding_layers(node, kernel, pads);
+    let known = |slide: &SlidingLayer| {
         slide.stride > 0 && slide.dilation > 0 && slide.pads.iter().all(|&pad| pad >= 0)
     };
     let jump_px = [0, 1].map(|at| layer.jump_px[at] * slides[at].stride);

@@ -1,5 +1,5 @@
 //! Single windows at less than their price, where they lie close together: what
-//! neighbours have in common is computed once ([`Halves`]). The scores are those of the
+//! neighbours have in common is computed once ([`TrunkHead`]). The scores are those of the
 //! windows alone, but for rounding.
 //!
 //! Memory: of each worker the maps of one region; the more workers, the smaller.
@@ -17,7 +17,9 @@ use super::batch::Numbered;
 use super::prepare::{Preparation, PreparedPatch};
 use crate::geometry::dense_tiles::{DenseTile, DenseTiles};
 use crate::geometry::lattice::LatticePoint;
-use crate::model::{EngineError, Halves, HalvesEngine, LoadedHalves, Model, Selected, Trunk};
+use crate::model::{
+    EngineError, LoadedTrunkHead, Model, SelectedEngine, Trunk, TrunkHead, TrunkHeadEngine,
+};
 use part::{PARTS, Part};
 use region::{Region, Scored};
 
@@ -58,21 +60,21 @@ impl Sharing {
     /// # Errors
     /// [`EngineError`] naming the model.
     pub(super) fn load(
-        engine: &Selected,
+        engine: &SelectedEngine,
         model: &Model,
         stride_px: u32,
         (batch, threads): (usize, usize),
         pool: &ThreadPool,
-    ) -> Result<Option<(Self, Vec<LoadedHalves>)>, EngineError> {
-        let Some(engine) = engine.engine.halves() else { return Ok(None) };
-        let Some(halves) = Halves::of(model, stride_px) else { return Ok(None) };
+    ) -> Result<Option<(Self, Vec<LoadedTrunkHead>)>, EngineError> {
+        let Some(engine) = engine.engine.trunk_head() else { return Ok(None) };
+        let Some(parts) = TrunkHead::cut(model, stride_px) else { return Ok(None) };
         let (window_px, region_px) = (model.card.window_px, region_px(threads));
         let tiles = DenseTiles::new(window_px, stride_px, 0, region_px, |_| true);
-        if !affordable(threads, halves.bytes(tiles.side_px())) {
+        if !affordable(threads, parts.bytes(tiles.side_px())) {
             return Ok(None);
         }
-        let loaded = load_all(engine, model, &halves, (batch, threads), pool)?;
-        Ok(Some((Self { trunk: halves.trunk, tiles, window_px, stride_px }, loaded)))
+        let loaded = load_all(engine, model, &parts, (batch, threads), pool)?;
+        Ok(Some((Self { trunk: parts.trunk, tiles, window_px, stride_px }, loaded)))
     }
 
     /// Parts a patch's windows into regions where sharing pays, and the others.
@@ -138,7 +140,7 @@ impl Sharing {
     /// [`EngineError`] naming the model.
     pub(super) fn score(
         &self,
-        loaded: &mut LoadedHalves,
+        loaded: &mut LoadedTrunkHead,
         (preparation, shared): (&Preparation, &Shared),
         classes: usize,
         scored: &mut Scored<'_>,
@@ -165,15 +167,15 @@ fn region_px(threads: usize) -> u32 {
 
 /// Once a worker, side by side, since loading takes a second.
 fn load_all(
-    engine: &dyn HalvesEngine,
+    engine: &dyn TrunkHeadEngine,
     model: &Model,
-    halves: &Halves,
+    parts: &TrunkHead,
     (batch, threads): (usize, usize),
     pool: &ThreadPool,
-) -> Result<Vec<LoadedHalves>, EngineError> {
+) -> Result<Vec<LoadedTrunkHead>, EngineError> {
     pool.install(|| {
         let workers = (0..threads).into_par_iter().with_max_len(1);
-        workers.map(|_| engine.load_halves(model, halves, batch)).collect()
+        workers.map(|_| engine.load_trunk_head(model, parts, batch)).collect()
     })
 }
 
@@ -186,14 +188,14 @@ mod tests {
 
     use super::*;
 
-    fn halves() -> Halves {
+    fn parts() -> TrunkHead {
         let card = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/models/demo-padded.toml");
-        Halves::of(&Model::load(&card).unwrap(), 16).unwrap()
+        TrunkHead::cut(&Model::load(&card).unwrap(), 16).unwrap()
     }
 
     fn sharing(threads: usize) -> Sharing {
         let tiles = DenseTiles::new(224, 16, 0, region_px(threads), |_| true);
-        Sharing { trunk: halves().trunk, tiles, window_px: 224, stride_px: 16 }
+        Sharing { trunk: parts().trunk, tiles, window_px: 224, stride_px: 16 }
     }
 
     fn points(places: impl Iterator<Item = (u32, u32)>) -> Vec<Numbered> {
@@ -210,8 +212,8 @@ mod tests {
     #[test]
     fn more_workers_take_smaller_regions_until_it_is_too_much() {
         assert_eq!([1, 2, 3, 4, 64].map(region_px), [512, 512, 341, 256, 256]);
-        let halves = halves();
-        let asks = |threads: usize| halves.bytes(region_px(threads) + 208);
+        let parts = parts();
+        let asks = |threads: usize| parts.bytes(region_px(threads) + 208);
         assert!(affordable(2, asks(2)) && affordable(16, asks(16)));
         assert!(!affordable(1_000, asks(1_000)));
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::maps::Maps;
 use super::part::{Along, PARTS, Part};
 use crate::geometry::dense_tiles::DenseTile;
-use crate::model::{CutMap, EngineError, LoadedHalves, TrunkSession};
+use crate::model::{CutMap, EngineError, LoadedTrunkHead, TrunkSession};
 use crate::predict::prepare::{Preparation, PreparedPatch};
 
 /// A region of a patch and the sizes of its windows.
@@ -44,7 +44,7 @@ impl Region<'_> {
     /// Scores all windows, `batch` at a time.
     pub(super) fn score(
         &self,
-        halves: &mut LoadedHalves,
+        network: &mut LoadedTrunkHead,
         classes: usize,
         scored: &mut Scored<'_>,
     ) -> Result<(), EngineError> {
@@ -53,10 +53,10 @@ impl Region<'_> {
         let mut pieces = Vec::new();
         for parts in PARTS.iter().flat_map(|&rows| PARTS.map(|cols| (rows, cols))) {
             if parts.0.count(self.map) * parts.1.count(self.map) > 0 {
-                pieces.push(self.piece(halves.trunk.as_mut(), parts, &mut filling)?);
+                pieces.push(self.piece(network.trunk.as_mut(), parts, &mut filling)?);
             }
         }
-        let head = halves.head.as_mut();
+        let head = network.head.as_mut();
         let window_len = self.map.channels * self.map.side * self.map.side;
         let mut scores = vec![0.0; head.batch() * classes];
         let points: Vec<usize> = (0..self.tile.places.len()).collect();

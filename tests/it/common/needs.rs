@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use slidegrid::model::{EngineChoice, Selected, Wanted, select};
+use slidegrid::model::{EngineChoice, EngineRequest, SelectedEngine, select};
 
 use super::harness::ignore;
 use super::noise;
@@ -25,8 +25,8 @@ pub(crate) fn python() -> PathBuf {
 }
 
 /// An inference engine, of the Python packages if it is not tract.
-pub(crate) fn engine(engine: EngineChoice) -> Selected {
-    let selected = select(&Wanted { engine, ..Wanted::default() });
+pub(crate) fn engine(engine: EngineChoice) -> SelectedEngine {
+    let selected = select(&EngineRequest { engine, ..EngineRequest::default() });
     selected.unwrap_or_else(|error| missing(&error.to_string(), "SLIDEGRID_REQUIRE_PYTHON"))
 }
 

@@ -1,11 +1,11 @@
 //! How far the border of an image reaches into a map, along one axis. Pure arithmetic.
 
-use crate::model::dense::axis::Slide;
+use crate::model::dense::axis::SlidingLayer;
 
 /// The elements of a map along one axis, and how many of them see what layers pad the
 /// border with, from either end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Cells {
+pub(super) struct PaddedAxis {
     pub(super) count: i64,
     /// From the start: these see beyond it.
     pub(super) before: i64,
@@ -13,15 +13,15 @@ pub(super) struct Cells {
     pub(super) after: i64,
 }
 
-impl Cells {
+impl PaddedAxis {
     /// An image of so many pixels: none of them is padding.
     pub(super) fn image(px: i64) -> Self {
         Self { count: px, before: 0, after: 0 }
     }
 
     /// What a sliding layer makes of it; `None` where it has no output.
-    pub(super) fn slid(self, slide: &Slide) -> Option<Self> {
-        let Slide { kernel, dilation, stride, pads: [pad, _], .. } = *slide;
+    pub(super) fn slid(self, slide: &SlidingLayer) -> Option<Self> {
+        let SlidingLayer { kernel, dilation, stride, pads: [pad, _], .. } = *slide;
         let (span, count) = (dilation * (kernel - 1), slide.outputs(self.count)?);
         // Output i sees inputs i * stride - pad to i * stride - pad + span.
         let before = ceil_div(self.before + pad, stride).min(count);
@@ -50,9 +50,9 @@ mod tests {
 
     use super::*;
 
-    fn layer() -> impl Strategy<Value = Slide> {
+    fn layer() -> impl Strategy<Value = SlidingLayer> {
         (1i64..6, 1i64..3, 1i64..4, 0i64..3, 0i64..3, any::<bool>()).prop_map(
-            |(kernel, dilation, stride, pad, pad_after, ceil)| Slide {
+            |(kernel, dilation, stride, pad, pad_after, ceil)| SlidingLayer {
                 kernel,
                 dilation,
                 stride,
@@ -64,9 +64,9 @@ mod tests {
 
     /// Whether each element sees the start's padding, and the end's, by following
     /// every element that it looks at.
-    fn followed(px: i64, layers: &[Slide]) -> Option<Vec<(bool, bool)>> {
+    fn followed(px: i64, layers: &[SlidingLayer]) -> Option<Vec<(bool, bool)>> {
         let mut seen = vec![(false, false); usize::try_from(px).unwrap()];
-        let mut cells = Cells::image(px);
+        let mut cells = PaddedAxis::image(px);
         for slide in layers {
             let next = cells.slid(slide)?;
             let at = |i: i64| match usize::try_from(i) {
@@ -91,7 +91,7 @@ mod tests {
         fn elements_between_see_no_padding(
             px in 1i64..90, layers in prop::collection::vec(layer(), 1..5),
         ) {
-            let cells = layers.iter().try_fold(Cells::image(px), |cells, slide| cells.slid(slide));
+            let cells = layers.iter().try_fold(PaddedAxis::image(px), |cells, slide| cells.slid(slide));
             let Some(cells) = cells else { return Ok(()) };
             let seen = followed(px, &layers).unwrap();
             for (i, (start, end)) in (0..).zip(seen) {

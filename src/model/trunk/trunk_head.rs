@@ -14,7 +14,7 @@ use crate::model::load::Model;
 
 /// A network in two parts, trunk and head.
 #[derive(Debug, Clone)]
-pub struct Halves {
+pub struct TrunkHead {
     /// ONNX file of the trunk, for images of any size and number.
     pub trunk_onnx: Vec<u8>,
     /// ONNX file of the head.
@@ -27,12 +27,12 @@ pub struct Halves {
     pub trunk: Trunk,
 }
 
-impl Halves {
+impl TrunkHead {
     /// Cuts `model` where windows `stride_px` apart spare most; `None` where they
     /// have nothing to share, or the network is not of a kind that is known here:
     /// float32, any batch, no graphs within nodes.
     #[must_use]
-    pub fn of(model: &Model, stride_px: u32) -> Option<Self> {
+    pub fn cut(model: &Model, stride_px: u32) -> Option<Self> {
         let batch = model.input().dims.as_ref().and_then(|dims| dims.first());
         if model.input().dtype != Dtype::F32 || batch.and_then(Dim::fixed).is_some() {
             return None;
@@ -44,7 +44,7 @@ impl Halves {
         let (input, window_px) = (model.input().name.as_str(), model.card.window_px);
         let layers = read(&graph, (input, model.card.layout), &constants);
         let trunks = (1..layers.0.len()).filter_map(|layer| {
-            let trunk = Trunk::of(layers.up_to(layer), window_px, stride_px)?;
+            let trunk = Trunk::ending_with(layers.up_to(layer), window_px, stride_px)?;
             severs(&graph, &constants, input, &trunk).then_some(trunk)
         });
         // Of equals the first.
