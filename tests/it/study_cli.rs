@@ -111,7 +111,7 @@ fn detections_of_an_array_are_scored_against_outlines() {
     assert_eq!(report["dropped_a_real_score"], true);
     // At 0.25 um the lesion is 75 um wide: isolated tumour cells.
     let small = ["froc", "--detections", &found, "--truth", &truth, "--mpp", "0.25"];
-    assert!(complaint(&case, &small, 4).contains("without a lesion to find"));
+    assert!(complaint(&case, &small, 4).contains("no lesion to find"));
     study(&case, &[&small[..], &["--itc-um", "0", "--json"]].concat()).json();
 
     // Listed slides count, files of others do not pass.
