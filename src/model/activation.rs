@@ -1,30 +1,33 @@
-//! From the network's raw output to scores.
+//! The card's activation: turns the raw output of a network into scores. Pure arithmetic.
 
 use super::card::{Activation, ModelCard};
 use super::check::pairs_single;
 
-/// Why raw outputs are not scores.
+/// Why raw outputs cannot be turned into scores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RawError {
-    /// The output has a shape that is not one row of classes a window.
+    /// The output does not hold one row of classes per window.
     Shape,
-    /// Window of the batch with a NaN or an infinity in its output.
+    /// The output for this window of the batch, counted from 0, is NaN or infinite.
     NotFinite(usize),
 }
 
-/// Outputs per window of an output of `shape` for `batch` windows.
+/// Numbers per window in an output of `shape` for `batch` windows; `None` if the shape
+/// is not accepted.
 ///
-/// Accepted: `[N, C]`, `[N, C, 1, 1]`, `[N, 1, 1, C]`, `[N]`; at most one axis
-/// besides the window's may exceed 1.
+/// The accepted shapes are `[N, C]`, `[N, C, 1, 1]`, `[N, 1, 1, C]` and `[N]`: at most
+/// one axis besides the first may exceed 1.
 pub(crate) fn outputs_per_window(shape: &[usize], batch: usize) -> Option<usize> {
     let (windows, rest) = shape.split_first()?;
     (*windows == batch && rest.iter().filter(|size| **size != 1).count() <= 1)
         .then(|| rest.iter().product())
 }
 
-/// Writes the scores of `n` windows, `[n, classes]`.
+/// Writes the scores of `n` windows, `[n, classes]`, in the card's order of classes.
 ///
-/// `raw`: at least n rows of `outputs` numbers; rows beyond n are padding.
+/// `raw` holds at least `n` rows of `outputs` numbers; rows beyond `n` are padding and
+/// are not read. A single output p of a card with two classes is written as p for the
+/// positive class and 1 - p for the other.
 pub(crate) fn write_scores(
     card: &ModelCard,
     raw: &[f32],
@@ -65,7 +68,8 @@ fn sigmoid(x: f32) -> f32 {
     if x < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
 }
 
-/// Softmax in place; the largest is subtracted first, so that no exponential overflows.
+/// Softmax in place. The largest value is subtracted first, so that no exponential
+/// overflows.
 fn softmax(row: &mut [f32]) {
     let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     row.iter_mut().for_each(|value| *value = (*value - largest).exp());
@@ -86,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn shapes_with_one_row_a_window_are_accepted() {
+    fn shapes_with_one_row_per_window_are_accepted() {
         for (shape, outputs) in [
             (&[4, 2][..], Some(2)),
             (&[4, 2, 1, 1], Some(2)),
@@ -102,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_output_may_be_a_pair() {
+    fn a_single_output_is_the_score_of_the_positive_class() {
         let mut scores = [9.0; 4];
         let card = card("[\"tumor\", \"normal\"]", "tumor", "sigmoid");
         write_scores(&card, &[0.0, 200.0], 1, 2, &mut scores).unwrap();
@@ -111,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_is_not_a_number_passes() {
+    fn outputs_that_are_not_finite_are_refused() {
         let card = card("[\"a\", \"b\"]", "b", "softmax");
         let mut scores = [0.0; 4];
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {

@@ -1,39 +1,41 @@
-//! What bf16 needs of a processor.
+//! The instructions that a processor lacks for bf16, as the error message names them.
 
 use std::fmt;
 
 use crate::process;
 
-/// Instructions that OpenVINO emulates bf16 with.
+/// Instruction sets with which OpenVINO emulates bf16.
 const TO_EMULATE: [&str; 4] = ["AVX512F", "AVX512BW", "AVX512DQ", "AVX512VL"];
 
-/// A variable that keeps OpenVINO from instructions, under its two names.
+/// The two names of the environment variable that caps the instruction sets of oneDNN,
+/// which OpenVINO computes with.
 const CAPS: [&str; 2] = ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"];
 
-/// This processor, asked whether it computes in bf16, and could not.
+/// The processor of this machine, which does not compute in bf16, and what it lacks.
 #[derive(Debug, Clone)]
 pub struct Bf16Unsupported {
     /// The processor's name.
     pub processor: String,
-    /// What bf16 is emulated with, and this processor has not.
+    /// Instruction sets for emulating bf16 that the processor lacks; empty if it could
+    /// emulate bf16.
     pub to_emulate: Vec<&'static str>,
-    /// A variable that keeps OpenVINO from what the processor has, and its value.
+    /// The environment variable that caps the instruction sets, and its value, if set.
     pub capped: Option<(&'static str, String)>,
 }
 
 impl Bf16Unsupported {
-    /// Looks at this machine.
-    pub(crate) fn look() -> Self {
+    /// Inspects this machine.
+    pub(crate) fn detect() -> Self {
         let capped = |name| std::env::var(name).ok().map(|value| (name, value));
         Self {
             processor: process::processor(),
-            to_emulate: TO_EMULATE.into_iter().filter(|name| !has(name)).collect(),
+            to_emulate: TO_EMULATE.into_iter().filter(|name| !processor_has(name)).collect(),
             capped: CAPS.into_iter().find_map(capped),
         }
     }
 }
 
-/// What is lacking, as the end of "the processor ..".
+/// Writes the processor's name and what it lacks, as a clause without a full stop.
 impl fmt::Display for Bf16Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} has no instructions for bf16 (AVX512_BF16 or AMX_BF16)", self.processor)?;
@@ -48,7 +50,7 @@ impl fmt::Display for Bf16Unsupported {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn has(name: &str) -> bool {
+fn processor_has(name: &str) -> bool {
     match name {
         "AVX512F" => std::is_x86_feature_detected!("avx512f"),
         "AVX512BW" => std::is_x86_feature_detected!("avx512bw"),
@@ -59,7 +61,7 @@ fn has(name: &str) -> bool {
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn has(_: &str) -> bool {
+fn processor_has(_: &str) -> bool {
     false
 }
 
@@ -69,17 +71,23 @@ mod tests {
 
     #[test]
     fn the_sentence_names_the_processor_and_what_it_lacks() {
-        let mut here = Bf16Unsupported {
+        let mut unsupported = Bf16Unsupported {
             processor: "Old Xeon".to_owned(),
             to_emulate: vec!["AVX512F", "AVX512VL"],
             capped: None,
         };
-        let said = here.to_string();
-        assert!(said.starts_with("Old Xeon has no instructions for bf16 (AVX512_BF16"), "{said}");
-        assert!(said.ends_with("emulate it with (AVX512F, AVX512VL)"), "{said}");
-        here.to_emulate.clear();
-        here.capped = Some((CAPS[0], "AVX2".to_owned()));
-        let said = here.to_string();
-        assert!(said.ends_with(", or is kept from them by ONEDNN_MAX_CPU_ISA=AVX2"), "{said}");
+        let message = unsupported.to_string();
+        assert!(
+            message.starts_with("Old Xeon has no instructions for bf16 (AVX512_BF16"),
+            "{message}"
+        );
+        assert!(message.ends_with("emulate it with (AVX512F, AVX512VL)"), "{message}");
+        unsupported.to_emulate.clear();
+        unsupported.capped = Some((CAPS[0], "AVX2".to_owned()));
+        let message = unsupported.to_string();
+        assert!(
+            message.ends_with(", or is kept from them by ONEDNN_MAX_CPU_ISA=AVX2"),
+            "{message}"
+        );
     }
 }

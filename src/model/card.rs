@@ -1,4 +1,4 @@
-//! The model card: what the graph cannot say about a network.
+//! The model card, `model.toml`: the facts about a network that its ONNX graph lacks.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -9,21 +9,21 @@ use crate::geometry::plane::TargetMpp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layout {
-    /// `[window, channel, row, col]`, PyTorch's.
+    /// `[window, channel, row, col]`, the order of PyTorch.
     Nchw,
-    /// `[window, row, col, channel]`, TensorFlow's.
+    /// `[window, row, col, channel]`, the order of TensorFlow.
     Nhwc,
 }
 
-/// What bytes become before `mean` and `std`.
+/// The range that the bytes of a pixel are scaled to, before `mean` and `std`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Range {
-    /// `v / 255`, 0..1.
+    /// `v / 255`, from 0 to 1.
     Unit,
-    /// `v`, 0..255.
+    /// `v`, from 0 to 255.
     Byte,
-    /// `v / 127.5 - 1`, -1..1.
+    /// `v / 127.5 - 1`, from -1 to 1.
     Signed,
 }
 
@@ -33,11 +33,11 @@ pub enum Range {
 pub enum Channels {
     /// Red first.
     Rgb,
-    /// Blue first, OpenCV's.
+    /// Blue first, the order of OpenCV.
     Bgr,
 }
 
-/// What turns the network's output into scores.
+/// The function that turns the network's output into scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
@@ -54,38 +54,41 @@ pub enum Activation {
 pub struct ModelCard {
     /// The ONNX file, relative to the card.
     pub file: String,
-    /// SHA-256 the weights must have, lower-case hexadecimal; `None` if the card gives none.
+    /// SHA-256 that the weights must have, lower-case hexadecimal; `None` if the card gives
+    /// none.
     pub sha256: Option<String>,
     /// Side of the network's square input, working px; even.
     pub window_px: u32,
-    /// Resolution the network was trained at.
+    /// Resolution that the network was trained at.
     pub mpp: TargetMpp,
     /// Order of the input's axes.
     pub layout: Layout,
-    /// What bytes become first.
+    /// Range that bytes are scaled to.
     pub range: Range,
-    /// Subtracted after `range`, one a channel, in the order of `channels`.
+    /// Mean of each channel, which is subtracted after scaling; in the order of
+    /// `channels`, in the units of `range`.
     pub mean: [f32; 3],
-    /// Divides after `mean`, one a channel, in the order of `channels`.
+    /// Standard deviation of each channel, above 0, which divides the difference; in the
+    /// order of `channels`, in the units of `range`.
     pub std: [f32; 3],
     /// Order of the colour channels.
     pub channels: Channels,
     /// Class names in the order of the network's output.
     pub classes: Vec<String>,
-    /// The class heatmaps show; one of `classes`.
+    /// The class that heatmaps show; one of `classes`.
     pub positive: String,
-    /// What turns outputs into scores.
+    /// The function that turns outputs into scores.
     pub activation: Activation,
-    /// Name of the graph's input, where the graph alone does not settle it.
+    /// Name that the graph's input must have; `None` accepts any.
     pub input: Option<String>,
-    /// Name of the output to read, where the graph has several.
+    /// Name of the output that holds the class scores; needed if the graph has several.
     pub output: Option<String>,
 }
 
-/// What is wrong with a card; the caller adds the file's name.
+/// A fault in a card; the caller adds the file's name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CardError {
-    /// A key no card has.
+    /// The card has an unknown key.
     #[error("unknown key `{key}`{}", nearest.as_ref().map_or_else(|| format!("; known keys: {}", KEYS.join(", ")), |n| format!("; did you mean `{n}`?")))]
     UnknownKey {
         /// The key.
@@ -93,20 +96,20 @@ pub enum CardError {
         /// The known key nearest to it.
         nearest: Option<&'static str>,
     },
-    /// Not TOML, a missing key or a value of the wrong type.
+    /// The text is not TOML, a key is missing or a value has the wrong type.
     #[error("{detail}")]
     Syntax {
-        /// The parser's words.
+        /// The parser's message.
         detail: String,
     },
-    /// A value that breaks a rule.
+    /// A value breaks a rule.
     #[error("`{key}` is {found}, expected {expected}")]
     Value {
         /// The key.
         key: &'static str,
         /// Its value.
         found: String,
-        /// The rule.
+        /// The values that the rule allows.
         expected: String,
     },
 }
@@ -166,8 +169,8 @@ impl ModelCard {
             mpp: raw.mpp,
             layout: raw.layout,
             range: raw.range,
-            mean: three("mean", &raw.mean)?,
-            std: three("std", &raw.std)?,
+            mean: three_channels("mean", &raw.mean)?,
+            std: three_channels("std", &raw.std)?,
             channels: raw.channels,
             classes: raw.classes,
             positive: raw.positive,
@@ -184,10 +187,11 @@ impl ModelCard {
         self.classes.iter().position(|class| *class == self.positive).unwrap_or(0)
     }
 
-    /// What each byte becomes: `[model channel][byte]`, in the order of `channels`.
+    /// The network's input for each value of a byte: `[model channel][byte]`, with the
+    /// channels in the order of `channels`.
     ///
-    /// Computed in f32 in the order torchvision's ToTensor and Normalize do,
-    /// so that a table look-up equals them bit for bit.
+    /// The operations are those of torchvision's `ToTensor` and `Normalize`, in f32 and in
+    /// the same order, so that a table look-up gives the same bits.
     #[must_use]
     pub fn levels(&self) -> [[f32; 256]; 3] {
         let mut levels = [[0.0; 256]; 3];
@@ -205,60 +209,65 @@ impl ModelCard {
         levels
     }
 
+    /// Checks the rules that the types of the fields do not express.
     pub(crate) fn validated(self) -> Result<Self, CardError> {
-        let wrong = |key, found: String, expected: &str| {
+        let invalid = |key, found: String, expected: &str| {
             Err(CardError::Value { key, found, expected: expected.to_owned() })
         };
         if self.window_px == 0 || !self.window_px.is_multiple_of(2) {
-            return wrong("window", self.window_px.to_string(), "an even number of pixels above 0");
+            return invalid(
+                "window",
+                self.window_px.to_string(),
+                "an even number of pixels above 0",
+            );
         }
         if let TargetMpp::Um(mpp) = self.mpp
             && !(mpp.is_finite() && mpp > 0.0)
         {
-            return wrong("mpp", mpp.to_string(), "micrometres per pixel above 0, or \"level0\"");
+            return invalid("mpp", mpp.to_string(), "micrometres per pixel above 0, or \"level0\"");
         }
         if !self.mean.iter().all(|v| v.is_finite()) {
-            return wrong("mean", format!("{:?}", self.mean), "three finite numbers");
+            return invalid("mean", format!("{:?}", self.mean), "three finite numbers");
         }
         if !self.std.iter().all(|v| v.is_finite() && *v > 0.0) {
-            return wrong("std", format!("{:?}", self.std), "three numbers above 0");
+            return invalid("std", format!("{:?}", self.std), "three numbers above 0");
         }
         if let Some(digest) = &self.sha256
             && !(digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()))
         {
-            return wrong("sha256", digest.clone(), "64 hexadecimal digits, as sha256sum prints");
+            return invalid("sha256", digest.clone(), "64 hexadecimal digits, as sha256sum prints");
         }
         self.validated_classes()
     }
 
     fn validated_classes(self) -> Result<Self, CardError> {
         let list = format!("{:?}", self.classes);
-        let wrong = |key, found, expected: String| Err(CardError::Value { key, found, expected });
+        let invalid = |key, found, expected: String| Err(CardError::Value { key, found, expected });
         if self.classes.is_empty() {
-            return wrong("classes", list, "the names of the network's outputs".into());
+            return invalid("classes", list, "the names of the network's outputs".into());
         }
         if self.classes.iter().enumerate().any(|(i, c)| self.classes[..i].contains(c)) {
-            return wrong("classes", list, "names that differ from one another".into());
+            return invalid("classes", list, "names that differ from one another".into());
         }
         if self.classes.len() == 1 && self.activation == Activation::Softmax {
-            return wrong(
+            return invalid(
                 "activation",
                 "softmax".into(),
                 "sigmoid (or none): softmax of one class is always 1".into(),
             );
         }
         if !self.classes.contains(&self.positive) {
-            return wrong("positive", format!("{:?}", self.positive), format!("one of {list}"));
+            return invalid("positive", format!("{:?}", self.positive), format!("one of {list}"));
         }
         Ok(self)
     }
 }
 
-fn three(key: &'static str, values: &[f32]) -> Result<[f32; 3], CardError> {
+fn three_channels(key: &'static str, values: &[f32]) -> Result<[f32; 3], CardError> {
     values.try_into().map_err(|_| CardError::Value {
         key,
         found: format!("{values:?}"),
-        expected: "three numbers, one a channel".to_owned(),
+        expected: "three numbers, one per channel".to_owned(),
     })
 }
 
@@ -274,7 +283,7 @@ fn nearest(unknown: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    const GOOD: &str = r#"
+    const VALID: &str = r#"
 file = "net.onnx"
 window = 224
 mpp = 0.25
@@ -289,31 +298,31 @@ activation = "softmax"
 "#;
 
     fn refused(from: &str, to: &str) -> String {
-        assert!(GOOD.contains(from));
-        ModelCard::from_toml(&GOOD.replace(from, to)).unwrap_err().to_string()
+        assert!(VALID.contains(from));
+        ModelCard::from_toml(&VALID.replace(from, to)).unwrap_err().to_string()
     }
 
     #[test]
-    fn a_good_card_is_read() {
-        let card = ModelCard::from_toml(GOOD).unwrap();
+    fn a_valid_card_is_read() {
+        let card = ModelCard::from_toml(VALID).unwrap();
         assert_eq!(card.window_px, 224);
         assert_eq!(card.mpp, TargetMpp::Um(0.25));
         assert_eq!(card.positive_index(), 1);
-        let level0 = ModelCard::from_toml(&GOOD.replace("0.25", "\"level0\"")).unwrap();
+        let level0 = ModelCard::from_toml(&VALID.replace("0.25", "\"level0\"")).unwrap();
         assert_eq!(level0.mpp, TargetMpp::Level0);
     }
 
     #[test]
     fn every_known_key_is_a_field() {
         let all =
-            format!("{GOOD}\ninput = \"x\"\noutput = \"y\"\nsha256 = \"{}\"", "0A".repeat(32));
+            format!("{VALID}\ninput = \"x\"\noutput = \"y\"\nsha256 = \"{}\"", "0A".repeat(32));
         let card = ModelCard::from_toml(&all).unwrap();
         assert_eq!(card.sha256.as_deref(), Some("0a".repeat(32).as_str()));
         assert!(KEYS.iter().all(|key| all.contains(&format!("\n{key} ="))));
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn an_invalid_card_is_refused_with_key_value_and_rule() {
         assert_eq!(refused("window =", "windw ="), "unknown key `windw`; did you mean `window`?");
         assert!(refused("mpp =", "qqqq =").contains("known keys: file, sha256"));
         assert_eq!(
@@ -335,10 +344,10 @@ activation = "softmax"
     }
 
     #[test]
-    fn levels_are_torchvisions() {
-        let card = ModelCard::from_toml(GOOD).unwrap();
+    fn levels_equal_those_of_torchvision() {
+        let card = ModelCard::from_toml(VALID).unwrap();
         assert_eq!(card.levels()[1][51], ((51.0f32 / 255.0) - 0.6) / 0.15);
-        let signed = GOOD
+        let signed = VALID
             .replace("\"unit\"", "\"signed\"")
             .replace("[0.7, 0.6, 0.7]", "[0.0, 0.0, 0.0]")
             .replace("0.15", "1.0");

@@ -1,4 +1,4 @@
-//! Does the card say what the graph says?
+//! The check that a model card and an ONNX graph agree.
 
 use thiserror::Error;
 
@@ -8,19 +8,19 @@ use super::graph::{Dim, Dtype, GraphFacts, TensorFacts};
 /// Card and graph contradict each other; the caller adds the files' names.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Mismatch {
-    /// A network with more than one real input, or none.
+    /// The graph has several inputs that are not weights, or none.
     #[error("the graph has {} inputs ({}), expected one image; export the network with the others fixed as constants", names.len(), names.join(", "))]
     Inputs {
         /// The inputs' names.
         names: Vec<String>,
     },
-    /// Several outputs and none chosen.
+    /// The graph has several outputs and the card names none.
     #[error("the graph has {} outputs ({}); add `output = \"...\"` to the card to say which holds the class scores", names.len(), names.join(", "))]
     Outputs {
         /// The outputs' names.
         names: Vec<String>,
     },
-    /// A name that the graph does not have.
+    /// The card names an input or output that the graph does not have.
     #[error("the card says {key} = \"{found}\", the graph has {}", names.join(", "))]
     Name {
         /// `input` or `output`.
@@ -30,7 +30,7 @@ pub enum Mismatch {
         /// The graph's names.
         names: Vec<String>,
     },
-    /// An element type slidegrid does not feed.
+    /// An input or output has an element type that slidegrid does not support.
     #[error(
         "`{name}` is {found} in the graph, expected float32 or float16; export the network with a float input and output"
     )]
@@ -40,7 +40,7 @@ pub enum Mismatch {
         /// Its type.
         found: String,
     },
-    /// A shape the card rules out.
+    /// A shape in the graph contradicts the card.
     #[error("the card says {card}, the graph says `{name}` is {shape}; {advice}")]
     Shape {
         /// What the card says.
@@ -54,10 +54,10 @@ pub enum Mismatch {
     },
 }
 
-/// Compares card and graph wherever the graph is definite.
+/// Checks that card and graph agree, wherever the graph fixes a size.
 ///
 /// # Errors
-/// [`Mismatch`] naming both sides.
+/// [`Mismatch`] with what the card says and what the graph says.
 pub fn check_card(card: &ModelCard, graph: &GraphFacts) -> Result<(), Mismatch> {
     check_input(card, input_of(card, graph)?)?;
     check_output(card, output_of(card, graph)?)
@@ -101,7 +101,7 @@ fn names(tensors: &[TensorFacts]) -> Vec<String> {
     tensors.iter().map(|tensor| tensor.name.clone()).collect()
 }
 
-fn float(tensor: &TensorFacts) -> Result<(), Mismatch> {
+fn require_float(tensor: &TensorFacts) -> Result<(), Mismatch> {
     match tensor.dtype {
         Dtype::F32 | Dtype::F16 => Ok(()),
         Dtype::Other(_) => {
@@ -111,7 +111,7 @@ fn float(tensor: &TensorFacts) -> Result<(), Mismatch> {
 }
 
 fn check_input(card: &ModelCard, input: &TensorFacts) -> Result<(), Mismatch> {
-    float(input)?;
+    require_float(input)?;
     let Some(dims) = &input.dims else { return Ok(()) };
     let shape = |card: String, advice: String| {
         Err(Mismatch::Shape { card, name: input.name.clone(), shape: input.shape(), advice })
@@ -149,7 +149,7 @@ fn check_input(card: &ModelCard, input: &TensorFacts) -> Result<(), Mismatch> {
 }
 
 fn check_output(card: &ModelCard, output: &TensorFacts) -> Result<(), Mismatch> {
-    float(output)?;
+    require_float(output)?;
     let Some(dims) = &output.dims else { return Ok(()) };
     let shape = |advice: String| {
         Err(Mismatch::Shape {
@@ -159,7 +159,7 @@ fn check_output(card: &ModelCard, output: &TensorFacts) -> Result<(), Mismatch> 
             advice,
         })
     };
-    // The first axis is the window; of the others one may exceed 1.
+    // The first axis counts windows; at most one of the others may exceed 1.
     let per_window: Vec<Option<usize>> = dims.iter().skip(1).map(Dim::fixed).collect();
     if per_window.iter().flatten().filter(|size| **size > 1).count() > 1 {
         return shape("expected one score per class and window: [N, classes], [N, classes, 1, 1]; name another `output`, or pool the map in the export".into());
@@ -171,11 +171,10 @@ fn check_output(card: &ModelCard, output: &TensorFacts) -> Result<(), Mismatch> 
     shape(format!("list {found} class names, in the order of the output"))
 }
 
-/// Is one output p to be read as the pair (1 - p, p)?
+/// Whether a single output p stands for the pair (1 - p, p).
 ///
-/// Networks trained with binary cross-entropy have a single output, and cards
-/// with two classes are written for them all the same. Not after softmax, which
-/// would make every p 1.
+/// Networks trained with binary cross-entropy have a single output, but their cards
+/// often list two classes. Softmax is excluded, since the softmax of one number is 1.
 pub(crate) fn pairs_single(card: &ModelCard, outputs: usize) -> bool {
     outputs == 1 && card.classes.len() == 2 && card.activation != Activation::Softmax
 }
@@ -221,7 +220,7 @@ activation = "softmax"
     }
 
     #[test]
-    fn agreement_passes() {
+    fn a_card_that_agrees_with_its_graph_passes() {
         for (input, output) in [
             (&[0, 3, 64, 64], &[0, 2][..]),
             (&[4, 3, 64, 64], &[4, 2, 1, 1]),
@@ -258,7 +257,7 @@ activation = "softmax"
     }
 
     #[test]
-    fn several_inputs_or_outputs_need_a_word() {
+    fn one_of_several_outputs_must_be_named_and_several_inputs_are_refused() {
         let mut graph = GraphFacts {
             inputs: vec![tensor("x", &[0, 3, 64, 64])],
             outputs: vec![tensor("features", &[0, 512]), tensor("y", &[0, 2])],

@@ -1,4 +1,5 @@
-//! What runs a dense network, and the way from its grid of outputs to scores.
+//! Sessions of dense networks: the trait that engines implement, and the step from a
+//! grid of outputs to scores that these sessions share.
 
 use super::activation::{RawError, write_scores};
 use super::card::{Layout, ModelCard};
@@ -6,19 +7,20 @@ use super::dense::DenseNetwork;
 use super::engine::EngineError;
 use super::load::Model;
 
-/// What a dense session is loaded for.
+/// The purpose of a dense session, which decides where its memory lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DenseUse {
-    /// A few windows, to calibrate: its memory goes with it.
+    /// The session scores a few windows for a calibration. Its memory is freed with it.
     Sampling,
-    /// Every group: its maps may lie in memory that the process keeps for them.
+    /// The session scores every group. Its maps may lie in memory that the process keeps
+    /// for them until it ends.
     Scoring,
 }
 
-/// A dense network loaded by one worker; it computes on the thread that calls it.
+/// A dense network loaded by one worker, which computes on the calling thread.
 pub trait DenseSession: Send {
-    /// Whether images smaller than the session was loaded for will do; if not, every
-    /// image has to be of that size.
+    /// Whether the session takes images smaller than the size it was loaded for. If not,
+    /// every image must have exactly that size.
     fn takes_smaller(&self) -> bool {
         false
     }
@@ -43,7 +45,7 @@ pub trait DenseSession: Send {
     ) -> Result<(), EngineError>;
 }
 
-/// What all engines' dense sessions share.
+/// The part that the dense sessions of all engines share.
 pub(crate) struct DenseFrame {
     engine: &'static str,
     model: std::path::PathBuf,

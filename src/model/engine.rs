@@ -1,4 +1,4 @@
-//! What runs a network: the traits and their errors.
+//! Engines and their sessions: the traits that each library implements, and the errors.
 
 use std::path::PathBuf;
 
@@ -21,29 +21,29 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// Version of the library.
     fn version(&self) -> String;
 
-    /// What it computes in, whatever the type of a network's input.
+    /// The precision that the engine computes in, whatever the type of a network's input.
     fn precision(&self) -> Precision {
         Precision::F32
     }
 
-    /// The batch at which the engine is fastest.
+    /// The number of windows per run at which the engine is fastest.
     fn best_batch(&self) -> usize;
 
-    /// Maps of all workers' dense runs together, as [`DenseNetwork::map_bytes`] counts
-    /// them, with which sessions, images and patches stay below a gigabyte.
+    /// The largest sum of [`DenseNetwork::map_bytes`] over all workers with which a process,
+    /// its sessions, images and patches included, stays below a gigabyte.
     fn dense_map_bytes(&self) -> u64 {
         450_000_000
     }
 
-    /// A network ready to run up to `batch` windows at a time on the calling
-    /// thread. The session's own [`Session::batch`] differs from `batch` where
-    /// the graph fixes another.
+    /// Loads a network to run up to `batch` windows at a time on the calling thread.
+    /// [`Session::batch`] differs from `batch` if the graph fixes another.
     ///
     /// # Errors
-    /// [`EngineError`] naming the model, and the node the engine lacks.
+    /// [`EngineError`] naming the model, and the node whose operator the engine lacks.
     fn load(&self, model: &Model, batch: usize) -> Result<Box<dyn Session>, EngineError>;
 
-    /// A dense network ready to run on images of `side_px`, on the calling thread.
+    /// Loads a dense network to run on images of `side_px` x `side_px`, or smaller ones if
+    /// [`DenseSession::takes_smaller`], on the calling thread.
     ///
     /// # Errors
     /// [`EngineError`] naming the model.
@@ -55,23 +55,24 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
         used_for: DenseUse,
     ) -> Result<Box<dyn DenseSession>, EngineError>;
 
-    /// What loads networks in two parts: engines that take images of any size.
+    /// The engine as one that loads trunk and head as two networks; `None` for engines
+    /// that fix the size of the images.
     fn trunk_head(&self) -> Option<&dyn TrunkHeadEngine> {
         None
     }
 }
 
-/// A network loaded by one worker; it computes on the thread that calls it.
+/// A network loaded by one worker, which computes on the calling thread.
 pub trait Session: Send {
-    /// Windows one run takes at most.
+    /// The largest number of windows per run.
     fn batch(&self) -> usize;
 
     /// Scores `n` windows, `n <= batch()`.
     ///
-    /// `input`: f32 `[n, 3, row, col]` or `[n, row, col, 3]` as the card's layout
-    /// says, prepared as the card says. `scores`: f32 `[n, classes]`, class order
-    /// of the card, after the card's activation. A last batch that is not full is
-    /// padded inside where the graph needs it.
+    /// `input` is f32 `[n, 3, row, col]` or `[n, row, col, 3]`, as the card's layout says,
+    /// prepared as the card says. `scores` receives f32 `[n, classes]`, in the card's
+    /// order of classes, after the card's activation. If the graph fixes the batch, the
+    /// session pads a batch that is not full.
     ///
     /// # Errors
     /// [`EngineError`] naming the model when a slice has another length, the
@@ -79,8 +80,9 @@ pub trait Session: Send {
     /// undefined.
     fn run(&mut self, input: &[f32], n: usize, scores: &mut [f32]) -> Result<(), EngineError>;
 
-    /// Scores `n` windows that `fill` writes straight into the engine's own
-    /// memory, `n` windows as [`Session::run`] takes them: one copy less.
+    /// Scores `n` windows that `fill` writes straight into the engine's own memory, which
+    /// saves a copy. The slice given to `fill` has the layout of `input` in
+    /// [`Session::run`].
     ///
     /// # Errors
     /// As [`Session::run`].
@@ -92,67 +94,67 @@ pub trait Session: Send {
     ) -> Result<(), EngineError>;
 }
 
-/// An engine cannot be had, or cannot run a network.
+/// An engine is not available, or cannot run a network.
 #[derive(Debug, Error)]
 pub enum EngineError {
-    /// onnxruntime was asked for and is not there.
+    /// onnxruntime was requested and is not found.
     #[error(
         "onnxruntime: {detail}; `pip install onnxruntime` in an active environment, or give the library with --ort-library or SLIDEGRID_ORT, or use --engine tract"
     )]
     NoOrt {
-        /// What was tried.
+        /// The libraries that were tried, and why each failed.
         detail: String,
     },
-    /// A library that was named cannot be used.
-    #[error("{}: {detail} ({said_by}); give another libonnxruntime.so of version 1.{} or later, or use --engine tract", library.display(), ort::MINOR_VERSION)]
+    /// The onnxruntime library that the user named cannot be used.
+    #[error("{}: {detail} ({named_by}); give another libonnxruntime.so of version 1.{} or later, or use --engine tract", library.display(), ort::MINOR_VERSION)]
     OrtLibrary {
         /// The library.
         library: PathBuf,
-        /// Who named it.
-        said_by: String,
-        /// What is wrong with it.
+        /// How the user named the library: `given by` and a flag or variable.
+        named_by: String,
+        /// What is wrong with the library.
         detail: String,
     },
-    /// OpenVINO was asked for and is not there.
+    /// OpenVINO was requested and is not found.
     #[error(
         "OpenVINO: {detail}; `pip install openvino` in an active environment, or give libopenvino_c.so with --openvino-library or SLIDEGRID_OPENVINO, or use another --engine"
     )]
     NoOpenVino {
-        /// What was tried.
+        /// The libraries that were tried, and why each failed.
         detail: String,
     },
-    /// A library that was named cannot be used.
-    #[error("{}: {detail} ({said_by}); give the libopenvino_c.so of release {}.{} or later, or use another --engine", library.display(), OLDEST.0, OLDEST.1)]
+    /// The OpenVINO library that the user named cannot be used.
+    #[error("{}: {detail} ({named_by}); give the libopenvino_c.so of release {}.{} or later, or use another --engine", library.display(), OLDEST.0, OLDEST.1)]
     OpenVinoLibrary {
         /// The library.
         library: PathBuf,
-        /// Who named it.
-        said_by: String,
-        /// What is wrong with it.
+        /// How the user named the library: `given by` and a flag or variable.
+        named_by: String,
+        /// What is wrong with the library.
         detail: String,
     },
-    /// The engine computes in f32 alone.
+    /// The engine computes only in f32.
     #[error(
-        "engine {engine} computes in f32, {precision} was asked for; use --engine openvino (predict.engine), or precision f32"
+        "engine {engine} computes only in f32, but {precision} was requested; use --engine openvino (predict.engine), or precision f32"
     )]
     Precision {
         /// The engine.
         engine: &'static str,
-        /// What was asked for.
+        /// The requested precision.
         precision: Precision,
     },
-    /// The processor has no bf16.
+    /// The processor does not compute in bf16.
     #[error(
-        "OpenVINO {version}: {here}; set precision = \"f32\" ([predict], or --precision f32), or use a machine with AVX-512 BF16 or AMX (Intel from Cooper Lake and Sapphire Rapids, AMD from Zen 4){}",
-        emulation(here)
+        "OpenVINO {version}: {unsupported}; set precision = \"f32\" ([predict], or --precision f32), or use a machine with AVX-512 BF16 or AMX (Intel from Cooper Lake and Sapphire Rapids, AMD from Zen 4){}",
+        emulation(unsupported)
     )]
     NoBf16 {
         /// Version of OpenVINO.
         version: String,
         /// The processor, and what it lacks.
-        here: Bf16Unsupported,
+        unsupported: Bf16Unsupported,
     },
-    /// The engine has no such operator.
+    /// The engine lacks an operator of the network.
     #[error("{}: {engine} has no operator {operator} (node `{node}`); {advice}", model.display())]
     Operator {
         /// The ONNX file.
@@ -166,14 +168,14 @@ pub enum EngineError {
         /// What to do.
         advice: &'static str,
     },
-    /// The engine refuses the network.
+    /// The engine cannot load the network.
     #[error("{}: {engine} cannot load the network: {detail}{}", model.display(), if *engine == "ort" { "" } else { "; try --engine ort" })]
     Load {
         /// The ONNX file.
         model: PathBuf,
         /// The engine.
         engine: &'static str,
-        /// The engine's words.
+        /// The engine's message.
         detail: String,
     },
     /// The engine failed on a batch.
@@ -185,10 +187,10 @@ pub enum EngineError {
         engine: &'static str,
         /// Windows in the batch.
         windows: usize,
-        /// The engine's words.
+        /// The engine's message.
         detail: String,
     },
-    /// The output is not one row of class scores a window.
+    /// The output is not one row of class scores per window.
     #[error("{}: output `{output}` has shape {shape:?} for a batch of {batch}, expected [{batch}, {classes}] or [{batch}, {classes}, 1, 1]; if the export fixed the batch inside the graph, run it with a batch of 1", model.display())]
     Output {
         /// The ONNX file.
@@ -197,12 +199,12 @@ pub enum EngineError {
         output: String,
         /// Its shape.
         shape: Vec<usize>,
-        /// Windows given.
+        /// Windows in the batch.
         batch: usize,
         /// Classes of the card.
         classes: usize,
     },
-    /// NaN or infinity.
+    /// An output is NaN or infinite.
     #[error("{}: output for window {window} of the batch is not finite; the weights or the card's range, mean and std are wrong, or a float16 network overflows (export it as float32)", model.display())]
     NotFinite {
         /// The ONNX file.
@@ -210,28 +212,30 @@ pub enum EngineError {
         /// Window within the batch, from 0.
         window: usize,
     },
-    /// A caller's slice has the wrong length.
-    #[error("{}: {what} holds {found} numbers, expected {expected} for {windows} windows (at most {batch} a run)", model.display())]
+    /// A slice that the caller gives has the wrong length.
+    #[error("{}: {what} holds {found} numbers, expected {expected} for {windows} windows (at most {batch} per run)", model.display())]
     Size {
         /// The ONNX file.
         model: PathBuf,
         /// `input` or `scores`.
         what: &'static str,
-        /// Its length.
+        /// Length of the slice.
         found: usize,
         /// The length that fits.
         expected: usize,
-        /// Windows the caller named.
+        /// Windows that the caller wants scored.
         windows: usize,
-        /// The session's batch.
+        /// The largest number of windows per run.
         batch: usize,
     },
 }
 
-/// The third way, where it is one.
-fn emulation(here: &Bf16Unsupported) -> String {
-    match here.to_emulate.is_empty() {
-        true => format!("; to see here, slowly, what bf16 does to scores, set {EMULATE}=1"),
+/// The advice to emulate bf16, if the processor can.
+fn emulation(unsupported: &Bf16Unsupported) -> String {
+    match unsupported.to_emulate.is_empty() {
+        true => format!(
+            "; or, to try out here what bf16 does to scores, set {EMULATE}=1, which emulates it slowly"
+        ),
         false => String::new(),
     }
 }

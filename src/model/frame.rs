@@ -1,5 +1,5 @@
-//! What all engines need around a run: names for errors, sizes, and the way from
-//! raw output to scores.
+//! The part of a session that does not depend on the engine: checks of sizes, errors, and
+//! the step from raw output to scores.
 
 use std::path::PathBuf;
 
@@ -9,15 +9,16 @@ use super::engine::EngineError;
 use super::graph::NodeFacts;
 use super::load::Model;
 
-/// What all engines' sessions share: names for errors, sizes, and the way from
-/// raw output to scores.
+/// The part that the sessions of all engines share.
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) engine: &'static str,
     pub(crate) model: PathBuf,
     pub(crate) card: ModelCard,
     pub(crate) output: String,
+    /// Numbers in one window of the input.
     pub(crate) window_len: usize,
+    /// The largest number of windows per run.
     pub(crate) batch: usize,
 }
 
@@ -58,7 +59,7 @@ impl Frame {
         EngineError::Run { model: self.model.clone(), engine: self.engine, windows, detail }
     }
 
-    /// Writes the scores of the first `n` of `given` windows.
+    /// Writes the scores of the first `n` of the `given` windows; the others are padding.
     pub(crate) fn scores(
         &self,
         (shape, raw): (&[usize], &[f32]),
@@ -90,7 +91,11 @@ impl Frame {
 }
 
 /// The error for a node whose operator `engine` lacks.
-pub(crate) fn lacks(engine: &'static str, model: &Model, node: &NodeFacts) -> EngineError {
+pub(crate) fn missing_operator(
+    engine: &'static str,
+    model: &Model,
+    node: &NodeFacts,
+) -> EngineError {
     let operator = if node.domain.is_empty() {
         node.operator.clone()
     } else {

@@ -1,4 +1,4 @@
-//! What an ONNX file says about its inputs, outputs and operators.
+//! The facts that an ONNX file declares about its inputs, outputs and operators.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,9 +10,9 @@ use tract_onnx::pb;
 /// One axis of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dim {
-    /// Fixed in the file.
+    /// The file fixes the size.
     Fixed(usize),
-    /// Free; the name may be empty.
+    /// The size is free; the axis has this name, which may be empty.
     Symbolic(String),
 }
 
@@ -44,7 +44,7 @@ pub enum Dtype {
     F32,
     /// 16-bit float.
     F16,
-    /// Anything else, by ONNX's number.
+    /// Another type, by its number in ONNX.
     Other(i32),
 }
 
@@ -64,11 +64,11 @@ impl fmt::Display for Dtype {
 /// An input or output of the graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorFacts {
-    /// Its name.
+    /// Name of the tensor.
     pub name: String,
-    /// Its element type.
+    /// Type of the elements.
     pub dtype: Dtype,
-    /// Its axes; `None` if the file does not tell.
+    /// Axes of the tensor; `None` if the file does not declare them.
     pub dims: Option<Vec<Dim>>,
 }
 
@@ -86,24 +86,24 @@ impl TensorFacts {
 /// A node of the graph or of a graph inside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeFacts {
-    /// Its name, else that of its first output.
+    /// Name of the node, or of its first output if the node has none.
     pub name: String,
-    /// Domain of its operator; empty for ONNX's own.
+    /// Domain of the operator; empty for ONNX's own.
     pub domain: String,
-    /// Its operator.
+    /// Name of the operator.
     pub operator: String,
 }
 
-/// What an ONNX file says about itself.
+/// The facts about a network that its ONNX file declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GraphFacts {
-    /// Inputs that are not initialisers.
+    /// Inputs, without the initialisers (weights) among them.
     pub inputs: Vec<TensorFacts>,
     /// Outputs.
     pub outputs: Vec<TensorFacts>,
-    /// All nodes, those of inner graphs included.
+    /// All nodes, including those of inner graphs.
     pub nodes: Vec<NodeFacts>,
-    /// Version of ONNX's own operators; 0 if the file does not say.
+    /// Version of ONNX's own operator set; 0 if the file gives none.
     pub opset: i64,
     /// Files with weights outside the ONNX file, relative to it.
     pub external_files: BTreeSet<String>,
@@ -115,10 +115,10 @@ pub enum GraphError {
     /// The protobuf does not decode.
     #[error("not an ONNX file: {source}; is it a TorchScript, Keras or Git LFS pointer file?")]
     Decode {
-        /// The decoder's words.
+        /// The decoder's message.
         source: prost::DecodeError,
     },
-    /// There is no graph, or an empty one.
+    /// The file holds no graph, or an empty one.
     #[error("not an ONNX model: it has no nodes; was the download cut short?")]
     Empty,
 }
@@ -149,7 +149,7 @@ impl GraphFacts {
         })
     }
 
-    /// Every operator with the number of nodes that use it.
+    /// Number of nodes by operator.
     #[must_use]
     pub fn operators(&self) -> BTreeMap<&str, usize> {
         let mut counts = BTreeMap::new();
@@ -192,7 +192,7 @@ fn dim(dim: &pb::tensor_shape_proto::Dimension) -> Dim {
     }
 }
 
-/// Collects nodes and external files, inner graphs included.
+/// Collects nodes and external files, including those of inner graphs.
 #[derive(Default)]
 struct Walk {
     nodes: Vec<NodeFacts>,

@@ -1,74 +1,76 @@
-//! Where an engine's shared library is: named by the user, in an installed Python
-//! package, or among the system's.
+//! The search for the shared library of an engine: the user names it, a Python package
+//! contains it, or it lies in a folder of the system.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// How a library is found.
+/// The names by which the library of an engine is found.
 #[derive(Debug)]
-pub(crate) struct Kind {
-    /// The flag that names it.
+pub(crate) struct LibraryKind {
+    /// Command-line flag that names the library.
     pub(crate) flag: &'static str,
-    /// Environment variables that name it, the first that is set wins.
+    /// Environment variables that name the library; the first that is set wins.
     pub(crate) variables: &'static [&'static str],
-    /// The Python package that brings it.
+    /// Python package that contains the library.
     pub(crate) package: &'static str,
-    /// Its folder in that package.
+    /// Folder of the library within the package.
     pub(crate) folder: &'static str,
-    /// What file names begin with, up to `so` or a version.
+    /// Beginning of the file name, up to `so` or a version.
     pub(crate) prefix: &'static str,
 }
 
-/// The outcome of looking for the library.
+/// The outcome of the search.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// Somebody named it.
+    /// The user named the library.
     Named {
         /// The library.
         library: PathBuf,
-        /// The flag or variable that named it.
-        said_by: String,
+        /// How the user named the library: `given by` and a flag or variable.
+        named_by: String,
     },
-    /// Found where Python or the system keeps it, best first, each with its place.
+    /// Libraries found in Python packages or folders of the system, best first, each with
+    /// where it was found.
     Candidates(Vec<(PathBuf, String)>),
 }
 
-/// What `look` says of the library at `path`, or why it cannot be loaded.
-pub(crate) fn look_into<T>(
+/// Opens the library at `path` and returns what `inspect` makes of it; the error says why
+/// the library cannot be loaded or used.
+pub(crate) fn inspect_library<T>(
     path: &Path,
-    look: impl FnOnce(&libloading::Library) -> Result<T, String>,
+    inspect: impl FnOnce(&libloading::Library) -> Result<T, String>,
 ) -> Result<T, String> {
     if !path.is_file() {
         return Err("no such file".to_owned());
     }
-    // SAFETY: loading runs the library's initialisers. That is what whoever
-    // installed or named an engine's library asks for; nothing safer exists.
+    // SAFETY: loading runs the library's initialisers. Whoever installed or named the
+    // library of an engine asks for that, and there is no safer way to load it.
     let library = unsafe { libloading::Library::new(path) }
         .map_err(|error| format!("cannot be loaded: {error}"))?;
-    let said = look(&library);
+    let result = inspect(&library);
     // Closing and reopening would run the initialisers twice.
     std::mem::forget(library);
-    said
+    result
 }
 
-/// Looks for the library: the flag, the variables, the active virtual or conda
-/// environment, the system's folders, and last the `python3` on PATH, which has to be
-/// run for an answer.
+/// Searches for the library. The flag comes first, then the variables, the active virtual
+/// or conda environment and the folders of the system. The package of the `python3` on
+/// PATH comes last, since that takes starting Python.
 pub(crate) fn find(
-    kind: &Kind,
+    kind: &LibraryKind,
     flag: Option<&Path>,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Found {
     if let Some(library) = flag {
         return Found::Named {
             library: absolute(library),
-            said_by: format!("given by {}", kind.flag),
+            named_by: format!("given by {}", kind.flag),
         };
     }
     for name in kind.variables {
         if let Some(library) = env(name).filter(|value| !value.is_empty()) {
             let library = absolute(Path::new(&library));
-            return Found::Named { library, said_by: format!("given by {name}") };
+            return Found::Named { library, named_by: format!("given by {name}") };
         }
     }
     let mut candidates = Vec::new();
@@ -106,13 +108,14 @@ pub(crate) fn find(
     Found::Candidates(candidates)
 }
 
-/// dlopen searches the system for names without a slash; a named file is meant.
+/// Makes a path absolute, since `dlopen` searches the folders of the system for a name
+/// without a slash.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Libraries of the packages under `lib/python3.*/site-packages`.
-fn in_python(kind: &Kind, lib: &Path) -> Vec<PathBuf> {
+fn in_python(kind: &LibraryKind, lib: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = entries(lib)
         .filter(|path| {
             path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3"))
@@ -125,8 +128,8 @@ fn in_python(kind: &Kind, lib: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The library in a folder; of several versions the newest.
-fn newest_in(kind: &Kind, folder: &Path) -> Option<PathBuf> {
+/// The newest version of the library in a folder.
+fn newest_in(kind: &LibraryKind, folder: &Path) -> Option<PathBuf> {
     entries(folder)
         .filter_map(|path| {
             let name = path.file_name()?.to_string_lossy().into_owned();
@@ -143,9 +146,9 @@ fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
     std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
-/// The folder of the library in the package of `python3`; not imported, which
-/// would take a second.
-fn ask_python(kind: &Kind) -> Option<PathBuf> {
+/// The library's folder in the package that `python3` finds. Python locates the package
+/// without importing it, since an import takes a second.
+fn ask_python(kind: &LibraryKind) -> Option<PathBuf> {
     let script = format!(
         "import importlib.util as u; s = u.find_spec('{}'); print(s.submodule_search_locations[0] if s else '')",
         kind.package
@@ -167,7 +170,7 @@ mod tests {
     use crate::model::ort_library::KIND;
 
     #[test]
-    fn names_win_in_order() {
+    fn the_flag_wins_over_the_variables_and_the_first_variable_over_the_second() {
         let env = |name: &str| match name {
             "SLIDEGRID_ORT" => Some("/a/libonnxruntime.so".to_owned()),
             "ORT_DYLIB_PATH" => Some("/b/libonnxruntime.so".to_owned()),
@@ -175,7 +178,7 @@ mod tests {
         };
         let named = |path: &str, by: &str| Found::Named {
             library: path.into(),
-            said_by: format!("given by {by}"),
+            named_by: format!("given by {by}"),
         };
         assert_eq!(
             find(&KIND, Some(Path::new("/c/o.so")), &env),
@@ -190,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn environments_are_searched_for_the_newest() {
+    fn the_newest_library_of_an_environment_is_found() {
         let prefix = tempfile::tempdir().unwrap();
         let capi = prefix.path().join("lib/python3.11/site-packages/onnxruntime/capi");
         std::fs::create_dir_all(&capi).unwrap();
@@ -203,7 +206,9 @@ mod tests {
             std::fs::write(capi.join(name), "").unwrap();
         }
         let env = |name: &str| (name == "VIRTUAL_ENV").then(|| prefix.path().display().to_string());
-        let Found::Candidates(found) = find(&KIND, None, &env) else { panic!("nobody named one") };
+        let Found::Candidates(found) = find(&KIND, None, &env) else {
+            panic!("no library was named")
+        };
         assert_eq!(
             found[0],
             (capi.join("libonnxruntime.so.1.31.1"), "found in VIRTUAL_ENV".to_owned())

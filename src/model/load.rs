@@ -1,4 +1,4 @@
-//! From a path to a model whose card and graph agree.
+//! Loading a model from the path of its card or its ONNX file.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use super::check::{Mismatch, check_card, input_of, output_of};
 use super::graph::{Dim, Dtype, GraphError, GraphFacts, TensorFacts};
 use super::wsinfer::card_from_json;
 
-/// A network: its card, its file, and what the graph says. Card and graph agree.
+/// A network: its card, its ONNX file and the facts of its graph. Card and graph agree.
 #[derive(Debug, Clone)]
 pub struct Model {
     /// The card.
     pub card: ModelCard,
-    /// Where the card was read.
+    /// The file that the card was read from.
     pub card_path: PathBuf,
     /// The ONNX file.
     pub path: PathBuf,
@@ -26,7 +26,7 @@ pub struct Model {
     pub sha256: String,
     /// The ONNX file's bytes.
     pub bytes: Vec<u8>,
-    /// What the graph says.
+    /// The facts of the graph.
     pub graph: GraphFacts,
 }
 
@@ -34,21 +34,21 @@ pub struct Model {
 #[derive(Debug, Error)]
 pub enum ModelError {
     /// A file cannot be read.
-    #[error("{}: cannot read {what}: {source}{}", path.display(), match said_by {
+    #[error("{}: cannot read {what}: {source}{}", path.display(), match named_by {
         Some(card) => format!("; put it there, or correct `file` in {}, which names it", card.display()),
         None => "; give the right path as [model] card".to_owned(),
     })]
     Read {
         /// The file.
         path: PathBuf,
-        /// What it is for.
+        /// What the file holds, such as `the model card`.
         what: &'static str,
-        /// The card that names it.
-        said_by: Option<PathBuf>,
-        /// What the system said.
+        /// The file that names it, if one does.
+        named_by: Option<PathBuf>,
+        /// The system's error.
         source: io::Error,
     },
-    /// The card is wrong.
+    /// The card is invalid.
     #[error("{}: {source}", path.display())]
     Card {
         /// The card.
@@ -56,25 +56,25 @@ pub enum ModelError {
         /// What is wrong.
         source: CardError,
     },
-    /// No card beside an ONNX file.
-    #[error("{}: no model card beside it (looked for {}); write one, it says what the graph cannot: window, mpp, mean, std, classes", path.display(), looked_for.join(", "))]
+    /// An ONNX file has no card beside it.
+    #[error("{}: no model card beside it (looked for {}); write one that states what the graph lacks: window, mpp, mean, std, classes", path.display(), looked_for.join(", "))]
     NoCard {
         /// The ONNX file.
         path: PathBuf,
-        /// Names tried.
+        /// File names that were tried.
         looked_for: Vec<String>,
     },
-    /// No ONNX file beside a WSInfer configuration.
+    /// A WSInfer configuration has no ONNX file beside it.
     #[error("{}: no ONNX file beside this WSInfer configuration (looked for {}); its weights are TorchScript: load them with torch.jit.load, export with torch.onnx.export(network, torch.zeros(1, 3, {window}, {window}), \"model.onnx\", dynamic_axes={{0: {{0: \"N\"}}}}) and put the file there", path.display(), looked_for.join(", "))]
     NoOnnx {
         /// The configuration.
         path: PathBuf,
-        /// Names tried.
+        /// File names that were tried.
         looked_for: Vec<String>,
-        /// Window the export needs.
+        /// Side of the window for the export, px.
         window: u32,
     },
-    /// Other weights than the card was written for.
+    /// The weights are not those that the card was written for.
     #[error("{}: sha256 is {found}, {} says {expected}; if the new weights are meant, put their sha256 into the card", path.display(), card.display())]
     Digest {
         /// The ONNX file.
@@ -116,7 +116,7 @@ impl Model {
         Self::load_with(path, None)
     }
 
-    /// [`Model::load`] with the positive class given, which then wins over the card's.
+    /// Like [`Model::load`], with `positive`, if given, in place of the card's positive class.
     ///
     /// # Errors
     /// [`ModelError`] naming the file and what to do.
@@ -196,7 +196,7 @@ impl Model {
         self.input_shape(1).iter().product()
     }
 
-    /// The batch the graph fixes, if it does.
+    /// The number of windows per run, if the graph fixes it.
     #[must_use]
     pub fn static_batch(&self) -> Option<usize> {
         self.input().dims.as_ref().and_then(|dims| dims.first()).and_then(Dim::fixed)
@@ -216,16 +216,16 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or_else(|| Path::new(""))
 }
 
-fn read(path: &Path, what: &'static str, said_by: Option<&Path>) -> Result<Vec<u8>, ModelError> {
+fn read(path: &Path, what: &'static str, named_by: Option<&Path>) -> Result<Vec<u8>, ModelError> {
     std::fs::read(path).map_err(|source| ModelError::Read {
         path: path.to_owned(),
         what,
-        said_by: said_by.map(Path::to_owned),
+        named_by: named_by.map(Path::to_owned),
         source,
     })
 }
 
-/// Card names tried for an ONNX file; the networks tried for a configuration.
+/// The first of `names` that is a file in the folder of `path`.
 fn beside(path: &Path, names: &[String]) -> Option<PathBuf> {
     names.iter().map(|name| folder_of(path).join(name)).find(|candidate| candidate.is_file())
 }
@@ -241,18 +241,18 @@ fn card_beside(onnx: &Path) -> Result<PathBuf, ModelError> {
 }
 
 fn read_card(path: &Path, positive: Option<&str>) -> Result<ModelCard, ModelError> {
-    let wrong = |source| ModelError::Card { path: path.to_owned(), source };
+    let invalid = |source| ModelError::Card { path: path.to_owned(), source };
     let bytes = read(path, "the model card", None)?;
     let text = String::from_utf8(bytes).map_err(|_| {
         let detail =
             "not text: expected a model.toml, a WSInfer config.json or an .onnx file".to_owned();
-        wrong(CardError::Syntax { detail })
+        invalid(CardError::Syntax { detail })
     })?;
     if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("json")) {
-        return ModelCard::from_toml(&text).map_err(wrong);
+        return ModelCard::from_toml(&text).map_err(invalid);
     }
     let names = [format!("{}.onnx", stem(path)), "model.onnx".into()];
-    let card = card_from_json(&text, "", positive).map_err(wrong)?;
+    let card = card_from_json(&text, "", positive).map_err(invalid)?;
     let file = beside(path, &names).ok_or_else(|| ModelError::NoOnnx {
         path: path.to_owned(),
         looked_for: names.to_vec(),

@@ -1,4 +1,4 @@
-//! The network: its card, what its graph says, and the engines that run it.
+//! The network: its card, the facts of its graph, and the engines that run it.
 //!
 //! ```text
 //! model.toml | config.json ──ModelCard──┐

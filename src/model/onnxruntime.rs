@@ -1,4 +1,5 @@
-//! onnxruntime, loaded at run time: 90 % of a core's peak, where it is installed.
+//! The engine onnxruntime, a shared library that is loaded at run time where it is
+//! installed. It reaches 90 % of a core's peak.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +10,7 @@ use ort::session::builder::GraphOptimizationLevel;
 use super::dense::{DenseNetwork, Side};
 use super::dense_session::{DenseFrame, DenseSession, DenseUse};
 use super::engine::{Engine, EngineError, Session};
-use super::frame::{Frame, lacks};
+use super::frame::{Frame, missing_operator};
 use super::graph::Dtype;
 use super::load::Model;
 use super::ort_arena;
@@ -18,11 +19,12 @@ use super::ort_sessions::{OrtDense, OrtSession, OrtTrunk};
 use super::trunk::TrunkHead;
 use super::trunk_session::{LoadedTrunkHead, TrunkHeadEngine};
 
-/// Maps of dense runs; GoogLeNet's of 2,832 px, which take 737 MB, are among them.
+/// Bytes for the maps of dense runs: enough for GoogLeNet on images of 2,832 px, whose maps
+/// take 737 MB.
 const DENSE_MAP_BYTES: i32 = 740_000_000;
 
-/// One library and one environment a process; never dropped, since sessions on
-/// other threads may outlive whoever opened it.
+/// The one library and environment of the process. They are never dropped, since sessions
+/// on other threads may outlive the engine that opened them.
 static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
 
 struct Loaded {
@@ -31,7 +33,7 @@ struct Loaded {
     environment: Environment,
 }
 
-/// The engine.
+/// onnxruntime as an [`Engine`].
 #[derive(Debug, Clone)]
 pub(crate) struct OrtEngine {
     version: String,
@@ -39,8 +41,8 @@ pub(crate) struct OrtEngine {
 }
 
 impl OrtEngine {
-    /// Loads `library`, or says why not. The `ort` crate panics on some
-    /// libraries, so it only meets those that [`probe`] has passed.
+    /// Loads `library`; the error says why that fails. The `ort` crate panics on some
+    /// libraries, so only libraries that pass [`probe`] reach the crate.
     pub(crate) fn open(library: &Path) -> Result<Self, String> {
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = &*loaded {
@@ -66,8 +68,9 @@ impl OrtEngine {
         Ok(Self { version, environment })
     }
 
-    /// One thread, the caller's: workers are slidegrid's, and onnxruntime's own
-    /// pool fails to pin its threads under a scheduler's CPU binding.
+    /// The settings of a session that computes on the calling thread alone. slidegrid has
+    /// its own workers, and the thread pool of onnxruntime fails to pin its threads under
+    /// a scheduler's CPU binding.
     fn builder(&self) -> ort::Result<ort::session::builder::SessionBuilder> {
         let builder = ort::session::Session::builder(&self.environment)?
             .with_optimization_level(GraphOptimizationLevel::All)?
@@ -79,8 +82,9 @@ impl OrtEngine {
         Ok(builder)
     }
 
-    /// For images of any size: the memory of each would be planned, and kept, by itself.
-    fn free_builder(&self) -> ort::Result<ort::session::builder::SessionBuilder> {
+    /// The settings of a session for images of any size. Memory patterns are off, since
+    /// onnxruntime would plan and keep memory for each size.
+    fn any_size_builder(&self) -> ort::Result<ort::session::builder::SessionBuilder> {
         Ok(self.builder()?.with_memory_pattern(false)?)
     }
 
@@ -112,7 +116,7 @@ impl Engine for OrtEngine {
     }
 
     fn load(&self, model: &Model, batch: usize) -> Result<Box<dyn Session>, EngineError> {
-        let session = self.session(model).map_err(|error| refused(model, &error.to_string()))?;
+        let session = self.session(model).map_err(|error| load_error(model, &error.to_string()))?;
         let frame = Frame::new("ort", model, batch);
         let (input, shape) = (model.input().name.clone(), model.input_shape(frame.batch));
         Ok(Box::new(OrtSession {
@@ -131,11 +135,11 @@ impl Engine for OrtEngine {
     ) -> Result<Box<dyn DenseSession>, EngineError> {
         let bytes = network.to_onnx(Side::Filled);
         let builder = match used_for {
-            DenseUse::Sampling => self.free_builder(),
-            DenseUse::Scoring => self.free_builder().and_then(|b| Ok(b.with_env_allocators()?)),
+            DenseUse::Sampling => self.any_size_builder(),
+            DenseUse::Scoring => self.any_size_builder().and_then(|b| Ok(b.with_env_allocators()?)),
         };
         let session = builder.and_then(|mut builder| builder.commit_from_memory(&bytes));
-        let session = session.map_err(|error| refused(model, &error.to_string()))?;
+        let session = session.map_err(|error| load_error(model, &error.to_string()))?;
         let frame = DenseFrame::new("ort", model, network, side_px);
         let image = vec![0.0; frame.shape.iter().product()];
         let (input, output) = (network.input.clone(), network.output.clone());
@@ -154,16 +158,17 @@ impl TrunkHeadEngine for OrtEngine {
         parts: &TrunkHead,
         batch: usize,
     ) -> Result<LoadedTrunkHead, EngineError> {
-        let refused = |error: ort::Error| refused(model, &error.to_string());
-        let trunk = self.free_builder().and_then(|mut b| b.commit_from_memory(&parts.trunk_onnx));
+        let failed = |error: ort::Error| load_error(model, &error.to_string());
+        let trunk =
+            self.any_size_builder().and_then(|mut b| b.commit_from_memory(&parts.trunk_onnx));
         let head = self.builder().and_then(|mut b| b.commit_from_memory(&parts.head_onnx));
         let (side, channels) = (parts.trunk.map.side, parts.trunk.map.channels);
         let whole = Frame::new("ort", model, batch);
         let frame = Frame { window_len: channels * side * side, batch: batch.max(1), ..whole };
         let shape = [batch, channels, side, side];
-        let head = OrtSession::new(head.map_err(refused)?, frame, parts.cut.clone(), shape);
+        let head = OrtSession::new(head.map_err(failed)?, frame, parts.cut.clone(), shape);
         let trunk = OrtTrunk {
-            session: trunk.map_err(refused)?,
+            session: trunk.map_err(failed)?,
             model: model.path.clone(),
             layout: model.card.layout,
             names: (parts.input.clone(), parts.cut.clone()),
@@ -173,14 +178,15 @@ impl TrunkHeadEngine for OrtEngine {
     }
 }
 
-/// Names the node when it is an operator that is missing.
-fn refused(model: &Model, detail: &str) -> EngineError {
+/// The error for a network that onnxruntime does not load; it names the node if an
+/// operator is missing.
+fn load_error(model: &Model, detail: &str) -> EngineError {
     let missing = ["is not a registered function", "Could not find an implementation"];
     let blamed =
         model.graph.nodes.iter().find(|node| detail.contains(&format!("{}(", node.operator)));
     match blamed {
         Some(node) if missing.iter().any(|words| detail.contains(words)) => {
-            lacks("ort", model, node)
+            missing_operator("ort", model, node)
         }
         _ => EngineError::Load {
             model: model.path.clone(),

@@ -1,4 +1,5 @@
-//! OpenVINO, loaded at run time: f32 at onnxruntime's speed, and bf16 on request.
+//! The engine OpenVINO, a shared library that is loaded at run time: f32 at the speed of
+//! onnxruntime, and bf16 on request.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -14,36 +15,37 @@ use super::bf16_support::Bf16Unsupported;
 use super::dense::{DenseNetwork, Side};
 use super::dense_session::{DenseFrame, DenseSession, DenseUse};
 use super::engine::{Engine, EngineError, Session};
-use super::frame::{Frame, lacks};
+use super::frame::{Frame, missing_operator};
 use super::graph::Dtype;
 use super::load::Model;
 use super::openvino_library::probe;
 use super::precision::Precision;
 
-/// One library a process; the `openvino` crate keeps it.
+/// Path and version of the one library of the process, which the `openvino` crate keeps.
 static LOADED: Mutex<Option<(PathBuf, String)>> = Mutex::new(None);
 
-/// Set to 1: bf16 is computed by processors that have no instructions for it.
+/// Environment variable. Set to 1, it has bf16 emulated on processors without instructions
+/// for bf16.
 pub(crate) const EMULATE: &str = "SLIDEGRID_EMULATE_BF16";
 
-/// The engine.
+/// OpenVINO as an [`Engine`].
 #[derive(Debug, Clone)]
 pub(crate) struct OpenVinoEngine {
     version: String,
     precision: Precision,
 }
 
-/// Why there is no such engine.
+/// Why OpenVINO cannot be opened.
 #[derive(Debug)]
 pub(crate) enum NotOpen {
-    /// The library is at fault.
+    /// The library cannot be used, for this reason.
     Library(String),
-    /// The processor is; version of the library.
+    /// The processor does not compute in bf16. The text is the version of the library.
     NoBf16(String, Bf16Unsupported),
 }
 
 impl OpenVinoEngine {
-    /// Loads `library`, or says why not.
+    /// Loads `library`; the error says why that fails.
     pub(crate) fn open(library: &Path, precision: Precision) -> Result<Self, NotOpen> {
         let version = load(library).map_err(NotOpen::Library)?;
         if precision == Precision::F32 {
@@ -55,20 +57,22 @@ impl OpenVinoEngine {
         if able.split_whitespace().any(|word| word == "BF16") {
             return Ok(Self { version, precision });
         }
-        let here = Bf16Unsupported::look();
-        if std::env::var(EMULATE).is_ok_and(|value| value == "1") && here.to_emulate.is_empty() {
+        let unsupported = Bf16Unsupported::detect();
+        if std::env::var(EMULATE).is_ok_and(|value| value == "1")
+            && unsupported.to_emulate.is_empty()
+        {
             return Ok(Self { version: format!("{version} (bf16 emulated)"), precision });
         }
-        Err(NotOpen::NoBf16(version, here))
+        Err(NotOpen::NoBf16(version, unsupported))
     }
 
-    /// The same library in f32.
+    /// The same engine, computing in f32.
     pub(crate) fn in_f32(&self) -> Self {
         Self { precision: Precision::F32, ..self.clone() }
     }
 
-    /// A network ready to run on the calling thread: one stream of one thread that
-    /// is bound to no core, since workers and their places are slidegrid's.
+    /// Compiles a network to run on the calling thread: one stream of one thread that is
+    /// bound to no core, since slidegrid places its own workers.
     fn request(
         &self,
         source: Source<'_>,
@@ -82,68 +86,69 @@ impl OpenVinoEngine {
                 (RwPropertyKey::NumStreams, "1"),
                 (RwPropertyKey::InferenceNumThreads, "1"),
                 (RwPropertyKey::HintEnableCpuPinning, "NO"),
-                // Said for f32 too: some processors would be given bf16 unasked.
+                // Set for f32 too: on some processors OpenVINO would choose bf16 by itself.
                 (RwPropertyKey::HintInferencePrecision, precision),
             ],
         )
-        .map_err(said)?;
+        .map_err(message_of)?;
         let mut network = match source {
             Source::Bytes(bytes) => core.read_model_from_buffer(bytes, None),
             Source::File(path) => core.read_model_from_file(&path.display().to_string(), ""),
         }
-        .map_err(said)?;
+        .map_err(message_of)?;
         let (name, shape) = input;
-        let shape = PartialShape::new_static(4, &sizes(shape)).map_err(said)?;
-        network.reshape_input_by_name(name, &shape).map_err(said)?;
-        let mut compiled = core.compile_model(&network, DeviceType::CPU).map_err(said)?;
+        let shape = PartialShape::new_static(4, &sizes(shape)).map_err(message_of)?;
+        network.reshape_input_by_name(name, &shape).map_err(message_of)?;
+        let mut compiled = core.compile_model(&network, DeviceType::CPU).map_err(message_of)?;
         let key = RwPropertyKey::HintInferencePrecision.into();
-        let found = compiled.get_property(&key).map_err(said)?.into_owned();
+        let found = compiled.get_property(&key).map_err(message_of)?.into_owned();
         if found != precision {
             return Err(Refusal::OtherPrecision);
         }
-        Ok(compiled.create_infer_request().map_err(said)?)
+        Ok(compiled.create_infer_request().map_err(message_of)?)
     }
 
-    /// What is said to the user when a network cannot be had.
-    fn refused(&self, model: &Model, refusal: Refusal) -> EngineError {
+    /// The error for a network that could not be compiled.
+    fn compile_error(&self, model: &Model, refusal: Refusal) -> EngineError {
         let bf16 = self.precision == Precision::Bf16;
-        match (refusal, Bf16Unsupported::look()) {
-            (Refusal::OtherPrecision, here) => {
-                EngineError::NoBf16 { version: self.version.clone(), here }
+        match (refusal, Bf16Unsupported::detect()) {
+            (Refusal::OtherPrecision, unsupported) => {
+                EngineError::NoBf16 { version: self.version.clone(), unsupported }
             }
-            (Refusal::Said(detail), Bf16Unsupported { capped: Some((name, value)), .. })
+            (Refusal::Failed(detail), Bf16Unsupported { capped: Some((name, value)), .. })
                 if bf16 =>
             {
                 let capped = format!("{detail}; {name}={value} may keep it from bf16: unset that");
-                refused(model, capped)
+                load_error(model, capped)
             }
-            (Refusal::Said(detail), _) => refused(model, detail),
+            (Refusal::Failed(detail), _) => load_error(model, detail),
         }
     }
 }
 
-/// Why a network cannot be had.
+/// Why a network could not be compiled.
 enum Refusal {
-    /// In OpenVINO's words.
-    Said(String),
-    /// It would compute in another precision than was asked for.
+    /// OpenVINO failed, with this message.
+    Failed(String),
+    /// The network would compute in another precision than the requested one.
     OtherPrecision,
 }
 
 impl From<String> for Refusal {
-    fn from(said: String) -> Self {
-        Self::Said(said)
+    fn from(message: String) -> Self {
+        Self::Failed(message)
     }
 }
 
-/// Where a network is.
+/// Where the ONNX file of a network is.
 enum Source<'s> {
+    /// In memory.
     Bytes(&'s [u8]),
-    /// Weights lie in other files beside it.
+    /// On disk, with weights in other files beside it.
     File(&'s Path),
 }
 
-/// Loads the library into the process, once; its version.
+/// Loads the library into the process, once, and returns its version.
 fn load(library: &Path) -> Result<String, String> {
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((path, version)) = &*loaded {
@@ -155,14 +160,14 @@ fn load(library: &Path) -> Result<String, String> {
     }
     let version = probe(library)?;
     openvino_sys::library::load_from(library)?;
-    // Its plugins are looked for, and found, beside the library.
+    // Checks that OpenVINO finds its plugins, which lie beside the library.
     Core::new().map_err(|error: SetupError| error.to_string())?;
     *loaded = Some((library.to_owned(), version.clone()));
     Ok(version)
 }
 
-/// OpenVINO's words on one line, without the places in its source.
-fn said(error: InferenceError) -> String {
+/// OpenVINO's message on one line, without positions in OpenVINO's source code.
+fn message_of(error: InferenceError) -> String {
     let text = error.message.clone().unwrap_or_else(|| error.kind.to_string());
     let lines = text.lines().map(str::trim).filter(|line| {
         !line.is_empty() && !line.starts_with("Exception from ") && !line.starts_with("Check '")
@@ -175,9 +180,10 @@ fn sizes(shape: [usize; 4]) -> [i64; 4] {
     shape.map(|size| i64::try_from(size).unwrap_or(i64::MAX))
 }
 
-/// Names the node when it is an operator that is missing. OpenVINO lists operators
-/// as `org.example.Sharpen`, after words that differ between releases.
-fn refused(model: &Model, detail: String) -> EngineError {
+/// The error for a network that OpenVINO does not load; it names the node if an operator
+/// is missing. OpenVINO lists operators as `org.example.Sharpen`, after words that differ
+/// between releases.
+fn load_error(model: &Model, detail: String) -> EngineError {
     let lists = ["following ONNX operations:", "No conversion rule found for operations:"];
     let listed = lists.iter().find_map(|words| detail.split_once(words)).map(|(_, rest)| rest);
     let missing = |operator: &str| {
@@ -185,7 +191,7 @@ fn refused(model: &Model, detail: String) -> EngineError {
         words.any(|word| word.rsplit('.').next() == Some(operator))
     };
     match model.graph.nodes.iter().find(|node| missing(&node.operator)) {
-        Some(node) => lacks("openvino", model, node),
+        Some(node) => missing_operator("openvino", model, node),
         None => EngineError::Load { model: model.path.clone(), engine: "openvino", detail },
     }
 }
@@ -220,7 +226,7 @@ impl Engine for OpenVinoEngine {
         let run = self.request(source, (name, shape));
         let run = run
             .and_then(|request| Ok(Run::new(request, (name, shape, half), &frame.output)?))
-            .map_err(|refusal| self.refused(model, refusal))?;
+            .map_err(|refusal| self.compile_error(model, refusal))?;
         Ok(Box::new(OpenVinoSession { run, frame }))
     }
 
@@ -237,20 +243,21 @@ impl Engine for OpenVinoEngine {
         let run = self.request(Source::Bytes(&bytes), (name, shape));
         let run = run
             .and_then(|request| Ok(Run::new(request, (name, shape, false), &network.output)?))
-            .map_err(|refusal| self.refused(model, refusal))?;
+            .map_err(|refusal| self.compile_error(model, refusal))?;
         Ok(Box::new(OpenVinoDense { run, frame }))
     }
 }
 
-/// A request with an input of its own, filled before each run.
+/// An inference request with its input tensor, which is filled before each run.
 struct Run {
     request: InferRequest,
     input: Tensor,
     output: String,
-    /// Where a 16-bit input is prepared; empty otherwise.
+    /// The input in f32, before it is converted to float16; empty for a float32 input.
     wide: Vec<f32>,
-    /// Output of the last run.
+    /// Shape of the output of the last run.
     shape: Vec<usize>,
+    /// Numbers of the output of the last run.
     raw: Vec<f32>,
 }
 
@@ -262,18 +269,18 @@ impl Run {
     ) -> Result<Self, String> {
         let element = if half { ElementType::F16 } else { ElementType::F32 };
         let wide = if half { vec![0.0; shape.iter().product()] } else { Vec::new() };
-        let shape = Shape::new(&sizes(shape)).map_err(said)?;
-        let input = Tensor::new(element, &shape).map_err(said)?;
-        request.set_tensor(name, &input).map_err(said)?;
+        let shape = Shape::new(&sizes(shape)).map_err(message_of)?;
+        let input = Tensor::new(element, &shape).map_err(message_of)?;
+        request.set_tensor(name, &input).map_err(message_of)?;
         let output = output.to_owned();
         Ok(Self { request, input, output, wide, shape: Vec::new(), raw: Vec::new() })
     }
 
-    /// Runs on what `fill` writes into the first `len` numbers of the input, zeros
-    /// after them; `shape` and `raw` are the output then.
+    /// Runs the network on an input whose first `len` numbers `fill` writes; the others
+    /// are 0. `shape` and `raw` then hold the output.
     fn run(&mut self, len: usize, fill: &mut dyn FnMut(&mut [f32])) -> Result<(), String> {
         let values = if self.wide.is_empty() {
-            self.input.get_data_mut::<f32>().map_err(said)?
+            self.input.get_data_mut::<f32>().map_err(message_of)?
         } else {
             self.wide.as_mut_slice()
         };
@@ -281,18 +288,21 @@ impl Run {
         fill(windows);
         rest.fill(0.0);
         if !self.wide.is_empty() {
-            self.input.get_data_mut::<f16>().map_err(said)?.convert_from_f32_slice(&self.wide);
+            self.input
+                .get_data_mut::<f16>()
+                .map_err(message_of)?
+                .convert_from_f32_slice(&self.wide);
         }
-        self.request.infer().map_err(said)?;
-        let output = self.request.get_tensor(&self.output).map_err(said)?;
-        let shape = output.get_shape().map_err(said)?;
+        self.request.infer().map_err(message_of)?;
+        let output = self.request.get_tensor(&self.output).map_err(message_of)?;
+        let shape = output.get_shape().map_err(message_of)?;
         let shape = shape.get_dimensions().iter();
         self.shape = shape.map(|&size| usize::try_from(size).unwrap_or(0)).collect();
         self.raw.clear();
-        match output.get_element_type().map_err(said)? {
-            ElementType::F32 => self.raw.extend_from_slice(output.get_data().map_err(said)?),
+        match output.get_element_type().map_err(message_of)? {
+            ElementType::F32 => self.raw.extend_from_slice(output.get_data().map_err(message_of)?),
             ElementType::F16 => {
-                let halves: &[f16] = output.get_data().map_err(said)?;
+                let halves: &[f16] = output.get_data().map_err(message_of)?;
                 self.raw.resize(halves.len(), 0.0);
                 halves.convert_to_f32_slice(&mut self.raw);
             }
@@ -333,7 +343,7 @@ impl Session for OpenVinoSession {
     }
 }
 
-/// A dense network, for images of one size.
+/// A dense network for images of one size.
 struct OpenVinoDense {
     run: Run,
     frame: DenseFrame,

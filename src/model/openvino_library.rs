@@ -1,12 +1,12 @@
-//! Whether a shared library is an OpenVINO that will do.
+//! The check that a shared library is a usable OpenVINO.
 
 use std::ffi::{CStr, c_char};
 use std::path::Path;
 
-use super::library_search::{Kind, look_into};
+use super::library_search::{LibraryKind, inspect_library};
 
-/// How it is found.
-pub(crate) const KIND: Kind = Kind {
+/// The names by which the library is found.
+pub(crate) const KIND: LibraryKind = LibraryKind {
     flag: "--openvino-library",
     variables: &["SLIDEGRID_OPENVINO"],
     package: "openvino",
@@ -14,7 +14,8 @@ pub(crate) const KIND: Kind = Kind {
     prefix: "libopenvino_c.",
 };
 
-/// Oldest release with the numbers for types that the `openvino` crate uses.
+/// The oldest supported release, (year, number). Earlier ones number the types of elements
+/// differently from the `openvino` crate.
 pub(crate) const OLDEST: (u32, u32) = (2025, 1);
 
 /// `ov_version_t` of the C API.
@@ -24,18 +25,18 @@ struct VersionStrings {
     description: *const c_char,
 }
 
-/// Version of the library at `path`, or why it will not do.
+/// Version of the library at `path`; the error says why the library cannot be used.
 ///
-/// The `openvino` crate keeps a library that it has refused, and panics on what one
-/// lacks, so it only meets those that have passed here.
+/// The `openvino` crate keeps a library even after refusing it, and panics if a function
+/// is missing, so only libraries that pass this check reach the crate.
 pub(crate) fn probe(path: &Path) -> Result<String, String> {
-    look_into(path, version_of)
+    inspect_library(path, version_of)
 }
 
 fn version_of(library: &libloading::Library) -> Result<String, String> {
     type Get = unsafe extern "C" fn(*mut VersionStrings) -> i32;
     type Free = unsafe extern "C" fn(*mut VersionStrings);
-    let lacks = |name: &str| {
+    let missing = |name: &str| {
         let name = name.to_owned();
         move |_| format!("is not OpenVINO's C library (it has no {name})")
     };
@@ -43,17 +44,20 @@ fn version_of(library: &libloading::Library) -> Result<String, String> {
     let (get, free) = unsafe {
         let get = library.get::<Get>(b"ov_get_openvino_version");
         let free = library.get::<Free>(b"ov_version_free");
-        (get.map_err(lacks("ov_get_openvino_version"))?, free.map_err(lacks("ov_version_free"))?)
+        (
+            get.map_err(missing("ov_get_openvino_version"))?,
+            free.map_err(missing("ov_version_free"))?,
+        )
     };
     let mut strings =
         VersionStrings { build_number: std::ptr::null(), description: std::ptr::null() };
-    // SAFETY: it writes two pointers into the struct.
+    // SAFETY: the function writes two pointers into the struct.
     let status = unsafe { get(&raw mut strings) };
     if status != 0 || strings.build_number.is_null() {
         return Err("OpenVINO gives no version".to_owned());
     }
-    // SAFETY: not null, and NUL-terminated as the C API promises; copied before it
-    // is freed by the function that is there for it.
+    // SAFETY: the string is not null, and NUL-terminated as the C API promises. It is
+    // copied before `ov_version_free` frees it.
     let build = unsafe {
         let build = CStr::from_ptr(strings.build_number).to_string_lossy().into_owned();
         free(&raw mut strings);
@@ -78,7 +82,7 @@ mod tests {
     use super::*;
     use crate::model::library_search::{Found, find};
 
-    /// A shared library with the entry points that matter, and nothing behind them.
+    /// Compiles a shared library that has the functions for the version and nothing else.
     fn stub(folder: &Path, build: &str) -> PathBuf {
         let source = folder.join("stub.c");
         let library = folder.join(format!("libopenvino_c.so.{}", build.replace('.', "")));
@@ -107,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wheel_s_versioned_file_is_found() {
+    fn the_newest_versioned_file_of_the_wheel_is_found() {
         let prefix = tempfile::tempdir().unwrap();
         let libs = prefix.path().join("lib/python3.12/site-packages/openvino/libs");
         std::fs::create_dir_all(&libs).unwrap();
@@ -115,7 +119,9 @@ mod tests {
             std::fs::write(libs.join(name), "").unwrap();
         }
         let env = |name: &str| (name == "VIRTUAL_ENV").then(|| prefix.path().display().to_string());
-        let Found::Candidates(found) = find(&KIND, None, &env) else { panic!("nobody named one") };
+        let Found::Candidates(found) = find(&KIND, None, &env) else {
+            panic!("no library was named")
+        };
         assert_eq!(found[0].0, libs.join("libopenvino_c.so.2641"));
     }
 }

@@ -1,4 +1,4 @@
-//! Networks that onnxruntime has loaded: classifiers, dense networks, trunks.
+//! The sessions of onnxruntime: for classifiers and heads, for dense networks, for trunks.
 
 use std::path::PathBuf;
 
@@ -12,22 +12,28 @@ use super::engine::{EngineError, Session};
 use super::frame::Frame;
 use super::trunk_session::TrunkSession;
 
+/// A network with one row of outputs per window, or the head of one.
 pub(super) struct OrtSession {
     pub(super) session: ort::session::Session,
     pub(super) frame: Frame,
     pub(super) input: String,
     pub(super) shape: [usize; 4],
-    /// The graph fixes the batch: short batches are padded.
+    /// Whether the graph fixes the batch, so that a batch that is not full is padded.
     pub(super) fixed: bool,
+    /// Whether the input is float16.
     pub(super) half_input: bool,
+    /// Windows that [`Session::run_filled`] is given.
     pub(super) filled: Vec<f32>,
+    /// Input of a padded batch.
     pub(super) padded: Vec<f32>,
+    /// Input in float16.
     pub(super) halves: Vec<f16>,
+    /// Output converted from float16.
     pub(super) raw: Vec<f32>,
 }
 
 impl OrtSession {
-    /// For a network of float32 and any batch.
+    /// A session for a network with a float32 input and any batch.
     pub(super) fn new(
         session: ort::session::Session,
         frame: Frame,
@@ -95,7 +101,7 @@ impl Session for OrtSession {
     }
 }
 
-/// The output's shape and numbers; 16-bit ones are widened into `wide`.
+/// Shape and numbers of an output; float16 numbers are converted into `wide`.
 fn floats<'v>(
     output: &'v DynValue,
     wide: &'v mut Vec<f32>,
@@ -111,7 +117,7 @@ fn floats<'v>(
     Ok((sizes(shape), wide))
 }
 
-/// A dense network, for images up to a size.
+/// A dense network for images up to the size it was loaded for.
 pub(super) struct OrtDense {
     pub(super) session: ort::session::Session,
     pub(super) frame: DenseFrame,
@@ -148,12 +154,12 @@ impl DenseSession for OrtDense {
     }
 }
 
-/// The first layers of a network, for images of any size.
+/// The trunk of a network, for images of any size.
 pub(super) struct OrtTrunk {
     pub(super) session: ort::session::Session,
     pub(super) model: PathBuf,
     pub(super) layout: Layout,
-    /// Of input and output.
+    /// Names of the input and the output.
     pub(super) names: (String, String),
     pub(super) images: Vec<f32>,
 }
@@ -180,12 +186,12 @@ impl TrunkSession for OrtTrunk {
             windows: n,
             detail,
         };
-        let wrong = |error: ort::Error| failed(error.to_string());
-        let tensor = TensorRef::from_array_view((shape, images.as_slice())).map_err(wrong)?;
-        let outputs = session.run(ort::inputs![input.as_str() => tensor]).map_err(wrong)?;
+        let ort_failed = |error: ort::Error| failed(error.to_string());
+        let tensor = TensorRef::from_array_view((shape, images.as_slice())).map_err(ort_failed)?;
+        let outputs = session.run(ort::inputs![input.as_str() => tensor]).map_err(ort_failed)?;
         let found =
             outputs.get(output.as_str()).ok_or_else(|| failed(format!("no output {output}")))?;
-        let (shape, values) = found.try_extract_tensor::<f32>().map_err(wrong)?;
+        let (shape, values) = found.try_extract_tensor::<f32>().map_err(ort_failed)?;
         let sizes: Vec<usize> = shape.iter().filter_map(|&size| size.try_into().ok()).collect();
         let shape = sizes.try_into().map_err(|sizes| failed(format!("{output} is {sizes:?}")))?;
         take(shape, values);

@@ -1,4 +1,4 @@
-//! The numbers that a network computes with.
+//! The precision that a network is computed in.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// As configurations and files name it.
+    /// The name in configurations and files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

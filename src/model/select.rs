@@ -1,4 +1,4 @@
-//! The choice between engines.
+//! The choice of an engine, from the user's request and the libraries that are installed.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,30 +8,30 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::engine::{Engine, EngineError};
-use super::library_search::{Found, Kind, find};
+use super::library_search::{Found, LibraryKind, find};
 use super::onnxruntime::OrtEngine;
 use super::openvino::{NotOpen, OpenVinoEngine};
 use super::precision::Precision;
 use super::tract::TractEngine;
 use super::{openvino_library, ort_library};
 
-/// Which engine the user wants.
+/// The engine that the user requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineChoice {
-    /// onnxruntime where it is installed, else tract.
+    /// onnxruntime where it is installed, otherwise tract.
     #[default]
     Auto,
-    /// tract, compiled in.
+    /// tract, which is compiled in.
     Tract,
-    /// onnxruntime, loaded at run time.
+    /// onnxruntime, which is loaded at run time.
     Ort,
-    /// OpenVINO, loaded at run time; only when asked for.
+    /// OpenVINO, which is loaded at run time and never chosen by `auto`.
     OpenVino,
 }
 
 impl EngineChoice {
-    /// As configurations and command lines name it.
+    /// The name in configurations and on command lines.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -63,45 +63,45 @@ impl FromStr for EngineChoice {
     }
 }
 
-/// What is asked for.
+/// The engine, the precision and the libraries that the user requests.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct EngineRequest<'w> {
     /// The engine.
     pub engine: EngineChoice,
-    /// What it is to compute in.
+    /// The precision to compute in.
     pub precision: Precision,
-    /// The user's `--ort-library`.
+    /// The library given by `--ort-library`.
     pub ort_library: Option<&'w Path>,
-    /// The user's `--openvino-library`.
+    /// The library given by `--openvino-library`.
     pub openvino_library: Option<&'w Path>,
 }
 
-/// The engine that was taken.
+/// The engine that was chosen.
 #[derive(Debug, Clone)]
 pub struct SelectedEngine {
     /// The engine.
     pub engine: Arc<dyn Engine>,
-    /// The same engine in f32, where `engine` computes in less.
+    /// The same engine in f32, if `engine` computes in a lower precision.
     pub reference: Option<Arc<dyn Engine>>,
-    /// A sentence for the log: which engine, and why.
+    /// A line for the log: which engine was chosen, and why.
     pub reason: String,
 }
 
-/// Takes an engine.
+/// Chooses an engine and opens its library.
 ///
-/// A library that was named, by a flag or a variable, must work; one that was
-/// merely found is passed over by `auto`, and the sentence says so. `auto` takes
-/// neither OpenVINO nor less precision than f32.
+/// A library that the user names, by a flag or a variable, must work. `auto` passes over
+/// a library that was merely found and does not work, and [`SelectedEngine::reason`] says
+/// so. `auto` chooses neither OpenVINO nor a precision below f32.
 ///
 /// # Errors
-/// [`EngineError`] when the engine cannot be had, or not in that precision.
+/// [`EngineError`] when the engine is not available, or not in that precision.
 pub fn select(wanted: &EngineRequest<'_>) -> Result<SelectedEngine, EngineError> {
     let EngineRequest { engine, precision, .. } = *wanted;
     if precision != Precision::F32 && engine != EngineChoice::OpenVino {
         return Err(EngineError::Precision { engine: engine.name(), precision });
     }
     match engine {
-        EngineChoice::Tract => Ok(tract("asked for".to_owned())),
+        EngineChoice::Tract => Ok(tract("requested".to_owned())),
         EngineChoice::OpenVino => openvino(wanted.openvino_library, precision),
         EngineChoice::Auto | EngineChoice::Ort => onnxruntime(engine, wanted.ort_library),
     }
@@ -120,15 +120,15 @@ fn onnxruntime(
     choice: EngineChoice,
     library: Option<&Path>,
 ) -> Result<SelectedEngine, EngineError> {
-    let taken = |(engine, place): (OrtEngine, String)| SelectedEngine {
+    let selected = |(engine, place): (OrtEngine, String)| SelectedEngine {
         reason: format!("engine onnxruntime {}: {place}", engine.version()),
         reference: None,
         engine: Arc::new(engine),
     };
     match first_that_opens(&ort_library::KIND, library, &OrtEngine::open) {
-        Ok(opened) => Ok(taken(opened)),
-        Err(Unopened::Named { library, said_by, why: detail }) => {
-            Err(EngineError::OrtLibrary { library, said_by, detail })
+        Ok(opened) => Ok(selected(opened)),
+        Err(Unopened::Named { library, named_by, why: detail }) => {
+            Err(EngineError::OrtLibrary { library, named_by, detail })
         }
         Err(Unopened::NoneOf(problems)) => {
             let detail = not_found(&problems);
@@ -144,23 +144,23 @@ fn openvino(library: Option<&Path>, precision: Precision) -> Result<SelectedEngi
     let open = |library: &Path| OpenVinoEngine::open(library, precision);
     let (engine, place) = match first_that_opens(&openvino_library::KIND, library, &open) {
         Ok(opened) => opened,
-        Err(Unopened::Named { why: NotOpen::NoBf16(version, here), .. }) => {
-            return Err(EngineError::NoBf16 { version, here });
+        Err(Unopened::Named { why: NotOpen::NoBf16(version, unsupported), .. }) => {
+            return Err(EngineError::NoBf16 { version, unsupported });
         }
-        Err(Unopened::Named { library, said_by, why: NotOpen::Library(detail) }) => {
-            return Err(EngineError::OpenVinoLibrary { library, said_by, detail });
+        Err(Unopened::Named { library, named_by, why: NotOpen::Library(detail) }) => {
+            return Err(EngineError::OpenVinoLibrary { library, named_by, detail });
         }
         Err(Unopened::NoneOf(problems)) => {
-            let mut told = Vec::new();
+            let mut failures = Vec::new();
             for (library, problem) in problems {
                 match problem {
-                    NotOpen::Library(detail) => told.push((library, detail)),
-                    NotOpen::NoBf16(version, here) => {
-                        return Err(EngineError::NoBf16 { version, here });
+                    NotOpen::Library(detail) => failures.push((library, detail)),
+                    NotOpen::NoBf16(version, unsupported) => {
+                        return Err(EngineError::NoBf16 { version, unsupported });
                     }
                 }
             }
-            return Err(EngineError::NoOpenVino { detail: not_found(&told) });
+            return Err(EngineError::NoOpenVino { detail: not_found(&failures) });
         }
     };
     let reason = format!("engine OpenVINO {} in {precision}: {place}", engine.version());
@@ -171,20 +171,23 @@ fn openvino(library: Option<&Path>, precision: Precision) -> Result<SelectedEngi
 
 /// Why no library of a kind could be opened.
 enum Unopened<E> {
-    Named { library: PathBuf, said_by: String, why: E },
+    /// The library that the user named does not open.
+    Named { library: PathBuf, named_by: String, why: E },
+    /// None of the libraries that were found opens; there may be none.
     NoneOf(Vec<(PathBuf, E)>),
 }
 
-/// The library that was named, or the first that opens; and its place.
+/// Opens the library that the user named, otherwise the first found that opens. Returns
+/// the engine, and the library with how it was named or found.
 fn first_that_opens<T, E>(
-    kind: &Kind,
+    kind: &LibraryKind,
     flag: Option<&Path>,
     open: &dyn Fn(&Path) -> Result<T, E>,
 ) -> Result<(T, String), Unopened<E>> {
     match find(kind, flag, &|name| std::env::var(name).ok()) {
-        Found::Named { library, said_by } => match open(&library) {
-            Ok(engine) => Ok((engine, format!("{} ({said_by})", library.display()))),
-            Err(why) => Err(Unopened::Named { library, said_by, why }),
+        Found::Named { library, named_by } => match open(&library) {
+            Ok(engine) => Ok((engine, format!("{} ({named_by})", library.display()))),
+            Err(why) => Err(Unopened::Named { library, named_by, why }),
         },
         Found::Candidates(candidates) => {
             let mut problems = Vec::new();
@@ -204,8 +207,8 @@ fn not_found(problems: &[(PathBuf, String)]) -> String {
         return "not found in an active Python environment or among the system's libraries"
             .to_owned();
     }
-    let told = problems.iter().map(|(library, why)| format!("{}: {why}", library.display()));
-    told.collect::<Vec<_>>().join("; ")
+    let listed = problems.iter().map(|(library, why)| format!("{}: {why}", library.display()));
+    listed.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -213,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn choices_are_read() {
+    fn the_names_of_engines_are_parsed() {
         for engine in
             [EngineChoice::Auto, EngineChoice::Tract, EngineChoice::Ort, EngineChoice::OpenVino]
         {
@@ -244,25 +247,25 @@ mod tests {
         }
         let tract = select(&EngineRequest { engine: EngineChoice::Tract, ..wanted }).unwrap();
         assert!(
-            tract.reason.contains("tract 0.") && tract.reason.contains("asked for"),
+            tract.reason.contains("tract 0.") && tract.reason.contains("requested"),
             "{}",
             tract.reason
         );
     }
 
     #[test]
-    fn auto_says_which_it_took() {
+    fn auto_says_which_engine_it_chose_and_why() {
         let selected = select(&EngineRequest::default()).unwrap();
-        // Which depends on the machine.
+        // The choice depends on the machine.
         let found = selected.engine.name() == "ort";
-        let said = if found { "engine onnxruntime 1." } else { "engine tract 0." };
-        assert!(selected.reason.starts_with(said), "{}", selected.reason);
+        let chosen = if found { "engine onnxruntime 1." } else { "engine tract 0." };
+        assert!(selected.reason.starts_with(chosen), "{}", selected.reason);
         let why = if found { "libonnxruntime" } else { "onnxruntime, 1.5 to 5 times as fast, " };
         assert!(selected.reason.contains(why), "{}", selected.reason);
     }
 
     #[test]
-    fn only_openvino_computes_in_less() {
+    fn only_openvino_computes_in_bf16() {
         for engine in [EngineChoice::Auto, EngineChoice::Tract, EngineChoice::Ort] {
             let wanted =
                 EngineRequest { engine, precision: Precision::Bf16, ..EngineRequest::default() };

@@ -1,4 +1,4 @@
-//! tract: compiled in, needs nothing installed.
+//! The engine tract, which is compiled in and needs nothing installed.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,26 +11,27 @@ use tract_onnx::tract_hir::internal::*;
 use super::dense::{DenseNetwork, Side};
 use super::dense_session::{DenseFrame, DenseSession, DenseUse};
 use super::engine::{Engine, EngineError, Session};
-use super::frame::{Frame, lacks};
+use super::frame::{Frame, missing_operator};
 use super::graph::NodeFacts;
 use super::load::Model;
 use super::widen::widen;
 
 type Plan = Arc<TypedSimplePlan>;
 
-/// Domains whose operators tract knows; it looks operators up by name alone, so
-/// a stranger's `Relu` would be taken for ONNX's.
+/// Domains whose operators tract implements. tract looks operators up by name alone, so a
+/// `Relu` of another domain would be taken for ONNX's.
 const DOMAINS: [&str; 3] = ["", "ai.onnx.ml", "com.microsoft"];
 
-/// tract does not tell its version; a test compares this with Cargo.lock.
+/// The version of tract, whose API does not give it; a test compares the constant with
+/// Cargo.lock.
 const VERSION: &str = "0.23.9";
 
-/// The engine; sessions of one model and batch share one optimised plan.
+/// tract as an [`Engine`]. Sessions of one model and batch share one optimised plan.
 pub(crate) struct TractEngine {
     plans: Mutex<HashMap<PlanKey, Plan>>,
 }
 
-/// SHA-256 of the weights, input shape, output: what a plan depends on.
+/// What a plan depends on: SHA-256 of the weights, shape of the input, name of the output.
 type PlanKey = (String, [usize; 4], String);
 
 impl fmt::Debug for TractEngine {
@@ -41,34 +42,35 @@ impl fmt::Debug for TractEngine {
 
 impl TractEngine {
     pub(crate) fn new() -> Self {
-        // The default stride-1 average pool costs kernel-area per pixel: 1977 ms
-        // against 24 for 28 x 28. The user's environment still wins. It can only
-        // fail when another part of the process has chosen, which is fine too.
+        // By default an average pool of stride 1 costs the kernel's area for each pixel:
+        // 1977 ms against 24 ms for a kernel of 28 x 28. The user's environment still
+        // wins. The call fails only if another part of the process has chosen, which is
+        // fine too.
         let _ = knobs::set_config_global("TRACT_AVGPOOL_SEPARABLE", "true");
         Self { plans: Mutex::new(HashMap::new()) }
     }
 
     fn plan(&self, model: &Model, shape: [usize; 4]) -> Result<Plan, EngineError> {
         let key = (model.sha256.clone(), shape, model.output().name.clone());
-        self.kept(key, model, |onnx| optimised(onnx, model, shape))
+        self.cached_plan(key, model, |onnx| optimised(onnx, model, shape))
     }
 
-    /// The plan of that key, made where it is not there yet.
-    fn kept(
+    /// The plan of `key`, which `make` makes the first time.
+    fn cached_plan(
         &self,
         key: PlanKey,
         model: &Model,
         make: impl FnOnce(&tract_onnx::Onnx) -> TractResult<Plan>,
     ) -> Result<Plan, EngineError> {
-        // Held while optimising: other workers want the same plan and would
-        // otherwise all make it.
+        // The lock is held while optimising: other workers want the same plan and would
+        // otherwise make it too.
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(plan) = plans.get(&key) {
             return Ok(Arc::clone(plan));
         }
         let onnx = tract_onnx::onnx().with_ignore_value_info(true).with_ignore_output_shapes(true);
-        if let Some(node) = model.graph.nodes.iter().find(|node| !knows(&onnx, node)) {
-            return Err(lacks("tract", model, node));
+        if let Some(node) = model.graph.nodes.iter().find(|node| !implements(&onnx, node)) {
+            return Err(missing_operator("tract", model, node));
         }
         let plan = make(&onnx).map_err(|error| load_error(model, &error))?;
         plans.insert(key, Arc::clone(&plan));
@@ -76,7 +78,8 @@ impl TractEngine {
     }
 }
 
-fn knows(onnx: &tract_onnx::Onnx, node: &NodeFacts) -> bool {
+/// Whether tract implements the operator of a node.
+fn implements(onnx: &tract_onnx::Onnx, node: &NodeFacts) -> bool {
     DOMAINS.contains(&node.domain.as_str()) && onnx.op_register.0.contains_key(&node.operator)
 }
 
@@ -87,7 +90,7 @@ fn optimised(onnx: &tract_onnx::Onnx, model: &Model, shape: [usize; 4]) -> Tract
     runnable(onnx, &proto, folder, (model.output().name.as_str(), shape))
 }
 
-/// A plan for the graph's output of that name and one shape of input.
+/// A plan that computes the output named `output` from an input of `shape`.
 fn runnable(
     onnx: &tract_onnx::Onnx,
     proto: &tract_onnx::pb::ModelProto,
@@ -146,7 +149,7 @@ impl Engine for TractEngine {
     ) -> Result<Box<dyn DenseSession>, EngineError> {
         let frame = DenseFrame::new("tract", model, network, side_px);
         let key = (model.sha256.clone(), frame.shape, format!("dense {}", network.stride_px));
-        let plan = self.kept(key, model, |onnx| {
+        let plan = self.cached_plan(key, model, |onnx| {
             let bytes = network.to_onnx(Side::Fixed(side_px));
             let proto = onnx.proto_model_for_read(&mut bytes.as_slice())?;
             runnable(onnx, &proto, None, (network.output.as_str(), frame.shape))
@@ -161,7 +164,7 @@ fn load_error(model: &Model, error: &TractError) -> EngineError {
     EngineError::Load { model: model.path.clone(), engine: "tract", detail }
 }
 
-/// A dense network, for images of one size.
+/// A dense network for images of one size.
 struct TractDense {
     frame: DenseFrame,
     state: TypedSimpleState,
@@ -195,13 +198,13 @@ struct TractSession {
     frame: Frame,
     shape: [usize; 4],
     state: TypedSimpleState,
-    /// Refilled for each run, once tract has let go of it.
+    /// The input, refilled for each run once tract has released it.
     input: Arc<Tensor>,
 }
 
 impl TractSession {
-    /// Runs the batch: what `fill` writes into its first `len` numbers, zeros
-    /// after them.
+    /// Runs the network on a batch whose first `len` numbers `fill` writes; the others
+    /// are 0.
     fn infer(&mut self, len: usize, fill: &mut dyn FnMut(&mut [f32])) -> TractResult<Tensor> {
         if Arc::get_mut(&mut self.input).is_none() {
             self.input = Arc::new(Tensor::zero::<f32>(&self.shape)?);
@@ -251,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn version_is_the_locked_one() {
+    fn the_version_is_that_of_cargo_lock() {
         let lock = include_str!("../../Cargo.lock");
         assert!(lock.contains(&format!("name = \"tract-onnx\"\nversion = \"{VERSION}\"")));
     }

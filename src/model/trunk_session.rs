@@ -1,13 +1,13 @@
-//! What runs the two parts of a network.
+//! The sessions of a network that is cut into trunk and head.
 
 use super::engine::{EngineError, Session};
 use super::load::Model;
 use super::trunk::TrunkHead;
 
-/// An engine that loads networks in two parts.
+/// An engine that loads trunk and head as two networks.
 pub trait TrunkHeadEngine: Sync {
-    /// Both parts, ready to run on the calling thread, the head up to `batch` windows
-    /// at a time.
+    /// Loads both parts to run on the calling thread, the head up to `batch` windows at a
+    /// time.
     ///
     /// # Errors
     /// [`EngineError`] naming the model.
@@ -19,14 +19,13 @@ pub trait TrunkHeadEngine: Sync {
     ) -> Result<LoadedTrunkHead, EngineError>;
 }
 
-/// The first layers of a network, loaded by one worker; they compute on the thread
-/// that calls them.
+/// The trunk of a network, loaded by one worker, which computes on the calling thread.
 pub trait TrunkSession: Send {
-    /// Makes the maps of `n` images, all of `(rows_px, cols_px)`.
+    /// Computes the maps of `n` images, which all have `(rows_px, cols_px)`.
     ///
     /// `fill` writes the images, f32 `[n, 3, row, col]` or `[n, row, col, 3]` as the
-    /// card's layout says, prepared as the card says. `take` is given the maps' shape
-    /// and numbers, `[n, channel, row, col]`.
+    /// card's layout says, prepared as the card says. `take` receives the shape and the
+    /// numbers of the maps, `[n, channel, row, col]`.
     ///
     /// # Errors
     /// [`EngineError`] naming the model when the engine fails.
@@ -41,8 +40,8 @@ pub trait TrunkSession: Send {
 
 /// Both parts of a network, loaded by one worker.
 pub struct LoadedTrunkHead {
-    /// The first layers.
+    /// The trunk.
     pub trunk: Box<dyn TrunkSession>,
-    /// The others: maps `[n, channel, row, col]` in, scores out.
+    /// The head, which takes maps `[n, channel, row, col]` and gives scores.
     pub head: Box<dyn Session>,
 }

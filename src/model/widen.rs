@@ -13,7 +13,7 @@ const F16: i32 = 10;
 /// inputs and outputs.
 ///
 /// # Errors
-/// Names a weight that is kept outside the ONNX file.
+/// A message that names a float16 weight kept outside the ONNX file.
 pub(crate) fn widen(model: &mut pb::ModelProto) -> Result<(), String> {
     model.graph.as_mut().map_or(Ok(()), widen_graph)
 }

@@ -1,7 +1,7 @@
 //! WSInfer's `config.json`, read as a model card.
 //!
 //! Format: <https://wsinfer.readthedocs.io>, zoo specification 1.0. WSInfer runs
-//! TorchScript; slidegrid wants the same network exported to ONNX beside it.
+//! TorchScript; slidegrid needs the same network exported to ONNX beside the file.
 
 use serde::Deserialize;
 
@@ -35,14 +35,14 @@ struct Arguments {
 #[serde(untagged)]
 enum Size {
     Side(u32),
-    Both([u32; 2]),
+    Sides([u32; 2]),
 }
 
-/// Reads the text of a `config.json`; `file` is the ONNX file to go with it.
+/// Reads the text of a `config.json`; `file` is the ONNX file that the card names.
 ///
-/// WSInfer's networks give logits, so the activation is softmax. The positive
-/// class is `positive`, else the second of two classes or the only one; with
-/// more classes it must be given.
+/// WSInfer's networks give logits, so the activation is softmax, or sigmoid for a single
+/// class. The positive class is `positive` if given, otherwise the only class or the
+/// second of two. With more classes `positive` must be given.
 pub(crate) fn card_from_json(
     text: &str,
     file: &str,
@@ -50,11 +50,11 @@ pub(crate) fn card_from_json(
 ) -> Result<ModelCard, CardError> {
     let raw: RawConfig = serde_json::from_str(text)
         .map_err(|e| CardError::Syntax { detail: format!("not a WSInfer config.json: {e}") })?;
-    let wrong =
+    let invalid =
         |key, found: String, expected: String| Err(CardError::Value { key, found, expected });
     if raw.num_classes != raw.class_names.len() {
         let names = format!("{} names, as many as class_names has", raw.class_names.len());
-        return wrong("num_classes", raw.num_classes.to_string(), names);
+        return invalid("num_classes", raw.num_classes.to_string(), names);
     }
     let (mut mean, mut std) = ([0.0; 3], [1.0; 3]);
     for step in raw.transform {
@@ -62,7 +62,7 @@ pub(crate) fn card_from_json(
         match step.name.as_str() {
             "Resize" => {
                 if let Some(size) = arguments.size {
-                    same_size(size, raw.patch_size_pixels, raw.spacing_um_px)?;
+                    require_same_size(size, raw.patch_size_pixels, raw.spacing_um_px)?;
                 }
             }
             "ToTensor" => {}
@@ -72,7 +72,7 @@ pub(crate) fn card_from_json(
             }
             other => {
                 let rule = "Resize, ToTensor or Normalize; write a model.toml for anything else";
-                return wrong("transform", format!("{other:?}"), rule.to_owned());
+                return invalid("transform", format!("{other:?}"), rule.to_owned());
             }
         }
     }
@@ -84,7 +84,7 @@ pub(crate) fn card_from_json(
             let rule = format!(
                 "one of {names:?}: a WSInfer config does not say which class is positive, write a model.toml that does"
             );
-            return wrong("positive", "not given".to_owned(), rule);
+            return invalid("positive", "not given".to_owned(), rule);
         }
     };
     let activation = if raw.num_classes == 1 { Activation::Sigmoid } else { Activation::Softmax };
@@ -107,12 +107,12 @@ pub(crate) fn card_from_json(
     .validated()
 }
 
-/// Two resamplings in a row (to the spacing, then to `size`) are not one: said
-/// rather than done silently.
-fn same_size(size: Size, patch_px: u32, spacing_um: f64) -> Result<(), CardError> {
+/// Refuses a `Resize` to another size than the patch has: resampling twice, to the spacing
+/// and then to `size`, does not give the pixels of resampling once.
+fn require_same_size(size: Size, patch_px: u32, spacing_um: f64) -> Result<(), CardError> {
     let (rows, cols) = match size {
         Size::Side(side) => (side, side),
-        Size::Both([rows, cols]) => (rows, cols),
+        Size::Sides([rows, cols]) => (rows, cols),
     };
     if (rows, cols) == (patch_px, patch_px) {
         return Ok(());
@@ -131,34 +131,34 @@ fn same_size(size: Size, patch_px: u32, spacing_um: f64) -> Result<(), CardError
 mod tests {
     use super::*;
 
-    const GOOD: &str = r#"{"spec_version": "1.0", "architecture": "resnet34", "num_classes": 2,
+    const VALID: &str = r#"{"spec_version": "1.0", "architecture": "resnet34", "num_classes": 2,
         "class_names": ["other", "tumor"], "patch_size_pixels": 224, "spacing_um_px": 0.5,
         "transform": [{"name": "Resize", "arguments": {"size": 224}}, {"name": "ToTensor"},
         {"name": "Normalize", "arguments": {"mean": [0.7, 0.5, 0.6], "std": [0.1, 0.2, 0.3]}}]}"#;
 
     #[test]
-    fn a_zoo_config_is_a_card() {
-        let card = card_from_json(GOOD, "net.onnx", None).unwrap();
+    fn a_configuration_of_the_zoo_becomes_a_card() {
+        let card = card_from_json(VALID, "net.onnx", None).unwrap();
         assert_eq!((card.window_px, card.mpp), (224, TargetMpp::Um(0.5)));
         assert_eq!((card.positive.as_str(), card.activation), ("tumor", Activation::Softmax));
         assert_eq!((card.mean, card.std), ([0.7, 0.5, 0.6], [0.1, 0.2, 0.3]));
-        assert_eq!(card_from_json(GOOD, "n", Some("other")).unwrap().positive_index(), 0);
+        assert_eq!(card_from_json(VALID, "n", Some("other")).unwrap().positive_index(), 0);
     }
 
     #[test]
-    fn what_it_cannot_say_is_asked_for() {
+    fn a_configuration_that_does_not_determine_a_card_is_refused() {
         let refused = |from: &str, to: &str| {
-            assert!(GOOD.contains(from));
-            card_from_json(&GOOD.replace(from, to), "net.onnx", None).unwrap_err().to_string()
+            assert!(VALID.contains(from));
+            card_from_json(&VALID.replace(from, to), "net.onnx", None).unwrap_err().to_string()
         };
         let resized = refused("\"patch_size_pixels\": 224", "\"patch_size_pixels\": 350");
         assert!(resized.contains("window = 224 and mpp = 0.781250"), "{resized}");
         assert!(refused("\"num_classes\": 2", "\"num_classes\": 3").contains("num_classes"));
         assert!(refused("ToTensor", "ColorJitter").contains("ColorJitter"));
         assert!(refused("\"spacing_um_px\": 0.5,", "").contains("spacing_um_px"));
-        let three = GOOD.replace("2,", "3,").replace("[\"other\",", "[\"a\", \"other\",");
+        let three = VALID.replace("2,", "3,").replace("[\"other\",", "[\"a\", \"other\",");
         assert!(card_from_json(&three, "n", None).unwrap_err().to_string().contains("positive"));
         assert!(card_from_json(&three, "n", Some("a")).is_ok());
-        assert!(card_from_json(GOOD, "n", Some("b")).is_err());
+        assert!(card_from_json(VALID, "n", Some("b")).is_err());
     }
 }
