@@ -1,93 +1,96 @@
-//! Where the elements of a feature map lie, along one axis. Pure arithmetic.
+//! The positions of a feature map's elements along one axis. Pure arithmetic.
 //!
-//! In the window's own run a map has `extent` elements, `jump_px` apart. In the
-//! dense run its elements are `step_px` apart, and element
-//! `(n * stride + i * jump_px) / step_px` is what element `i` is in the run of the
-//! window that starts at `n * stride`. So `step_px` divides both the stride and
-//! `jump_px`, and a layer that looked at neighbours looks `jump_px / step_px`
-//! elements far (a trous).
+//! In the run of one window a map has `extent` elements, `jump_px` apart. In the dense run
+//! the elements are `step_px` apart, and element `(n * stride + i * jump_px) / step_px`
+//! corresponds to element `i` in the run of the window that starts at `n * stride`. So
+//! `step_px` divides both the stride and `jump_px`, and a layer that reads neighbouring
+//! elements in the run of one window reads elements `jump_px / step_px` apart in the dense
+//! run (a trous).
 
 /// One axis of a feature map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Axis {
-    /// Elements in the window's own run.
+    /// Number of elements in the run of one window.
     pub(super) extent: i64,
-    /// Distance between them there.
+    /// Distance between neighbouring elements in the run of one window.
     pub(super) jump_px: i64,
-    /// Distance between elements of the dense run; divides `jump_px`.
+    /// Distance between neighbouring elements in the dense run; divides `jump_px`.
     pub(super) step_px: i64,
-    /// First pixel that element 0 depends on, from the window's first; negative
-    /// where layers have padded.
+    /// First pixel that element 0 depends on, counted from the window's first pixel;
+    /// negative if layers have padded.
     pub(super) from_px: i64,
     /// One past the last pixel that element 0 depends on.
     pub(super) to_px: i64,
 }
 
-/// A layer that slides over its input, as the node says it.
+/// A layer that slides over its input along one axis, with the numbers of its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::model) struct SlidingLayer {
     pub(in crate::model) kernel: i64,
     pub(in crate::model) dilation: i64,
     pub(in crate::model) stride: i64,
-    /// Before and after.
+    /// Padding before and after the input.
     pub(in crate::model) pads: [i64; 2],
-    /// Rounds the number of outputs up.
+    /// Whether the number of outputs is rounded up.
     pub(in crate::model) ceil: bool,
 }
 
 impl SlidingLayer {
-    /// Outputs for so many inputs; `None` where there are none.
+    /// Number of outputs for a number of inputs; `None` if there are none.
     pub(in crate::model) fn outputs(&self, inputs: i64) -> Option<i64> {
         let Self { kernel, dilation, stride, pads: [before, after], ceil } = *self;
         let room = inputs + before + after - dilation * (kernel - 1) - 1;
         if room < 0 || stride < 1 {
             return None;
         }
-        // The last output must start within the inputs or what is before them (ONNX).
+        // The last output must start within the inputs or the padding before them (ONNX).
         let more = ceil && room % stride != 0 && (room / stride + 1) * stride < inputs + before;
         Some(room / stride + 1 + i64::from(more))
     }
 }
 
-/// The same layer in the dense run.
+/// A sliding layer in the dense run, along one axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DenseLayer {
     pub(super) dilation: i64,
     pub(super) stride: i64,
     pub(super) pads: [i64; 2],
-    /// Elements to drop at the end of the output, so that all maps of one place
-    /// have one length.
+    /// Elements to drop at the end of the output, so that all maps with elements at the
+    /// same positions have the same length.
     pub(super) crop: i64,
-    /// The window's own run looks beyond its border, the dense run does not.
+    /// Whether the layer pads in the run of one window, so that the dense run differs.
     pub(super) padded: bool,
 }
 
 impl Axis {
-    /// The image itself.
+    /// The axis of the image itself.
     pub(super) fn image(window_px: i64) -> Self {
         Self { extent: window_px, jump_px: 1, step_px: 1, from_px: 0, to_px: 1 }
     }
 
-    /// Elements between neighbours of the window's own run.
+    /// Distance in the dense run, in elements, between two elements that are neighbours in
+    /// the run of one window.
     pub(super) fn dilation(&self) -> i64 {
         self.jump_px / self.step_px
     }
 
-    /// Elements of the dense run over `windows` windows.
+    /// Number of elements in a dense run over `windows` windows.
     pub(super) fn length(&self, windows: i64, stride_px: i64) -> i64 {
         (windows - 1) * (stride_px / self.step_px) + (self.extent - 1) * self.dilation() + 1
     }
 
-    /// One element a window.
+    /// An axis with one element per window.
     pub(super) fn per_window(&self, stride_px: i64, from_px: i64, to_px: i64) -> Self {
         Self { extent: 1, jump_px: stride_px, step_px: stride_px, from_px, to_px }
     }
 
-    /// What a sliding layer makes of it; `None` where the layer has no output.
+    /// The axis after a sliding layer, and that layer in the dense run; `None` if the layer
+    /// has no output.
     pub(super) fn slide(&self, slide: &SlidingLayer, stride_px: i64) -> Option<(Self, DenseLayer)> {
         let SlidingLayer { kernel, dilation, stride, pads: [before, _], .. } = *slide;
         let (span, extent) = (dilation * (kernel - 1), slide.outputs(self.extent)?);
-        // What the last output lacks, or leaves unused, behind the last input.
+        // Elements that the last output reads beyond the last input; negative if the last
+        // inputs are not read.
         let overhang = (extent - 1) * stride + span - before - (self.extent - 1);
         let apart = self.dilation();
         let taken = if extent == 1 {
@@ -124,16 +127,16 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Layers applied to element indices: what the dense run has at the place
-        /// of a window's element depends on the pixels that element depends on.
+        /// Layers are applied to indices of pixels: each element of the dense run depends on
+        /// the same pixels as the window's element at the same position.
         #[test]
-        fn dense_elements_see_the_pixels_of_the_window_s(
+        fn dense_elements_depend_on_the_pixels_of_the_window_s_elements(
             layers in prop::collection::vec((1i64..4, 1i64..3, 1i64..4, any::<bool>()), 1..5),
             stride_px in 1i64..20, n in 0i64..4,
         ) {
             let windows = n + 1;
             let mut axis = Axis::image(97);
-            // First pixel of each element: of the window's own run, of the dense run.
+            // First pixel of each element, in the run of one window and in the dense run.
             let mut own: Vec<i64> = (0..97).collect();
             let mut dense: Vec<i64> = (0..axis.length(windows, stride_px)).collect();
             for (kernel, dilation, stride, ceil) in layers {
@@ -172,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn strides_beyond_the_heatmap_s_become_dilations() {
+    fn strides_beyond_that_of_the_heatmap_become_dilations() {
         let halve = SlidingLayer { kernel: 1, dilation: 1, stride: 2, pads: [0, 0], ceil: false };
         let mut axis = Axis::image(64);
         let mut strides = Vec::new();

@@ -1,4 +1,4 @@
-//! Nodes and weights of the network being written.
+//! The ONNX graph of the dense network while it is built: nodes, weights, sizes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,19 +16,19 @@ pub(super) struct Builder {
     pub(super) nodes: Vec<pb::NodeProto>,
     pub(super) weights: Vec<pb::TensorProto>,
     taken: HashSet<String>,
-    /// Weights of the old network that are in the new one.
+    /// Names of the old network's weights that have been added.
     placed: HashSet<String>,
-    /// Channels and place of each tensor.
+    /// Channels and axes of each tensor, by name.
     pub(super) sizes: HashMap<String, (usize, [Axis; 2])>,
 }
 
 impl Builder {
-    /// An empty graph in which `names` keep their meaning.
+    /// An empty graph in which `names` are taken.
     pub(super) fn with_names<'n>(names: impl Iterator<Item = &'n str>) -> Self {
         Self { taken: names.map(str::to_owned).collect(), ..Self::default() }
     }
 
-    /// A name that nothing has yet.
+    /// Takes a name that is still free: `hint`, or `hint` with a number.
     pub(super) fn name(&mut self, hint: &str) -> String {
         let mut name = hint.to_owned();
         let mut count = 1;
@@ -59,12 +59,12 @@ impl Builder {
         output
     }
 
-    /// Notes how large a tensor is.
+    /// Records the channels and axes of a tensor.
     pub(super) fn sized(&mut self, name: &str, channels: usize, axes: [Axis; 2]) {
         self.sizes.insert(name.to_owned(), (channels, axes));
     }
 
-    /// A weight of the old network, under its own name.
+    /// Adds a weight of the old network under its own name, and returns the name.
     pub(super) fn weight(&mut self, tensor: &pb::TensorProto) -> String {
         self.taken.insert(tensor.name.clone());
         if self.placed.insert(tensor.name.clone()) {
@@ -73,14 +73,14 @@ impl Builder {
         tensor.name.clone()
     }
 
-    /// A weight of the old network in another shape, under a name just taken.
+    /// Adds a reshaped weight of the old network, whose name [`Self::name`] has given.
     pub(super) fn weight_as(&mut self, tensor: pb::TensorProto) -> String {
         let name = tensor.name.clone();
         self.weights.push(tensor);
         name
     }
 
-    /// A new weight.
+    /// Adds a new float32 weight and returns its name.
     pub(super) fn floats(&mut self, hint: &str, dims: &[i64], values: &[f32]) -> String {
         let name = self.name(hint);
         let raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -90,7 +90,7 @@ impl Builder {
         name
     }
 
-    /// A list of integers.
+    /// Adds a list of integers and returns its name.
     pub(super) fn integers(&mut self, hint: &str, values: &[i64]) -> String {
         let name = self.name(hint);
         self.weights.push(integers(&name, &[values.len()], values));
@@ -109,7 +109,7 @@ pub(super) fn integers(name: &str, dims: &[usize], values: &[i64]) -> pb::Tensor
     }
 }
 
-/// The numbers of a float tensor.
+/// The numbers of a float32 tensor; `None` for other types, or if they lie in another file.
 pub(super) fn floats_of(tensor: &pb::TensorProto) -> Option<Vec<f32>> {
     if tensor.data_type != FLOAT || !tensor.external_data.is_empty() {
         return None;
@@ -121,7 +121,7 @@ pub(super) fn floats_of(tensor: &pb::TensorProto) -> Option<Vec<f32>> {
     Some(fours.iter().map(|&four| f32::from_le_bytes(four)).collect())
 }
 
-/// The numbers of an integer tensor.
+/// The numbers of a tensor of 32-bit or 64-bit integers; `None` for other types.
 pub(super) fn integers_of(tensor: &pb::TensorProto) -> Option<Vec<i64>> {
     match (tensor.data_type, tensor.raw_data.is_empty()) {
         (INT64, true) => Some(tensor.int64_data.clone()),
@@ -154,7 +154,7 @@ pub(super) fn ints(name: &str, values: &[i64]) -> pb::AttributeProto {
     }
 }
 
-/// A number attribute.
+/// A float attribute.
 pub(super) fn float(name: &str, value: f32) -> pb::AttributeProto {
     let kind = AttributeType::Float as i32;
     pb::AttributeProto { name: name.to_owned(), r#type: kind, f: value, ..Default::default() }

@@ -1,5 +1,5 @@
-//! Nodes that no image reaches: shapes worked out with integers, weights under
-//! another name.
+//! Nodes that do not depend on the image, such as the arithmetic of shapes, or weights under
+//! another name. They are evaluated while the network is rewritten.
 
 use std::rc::Rc;
 
@@ -21,18 +21,18 @@ impl<'a> Rewriter<'a> {
                 float(i64::from(tensor.data_type)) == float(node.int("to", 1))
             }),
             "Reshape" => self.reshaped(node)?,
-            "Transpose" => self.turned(node)?,
+            "Transpose" => self.transposed(node)?,
             "Shape" => {
                 let tensor = self.needed(node, 0)?;
                 Some(self.named(node, &[tensor.dims.len()], &tensor.dims))
             }
             "Gather" | "Unsqueeze" | "Squeeze" | "Concat" | "Slice" | "Mul" | "Add" => {
-                self.whole_numbers(node)?
+                self.integer_list(node)?
             }
             _ => None,
         };
         folded.map(Value::Constant).ok_or_else(|| {
-            Problem::node("it computes with constants in a way that is not known here; fold them first (onnxsim, or onnxruntime's basic optimisation)")
+            Problem::node("it computes with constants in a way that is not supported; fold them first (onnxsim, or onnxruntime's basic optimisation)")
         })
     }
 
@@ -49,10 +49,10 @@ impl<'a> Rewriter<'a> {
         if let Some(values) = node.ints("value_ints") {
             return Some(Rc::new(integers(&name, &[values.len()], values)));
         }
-        if node.has("value_int") {
+        if node.has_attribute("value_int") {
             return Some(Rc::new(integers(&name, &[], &[node.int("value_int", 0)])));
         }
-        node.has("value_float").then(|| {
+        node.has_attribute("value_float").then(|| {
             let raw_data = node.float("value_float", 0.0).to_le_bytes().to_vec();
             Rc::new(pb::TensorProto { name, data_type: 1, raw_data, ..Default::default() })
         })
@@ -75,13 +75,13 @@ impl<'a> Rewriter<'a> {
         Ok(Some(Rc::new(pb::TensorProto { name, dims, ..(*tensor).clone() })))
     }
 
-    fn turned(&mut self, node: Node<'a>) -> Result<Option<Rc<pb::TensorProto>>, Problem> {
+    fn transposed(&mut self, node: Node<'a>) -> Result<Option<Rc<pb::TensorProto>>, Problem> {
         let tensor = self.needed(node, 0)?;
         let (&[rows, cols], Some(values)) = (tensor.dims.as_slice(), floats_of(&tensor)) else {
             return Ok(None);
         };
         let (rows, cols) = (rows as usize, cols as usize);
-        let turned: Vec<f32> = (0..cols)
+        let transposed: Vec<f32> = (0..cols)
             .flat_map(|col| (0..rows).map(move |row| row * cols + col))
             .map(|at| values[at])
             .collect();
@@ -90,13 +90,13 @@ impl<'a> Rewriter<'a> {
             name,
             dims: vec![cols as i64, rows as i64],
             data_type: 1,
-            raw_data: turned.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            raw_data: transposed.iter().flat_map(|value| value.to_le_bytes()).collect(),
             ..Default::default()
         })))
     }
 
-    /// Lists of integers: shapes on their way to a reshape.
-    fn whole_numbers(&mut self, node: Node<'a>) -> Result<Option<Rc<pb::TensorProto>>, Problem> {
+    /// The value of a node that computes a list of integers, such as a reshape's shape.
+    fn integer_list(&mut self, node: Node<'a>) -> Result<Option<Rc<pb::TensorProto>>, Problem> {
         let mut lists = Vec::new();
         for input in 0..node.inputs().len() {
             let tensor = self.constant(node, input)?;

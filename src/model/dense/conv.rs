@@ -1,4 +1,4 @@
-//! Convolutions, also grouped and depthwise.
+//! The dense form of convolutions, including grouped and depthwise ones.
 
 use std::rc::Rc;
 
@@ -45,7 +45,7 @@ impl<'a> Rewriter<'a> {
         Ok(Value::Map(self.renamed(&map, name)))
     }
 
-    /// A 1 x 1 convolution, which leaves every element in its place.
+    /// Adds a 1 x 1 convolution, which keeps the positions of the elements.
     pub(super) fn at_each_place(
         &mut self,
         node: Node<'a>,

@@ -1,5 +1,5 @@
-//! Nodes of several inputs: residual sums, products, concatenations, and the
-//! scaling of squeeze-and-excitation.
+//! The dense form of nodes with several inputs: residual sums, products, concatenations,
+//! and the scaling of squeeze-and-excitation.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::node::Node;
 use super::rewriter::{Problem, Rewriter, Rewritten};
 
 impl<'a> Rewriter<'a> {
-    /// An operator that takes its inputs element by element.
+    /// Rewrites an operator that combines its inputs element by element.
     pub(super) fn join(&mut self, node: Node<'a>) -> Rewritten {
         let joined = self.joined(node)?;
         let mut inputs = Vec::with_capacity(node.inputs().len());
@@ -27,7 +27,7 @@ impl<'a> Rewriter<'a> {
         Ok(Value::Map(self.renamed(&joined, name)))
     }
 
-    /// Where the maps among the inputs lie together.
+    /// The map that results from the maps among the inputs, without constants.
     fn joined(&mut self, node: Node<'a>) -> Result<FeatureMap, Problem> {
         let mut joined: Option<FeatureMap> = None;
         for (input, name) in node.inputs().iter().enumerate() {
@@ -37,7 +37,7 @@ impl<'a> Rewriter<'a> {
             let map = self.ready(node, input)?;
             joined = Some(match joined {
                 None => map,
-                Some(other) => together(&other, &map)?,
+                Some(other) => combined(&other, &map)?,
             });
         }
         joined.ok_or(Problem::Unknown)
@@ -61,7 +61,7 @@ impl<'a> Rewriter<'a> {
         let mut joined = first.clone();
         for map in &maps[1..] {
             let same = FeatureMap { channels: joined.channels, ..map.clone() };
-            joined = together(&joined, &same)?;
+            joined = combined(&joined, &same)?;
         }
         joined.channels = maps.iter().map(|map| map.channels).sum();
         let inputs: Vec<&str> = maps.iter().map(|map| map.name.as_str()).collect();
@@ -70,9 +70,9 @@ impl<'a> Rewriter<'a> {
     }
 }
 
-/// Two maps element by element; one may be a number a window that scales the
-/// other, a whole map.
-fn together(a: &FeatureMap, b: &FeatureMap) -> Result<FeatureMap, Problem> {
+/// The map that results from two maps element by element. One of them may be one number
+/// per window, which scales the other, a whole map.
+fn combined(a: &FeatureMap, b: &FeatureMap) -> Result<FeatureMap, Problem> {
     let (large, small) = if a.extents().iter().product::<i64>() >= b.extents().iter().product() {
         (a, b)
     } else {
@@ -82,12 +82,12 @@ fn together(a: &FeatureMap, b: &FeatureMap) -> Result<FeatureMap, Problem> {
         if small.extents() == [1, 1] && !small.pooled_by.is_empty() {
             return Err(Problem::Gates(small.pooled_by.clone()));
         }
-        return Err(mixed(a, b));
+        return Err(incompatible(a, b));
     }
     let same_channels =
         large.channels == small.channels || large.channels == 1 || small.channels == 1;
     if !large.aligned(small) || !same_channels || large.shape().len() != small.shape().len() {
-        return Err(mixed(a, b));
+        return Err(incompatible(a, b));
     }
     let pooled_by = if large.gate || large.extents() == [1, 1] {
         large.pooled_by.union(&small.pooled_by).copied().collect()
@@ -102,6 +102,6 @@ fn together(a: &FeatureMap, b: &FeatureMap) -> Result<FeatureMap, Problem> {
     })
 }
 
-fn mixed(a: &FeatureMap, b: &FeatureMap) -> Problem {
+fn incompatible(a: &FeatureMap, b: &FeatureMap) -> Problem {
     Problem::node(format!("it joins {:?} with {:?}", a.shape(), b.shape()))
 }

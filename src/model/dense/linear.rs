@@ -1,4 +1,5 @@
-//! Fully connected layers: convolutions as large as the window's map.
+//! The dense form of fully connected layers: convolutions with a kernel as large as the
+//! window's map.
 
 use std::rc::Rc;
 
@@ -13,7 +14,7 @@ use super::rewriter::{Problem, Rewriter, Rewritten};
 impl<'a> Rewriter<'a> {
     pub(super) fn gemm(&mut self, node: Node<'a>) -> Rewritten {
         if node.int("transA", 0) != 0 {
-            return Err(Problem::node("it transposes what it multiplies"));
+            return Err(Problem::node("it transposes its input"));
         }
         let (alpha, beta) = (node.float("alpha", 1.0), node.float("beta", 1.0));
         let bias = self.constant(node, 2)?;
@@ -71,7 +72,7 @@ impl<'a> Rewriter<'a> {
                 let kernel = map.axes[at].extent;
                 map.axes[at]
                     .slide(&slide(kernel), self.stride_px)
-                    .expect("a kernel of its size fits")
+                    .expect("a kernel as large as the map fits")
             });
             axes = slid.map(|(axis, _)| axis);
             attributes.push(super::builder::ints("strides", &slid.map(|(_, dense)| dense.stride)));
@@ -104,12 +105,12 @@ impl<'a> Rewriter<'a> {
     }
 }
 
-/// A weight matrix.
+/// The weights of a fully connected layer.
 struct Matrix {
     inputs: usize,
     outputs: usize,
     values: Vec<f32>,
-    /// `[output, input]`, not `[input, output]`.
+    /// Whether `values` are ordered `[output, input]`, not `[input, output]`.
     transposed: bool,
 }
 
@@ -128,7 +129,7 @@ impl Matrix {
         Ok(Self { inputs, outputs, values, transposed })
     }
 
-    /// As `[output, channel, place]`.
+    /// The weights times `alpha`, as `[output, channel, place]`.
     fn kernel(&self, channels: usize, places: usize, order: Order, alpha: f32) -> Vec<f32> {
         let mut kernel = Vec::with_capacity(self.values.len());
         for output in 0..self.outputs {

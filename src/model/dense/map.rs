@@ -1,4 +1,4 @@
-//! A tensor of the network being rewritten.
+//! The tensors of a network while it is rewritten: feature maps and constants.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -7,62 +7,62 @@ use tract_onnx::pb;
 
 use super::axis::Axis;
 
-/// Order of the axes the old network has in mind. The dense network computes
-/// `[1, channel, row, col]` throughout.
+/// The order of axes in the old network. The dense network uses `[1, channel, row, col]`
+/// throughout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     ChannelsFirst,
     ChannelsLast,
 }
 
-/// The shape the old network has in mind.
+/// The arrangement of axes in the old network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// Four axes.
     Spatial(Order),
     /// `[N, C * h * w]`, flattened in this order.
     Flat(Order),
-    /// `[N, h, w]`: one channel, taken out.
+    /// `[N, h, w]`: one channel, without an axis for it.
     Plane,
 }
 
 /// A feature map.
 #[derive(Debug, Clone)]
 pub(super) struct FeatureMap {
-    /// Its name in the dense network.
+    /// Name of the tensor in the dense network.
     pub(super) name: String,
     pub(super) channels: usize,
-    /// Row, col.
+    /// Axes along rows and along columns.
     pub(super) axes: [Axis; 2],
     pub(super) form: Form,
-    /// The mean over the window is still to be taken; `axes` are those of what
-    /// it is taken of.
+    /// Whether the tensor stands for its mean over each window, which no node computes yet;
+    /// `axes` are those before the mean.
     pub(super) pending: bool,
-    /// One number a window in the old network that scales a whole map there; a
-    /// sliding mean at each place of that map here.
+    /// Whether the tensor is one number per window in the old network, which scales a whole
+    /// map; in the dense network it is a sliding mean at each position of that map.
     pub(super) gate: bool,
-    /// Pooling nodes it comes from since it was a map.
+    /// Indices of the pooling nodes that reduced a whole map to this tensor.
     pub(super) pooled_by: BTreeSet<usize>,
 }
 
-/// What a name stands for.
+/// The value of a tensor.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
-    /// Known before any image is.
+    /// The value does not depend on the image.
     Constant(Rc<pb::TensorProto>),
-    /// Depends on the image.
+    /// The value depends on the image.
     Map(FeatureMap),
-    /// Comes from a node that cannot be rewritten.
+    /// The value comes from a node that cannot be rewritten.
     Unknown,
 }
 
 impl FeatureMap {
-    /// Rows and columns in the old network.
+    /// Number of rows and columns in the old network.
     pub(super) fn extents(&self) -> [i64; 2] {
         if self.pending || self.gate { [1, 1] } else { self.axes.map(|axis| axis.extent) }
     }
 
-    /// Its shape in the old network, for one window.
+    /// The shape in the old network, for one window.
     pub(super) fn shape(&self) -> Vec<i64> {
         let ([rows, cols], channels) = (self.extents(), self.channels as i64);
         match self.form {
@@ -92,7 +92,7 @@ impl FeatureMap {
         }
     }
 
-    /// Order of the axes, also of what was flattened.
+    /// Order of the axes; for a flat map, before it was flattened.
     pub(super) fn order(&self) -> Order {
         match self.form {
             Form::Spatial(order) | Form::Flat(order) => order,
@@ -100,13 +100,13 @@ impl FeatureMap {
         }
     }
 
-    /// Whether both lie on the same grid.
+    /// Whether the elements of both maps have the same positions.
     pub(super) fn aligned(&self, other: &Self) -> bool {
         let place = |axis: &Axis| (axis.extent, axis.jump_px, axis.step_px);
         self.axes.iter().zip(&other.axes).all(|(a, b)| place(a) == place(b))
     }
 
-    /// The axes of what depends on both.
+    /// The axes of a map that depends on both.
     pub(super) fn joined_axes(&self, other: &Self) -> [Axis; 2] {
         let join = |a: Axis, b: Axis| Axis {
             from_px: a.from_px.min(b.from_px),

@@ -1,6 +1,6 @@
-//! Means over the whole map: of a head, where they become sliding means over
-//! windows, and of squeeze-and-excitation, where they become sliding means around
-//! each place.
+//! The dense form of means over a whole map. In the head of a network they become sliding
+//! means over windows; in squeeze-and-excitation they become sliding means around each
+//! position.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ impl<'a> Rewriter<'a> {
         Ok(Value::Map(FeatureMap { form, ..pooled }))
     }
 
-    /// Whether a reduction keeps the axes; it must reduce the whole map.
+    /// Whether a reduction keeps the axes. A reduction of less than the whole map is refused.
     pub(super) fn reduces_all(&self, node: Node<'a>, map: &FeatureMap) -> Result<bool, Problem> {
         if node.operator().starts_with("Global") {
             if !map.channels_first() {
@@ -47,14 +47,17 @@ impl<'a> Rewriter<'a> {
         Ok(node.int("keepdims", 1) != 0)
     }
 
-    /// The mean of a whole map, to be taken when it is known what of; around each
-    /// place when it is to scale that map.
+    /// The mean of a whole map. The mean is left pending, so that a linear layer after it
+    /// may go before it; a mean that scales its map is taken around each position.
     pub(super) fn pooled(&mut self, node: Node<'a>, map: FeatureMap) -> FeatureMap {
         let pooled_by = BTreeSet::from([node.index]);
         if !self.gates.contains(&node.index) {
             return FeatureMap { pending: true, pooled_by, ..map };
         }
-        self.differs(node, "is the mean of one window, here of the surroundings of each place");
+        self.differs(
+            node,
+            "averages over the window; the dense network averages around each position",
+        );
         let around = map.axes.map(|axis| {
             let before = axis.extent / 2;
             (before, axis.extent - 1 - before)
@@ -76,32 +79,33 @@ impl<'a> Rewriter<'a> {
         self.renamed(&map, name)
     }
 
-    /// Takes the mean that is still to be taken, once.
+    /// Adds the nodes of a pending mean, once for each map; other maps are returned as they
+    /// are.
     pub(super) fn with_mean(&mut self, map: FeatureMap) -> FeatureMap {
         if !map.pending {
             return map;
         }
         let form = map.form;
-        if let Some(taken) = self.means.get(&map.name) {
-            return FeatureMap { form, ..taken.clone() };
+        if let Some(mean) = self.means.get(&map.name) {
+            return FeatureMap { form, ..mean.clone() };
         }
         let (kernel, dilations) =
             (map.axes.map(|axis| axis.extent), map.axes.map(|axis| axis.dilation()));
-        let taken = map.axes.map(|axis| self.stride_px / axis.step_px);
+        let strides = map.axes.map(|axis| self.stride_px / axis.step_px);
         let hint = format!("{}/mean", map.name);
-        let name = self.box_mean(&hint, &map.name, &map, kernel, dilations, taken);
+        let name = self.box_mean(&hint, &map.name, &map, kernel, dilations, strides);
         let axes = map.axes.map(|axis| {
             let to_px = axis.to_px + (axis.extent - 1) * axis.jump_px;
             axis.per_window(self.stride_px, axis.from_px, to_px)
         });
         let source = map.name.clone();
-        let taken = self.renamed(&FeatureMap { axes, pending: false, ..map }, name);
-        self.means.insert(source, taken.clone());
-        taken
+        let mean = self.renamed(&FeatureMap { axes, pending: false, ..map }, name);
+        self.means.insert(source, mean.clone());
+        mean
     }
 
-    /// Adds a mean over `kernel` elements, `dilations` apart, at every
-    /// `taken`-th place: a product of short means along one axis at a time.
+    /// Adds a mean over `kernel` elements, `dilations` apart, at every `strides`-th
+    /// position, as a product of short means along one axis at a time.
     pub(super) fn box_mean(
         &mut self,
         hint: &str,
@@ -109,7 +113,7 @@ impl<'a> Rewriter<'a> {
         map: &FeatureMap,
         kernel: [i64; 2],
         dilations: [i64; 2],
-        taken: [i64; 2],
+        strides: [i64; 2],
     ) -> String {
         let channels = map.channels as i64;
         let mut name = input.to_owned();
@@ -117,7 +121,7 @@ impl<'a> Rewriter<'a> {
             let lengths = factors(kernel[at]);
             let mut apart = dilations[at];
             for (pass, &length) in lengths.iter().enumerate() {
-                let stride = if pass + 1 == lengths.len() { taken[at] } else { 1 };
+                let stride = if pass + 1 == lengths.len() { strides[at] } else { 1 };
                 if length == 1 && stride == 1 {
                     continue;
                 }
@@ -140,7 +144,8 @@ impl<'a> Rewriter<'a> {
     }
 }
 
-/// A length as a product of one or two lengths as equal as can be.
+/// A length above 8 as a product of two lengths as equal as possible; other lengths, and
+/// primes, as they are.
 fn factors(length: i64) -> Vec<i64> {
     if length <= 8 {
         return vec![length];

@@ -2,26 +2,26 @@
 //!
 //! The rewritten network maps `[1, 3, P, P]` (or `[1, P, P, 3]`) to a grid of
 //! outputs `[1, C, G, G]` at the heatmap's stride, `G = (P - window) / stride + 1`:
-//! output (r, c) is what the classifier says of the window that starts at pixel
-//! (c * stride, r * stride) of the patch.
+//! output (r, c) is the classifier's output for the window that starts at pixel
+//! (x, y) = (c * stride, r * stride) of the patch.
 //!
 //! - Layers that slide keep sliding. Once strides have added up to the heatmap's
-//!   stride, further strides become dilations (a trous): every output is kept,
-//!   and the layers after it look further apart ([`axis`]).
+//!   stride, further strides become dilations (a trous): every output is kept, and
+//!   the kernels of later layers are spread wider ([`axis`]).
 //! - A mean over the window's map becomes a sliding mean; a linear layer after it
 //!   goes before it where that is cheaper, which is the same by linearity.
 //! - A fully connected layer becomes a convolution as large as the window's map.
-//! - A squeeze-and-excitation scales a map by one number a window; here by the
-//!   mean around each place, which is not the same.
+//! - A squeeze-and-excitation scales a map by one number per window. The dense
+//!   network scales by the mean around each position, which is not the same.
 //!
-//! Without padding and squeeze-and-excitation the outputs are the classifier's
-//! own, but for rounding. A layer that pads makes a window see zeros at its own
+//! Without padding and squeeze-and-excitation the outputs equal the classifier's
+//! except for rounding. A layer that pads makes a window see zeros at its own
 //! border where the dense run sees the neighbourhood: [`DenseNetwork::inexact`]
 //! names these layers, and [`DenseNetwork::reach_px`] says how far beyond a window
 //! its output depends on pixels, and so on the patch's border.
 //!
 //! The idea is that of Giusti et al., "Fast image scanning with deep max-pooling
-//! convolutional neural networks" (ICIP 2013), with dilations in the place of
+//! convolutional neural networks" (ICIP 2013), with dilations in place of
 //! fragments.
 
 #![expect(
@@ -67,7 +67,7 @@ pub use network::{DenseNetwork, Side};
 /// A network cannot be rewritten.
 #[derive(Debug, Error)]
 pub enum DenseError {
-    /// The file does not decode, or keeps its weights in a way not read here.
+    /// The file does not decode, or stores its weights in a way that is not supported.
     #[error("{}: {detail}", path.display())]
     File {
         /// The ONNX file.
@@ -75,16 +75,16 @@ pub enum DenseError {
         /// What is wrong.
         detail: String,
     },
-    /// Nodes without a dense form.
+    /// Some nodes have no dense form.
     #[error("{}: cannot be made dense; use method = \"window\", or export the network without:{}", path.display(), problems.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
     Nodes {
         /// The ONNX file.
         path: PathBuf,
-        /// One line a node.
+        /// One line per node.
         problems: Vec<String>,
     },
-    /// The output is not one row of scores a window.
-    #[error("{}: cannot be made dense: output `{output}` is {shape:?} for one window, expected one number a class", path.display())]
+    /// The output is not one row of scores per window.
+    #[error("{}: cannot be made dense: output `{output}` is {shape:?} for one window, expected one number per class", path.display())]
     Output {
         /// The ONNX file.
         path: PathBuf,
@@ -95,7 +95,7 @@ pub enum DenseError {
     },
 }
 
-/// Rewrites `model` for a heatmap of `stride_px`.
+/// Rewrites `model` to score the windows of a patch at a distance of `stride_px`.
 ///
 /// # Errors
 /// [`DenseError`] naming every node that has no dense form.
@@ -111,14 +111,17 @@ pub fn densify(model: &Model, stride_px: u32) -> Result<DenseNetwork, DenseError
         match Run::new(model, &old, stride, &gates).rewrite() {
             Ok(network) => return Ok(network),
             Err(Stopped::Dense(error)) => return Err(error),
-            // Each round knows more poolings, of which there are finitely many.
+            // Each round adds pooling nodes, of which there are finitely many.
             Err(Stopped::Gates(more)) => gates.extend(more),
         }
     }
 }
 
+/// Why a walk over the graph ended without a dense network.
 enum Stopped {
+    /// The network has no dense form.
     Dense(DenseError),
+    /// The pooling nodes of these indices scale a whole map, which the walk did not know.
     Gates(BTreeSet<usize>),
 }
 
@@ -182,7 +185,7 @@ impl<'a> Run<'a> {
             let node = Node { proto, index };
             let foreign = !matches!(proto.domain.as_str(), "" | "ai.onnx");
             let value = if foreign {
-                Err(Problem::node(format!("its operator is of {}", proto.domain)))
+                Err(Problem::node(format!("its operator belongs to the domain {}", proto.domain)))
             } else {
                 self.rewriter.rewrite(node)
             };
@@ -217,7 +220,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Nodes that the output depends on.
+    /// Indices of the nodes that the output depends on.
     fn needed(&self, output: &str) -> HashSet<usize> {
         let mut names = HashSet::from([output]);
         let mut needed = HashSet::new();

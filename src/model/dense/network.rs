@@ -1,4 +1,4 @@
-//! A rewritten network: how large its maps are, and its ONNX file.
+//! The dense network: its ONNX file, and the memory that its maps take.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -11,38 +11,38 @@ use super::builder::Builder;
 use super::write;
 use crate::model::card::Layout;
 
-/// A network that scores a patch at once.
+/// A network that scores all windows of an image in one run.
 #[derive(Debug, Clone)]
 pub struct DenseNetwork {
     pub(super) proto: pb::ModelProto,
-    /// The ONNX file it was made from.
+    /// The ONNX file of the classifier.
     pub path: PathBuf,
-    /// Name of its input.
+    /// Name of the input.
     pub input: String,
-    /// Name of its output, `[1, C, rows, cols]`, without the card's activation.
+    /// Name of the output, `[1, C, rows, cols]`, before the card's activation.
     pub output: String,
     /// Order of the input's axes.
     pub layout: Layout,
     pub(super) channels: usize,
     pub(super) opset: i64,
     pub(super) sizes: HashMap<String, (usize, [Axis; 2])>,
-    /// Side of the classifier's window.
+    /// Side of the classifier's window, px.
     pub window_px: u32,
-    /// Distance between outputs.
+    /// Distance between neighbouring outputs, px.
     pub stride_px: u32,
-    /// How far beyond a window its output depends on pixels. 0 without padding.
+    /// How far beyond a window the window's output depends on pixels, px; 0 without padding.
     pub reach_px: u32,
-    /// Layers that make its outputs differ from the classifier's; empty when they
-    /// are the same but for rounding.
+    /// The layers that make the outputs differ from the classifier's; empty if both are
+    /// equal except for rounding.
     pub inexact: Vec<String>,
 }
 
-/// Size of the image a dense network is to take.
+/// The sizes of images that an ONNX file of the dense network takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// Any, at least the window.
+    /// Any side of at least the window.
     Any,
-    /// Any that outputs fill: [`DenseNetwork::side_px`] of some number of them.
+    /// Any side that [`DenseNetwork::side_px`] gives for some number of outputs.
     Filled,
     /// A square of this side, px.
     Fixed(u32),
@@ -55,7 +55,7 @@ impl DenseNetwork {
         if side_px < self.window_px { 0 } else { (side_px - self.window_px) / self.stride_px + 1 }
     }
 
-    /// Side of the image for `windows` outputs along a side.
+    /// Side of the image for `windows` outputs along a side, px.
     #[must_use]
     pub fn side_px(&self, windows: u32) -> u32 {
         (windows.max(1) - 1) * self.stride_px + self.window_px
@@ -63,11 +63,12 @@ impl DenseNetwork {
 
     /// The ONNX file for images of `side`.
     ///
-    /// The file says in its metadata what it is: window, stride, reach.
+    /// The metadata of the file hold window, stride and reach in px, and whether the outputs
+    /// equal the classifier's.
     #[must_use]
     pub fn to_onnx(&self, side: Side) -> Vec<u8> {
         let mut model = self.proto.clone();
-        let graph = model.graph.as_mut().expect("it was made with a graph");
+        let graph = model.graph.as_mut().expect("a dense network has a graph");
         let fixed = match side {
             Side::Any | Side::Filled => None,
             Side::Fixed(side_px) => Some(i64::from(side_px)),
@@ -91,7 +92,8 @@ impl DenseNetwork {
         model.encode_to_vec()
     }
 
-    /// Puts nodes in front that cut the image to what windows reach.
+    /// Adds nodes before the first layer that cut the image to the pixels that windows
+    /// cover.
     fn trim(&self, graph: &mut pb::GraphProto, side: Side) {
         let names = graph.node.iter().flat_map(|node| &node.output);
         let names = names.chain(graph.initializer.iter().map(|tensor| &tensor.name));
@@ -119,12 +121,12 @@ impl DenseNetwork {
         graph.initializer.extend(builder.weights);
     }
 
-    /// Bytes of the image and the maps that have to be held at once for `windows`
-    /// outputs along a side, if maps are freed after their last use and activations
-    /// work in place, as engines do; their own needs come on top.
+    /// Most bytes of image and maps that are held at once for `windows` outputs along a
+    /// side, if maps are freed after their last use and activations work in place. That is
+    /// what engines do; the memory for their own purposes comes on top.
     #[must_use]
     pub fn map_bytes(&self, windows: u32) -> u64 {
-        let graph = self.proto.graph.as_ref().expect("it was made with a graph");
+        let graph = self.proto.graph.as_ref().expect("a dense network has a graph");
         let stride_px = i64::from(self.stride_px);
         let bytes = |name: &String| {
             self.sizes.get(name).map_or(0, |(channels, axes)| {
@@ -148,8 +150,8 @@ impl DenseNetwork {
                 done.into_iter().map(bytes).sum::<u64>(),
             );
             let beside = match node.op_type.as_str() {
-                operator if super::pointwise::in_parts(operator) => 2 * made,
-                operator if super::pointwise::known(operator) && made <= freed => 0,
+                operator if super::pointwise::is_composite(operator) => 2 * made,
+                operator if super::pointwise::is_pointwise(operator) && made <= freed => 0,
                 _ => made,
             };
             most = most.max(held + beside);
@@ -158,10 +160,10 @@ impl DenseNetwork {
         most
     }
 
-    /// Weights, in bytes.
+    /// Size of the weights in bytes.
     #[must_use]
     pub fn weight_bytes(&self) -> u64 {
-        let graph = self.proto.graph.as_ref().expect("it was made with a graph");
+        let graph = self.proto.graph.as_ref().expect("a dense network has a graph");
         graph.initializer.iter().map(|tensor| tensor.encoded_len() as u64).sum()
     }
 }

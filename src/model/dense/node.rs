@@ -1,4 +1,4 @@
-//! What a node says.
+//! Access to the name, the inputs and the attributes of a node.
 
 use tract_onnx::pb;
 
@@ -6,7 +6,7 @@ use tract_onnx::pb;
 #[derive(Clone, Copy)]
 pub(in crate::model) struct Node<'g> {
     pub(in crate::model) proto: &'g pb::NodeProto,
-    /// Its number in the graph.
+    /// Index of the node in the graph.
     pub(in crate::model) index: usize,
 }
 
@@ -15,7 +15,7 @@ impl<'g> Node<'g> {
         &self.proto.op_type
     }
 
-    /// Its name, else that of its first output.
+    /// Name of the node, or of its first output if the node has none.
     pub(super) fn name(&self) -> &'g str {
         match (self.proto.name.as_str(), self.proto.output.first()) {
             ("", Some(output)) => output,
@@ -23,12 +23,12 @@ impl<'g> Node<'g> {
         }
     }
 
-    /// What to call what it becomes.
+    /// The preferred name for the dense form of the node: that of its first output.
     pub(super) fn hint(&self) -> String {
         self.proto.output.first().cloned().unwrap_or_default()
     }
 
-    /// Names of its inputs; absent ones are empty.
+    /// Names of the inputs; those of absent inputs are empty.
     pub(in crate::model) fn inputs(&self) -> &'g [String] {
         &self.proto.input
     }
@@ -37,7 +37,7 @@ impl<'g> Node<'g> {
         self.proto.attribute.iter().find(|attribute| attribute.name == name)
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(super) fn has_attribute(&self, name: &str) -> bool {
         self.attribute(name).is_some()
     }
 

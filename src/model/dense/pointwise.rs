@@ -1,11 +1,12 @@
-//! Nodes that treat every element alike, or every channel.
+//! The dense form of nodes that compute each element, or each channel, by itself, and of
+//! nodes that pad.
 
 use super::builder::{int, ints};
 use super::map::{FeatureMap, Form, Value};
 use super::node::Node;
 use super::rewriter::{Problem, Rewriter, Rewritten};
 
-/// Operators of one image that look at no other element.
+/// Operators on one feature map whose outputs depend on one element each.
 const POINTWISE: [&str; 27] = [
     "Abs",
     "Ceil",
@@ -36,13 +37,14 @@ const POINTWISE: [&str; 27] = [
     "ThresholdedRelu",
 ];
 
-pub(in crate::model) fn known(operator: &str) -> bool {
+/// Whether the outputs of an operator on one feature map depend on one element each.
+pub(in crate::model) fn is_pointwise(operator: &str) -> bool {
     POINTWISE.contains(&operator)
 }
 
-/// Operators that ONNX defines by others, and engines compute by those: with a map for
-/// each step, and one more for putting it into the next one's order.
-pub(super) fn in_parts(operator: &str) -> bool {
+/// Whether ONNX defines an operator by others. Engines compute it step by step, with a map
+/// for each step and one more for reordering the result.
+pub(super) fn is_composite(operator: &str) -> bool {
     matches!(operator, "Celu" | "Gelu" | "HardSwish" | "Mish")
 }
 
@@ -88,7 +90,7 @@ impl<'a> Rewriter<'a> {
         let rank = shape.len() as i64;
         let axis = node.int("axis", if self.opset < 13 { 1 } else { -1 });
         let axis = if axis < 0 { axis + rank } else { axis };
-        // Before opset 13 it goes over this axis and all that follow.
+        // Before opset 13 softmax goes over this axis and all that follow.
         let rest = &shape[(axis as usize + 1).min(shape.len())..];
         let over_channels = map.channel_axis() == Some(axis as usize)
             && (self.opset >= 13 || rest.iter().all(|&size| size == 1));
@@ -109,7 +111,7 @@ impl<'a> Rewriter<'a> {
         Ok(Value::Map(self.renamed(&map, name)))
     }
 
-    /// Zeros or another constant around a map.
+    /// Rewrites a node that puts zeros or another constant around a map.
     pub(super) fn pad(&mut self, node: Node<'a>) -> Rewritten {
         let map = self.ready(node, 0)?;
         if node.text("mode").is_some_and(|mode| mode != "constant") {
@@ -150,7 +152,8 @@ impl<'a> Rewriter<'a> {
         Ok(Value::Map(self.renamed(&FeatureMap { axes, ..map }, name)))
     }
 
-    /// A constant as it has to lie beside a map: one number, or one a channel.
+    /// Adds a constant input of an elementwise node, in a shape that broadcasts over `map`:
+    /// one number, or one per channel.
     pub(super) fn beside(
         &mut self,
         map: &FeatureMap,
@@ -172,7 +175,7 @@ impl<'a> Rewriter<'a> {
             && !matches!(map.form, Form::Plane);
         if !at_channels {
             return Err(Problem::node(format!(
-                "its constant has shape {:?} beside {:?}: not one number a channel",
+                "its constant has shape {:?} beside {:?}: not one number per channel",
                 tensor.dims,
                 map.shape()
             )));

@@ -1,4 +1,4 @@
-//! Poolings that look at a part of the map, and the maximum over all of it.
+//! The dense form of poolings over a part of a map, and of the maximum over all of it.
 
 use super::axis::{DenseLayer, SlidingLayer};
 use super::builder::{int, ints};
@@ -9,7 +9,7 @@ use super::rewriter::{Problem, Rewriter, Rewritten, pair};
 impl<'a> Rewriter<'a> {
     pub(super) fn max_pool(&mut self, node: Node<'a>) -> Rewritten {
         if node.proto.output.get(1).is_some_and(|name| !name.is_empty()) {
-            return Err(Problem::node("it also gives the places of the maxima"));
+            return Err(Problem::node("it also outputs the positions of the maxima"));
         }
         let map = self.ready(node, 0)?;
         let kernel = kernel_of(node)?;
@@ -84,9 +84,9 @@ impl<'a> Rewriter<'a> {
             self.builder.node("AveragePool", &node.hint(), &[&map.name], attributes)
         } else {
             let input = self.padded(&map.name, pads, 0.0);
-            let taken = [down.stride, across.stride];
+            let strides = [down.stride, across.stride];
             let dilations = [down.dilation, across.dilation];
-            self.box_mean(&node.hint(), &input, &map, kernel, dilations, taken)
+            self.box_mean(&node.hint(), &input, &map, kernel, dilations, strides)
         };
         let name = self.crop(name, [down.crop, across.crop]);
         let map = FeatureMap { axes, ..map };
@@ -130,7 +130,7 @@ fn kernel_of(node: Node<'_>) -> Result<[i64; 2], Problem> {
 }
 
 impl FeatureMap {
-    /// Whether it is `[N, C, row, col]` in the old network.
+    /// Whether the map is `[N, C, row, col]` in the old network.
     pub(super) fn channels_first(&self) -> bool {
         self.form == Form::Spatial(Order::ChannelsFirst)
     }

@@ -1,4 +1,4 @@
-//! Node after node: what each becomes in the dense network.
+//! The rewriting of a network node by node, in the order of the graph.
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
@@ -10,13 +10,14 @@ use super::builder::{Builder, ints};
 use super::map::{FeatureMap, Value};
 use super::node::Node;
 
-/// Why a node does not become anything.
+/// Why a node cannot be rewritten.
 pub(super) enum Problem {
-    /// Said of the node.
+    /// The node has no dense form, for this reason.
     Node(String),
-    /// These poolings scale a whole map: to be told before starting again.
+    /// The pooling nodes of these indices scale a whole map; the rewriting has to start
+    /// again with [`Rewriter::gates`] extended by them.
     Gates(BTreeSet<usize>),
-    /// An input is what an earlier node, already named, would have made.
+    /// An input comes from an earlier node that cannot be rewritten and is already reported.
     Unknown,
 }
 
@@ -28,17 +29,17 @@ impl Problem {
 
 pub(super) type Rewritten = Result<Value, Problem>;
 
-/// The old network's values so far, and the new network.
+/// The state of the rewriting: values of the old network so far, and the dense network.
 pub(super) struct Rewriter<'a> {
     pub(super) builder: Builder,
     pub(super) values: HashMap<&'a str, Value>,
-    /// Means that were taken after all, by what of.
+    /// Mean nodes added so far, by the name of their input tensor.
     pub(super) means: HashMap<String, FeatureMap>,
     pub(super) stride_px: i64,
     pub(super) opset: i64,
-    /// Pooling nodes known to scale a whole map.
+    /// Indices of the pooling nodes known to scale a whole map.
     pub(super) gates: &'a BTreeSet<usize>,
-    /// Nodes that make the dense scores differ from the window's, and how.
+    /// Nodes that make the dense scores differ from those of windows, and how.
     pub(super) inexact: Vec<String>,
 }
 
@@ -90,11 +91,11 @@ impl<'a> Rewriter<'a> {
             match self.values.get(input.as_str()) {
                 Some(Value::Constant(_)) => {}
                 Some(Value::Map(_)) => constant = false,
-                // Of what comes after, only what could never be rewritten is told.
-                Some(Value::Unknown) | None if known(node.operator()) => {
+                // After a node that fails, only operators without any dense form are reported.
+                Some(Value::Unknown) | None if has_dense_form(node.operator()) => {
                     return Err(Problem::Unknown);
                 }
-                Some(Value::Unknown) | None => return Err(foreign(node)),
+                Some(Value::Unknown) | None => return Err(no_dense_form(node)),
             }
         }
         if constant {
@@ -120,8 +121,8 @@ impl<'a> Rewriter<'a> {
             "Concat" => self.concat(node),
             "Gather" => self.gather(node),
             "Pad" => self.pad(node),
-            operator if super::pointwise::known(operator) => self.pointwise(node),
-            _ => Err(foreign(node)),
+            operator if super::pointwise::is_pointwise(operator) => self.pointwise(node),
+            _ => Err(no_dense_form(node)),
         }
     }
 
@@ -136,13 +137,13 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    /// The same, with its mean taken.
+    /// Like [`Self::map`], with the nodes of a pending mean added.
     pub(super) fn ready(&mut self, node: Node<'a>, input: usize) -> Result<FeatureMap, Problem> {
         let map = self.map(node, input)?;
         Ok(self.with_mean(map))
     }
 
-    /// An input that is known beforehand; `None` where it is absent.
+    /// An input that does not depend on the image; `None` if the node lacks the input.
     pub(super) fn constant(
         &self,
         node: Node<'a>,
@@ -159,7 +160,7 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    /// A constant that must be there.
+    /// Like [`Self::constant`], for an input that must be present.
     pub(super) fn needed(
         &self,
         node: Node<'a>,
@@ -168,12 +169,12 @@ impl<'a> Rewriter<'a> {
         self.constant(node, input)?.ok_or_else(|| Problem::node(format!("it has no input {input}")))
     }
 
-    /// Notes that windows and dense run differ from here on.
+    /// Records that the node makes the dense scores differ from those of windows.
     pub(super) fn differs(&mut self, node: Node<'a>, why: &str) {
         self.inexact.push(format!("{} `{}` {why}", node.operator(), node.name()));
     }
 
-    /// The same map with another tensor.
+    /// The same map under another tensor's name.
     pub(super) fn renamed(&mut self, map: &FeatureMap, name: String) -> FeatureMap {
         self.builder.sized(&name, map.channels, map.axes);
         FeatureMap { name, ..map.clone() }
@@ -190,7 +191,9 @@ impl<'a> Rewriter<'a> {
             return Err(Problem::node("its input is not [N, C, row, col]"));
         }
         if map.gate {
-            return Err(Problem::node("it looks around in what is one number a window"));
+            return Err(Problem::node(
+                "it reads the neighbourhood of what is one number per window",
+            ));
         }
         let pads = pads_of(node, map, kernel);
         let slides = sliding_layers(node, kernel, pads);
@@ -208,7 +211,7 @@ impl<'a> Rewriter<'a> {
         Ok(([rows, cols], [down, across]))
     }
 
-    /// Drops rows and columns at the end, where there are too many.
+    /// Adds a node that drops rows and columns at the end, if there are any to drop.
     pub(super) fn crop(&mut self, name: String, crop: [i64; 2]) -> String {
         if crop == [0, 0] {
             return name;
@@ -228,7 +231,8 @@ impl<'a> Rewriter<'a> {
         self.builder.node("Slice", &hint, &[&name, &starts, &ends, &axes], Vec::new())
     }
 
-    /// Puts `value` around a map: rows before, cols before, rows after, cols after.
+    /// Adds a node that puts `value` around a map; `pads` are rows before, columns before,
+    /// rows after, columns after.
     pub(super) fn padded(&mut self, name: &str, pads: [i64; 4], value: f32) -> String {
         if pads == [0; 4] {
             return name.to_owned();
@@ -246,16 +250,16 @@ impl<'a> Rewriter<'a> {
     }
 }
 
-/// Whether there are nodes of this operator that can be rewritten.
-fn known(operator: &str) -> bool {
-    OPERATORS.contains(&operator) || super::pointwise::known(operator)
+/// Whether some nodes of this operator can be rewritten.
+fn has_dense_form(operator: &str) -> bool {
+    OPERATORS.contains(&operator) || super::pointwise::is_pointwise(operator)
 }
 
-fn foreign(node: Node<'_>) -> Problem {
+fn no_dense_form(node: Node<'_>) -> Problem {
     Problem::node(format!("the operator {} has no dense form here", node.operator()))
 }
 
-/// A layer along rows and columns as its node says it, `pads` as [`pads_of`] gives them.
+/// The sliding layer of a node along rows and columns, with `pads` from [`pads_of`].
 pub(in crate::model) fn sliding_layers(
     node: Node<'_>,
     kernel: [i64; 2],
@@ -271,7 +275,7 @@ pub(in crate::model) fn sliding_layers(
     })
 }
 
-/// A pair of numbers by axis; 1, 1 unless the node says.
+/// An attribute with a number for rows and one for columns; 1 and 1 if the node has none.
 pub(super) fn pair(node: Node<'_>, name: &str) -> [i64; 2] {
     match node.ints(name) {
         Some(&[a, b]) => [a, b],
@@ -279,7 +283,7 @@ pub(super) fn pair(node: Node<'_>, name: &str) -> [i64; 2] {
     }
 }
 
-/// Padding as the node says it, row before, col before, row after, col after.
+/// Padding of a node: rows before, columns before, rows after, columns after.
 fn pads_of(node: Node<'_>, map: &FeatureMap, kernel: [i64; 2]) -> [i64; 4] {
     let upper = match node.text("auto_pad") {
         Some("SAME_UPPER") => true,

@@ -1,5 +1,5 @@
-//! Nodes that only change what the numbers are arranged as: the dense network
-//! keeps its own arrangement, so most of them become nothing.
+//! Nodes that only rearrange numbers. The dense network keeps its own arrangement, so most
+//! of these nodes vanish.
 
 use std::rc::Rc;
 
@@ -9,7 +9,8 @@ use super::node::Node;
 use super::rewriter::{Problem, Rewriter, Rewritten};
 
 impl<'a> Rewriter<'a> {
-    /// Identity, dropout after training, a cast of floats to floats.
+    /// Rewrites a node that passes its input on: identity, dropout after training, a cast
+    /// from float to float.
     pub(super) fn pass(&mut self, node: Node<'a>) -> Rewritten {
         if node.operator() == "Cast" && node.int("to", 1) != 1 {
             return Err(Problem::node("it casts to something that is not float32"));
@@ -42,7 +43,7 @@ impl<'a> Rewriter<'a> {
         };
         let form = form_of(&map, &target).ok_or_else(|| {
             Problem::node(format!(
-                "it makes {target:?} of {shape:?}, which mixes places and channels"
+                "it reshapes {shape:?} to {target:?}, which mixes positions and channels"
             ))
         })?;
         Ok(Value::Map(FeatureMap { form, ..map }))
@@ -52,7 +53,7 @@ impl<'a> Rewriter<'a> {
         let axes = match (node.ints("axes"), self.constant(node, 1)?) {
             (Some(axes), _) => axes.to_vec(),
             (None, Some(tensor)) => integers_of(&tensor).unwrap_or_default(),
-            // All single axes, the windows' own excepted.
+            // All axes of size 1 except that of the batch.
             (None, None) => {
                 (1..shape.len()).filter(|&axis| shape[axis] == 1).map(|a| a as i64).collect()
             }
@@ -89,29 +90,29 @@ impl<'a> Rewriter<'a> {
             (Some([0, 1] | [0, 1, 2, 3]), form) => form,
             (perm, _) => {
                 let shape = map.shape();
-                return Err(Problem::node(format!("it turns {shape:?} by {perm:?}")));
+                return Err(Problem::node(format!("it transposes {shape:?} by {perm:?}")));
             }
         };
         Ok(Value::Map(FeatureMap { form, ..map }))
     }
 
-    /// The shape in the window's own run, one window a batch.
+    /// The shape of a map in the run of one window, as a constant.
     pub(super) fn shape(&mut self, node: Node<'a>) -> Rewritten {
         let shape = self.map(node, 0)?.shape();
-        if node.has("start") || node.has("end") {
+        if node.has_attribute("start") || node.has_attribute("end") {
             return Err(Problem::node("it takes a part of a shape by attributes"));
         }
         let name = self.builder.name(&node.hint());
         Ok(Value::Constant(Rc::new(integers(&name, &[shape.len()], &shape))))
     }
 
-    /// One channel taken out, as torchvision's `transform_input` does.
+    /// Rewrites a node that selects one channel, as torchvision's `transform_input` does.
     pub(super) fn gather(&mut self, node: Node<'a>) -> Rewritten {
         let map = self.map(node, 0)?;
         let indices = self.needed(node, 1)?;
         let index = integers_of(&indices).filter(|list| list.len() == 1 && indices.dims.len() < 2);
         let (Some(index), true) = (index, node.int("axis", 0) == 1 && map.channels_first()) else {
-            return Err(Problem::node("it takes out something that is not one channel"));
+            return Err(Problem::node("it selects something other than one channel"));
         };
         let map = self.with_mean(map);
         let index = if index[0] < 0 { index[0] + map.channels as i64 } else { index[0] };
@@ -124,7 +125,7 @@ impl<'a> Rewriter<'a> {
     }
 }
 
-/// A shape with 0 and -1 filled in.
+/// The shape that a reshape asks for, with 0 and -1 filled in.
 fn filled(wanted: &[i64], shape: &[i64], zero_is_zero: bool) -> Vec<i64> {
     let mut target: Vec<i64> = wanted
         .iter()
@@ -141,7 +142,7 @@ fn filled(wanted: &[i64], shape: &[i64], zero_is_zero: bool) -> Vec<i64> {
     target
 }
 
-/// How a map looks as `target`, if that is a matter of arrangement only.
+/// The arrangement in which `map` has the shape `target`, if no numbers have to move.
 fn form_of(map: &FeatureMap, target: &[i64]) -> Option<Form> {
     let shape = map.shape();
     if target.iter().product::<i64>() != shape.iter().product::<i64>() {

@@ -1,4 +1,4 @@
-//! The dense network as an ONNX model.
+//! Writing the dense network as an ONNX model.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::model::load::Model;
 /// ONNX number of float32.
 const FLOAT: i32 = 1;
 
-/// Gathers what has been rewritten.
+/// The dense network of a finished rewriting, whose output is `map`.
 pub(super) fn finish(
     model: &Model,
     old: &pb::ModelProto,
@@ -63,7 +63,7 @@ pub(super) fn finish(
     }
 }
 
-/// Shape of the input, rows and columns either fixed or named.
+/// Shape of the input, with rows and columns of `side_px`, or named if that is `None`.
 pub(super) fn image_shape(
     layout: Layout,
     side_px: Option<i64>,
@@ -75,7 +75,7 @@ pub(super) fn image_shape(
     }
 }
 
-/// Shape of the output.
+/// Shape of the output, with rows and columns of `side`, or named if that is `None`.
 pub(super) fn grid_shape(
     channels: usize,
     side: Option<i64>,
@@ -109,9 +109,9 @@ pub(in crate::model) fn info(
     }
 }
 
-/// Nodes that drop the rows and columns at the end of the image that no window
-/// reaches: all maps then have the lengths the rewriting counted on. `None` for
-/// operator sets without `Mod`.
+/// Adds nodes that drop the rows and columns at the end of the image that no window covers,
+/// so that all maps have the lengths that the rewriting assumed. `None` for operator sets
+/// without `Mod`.
 pub(super) fn trimmed_input(
     builder: &mut Builder,
     input: &str,
@@ -139,7 +139,7 @@ pub(super) fn trimmed_input(
     Some(builder.node("Slice", "trimmed", &[input, &starts, &ends, &axes], Vec::new()))
 }
 
-/// The same for an image whose side is known, in any operator set.
+/// Adds nodes that cut the image to `side_px` rows and columns, in any operator set.
 pub(super) fn cut_input(
     builder: &mut Builder,
     input: &str,
@@ -160,7 +160,7 @@ pub(super) fn cut_input(
     builder.node("Slice", "trimmed", &[input, &lists[0], &lists[1], &lists[2]], Vec::new())
 }
 
-/// Takes weights that are kept in other files into the model.
+/// Moves weights that are stored in other files into the model.
 pub(in crate::model) fn inline_weights(
     model: &mut pb::ModelProto,
     path: &Path,

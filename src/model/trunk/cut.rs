@@ -1,51 +1,52 @@
-//! Where cutting a network spares most. Pure arithmetic.
+//! The cut between trunk and head, and the work that it saves. Pure arithmetic.
 
 use super::layers::Layers;
 
-/// The map between trunk and head.
+/// The map between trunk and head, for one window.
 ///
-/// Where windows overlap they have its elements in common but for the rims: the first
-/// `before` and the last `after` rows and columns, which see the border of the window.
-/// Those of an image with the same border are the same, if it is at least `before_px`,
-/// or `after_px`, wide.
+/// Overlapping windows have its elements in common except for the rims: the first `before`
+/// and the last `after` rows and columns, which depend on the border of the window. An
+/// image that starts where the window starts has the same first rows and columns if it is
+/// at least `before_px` wide; an image that ends where the window ends has the same last
+/// ones if it is at least `after_px` wide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CutMap {
-    /// Channels.
+    /// Number of channels.
     pub channels: usize,
-    /// Rows, and columns, for a window.
+    /// Number of rows, which is also the number of columns.
     pub side: usize,
-    /// Pixels between elements; divides the stride.
+    /// Distance between neighbouring elements, px; divides the stride.
     pub jump_px: u32,
-    /// Elements at the start that see the border.
+    /// Rows, and columns, at the start that depend on the window's border.
     pub before: usize,
-    /// Elements at the end that see it.
+    /// Rows, and columns, at the end that depend on the window's border.
     pub after: usize,
-    /// Pixels from the window's start that the first elements need; 0 without a rim.
+    /// Pixels from the window's start that the first `before` rows need; 0 without a rim.
     pub before_px: u32,
-    /// Pixels to the window's end that the last elements need; 0 without a rim.
+    /// Pixels to the window's end that the last `after` rows need; 0 without a rim.
     pub after_px: u32,
 }
 
-/// The first layers of a network.
+/// The first layers of a network, which overlapping windows share.
 #[derive(Debug, Clone)]
 pub struct Trunk {
-    /// What they make of one window.
+    /// The map that they make of one window.
     pub map: CutMap,
-    /// They alone.
+    /// The layers.
     pub(super) layers: Layers,
-    /// Multiplications that a window among many is spared.
+    /// Multiplications saved per window, if there are many windows.
     pub(super) spared: i64,
 }
 
 impl Trunk {
-    /// What running it over an image costs, in multiplications.
+    /// Cost of running the trunk over an image, in multiplications.
     #[must_use]
     pub fn cost(&self, rows_px: u32, cols_px: u32) -> u64 {
         self.layers.cost([rows_px, cols_px].map(i64::from))
     }
 
-    /// The trunk that ends with the last of `layers`; `None` where windows of
-    /// `window_px`, `stride_px` apart, share nothing of its map.
+    /// The trunk that ends with the last of `layers`; `None` if windows of `window_px`,
+    /// `stride_px` apart, share nothing of its map or save no work.
     pub(super) fn ending_with(layers: Layers, window_px: u32, stride_px: u32) -> Option<Self> {
         let (last, window_px) = (layers.last(), i64::from(window_px));
         let [rows, cols] = layers.maps(window_px)?;
@@ -60,7 +61,7 @@ impl Trunk {
         let rims_px = [before_px, after_px];
         let corners = rims_px.iter().flat_map(|&rows| rims_px.map(|cols| [rows, cols]));
         let corners: Option<i64> = corners.map(cost).sum();
-        // Its elements are copied, once and again.
+        // Every element of the map is copied twice.
         let copied = 2 * last.channels * rows.count * cols.count;
         let spared = cost([window_px; 2])? - corners? - copied;
         let map = CutMap {
@@ -76,8 +77,9 @@ impl Trunk {
     }
 }
 
-/// The narrowest images, from the window's start and to its end, that have its rims: of
-/// `count` elements the first `before` and the last `after`.
+/// Sides of the smallest images whose maps have the rims of the window's map: one that
+/// starts where the window starts, for the first `before` of `count` elements, and one that
+/// ends where the window ends, for the last `after`.
 fn rims_px(
     layers: &Layers,
     window_px: i64,

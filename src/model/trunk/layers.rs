@@ -1,47 +1,50 @@
-//! The layers of a network that look at a neighbourhood alone: their maps over an
-//! image, and what they cost. Pure arithmetic.
+//! Layers whose outputs depend on a neighbourhood only: their maps over an image, and their
+//! cost. Pure arithmetic.
 
 use std::collections::HashSet;
 
 use super::padded_axis::PaddedAxis;
 use crate::model::dense::axis::SlidingLayer;
 
-/// A node whose output at a place depends on its surroundings alone, whatever the size
-/// of the image. Layer 0 is the image.
+/// A node whose output at each position depends only on the surroundings of the position,
+/// whatever the size of the image. Layer 0 is the image itself.
 #[derive(Debug, Clone)]
 pub(super) struct Layer {
-    /// Layers it looks at.
+    /// Indices of the layers that it reads.
     pub(super) inputs: Vec<usize>,
-    /// Its number in the graph; none for the image.
+    /// Index of the node in the graph; `None` for the image.
     pub(super) node: Option<usize>,
+    /// Name of the output.
     pub(super) output: String,
-    /// Along rows and columns; `None`: every output looks at its own place.
+    /// How the layer slides along rows and columns; `None` if every output depends on its
+    /// own position alone.
     pub(super) slides: Option<[SlidingLayer; 2]>,
+    /// Channels of the output.
     pub(super) channels: i64,
-    /// Pixels between its outputs, along rows and columns.
+    /// Distance between neighbouring outputs along rows and columns, px.
     pub(super) jump_px: [i64; 2],
-    /// Of one output place, all channels, in multiplications.
+    /// Cost of one output position, all channels, in multiplications.
     pub(super) cost: i64,
-    /// Whether axes are `[N, C, row, col]`.
+    /// Whether the axes are `[N, C, row, col]`.
     pub(super) channels_first: bool,
 }
 
-/// Such layers, in the order of the graph; the first is the image.
+/// Layers in the order of the graph; the first is the image.
 #[derive(Debug, Clone)]
 pub(super) struct Layers(pub(super) Vec<Layer>);
 
 impl Layers {
-    /// The one that nothing here comes after.
+    /// The last layer.
     pub(super) fn last(&self) -> &Layer {
-        self.0.last().expect("there is the image")
+        self.0.last().expect("the image is a layer")
     }
 
-    /// Their nodes, by number in the graph.
+    /// Indices of the layers' nodes in the graph.
     pub(super) fn nodes(&self) -> HashSet<usize> {
         self.0.iter().filter_map(|layer| layer.node).collect()
     }
 
-    /// The layers that `layer` depends on, itself the last.
+    /// The layers that the layer with index `layer` depends on; the last is that layer.
     pub(super) fn up_to(&self, layer: usize) -> Self {
         let mut needed = vec![false; layer + 1];
         needed[layer] = true;
@@ -50,18 +53,19 @@ impl Layers {
                 self.0[at].inputs.iter().for_each(|&input| needed[input] = true);
             }
         }
-        // The image is needed by all, and stays the first.
-        let mut place = vec![0; layer + 1];
+        // Every layer depends on the image, so the image stays the first.
+        let mut new_index = vec![0; layer + 1];
         let mut taken = Vec::new();
         for at in (0..=layer).filter(|&at| needed[at]) {
-            place[at] = taken.len();
-            let inputs = self.0[at].inputs.iter().map(|&input| place[input]).collect();
+            new_index[at] = taken.len();
+            let inputs = self.0[at].inputs.iter().map(|&input| new_index[input]).collect();
             taken.push(Layer { inputs, ..self.0[at].clone() });
         }
         Self(taken)
     }
 
-    /// Every layer's map along `axis`, for an image of `px`; `None` where it has none.
+    /// Each layer's map along `axis` (0 rows, 1 columns) for an image of `px` pixels; `None`
+    /// if the layer has no output.
     pub(super) fn trace(&self, axis: usize, px: i64) -> Vec<Option<PaddedAxis>> {
         let mut traced: Vec<Option<PaddedAxis>> = Vec::with_capacity(self.0.len());
         for layer in &self.0 {
@@ -76,13 +80,13 @@ impl Layers {
         traced
     }
 
-    /// The last layer's map along rows and columns, for an image of `px` a side.
+    /// The last layer's map along rows and columns, for an image of `px` x `px`.
     pub(super) fn maps(&self, px: i64) -> Option<[PaddedAxis; 2]> {
         let [rows, cols] = [0, 1].map(|axis| self.trace(axis, px).pop().flatten());
         Some([rows?, cols?])
     }
 
-    /// Each layer with its number of outputs over an image, all channels one.
+    /// Each layer with the number of its output positions over an image.
     fn areas(&self, [rows_px, cols_px]: [i64; 2]) -> impl Iterator<Item = (&Layer, i64)> {
         let (rows, cols) = (self.trace(0, rows_px), self.trace(1, cols_px));
         let count = |cells: Option<PaddedAxis>| cells.map_or(0, |cells| cells.count);
@@ -90,12 +94,12 @@ impl Layers {
         self.0.iter().zip(areas)
     }
 
-    /// What running them over an image costs, in multiplications.
+    /// Cost of running the layers over an image, in multiplications.
     pub(super) fn cost(&self, sides_px: [i64; 2]) -> u64 {
         self.areas(sides_px).map(|(layer, area)| (layer.cost * area).unsigned_abs()).sum()
     }
 
-    /// Their largest map over an image, in numbers.
+    /// Numbers in the largest map over an image.
     pub(super) fn largest(&self, sides_px: [i64; 2]) -> u64 {
         let numbers = self.areas(sides_px).map(|(layer, area)| layer.channels * area);
         numbers.max().unwrap_or(0).unsigned_abs()

@@ -2,24 +2,25 @@
 
 use crate::model::dense::axis::SlidingLayer;
 
-/// The elements of a map along one axis, and how many of them see what layers pad the
-/// border with, from either end.
+/// One axis of a feature map: the number of elements, and how many of them at either end
+/// depend on padding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PaddedAxis {
+    /// Number of elements.
     pub(super) count: i64,
-    /// From the start: these see beyond it.
+    /// Elements at the start that depend on padding before the image.
     pub(super) before: i64,
-    /// From the end.
+    /// Elements at the end that depend on padding after the image.
     pub(super) after: i64,
 }
 
 impl PaddedAxis {
-    /// An image of so many pixels: none of them is padding.
+    /// The axis of an image of `px` pixels, none of which is padding.
     pub(super) fn image(px: i64) -> Self {
         Self { count: px, before: 0, after: 0 }
     }
 
-    /// What a sliding layer makes of it; `None` where it has no output.
+    /// The axis after a sliding layer; `None` if the layer has no output.
     pub(super) fn slid(self, slide: &SlidingLayer) -> Option<Self> {
         let SlidingLayer { kernel, dilation, stride, pads: [pad, _], .. } = *slide;
         let (span, count) = (dilation * (kernel - 1), slide.outputs(self.count)?);
@@ -30,7 +31,7 @@ impl PaddedAxis {
         Some(Self { count, before, after })
     }
 
-    /// What depends on both; `None` where they are not of one size.
+    /// The axis of a map that depends on both; `None` if their sizes differ.
     pub(super) fn joined(self, other: Self) -> Option<Self> {
         (self.count == other.count).then(|| Self {
             count: self.count,
@@ -62,9 +63,9 @@ mod tests {
         )
     }
 
-    /// Whether each element sees the start's padding, and the end's, by following
-    /// every element that it looks at.
-    fn followed(px: i64, layers: &[SlidingLayer]) -> Option<Vec<(bool, bool)>> {
+    /// For each element, whether it depends on padding at the start and at the end, found
+    /// by following every input of every layer.
+    fn depends_on_padding(px: i64, layers: &[SlidingLayer]) -> Option<Vec<(bool, bool)>> {
         let mut seen = vec![(false, false); usize::try_from(px).unwrap()];
         let mut cells = PaddedAxis::image(px);
         for slide in layers {
@@ -88,12 +89,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn elements_between_see_no_padding(
+        fn elements_between_the_rims_see_no_padding(
             px in 1i64..90, layers in prop::collection::vec(layer(), 1..5),
         ) {
             let cells = layers.iter().try_fold(PaddedAxis::image(px), |cells, slide| cells.slid(slide));
             let Some(cells) = cells else { return Ok(()) };
-            let seen = followed(px, &layers).unwrap();
+            let seen = depends_on_padding(px, &layers).unwrap();
             for (i, (start, end)) in (0..).zip(seen) {
                 // With strides a few elements at the edge of the rim may miss it.
                 prop_assert!(!start || i < cells.before, "{i} {cells:?}");

@@ -1,4 +1,4 @@
-//! Which nodes look at a neighbourhood alone.
+//! Reads from an ONNX graph the layers whose outputs depend on a neighbourhood only.
 
 use std::collections::HashMap;
 
@@ -11,21 +11,22 @@ use crate::model::dense::node::Node;
 use crate::model::dense::pointwise;
 use crate::model::dense::rewriter::sliding_layers;
 
-/// What an output costs besides its multiplications, in multiplications: memory.
-/// Measured on the demo networks, where it brings layers within a factor of 2.
+/// Cost of an output's memory traffic, expressed in multiplications. Measured on the demo
+/// networks, where the costs of layers are then within a factor of 2 of their times.
 const OUTPUT_COST: i64 = 40;
 
-/// Shapes of what no image reaches, by name.
+/// Shapes of the tensors that do not depend on the image, by name.
 pub(super) type Constants<'g> = HashMap<&'g str, &'g [i64]>;
 
-/// A walk over the graph.
+/// The state of the walk over the graph.
 struct Reader<'g> {
     layers: Vec<Layer>,
+    /// Indices of the layers by the names of their outputs.
     by_output: HashMap<&'g str, usize>,
     constants: &'g Constants<'g>,
 }
 
-/// The layers of `graph` that look at a neighbourhood alone.
+/// The layers of `graph` whose outputs depend on a neighbourhood only.
 pub(super) fn read<'g>(
     graph: &'g pb::GraphProto,
     (input, layout): (&'g str, Layout),
@@ -58,7 +59,8 @@ pub(super) fn read<'g>(
 }
 
 impl<'g> Reader<'g> {
-    /// `None` for a node that looks at more than a neighbourhood, or is not known here.
+    /// The layer of a node; `None` if the node depends on more than a neighbourhood, or its
+    /// operator is not supported here.
     fn layer(&self, node: Node<'g>) -> Option<Layer> {
         let reached = node.inputs().iter().filter(|name| !name.is_empty());
         let reached = reached.filter(|name| !self.constants.contains_key(name.as_str()));
@@ -107,7 +109,7 @@ impl<'g> Reader<'g> {
                 let equal = inputs.iter().all(|input| channels(input) == layer.channels);
                 (equal && self.constants_fit(node, layer.channels)).then_some(layer)
             }
-            operator if single && pointwise::known(operator) => Some(layer),
+            operator if single && pointwise::is_pointwise(operator) => Some(layer),
             _ => None,
         }
     }
@@ -116,7 +118,7 @@ impl<'g> Reader<'g> {
         Some(self.constants.get(node.inputs().get(input)?.as_str())?)
     }
 
-    /// Whether constants of a join are one number, or one a channel.
+    /// Whether each constant input of an elementwise node is one number, or one per channel.
     fn constants_fit(&self, node: Node<'g>, channels: i64) -> bool {
         node.inputs().iter().filter_map(|name| self.constants.get(name.as_str())).all(|shape| {
             let count: i64 = shape.iter().product();
@@ -129,7 +131,8 @@ impl<'g> Reader<'g> {
     }
 }
 
-/// The layer as its node has it slide; `None` where that depends on the image's size.
+/// The layer with the kernel, stride and padding of its node; `None` if these depend on the
+/// image's size.
 fn sliding(layer: Layer, node: Node<'_>, kernel: [i64; 2]) -> Option<Layer> {
     let sized = |pad: &str| pad != "NOTSET" && pad != "VALID";
     if node.text("auto_pad").is_some_and(sized) {

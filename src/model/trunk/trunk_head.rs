@@ -1,4 +1,4 @@
-//! Both parts of a network as ONNX files.
+//! A network cut into trunk and head, as two ONNX files.
 
 use std::collections::HashSet;
 
@@ -12,25 +12,25 @@ use crate::model::dense::write::{fixed, info, inline_weights, named};
 use crate::model::graph::{Dim, Dtype};
 use crate::model::load::Model;
 
-/// A network in two parts, trunk and head.
+/// A network cut into trunk and head.
 #[derive(Debug, Clone)]
 pub struct TrunkHead {
     /// ONNX file of the trunk, for images of any size and number.
     pub trunk_onnx: Vec<u8>,
     /// ONNX file of the head.
     pub head_onnx: Vec<u8>,
-    /// The trunk's input, `[n, 3, row, col]` or `[n, row, col, 3]`.
+    /// Name of the trunk's input, `[n, 3, row, col]` or `[n, row, col, 3]`.
     pub input: String,
-    /// The trunk's output and the head's input, `[n, channel, row, col]`.
+    /// Name of the trunk's output, which is the head's input, `[n, channel, row, col]`.
     pub cut: String,
-    /// What the trunk does.
+    /// Layers and map of the trunk.
     pub trunk: Trunk,
 }
 
 impl TrunkHead {
-    /// Cuts `model` where windows `stride_px` apart spare most; `None` where they
-    /// have nothing to share, or the network is not of a kind that is known here:
-    /// float32, any batch, no graphs within nodes.
+    /// Cuts `model` where windows `stride_px` apart save most work. `None` if windows share
+    /// nothing, or the network is not supported: an input other than float32, a fixed
+    /// batch, or graphs inside nodes.
     #[must_use]
     pub fn cut(model: &Model, stride_px: u32) -> Option<Self> {
         let batch = model.input().dims.as_ref().and_then(|dims| dims.first());
@@ -45,9 +45,9 @@ impl TrunkHead {
         let layers = read(&graph, (input, model.card.layout), &constants);
         let trunks = (1..layers.0.len()).filter_map(|layer| {
             let trunk = Trunk::ending_with(layers.up_to(layer), window_px, stride_px)?;
-            severs(&graph, &constants, input, &trunk).then_some(trunk)
+            separates(&graph, &constants, input, &trunk).then_some(trunk)
         });
-        // Of equals the first.
+        // Ties go to the first cut.
         let trunk =
             trunks.reduce(|best, next| if next.spared > best.spared { next } else { best })?;
         let (cut, nodes) = (trunk.layers.last().output.clone(), trunk.layers.nodes());
@@ -73,10 +73,11 @@ impl TrunkHead {
         })
     }
 
-    /// Bytes that a worker needs for them, the trunk run over images of so many pixels a
-    /// side: weights, as they are and as the engine orders them, and the largest map
-    /// with what comes before and after it. Of images of 720 px: ResNet-18 190 MB, GoogLeNet
-    /// 150; onnxruntime took 190 to 210, and 220 to 300.
+    /// Estimated bytes that a worker needs for both parts if the trunk runs over images of
+    /// `side_px` x `side_px`: the weights twice, since the engine keeps them in its own
+    /// order too, and the largest map three times, for the maps before and after it. For
+    /// images of 720 px that is 190 MB with ResNet-18 and 150 MB with GoogLeNet;
+    /// onnxruntime took 190 to 210 MB and 220 to 300 MB.
     #[must_use]
     pub fn bytes(&self, side_px: u32) -> u64 {
         let map = 4 * self.trunk.layers.largest([side_px, side_px].map(i64::from));
@@ -84,14 +85,15 @@ impl TrunkHead {
     }
 }
 
-/// Whether a graph says all that it needs in its nodes and weights.
+/// Whether a graph consists of nodes and dense weights alone, without graphs inside nodes.
 fn plain(graph: &pb::GraphProto) -> bool {
     let mut attributes = graph.node.iter().flat_map(|node| &node.attribute);
     graph.sparse_initializer.is_empty()
         && attributes.all(|attribute| attribute.g.is_none() && attribute.graphs.is_empty())
 }
 
-/// Shapes of what no image reaches; `[-1]` where that is not known.
+/// Shapes of the tensors that do not depend on the image; `[-1]` where the shape is not
+/// known.
 fn constants(graph: &pb::GraphProto) -> Constants<'_> {
     let weights = graph.initializer.iter();
     let mut known: Constants<'_> =
@@ -113,8 +115,13 @@ fn constants(graph: &pb::GraphProto) -> Constants<'_> {
     known
 }
 
-/// Whether all that comes after the trunk looks at nothing of it but its end.
-fn severs(graph: &pb::GraphProto, constants: &Constants<'_>, input: &str, trunk: &Trunk) -> bool {
+/// Whether the nodes after the trunk depend on nothing in the trunk but its last output.
+fn separates(
+    graph: &pb::GraphProto,
+    constants: &Constants<'_>,
+    input: &str,
+    trunk: &Trunk,
+) -> bool {
     let nodes = trunk.layers.nodes();
     let mut made = HashSet::from([trunk.layers.last().output.as_str()]);
     for (index, node) in graph.node.iter().enumerate() {
@@ -132,7 +139,7 @@ fn severs(graph: &pb::GraphProto, constants: &Constants<'_>, input: &str, trunk:
     graph.output.iter().all(|output| made.contains(output.name.as_str()))
 }
 
-/// The graph of some of the nodes, with the constants that they need.
+/// The graph of the nodes for which `takes` is true, with the constants that they need.
 fn part(
     graph: &pb::GraphProto,
     constants: &Constants<'_>,
