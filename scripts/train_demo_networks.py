@@ -10,11 +10,11 @@ evaluation, configs/models/evaluation.json. Building and running slidegrid
 needs none of this: the networks are part of the repository.
 
 Sampling rule (training and evaluation alike). The centre pixel decides the
-label: tumour inside a lesion polygon and outside its holes. Centres lie on
+label: tumor inside a lesion polygon and outside its holes. Centres lie on
 tissue (saturation >= 20 of 255 or value < 200 in the picture reduced 8 times,
 closed by 5 px) and at least 16 px from every lesion border; nothing else is
-left out, so windows that show tumour and normal tissue side by side are in. Of
-a tumour slide half the centres are tumour, and a third of the others lie within
+left out, so windows that show tumor and normal tissue side by side are in. Of
+a tumor slide half the centres are tumor, and a third of the others lie within
 200 px of a lesion; of a normal slide all are normal.
 """
 
@@ -40,7 +40,7 @@ from torch import nn
 
 WINDOW = 224
 BORDER_PX = 16
-REDUCE = 8  # of the picture that tissue is looked for in
+REDUCE = 8  # reduction of the picture in which tissue is searched
 MEAN, STD = (0.72, 0.55, 0.68), (0.19, 0.23, 0.17)
 
 # name: (seed, slides, size, patches per slide)
@@ -362,7 +362,7 @@ def main():
 
     patches, labels = collect(TRAIN, args.slidegrid, args.work)
     test_patches, test_labels = collect(EVALUATE, args.slidegrid, args.work)
-    print(f"training {len(labels)} ({labels.sum()} tumour), evaluation {len(test_labels)} ({test_labels.sum()} tumour)")
+    print(f"training {len(labels)} ({labels.sum()} tumor), evaluation {len(test_labels)} ({test_labels.sum()} tumor)")
     baseline = color_baseline(patches, labels, test_patches, test_labels)
     print(f"colour baseline AUC {baseline:.4f}", flush=True)
 

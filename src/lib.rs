@@ -1,6 +1,6 @@
-//! Whole-slide images to pixelwise heatmaps on clusters of ordinary CPUs.
+//! slidegrid turns whole-slide images into pixelwise heatmaps on clusters of ordinary CPUs.
 //!
-//! The flow, and where it lives:
+//! The flow of the data, with the modules in brackets:
 //!
 //! ```text
 //! slide ──[slide]──> thumbnail ──[tissue]──> mask ──[geometry]──> blocks, groups
@@ -21,19 +21,20 @@
 //! The words used here and in all of the documentation are explained in the
 //! [glossary], which is `docs/glossary.md`.
 //!
-//! What always holds:
-//! - A file that exists is complete ([`staged`]). Whether a task is done is
-//!   answered by its file.
-//! - A lattice point is scored iff its pixel lies in a tissue tile, by exactly
-//!   one patch ([`geometry::lattice`]). So block size, group size, batch,
-//!   threads and engine do not change a heatmap, and a coarser stride is a
-//!   finer one subsampled, but for how an engine rounds (1e-5).
+//! Two things always hold:
+//! - A file that exists is complete ([`staged`]). So the file of a task says whether the
+//!   task is done.
+//! - A lattice point is scored exactly if its pixel lies in a tissue tile, and then from one
+//!   patch ([`geometry::lattice`]). So block size, group size, batch, threads and engine do
+//!   not change a heatmap, and the heatmap of a coarser stride is that of a finer one
+//!   subsampled, except for how engines round (1e-5).
 //!
 //! ## Who imports whom
 //!
-//! From the ground up: a module imports those behind its arrow, `*` all above it, and
-//! no other. `tests/architecture` holds the source to it, and to maths that reaches
-//! neither files nor libraries that do I/O, through no other module either.
+//! The modules are listed from the ground up. A module imports those behind its arrow, where
+//! `*` stands for all above it, and no others. `tests/architecture` checks the source for
+//! this. It also checks that no module of the maths reaches files or libraries that do I/O,
+//! directly or through another module.
 //!
 //! ```text
 //! maths

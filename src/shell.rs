@@ -1,4 +1,4 @@
-//! Words of a shell's command line.
+//! Quoting of words for the command line of a shell.
 
 /// Quotes a word so that a POSIX shell reads it back unchanged.
 pub fn quoted(word: &str) -> String {

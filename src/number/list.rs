@@ -7,17 +7,17 @@ use thiserror::Error;
 
 use super::typed::{Number, TaskNumber};
 
-/// Sorted numbers, none of them twice.
+/// A list of numbers, ascending and without duplicates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NumberList<N>(Vec<N>);
 
-/// A text that is no list of numbers, or no share of one.
+/// A text that is not a list of numbers, or not the share of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ListError {
-    /// Not a list.
+    /// The text is not a list.
     #[error("{0:?} is not a list of numbers from 1, such as 3-10,17")]
     List(String),
-    /// Not a share.
+    /// The text is not a share.
     #[error("{0:?} is not a part such as 3/10, the third of ten; is this an array task?")]
     Share(String),
 }
@@ -43,37 +43,38 @@ impl<N: Number> NumberList<N> {
         &self.0
     }
 
-    /// How many there are.
+    /// The length of the list.
     pub fn count(&self) -> u32 {
         u32::try_from(self.0.len()).expect("there are fewer different numbers than 2^32")
     }
 
     /// The numbers that one task of an array works on. The shares of all tasks are
-    /// consecutive, together the whole list, and differ by one number at most in length.
+    /// consecutive and make up the whole list; their lengths differ by at most 1.
     pub fn share(&self, share: ArrayShare) -> &[N] {
         let cut = |tasks: u32| self.0.len() * tasks as usize / share.tasks as usize;
         &self.0[cut(share.index.get() - 1)..cut(share.index.get())]
     }
 }
 
-/// More numbers than any run has, so that a typing error cannot fill the memory.
+/// The largest number, and the greatest length, of a list. Both exceed those of any run, and
+/// keep a typing error from filling the memory.
 const MOST: u64 = 10_000_000;
 
 impl<N: Number> FromStr for NumberList<N> {
     type Err = ListError;
 
     fn from_str(text: &str) -> Result<Self, ListError> {
-        let wrong = || ListError::List(text.to_owned());
+        let invalid = || ListError::List(text.to_owned());
         let mut numbers = Vec::new();
         for item in text.split(',') {
             let (first, last) = item.split_once('-').unwrap_or((item, item));
-            let first: u64 = first.trim().parse().map_err(|_| wrong())?;
-            let last: u64 = last.trim().parse().map_err(|_| wrong())?;
+            let first: u64 = first.trim().parse().map_err(|_| invalid())?;
+            let last: u64 = last.trim().parse().map_err(|_| invalid())?;
             if last < first || last > MOST || numbers.len() as u64 > MOST {
-                return Err(wrong());
+                return Err(invalid());
             }
             for number in first..=last {
-                numbers.push(N::try_from(number).map_err(|_| wrong())?);
+                numbers.push(N::try_from(number).map_err(|_| invalid())?);
             }
         }
         Ok(numbers.into_iter().collect())
@@ -99,12 +100,12 @@ pub fn ranges<N: Number>(numbers: &[N]) -> String {
         .join(",")
 }
 
-/// `3/10`: what the third of an array's ten tasks works on.
+/// The share of one task of an array; `3/10` is that of the third of ten tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArrayShare {
     /// Index of the task, at most `tasks`.
     index: TaskNumber,
-    /// Tasks of the array.
+    /// Number of tasks in the array.
     tasks: u32,
 }
 
@@ -151,24 +152,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn lists_and_shares_are_parsed_and_invalid_texts_refused() {
         let numbers: NumberList<GroupNumber> = "3-5,17,4,1".parse().unwrap();
         assert_eq!(plain(numbers.as_slice()), [1, 3, 4, 5, 17]);
         assert_eq!(numbers.to_string(), "1,3-5,17");
         assert_eq!(ranges::<GroupNumber>(&[]), "");
-        for wrong in ["", "0", "5-3", "1,,2", "a", "1-99999999999"] {
-            assert!(wrong.parse::<NumberList<GroupNumber>>().is_err(), "{wrong}");
+        for text in ["", "0", "5-3", "1,,2", "a", "1-99999999999"] {
+            assert!(text.parse::<NumberList<GroupNumber>>().is_err(), "{text}");
         }
         let third = TaskNumber::try_from(3u32).unwrap();
         assert_eq!("3/10".parse(), Ok(ArrayShare::new(third, 10).unwrap()));
-        for wrong in ["0/3", "4/3", "3", "undefined/3", "/"] {
-            assert!(wrong.parse::<ArrayShare>().is_err(), "{wrong}");
+        for text in ["0/3", "4/3", "3", "undefined/3", "/"] {
+            assert!(text.parse::<ArrayShare>().is_err(), "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn shares_are_all_of_it_in_order_and_even(count in 0u32..200, tasks in 1u32..60) {
+        fn shares_make_up_the_list_in_order_and_are_even(count in 0u32..200, tasks in 1u32..60) {
             let numbers = list(1..=count);
             let shares: Vec<_> = ArrayShare::all(tasks).map(|share| numbers.share(share)).collect();
             prop_assert_eq!(shares.len(), tasks as usize);
@@ -178,7 +179,7 @@ mod tests {
         }
 
         #[test]
-        fn lists_survive_writing(numbers in prop::collection::vec(1u32..300, 1..50)) {
+        fn a_written_list_is_parsed_to_the_same_list(numbers in prop::collection::vec(1u32..300, 1..50)) {
             let numbers = list(numbers);
             prop_assert_eq!(numbers.to_string().parse(), Ok(numbers));
         }

@@ -1,7 +1,7 @@
-//! The numbers of groups and tasks, and lists of them.
+//! The numbers of groups and of tasks, and lists of them.
 //!
-//! Both count from 1, are written as plain numbers wherever they are stored, and are
-//! checked when they are made: a number that does not fit is an error.
+//! Each has a type of its own. Numbers count from 1 and are checked when they are made, so
+//! that a number that does not fit is an error. Files hold them as plain numbers.
 
 mod list;
 mod typed;

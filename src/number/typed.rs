@@ -1,4 +1,4 @@
-//! The types of the numbers.
+//! The types for the number of a group and the number of a task.
 
 use std::fmt;
 use std::num::NonZero;
@@ -13,11 +13,11 @@ use thiserror::Error;
 pub struct NumberError {
     /// `group` or `task`.
     what: &'static str,
-    /// What was given.
+    /// The number or text that was given.
     found: String,
 }
 
-/// What the lists in [`NumberList`] hold.
+/// A number that a [`super::NumberList`] can hold.
 pub trait Number: Copy + Ord + fmt::Display + TryFrom<u64, Error = NumberError> {
     /// The number itself, from 1.
     fn get(self) -> u32;
@@ -32,7 +32,7 @@ macro_rules! number {
         pub struct $name(NonZero<u32>);
 
         impl $name {
-            /// The first one.
+            /// The first number, which is 1.
             pub const FIRST: Self = Self(NonZero::<u32>::MIN);
 
             /// The numbers 1 to `count`, ascending.
@@ -45,7 +45,7 @@ macro_rules! number {
                 self.0.get()
             }
 
-            /// Its place in a list of all of them, from 0.
+            /// The index in a list of all groups or tasks, from 0.
             pub fn index(self) -> usize {
                 self.0.get() as usize - 1
             }
@@ -62,8 +62,8 @@ macro_rules! number {
 
             fn try_from(number: u64) -> Result<Self, NumberError> {
                 let checked = u32::try_from(number).ok().and_then(NonZero::new);
-                let wrong = || NumberError { what: $what, found: number.to_string() };
-                checked.map(Self).ok_or_else(wrong)
+                let invalid = || NumberError { what: $what, found: number.to_string() };
+                checked.map(Self).ok_or_else(invalid)
             }
         }
 
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_checked_and_plain() {
+    fn numbers_are_checked_and_written_as_plain_numbers() {
         let group = GroupNumber::try_from(7u32).unwrap();
         assert_eq!((group.get(), group.index(), group.to_string().as_str()), (7, 6, "7"));
         assert_eq!(serde_json::to_string(&group).unwrap(), "7");
@@ -142,13 +142,13 @@ mod tests {
         assert_eq!((numbers.as_slice(), TaskNumber::up_to(0).count()), (&[1, 2, 3][..], 0));
         let largest = u64::from(u32::MAX);
         assert_eq!(TaskNumber::try_from(largest).unwrap().get(), u32::MAX);
-        for wrong in [0, largest + 1, u64::MAX] {
-            let error = TaskNumber::try_from(wrong).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("{wrong} is no number of a task")), "{error}");
+        for invalid in [0, largest + 1, u64::MAX] {
+            let error = TaskNumber::try_from(invalid).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{invalid} is no number of a task")), "{error}");
         }
         assert!(GroupNumber::try_from(-1i64).unwrap_err().to_string().starts_with("-1 is no"));
-        for wrong in ["", "0", "-1", "1.5", "x"] {
-            assert!(wrong.parse::<GroupNumber>().is_err(), "{wrong}");
+        for text in ["", "0", "-1", "1.5", "x"] {
+            assert!(text.parse::<GroupNumber>().is_err(), "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A network in one setting: engine, batch, threads.
+//! The speed of a network in one setting of engine, batch and threads.
 
 use std::time::{Duration, Instant};
 
@@ -10,32 +10,32 @@ use crate::model::{EngineError, Model, Precision, SelectedEngine, Session};
 use crate::predict::{Preparation, PreparedPatch, load_sessions};
 use crate::{process, threads};
 
-/// What a patch has more than the window, px: windows lie at random within.
+/// How much larger the side of the patch of noise is than that of the window, px. Windows
+/// lie at random positions within the patch.
 const ROOM_PX: u32 = 96;
 
-/// Runs of a session that count, at least.
+/// The least number of runs of each session that are timed.
 const MIN_RUNS: u64 = 2;
 
-/// What one measurement found.
+/// The result of one measurement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
     /// Name and version of the engine.
     pub engine: String,
-    /// Windows a run; the graph's where it fixes them.
+    /// Windows per run; if the graph fixes a number, that one.
     pub batch: usize,
-    /// Windows scored by all threads in a second of wall time.
+    /// Windows per second of wall time, of all threads together.
     pub windows_per_s: f64,
-    /// Windows scored in a second of processor time.
+    /// Windows per second of processor time.
     pub windows_per_cpu_s: f64,
-    /// Wall time until all sessions were loaded.
+    /// Wall time until all sessions are loaded.
     pub load_s: f64,
     /// Largest resident memory of the process.
     pub peak_rss_bytes: u64,
 }
 
 /// Runs the network on random windows for `seconds`, on `threads` threads with a
-/// session each, as `predict` does: windows are cut from bytes and prepared on
-/// the way.
+/// session each. As in `predict`, windows are cut from bytes and prepared on the way.
 ///
 /// # Errors
 /// [`EngineError`] when the network does not load or run.
@@ -71,7 +71,7 @@ pub fn measure(
     })
 }
 
-/// Windows to score: one patch of noise, and the way to prepare it.
+/// Windows at random positions of a patch of noise, prepared as for `predict`.
 struct NoiseWindows {
     preparation: Preparation,
     patch: PreparedPatch,
@@ -90,7 +90,8 @@ impl NoiseWindows {
         Self { preparation, patch, classes: model.card.classes.len() }
     }
 
-    /// Run after run for `length`, at least `least` of them: windows scored and time.
+    /// Runs the session again and again for `length`, and at least `least` times. Returns
+    /// the number of windows scored and the time.
     fn run(
         &self,
         session: &mut dyn Session,
@@ -116,7 +117,7 @@ impl NoiseWindows {
     }
 }
 
-/// [`NoiseWindows::run`] on all sessions at the same time, a thread each.
+/// Calls [`NoiseWindows::run`] for all sessions at the same time, each on its own thread.
 fn run_on_all(
     pool: &ThreadPool,
     sessions: &mut [Box<dyn Session>],
@@ -134,8 +135,8 @@ fn run_on_all(
     })
 }
 
-/// Random numbers good enough for noise: xorshift64 (Marsaglia 2003), seeded with
-/// anything but 0.
+/// A generator of random numbers good enough for noise: xorshift64 (Marsaglia 2003). The
+/// seed must not be 0.
 struct Rng(u64);
 
 impl Rng {

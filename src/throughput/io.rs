@@ -1,8 +1,9 @@
-//! Patch files written and read on one file system, a group at once and patch by
-//! patch.
+//! The speed of writing and reading patch files on one file system, a group at once and
+//! patch by patch.
 //!
-//! The same patches are stored in groups of different sizes; reading a group opens
-//! the file anew, as each task does. Memory: one group, and 13 MB or more of tissue.
+//! The same patches are stored in groups of different sizes. The file is opened anew for
+//! each group, as each task does. The memory is that of one group, and at least 13 MB of
+//! synthetic tissue.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -23,10 +24,10 @@ pub enum IoError {
     /// A file cannot be written or read.
     #[error(transparent)]
     Format(#[from] FormatError),
-    /// The patch side does not make a tiling.
+    /// No tiling has patches of this side.
     #[error("--patch-px {patch_px}: {source}")]
     Tiling {
-        /// The patch side.
+        /// Side of the patches, px.
         patch_px: u32,
         /// What is wrong.
         source: TilingError,
@@ -36,12 +37,12 @@ pub enum IoError {
     Folder {
         /// The folder or file.
         path: PathBuf,
-        /// What was tried.
+        /// What cannot be done, such as `create it`.
         action: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A signal asked for an end.
+    /// A signal ended the measurement.
     #[error("{signal}: ended; nothing is left in {}", folder.display())]
     Interrupted {
         /// The signal.
@@ -56,29 +57,29 @@ pub enum IoError {
 pub struct IoSetting {
     /// Patches in a group.
     pub size: usize,
-    /// How they are stored.
+    /// Compression of the patches.
     pub compression: Compression,
 }
 
-/// One round of one setting.
+/// The result of one round: a file is written, read in both ways and removed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Round {
-    /// Megabytes (10^6) of pixels written a second, synced.
+    /// Megabytes (10^6 bytes) of pixels written per second, including the sync.
     pub write_mb_s: f64,
-    /// Pixels read a second, a group at once.
+    /// Megabytes of pixels read per second, a group at once.
     pub whole_mb_s: f64,
-    /// Pixels read a second, patch by patch.
+    /// Megabytes of pixels read per second, patch by patch.
     pub each_mb_s: f64,
-    /// Bytes of the file for each byte of pixels.
+    /// Bytes of the file per byte of pixels.
     pub stored_share: f64,
     /// Largest share of the file that was in the page cache when reading began.
     pub cached_share: f64,
 }
 
-/// The patches to store, and where.
+/// The patches to store, and their places on a slide.
 #[derive(Debug)]
 pub struct Workload {
-    /// Patches in the file, whatever the groups.
+    /// Number of patches in the file, whatever the size of the groups.
     pub patches: usize,
     plan: BlockPlan,
     plane: WorkingPlane,
@@ -87,14 +88,15 @@ pub struct Workload {
     swatch_px: usize,
 }
 
-/// A side of the swatch that patches differ in enough: 13 MB of pixels.
+/// The least side of the swatch of tissue that patches are cut from, px: 13 MB of pixels, in
+/// which patches differ enough.
 const SWATCH_PX: usize = 2048;
 
-/// Bytes besides pixels in a file, generously.
+/// A generous bound on the bytes of a file that are not pixels.
 const FILE_OVERHEAD: u64 = 16 << 20;
 
 impl Workload {
-    /// `patches` patches of `patch_px`, a multiple of 4.
+    /// A workload of `patches` patches of `patch_px` x `patch_px`, which is a multiple of 4.
     ///
     /// # Errors
     /// [`IoError::Tiling`] when patches of that side cannot be stored.
@@ -137,7 +139,7 @@ impl Workload {
         patches as u64 * u64::from(patch_px) * u64::from(patch_px) * 3
     }
 
-    /// Disk space that the largest file may take.
+    /// Bytes of disk space that the largest file may take.
     #[must_use]
     pub fn disk_bytes(patches: usize, patch_px: u32) -> u64 {
         let pixels = Self::pixel_bytes(patches, patch_px);
@@ -148,10 +150,10 @@ impl Workload {
         self.patch_px * self.patch_px * 3
     }
 
-    /// Patch `index`: cut from the swatch at a place of its own.
+    /// Cuts patch `index` from the swatch, at a position of its own.
     fn patch(&self, index: usize, rgb: &mut [u8]) {
         let room = self.swatch_px - self.patch_px + 1;
-        // Steps that share no factor with most rooms, so that few patches coincide.
+        // Primes share no factor with most values of `room`, so that few patches coincide.
         let (left, top) = (index * 389 % room, index * 613 % room);
         for (y, line) in rgb.chunks_exact_mut(self.patch_px * 3).enumerate() {
             let at = ((top + y) * self.swatch_px + left) * 3;
@@ -159,12 +161,12 @@ impl Workload {
         }
     }
 
-    /// Writes, reads both ways and removes one file in `folder`.
+    /// Writes one file in `folder`, reads it in both ways and removes it.
     ///
-    /// `whole_first`: which way of reading comes first.
+    /// With `whole_first` reading a group at once comes first, otherwise patch by patch.
     ///
     /// # Errors
-    /// [`IoError`]; the file is removed then too.
+    /// [`IoError`]; the file is removed in that case too.
     pub fn round(
         &self,
         folder: &Path,
@@ -180,7 +182,7 @@ impl Workload {
             let path = file.0.clone();
             move |source| IoError::Folder { path, action, source }
         };
-        let bytes = std::fs::metadata(&file.0).map_err(about_file("look at it"))?.len();
+        let bytes = std::fs::metadata(&file.0).map_err(about_file("read its size"))?.len();
         let mut round = Round {
             write_mb_s,
             whole_mb_s: 0.0,
@@ -253,12 +255,12 @@ fn check_interrupt(path: &Path, interrupt: &Interrupt) -> Result<(), IoError> {
     interrupt.requested().map_or(Ok(()), |signal| Err(IoError::Interrupted { signal, folder }))
 }
 
-/// A file that does not outlive its round.
+/// A file that is removed at the end of its round.
 struct RemoveOnDrop(PathBuf);
 
 impl Drop for RemoveOnDrop {
     fn drop(&mut self) {
-        // Its folder goes too, at the end.
+        // A failure does no harm, since the folder is removed at the end.
         drop(std::fs::remove_file(&self.0));
     }
 }

@@ -1,4 +1,4 @@
-//! Storage settings measured in turns, and what to make of them.
+//! The measurement of several settings for stored patches, and the recommended one.
 
 use std::path::Path;
 
@@ -11,26 +11,26 @@ use crate::interrupt::Interrupt;
 use crate::patches::Compression;
 use crate::progress::Progress;
 
-/// A setting and what its rounds say together; MB are 10^6 bytes of pixels.
+/// A setting and the summary of its rounds. MB are 10^6 bytes of pixels.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct IoRow {
     /// Patches in a group.
     pub size: usize,
     /// `none` or `gzip-<level>`.
     pub compression: String,
-    /// Written a second, by one thread, synced.
+    /// MB written per second by one thread, including the sync.
     pub write_mb_s: MedianRange,
-    /// Read a second, a group at once.
+    /// MB read per second, a group at once.
     pub whole_mb_s: MedianRange,
-    /// Read a second, patch by patch, as `predict` does.
+    /// MB read per second, patch by patch, as `predict` reads.
     pub each_mb_s: MedianRange,
-    /// Bytes of the file for each byte of pixels.
+    /// Bytes of the file per byte of pixels, median.
     pub stored_share: f64,
     /// Largest share of the file in the page cache when reading began.
     pub cached_share: f64,
 }
 
-/// As the report names it.
+/// The name of a compression in the report.
 #[must_use]
 pub fn name_of(compression: Compression) -> String {
     match compression {
@@ -39,9 +39,10 @@ pub fn name_of(compression: Compression) -> String {
     }
 }
 
-/// Measures every setting `repeats` times, in turns, forth and back; a row each.
+/// Measures every setting `repeats` times and returns a row for each. The settings take
+/// turns, in order and then in reverse order.
 ///
-/// `folder`: where the file of the moment is.
+/// The files are written to `folder`, one at a time.
 ///
 /// # Errors
 /// [`IoError`] of the first file that cannot be written or read.
@@ -84,24 +85,26 @@ fn row(setting: IoSetting, rounds: &[Round]) -> Option<IoRow> {
     })
 }
 
-/// Settings that reach this share of the fastest count as fast.
+/// The share of the highest speed from which a setting counts as equally fast.
 const AS_FAST: f64 = 0.9;
 
-/// The setting to use: of those that are read patch by patch as fast as the
-/// fastest, give or take what measurements like these can tell, the one that
-/// stores least, and of these the one with the smallest groups.
+/// The setting to use: of those that are read patch by patch as fast as the fastest,
+/// within the precision of such measurements, the one with the smallest file. Ties go to
+/// the smallest groups.
 #[must_use]
 pub fn recommended(rows: &[IoRow]) -> Option<&IoRow> {
     let fastest = rows.iter().map(|row| row.each_mb_s.median).fold(0.0, f64::max);
     let fast = rows.iter().filter(|row| row.each_mb_s.median >= AS_FAST * fastest);
-    // To a hundredth: the same patches in more groups take a few bytes more.
+    // Shares are compared in hundredths, since the same patches in more groups take a few
+    // bytes more.
     fast.min_by(|a, b| {
         let stored = |row: &IoRow| (row.stored_share * 100.0).round();
         stored(a).total_cmp(&stored(b)).then(a.size.cmp(&b.size))
     })
 }
 
-/// Both ways of reading over group sizes, a line each for every compression.
+/// A chart of reading speed by group size, with a line for each compression and way of
+/// reading.
 #[must_use]
 pub fn speed_chart(rows: &[IoRow], patch_px: u32) -> Chart {
     let mut names: Vec<&str> = Vec::new();
@@ -132,8 +135,8 @@ pub fn speed_chart(rows: &[IoRow], patch_px: u32) -> Chart {
     Chart {
         title: format!("Reading patches of {patch_px} px"),
         x: "patches in a group".into(),
-        y: "MB of pixels a second".into(),
-        // Room for the legend to the right.
+        y: "MB of pixels per second".into(),
+        // The legend needs room to the right.
         x_range: (least / 1.3, most * 1.3 * (most / least).powf(0.4)),
         log_x: true,
         y_top: top.fold(1.0, f64::max),
@@ -158,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_become_a_row_and_rows_a_setting() {
+    fn the_smallest_file_among_the_fastest_settings_is_recommended() {
         let plain = Compression::None;
         let gzip = Compression::Gzip(1);
         let rows = [
@@ -169,14 +172,14 @@ mod tests {
         ];
         assert_eq!((rows[0].write_mb_s.median, rows[0].cached_share), (20.0, 0.5));
         assert_eq!(recommended(&rows).unwrap().size, 64);
-        // On storage so slow that fewer bytes are read sooner.
+        // Storage is so slow that compressed patches are read sooner.
         let slow = [rows[1].clone(), made(256, gzip, 94.0, 0.8)];
         assert_eq!(recommended(&slow).unwrap().compression, "gzip-1");
         assert_eq!(recommended(&[]), None);
     }
 
     #[test]
-    fn the_chart_has_both_ways_of_each_compression() {
+    fn the_chart_has_a_line_for_each_compression_and_way_of_reading() {
         let rows = [
             made(16, Compression::None, 80.0, 1.0),
             made(64, Compression::None, 95.0, 1.0),

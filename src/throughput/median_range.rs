@@ -1,20 +1,20 @@
-//! What repeats of one measurement say together. Pure.
+//! The summary of repeats of one measurement. Pure arithmetic.
 
 use serde::Serialize;
 
 /// Median and range of repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct MedianRange {
-    /// The middle one, or the mean of the middle two.
+    /// The middle value, or the mean of the middle two.
     pub median: f64,
-    /// The smallest.
+    /// The smallest value.
     pub least: f64,
-    /// The largest.
+    /// The largest value.
     pub most: f64,
 }
 
 impl MedianRange {
-    /// Of `values`; `None` without any.
+    /// The median and range of `values`; `None` if there are none.
     #[must_use]
     pub fn from_values(values: &[f64]) -> Option<Self> {
         let mut sorted = values.to_vec();
@@ -29,7 +29,7 @@ impl MedianRange {
         Some(Self { median, least, most })
     }
 
-    /// Largest distance from the median, as a share of it.
+    /// Largest distance of a value from the median, as a share of the median.
     #[must_use]
     pub fn share(&self) -> f64 {
         (self.most - self.median).max(self.median - self.least) / self.median

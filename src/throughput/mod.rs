@@ -1,9 +1,9 @@
-//! Measurements on the machine at hand that end in a setting to use.
+//! Measurements of a machine, from which `slidegrid bench` recommends settings.
 //!
-//! [`infer`] runs in a process of its own for each measurement, so that memory
-//! is that of one setting and an engine that dies takes nothing with it;
-//! [`rounds`] starts those processes in turns. [`io`] stores and reads patches on
-//! the file system it is pointed at, [`io_rounds`] setting after setting.
+//! [`infer`] measures one setting in a process of its own, so that the memory is that of
+//! one setting and an engine that crashes ends no other measurement. [`rounds`] starts
+//! these processes, setting after setting. [`io`] writes and reads patches on a file
+//! system in one setting, and [`io_rounds`] does so setting after setting.
 
 pub mod infer;
 pub mod io;

@@ -1,12 +1,13 @@
-//! What of a file the kernel holds in memory.
+//! How much of a file the kernel holds in memory, and how much disk space and memory is free.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
-/// Asks the kernel to forget a file's pages and says what share of it (0 to 1) is
-/// in memory all the same. What a disk, a host or a file server holds is not seen.
+/// Asks the kernel to drop a file's pages from memory. Returns the share of the file, 0 to
+/// 1, that is in memory nevertheless; the caches of disks, hosts of virtual machines and
+/// file servers are not seen.
 ///
 /// # Errors
 /// When the file cannot be synced, dropped or looked at.
@@ -27,10 +28,10 @@ fn cached_share(file: &File) -> io::Result<f64> {
     if length == 0 {
         return Ok(0.0);
     }
-    // SAFETY: asks for a constant.
+    // SAFETY: the call returns a constant of the system.
     let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096);
     let mut pages = vec![0u8; length.div_ceil(page)];
-    // SAFETY: a new mapping at a place of the kernel's choice, of an open file.
+    // SAFETY: this is a new mapping of an open file, at an address that the kernel chooses.
     let map = unsafe {
         libc::mmap(
             std::ptr::null_mut(),
@@ -76,8 +77,7 @@ pub fn free_bytes(folder: &Path) -> io::Result<u64> {
     Ok(found.f_bavail * found.f_frsize)
 }
 
-/// Bytes of memory that can be had without swapping; `None` where `/proc` does not
-/// say.
+/// Bytes of memory that are available without swapping; `None` if `/proc` does not say.
 #[must_use]
 pub fn available_memory_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_in_memory_is_seen() {
+    fn pages_in_memory_are_counted() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), vec![7; 1 << 20]).unwrap();
         // Just written and read: all of it is in memory.

@@ -1,4 +1,5 @@
-//! Settings measured in turns, each measurement in a process of its own.
+//! The measurement of several settings of a network, each in a process of its own, and the
+//! recommended setting.
 
 use std::process::{Command, Stdio};
 
@@ -12,17 +13,17 @@ use crate::progress::Progress;
 /// One way of running a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct InferSetting {
-    /// What runs it.
+    /// The engine.
     pub engine: EngineChoice,
-    /// What it computes in.
+    /// The precision that the engine computes in.
     pub precision: Precision,
-    /// Windows a run.
+    /// Windows per run.
     pub batch: usize,
-    /// Threads, each with a session.
+    /// Number of threads, each with a session.
     pub threads: usize,
 }
 
-/// A setting and what its repeats say together.
+/// A setting and the summary of its repeats.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InferRow {
     /// The setting.
@@ -30,11 +31,11 @@ pub struct InferRow {
     pub setting: InferSetting,
     /// Name and version of the engine.
     pub version: String,
-    /// Windows in a second of wall time.
+    /// Windows per second of wall time.
     pub windows_per_s: MedianRange,
-    /// Windows in a second of wall time on each core.
+    /// Windows per second of wall time and thread, median.
     pub windows_per_core_s: f64,
-    /// Windows in a second of processor time, median.
+    /// Windows per second of processor time, median.
     pub windows_per_cpu_s: f64,
     /// Largest resident memory of a process in this setting.
     pub peak_rss_bytes: u64,
@@ -42,24 +43,24 @@ pub struct InferRow {
     pub load_s: f64,
 }
 
-/// What could not be measured.
+/// An engine or a setting that could not be measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotMeasured {
     /// The engine, or the setting.
     pub what: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
 impl InferSetting {
-    /// For a line: `ort, batch 8, 2 threads`.
+    /// The setting in one line: `ort, batch 8, 2 threads`.
     #[must_use]
     pub fn label(&self) -> String {
         let threads = if self.threads == 1 { "thread" } else { "threads" };
         format!("{}, batch {}, {} {threads}", self.runner(), self.batch, self.threads)
     }
 
-    /// `openvino`, or with less precision than f32 `openvino-bf16`.
+    /// The engine, with the precision if that is below f32: `openvino`, `openvino-bf16`.
     #[must_use]
     pub fn runner(&self) -> String {
         match self.precision {
@@ -69,12 +70,12 @@ impl InferSetting {
     }
 }
 
-/// Measures every setting `repeats` times, in turns, forth and back, so that a
-/// machine that gets busier harms no setting more than others. A setting that
-/// fails once is not tried again.
+/// Measures every setting `repeats` times. The settings take turns, in order and then in
+/// reverse order, so that a machine that gets busier slows no setting more than others. A
+/// setting that fails once is not measured again.
 ///
-/// `command`: makes the process that measures a setting and prints a
-/// [`Measurement`] as JSON on stdout.
+/// `command` makes the process that measures a setting and prints a [`Measurement`] as
+/// JSON on stdout.
 pub fn in_turns(
     settings: &[InferSetting],
     repeats: usize,
@@ -90,7 +91,7 @@ pub fn in_turns(
         }
         for at in order {
             if let Ok(measured) = &mut found[at] {
-                match once(&settings[at], command) {
+                match measure_once(&settings[at], command) {
                     Ok(one) => measured.push(one),
                     Err(reason) => found[at] = Err(reason),
                 }
@@ -109,14 +110,14 @@ pub fn in_turns(
     (rows, missing)
 }
 
-fn once(
+fn measure_once(
     setting: &InferSetting,
     command: &dyn Fn(&InferSetting) -> std::io::Result<Command>,
 ) -> Result<Measurement, String> {
     let started = command(setting).and_then(|mut command| {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).output()
     });
-    let output = started.map_err(|error| format!("cannot start a process for it: {error}"))?;
+    let output = started.map_err(|error| format!("cannot start its process: {error}"))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         let last = stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("");
@@ -146,12 +147,12 @@ fn row(setting: InferSetting, measured: &[Measurement]) -> Option<InferRow> {
     })
 }
 
-/// Settings that reach this share of the fastest count as fast.
+/// The share of the highest speed from which a setting counts as equally fast.
 const AS_FAST: f64 = 0.97;
 
-/// The setting to use: of those that are as fast as the fastest, give or take
-/// what measurements like these can tell, the one with the least memory. Less
-/// precision than f32 only where nothing else was measured.
+/// The setting to use: of those that are as fast as the fastest, within the precision of
+/// such measurements, the one with the least memory. Ties go to the smallest batch.
+/// Precisions below f32 count only if nothing else was measured.
 #[must_use]
 pub fn recommended(rows: &[InferRow]) -> Option<&InferRow> {
     let exact = rows.iter().any(|row| row.setting.precision == Precision::F32);
@@ -184,18 +185,18 @@ mod tests {
     }
 
     #[test]
-    fn repeats_become_a_row() {
+    fn repeats_are_summarised_in_a_row() {
         let repeats = [measured(10.0, 100), measured(30.0, 300), measured(20.0, 200)];
         let row = row(setting(8), &repeats).unwrap();
         assert_eq!((row.windows_per_s.median, row.windows_per_s.most), (20.0, 30.0));
         assert_eq!((row.windows_per_core_s, row.peak_rss_bytes), (10.0, 300));
-        // What the graph fixes, not what was asked for.
+        // The batch is the one that the graph fixes, not the one requested.
         assert_eq!(row.setting.batch, 4);
         assert_eq!(super::row(setting(8), &[]), None);
     }
 
     #[test]
-    fn memory_decides_between_equals_alone() {
+    fn memory_decides_only_between_equally_fast_settings() {
         let row = |batch, windows_per_s, bytes| {
             let row = row(setting(batch), &[measured(windows_per_s, bytes)]).unwrap();
             InferRow { setting: setting(batch), ..row }
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn failing_processes_are_told_and_not_tried_again() {
+    fn a_failing_setting_is_reported_and_not_measured_again() {
         let tries = std::cell::Cell::new(0);
         let command = |setting: &InferSetting| {
             tries.set(tries.get() + 1);

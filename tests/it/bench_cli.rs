@@ -118,7 +118,7 @@ fn storage_is_measured_drawn_and_left_clean() {
     assert_eq!(left(&case), 0);
     let out = case.path("out");
     let svg = std::fs::read_to_string(out.join("io.svg")).unwrap();
-    for words in ["none, a group at once", "gzip-9, patch by patch", "MB of pixels a second"] {
+    for words in ["none, a group at once", "gzip-9, patch by patch", "MB of pixels per second"] {
         assert!(svg.contains(words), "{words}");
     }
     assert!(image::open(out.join("io.png")).unwrap().width() > 500);
