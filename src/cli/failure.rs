@@ -16,6 +16,7 @@ use crate::resolve::ResolveError;
 use crate::run_dir::SlidesError;
 use crate::staged::StageError;
 use crate::stitch::StitchError;
+use crate::study::steps::StepError;
 use crate::synth::SynthError;
 use crate::throughput::io::IoError;
 
@@ -175,6 +176,7 @@ exit_of! {
     SlidesError => Input,
     StageError => Input,
     StatusError => Input,
+    StepError => Input,
     StitchError => Input,
     SynthError => Input,
     TemplateError => Input,

@@ -22,6 +22,7 @@ mod request;
 mod results;
 mod rules;
 mod slide_truth;
+pub(crate) mod steps;
 mod summary;
 mod tables;
 

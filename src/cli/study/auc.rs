@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
 
-use super::{input, print_json};
+use super::{number, print_json};
 use crate::cli::{Exit, Failure, print};
-use crate::metrics::auc::{Auc, AucDifference, auc, auc_difference};
-use crate::study::detections_csv::read_numbers;
+use crate::metrics::interval::Interval;
+use crate::study::steps::auc::{AucReport, PairDifference, ScoreAuc, compare_scores};
 
 /// Compute the area under the ROC curve of scores in a CSV file, and compare scores.
 ///
@@ -37,67 +36,14 @@ pub(super) struct AucArgs {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct AucReport {
-    scores: Vec<ScoreAuc>,
-    differences: Vec<PairDifference>,
-}
-
-#[derive(Serialize)]
-struct ScoreAuc {
-    score: String,
-    #[serde(flatten)]
-    auc: Auc,
-}
-
-#[derive(Serialize)]
-struct PairDifference {
-    first: String,
-    second: String,
-    #[serde(flatten)]
-    difference: AucDifference,
-}
-
 pub(super) fn run(args: &AucArgs) -> Result<Exit, Failure> {
-    let mut columns = vec![args.truth.as_str()];
-    columns.extend(args.score.iter().map(String::as_str));
-    let mut numbers = read_numbers(&args.csv, &columns).map_err(input)?.into_iter();
-    let truth = kinds(args, &numbers.next().unwrap_or_default())?;
-    let readings: Vec<(&String, Vec<f64>)> = args.score.iter().zip(numbers).collect();
-    let error = |e| input(format!("{}: {e}", args.csv.display()));
-    let mut report = AucReport { scores: Vec::new(), differences: Vec::new() };
-    for (score, values) in &readings {
-        let auc = auc(&truth, values).map_err(error)?;
-        report.scores.push(ScoreAuc { score: (*score).clone(), auc });
-    }
-    for (score, values) in &readings[1..] {
-        let (first, of_first) = &readings[0];
-        report.differences.push(PairDifference {
-            first: (*first).clone(),
-            second: (*score).clone(),
-            difference: auc_difference(&truth, of_first, values).map_err(error)?,
-        });
-    }
+    let report = compare_scores(&args.csv, &args.truth, &args.score)?;
     if args.json {
         print_json(&report)?
     } else {
         print(&table(&report))?
     }
     Ok(Exit::Done)
-}
-
-fn kinds(args: &AucArgs, truth: &[f64]) -> Result<Vec<bool>, Failure> {
-    let kind = |(index, &value): (usize, &f64)| match value {
-        1.0 => Ok(true),
-        0.0 => Ok(false),
-        _ => Err(input(format!(
-            "{}: line {}, column {}: {value}, expected 1 or 0",
-            args.csv.display(),
-            index + 2,
-            args.truth
-        ))),
-    };
-    truth.iter().enumerate().map(kind).collect()
 }
 
 fn table(report: &AucReport) -> String {
@@ -107,8 +53,7 @@ fn table(report: &AucReport) -> String {
         "score", "AUC", "SD", "95 % interval", "DeLong SD", "95 % interval"
     )];
     for ScoreAuc { score, auc } in &report.scores {
-        let interval =
-            |i: &crate::metrics::interval::Interval| format!("{:.4}-{:.4}", i.low, i.high);
+        let interval = |i: &Interval| format!("{:.4}-{:.4}", i.low, i.high);
         lines.push(format!(
             "{score:width$}  {:.4}  {:.5}  {:>15}  {:>9.5}  {:>15}",
             auc.auc,
@@ -123,9 +68,9 @@ fn table(report: &AucReport) -> String {
             "{first} - {second}: {:.4}, SD {:.5}, p {} (DeLong: SD {:.5}, p {})",
             difference.difference,
             difference.sd,
-            super::number(difference.p),
+            number(difference.p),
             difference.delong_sd,
-            super::number(difference.delong_p)
+            number(difference.delong_p)
         ));
     }
     if let Some(ScoreAuc { auc, .. }) = report.scores.first() {

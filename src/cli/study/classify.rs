@@ -1,17 +1,14 @@
 //! `slidegrid study classify`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
 
-use super::{input, print_json, write_output};
+use super::{print_json, write_output};
 use crate::cli::{Exit, Failure};
-use crate::metrics::auc::{Auc, auc};
-use crate::metrics::features::NAMES;
-use crate::metrics::forest::{Forest, ForestRules, cross_validated};
+use crate::metrics::forest::ForestRules;
 use crate::progress::tell;
-use crate::study::detections_csv::{read_columns, read_numbers};
+use crate::study::steps::classify::{Training, classify, scores_csv};
 
 /// Score slides with a random forest over their features.
 ///
@@ -52,50 +49,15 @@ pub(super) struct ClassifyArgs {
     json: bool,
 }
 
-struct FeatureTable {
-    names: Vec<String>,
-    tumor: Vec<Option<bool>>,
-    features: Vec<Vec<f64>>,
-}
-
-#[derive(Serialize)]
-struct ClassifyReport {
-    auc: Option<Auc>,
-    slides: Vec<ScoredSlide>,
-}
-
-#[derive(Serialize)]
-struct ScoredSlide {
-    name: String,
-    tumor: Option<bool>,
-    score: f64,
-}
-
 pub(super) fn run(args: &ClassifyArgs) -> Result<Exit, Failure> {
     let rules = ForestRules { trees: args.trees, seed: args.seed, ..ForestRules::default() };
-    let table = read(&args.features)?;
-    let scores = match &args.train {
-        Some(path) => {
-            let train = read(path)?;
-            let truth = known_truth(path, &train)?;
-            let forest = Forest::train(&train.features, &truth, &rules);
-            forest.and_then(|forest| forest.predict(&table.features))
-        }
-        None => {
-            let truth = known_truth(&args.features, &table)?;
-            cross_validated(&table.features, &truth, usize::from(args.folds), &rules)
-        }
+    let training = match &args.train {
+        Some(table) => Training::Table(table),
+        None => Training::CrossValidation { folds: usize::from(args.folds) },
     };
-    let scores = scores.map_err(|e| input(format!("{}: {e}", args.features.display())))?;
-    let truth: Option<Vec<bool>> = table.tumor.iter().copied().collect();
-    let report = ClassifyReport {
-        auc: truth.and_then(|truth| auc(&truth, &scores).ok()),
-        slides: (table.names.into_iter().zip(table.tumor).zip(scores))
-            .map(|((name, tumor), score)| ScoredSlide { name, tumor, score })
-            .collect(),
-    };
+    let report = classify(&args.features, &training, &rules)?;
     if args.out.is_some() || !args.json {
-        write_output(&csv(&report.slides), args.out.as_deref())?;
+        write_output(&scores_csv(&report.slides), args.out.as_deref())?;
     }
     if args.json {
         print_json(&report)?;
@@ -103,41 +65,4 @@ pub(super) fn run(args: &ClassifyArgs) -> Result<Exit, Failure> {
         tell(&format!("AUC {:.4}, SD {:.4}", auc.auc, auc.sd));
     }
     Ok(Exit::Done)
-}
-
-fn read(path: &Path) -> Result<FeatureTable, Failure> {
-    let numbers = read_numbers(path, &NAMES).map_err(input)?;
-    let mut texts = read_columns(path, &["name", "tumor"]).map_err(input)?.into_iter();
-    let names = texts.next().unwrap_or_default();
-    let kind = |text: String| match text.as_str() {
-        "1" | "1.0" => Ok(Some(true)),
-        "0" | "0.0" => Ok(Some(false)),
-        "" | "NaN" | "nan" => Ok(None),
-        _ => Err(input(format!(
-            "{}: column tumor has {text:?}, expected 1, 0 or nothing",
-            path.display()
-        ))),
-    };
-    let tumor = texts.next().unwrap_or_default().into_iter().map(kind).collect::<Result<_, _>>()?;
-    let row = |slide: usize| numbers.iter().map(|column| column[slide]).collect();
-    let features = (0..names.len()).map(row).collect();
-    Ok(FeatureTable { names, tumor, features })
-}
-
-fn known_truth(path: &Path, table: &FeatureTable) -> Result<Vec<bool>, Failure> {
-    let kind = |(name, tumor): (&String, &Option<bool>)| {
-        tumor.ok_or_else(|| {
-            input(format!("{}: column tumor is empty for {name}, expected 1 or 0", path.display()))
-        })
-    };
-    table.names.iter().zip(&table.tumor).map(kind).collect()
-}
-
-fn csv(slides: &[ScoredSlide]) -> String {
-    let mut csv = String::from("name,tumor,score\n");
-    for ScoredSlide { name, tumor, score } in slides {
-        let tumor = tumor.map_or("", |tumor| if tumor { "1" } else { "0" });
-        csv += &format!("{name},{tumor},{score}\n");
-    }
-    csv
 }

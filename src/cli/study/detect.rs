@@ -1,15 +1,14 @@
 //! `slidegrid study detect`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::heatmaps::HeatmapOptions;
 use super::options::DetectOptions;
-use super::{input, print_json};
+use super::print_json;
 use crate::cli::{Exit, Failure, print};
-use crate::study::detections_csv::write_detections;
+use crate::study::steps::detect::{DetectionsOut, SlideDetections, write_all};
 
 /// Detect lesions in heatmaps and write one CSV file of confidence, x, y per slide.
 ///
@@ -36,13 +35,6 @@ pub(super) struct DetectArgs {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct SlideDetections {
-    slide: String,
-    file: PathBuf,
-    detections: Vec<[f64; 3]>,
-}
-
 pub(super) fn run(args: &DetectArgs) -> Result<Exit, Failure> {
     let is_file = args.out.extension().is_some_and(|e| e == "csv");
     if is_file && args.heatmaps.count() > 1 {
@@ -53,26 +45,15 @@ pub(super) fn run(args: &DetectArgs) -> Result<Exit, Failure> {
         );
         return Err(Failure::new(Exit::Usage, problem));
     }
-    let mut report = Vec::new();
-    for heatmap in args.heatmaps.load() {
-        let heatmap = heatmap?;
-        let detections = args.detect.detections(&heatmap)?;
-        let file = if is_file { args.out.clone() } else { csv_of(&args.out, &heatmap.slide) };
-        write_detections(&file, &detections).map_err(input)?;
-        let rows = detections.iter().map(|d| [d.score, d.x, d.y]).collect();
-        report.push(SlideDetections { slide: heatmap.slide, file, detections: rows });
-    }
+    let out =
+        if is_file { DetectionsOut::File(&args.out) } else { DetectionsOut::Folder(&args.out) };
+    let written = write_all(args.heatmaps.load(), &args.detect.rules(), &out)?;
     if args.json {
-        print_json(&report)?;
+        print_json(&written)?;
     } else {
-        for SlideDetections { file, detections, .. } in &report {
+        for SlideDetections { file, detections, .. } in &written {
             print(&format!("{}: {} detections", file.display(), detections.len()))?;
         }
     }
     Ok(Exit::Done)
-}
-
-/// The path of a slide's file of detections. `with_extension` would cut slide names with dots.
-pub(super) fn csv_of(folder: &Path, slide: &str) -> PathBuf {
-    folder.join(format!("{slide}.csv"))
 }

@@ -1,16 +1,14 @@
 //! `slidegrid study dice`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
 
-use super::heatmaps::{HeatmapOptions, LoadedHeatmap};
+use super::heatmaps::HeatmapOptions;
 use super::options::GroupOptions;
-use super::{input, number, print_json};
+use super::{number, print_json};
 use crate::cli::{Exit, Failure, print};
-use crate::metrics::overlap::{Overlap, per_class, threshold_sweep};
-use crate::truth::{self, Truth, read_labels};
+use crate::study::steps::dice::{DrawnTruth, OverlapRow, heatmap_overlaps, label_overlaps};
 
 /// Compute Dice and intersection over union of segmentations and truth.
 ///
@@ -52,85 +50,8 @@ pub(super) struct DiceArgs {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct OverlapRow {
-    slide: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    threshold: Option<f32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    class: Option<usize>,
-    dice: Option<f64>,
-    iou: Option<f64>,
-    #[serde(flatten)]
-    overlap: Overlap,
-}
-
-/// Name of the row for all slides together.
-const ALL: &str = "all";
-
 pub(super) fn run(args: &DiceArgs) -> Result<Exit, Failure> {
-    let (mut rows, mut sums, mut slides) = (Vec::new(), Vec::new(), 0);
-    let mut add = |slide: &str, keys: RowKeys, overlaps: Vec<Overlap>| {
-        sums.resize(overlaps.len(), Overlap::default());
-        for (index, overlap) in overlaps.into_iter().enumerate() {
-            sums[index] += overlap;
-            rows.extend(row(slide, &keys, index, overlap));
-        }
-        slides += 1;
-    };
-    if args.labels {
-        for path in args.heatmaps.paths() {
-            let slide = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            add(&slide, RowKeys::Classes, label_overlaps(args, path, &slide)?);
-        }
-    } else {
-        for heatmap in args.heatmaps.load() {
-            let heatmap = heatmap?;
-            let overlaps = heatmap_overlaps(args, &heatmap)?;
-            add(&heatmap.slide, RowKeys::Thresholds(args.thresholds.clone()), overlaps);
-        }
-    }
-    if slides > 1 {
-        let keys = match args.labels {
-            true => RowKeys::Classes,
-            false => RowKeys::Thresholds(args.thresholds.clone()),
-        };
-        for (index, &overlap) in sums.iter().enumerate() {
-            rows.extend(row(ALL, &keys, index, overlap));
-        }
-    }
-    if args.json {
-        print_json(&rows)?
-    } else {
-        print(&table(&rows))?
-    }
-    Ok(Exit::Done)
-}
-
-/// What the index of a row stands for: a threshold, or a class.
-enum RowKeys {
-    Thresholds(Vec<f32>),
-    Classes,
-}
-
-fn row(slide: &str, keys: &RowKeys, index: usize, overlap: Overlap) -> Option<OverlapRow> {
-    let (threshold, class) = match keys {
-        RowKeys::Thresholds(thresholds) => (Some(thresholds[index]), None),
-        // Only classes that occur get a row.
-        RowKeys::Classes => {
-            overlap.dice()?;
-            (None, Some(index))
-        }
-    };
-    let (dice, iou) = (overlap.dice(), overlap.iou());
-    Some(OverlapRow { slide: slide.to_owned(), threshold, class, dice, iou, overlap })
-}
-
-fn truth_path(args: &DiceArgs, slide: &str) -> Result<Option<PathBuf>, Failure> {
-    if args.truth.is_dir() {
-        return Ok(truth::find(&args.truth, slide));
-    }
-    if args.heatmaps.count() > 1 {
+    if args.heatmaps.count() > 1 && !args.truth.is_dir() {
         let problem = format!(
             "--truth {}: one file for {} predictions, expected a folder",
             args.truth.display(),
@@ -138,62 +59,18 @@ fn truth_path(args: &DiceArgs, slide: &str) -> Result<Option<PathBuf>, Failure> 
         );
         return Err(Failure::new(Exit::Usage, problem));
     }
-    Ok(Some(args.truth.clone()))
-}
-
-fn label_overlaps(args: &DiceArgs, path: &Path, slide: &str) -> Result<Vec<Overlap>, Failure> {
-    let truth = truth_path(args, slide)?.ok_or_else(|| {
-        input(format!("{}: no truth about {slide}, expected {slide}.png", args.truth.display()))
-    })?;
-    let (predicted, drawn) =
-        (read_labels(path).map_err(input)?, read_labels(&truth).map_err(input)?);
-    if predicted.dim() != drawn.dim() {
-        let ((h, w), (rows, cols)) = (predicted.dim(), drawn.dim());
-        let problem = format!(
-            "{}: {w} x {h} px, but {} has {cols} x {rows} px; label images must have the same size",
-            path.display(),
-            truth.display()
-        );
-        return Err(input(problem));
-    }
-    Ok(per_class(predicted.view(), drawn.view()))
-}
-
-fn heatmap_overlaps(args: &DiceArgs, heatmap: &LoadedHeatmap) -> Result<Vec<Overlap>, Failure> {
-    let grid = heatmap.grid()?;
-    let truth = match truth_path(args, &heatmap.slide)? {
-        Some(path) => Truth::read(&path, &args.groups.groups()).map_err(input)?,
-        None if kind_is_normal(args, &heatmap.slide)? => Truth::Outlines(Vec::new()),
-        None => {
-            let slide = &heatmap.slide;
-            let problem = format!(
-                "{}: no truth about {slide}; expected {slide}.xml, .geojson, .json, .png or .tif, or reference.csv that calls it Normal",
-                args.truth.display()
-            );
-            return Err(input(problem));
-        }
+    let truth =
+        DrawnTruth { path: &args.truth, image_px: args.image_px, groups: args.groups.groups() };
+    let rows = match args.labels {
+        true => label_overlaps(args.heatmaps.paths(), &truth)?,
+        false => heatmap_overlaps(args.heatmaps.load(), &truth, &args.thresholds)?,
     };
-    let truth = match (args.image_px, heatmap.size_px) {
-        (Some(px), _) => truth.with_pixel([px; 2]),
-        (None, Some([width, height])) => truth.covering(width, height),
-        (None, None) => truth,
-    };
-    let mask = truth.raster(&grid).ok_or_else(|| {
-        input(format!(
-            "{}: an array does not give the size of its slide; give --image-px for the mask image",
-            heatmap.path.display()
-        ))
-    })?;
-    Ok(threshold_sweep(heatmap.score.view(), mask.to_array().view(), &args.thresholds))
-}
-
-fn kind_is_normal(args: &DiceArgs, slide: &str) -> Result<bool, Failure> {
-    let list = args.truth.join("reference.csv");
-    if !list.is_file() {
-        return Ok(false);
+    if args.json {
+        print_json(&rows)?
+    } else {
+        print(&table(&rows))?
     }
-    let slides = truth::read_slide_list(&list).map_err(input)?;
-    Ok(slides.iter().any(|known| known.name == slide && !known.is_tumor))
+    Ok(Exit::Done)
 }
 
 fn table(rows: &[OverlapRow]) -> String {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::heatmaps::HeatmapOptions;
 use super::{input, print_json, write_output};
 use crate::cli::{Exit, Failure};
-use crate::metrics::features::{FeatureRules, NAMES, features};
+use crate::metrics::features::FeatureRules;
+use crate::study::steps::features::{NamedFeatures, SlideFeatures, features_csv};
 use crate::truth::read_slide_list;
 
 /// Compute the 30 features by which the paper's random forest classifies slides.
@@ -50,13 +50,6 @@ pub(super) struct FeaturesArgs {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct FeatureRow {
-    name: String,
-    tumor: Option<bool>,
-    features: BTreeMap<&'static str, f64>,
-}
-
 pub(super) fn run(args: &FeaturesArgs) -> Result<Exit, Failure> {
     let rules = FeatureRules {
         threshold: args.threshold,
@@ -70,33 +63,16 @@ pub(super) fn run(args: &FeaturesArgs) -> Result<Exit, Failure> {
         }
         None => BTreeMap::new(),
     };
-    let mut rows: Vec<(String, Option<bool>, [f64; 30])> = Vec::new();
+    let mut slides = Vec::new();
     for heatmap in args.heatmaps.load() {
-        let heatmap = heatmap?;
-        let tumor = kinds.get(&heatmap.slide).copied();
-        rows.push((heatmap.slide, tumor, features(heatmap.score.view(), &rules)));
+        slides.push(SlideFeatures::compute(heatmap?, &kinds, &rules));
     }
     if args.out.is_some() || !args.json {
-        write_output(&features_csv(&rows), args.out.as_deref())?;
+        write_output(&features_csv(&slides), args.out.as_deref())?;
     }
     if args.json {
-        let row = |(name, tumor, values): (String, Option<bool>, [f64; 30])| FeatureRow {
-            name,
-            tumor,
-            features: NAMES.into_iter().zip(values).collect(),
-        };
-        print_json(&rows.into_iter().map(row).collect::<Vec<_>>())?;
+        let named: Vec<NamedFeatures<'_>> = slides.iter().map(SlideFeatures::named).collect();
+        print_json(&named)?;
     }
     Ok(Exit::Done)
-}
-
-/// The table in the layout of the original code.
-fn features_csv(rows: &[(String, Option<bool>, [f64; 30])]) -> String {
-    let mut csv = format!(",name,tumor,{}\n", NAMES.join(","));
-    for (index, (name, tumor, values)) in rows.iter().enumerate() {
-        let tumor = tumor.map_or("", |tumor| if tumor { "1" } else { "0" });
-        let values: Vec<String> = values.iter().map(f64::to_string).collect();
-        csv += &format!("{index},{name},{tumor},{}\n", values.join(","));
-    }
-    csv
 }

@@ -1,17 +1,11 @@
 //! Options that several commands of `slidegrid study` have in common.
 
-use std::path::{Path, PathBuf};
-
 use clap::{Args, ValueEnum};
 
-use super::input;
-use crate::cli::Failure;
-use crate::metrics::detect::{
-    Detection, Neighbourhood, PeakRules, RegionPoint, RegionRules, RegionScore, detect_peaks,
-    detect_regions,
-};
+use crate::metrics::detect::{Neighbourhood, RegionPoint, RegionRules, RegionScore};
 use crate::metrics::lesions::LesionRules;
-use crate::truth::{AnnotationGroups, SlideKind, Truth, read_slide_list};
+use crate::study::steps::detect::{DetectionRules, PeakRadius};
+use crate::truth::AnnotationGroups;
 
 /// Which annotations are lesions.
 #[derive(Debug, Args)]
@@ -98,7 +92,7 @@ pub(super) enum RegionPlaceArg {
 pub(super) struct DetectOptions {
     /// How points become detections.
     #[arg(long, value_enum)]
-    pub(super) method: DetectMethod,
+    method: DetectMethod,
 
     /// Points with scores above this may be detections [default: 0.5 for nms, 0.9 for
     /// regions].
@@ -131,32 +125,21 @@ pub(super) struct DetectOptions {
 }
 
 impl DetectOptions {
-    /// The detections in a heatmap, with x and y in level-0 px.
-    pub(super) fn detections(
-        &self,
-        heatmap: &super::heatmaps::LoadedHeatmap,
-    ) -> Result<Vec<Detection>, Failure> {
-        let pitch_px = heatmap.pitch_px()?;
-        let found = match self.method {
-            DetectMethod::Nms => {
-                let radius = match self.radius_points {
-                    Some(points) => points,
-                    None => PeakRules::points_of(self.radius_um, pitch_px * heatmap.mpp()?),
-                };
-                detect_peaks(heatmap.score.view(), &self.peak_rules(radius))
-            }
-            DetectMethod::Regions => detect_regions(heatmap.score.view(), &self.region_rules()),
-        };
-        let on_slide = |d: Detection| Detection { x: d.x * pitch_px, y: d.y * pitch_px, ..d };
-        Ok(found.into_iter().map(on_slide).collect())
-    }
-
-    fn peak_rules(&self, radius: usize) -> PeakRules {
-        let form = match self.form {
-            NmsForm::Square => Neighbourhood::Square,
-            NmsForm::Disc => Neighbourhood::Disc,
-        };
-        PeakRules { threshold: self.threshold.unwrap_or(0.5), radius, form }
+    pub(super) fn rules(&self) -> DetectionRules {
+        match self.method {
+            DetectMethod::Nms => DetectionRules::Peaks {
+                threshold: self.threshold.unwrap_or(0.5),
+                radius: match self.radius_points {
+                    Some(points) => PeakRadius::Points(points),
+                    None => PeakRadius::Um(self.radius_um),
+                },
+                form: match self.form {
+                    NmsForm::Square => Neighbourhood::Square,
+                    NmsForm::Disc => Neighbourhood::Disc,
+                },
+            },
+            DetectMethod::Regions => DetectionRules::Regions(self.region_rules()),
+        }
     }
 
     fn region_rules(&self) -> RegionRules {
@@ -174,50 +157,4 @@ impl DetectOptions {
             },
         }
     }
-}
-
-/// The slides of a folder with truth: those of `list`, or those of its `reference.csv`. Without
-/// a list, they are the slides that have a file in the folder, and all of them have tumor.
-pub(super) fn slides_of(folder: &Path, list: Option<&Path>) -> Result<Vec<SlideKind>, Failure> {
-    let reference = folder.join("reference.csv");
-    match list.or_else(|| reference.is_file().then_some(reference.as_path())) {
-        Some(list) => read_slide_list(list).map_err(input),
-        None => {
-            let names = truth_files(folder)?;
-            Ok(names.into_iter().map(|(name, _)| SlideKind { name, is_tumor: true }).collect())
-        }
-    }
-}
-
-/// The files with truth in a folder, as (slide, path), sorted by slide.
-pub(super) fn truth_files(folder: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
-    let error = |e| input(format!("{}: cannot list the folder of truth: {e}", folder.display()));
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(error)? {
-        let path = entry.map_err(error)?.path();
-        files.extend(crate::truth::slide_name(&path).map(|slide| (slide, path)));
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// Reads the truth about a slide with tumor. `image_px` is the number of level-0 px per pixel of
-/// mask images.
-pub(super) fn truth_of(
-    folder: &Path,
-    slide: &str,
-    groups: &AnnotationGroups,
-    image_px: Option<f64>,
-) -> Result<Truth, Failure> {
-    let path = crate::truth::find(folder, slide).ok_or_else(|| {
-        input(format!(
-            "{}: no truth about {slide}, which is listed as having tumor; expected {slide}.xml, .geojson, .json, .png or .tif",
-            folder.display()
-        ))
-    })?;
-    let truth = Truth::read(&path, groups).map_err(input)?;
-    Ok(match image_px {
-        Some(px) => truth.with_pixel([px; 2]),
-        None => truth,
-    })
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::options::slides_of;
 use super::{input, print_json, rerun};
 use crate::cli::options::{EngineOptions, RunOptions, ThreadOptions};
 use crate::cli::{Exit, Failure, print};
@@ -12,6 +11,7 @@ use crate::config::RunConfig;
 use crate::export::heatmap_h5::read_heatmap_meta;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
+use crate::study::steps::truth::slides_of;
 use crate::study::{HeatmapSource, StudyRequest, gather, summarise, write};
 
 /// The run to measure, and how to measure it.
