@@ -9,7 +9,7 @@ use thiserror::Error;
 
 /// A number that no group or task can have.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{found} is no number of a {what}, expected 1 to {}", u32::MAX)]
+#[error("{what} number {found} is out of range, expected a whole number from 1 to {}", u32::MAX)]
 pub struct NumberError {
     /// `group` or `task`.
     what: &'static str,
@@ -144,9 +144,14 @@ mod tests {
         assert_eq!(TaskNumber::try_from(largest).unwrap().get(), u32::MAX);
         for invalid in [0, largest + 1, u64::MAX] {
             let error = TaskNumber::try_from(invalid).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("{invalid} is no number of a task")), "{error}");
+            assert!(
+                error.starts_with(&format!("task number {invalid} is out of range")),
+                "{error}"
+            );
         }
-        assert!(GroupNumber::try_from(-1i64).unwrap_err().to_string().starts_with("-1 is no"));
+        assert!(
+            GroupNumber::try_from(-1i64).unwrap_err().to_string().starts_with("group number -1 is")
+        );
         for text in ["", "0", "-1", "1.5", "x"] {
             assert!(text.parse::<GroupNumber>().is_err(), "{text}");
         }
