@@ -52,6 +52,7 @@
 //!     process
 //!     progress
 //!     shell
+//!     spelling
 //!     threads
 //!     version
 //!     sha256
@@ -62,7 +63,7 @@
 //!     slide           <- geometry
 //!     synth           <- bigtiff interrupt pipeline staged threads
 //!     colour_template <- geometry normalize slide staged threads tissue version
-//!     truth           <- metrics slide
+//!     truth           <- metrics slide spelling
 //!     patches         <- geometry hdf5_file normalize number
 //!     scores          <- hdf5_file number
 //!     export          <- bigtiff hdf5_file heatmap metrics number patches scores staged
@@ -70,7 +71,7 @@
 //!     import          <- export hdf5_file heatmap
 //!     run_dir         <- number shell staged
 //! a run
-//!     model           <- geometry process sha256
+//!     model           <- geometry process sha256 spelling
 //!     config          <- export geometry heatmap metrics model normalize sha256 staged tissue
 //!                        truth
 //!     resolve         <- colour_template config geometry model normalize version
@@ -81,8 +82,8 @@
 //!     jobs            <- config export number run_dir scores shell staged
 //!     stitch          <- config export geometry hdf5_file heatmap model number patches run_dir
 //!                        scores staged
-//!     study           <- chart config export hdf5_file heatmap metrics progress run_dir scores
-//!                        staged truth version
+//!     study           <- chart config export hdf5_file heatmap metrics progress run_dir
+//!                        scores spelling staged truth version
 //!     report          <- config export heatmap jobs metrics number patches process progress
 //!                        run_dir scores slide staged study tissue truth version
 //!     throughput      <- chart geometry hdf5_file interrupt model patches predict process
@@ -121,6 +122,7 @@ pub mod scores;
 mod sha256;
 pub mod shell;
 pub mod slide;
+mod spelling;
 pub mod split;
 pub mod staged;
 pub mod stitch;

@@ -65,7 +65,7 @@ pub(crate) struct Args {
     pub(crate) mpp: f64,
 
     /// Share of slides with metastases, 0 to 1.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    #[arg(long, alias = "tumour-fraction", value_name = "SHARE", default_value_t = 0.5)]
     pub(crate) tumor_fraction: f64,
 
     #[command(flatten)]

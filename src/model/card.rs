@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::geometry::plane::TargetMpp;
+use crate::spelling::is_same;
 
 /// Order of the input's axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -240,7 +241,7 @@ impl ModelCard {
         self.validated_classes()
     }
 
-    fn validated_classes(self) -> Result<Self, CardError> {
+    fn validated_classes(mut self) -> Result<Self, CardError> {
         let list = format!("{:?}", self.classes);
         let invalid = |key, found, expected: String| Err(CardError::Value { key, found, expected });
         if self.classes.is_empty() {
@@ -256,9 +257,14 @@ impl ModelCard {
                 "sigmoid (or none): softmax of one class is always 1".into(),
             );
         }
-        if !self.classes.contains(&self.positive) {
-            return invalid("positive", format!("{:?}", self.positive), format!("one of {list}"));
+        if self.classes.contains(&self.positive) {
+            return Ok(self);
         }
+        let mut respelled = self.classes.iter().filter(|class| is_same(class, &self.positive));
+        let Some(class) = respelled.next().cloned() else {
+            return invalid("positive", format!("{:?}", self.positive), format!("one of {list}"));
+        };
+        self.positive = class;
         Ok(self)
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::metrics::detect::Detection;
+use crate::spelling::is_same;
 use crate::staged::{self, StageError};
 
 /// A CSV file cannot be read or written.
@@ -78,7 +79,7 @@ pub fn write_detections(path: &Path, detections: &[Detection]) -> Result<(), Csv
 }
 
 /// Reads the named columns of a CSV file with a header. Returns the cells of each column, in
-/// the order of `columns`.
+/// the order of `columns`. A column `tumor` may be spelled `tumour`, and the reverse.
 ///
 /// # Errors
 /// [`CsvError`] that names a missing column and the columns that the file has.
@@ -86,10 +87,13 @@ pub fn read_columns(path: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>, C
     let mut reader = reader(path, true)?;
     let headers = reader.headers().map_err(|e| content(path, format!("not a CSV file: {e}")))?;
     let position = |column: &&str| {
-        headers.iter().position(|header| header == *column).ok_or_else(|| {
-            let known = headers.iter().filter(|h| !h.is_empty()).collect::<Vec<_>>().join(", ");
-            content(path, format!("no column {column:?}; the file has {known}"))
-        })
+        let exact = headers.iter().position(|header| header == *column);
+        exact.or_else(|| headers.iter().position(|header| is_same(header, column))).ok_or_else(
+            || {
+                let known = headers.iter().filter(|h| !h.is_empty()).collect::<Vec<_>>().join(", ");
+                content(path, format!("no column {column:?}; the file has {known}"))
+            },
+        )
     };
     let positions = columns.iter().map(position).collect::<Result<Vec<_>, _>>()?;
     let mut cells = vec![Vec::new(); columns.len()];
@@ -159,8 +163,9 @@ mod tests {
     fn columns_are_read_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
-        std::fs::write(&path, ",truth,score\n0,1,0.5\n1,0,\n").unwrap();
+        std::fs::write(&path, ",truth,score,tumour\n0,1,0.5,yes\n1,0,,no\n").unwrap();
         assert_eq!(read_numbers(&path, &["truth"]).unwrap(), [[1.0, 0.0]]);
+        assert_eq!(read_columns(&path, &["tumor"]).unwrap(), [["yes", "no"]]);
         let message = read_numbers(&path, &["score"]).unwrap_err().to_string();
         assert!(message.contains("line 3"), "{message}");
         let message = read_numbers(&path, &["scores"]).unwrap_err().to_string();

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::error::TruthError;
+use crate::spelling::is_same_ignoring_case;
 
 /// The groups of an annotation file that are lesions, and those that are exclusions. Names
-/// are compared without regard to case.
+/// are compared without regard to case and to the spelling of "tumor".
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnnotationGroups {
     /// Groups (ASAP) or classes (QuPath) that are lesions.
@@ -23,7 +24,7 @@ impl Default for AnnotationGroups {
     fn default() -> Self {
         let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Self {
-            lesion: list(&["_0", "_1", "tumor", "tumour", "metastases"]),
+            lesion: list(&["_0", "_1", "tumor", "metastases"]),
             excluded: list(&["_2", "normal", "exclusion", "ignore*"]),
         }
     }
@@ -33,7 +34,7 @@ impl AnnotationGroups {
     /// Whether outlines of `group` are exclusions; an error when the group is neither a
     /// lesion nor an exclusion.
     pub(super) fn excludes(&self, path: &Path, group: &str) -> Result<bool, TruthError> {
-        let among = |list: &[String]| list.iter().any(|known| known.eq_ignore_ascii_case(group));
+        let among = |list: &[String]| list.iter().any(|known| is_same_ignoring_case(known, group));
         match (among(&self.lesion), among(&self.excluded)) {
             (true, _) => Ok(false),
             (false, true) => Ok(true),

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::TruthError;
+use crate::spelling::is_same_ignoring_case;
 
 /// A slide of the list and its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub fn read_slide_list(path: &Path) -> Result<Vec<SlideKind>, TruthError> {
     for (index, row) in reader.records().enumerate() {
         let row = row.map_err(|e| invalid(format!("not a list of slides: {e}")))?;
         let column = |names: &[&str]| {
-            row.iter().position(|cell| names.iter().any(|name| name.eq_ignore_ascii_case(cell)))
+            row.iter().position(|cell| names.iter().any(|name| is_same_ignoring_case(name, cell)))
         };
         if let (0, Some(name), Some(kind)) = (index, column(&NAME_HEADERS), column(&KIND_HEADERS)) {
             (name_at, kind_at) = (name, kind);

@@ -93,6 +93,20 @@ fn errors_say_what_was_found_and_what_to_do() {
 }
 
 #[test]
+fn groups_may_be_spelled_tumor_or_tumour() {
+    for group in ["Tumor", "TUMOUR", "tumour"] {
+        assert_eq!(area("a.xml", xml(&annotation(group, square(2, 5))).as_bytes()).unwrap(), 9);
+    }
+    let groups = AnnotationGroups {
+        lesion: vec!["Tumour cells".to_owned()],
+        excluded: vec!["necrotic tumor".to_owned()],
+    };
+    let excludes = |group: &str| groups.excludes(Path::new("a.xml"), group);
+    assert!(!excludes("tumor cells").unwrap() && excludes("Necrotic tumour").unwrap());
+    assert!(excludes("tumor").is_err());
+}
+
+#[test]
 fn truth_files_are_found_by_the_name_of_the_slide() {
     let (folder, path) = write("s.1_mask.png", b"");
     assert_eq!(find(folder.path(), "s.1"), Some(path.clone()));
@@ -113,6 +127,8 @@ fn slide_lists_have_a_header_or_the_column_order_of_camelyon16() {
     let expected = vec![("test_001".to_owned(), true), ("test_003".to_owned(), false)];
     assert_eq!(kinds("test_001,Tumor,IDC,Macro\ntest_003.tif,Normal,None\n").unwrap(), expected);
     assert_eq!(kinds("no,truth,slide\n0,1,test_001\n1,0,test_003\n").unwrap(), expected);
+    assert_eq!(kinds("test_001,Tumour\ntest_003,normal\n").unwrap(), expected);
+    assert_eq!(kinds("slide,is_tumour\ntest_001,1\ntest_003,0\n").unwrap(), expected);
     let message = kinds("test_001,perhaps\n").unwrap_err().to_string();
     assert!(message.contains("line 1") && message.contains("perhaps"), "{message}");
     assert!(kinds("a,Tumor\na,Normal\n").unwrap_err().to_string().contains("twice"));
