@@ -175,6 +175,7 @@ fn glass_is_pale_tissue_is_stained_and_lesions_lie_in_tissue() {
     let outlines = polygons(&xml);
     let tumors: Vec<_> = outlines.iter().filter(|(group, _)| group != "_2").collect();
     assert_eq!(tumors.len(), made[0].lesions.len());
+    assert!(!tumors.is_empty());
     for ((group, points), &(class, diameter_um)) in tumors.iter().zip(&made[0].lesions) {
         assert!(["_0", "_1"].contains(&group.as_str()));
         let mut longest = 0.0f32;

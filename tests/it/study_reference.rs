@@ -22,7 +22,9 @@ use crate::common::needs;
 fn cases(name: &str) -> Vec<Value> {
     let text = include_str!("../reference/study.json");
     let all: Value = serde_json::from_str(text).unwrap();
-    all[name].as_array().unwrap_or_else(|| panic!("no {name}")).clone()
+    let cases = all[name].as_array().unwrap_or_else(|| panic!("no {name}")).clone();
+    assert!(!cases.is_empty(), "{name}");
+    cases
 }
 
 fn numbers(value: &Value) -> Vec<f64> {

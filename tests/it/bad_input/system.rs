@@ -11,6 +11,7 @@ use slidegrid::scores::read_scores;
 use crate::common::case::SMALL;
 use crate::common::cli::parts;
 use crate::common::needs::MemoryDisk;
+use crate::common::seed::{Random, seed};
 use crate::common::{Case, noise};
 
 /// The usual case with enough pixels and scores to fill a small disk.
@@ -165,10 +166,9 @@ fn kills_at_random_moments() {
     let case = Case::usual();
     case.slide("a.png", &noise(220, 260, 1));
     case.slidegrid("run --run calm --config c.toml a.png b.png").exits(0);
-    let mut state = std::process::id();
+    let mut random = Random::new(seed());
     let mut kills = 0;
     for round in 0..20 {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let mut child = case
             .slidegrid("run --run run --config c.toml a.png b.png")
             .command()
@@ -177,8 +177,8 @@ fn kills_at_random_moments() {
             .spawn()
             .unwrap();
         // The first at once: no machine is done by then.
-        let alive_ms = if round == 0 { 0 } else { state >> 24 };
-        std::thread::sleep(Duration::from_millis(u64::from(alive_ms)));
+        let alive_ms = if round == 0 { 0 } else { random.below(256) };
+        std::thread::sleep(Duration::from_millis(alive_ms));
         child.kill().unwrap();
         kills += usize::from(child.wait().unwrap().code().is_none());
         all_whole(&case.path("run"));

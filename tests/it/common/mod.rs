@@ -7,6 +7,7 @@ pub(crate) mod contents;
 pub(crate) mod harness;
 pub(crate) mod needs;
 pub(crate) mod reference;
+pub(crate) mod seed;
 
 use std::path::{Path, PathBuf};
 

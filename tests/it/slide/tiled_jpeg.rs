@@ -153,20 +153,16 @@ fn levels_that_are_not_jpeg_stay_with_openslide() {
     assert!(!slide::open(&path).unwrap().reader().contains("turbojpeg"));
 }
 
+/// Their tiles are JPEG streams in RGB, parts of one long stream, and larger than their
+/// level.
 #[test]
-fn real_slides_look_the_same() {
+fn real_slides_in_other_tiles_are_left_to_openslide() {
     needs::openslide();
     needs::turbojpeg();
     for name in ["CMU-1-Small-Region.svs", "test3-DAPI-2-387.ndpi", "slaid-patch.tif"] {
         let path = needs::shared_data(&format!("slides/{name}"));
-        let [faster, openslide] =
-            [slide::open, slide::open_by_openslide].map(|f| f(&path).unwrap());
-        if faster.reader() == openslide.reader() {
-            // Not with itself: OpenSlide 3.4.1 shows noise where slaid-patch.tif,
-            // whose tiles are larger than its level, holds nothing.
-            assert_eq!(name, "slaid-patch.tif", "left to {}", openslide.reader());
-            continue;
-        }
-        assert!(assert_same(&*faster, &*openslide, 11) > 0);
+        let [found, openslide] =
+            [slide::open, slide::open_by_openslide].map(|f| f(&path).unwrap().reader());
+        assert_eq!(found, openslide, "{name}");
     }
 }

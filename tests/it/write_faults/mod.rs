@@ -2,13 +2,11 @@
 //! fails, or what it made is what it makes undisturbed; nothing incomplete has a final
 //! name; and the same command, given again, completes all of it.
 //!
-//! A sample of the calls, the same every time; all of them, some thousand tries, by
+//! A sample of the calls, drawn from [`seed`]; all of them, some thousand tries, by
 //!
 //! ```text
 //! SLIDEGRID_WRITE_FAULTS=all cargo test --test it write_faults
 //! ```
-//!
-//! and another sample by `SLIDEGRID_WRITE_FAULTS=<seed>`.
 
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
@@ -24,6 +22,7 @@ use crate::common::cli::Slidegrid;
 use crate::common::contents::contents;
 use crate::common::harness::ignore;
 use crate::common::model_card;
+use crate::common::seed::{Random, seed};
 
 /// Tries of each way to store patches when not all are made.
 const SAMPLE: usize = 40;
@@ -209,54 +208,27 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// `tries` of `of`, drawn from `seed`.
-fn drawn<T: Copy>(mut of: Vec<T>, tries: usize, seed: u64) -> Vec<T> {
-    let mut state = seed | 1;
-    let mut drawn = Vec::new();
-    while !of.is_empty() && drawn.len() < tries {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        let at = usize::try_from(state % of.len() as u64).unwrap();
-        drawn.push(of.swap_remove(at));
-    }
-    drawn
-}
-
 fn sweep(compression: &str) {
     let bench = Bench::new(compression);
-    let asked = std::env::var("SLIDEGRID_WRITE_FAULTS").ok();
-    for (stage, calls) in STAGES.iter().zip(&bench.calls) {
-        println!("{}: {calls:?}", stage.split(" --").next().unwrap());
-    }
     let all = bench.all();
-    let known = all.len();
-    let tries = match asked.as_deref() {
-        Some("all") => all,
-        Some(seed) => {
-            drawn(all, SAMPLE, seed.parse().expect("SLIDEGRID_WRITE_FAULTS: all, or a seed"))
-        }
-        None => drawn(all, SAMPLE, 2_023),
+    let tries = match std::env::var("SLIDEGRID_WRITE_FAULTS").as_deref() {
+        Ok("all") => all,
+        _ => Random::new(seed()).sample(all, SAMPLE),
     };
-    let (mut failed, mut same, mut wrong) = (0, 0, Vec::new());
+    let (mut failed, mut wrong) = (0, Vec::new());
     for &(stage, fault) in &tries {
         match bench.try_one(stage, fault) {
             Ok(Ended::Failed) => failed += 1,
-            Ok(Ended::Same) => same += 1,
+            Ok(Ended::Same) => {}
             Err(problem) => {
                 let command = STAGES[stage].split(' ').next().unwrap();
-                eprintln!("{command}, {fault:?}: {problem}");
-                wrong.push((stage, fault));
+                wrong.push(format!("{command}, {fault:?}: {problem}"));
             }
         }
     }
-    println!(
-        "{compression}: {} of {known} tries: {failed} commands failed, {same} gave the same results, {} went wrong",
-        tries.len(),
-        wrong.len()
-    );
-    assert!(wrong.is_empty(), "{wrong:?}");
-    assert!(failed > tries.len() / 4, "{failed} of {} tries reached the program", tries.len());
+    let (count, seed) = (tries.len(), seed());
+    assert!(wrong.is_empty(), "seed {seed}, {count} tries, wrong:\n{}", wrong.join("\n"));
+    assert!(failed > count / 4, "seed {seed}: {failed} of {count} tries reached the program");
 }
 
 #[test]
