@@ -350,6 +350,22 @@ activation = "softmax"
     }
 
     #[test]
+    fn the_positive_class_may_be_spelled_tumour() {
+        let card = |classes: &str, positive: &str| {
+            let text = VALID.replace("[\"normal\", \"tumor\"]", classes);
+            let text = text.replace("positive = \"tumor\"", &format!("positive = \"{positive}\""));
+            ModelCard::from_toml(&text).unwrap()
+        };
+        let british = card("[\"normal\", \"tumor\"]", "tumour");
+        assert_eq!((british.positive.as_str(), british.positive_index()), ("tumor", 1));
+        let british = card("[\"tumour\", \"normal\"]", "tumor");
+        assert_eq!((british.positive.as_str(), british.positive_index()), ("tumour", 0));
+        // A class of exactly that name is preferred.
+        let both = card("[\"tumor\", \"tumour\"]", "tumour");
+        assert_eq!((both.positive.as_str(), both.positive_index()), ("tumour", 1));
+    }
+
+    #[test]
     fn levels_equal_those_of_torchvision() {
         let card = ModelCard::from_toml(VALID).unwrap();
         assert_eq!(card.levels()[1][51], ((51.0f32 / 255.0) - 0.6) / 0.15);

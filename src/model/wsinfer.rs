@@ -143,6 +143,7 @@ mod tests {
         assert_eq!((card.positive.as_str(), card.activation), ("tumor", Activation::Softmax));
         assert_eq!((card.mean, card.std), ([0.7, 0.5, 0.6], [0.1, 0.2, 0.3]));
         assert_eq!(card_from_json(VALID, "n", Some("other")).unwrap().positive_index(), 0);
+        assert_eq!(card_from_json(VALID, "n", Some("tumour")).unwrap().positive, "tumor");
     }
 
     #[test]
