@@ -217,7 +217,9 @@ mod tests {
             let regions = |array: &Array2<u8>| {
                 Labels::find(&mask_of(array), Connectivity::Eight).regions()
             };
-            for (here, there) in regions(&array).iter().zip(&regions(&moved)) {
+            let (regions, moved_regions) = (regions(&array), regions(&moved));
+            prop_assert_eq!(regions.len(), moved_regions.len());
+            for (here, there) in regions.iter().zip(&moved_regions) {
                 let (a, b) = (RegionShape::measure(here), RegionShape::measure(there));
                 prop_assert_eq!(a.area, b.area);
                 prop_assert_eq!(a.convex_area, b.convex_area);

@@ -364,13 +364,16 @@ mod tests {
     #[test]
     fn clear_rectangles_hold_nothing() {
         let anatomy = Anatomy::new(5, 3000.0, 3000.0, false);
+        let mut clear = 0;
         for (tx, ty) in (0..24u8).flat_map(|y| (0..24u8).map(move |x| (f32::from(x), f32::from(y))))
         {
             if anatomy.is_clear(tx * 125.0, ty * 125.0, 125.0, 125.0) {
                 let site = anatomy.site(tx * 125.0 + 60.0, ty * 125.0 + 125.0);
                 assert!(site[DEPTH] < CLEAR_UM && site[PEN] < 0.0);
+                clear += 1;
             }
         }
+        assert!((1..24 * 24).contains(&clear), "{clear} of 576 rectangles are clear");
     }
 
     #[test]
