@@ -75,6 +75,7 @@
 //!     config          <- export geometry heatmap metrics model normalize sha256 staged tissue
 //!                        truth
 //!     resolve         <- colour_template config geometry model normalize version
+//!     slide_inputs    <- config progress run_dir slide tissue
 //!     split           <- config export geometry hdf5_file heatmap interrupt normalize patches
 //!                        pipeline process progress run_dir slide staged tissue
 //!     predict         <- config geometry hdf5_file interrupt model normalize number patches
@@ -82,10 +83,12 @@
 //!     jobs            <- config export number run_dir scores shell staged
 //!     stitch          <- config export geometry hdf5_file heatmap model number patches run_dir
 //!                        scores staged
-//!     study           <- chart config export hdf5_file heatmap metrics progress run_dir
-//!                        scores spelling staged truth version
+//!     study           <- chart config export hdf5_file heatmap metrics progress run_dir scores
+//!                        spelling staged truth version
 //!     report          <- config export heatmap jobs metrics number patches process progress
 //!                        run_dir scores slide staged study tissue truth version
+//!     stages          <- config export geometry hdf5_file interrupt jobs model number patches
+//!                        predict process progress run_dir scores split staged stitch study
 //!     throughput      <- chart geometry hdf5_file interrupt model patches predict process
 //!                        progress synth threads
 //! commands
@@ -122,9 +125,11 @@ pub mod scores;
 mod sha256;
 pub mod shell;
 pub mod slide;
+mod slide_inputs;
 mod spelling;
 pub mod split;
 pub mod staged;
+pub mod stages;
 pub mod stitch;
 pub mod study;
 pub mod synth;

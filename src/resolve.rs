@@ -1,10 +1,12 @@
 //! The values of a run that follow from the network and the template.
 
+use std::path::Path;
+
 use thiserror::Error;
 
 use crate::colour_template::{self, TemplateError};
 use crate::config::{
-    Config, ConfigError, Method, NormalizeKeys, RUN_VERSION, Resolved, RunConfig, TargetMpp,
+    Config, ConfigError, Method, NormalizeKeys, RUN_VERSION, Resolved, RunConfig, Slides, TargetMpp,
 };
 use crate::model::{DenseError, Model, ModelError, card_sha256, densify};
 use crate::normalize::Estimate;
@@ -77,6 +79,42 @@ pub fn resolve(config: Config, origin: &str) -> Result<RunConfig, ResolveError> 
     };
     run.try_tiling(origin)?;
     Ok(run)
+}
+
+/// The configuration of the run in `run`, written there if the run is new: that of `file`, or
+/// else the run's own, changed by `overrides` (`section.key=value`) and with `slides` added.
+/// The configuration of a run that exists must agree with it in all that decides results.
+///
+/// # Errors
+/// [`ResolveError`] as for reading and resolving a configuration, and if the run was made with
+/// another one.
+pub(crate) fn settle(
+    run: &Path,
+    file: Option<&Path>,
+    overrides: &[String],
+    slides: &Slides,
+) -> Result<RunConfig, ResolveError> {
+    let mut config = match file {
+        Some(file) => {
+            let config = Config::read_for(run, file, overrides)?;
+            resolve(config, &file.display().to_string())?
+        }
+        None => with_overrides(RunConfig::read(run)?, overrides)?,
+    };
+    config.config.slides.add(slides);
+    config.config.check_slides("settings of slides on the command line")?;
+    config.settle(run)?;
+    Ok(config.continuing(RunConfig::read(run)?))
+}
+
+fn with_overrides(config: RunConfig, overrides: &[String]) -> Result<RunConfig, ResolveError> {
+    if overrides.is_empty() {
+        return Ok(config);
+    }
+    let text = toml::to_string(&config.config).expect("a configuration is a plain table");
+    let origin = "run.toml with --set";
+    let changed = Config::parse(&text, origin, Path::new("/"), overrides)?;
+    resolve(changed, origin)
 }
 
 /// Side of the window, working px.

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::master::plan;
 use super::options::RunOptions;
 use super::{Exit, Failure, print, retry};
 use crate::config::{ClusterKeys, RunConfig, SchedulerKind, SubmitFrom};
@@ -22,6 +21,7 @@ use crate::progress::Progress;
 use crate::run_dir::{self, RunDir, SlideStatus};
 use crate::scores::read_scores_meta;
 use crate::staged;
+use crate::stages::plan::plan;
 
 /// How often a login node looks at the queue: soon at first, then less often.
 const POLL_S: std::ops::RangeInclusive<u64> = 1..=20;
@@ -217,8 +217,8 @@ fn known(run: &RunDir, progress: &Progress) -> Result<(Files, Exit), Failure> {
             return Ok((Files { unsplit, slides: Vec::new() }, Exit::Done));
         }
     }
-    let (lookup, exit) = plan(run, progress)?;
-    Ok((files_of(run, unsplit, &lookup), exit))
+    let (lookup, completion) = plan(run, progress)?;
+    Ok((files_of(run, unsplit, &lookup), completion.into()))
 }
 
 /// The scripts call `slidegrid master ...`, also when this is `master`.

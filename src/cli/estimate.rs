@@ -1,23 +1,14 @@
 //! `slidegrid master estimate`
 
-use std::time::Instant;
-
 use clap::Args;
 
-use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals, select_engine};
+use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
+use super::output::print_json;
 use super::{Exit, Failure, print};
-use crate::config::RunConfig;
-use crate::geometry::Lattice;
-use crate::jobs::estimate::{
-    Estimate, SlideWork, Spread, Terms, Timed, estimate, points_in_tissue, sample,
-};
-use crate::jobs::lookup::Lookup;
-use crate::number::GroupNumber;
-use crate::patches::PatchesFile;
-use crate::predict::{GroupOutcome, Predictor};
+use crate::jobs::estimate::Spread;
 use crate::progress::Progress;
-use crate::run_dir::RunDir;
-use crate::scores;
+use crate::stages::estimate::{EstimateReport, EstimateTerms, estimate_run};
+use crate::stages::predict::Workers;
 
 /// Time a few groups here, and say what the rest will take.
 ///
@@ -55,26 +46,6 @@ pub(crate) struct EstimateArgs {
     engine: EngineOptions,
 }
 
-#[derive(serde::Serialize)]
-struct Report {
-    timed: Vec<Timed>,
-    slides: Vec<SlideWork>,
-    #[serde(flatten)]
-    estimate: Estimate,
-    cores: usize,
-    cores_per_task: usize,
-    start_s: f64,
-    disk: Disk,
-}
-
-/// Bytes of a finished run.
-#[derive(Default, serde::Serialize)]
-struct Disk {
-    patches_bytes: u64,
-    scores_bytes: u64,
-    heatmaps_bytes: u64,
-}
-
 /// Times groups and prints the estimate.
 ///
 /// # Errors
@@ -84,97 +55,22 @@ pub(crate) fn run(args: &EstimateArgs) -> Result<Exit, Failure> {
     let (run, progress) = (args.options.dir(), args.options.progress());
     let mut config = args.options.settle()?;
     args.engine.over(&mut config);
-    let lookup = Lookup::read(&run)?;
-    let groups = groups_to_time(&run, &lookup, usize::from(args.groups));
-    if groups.is_empty() {
-        let problem = format!("{}: no groups; nothing to estimate", run.lookup_csv().display());
-        return Err(Failure::new(Exit::Input, problem));
-    }
     let pool = args.threads.pool(config.config.predict.threads, &progress);
-    let threads = pool.current_num_threads();
-    let engine = select_engine(&config, &progress)?;
-    let loading = Instant::now();
-    let mut predictor =
-        Predictor::load(&run, &config, engine, &pool)?.with_interrupt(signals.interrupt().clone());
-    let start_s = loading.elapsed().as_secs_f64();
-    let mut timed = Vec::new();
-    for (slide, group) in groups {
-        match predictor.predict(&slide, group, &progress)? {
-            GroupOutcome::Interrupted { .. } => return Ok(Exit::Partial),
-            GroupOutcome::Present { .. } | GroupOutcome::Scored { .. } => {}
-        }
-        timed.extend(timed_group(&run, &slide, group)?);
-    }
-    let (slides, disk) = work_left(&run, &config, &lookup)?;
-    let cores = args.cores.unwrap_or(threads).max(threads);
-    let terms = Terms { cores, cores_per_task: threads, start_s, price: args.price };
-    let found = estimate(&timed, &slides, &terms).ok_or_else(|| {
-        Failure::new(Exit::Input, "no timed group has a window to score; give more with --groups")
-    })?;
-    let report =
-        Report { timed, slides, estimate: found, cores, cores_per_task: threads, start_s, disk };
+    let workers = Workers { pool: &pool, interrupt: signals.interrupt() };
+    let terms =
+        EstimateTerms { groups: usize::from(args.groups), cores: args.cores, price: args.price };
+    let Some(report) = estimate_run(&run, &config, &terms, &workers, &progress)? else {
+        return Ok(Exit::Partial);
+    };
     if args.json {
-        print(&serde_json::to_string_pretty(&report).expect("a report is plain data"))?;
+        print_json(&report)?;
     } else {
         print(&told(&report, &progress))?;
     }
     Ok(Exit::Done)
 }
 
-/// Groups spread over the run, of those without scores while there are some.
-fn groups_to_time(run: &RunDir, lookup: &Lookup, count: usize) -> Vec<(String, GroupNumber)> {
-    let all = super::predict::all_groups(lookup);
-    let unscored: Vec<_> =
-        all.iter().filter(|(slide, group)| !run.scores(slide, *group).exists()).cloned().collect();
-    sample(if unscored.is_empty() { &all } else { &unscored }, count)
-}
-
-/// What the score file says; `None` of a group without windows.
-fn timed_group(run: &RunDir, slide: &str, group: GroupNumber) -> Result<Option<Timed>, Failure> {
-    let meta = scores::read_scores_meta(&run.scores(slide, group))
-        .map_err(|error| Failure::new(Exit::Input, error))?;
-    let timed = Timed {
-        slide: slide.to_owned(),
-        group,
-        windows: meta.windows,
-        wall_s: meta.wall_s,
-        cores: meta.threads,
-    };
-    Ok((timed.windows > 0).then_some(timed))
-}
-
-/// Windows of the groups without scores, and the bytes of the whole run.
-fn work_left(
-    run: &RunDir,
-    config: &RunConfig,
-    lookup: &Lookup,
-) -> Result<(Vec<SlideWork>, Disk), Failure> {
-    let mut work = Vec::new();
-    let mut disk = Disk::default();
-    for row in lookup.rows() {
-        let path = run.patches(&row.name);
-        let wrong = |error| Failure::new(Exit::Input, error);
-        let file = PatchesFile::open(&path).map_err(wrong)?;
-        let (meta, tissue) = (file.meta(), file.tissue().map_err(wrong)?);
-        let stride_px = config.config.predict.stride;
-        let size = (meta.width_px, meta.height_px);
-        let windows = points_in_tissue(tissue.view(), meta.tile_px, size, stride_px);
-        let scored = row.group_numbers().filter(|&group| run.scores(&row.name, group).exists());
-        work.push(SlideWork {
-            slide: row.name.clone(),
-            groups: row.groups as usize - scored.count(),
-            windows_per_group: windows as f64 / f64::from(row.groups),
-        });
-        let (rows, cols) = Lattice::new(size.0, size.1, stride_px).shape();
-        disk.patches_bytes += std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-        // Row, column and one value a class; two classes when there is no card.
-        disk.scores_bytes += windows * 16;
-        disk.heatmaps_bytes += (rows * cols * 4) as u64;
-    }
-    Ok((work, disk))
-}
-
-fn told(report: &Report, progress: &Progress) -> String {
+fn told(report: &EstimateReport, progress: &Progress) -> String {
     for timed in &report.timed {
         progress.note(&format!(
             "timed {} t{}: {} windows in {:.1} s on {} cores",

@@ -12,6 +12,7 @@ use crate::export::{ExportError, ExportFormat, GeoJsonObjects, GeoJsonRules, exp
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
+use crate::stages::Completion;
 
 /// Write heatmaps in formats of other programs.
 ///
@@ -129,7 +130,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, Failure> {
             tell(&file.slide, export_coords(&file, &coords_formats))?;
         }
     }
-    Ok(Exit::from_counts(done, failed))
+    Ok(Completion::from_counts(done, failed).into())
 }
 
 fn export_coords(file: &ExportFile, formats: &[CoordsFormat]) -> Result<Vec<PathBuf>, ExportError> {

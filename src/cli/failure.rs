@@ -14,7 +14,12 @@ use crate::model::{DenseError, EngineError, ModelError};
 use crate::predict::PredictError;
 use crate::resolve::ResolveError;
 use crate::run_dir::SlidesError;
+use crate::slide_inputs::InputsError;
 use crate::staged::StageError;
+use crate::stages::estimate::EstimateError;
+use crate::stages::predict::PredictStageError;
+use crate::stages::rerun::RerunError;
+use crate::stages::{Completion, StagesError};
 use crate::stitch::StitchError;
 use crate::study::steps::StepError;
 use crate::synth::SynthError;
@@ -46,16 +51,6 @@ impl Exit {
             Self::Input => 4,
             Self::Partial => 5,
         })
-    }
-
-    /// The end of a command that worked on several items: [`Exit::Input`] if all of them
-    /// failed, [`Exit::Partial`] if some did.
-    pub fn from_counts(done: usize, failed: usize) -> Self {
-        match (done, failed) {
-            (_, 0) => Self::Done,
-            (0, _) => Self::Input,
-            _ => Self::Partial,
-        }
     }
 
     /// The end of two stages together: if one is done, that of the other; if they ended in
@@ -114,6 +109,73 @@ impl From<ResolveError> for Failure {
         match error {
             ResolveError::Config(error) => error.into(),
             error => Self::new(Exit::Configuration, error),
+        }
+    }
+}
+
+impl From<Completion> for Exit {
+    fn from(completion: Completion) -> Self {
+        match completion {
+            Completion::Done => Self::Done,
+            Completion::Partial => Self::Partial,
+            Completion::Failed => Self::Input,
+        }
+    }
+}
+
+impl From<InputsError> for Failure {
+    fn from(error: InputsError) -> Self {
+        let exit = match error {
+            InputsError::UnknownMpp { .. } => Exit::Usage,
+            _ => Exit::Input,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<StagesError> for Failure {
+    fn from(error: StagesError) -> Self {
+        match error {
+            StagesError::Config(error) => error.into(),
+            StagesError::Lookup(error) => error.into(),
+            StagesError::NoSlides { .. }
+            | StagesError::NoTask { .. }
+            | StagesError::NoSlide { .. } => Self::new(Exit::Usage, error),
+            StagesError::SlideMethod { .. } => Self::new(Exit::Configuration, error),
+            error => Self::new(Exit::Input, error),
+        }
+    }
+}
+
+impl From<PredictStageError> for Failure {
+    fn from(error: PredictStageError) -> Self {
+        match error {
+            PredictStageError::Config(error) => error.into(),
+            PredictStageError::Engine(error) => error.into(),
+            PredictStageError::Predict(error) => error.into(),
+            error @ PredictStageError::Fixed { .. } => Self::new(Exit::Configuration, error),
+        }
+    }
+}
+
+impl From<RerunError> for Failure {
+    fn from(error: RerunError) -> Self {
+        match error {
+            RerunError::Config(error) => error.into(),
+            RerunError::Lookup(error) => error.into(),
+            RerunError::Predict(error) => error.into(),
+            RerunError::Incomplete { completion, .. } => Self::new(completion.into(), error),
+            error => Self::new(Exit::Input, error),
+        }
+    }
+}
+
+impl From<EstimateError> for Failure {
+    fn from(error: EstimateError) -> Self {
+        match error {
+            EstimateError::Lookup(error) => error.into(),
+            EstimateError::Predict(error) => error.into(),
+            error => Self::new(Exit::Input, error),
         }
     }
 }
@@ -191,10 +253,11 @@ mod tests {
 
     #[test]
     fn the_exit_code_is_partial_if_some_items_failed_and_input_if_all_did() {
-        assert_eq!(Exit::from_counts(3, 0), Exit::Done);
-        assert_eq!(Exit::from_counts(0, 0), Exit::Done);
-        assert_eq!(Exit::from_counts(0, 2), Exit::Input);
-        assert_eq!(Exit::from_counts(1, 2), Exit::Partial);
+        let exit = |done, failed| Exit::from(Completion::from_counts(done, failed));
+        assert_eq!(exit(3, 0), Exit::Done);
+        assert_eq!(exit(0, 0), Exit::Done);
+        assert_eq!(exit(0, 2), Exit::Input);
+        assert_eq!(exit(1, 2), Exit::Partial);
         assert_eq!(Exit::Done.worst(Exit::Input), Exit::Input);
         assert_eq!(Exit::Partial.worst(Exit::Input), Exit::Partial);
     }

@@ -6,10 +6,8 @@ use super::cluster::{self, Asked, ClusterOptions};
 use super::estimate::{self, EstimateArgs};
 use super::options::RunOptions;
 use super::{Exit, Failure, print};
-use crate::jobs::lookup::{Lookup, LookupRow};
-use crate::patches::PatchesFile;
-use crate::progress::Progress;
-use crate::run_dir::{self, RunDir, SlideRecord};
+use crate::jobs::lookup::LookupRow;
+use crate::stages::plan::plan;
 
 /// Number the groups of all slides as tasks, and submit them as array jobs.
 #[derive(Debug, Parser)]
@@ -83,12 +81,12 @@ impl MasterArgs {
         match &self.command {
             MasterCommand::Plan { options } => {
                 options.settle()?;
-                let (lookup, exit) = plan(&options.dir(), &options.progress())?;
+                let (lookup, completion) = plan(&options.dir(), &options.progress())?;
                 for row in lookup.rows() {
                     let LookupRow { start, end, name, patches, .. } = row;
                     print(&format!("{start}-{end} {name} ({patches} patches)"))?;
                 }
-                Ok(exit)
+                Ok(completion.into())
             }
             MasterCommand::Estimate(args) => estimate::run(args),
             MasterCommand::Submit { options, cluster, round } => {
@@ -102,38 +100,4 @@ impl MasterArgs {
             }
         }
     }
-}
-
-/// Writes the look-up table over every slide that has patches.
-pub(super) fn plan(run: &RunDir, progress: &Progress) -> Result<(Lookup, Exit), Failure> {
-    let mut slides = Vec::new();
-    let mut failed = 0;
-    for SlideRecord { name, .. } in run_dir::list_slides(run)? {
-        let path = run.patches(&name);
-        if !path.exists() {
-            continue;
-        }
-        match PatchesFile::open(&path) {
-            Ok(file) => {
-                for assumption in file.assumptions() {
-                    progress.warn(&format!("warning: {}: {assumption}", path.display()));
-                }
-                slides.push((name, file.meta().groups, file.meta().patches));
-            }
-            Err(error) => {
-                failed += 1;
-                progress.warn(&format!("error: {error}"));
-            }
-        }
-    }
-    let done = slides.len();
-    let lookup = Lookup::plan(slides.iter().map(|(name, g, p)| (name.as_str(), *g, *p)))
-        .map_err(|error| Failure::new(Exit::Input, error))?;
-    lookup.write(run)?;
-    progress.note(&format!(
-        "plan: {} tasks over {} slides with tissue",
-        lookup.tasks(),
-        lookup.rows().len()
-    ));
-    Ok((lookup, Exit::from_counts(done, failed)))
 }

@@ -11,7 +11,6 @@ mod export;
 mod failure;
 mod import;
 mod inputs;
-mod manifest;
 mod master;
 mod normalize;
 mod options;

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, value_parser};
 
-use super::{Exit, Failure, inputs, print};
+use super::{Exit, Failure, print};
 use crate::colour_template::{self, StainsFile, TemplateError, pool, sample_tiles, whole_picture};
 use crate::export::png;
 use crate::heatmap::{RgbPicture, Swatches, TilePair, render_preview};
 use crate::normalize::{Estimate, Method, Transform, normalize_patch};
 use crate::progress::{Progress, tell};
 use crate::slide::IccOutcome;
+use crate::slide_inputs::expand;
+use crate::stages::Completion;
 
 /// Fit, preview and apply stain normalisation outside a run.
 ///
@@ -157,7 +159,7 @@ fn warn_of_profile(path: &Path, icc: Option<&IccOutcome>) {
 
 fn fit(args: &FitArgs) -> Result<Exit, Failure> {
     let method = args.common.method;
-    let slides = inputs::expand(&args.slides, &Progress::on_stderr(false))?;
+    let slides = expand(&args.slides, &Progress::on_stderr(false))?;
     let (mut sources, mut names, mut failed) = (Vec::new(), Vec::new(), 0);
     for slide in &slides {
         match sample_pixels(slide, &args.common, args.tiles.into()) {
@@ -181,12 +183,12 @@ fn fit(args: &FitArgs) -> Result<Exit, Failure> {
     StainsFile::new(estimate, names).write(&args.out)?;
     tell(&format!("fit {}: {}", args.out.display(), summary_line(&estimate)));
     print(&args.out.display().to_string())?;
-    Ok(Exit::from_counts(done, failed))
+    Ok(Completion::from_counts(done, failed).into())
 }
 
 fn apply(args: &ApplyArgs) -> Result<Exit, Failure> {
     let target = colour_template::read(&args.template, args.common.method, args.common.icc)?;
-    let images = inputs::expand(&args.images, &Progress::on_stderr(false))?;
+    let images = expand(&args.images, &Progress::on_stderr(false))?;
     let (mut done, mut failed) = (0, 0);
     for image in &images {
         match apply_one(args, &target, image) {
@@ -200,7 +202,7 @@ fn apply(args: &ApplyArgs) -> Result<Exit, Failure> {
             }
         }
     }
-    Ok(Exit::from_counts(done, failed))
+    Ok(Completion::from_counts(done, failed).into())
 }
 
 fn apply_one(args: &ApplyArgs, target: &Estimate, image: &Path) -> Result<PathBuf, Failure> {
@@ -269,7 +271,7 @@ fn preview(args: &PreviewArgs) -> Result<Exit, Failure> {
     png::write_png(&args.out, &picture).map_err(|error| Failure::new(Exit::Input, error))?;
     print(&args.out.display().to_string())?;
     let refused = pairs.iter().filter(|pair| pair.after.is_err()).count();
-    Ok(Exit::from_counts(pairs.len() - refused, refused))
+    Ok(Completion::from_counts(pairs.len() - refused, refused).into())
 }
 
 fn swatches(of: &str, estimate: &Estimate) -> Swatches {

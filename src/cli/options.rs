@@ -7,11 +7,11 @@ use clap::Args;
 use rayon::ThreadPool;
 
 use super::{Exit, Failure};
-use crate::config::{Config, RunConfig, Slides};
+use crate::config::{RunConfig, Slides};
 use crate::interrupt;
-use crate::model::{self, EngineChoice, EngineRequest, SelectedEngine};
+use crate::model::EngineChoice;
 use crate::progress::Progress;
-use crate::resolve::resolve;
+use crate::resolve::settle;
 use crate::run_dir::RunDir;
 use crate::threads::{self, worker_count};
 
@@ -53,27 +53,7 @@ impl RunOptions {
 
     /// Like [`Self::settle`], with settings of single slides from the command line.
     pub(super) fn settle_with(&self, slides: &Slides) -> Result<RunConfig, Failure> {
-        let mut config = match &self.config {
-            Some(file) => {
-                let config = Config::read_for(&self.run, file, &self.set)?;
-                resolve(config, &file.display().to_string())?
-            }
-            None => self.with_overrides(RunConfig::read(&self.run)?)?,
-        };
-        config.config.slides.add(slides);
-        config.config.check_slides("settings of slides on the command line")?;
-        config.settle(&self.run)?;
-        Ok(config.continuing(RunConfig::read(&self.run)?))
-    }
-
-    fn with_overrides(&self, config: RunConfig) -> Result<RunConfig, Failure> {
-        if self.set.is_empty() {
-            return Ok(config);
-        }
-        let text = toml::to_string(&config.config).expect("a configuration is a plain table");
-        let base = std::path::Path::new("/");
-        let changed = Config::parse(&text, "run.toml with --set", base, &self.set)?;
-        Ok(resolve(changed, "run.toml with --set")?)
+        Ok(settle(&self.run, self.config.as_deref(), &self.set, slides)?)
     }
 }
 
@@ -144,20 +124,4 @@ impl EngineOptions {
             keys.openvino_library.clone_from(&self.openvino_library);
         }
     }
-}
-
-/// Selects the engine and prints which one it is.
-pub(super) fn select_engine(
-    config: &RunConfig,
-    progress: &Progress,
-) -> Result<SelectedEngine, Failure> {
-    let keys = &config.config.predict;
-    let selected = model::select(&EngineRequest {
-        engine: keys.engine,
-        precision: keys.precision,
-        ort_library: keys.ort_library.as_deref(),
-        openvino_library: keys.openvino_library.as_deref(),
-    })?;
-    progress.note(&selected.reason);
-    Ok(selected)
 }

@@ -13,6 +13,11 @@ pub(super) fn print(line: &str) -> Result<(), Failure> {
     check_stdout(writeln!(std::io::stdout(), "{line}"))
 }
 
+/// Prints the path of a file to stdout.
+pub(super) fn print_path(path: &Path) -> Result<(), Failure> {
+    print(&path.display().to_string())
+}
+
 pub(super) fn check_stdout(result: std::io::Result<()>) -> Result<(), Failure> {
     match result {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {

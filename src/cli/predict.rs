@@ -1,20 +1,15 @@
 //! `slidegrid predict`
 
-use std::path::Path;
-
 use clap::{Args, Parser};
-use rayon::ThreadPool;
 
-use super::options::{EngineOptions, RunOptions, ThreadOptions, select_engine};
+use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use super::{Exit, Failure};
-use crate::config::{Method, RunConfig};
+use crate::config::Method;
 use crate::jobs::lookup::{Lookup, LookupError};
-use crate::model::{EngineChoice, EngineError, Precision};
+use crate::model::Precision;
 use crate::number::{ArrayShare, GroupNumber, Number, NumberList, TaskNumber};
-use crate::predict::{GroupOutcome, Predictor, share};
-use crate::progress::Progress;
 use crate::run_dir::RunDir;
-use crate::staged;
+use crate::stages::predict::{PredictChanges, Workers, all_groups, predict_all};
 
 /// Score groups of patches with the network.
 ///
@@ -105,59 +100,22 @@ impl PredictArgs {
     pub(crate) fn run(&self) -> Result<Exit, Failure> {
         let (run, progress) = (self.options.dir(), self.options.progress());
         let mut config = self.options.settle()?;
-        config = self.with_keys(&run, config)?;
+        let changes = PredictChanges {
+            stride: self.stride,
+            method: self.method,
+            precision: self.precision,
+            engine: self.engine.engine,
+        };
+        changes.apply(&run, &mut config)?;
         config.config.predict.dense_force |= self.force;
         config.config.predict.precision_force |= self.force;
         self.engine.over(&mut config);
         let lookup = Lookup::read(&run)?;
         let groups = self.selection.groups(&run, &lookup)?;
         let pool = self.threads.pool(config.config.predict.threads, &progress);
-        predict_all(&run, &config, &groups, &pool, &progress)
-    }
-}
-
-impl PredictArgs {
-    /// Changes the stride, method or precision of the run, as long as the run has no scores.
-    fn with_keys(&self, run: &RunDir, mut config: RunConfig) -> Result<RunConfig, Failure> {
-        let keys = &mut config.config.predict;
-        let stride = self.stride.filter(|&stride| stride != keys.stride);
-        let method = self.method.filter(|&method| method != keys.method);
-        let precision = self.precision.filter(|&precision| precision != keys.precision);
-        let option = match (stride, method, precision) {
-            (None, None, None) => return Ok(config),
-            (Some(stride), ..) => format!("--stride {stride}"),
-            (None, Some(method), _) => format!("--method {}", method.name()),
-            (None, None, Some(precision)) => format!("--precision {precision}"),
-        };
-        let scored = run.root().join("scores").read_dir().is_ok_and(|mut dir| dir.next().is_some());
-        if stride == Some(0) || scored {
-            let problem = match stride {
-                Some(0) => "expected at least 1",
-                _ => "this run has scores already",
-            };
-            let root = run.root().display();
-            let (own_stride, own_method, own_precision) =
-                (keys.stride, keys.method.name(), keys.precision);
-            return Err(Failure::new(
-                Exit::Configuration,
-                format!(
-                    "{root}: {option}: {problem} (its stride is {own_stride}, its method {own_method}, its precision {own_precision}); for another stride, method or precision use another run directory, or delete {root}/scores"
-                ),
-            ));
-        }
-        keys.stride = stride.unwrap_or(keys.stride);
-        keys.method = method.unwrap_or(keys.method);
-        if let Some(precision) = precision {
-            // Precision and engine are written together, because bf16 needs OpenVINO.
-            keys.precision = precision;
-            keys.engine = self.engine.engine.unwrap_or(keys.engine);
-            if precision != Precision::F32 && keys.engine != EngineChoice::OpenVino {
-                let engine = keys.engine.name();
-                return Err(EngineError::Precision { engine, precision }.into());
-            }
-        }
-        config.write(run.root())?;
-        Ok(config)
+        let signals = catch_signals()?;
+        let workers = Workers { pool: &pool, interrupt: signals.interrupt() };
+        Ok(predict_all(&run, &config, &groups, &workers, &progress)?.into())
     }
 }
 
@@ -199,130 +157,4 @@ impl GroupSelection {
     fn select<'n, N: Number>(&self, numbers: &'n NumberList<N>) -> &'n [N] {
         self.part.map_or(numbers.as_slice(), |share| numbers.share(share))
     }
-}
-
-/// Every group of the run, in task order.
-pub(super) fn all_groups(lookup: &Lookup) -> Vec<(String, GroupNumber)> {
-    groups_where(lookup, &|_| true)
-}
-
-/// The groups of the slides that `wanted` names, in task order.
-pub(super) fn groups_where(
-    lookup: &Lookup,
-    wanted: &dyn Fn(&str) -> bool,
-) -> Vec<(String, GroupNumber)> {
-    let groups = |row: &crate::jobs::lookup::LookupRow| {
-        let name = row.name.clone();
-        row.group_numbers().map(move |group| (name.clone(), group))
-    };
-    lookup.rows().iter().filter(|row| wanted(&row.name)).flat_map(groups).collect()
-}
-
-/// Scores the groups one after the other with one set of sessions.
-pub(super) fn predict_all(
-    run: &RunDir,
-    config: &RunConfig,
-    groups: &[(String, GroupNumber)],
-    pool: &ThreadPool,
-    progress: &Progress,
-) -> Result<Exit, Failure> {
-    let signals = super::options::catch_signals()?;
-    let interrupt = signals.interrupt();
-    if let Some(share) = config.config.predict.audit_share {
-        progress.note(&format!("note: predict.audit_share = {share} is a key of earlier versions: the share of points that the cascade missed has no bound; predict.audit_bound sets one"));
-    }
-    let engine = select_engine(config, progress)?;
-    let mut predictor =
-        Predictor::load(run, config, engine, pool)?.with_interrupt(interrupt.clone());
-    let overall = progress.start("predict", "groups", groups.len());
-    let (mut done, mut failed, mut exit) = (0, 0, Exit::Done);
-    for (slide, group) in groups {
-        if let Some(signal) = interrupt.requested() {
-            progress.note(&format!("predict: {signal}: ended before {slide} t{group}; {GO_ON}"));
-            return Ok(Exit::Partial);
-        }
-        let marker = run.failure("predict", &format!("{slide}_t{group}"));
-        match predictor.predict(slide, *group, progress) {
-            Ok(outcome) => {
-                done += 1;
-                clear(&marker);
-                exit = exit.worst(report_outcome(run, (slide, *group), &outcome, progress));
-            }
-            Err(error) => {
-                failed += 1;
-                mark(&marker, &error, progress);
-                if groups.len() == 1 {
-                    return Err(error.into());
-                }
-                progress.warn(&format!("error: {error}"));
-            }
-        }
-        overall.advance(1);
-    }
-    Ok(Exit::from_counts(done, failed).worst(exit))
-}
-
-/// The end of an interrupted task's message.
-pub(super) const GO_ON: &str = "run the same command again to go on";
-
-/// Prints the outcome of a group and returns its exit code.
-fn report_outcome(
-    run: &RunDir,
-    (slide, group): (&str, GroupNumber),
-    outcome: &GroupOutcome,
-    progress: &Progress,
-) -> Exit {
-    match *outcome {
-        GroupOutcome::Present { failed_patches, missed } => {
-            report_complete(run, (slide, group), (failed_patches, missed), progress)
-        }
-        GroupOutcome::Interrupted { signal, scored, windows } => {
-            let saved = share(scored, windows);
-            progress.note(&format!("predict {slide} t{group}: {signal}: {saved} saved; {GO_ON}"));
-            Exit::Partial
-        }
-        GroupOutcome::Scored { windows, resumed, failed_patches, unnormalized, missed, wall_s } => {
-            let count = windows - resumed;
-            let rate = count as f64 / wall_s.max(1e-9);
-            progress.note(&format!(
-                "predict {slide} t{group}: {count} windows in {wall_s:.1} s ({rate:.1}/s)"
-            ));
-            if unnormalized > 0 {
-                progress.note(&format!("warning: {slide} t{group}: the stains of {unnormalized} patches could not be determined; /unnormalized in the score file says what was done"));
-            }
-            report_complete(run, (slide, group), (failed_patches, missed), progress)
-        }
-    }
-}
-
-/// Warns of scores that a finished group lacks, and returns its exit code.
-fn report_complete(
-    run: &RunDir,
-    (slide, group): (&str, GroupNumber),
-    (failed_patches, missed): (u64, u64),
-    progress: &Progress,
-) -> Exit {
-    if failed_patches > 0 {
-        progress.warn(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv), or their stains could not be determined (see the score file)"));
-    }
-    if missed > 0 {
-        progress.warn(&format!(
-            "warning: {slide} t{group}: the audit found {missed} points at 0.5 or above that the screen had ruled out; more points may have been missed; `{}` scores the slide again",
-            run.redo_by_window(slide)
-        ));
-    }
-    if failed_patches == 0 && missed == 0 { Exit::Done } else { Exit::Partial }
-}
-
-/// Writes the reason of a failure to the file that `slidegrid status` reads.
-pub(super) fn mark(marker: &Path, error: &dyn std::error::Error, progress: &Progress) {
-    if let Err(unwritten) = staged::write(marker, format!("{error}\n").as_bytes()) {
-        progress.warn(&format!("warning: {unwritten}"));
-    }
-}
-
-/// Removes the reason of an earlier failure after a success.
-pub(super) fn clear(marker: &Path) {
-    // Usually there is no such file.
-    drop(std::fs::remove_file(marker));
 }

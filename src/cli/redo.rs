@@ -1,21 +1,20 @@
 //! `slidegrid redo`
 
-use std::collections::{BTreeMap, HashSet};
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
+use std::path::PathBuf;
 
 use clap::Args;
 
-use super::options::{EngineOptions, ThreadOptions};
-use super::predict::{groups_where, predict_all};
-use super::stitch::stitch_all;
+use super::options::{EngineOptions, ThreadOptions, catch_signals};
+use super::output::print_path;
 use super::{Exit, Failure};
 use crate::config::{Method, RunConfig};
-use crate::export::ExportFormat;
 use crate::jobs::lookup::Lookup;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
+use crate::stages::predict::{Workers, groups_where, predict_all};
+use crate::stages::stitch::{StitchOptions, stitch_all};
+use crate::stages::{Completion, StagesError, redo};
 
 /// Remove the scores and heatmaps of slides and make them again.
 ///
@@ -67,15 +66,12 @@ pub(super) fn run(args: &RedoArgs) -> Result<Exit, Failure> {
     let mut config = RunConfig::read(&args.run)?;
     let lookup = Lookup::read(&run)?;
     if let Some(name) = args.names.iter().find(|name| lookup.of_slide(name).is_none()) {
-        let problem = format!(
-            "{}: no slide {name} with groups; `slidegrid status` lists the slides",
-            run.root().display()
-        );
-        return Err(Failure::new(Exit::Usage, problem));
+        let problem = format!("no slide {name} with groups");
+        return Err(StagesError::NoSlide { run: run.root().to_owned(), problem }.into());
     }
-    settle(&run, &mut config, args)?;
+    redo::set_method(&run, &mut config, &args.names, args.method)?;
     for name in &args.names {
-        clear(&run, name)?;
+        redo::remove_results(&run, name)?;
     }
     if run.study().exists() {
         progress.note(
@@ -93,75 +89,17 @@ pub(super) fn run(args: &RedoArgs) -> Result<Exit, Failure> {
     let names: HashSet<&str> = args.names.iter().map(String::as_str).collect();
     let groups = groups_where(&lookup, &|name| names.contains(name));
     let pool = args.threads.pool(config.config.predict.threads, &progress);
-    let predicted = predict_all(&run, &config, &groups, &pool, &progress)?;
-    if predicted == Exit::Input {
-        return Ok(predicted);
+    let signals = catch_signals()?;
+    let workers = Workers { pool: &pool, interrupt: signals.interrupt() };
+    let predicted = predict_all(&run, &config, &groups, &workers, &progress)?;
+    if predicted == Completion::Failed {
+        return Ok(predicted.into());
     }
-    Ok(predicted.worst(stitch_all(&run, &config, &args.names, false, &progress)?))
-}
-
-/// Writes the method of the slides into the run. This happens before anything is removed, so
-/// that remaining scores of another method are rejected and never mixed with new ones.
-fn settle(run: &RunDir, config: &mut RunConfig, args: &RedoArgs) -> Result<(), Failure> {
-    let of_run = config.config.predict.method;
-    let method = args.method.unwrap_or(of_run);
-    if method != of_run && method != Method::Window {
-        let problem = format!(
-            "--method {}: expected window, or {}, the method of the run; for another method use another run directory",
-            method.name(),
-            of_run.name()
-        );
-        return Err(Failure::new(Exit::Configuration, problem));
-    }
-    let before: BTreeMap<String, Method> = config.config.slides.method_of.clone();
-    let method_of = &mut config.config.slides.method_of;
-    for name in &args.names {
-        if method == of_run {
-            method_of.remove(name);
-        } else {
-            method_of.insert(name.clone(), method);
-        }
-    }
-    if *method_of != before {
-        config.write(run.root())?;
-    }
-    Ok(())
-}
-
-/// Removes the scores of a slide and all files made from them. The heatmap goes first, because
-/// its existence means that the slide is complete.
-fn clear(run: &RunDir, name: &str) -> Result<(), Failure> {
-    let folder = run.heatmaps();
-    let pictures = ["h5", "png", "npy"].map(|suffix| run.heatmap(name, suffix));
-    let exports = ExportFormat::ALL.map(|format| format.path(&folder, name));
-    let others = [
-        // The folder with the tiles of a DeepZoom export.
-        folder.join(format!("{name}_files")),
-        run.scores_of(name),
-        run.failure("stitch", name),
-        run.stitch_record(name),
-    ];
-    for path in pictures.into_iter().chain(exports).chain(others) {
-        remove(&path)?;
-    }
-    Ok(())
-}
-
-/// Removes a file or folder if it exists.
-fn remove(path: &Path) -> Result<(), Failure> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
+    let options = StitchOptions {
+        allow_missing: false,
+        interrupt: signals.interrupt(),
+        on_file: &print_path,
     };
-    match removed {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            let path = path.display();
-            let problem = format!(
-                "{path}: cannot be removed: {error}; remove it, then run the same command again"
-            );
-            Err(Failure::new(Exit::Input, problem))
-        }
-        _ => Ok(()),
-    }
+    let stitched = stitch_all(&run, &config, &args.names, &options, &progress)?;
+    Ok(predicted.and(stitched).into())
 }

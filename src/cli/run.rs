@@ -7,12 +7,18 @@ use clap::Args;
 
 use super::cluster::{self, Asked, ClusterOptions};
 use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
-use super::predict::{groups_where, predict_all};
-use super::stitch::{stitch_all, stitchable};
-use super::{Exit, Failure, inputs, master, split, study};
+use super::output::print_path;
+use super::{Exit, Failure, inputs, study};
 use crate::config::SchedulerKind;
 use crate::run_dir;
-use crate::split::Extent;
+use crate::slide_inputs::GivenSlides;
+use crate::split::{self, Extent};
+use crate::stages::Completion;
+use crate::stages::plan::plan;
+use crate::stages::predict::{Workers, groups_where, predict_all};
+use crate::stages::slides::{register, select_records};
+use crate::stages::split::split_all;
+use crate::stages::stitch::{StitchOptions, stitch_all, stitchable};
 
 /// Take slides to heatmaps: split, plan, predict and stitch in one go.
 ///
@@ -54,17 +60,18 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let (run, progress) = (args.options.dir(), args.options.progress());
     let signals = catch_signals()?;
     let interrupt = signals.interrupt();
-    let inputs::GivenSlides { slides, keys } = args.given.collect(&run, &args.slides, &progress)?;
+    let GivenSlides { slides, keys } = args.given.collect(&run, &args.slides, &progress)?;
     let mut config = args.options.settle_with(&keys)?;
     args.engine.over(&mut config);
-    let records = split::register(&run, &slides)?;
+    let records = register(&run, &slides)?;
     if args.cluster.kind(&config) != SchedulerKind::Local || args.cluster.dry_run {
         return cluster::submit(&args.options, &args.cluster, &Asked::default());
     }
-    let wanted = split::select_records(&records, &slides);
+    let wanted = select_records(&records, &slides);
     let names: HashSet<String> = wanted.iter().map(|record| record.name.clone()).collect();
     let pool = args.threads.pool(config.config.predict.threads, &progress);
-    let split = split::split_all(&run, &config, &wanted, Extent::Patches, &pool, &progress)?;
+    let workers = split::Workers { pool: &pool, interrupt };
+    let split = split_all(&run, &config, &wanted, Extent::Patches, &workers, &progress)?;
     if run.slides_csv().exists() {
         run_dir::write_slides(&run, &run_dir::read_slides(&run)?)?;
     }
@@ -72,19 +79,23 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     if interrupt.requested().is_some() {
         return Ok(Exit::Partial);
     }
-    if split == Exit::Input && !records.iter().any(|r| run.patches(&r.name).exists()) {
-        return Ok(split);
+    if split == Completion::Failed && !records.iter().any(|r| run.patches(&r.name).exists()) {
+        return Ok(split.into());
     }
-    let (lookup, planned) = master::plan(&run, &progress)?;
+    let (lookup, planned) = plan(&run, &progress)?;
     let predicted = match groups_where(&lookup, &|name| names.contains(name)) {
-        groups if groups.is_empty() => Exit::Done,
-        groups => predict_all(&run, &config, &groups, &pool, &progress)?,
+        groups if groups.is_empty() => Completion::Done,
+        groups => {
+            let workers = Workers { pool: &pool, interrupt };
+            predict_all(&run, &config, &groups, &workers, &progress)?
+        }
     };
     if interrupt.requested().is_some() {
         return Ok(Exit::Partial);
     }
     let wanted = records.into_iter().filter(|record| names.contains(&record.name)).collect();
-    let stitched = stitch_all(&run, &config, &stitchable(&run, wanted), false, &progress)?;
+    let options = StitchOptions { allow_missing: false, interrupt, on_file: &print_path };
+    let stitched = stitch_all(&run, &config, &stitchable(&run, wanted), &options, &progress)?;
     if interrupt.requested().is_some() {
         return Ok(Exit::Partial);
     }
@@ -92,5 +103,6 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         Some(_) => study::study_run(run.root(), args.options.quiet)?,
         None => Exit::Done,
     };
-    Ok(split.worst(planned).worst(predicted).worst(stitched).worst(studied))
+    let done = split.and(planned).and(predicted).and(stitched);
+    Ok(Exit::from(done).worst(studied))
 }

@@ -9,7 +9,6 @@ mod froc;
 mod heatmaps;
 mod options;
 mod over_run;
-mod rerun;
 
 use std::path::Path;
 

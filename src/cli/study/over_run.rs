@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{input, print_json, rerun};
-use crate::cli::options::{EngineOptions, RunOptions, ThreadOptions};
+use super::{input, print_json};
+use crate::cli::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use crate::cli::{Exit, Failure, print};
 use crate::config::RunConfig;
 use crate::export::heatmap_h5::read_heatmap_meta;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
+use crate::stages::predict::Workers;
+use crate::stages::rerun;
 use crate::study::steps::truth::slides_of;
 use crate::study::{HeatmapSource, StudyRequest, gather, summarise, write};
 
@@ -138,7 +140,9 @@ pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
     if args.rerun {
         let names: Vec<&str> = slides.iter().map(|slide| slide.name.as_str()).collect();
         let pool = args.threads.pool(config.config.predict.threads, &progress);
-        sources = rerun::sources(&sources[0], &config, &names, &pool, &progress)?;
+        let signals = catch_signals()?;
+        let workers = Workers { pool: &pool, interrupt: signals.interrupt() };
+        sources = rerun::sources(&sources[0], &config, &names, &workers, &progress)?;
     }
     for compared in &args.compare {
         sources.push(parse_comparison(compared, &strides)?);

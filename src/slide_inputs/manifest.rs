@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{Exit, Failure};
+use super::error::InputsError;
 use crate::config::{SlideTissue, Slides};
 use crate::run_dir::slide_name;
 use crate::tissue::TissueMethod;
@@ -26,22 +26,19 @@ struct Row {
 
 /// The slides, in the order of the table, and their settings.
 #[derive(Debug, Default)]
-pub(super) struct Manifest {
-    pub(super) slides: Vec<PathBuf>,
-    pub(super) keys: Slides,
+pub(crate) struct Manifest {
+    pub(crate) slides: Vec<PathBuf>,
+    pub(crate) keys: Slides,
 }
 
 impl Manifest {
     /// Reads a CSV table with the column `slide` and any of `mpp` (um per level-0 px), `mask`,
     /// `tissue_method` and `tissue_threshold`. An empty cell sets nothing.
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        let error = |problem: String| {
-            let message = format!(
-                "{}: {problem}; expected a CSV table with the column slide and any of mpp, mask, tissue_method, tissue_threshold",
-                path.display()
-            );
-            Failure::new(Exit::Input, message)
-        };
+    ///
+    /// # Errors
+    /// [`InputsError`] if the file is no such table, or names a slide twice.
+    pub(crate) fn read(path: &Path) -> Result<Self, InputsError> {
+        let error = |problem: String| InputsError::Manifest { path: path.to_owned(), problem };
         let bytes = std::fs::read(path).map_err(|e| error(format!("cannot be read: {e}")))?;
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
@@ -60,7 +57,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    fn add(&mut self, base: &Path, row: Row) -> Result<(), Failure> {
+    fn add(&mut self, base: &Path, row: Row) -> Result<(), InputsError> {
         let slide = base.join(&row.slide);
         let name = slide_name(&slide)?;
         if let Some(mpp) = row.mpp {
@@ -79,8 +76,7 @@ impl Manifest {
             threshold: row.tissue_threshold,
         };
         if self.slides.contains(&slide) {
-            let problem = format!("{}: the table has this slide twice", slide.display());
-            return Err(Failure::new(Exit::Input, problem));
+            return Err(InputsError::Twice { slide });
         }
         if own != SlideTissue::default() {
             self.keys.tissue_of.insert(name, own);

@@ -1,0 +1,66 @@
+//! Why named slides cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::run_dir::SlidesError;
+
+/// Named slides cannot be used.
+#[derive(Debug, Error)]
+pub(crate) enum InputsError {
+    /// A file cannot be a slide of a run.
+    #[error(transparent)]
+    Slides(#[from] SlidesError),
+    /// A folder cannot be read.
+    #[error("{}: cannot list the folder: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder without slides.
+    #[error("{}: no slides in this folder; expected files such as .svs, .tif, .ndpi, .mrxs", path.display())]
+    EmptyFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A list cannot be read.
+    #[error("{}: cannot read the list of slides: {source}", path.display())]
+    List {
+        /// The list.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A list without slides.
+    #[error("{}: the list names no slides; expected one path per line", path.display())]
+    EmptyList {
+        /// The list.
+        path: PathBuf,
+    },
+    /// A manifest that is no table of slides.
+    #[error("{}: {problem}; expected a CSV table with the column slide and any of mpp, mask, tissue_method, tissue_threshold", path.display())]
+    Manifest {
+        /// The table.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A slide that stands twice in a manifest.
+    #[error("{}: the table has this slide twice", slide.display())]
+    Twice {
+        /// The slide.
+        slide: PathBuf,
+    },
+    /// A resolution of a slide that nobody knows.
+    #[error("--mpp {name}={mpp}: no slide of this run has that name")]
+    UnknownMpp {
+        /// The name.
+        name: String,
+        /// The resolution, um per level-0 px.
+        mpp: f64,
+    },
+}

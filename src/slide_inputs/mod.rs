@@ -1,0 +1,11 @@
+//! The slides that a command works on, as users name them: files, folders, lists of files, and a
+//! table with settings of single slides.
+
+mod error;
+mod expand;
+mod given;
+mod manifest;
+
+pub(crate) use error::InputsError;
+pub(crate) use expand::expand;
+pub(crate) use given::{GivenMpp, GivenSlides};

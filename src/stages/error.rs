@@ -1,0 +1,88 @@
+//! What stops a stage.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::config::ConfigError;
+use crate::jobs::lookup::LookupError;
+use crate::number::{NumberError, TaskNumber};
+use crate::run_dir::SlidesError;
+use crate::split::SplitError;
+use crate::staged::StageError;
+
+/// A stage cannot be done, or not be finished.
+#[derive(Debug, Error)]
+pub(crate) enum StagesError {
+    /// The configuration cannot be used or written.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The table of slides cannot be used.
+    #[error(transparent)]
+    Slides(#[from] SlidesError),
+    /// A slide's outcome cannot be recorded.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// The table of tasks cannot be made.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// The run has more groups than there are numbers for tasks.
+    #[error(transparent)]
+    Number(#[from] NumberError),
+    /// A record cannot be written.
+    #[error(transparent)]
+    Write(#[from] StageError),
+    /// There is nothing to work on.
+    #[error("{}: this run has no slides yet; name some: files, folders or .txt lists", run.display())]
+    NoSlides {
+        /// The run directory.
+        run: PathBuf,
+    },
+    /// A task that is not in the table of slides.
+    #[error("{}: --task {task} is out of range: the run has {slides} slides, numbered from 1", table.display())]
+    NoTask {
+        /// The table of slides.
+        table: PathBuf,
+        /// The task.
+        task: TaskNumber,
+        /// Number of rows.
+        slides: usize,
+    },
+    /// A slide that the run does not have, or that has no groups.
+    #[error("{}: {problem}; `slidegrid status` lists the slides", run.display())]
+    NoSlide {
+        /// The run directory.
+        run: PathBuf,
+        /// Which slide, and what it lacks.
+        problem: String,
+    },
+    /// A slide without patches.
+    #[error("{}: {slide} has no patches to stitch: {reason}", run.display())]
+    NoPatches {
+        /// The run directory.
+        run: PathBuf,
+        /// The slide.
+        slide: String,
+        /// Why, or what to do.
+        reason: String,
+    },
+    /// A method that single slides of a run cannot have.
+    #[error(
+        "--method {method}: expected window, or {of_run}, the method of the run; for another method use another run directory"
+    )]
+    SlideMethod {
+        /// The method asked for.
+        method: &'static str,
+        /// The method of the run.
+        of_run: &'static str,
+    },
+    /// A file or folder that stays.
+    #[error("{}: cannot be removed: {source}; remove it, then run the same command again", path.display())]
+    Remove {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,18 @@
+//! The stages over all slides of a run, as one command does them: one slide after the other,
+//! with progress. A slide that fails is listed and does not stop the others.
+
+mod completion;
+mod error;
+pub(crate) mod estimate;
+pub(crate) mod failure_file;
+mod interrupted;
+pub(crate) mod plan;
+pub(crate) mod predict;
+pub(crate) mod redo;
+pub(crate) mod rerun;
+pub(crate) mod slides;
+pub(crate) mod split;
+pub(crate) mod stitch;
+
+pub use completion::Completion;
+pub(crate) use error::StagesError;

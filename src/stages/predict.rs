@@ -1,0 +1,251 @@
+//! The stage `predict` over several groups.
+
+use std::path::PathBuf;
+
+use rayon::ThreadPool;
+use thiserror::Error;
+
+use super::completion::Completion;
+use super::failure_file;
+use super::interrupted::GO_ON;
+use crate::config::{ConfigError, Method, RunConfig};
+use crate::interrupt::Interrupt;
+use crate::jobs::lookup::{Lookup, LookupRow};
+use crate::model::{self, EngineChoice, EngineError, EngineRequest, Precision, SelectedEngine};
+use crate::number::GroupNumber;
+use crate::predict::{GroupOutcome, PredictError, Predictor, share};
+use crate::progress::Progress;
+use crate::run_dir::RunDir;
+
+/// Groups cannot be scored.
+#[derive(Debug, Error)]
+pub(crate) enum PredictStageError {
+    /// The run's configuration cannot be written.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no such engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A group cannot be scored.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    /// A key that can no longer change.
+    #[error("{}: {option}: {problem} (its stride is {stride}, its method {method}, its precision {precision}); for another stride, method or precision use another run directory, or delete {}/scores", run.display(), run.display())]
+    Fixed {
+        /// The run directory.
+        run: PathBuf,
+        /// The option that would change the key.
+        option: String,
+        /// Why the key cannot have the value.
+        problem: String,
+        /// The run's stride, working px.
+        stride: u32,
+        /// The run's method.
+        method: &'static str,
+        /// The run's precision.
+        precision: Precision,
+    },
+}
+
+/// What does the work of a stage.
+#[derive(Clone, Copy)]
+pub(crate) struct Workers<'w> {
+    /// The threads.
+    pub(crate) pool: &'w ThreadPool,
+    /// Checked before each group and between batches.
+    pub(crate) interrupt: &'w Interrupt,
+}
+
+/// Keys of `[predict]` that a command line can change; `None` leaves a key as it is.
+pub(crate) struct PredictChanges {
+    /// Distance between scored points, working px.
+    pub(crate) stride: Option<u32>,
+    /// How points get their scores.
+    pub(crate) method: Option<Method>,
+    /// Number type that the network computes in.
+    pub(crate) precision: Option<Precision>,
+    /// The engine that is written together with the precision.
+    pub(crate) engine: Option<EngineChoice>,
+}
+
+impl PredictChanges {
+    /// Changes the stride, method or precision of the run, as long as the run has no scores.
+    ///
+    /// # Errors
+    /// [`PredictStageError::Fixed`] if the run has scores, or the stride is 0.
+    pub(crate) fn apply(
+        &self,
+        run: &RunDir,
+        config: &mut RunConfig,
+    ) -> Result<(), PredictStageError> {
+        let keys = &mut config.config.predict;
+        let stride = self.stride.filter(|&stride| stride != keys.stride);
+        let method = self.method.filter(|&method| method != keys.method);
+        let precision = self.precision.filter(|&precision| precision != keys.precision);
+        let option = match (stride, method, precision) {
+            (None, None, None) => return Ok(()),
+            (Some(stride), ..) => format!("--stride {stride}"),
+            (None, Some(method), _) => format!("--method {}", method.name()),
+            (None, None, Some(precision)) => format!("--precision {precision}"),
+        };
+        let scored = run.root().join("scores").read_dir().is_ok_and(|mut dir| dir.next().is_some());
+        if stride == Some(0) || scored {
+            let problem = match stride {
+                Some(0) => "expected at least 1",
+                _ => "this run has scores already",
+            };
+            let problem = problem.to_owned();
+            return Err(PredictStageError::Fixed {
+                run: run.root().to_owned(),
+                option,
+                problem,
+                stride: keys.stride,
+                method: keys.method.name(),
+                precision: keys.precision,
+            });
+        }
+        keys.stride = stride.unwrap_or(keys.stride);
+        keys.method = method.unwrap_or(keys.method);
+        if let Some(precision) = precision {
+            // Precision and engine are written together, because bf16 needs OpenVINO.
+            keys.precision = precision;
+            keys.engine = self.engine.unwrap_or(keys.engine);
+            if precision != Precision::F32 && keys.engine != EngineChoice::OpenVino {
+                let engine = keys.engine.name();
+                return Err(EngineError::Precision { engine, precision }.into());
+            }
+        }
+        config.write(run.root())?;
+        Ok(())
+    }
+}
+
+/// Every group of the run, in task order.
+pub(crate) fn all_groups(lookup: &Lookup) -> Vec<(String, GroupNumber)> {
+    groups_where(lookup, &|_| true)
+}
+
+/// The groups of the slides that `wanted` names, in task order.
+pub(crate) fn groups_where(
+    lookup: &Lookup,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Vec<(String, GroupNumber)> {
+    let groups = |row: &LookupRow| {
+        let name = row.name.clone();
+        row.group_numbers().map(move |group| (name.clone(), group))
+    };
+    lookup.rows().iter().filter(|row| wanted(&row.name)).flat_map(groups).collect()
+}
+
+/// Scores the groups one after the other with one set of sessions. Groups that fail are listed;
+/// the error of a single group is returned.
+///
+/// # Errors
+/// [`PredictStageError`] if there is no engine, or nothing can be scored.
+pub(crate) fn predict_all(
+    run: &RunDir,
+    config: &RunConfig,
+    groups: &[(String, GroupNumber)],
+    workers: &Workers<'_>,
+    progress: &Progress,
+) -> Result<Completion, PredictStageError> {
+    let &Workers { pool, interrupt } = workers;
+    if let Some(share) = config.config.predict.audit_share {
+        progress.note(&format!("note: predict.audit_share = {share} is a key of earlier versions: the share of points that the cascade missed has no bound; predict.audit_bound sets one"));
+    }
+    let engine = select_engine(config, progress)?;
+    let mut predictor =
+        Predictor::load(run, config, engine, pool)?.with_interrupt(interrupt.clone());
+    let overall = progress.start("predict", "groups", groups.len());
+    let (mut done, mut failed, mut completion) = (0, 0, Completion::Done);
+    for (slide, group) in groups {
+        if let Some(signal) = interrupt.requested() {
+            progress.note(&format!("predict: {signal}: ended before {slide} t{group}; {GO_ON}"));
+            return Ok(Completion::Partial);
+        }
+        let marker = run.failure("predict", &format!("{slide}_t{group}"));
+        match predictor.predict(slide, *group, progress) {
+            Ok(outcome) => {
+                done += 1;
+                failure_file::clear(&marker);
+                let reported = report_outcome(run, (slide, *group), &outcome, progress);
+                completion = completion.and(reported);
+            }
+            Err(error) => {
+                failed += 1;
+                failure_file::mark(&marker, &error, progress);
+                if groups.len() == 1 {
+                    return Err(error.into());
+                }
+                progress.warn(&format!("error: {error}"));
+            }
+        }
+        overall.advance(1);
+    }
+    Ok(Completion::from_counts(done, failed).and(completion))
+}
+
+/// Notes the outcome of a group and returns its completion.
+fn report_outcome(
+    run: &RunDir,
+    (slide, group): (&str, GroupNumber),
+    outcome: &GroupOutcome,
+    progress: &Progress,
+) -> Completion {
+    match *outcome {
+        GroupOutcome::Present { failed_patches, missed } => {
+            report_complete(run, (slide, group), (failed_patches, missed), progress)
+        }
+        GroupOutcome::Interrupted { signal, scored, windows } => {
+            let saved = share(scored, windows);
+            progress.note(&format!("predict {slide} t{group}: {signal}: {saved} saved; {GO_ON}"));
+            Completion::Partial
+        }
+        GroupOutcome::Scored { windows, resumed, failed_patches, unnormalized, missed, wall_s } => {
+            let count = windows - resumed;
+            let rate = count as f64 / wall_s.max(1e-9);
+            progress.note(&format!(
+                "predict {slide} t{group}: {count} windows in {wall_s:.1} s ({rate:.1}/s)"
+            ));
+            if unnormalized > 0 {
+                progress.note(&format!("warning: {slide} t{group}: the stains of {unnormalized} patches could not be determined; /unnormalized in the score file says what was done"));
+            }
+            report_complete(run, (slide, group), (failed_patches, missed), progress)
+        }
+    }
+}
+
+/// Warns of scores that a finished group lacks, and returns its completion.
+fn report_complete(
+    run: &RunDir,
+    (slide, group): (&str, GroupNumber),
+    (failed_patches, missed): (u64, u64),
+    progress: &Progress,
+) -> Completion {
+    if failed_patches > 0 {
+        progress.warn(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv), or their stains could not be determined (see the score file)"));
+    }
+    if missed > 0 {
+        progress.warn(&format!(
+            "warning: {slide} t{group}: the audit found {missed} points at 0.5 or above that the screen had ruled out; more points may have been missed; `{}` scores the slide again",
+            run.redo_by_window(slide)
+        ));
+    }
+    if failed_patches == 0 && missed == 0 { Completion::Done } else { Completion::Partial }
+}
+
+/// Selects the engine and notes which one it is.
+pub(super) fn select_engine(
+    config: &RunConfig,
+    progress: &Progress,
+) -> Result<SelectedEngine, EngineError> {
+    let keys = &config.config.predict;
+    let selected = model::select(&EngineRequest {
+        engine: keys.engine,
+        precision: keys.precision,
+        ort_library: keys.ort_library.as_deref(),
+        openvino_library: keys.openvino_library.as_deref(),
+    })?;
+    progress.note(&selected.reason);
+    Ok(selected)
+}

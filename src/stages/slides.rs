@@ -1,0 +1,46 @@
+//! The slides that a command works on.
+
+use std::path::PathBuf;
+
+use super::error::StagesError;
+use crate::number::TaskNumber;
+use crate::run_dir::{self, RunDir, SlideRecord};
+
+/// Adds the slides to the run's table, and returns all its rows.
+///
+/// # Errors
+/// [`StagesError`] if the table cannot be used, or if the run has no slides and none are given.
+pub(crate) fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideRecord>, StagesError> {
+    if slides.is_empty() && run_dir::list_slides(run).is_err() && !run.slides_csv().exists() {
+        return Err(StagesError::NoSlides { run: run.root().to_owned() });
+    }
+    Ok(run_dir::register(run, slides)?)
+}
+
+/// Row `task` of the table.
+///
+/// # Errors
+/// [`StagesError::NoTask`] if there is no such row.
+pub(crate) fn record_of_task<'a>(
+    run: &RunDir,
+    records: &'a [SlideRecord],
+    task: TaskNumber,
+) -> Result<&'a SlideRecord, StagesError> {
+    records.get(task.index()).ok_or_else(|| StagesError::NoTask {
+        table: run.slides_csv(),
+        task,
+        slides: records.len(),
+    })
+}
+
+/// The rows of `slides`, or all rows if no slides were named.
+pub(crate) fn select_records<'a>(
+    records: &'a [SlideRecord],
+    slides: &[PathBuf],
+) -> Vec<&'a SlideRecord> {
+    let stems: Vec<_> = slides.iter().filter_map(|slide| slide.file_stem()).collect();
+    records
+        .iter()
+        .filter(|record| stems.is_empty() || stems.iter().any(|stem| *stem == record.name.as_str()))
+        .collect()
+}

@@ -1,0 +1,133 @@
+//! The stage `stitch` over several slides.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::completion::Completion;
+use super::error::StagesError;
+use super::failure_file;
+use super::interrupted::GO_ON;
+use crate::config::RunConfig;
+use crate::interrupt::Interrupt;
+use crate::jobs::cost::StitchRecord;
+use crate::number::ranges;
+use crate::process;
+use crate::progress::Progress;
+use crate::run_dir::{RunDir, SlideRecord};
+use crate::staged;
+use crate::stitch::{Stitched, stitch_slide};
+
+/// The name of a slide that is to be stitched.
+///
+/// # Errors
+/// [`StagesError::NoPatches`] if the slide has no patches.
+pub(crate) fn with_patches(run: &RunDir, record: &SlideRecord) -> Result<String, StagesError> {
+    if run.patches(&record.name).exists() {
+        return Ok(record.name.clone());
+    }
+    let reason = match record.reason.as_str() {
+        "" => "run `slidegrid split` first",
+        reason => reason,
+    };
+    Err(StagesError::NoPatches {
+        run: run.root().to_owned(),
+        slide: record.name.clone(),
+        reason: reason.to_owned(),
+    })
+}
+
+/// The names of the slides that have patches.
+pub(crate) fn stitchable(run: &RunDir, records: Vec<SlideRecord>) -> Vec<String> {
+    let names = records.into_iter().map(|record| record.name);
+    names.filter(|name| run.patches(name).exists()).collect()
+}
+
+/// How slides are stitched.
+pub(crate) struct StitchOptions<'o, E> {
+    /// Whether heatmaps are made even if groups have no scores.
+    pub(crate) allow_missing: bool,
+    /// Checked before each slide.
+    pub(crate) interrupt: &'o Interrupt,
+    /// Called with each file of a slide that is stitched; an error ends the stage.
+    pub(crate) on_file: &'o dyn Fn(&Path) -> Result<(), E>,
+}
+
+/// Stitches the slides one after the other and lists those that failed.
+///
+/// # Errors
+/// [`StagesError::Write`] if the record of a slide cannot be written, and those of `on_file`.
+pub(crate) fn stitch_all<E: From<StagesError>>(
+    run: &RunDir,
+    config: &RunConfig,
+    names: &[String],
+    options: &StitchOptions<'_, E>,
+    progress: &Progress,
+) -> Result<Completion, E> {
+    let task = progress.start("stitch", "slides", names.len());
+    let (mut done, mut failed, mut completion) = (0, 0, Completion::Done);
+    for name in names {
+        if let Some(signal) = options.interrupt.requested() {
+            progress.note(&format!("stitch: {signal}: ended before {name}; {GO_ON}"));
+            return Ok(Completion::Partial);
+        }
+        let marker = run.failure("stitch", name);
+        let (started_unix_s, started, cpu_s) =
+            (process::unix_s(), Instant::now(), process::cpu_s());
+        match stitch_slide(run, config, name, options.allow_missing) {
+            Ok(stitched) => {
+                done += 1;
+                failure_file::clear(&marker);
+                if !stitched.already_there {
+                    let wall_s = started.elapsed().as_secs_f64();
+                    let cpu_s = process::cpu_s() - cpu_s;
+                    let record = StitchRecord { started_unix_s, wall_s, cpu_s };
+                    let text = serde_json::to_vec(&record).expect("a record is plain data");
+                    staged::write(&run.stitch_record(name), &text).map_err(StagesError::from)?;
+                }
+                stitched.files.iter().try_for_each(|file| (options.on_file)(file))?;
+                completion = completion.and(report_result(run, name, &stitched, progress));
+            }
+            Err(error) => {
+                failed += 1;
+                progress.warn(&format!("error: {error}"));
+                failure_file::mark(&marker, &error, progress);
+            }
+        }
+        task.advance(1);
+    }
+    Ok(Completion::from_counts(done, failed).and(completion))
+}
+
+/// Notes the result for a slide and returns its completion.
+fn report_result(run: &RunDir, name: &str, stitched: &Stitched, progress: &Progress) -> Completion {
+    if stitched.already_there {
+        let added = match stitched.added {
+            0 => String::new(),
+            1 => ", 1 export added".to_owned(),
+            added => format!(", {added} exports added"),
+        };
+        progress.note(&format!("stitch {name}: was done{added}"));
+    } else {
+        let max = stitched.max.map_or("none".to_owned(), |max| format!("{max:.3}"));
+        progress.note(&format!("stitch {name}: {} points scored, largest {max}", stitched.scored));
+    }
+    if let Some(reason) = &stitched.audit_failure {
+        let redo = run.redo_by_window(name);
+        progress.warn(&format!("warning: {name}: {reason}; `{redo}` scores the slide again"));
+    }
+    if stitched.missing.is_empty() {
+        return match stitched.audit_failure {
+            Some(_) => Completion::Partial,
+            None => Completion::Done,
+        };
+    }
+    progress.warn(&format!(
+        "warning: {name}: left out {} without scores: {}",
+        match stitched.missing.len() {
+            1 => "1 group".to_owned(),
+            n => format!("{n} groups"),
+        },
+        ranges(&stitched.missing)
+    ));
+    Completion::Partial
+}
