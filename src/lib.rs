@@ -53,7 +53,7 @@
 //!     progress
 //!     shell
 //!     spelling
-//!     threads
+//!     threads         <- interrupt
 //!     version
 //!     sha256
 //! files
@@ -77,7 +77,7 @@
 //!     resolve         <- colour_template config geometry model normalize version
 //!     slide_inputs    <- config progress run_dir slide tissue
 //!     split           <- config export geometry hdf5_file heatmap interrupt normalize patches
-//!                        pipeline process progress run_dir slide staged tissue
+//!                        pipeline process progress run_dir slide staged threads tissue
 //!     predict         <- config geometry hdf5_file interrupt model normalize number patches
 //!                        process progress run_dir scores staged
 //!     jobs            <- config export number run_dir scores shell staged
@@ -89,6 +89,7 @@
 //!                        run_dir scores slide staged study tissue truth version
 //!     stages          <- config export geometry hdf5_file interrupt jobs model number patches
 //!                        predict process progress run_dir scores split staged stitch study
+//!                        threads
 //!     throughput      <- chart geometry hdf5_file interrupt model patches predict process
 //!                        progress synth threads
 //! commands

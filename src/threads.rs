@@ -4,6 +4,17 @@ use std::num::NonZero;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::interrupt::Interrupt;
+
+/// The threads that do the work of a stage, and what may end it early.
+#[derive(Debug, Clone, Copy)]
+pub struct Workers<'w> {
+    /// The threads.
+    pub pool: &'w ThreadPool,
+    /// Checked between pieces of work.
+    pub interrupt: &'w Interrupt,
+}
+
 /// The number of workers, and where that number comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Threads {

@@ -8,7 +8,7 @@ use super::{Exit, Failure, print};
 use crate::jobs::estimate::Spread;
 use crate::progress::Progress;
 use crate::stages::estimate::{EstimateReport, EstimateTerms, estimate_run};
-use crate::stages::predict::Workers;
+use crate::threads::Workers;
 
 /// Time a few groups here, and say what the rest will take.
 ///

@@ -9,7 +9,8 @@ use crate::jobs::lookup::{Lookup, LookupError};
 use crate::model::Precision;
 use crate::number::{ArrayShare, GroupNumber, Number, NumberList, TaskNumber};
 use crate::run_dir::RunDir;
-use crate::stages::predict::{PredictChanges, Workers, all_groups, predict_all};
+use crate::stages::predict::{PredictChanges, all_groups, predict_all};
+use crate::threads::Workers;
 
 /// Score groups of patches with the network.
 ///

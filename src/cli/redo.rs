@@ -12,9 +12,10 @@ use crate::config::{Method, RunConfig};
 use crate::jobs::lookup::Lookup;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
-use crate::stages::predict::{Workers, groups_where, predict_all};
+use crate::stages::predict::{groups_where, predict_all};
 use crate::stages::stitch::{StitchOptions, stitch_all};
 use crate::stages::{Completion, StagesError, redo};
+use crate::threads::Workers;
 
 /// Remove the scores and heatmaps of slides and make them again.
 ///

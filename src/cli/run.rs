@@ -12,13 +12,14 @@ use super::{Exit, Failure, inputs, study};
 use crate::config::SchedulerKind;
 use crate::run_dir;
 use crate::slide_inputs::GivenSlides;
-use crate::split::{self, Extent};
+use crate::split::Extent;
 use crate::stages::Completion;
 use crate::stages::plan::plan;
-use crate::stages::predict::{Workers, groups_where, predict_all};
+use crate::stages::predict::{groups_where, predict_all};
 use crate::stages::slides::{register, select_records};
 use crate::stages::split::split_all;
 use crate::stages::stitch::{StitchOptions, stitch_all, stitchable};
+use crate::threads::Workers;
 
 /// Take slides to heatmaps: split, plan, predict and stitch in one go.
 ///
@@ -70,7 +71,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let wanted = select_records(&records, &slides);
     let names: HashSet<String> = wanted.iter().map(|record| record.name.clone()).collect();
     let pool = args.threads.pool(config.config.predict.threads, &progress);
-    let workers = split::Workers { pool: &pool, interrupt };
+    let workers = Workers { pool: &pool, interrupt };
     let split = split_all(&run, &config, &wanted, Extent::Patches, &workers, &progress)?;
     if run.slides_csv().exists() {
         run_dir::write_slides(&run, &run_dir::read_slides(&run)?)?;
@@ -85,10 +86,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let (lookup, planned) = plan(&run, &progress)?;
     let predicted = match groups_where(&lookup, &|name| names.contains(name)) {
         groups if groups.is_empty() => Completion::Done,
-        groups => {
-            let workers = Workers { pool: &pool, interrupt };
-            predict_all(&run, &config, &groups, &workers, &progress)?
-        }
+        groups => predict_all(&run, &config, &groups, &workers, &progress)?,
     };
     if interrupt.requested().is_some() {
         return Ok(Exit::Partial);

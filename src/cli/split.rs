@@ -9,9 +9,10 @@ use super::{Exit, Failure, inputs};
 use crate::number::{ArrayShare, NumberList, TaskNumber};
 use crate::run_dir::{self, SlideRecord};
 use crate::slide_inputs::GivenSlides;
-use crate::split::{Extent, Workers};
+use crate::split::Extent;
 use crate::stages::slides::{record_of_task, register, select_records};
 use crate::stages::split::split_all;
+use crate::threads::Workers;
 
 /// Find tissue and write it as grouped patches, one HDF5 file per slide.
 ///

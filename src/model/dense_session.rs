@@ -4,7 +4,7 @@
 use super::activation::{RawError, write_scores};
 use super::card::{Layout, ModelCard};
 use super::dense::DenseNetwork;
-use super::engine::EngineError;
+use super::engine_error::EngineError;
 use super::load::Model;
 
 /// The purpose of a dense session, which decides where its memory lies.

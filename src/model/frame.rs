@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::activation::{RawError, outputs_per_window, write_scores};
 use super::card::ModelCard;
-use super::engine::EngineError;
+use super::engine_error::EngineError;
 use super::graph::NodeFacts;
 use super::load::Model;
 

@@ -9,13 +9,15 @@ use ort::session::builder::GraphOptimizationLevel;
 
 use super::dense::{DenseNetwork, Side};
 use super::dense_session::{DenseFrame, DenseSession, DenseUse};
-use super::engine::{Engine, EngineError, Session};
+use super::engine::Engine;
+use super::engine_error::EngineError;
 use super::frame::{Frame, missing_operator};
 use super::graph::Dtype;
 use super::load::Model;
 use super::ort_arena;
 use super::ort_library::probe;
 use super::ort_sessions::{OrtDense, OrtSession, OrtTrunk};
+use super::session::Session;
 use super::trunk::TrunkHead;
 use super::trunk_session::{LoadedTrunkHead, TrunkHeadEngine};
 

@@ -14,19 +14,17 @@ use openvino::{
 use super::bf16_support::Bf16Unsupported;
 use super::dense::{DenseNetwork, Side};
 use super::dense_session::{DenseFrame, DenseSession, DenseUse};
-use super::engine::{Engine, EngineError, Session};
+use super::engine::Engine;
+use super::engine_error::EngineError;
 use super::frame::{Frame, missing_operator};
 use super::graph::Dtype;
 use super::load::Model;
-use super::openvino_library::probe;
+use super::openvino_library::{EMULATE, probe};
 use super::precision::Precision;
+use super::session::Session;
 
 /// Path and version of the one library of the process, which the `openvino` crate keeps.
 static LOADED: Mutex<Option<(PathBuf, String)>> = Mutex::new(None);
-
-/// Environment variable. Set to 1, it has bf16 emulated on processors without instructions
-/// for bf16.
-pub(crate) const EMULATE: &str = "SLIDEGRID_EMULATE_BF16";
 
 /// OpenVINO as an [`Engine`].
 #[derive(Debug, Clone)]

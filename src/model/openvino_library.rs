@@ -18,6 +18,10 @@ pub(crate) const KIND: LibraryKind = LibraryKind {
 /// differently from the `openvino` crate.
 pub(crate) const OLDEST: (u32, u32) = (2025, 1);
 
+/// Environment variable. Set to 1, it has bf16 emulated on processors without instructions
+/// for bf16.
+pub(crate) const EMULATE: &str = "SLIDEGRID_EMULATE_BF16";
+
 /// `ov_version_t` of the C API.
 #[repr(C)]
 struct VersionStrings {

@@ -8,8 +8,9 @@ use ort::value::{DynValue, TensorRef};
 
 use super::card::Layout;
 use super::dense_session::{DenseFrame, DenseSession};
-use super::engine::{EngineError, Session};
+use super::engine_error::EngineError;
 use super::frame::Frame;
+use super::session::Session;
 use super::trunk_session::TrunkSession;
 
 /// A network with one row of outputs per window, or the head of one.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::{Engine, EngineError};
+use super::engine::Engine;
+use super::engine_error::EngineError;
 use super::library_search::{Found, LibraryKind, find};
 use super::onnxruntime::OrtEngine;
 use super::openvino::{NotOpen, OpenVinoEngine};

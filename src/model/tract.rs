@@ -10,10 +10,12 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::dense::{DenseNetwork, Side};
 use super::dense_session::{DenseFrame, DenseSession, DenseUse};
-use super::engine::{Engine, EngineError, Session};
+use super::engine::Engine;
+use super::engine_error::EngineError;
 use super::frame::{Frame, missing_operator};
 use super::graph::NodeFacts;
 use super::load::Model;
+use super::session::Session;
 use super::widen::widen;
 
 type Plan = Arc<TypedSimplePlan>;

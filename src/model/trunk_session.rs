@@ -1,7 +1,8 @@
 //! The sessions of a network that is cut into trunk and head.
 
-use super::engine::{EngineError, Session};
+use super::engine_error::EngineError;
 use super::load::Model;
+use super::session::Session;
 use super::trunk::TrunkHead;
 
 /// An engine that loads trunk and head as two networks.

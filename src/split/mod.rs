@@ -4,6 +4,7 @@ mod canvas;
 mod colour;
 mod coords;
 mod error;
+mod interrupted;
 mod store;
 mod superblock;
 mod tissue;
@@ -11,22 +12,21 @@ mod tissue;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rayon::ThreadPool;
-
 use crate::config::{RunConfig, TargetMpp};
 use crate::export::png;
 use crate::geometry::{BlockPlan, WorkingPlane};
-use crate::interrupt::Interrupt;
 use crate::patches::{PatchesFile, PatchesMeta, SlideColours};
 use crate::process;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
 use crate::slide::{self, IccOutcome, MppSource, PlaneReader};
 use crate::staged::{self, StageError};
+use crate::threads::Workers;
 
 use colour::Sampler;
 use coords::{with_coords, without_coords};
 pub use error::SplitError;
+use interrupted::check_interrupt;
 
 /// Longest side of the thumbnail kept with the patches.
 const THUMBNAIL_PX: u32 = 2048;
@@ -113,24 +113,6 @@ pub fn split_slide(
 fn write_outcome(run: &RunDir, outcome: &SlideRecord) -> Result<(), StageError> {
     let bytes = serde_json::to_vec_pretty(outcome).expect("a record is plain data");
     staged::write(&run.split_outcome(&outcome.name), &bytes)
-}
-
-/// Who does the work, and who may end it.
-#[derive(Debug)]
-pub struct Workers<'a> {
-    /// The threads.
-    pub pool: &'a ThreadPool,
-    /// Looked at between superblocks.
-    pub interrupt: &'a Interrupt,
-}
-
-impl Workers<'_> {
-    fn go_on(&self) -> Result<(), SplitError> {
-        match self.interrupt.requested() {
-            None => Ok(()),
-            Some(signal) => Err(SplitError::Interrupted { signal }),
-        }
-    }
 }
 
 /// Seconds to the millisecond.
@@ -229,7 +211,7 @@ fn split(
     let reader = PlaneReader::new(slide.as_ref(), plane);
     outcome.tissue_settings = config.config.slides.tissue_settings(&outcome.name);
     let found = tissue::find(config, &reader, outcome, workers.pool)?;
-    workers.go_on()?;
+    check_interrupt(workers.interrupt)?;
     tissue::note(outcome, &found);
     let plan = BlockPlan::new(tiling, found.mask.mask.clone());
     let overview = slide::overview(slide.as_ref(), THUMBNAIL_PX)

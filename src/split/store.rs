@@ -12,9 +12,10 @@ use rayon::prelude::*;
 
 use super::canvas::Canvas;
 use super::colour::Sampler;
+use super::error::SplitError;
+use super::interrupted::check_interrupt;
 use super::superblock::{Area, cells, superblocks};
 use super::tissue::Found;
-use super::{SplitError, Workers};
 use crate::config::{CompressionKey, RunConfig};
 use crate::geometry::{BlockPlan, PatchCoord, WorkingPlane};
 use crate::hdf5_file::FormatError;
@@ -23,6 +24,7 @@ use crate::pipeline::{Closed, Outlet, Pipeline};
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord};
 use crate::slide::{PlaneReader, RegionError};
+use crate::threads::Workers;
 
 /// Bytes of patches waiting for the writer.
 const QUEUE_BYTES: usize = 64_000_000;
@@ -99,7 +101,7 @@ pub(super) fn store(
         |messages| write_all(writer, messages, &buffers, &task),
     )?;
     // Dropped unfinished, the writer leaves nothing.
-    workers.go_on()?;
+    check_interrupt(workers.interrupt)?;
     // Without tissue there is nothing to measure, and nothing to score.
     let colours = sampler.filter(|_| tissue.mask.tissue_tiles > 0).map(Sampler::colours);
     if let Some(colours) = &colours {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use thiserror::Error;
 
-use super::predict::{PredictStageError, Workers, all_groups, select_engine};
+use super::predict::{PredictStageError, all_groups, select_engine};
 use crate::config::RunConfig;
 use crate::geometry::Lattice;
 use crate::hdf5_file::FormatError;
@@ -19,6 +19,7 @@ use crate::predict::{GroupOutcome, Predictor};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::scores;
+use crate::threads::Workers;
 
 /// A run cannot be estimated.
 #[derive(Debug, Error)]

@@ -2,20 +2,19 @@
 
 use std::path::PathBuf;
 
-use rayon::ThreadPool;
 use thiserror::Error;
 
 use super::completion::Completion;
 use super::failure_file;
 use super::interrupted::GO_ON;
 use crate::config::{ConfigError, Method, RunConfig};
-use crate::interrupt::Interrupt;
 use crate::jobs::lookup::{Lookup, LookupRow};
 use crate::model::{self, EngineChoice, EngineError, EngineRequest, Precision, SelectedEngine};
 use crate::number::GroupNumber;
 use crate::predict::{GroupOutcome, PredictError, Predictor, share};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
+use crate::threads::Workers;
 
 /// Groups cannot be scored.
 #[derive(Debug, Error)]
@@ -45,15 +44,6 @@ pub(crate) enum PredictStageError {
         /// The run's precision.
         precision: Precision,
     },
-}
-
-/// What does the work of a stage.
-#[derive(Clone, Copy)]
-pub(crate) struct Workers<'w> {
-    /// The threads.
-    pub(crate) pool: &'w ThreadPool,
-    /// Checked before each group and between batches.
-    pub(crate) interrupt: &'w Interrupt,
 }
 
 /// Keys of `[predict]` that a command line can change; `None` leaves a key as it is.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::completion::Completion;
-use super::predict::{PredictStageError, Workers, predict_all};
+use super::predict::{PredictStageError, predict_all};
 use crate::config::{ConfigError, RunConfig};
 use crate::jobs::lookup::{Lookup, LookupError};
 use crate::number::GroupNumber;
@@ -15,6 +15,7 @@ use crate::run_dir::RunDir;
 use crate::staged::{self, StageError};
 use crate::stitch::{StitchError, stitch_slide};
 use crate::study::HeatmapSource;
+use crate::threads::Workers;
 
 /// A stride cannot be scored anew.
 #[derive(Debug, Error)]

@@ -5,7 +5,8 @@ use super::error::StagesError;
 use crate::config::RunConfig;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
-use crate::split::{Extent, Workers, split_slide};
+use crate::split::{Extent, split_slide};
+use crate::threads::Workers;
 
 /// Splits the slides one after the other and lists those that failed.
 ///

@@ -11,10 +11,10 @@ use crate::config::RunConfig;
 use crate::export::heatmap_h5::read_heatmap_meta;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
-use crate::stages::predict::Workers;
 use crate::stages::rerun;
 use crate::study::steps::truth::slides_of;
 use crate::study::{HeatmapSource, StudyRequest, gather, summarise, write};
+use crate::threads::Workers;
 
 /// The run to measure, and how to measure it.
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use tract_onnx::pb;
 
 use super::axis::Axis;
 use super::builder::Builder;
-use super::write;
+use super::{input_output, operators};
 use crate::model::card::Layout;
 
 /// A network that scores all windows of an image in one run.
@@ -77,8 +77,10 @@ impl DenseNetwork {
             Side::Any | Side::Filled => None,
             Side::Fixed(side_px) => Some(i64::from(self.grid(side_px))),
         };
-        graph.input = vec![write::info(&self.input, write::image_shape(self.layout, fixed))];
-        graph.output = vec![write::info(&self.output, write::grid_shape(self.channels, grid))];
+        graph.input =
+            vec![input_output::info(&self.input, input_output::image_shape(self.layout, fixed))];
+        graph.output =
+            vec![input_output::info(&self.output, input_output::grid_shape(self.channels, grid))];
         self.trim(graph, side);
         let entries = [
             ("slidegrid_window", self.window_px.to_string()),
@@ -104,11 +106,23 @@ impl DenseNetwork {
             Side::Fixed(side_px) if self.side_px(self.grid(side_px)) == side_px => None,
             Side::Fixed(side_px) => {
                 let used_px = i64::from(self.side_px(self.grid(side_px)));
-                Some(write::cut_input(&mut builder, &self.input, self.layout, used_px, self.opset))
+                Some(input_output::cut_input(
+                    &mut builder,
+                    &self.input,
+                    self.layout,
+                    used_px,
+                    self.opset,
+                ))
             }
             Side::Any => {
                 let sizes = (i64::from(self.window_px), i64::from(self.stride_px));
-                write::trimmed_input(&mut builder, &self.input, self.layout, sizes, self.opset)
+                input_output::trimmed_input(
+                    &mut builder,
+                    &self.input,
+                    self.layout,
+                    sizes,
+                    self.opset,
+                )
             }
         };
         let Some(trimmed) = trimmed else { return };
@@ -150,8 +164,8 @@ impl DenseNetwork {
                 done.into_iter().map(bytes).sum::<u64>(),
             );
             let beside = match node.op_type.as_str() {
-                operator if super::pointwise::is_composite(operator) => 2 * made,
-                operator if super::pointwise::is_pointwise(operator) && made <= freed => 0,
+                operator if operators::is_composite(operator) => 2 * made,
+                operator if operators::is_pointwise(operator) && made <= freed => 0,
                 _ => made,
             };
             most = most.max(held + beside);

@@ -6,48 +6,6 @@ use super::map::{FeatureMap, Form, Value};
 use super::node::Node;
 use super::rewriter::{Problem, Rewriter, Rewritten};
 
-/// Operators on one feature map whose outputs depend on one element each.
-const POINTWISE: [&str; 27] = [
-    "Abs",
-    "Ceil",
-    "Celu",
-    "Clip",
-    "Cos",
-    "Elu",
-    "Erf",
-    "Exp",
-    "Floor",
-    "Gelu",
-    "HardSigmoid",
-    "HardSwish",
-    "LeakyRelu",
-    "Log",
-    "Mish",
-    "Neg",
-    "Reciprocal",
-    "Relu",
-    "Round",
-    "Selu",
-    "Sigmoid",
-    "Sin",
-    "Softplus",
-    "Softsign",
-    "Sqrt",
-    "Tanh",
-    "ThresholdedRelu",
-];
-
-/// Whether the outputs of an operator on one feature map depend on one element each.
-pub(in crate::model) fn is_pointwise(operator: &str) -> bool {
-    POINTWISE.contains(&operator)
-}
-
-/// Whether ONNX defines an operator by others. Engines compute it step by step, with a map
-/// for each step and one more for reordering the result.
-pub(super) fn is_composite(operator: &str) -> bool {
-    matches!(operator, "Celu" | "Gelu" | "HardSwish" | "Mish")
-}
-
 impl<'a> Rewriter<'a> {
     pub(super) fn pointwise(&mut self, node: Node<'a>) -> Rewritten {
         let map = self.ready(node, 0)?;

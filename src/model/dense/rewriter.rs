@@ -9,6 +9,7 @@ use super::axis::{Axis, DenseLayer, SlidingLayer};
 use super::builder::{Builder, ints};
 use super::map::{FeatureMap, Value};
 use super::node::Node;
+use super::operators::{has_dense_form, is_pointwise};
 
 /// Why a node cannot be rewritten.
 pub(super) enum Problem {
@@ -42,45 +43,6 @@ pub(super) struct Rewriter<'a> {
     /// Nodes that make the dense scores differ from those of windows, and how.
     pub(super) inexact: Vec<String>,
 }
-
-/// Operators that [`Rewriter::rewrite`] and [`Rewriter::fold`] know, besides the
-/// pointwise ones.
-const OPERATORS: [&str; 34] = [
-    "Add",
-    "AveragePool",
-    "BatchNormalization",
-    "Cast",
-    "Concat",
-    "Constant",
-    "Conv",
-    "Div",
-    "Dropout",
-    "Flatten",
-    "Gather",
-    "Gemm",
-    "GlobalAveragePool",
-    "GlobalMaxPool",
-    "Identity",
-    "LogSoftmax",
-    "MatMul",
-    "Max",
-    "MaxPool",
-    "Min",
-    "Mul",
-    "PRelu",
-    "Pad",
-    "Pow",
-    "ReduceMax",
-    "ReduceMean",
-    "Reshape",
-    "Shape",
-    "Softmax",
-    "Squeeze",
-    "Sub",
-    "Sum",
-    "Transpose",
-    "Unsqueeze",
-];
 
 impl<'a> Rewriter<'a> {
     /// Rewrites one node.
@@ -121,7 +83,7 @@ impl<'a> Rewriter<'a> {
             "Concat" => self.concat(node),
             "Gather" => self.gather(node),
             "Pad" => self.pad(node),
-            operator if super::pointwise::is_pointwise(operator) => self.pointwise(node),
+            operator if is_pointwise(operator) => self.pointwise(node),
             _ => Err(no_dense_form(node)),
         }
     }
@@ -248,11 +210,6 @@ impl<'a> Rewriter<'a> {
         let value = self.builder.floats("padding", &[], &[value]);
         self.builder.node("Pad", &hint, &[name, &pads, &value], Vec::new())
     }
-}
-
-/// Whether some nodes of this operator can be rewritten.
-fn has_dense_form(operator: &str) -> bool {
-    OPERATORS.contains(&operator) || super::pointwise::is_pointwise(operator)
 }
 
 fn no_dense_form(node: Node<'_>) -> Problem {

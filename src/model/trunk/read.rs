@@ -8,7 +8,7 @@ use super::layers::{Layer, Layers};
 use crate::model::card::Layout;
 use crate::model::dense::axis::SlidingLayer;
 use crate::model::dense::node::Node;
-use crate::model::dense::pointwise;
+use crate::model::dense::operators;
 use crate::model::dense::rewriter::sliding_layers;
 
 /// Cost of an output's memory traffic, expressed in multiplications. Measured on the demo
@@ -109,7 +109,7 @@ impl<'g> Reader<'g> {
                 let equal = inputs.iter().all(|input| channels(input) == layer.channels);
                 (equal && self.constants_fit(node, layer.channels)).then_some(layer)
             }
-            operator if single && pointwise::is_pointwise(operator) => Some(layer),
+            operator if single && operators::is_pointwise(operator) => Some(layer),
             _ => None,
         }
     }

@@ -8,7 +8,8 @@ use tract_onnx::pb;
 use super::cut::Trunk;
 use super::read::{Constants, read};
 use crate::model::card::Layout;
-use crate::model::dense::write::{fixed, info, inline_weights, named};
+use crate::model::dense::input_output::{fixed, info, named};
+use crate::model::dense::write::inline_weights;
 use crate::model::graph::{Dim, Dtype};
 use crate::model::load::Model;
 
