@@ -79,7 +79,7 @@
 //!     split           <- config export geometry hdf5_file heatmap interrupt normalize patches
 //!                        pipeline process progress run_dir slide staged threads tissue
 //!     predict         <- config geometry hdf5_file interrupt model normalize number patches
-//!                        process progress run_dir scores staged
+//!                        pipeline process progress run_dir scores staged
 //!     jobs            <- config export number run_dir scores shell staged
 //!     stitch          <- config export geometry hdf5_file heatmap model number patches run_dir
 //!                        scores staged

@@ -6,14 +6,12 @@
 //! that the cascade scores exactly anyway cost nothing.
 
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 
+use super::context::Context;
 use super::draw::{End, drawn, lot_of, number_of};
-use super::group::{points_of, tiling_of};
-use super::{PredictError, Predictor};
-use crate::geometry::Lattice;
+use super::error::PredictError;
+use super::group::{Group, lattice_of, points_of, tiling_of};
 use crate::geometry::lattice::LatticePoint;
-use crate::patches::PatchesFile;
 use crate::scores::points_to_draw;
 
 /// What draws points of a slide.
@@ -76,43 +74,30 @@ impl Audit {
     }
 }
 
-impl Predictor<'_> {
-    /// The audit of a slide.
-    pub(super) fn audit(
-        &mut self,
-        patches: &PatchesFile,
-        slide: &str,
-    ) -> Result<Arc<Audit>, PredictError> {
-        if let Some((of, audit)) = &self.audit
-            && of == slide
-        {
-            return Ok(Arc::clone(audit));
-        }
-        let keys = &self.config.config.predict;
-        let audit = match keys.audit_share {
-            Some(share) => Audit::Share(share),
-            None => {
-                let meta = patches.meta();
-                let lattice = Lattice::new(meta.width_px, meta.height_px, keys.stride);
-                let mut readers = Vec::with_capacity(patches.groups() as usize);
-                for group in patches.group_numbers() {
-                    let reader = patches.group(group)?;
-                    readers.push((tiling_of(patches, &reader)?, reader));
-                }
-                let points = || {
-                    let groups = readers.iter();
-                    groups
-                        .flat_map(|(tiling, reader)| points_of(&lattice, *tiling, reader))
-                        .flatten()
-                        .map(|point| (point.row, point.col))
-                };
-                Audit::of_points(slide, points, keys.audit_bound)
-            }
-        };
-        let audit = Arc::new(audit);
-        self.audit = Some((slide.to_owned(), Arc::clone(&audit)));
-        Ok(audit)
+/// The audit of a group's slide.
+///
+/// # Errors
+/// [`PredictError`] when the slide's groups cannot be read.
+pub(super) fn audit_of(context: &Context<'_>, group: &Group<'_>) -> Result<Audit, PredictError> {
+    let keys = context.keys();
+    if let Some(share) = keys.audit_share {
+        return Ok(Audit::Share(share));
     }
+    let patches = group.patches;
+    let lattice = lattice_of(context, patches);
+    let mut readers = Vec::with_capacity(patches.groups() as usize);
+    for number in patches.group_numbers() {
+        let reader = patches.group(number)?;
+        readers.push((tiling_of(patches, &reader)?, reader));
+    }
+    let points = || {
+        let groups = readers.iter();
+        groups
+            .flat_map(|(tiling, reader)| points_of(&lattice, *tiling, reader))
+            .flatten()
+            .map(|point| (point.row, point.col))
+    };
+    Ok(Audit::of_points(group.slide, points, keys.audit_bound))
 }
 
 #[cfg(test)]

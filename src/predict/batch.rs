@@ -36,7 +36,7 @@ impl Batcher {
     }
 
     /// What is left, when anything is.
-    pub(super) fn rest(mut self) -> Option<Batch> {
+    pub(super) fn take_rest(&mut self) -> Option<Batch> {
         (!self.windows.is_empty()).then(|| self.take())
     }
 
@@ -61,7 +61,7 @@ mod tests {
             let mut batcher = Batcher::new(size);
             let mut batches: Vec<Batch> = (0..count).filter_map(|i| batcher.push(&patch, point(i))).collect();
             prop_assert!(batches.iter().all(|b| b.windows.len() == size));
-            batches.extend(batcher.rest());
+            batches.extend(batcher.take_rest());
             let numbers: Vec<usize> =
                 batches.iter().flat_map(|b| b.windows.iter().map(|(_, w)| w.number)).collect();
             prop_assert_eq!(numbers, (0..count).collect::<Vec<_>>());

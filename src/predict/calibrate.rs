@@ -6,33 +6,30 @@
 //! for the others.
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-use super::both_ways::{Both, Pair};
 use super::calibration::{Calibration, Residual};
-use super::cascade::DETECTION;
-use super::colour::Normalizer;
-use super::dense::Worker;
-use super::sample::{Sample, samples};
-use super::span::Span;
-use super::{PredictError, Predictor};
+use super::classes::{Classes, DETECTION};
+use super::context::Context;
+use super::error::PredictError;
+use super::group::{Group, lattice_of};
+use super::loaded_dense::{DenseWorker, LoadedDense};
+use super::pair_scorer::PairScorer;
+use super::sample::{Sample, SampleSize, samples};
+use super::span::{ScorePair, Span};
 use crate::config::Method;
-use crate::geometry::{Lattice, Tiling};
 use crate::hdf5_file::FormatError;
-use crate::patches::{GroupReader, PatchesFile};
+use crate::model::{DenseNetwork, Session};
+use crate::patches::GroupReader;
+use crate::pipeline::map;
 use crate::process;
 use crate::progress::Progress;
 use crate::scores::DenseMeta;
 use crate::staged;
 
-/// Tissue tiles to look at.
-const TILES: usize = 32;
-
-/// Windows of each tile.
-const WINDOWS: usize = 8;
+/// Tissue tiles to look at, and windows of each.
+const SAMPLE: SampleSize = SampleSize { tiles: 32, points: 8 };
 
 /// A calibration and what it leaves.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -64,9 +61,8 @@ impl Calibrated {
     }
 
     /// As stored with scores.
-    pub(super) fn meta(&self, predictor: &Predictor<'_>) -> DenseMeta {
-        let network = &predictor.dense.as_ref().expect("loaded for the calibration").network;
-        let keys = &predictor.config.config.predict;
+    pub(super) fn meta(&self, context: &Context<'_>, network: &DenseNetwork) -> DenseMeta {
+        let keys = context.keys();
         DenseMeta {
             exact: network.inexact.is_empty(),
             reach_px: network.reach_px,
@@ -77,7 +73,7 @@ impl Calibrated {
             p99: self.residual.p99,
             tolerance: keys.dense_tolerance,
             forced: keys.dense_force
-                && predictor.config.config.predict.method == Method::Dense
+                && keys.method == Method::Dense
                 && (self.residual.rms > keys.dense_tolerance || self.open().is_some()),
             near: Some(self.near),
             slope_range: self.slope_range,
@@ -85,15 +81,31 @@ impl Calibrated {
         }
     }
 
+    /// Refuses a calibration that is not good enough to take dense scores alone by.
+    ///
+    /// # Errors
+    /// [`PredictError::OpenFit`] and [`PredictError::Residual`], unless they are to be
+    /// taken whatever they differ.
+    pub(super) fn check(&self, context: &Context<'_>, slide: &str) -> Result<(), PredictError> {
+        if context.keys().dense_force {
+            return Ok(());
+        }
+        if let Some(open) = self.open() {
+            let (redo, open) = (context.run.redo_by_window(slide), open.to_owned());
+            return Err(PredictError::OpenFit { redo, slide: slide.to_owned(), open });
+        }
+        let (rms, tolerance) = (self.residual.rms, context.keys().dense_tolerance);
+        if rms > tolerance {
+            let (slide, sampled) = (slide.to_owned(), self.sampled);
+            return Err(PredictError::Residual { slide, rms, sampled, tolerance });
+        }
+        Ok(())
+    }
+
     /// From pairs of tiles; folds of alternate tiles tell what is left.
-    fn fit(
-        pairs: &[Pair],
-        (classes, positive): (usize, usize),
-        exact: bool,
-        config_sha256: String,
-    ) -> Self {
+    fn fit(pairs: &[ScorePair], classes: Classes, exact: bool, config_sha256: String) -> Self {
         let join = |keep: &dyn Fn(usize) -> bool| {
-            let mut joined = Pair::default();
+            let mut joined = ScorePair::default();
             for (_, pair) in pairs.iter().enumerate().filter(|(tile, _)| keep(*tile)) {
                 joined.dense.extend(&pair.dense);
                 joined.exact.extend(&pair.exact);
@@ -101,13 +113,13 @@ impl Calibrated {
             joined
         };
         let all = join(&|_| true);
-        let sampled = (all.exact.len() / classes.max(1)) as u64;
-        let span = Span::of(pairs, classes, positive);
+        let sampled = (all.exact.len() / classes.count.max(1)) as u64;
+        let span = Span::of(pairs, classes);
         let near = span.near;
         if exact || pairs.is_empty() || sampled == 0 {
             return Self {
                 config_sha256,
-                calibration: Calibration::identity(classes),
+                calibration: Calibration::identity(classes.count),
                 residual: Residual::between(&all.dense, &all.exact),
                 sampled,
                 near,
@@ -117,23 +129,23 @@ impl Calibrated {
                 lowest_detection: None,
             };
         }
-        let mut held_out = Pair::default();
+        let mut held_out = ScorePair::default();
         for fold in 0..2 {
             let (seen, mut unseen) =
                 (join(&|tile| tile % 2 != fold), join(&|tile| tile % 2 == fold));
-            Calibration::fit(&seen.dense, &seen.exact, classes).apply(&mut unseen.dense);
+            Calibration::fit(&seen.dense, &seen.exact, classes.count).apply(&mut unseen.dense);
             held_out.dense.extend(unseen.dense);
             held_out.exact.extend(unseen.exact);
         }
         Self {
             config_sha256,
-            calibration: Calibration::fit(&all.dense, &all.exact, classes),
+            calibration: Calibration::fit(&all.dense, &all.exact, classes.count),
             residual: Residual::between(&held_out.dense, &held_out.exact),
             sampled,
             near,
             slope_range: Some(span.slope),
             open: span.open,
-            lowest_detection: lowest_detection(&held_out, classes, positive),
+            lowest_detection: lowest_detection(&held_out, classes),
         }
     }
 
@@ -145,142 +157,91 @@ impl Calibrated {
 }
 
 /// The lowest dense score of the windows that alone are detections.
-fn lowest_detection(pair: &Pair, classes: usize, positive: usize) -> Option<f64> {
-    let of = |scores: &[f32]| -> Vec<f64> {
-        scores.iter().skip(positive).step_by(classes).map(|&score| f64::from(score)).collect()
-    };
-    let both = of(&pair.dense).into_iter().zip(of(&pair.exact));
-    both.filter(|(_, exact)| *exact >= DETECTION).map(|(dense, _)| dense).min_by(f64::total_cmp)
+fn lowest_detection(pair: &ScorePair, classes: Classes) -> Option<f64> {
+    let both = classes.positives(&pair.dense).zip(classes.positives(&pair.exact));
+    let detections = both.filter(|&(_, exact)| f64::from(exact) >= DETECTION);
+    detections.map(|(dense, _)| f64::from(dense)).min_by(f64::total_cmp)
 }
 
-impl Predictor<'_> {
-    /// The calibration of a slide, the dense network loaded.
-    pub(super) fn calibrated(
-        &mut self,
-        patches: &PatchesFile,
-        normalizer: Option<&Normalizer>,
-        tiling: Tiling,
-        slide: &str,
-        progress: &Progress,
-    ) -> Result<Arc<Calibrated>, PredictError> {
-        let method = self.config.config.predict.method;
-        let reach_px = self.load_dense(tiling)?.network.reach_px;
-        if reach_px > tiling.margin_px() {
-            return Err(PredictError::Margin {
-                path: patches.path().to_owned(),
-                margin_px: tiling.margin_px(),
-                method: method.name(),
-                reach_px,
-            });
-        }
-        let calibrated = match &self.calibrated {
-            Some((of, calibrated)) if of == slide => Arc::clone(calibrated),
-            _ => {
-                let calibrated =
-                    Arc::new(self.calibrate(patches, normalizer, tiling, slide, progress)?);
-                self.calibrated = Some((slide.to_owned(), Arc::clone(&calibrated)));
-                calibrated
-            }
-        };
-        let keys = &self.config.config.predict;
-        let (rms, tolerance) = (calibrated.residual.rms, keys.dense_tolerance);
-        if method != Method::Dense || keys.dense_force {
-            return Ok(calibrated);
-        }
-        if let Some(open) = calibrated.open() {
-            let (redo, open) = (self.run.redo_by_window(slide), open.to_owned());
-            return Err(PredictError::OpenFit { redo, slide: slide.to_owned(), open });
-        }
-        if rms > tolerance {
-            let (slide, sampled) = (slide.to_owned(), calibrated.sampled);
-            return Err(PredictError::Residual { slide, rms, sampled, tolerance });
-        }
-        Ok(calibrated)
+/// Refuses patches whose margin is narrower than what the dense network sees beyond a
+/// window.
+///
+/// # Errors
+/// [`PredictError::Margin`].
+pub(super) fn check_margin(
+    context: &Context<'_>,
+    dense: &LoadedDense,
+    group: &Group<'_>,
+) -> Result<(), PredictError> {
+    let (reach_px, margin_px) = (dense.network.reach_px, group.tiling.margin_px());
+    if reach_px <= margin_px {
+        return Ok(());
     }
+    let (path, method) = (group.patches.path().to_owned(), context.keys().method.name());
+    Err(PredictError::Margin { path, margin_px, method, reach_px })
+}
 
-    fn calibrate(
-        &mut self,
-        patches: &PatchesFile,
-        normalizer: Option<&Normalizer>,
-        tiling: Tiling,
-        slide: &str,
-        progress: &Progress,
-    ) -> Result<Calibrated, PredictError> {
-        let path = self.run.scores_of(slide).join("calibration.json");
-        let config_sha256 = self.config.scores_sha256();
-        if let Some(known) = Calibrated::read(&path, &config_sha256) {
-            return Ok(known);
-        }
-        let readers = patches.group_numbers().map(|group| patches.group(group));
-        let readers: Vec<GroupReader> = readers.collect::<Result<_, FormatError>>()?;
-        let stride_px = self.config.config.predict.stride;
-        let lattice = Lattice::new(patches.meta().width_px, patches.meta().height_px, stride_px);
-        let samples = samples(&readers, tiling, &lattice, (TILES, WINDOWS));
-        self.load_windows()?;
-        let pairs = self.pairs(&samples, normalizer)?;
-        if self.config.config.predict.method == Method::Dense {
-            // They were for this alone.
-            self.sessions.clear();
-        }
-        process::release_freed_memory();
-        let exact = self.load_dense(tiling)?.network.inexact.is_empty();
-        let classes = self.model.card.classes.len();
-        let positive = self.model.card.positive_index();
-        let calibrated = Calibrated::fit(&pairs, (classes, positive), exact, config_sha256);
-        let Residual { rms, p99 } = calibrated.residual;
+/// The calibration of a group's slide: what another task has left, or else fitted here
+/// and left for the others.
+///
+/// `sessions` gives sessions for single windows, which are let go of afterwards.
+///
+/// # Errors
+/// [`PredictError`] when a sample cannot be read or scored, or the calibration not be
+/// written.
+pub(super) fn calibrate<S: AsMut<[Box<dyn Session>]>>(
+    context: &Context<'_>,
+    dense: &LoadedDense,
+    group: &Group<'_>,
+    sessions: impl FnOnce() -> Result<S, PredictError>,
+    progress: &Progress,
+) -> Result<Calibrated, PredictError> {
+    let (slide, patches) = (group.slide, group.patches);
+    let path = context.run.scores_of(slide).join("calibration.json");
+    let config_sha256 = context.config.scores_sha256();
+    if let Some(known) = Calibrated::read(&path, &config_sha256) {
+        return Ok(known);
+    }
+    let readers = patches.group_numbers().map(|group| patches.group(group));
+    let readers: Vec<GroupReader> = readers.collect::<Result<_, FormatError>>()?;
+    let samples = samples(&readers, group.tiling, &lattice_of(context, patches), SAMPLE);
+    let mut sessions = sessions()?;
+    let pairs = pairs(context, dense, group, &samples, sessions.as_mut())?;
+    drop(sessions);
+    process::release_freed_memory();
+    let exact = dense.network.inexact.is_empty();
+    let calibrated = Calibrated::fit(&pairs, context.classes(), exact, config_sha256);
+    let Residual { rms, p99 } = calibrated.residual;
+    progress.note(&format!(
+        "predict {slide}: dense scores against {} single windows: root mean square difference {rms:.2e}, 99 % within {p99:.2e}",
+        calibrated.sampled
+    ));
+    if let Some(open) = calibrated.open() {
         progress.note(&format!(
-            "predict {slide}: dense scores against {} single windows: root mean square difference {rms:.2e}, 99 % within {p99:.2e}",
-            calibrated.sampled
+            "predict {slide}: the sample does not fix the calibration, so that it is not used: {open}"
         ));
-        if let Some(open) = calibrated.open() {
-            progress.note(&format!(
-                "predict {slide}: the sample does not fix the calibration, so that it is not used: {open}"
-            ));
-        }
-        let bytes = serde_json::to_vec_pretty(&calibrated).expect("a calibration is plain data");
-        staged::write(&path, &bytes)?;
-        Ok(calibrated)
     }
+    let bytes = serde_json::to_vec_pretty(&calibrated).expect("a calibration is plain data");
+    staged::write(&path, &bytes)?;
+    Ok(calibrated)
+}
 
-    /// Scores the samples both ways, on all workers.
-    fn pairs(
-        &mut self,
-        samples: &[Sample<'_>],
-        normalizer: Option<&Normalizer>,
-    ) -> Result<Vec<Pair>, PredictError> {
-        let (preparation, card) = (&self.preparation, &self.model.card);
-        let dense = self.dense.as_ref().expect("loaded before");
-        let (tiles, mut sessions) = self.load_samples(&self.engine, dense, self.threads)?;
-        let (classes, next) = (card.classes.len(), AtomicUsize::new(0));
-        let found = std::thread::scope(|scope| {
-            let workers: Vec<_> = sessions
-                .iter_mut()
-                .zip(&mut self.sessions)
-                .map(|(session, windows)| {
-                    let next = &next;
-                    scope.spawn(move || {
-                        let worker =
-                            Worker { session: session.as_mut(), preparation, tiles, classes };
-                        let mut both =
-                            Both { worker, windows: windows.as_mut(), preparation, normalizer };
-                        let mut pairs = Vec::new();
-                        while let Some((at, sample)) = {
-                            let at = next.fetch_add(1, Ordering::Relaxed);
-                            samples.get(at).map(|sample| (at, sample))
-                        } {
-                            pairs.push((at, both.score(sample)?));
-                        }
-                        Ok::<_, PredictError>(pairs)
-                    })
-                })
-                .collect();
-            let joined = workers.into_iter();
-            joined
-                .map(|w| w.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect::<Result<Vec<_>, PredictError>>()
-        })?;
-        let mut pairs: Vec<(usize, Pair)> = found.into_iter().flatten().collect();
-        pairs.sort_by_key(|(at, _)| *at);
-        Ok(pairs.into_iter().map(|(_, pair)| pair).collect())
-    }
+/// Scores the samples both ways, on all workers.
+fn pairs(
+    context: &Context<'_>,
+    dense: &LoadedDense,
+    group: &Group<'_>,
+    samples: &[Sample<'_>],
+    windows: &mut [Box<dyn Session>],
+) -> Result<Vec<ScorePair>, PredictError> {
+    let mut loaded = dense.load_samples(context, &context.engine, context.workers())?;
+    let (preparation, tiles) = (&context.preparation, loaded.tiles);
+    let (classes, normalizer) = (context.classes().count, group.normalizer.as_ref());
+    let workers = loaded.sessions.iter_mut().zip(windows).map(|(session, windows)| {
+        let (session, windows) = (session.as_mut(), windows.as_mut());
+        let dense = DenseWorker { session, preparation, tiles, classes };
+        let mut scorer = PairScorer { dense, windows, preparation, normalizer };
+        move |sample: &Sample<'_>| scorer.score(sample)
+    });
+    map(samples.iter(), workers)
 }

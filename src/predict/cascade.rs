@@ -15,20 +15,134 @@
 //! places alone, so that neither blocks nor groups change the heatmap.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use super::Predictor;
 use super::audit::Audit;
 use super::batch::Numbered;
+use super::calibrate::Calibrated;
 use super::cascade_tally::{CascadeTally, How};
-use super::coarse;
-use super::dense::{self, Job};
-use super::windows::{Stopped, Windows, run_windows};
-use crate::scores::{CascadeMeta, Screen};
+use super::classes::DETECTION;
+use super::coarse::CoarseCascade;
+use super::context::Context;
+use super::dense::DenseScorer;
+use super::error::PredictError;
+use super::group_work::GroupWork;
+use super::loaded_dense::LoadedDense;
+use super::precision_sample::PrecisionSample;
+use super::scored::Scored;
+use super::scorer::Scorer;
+use super::stream::Stopped;
+use super::windows::WindowScorer;
+use crate::scores::{CascadeMeta, DenseMeta, Screen};
 
-/// A score of the positive class from here on is a detection.
-pub(super) const DETECTION: f64 = 0.5;
+/// Scores by a screen and, where they matter, single windows; ready for one slide.
+pub(super) struct CascadeScorer<'c> {
+    pub(super) windows: &'c mut WindowScorer,
+    pub(super) dense: &'c mut LoadedDense,
+    pub(super) calibrated: Arc<Calibrated>,
+    pub(super) audit: Arc<Audit>,
+}
+
+impl CascadeScorer<'_> {
+    /// The screen.
+    fn dense(&mut self) -> DenseScorer<'_> {
+        DenseScorer { dense: self.dense, calibrated: Arc::clone(&self.calibrated) }
+    }
+
+    /// The rules by which the screen's scores are judged.
+    fn rules(&self, context: &Context<'_>, drawn: HashSet<usize>) -> Rules {
+        let (keys, p99) = (context.keys(), self.calibrated.residual.p99);
+        Rules {
+            from: refine_from(keys.refine_above, p99, self.calibrated.lowest_detection),
+            to: refine_to(keys.refine_below, p99),
+            drawn,
+        }
+    }
+
+    /// Screens `todo` by dense scores, enters what is left alone, and returns the points
+    /// to score exactly.
+    fn screen(
+        &mut self,
+        context: &Context<'_>,
+        work: GroupWork<'_>,
+        todo: &[Vec<Numbered>],
+        rules: &Rules,
+    ) -> Result<Vec<Vec<Numbered>>, Stopped> {
+        let classes = context.classes();
+        let mut exact = HashSet::new();
+        let mut sink = |scored: &Scored| {
+            let mut left = Scored {
+                numbers: Vec::with_capacity(scored.numbers.len()),
+                scores: Vec::with_capacity(scored.scores.len()),
+                ..*scored
+            };
+            let scores = scored.scores.chunks_exact(classes.count);
+            for (&number, scores) in scored.numbers.iter().zip(scores) {
+                let how = rules.how(number, f64::from(scores[classes.positive]));
+                work.ledger.note_how(how, &[number]);
+                if how == How::Screened {
+                    left.numbers.push(number);
+                    left.scores.extend_from_slice(scores);
+                } else {
+                    exact.insert(number);
+                }
+            }
+            work.enter(&left);
+        };
+        self.dense().run(context, work, todo, &mut sink)?;
+        let exact = |points: &Vec<Numbered>| {
+            points.iter().filter(|n| exact.contains(&n.number)).copied().collect()
+        };
+        Ok(todo.iter().map(exact).collect())
+    }
+}
+
+impl Scorer for CascadeScorer<'_> {
+    fn dense_meta(&self, context: &Context<'_>) -> Option<DenseMeta> {
+        Some(self.calibrated.meta(context, &self.dense.network))
+    }
+
+    fn deviations(
+        &mut self,
+        context: &Context<'_>,
+        sample: &PrecisionSample<'_>,
+    ) -> Result<Vec<f64>, PredictError> {
+        let mut all = self.windows.deviations(context, sample)?;
+        // A calibration that its sample leaves open decides no scores.
+        if self.calibrated.open().is_none() {
+            all.extend(self.dense().deviations(context, sample)?);
+        }
+        Ok(all)
+    }
+
+    fn score(
+        &mut self,
+        context: &Context<'_>,
+        work: GroupWork<'_>,
+        todo: &[Vec<Numbered>],
+    ) -> Result<(), Stopped> {
+        let numbered = todo.iter().flatten();
+        let drawn: HashSet<usize> =
+            numbered.filter(|n| self.audit.draws(&n.point)).map(|n| n.number).collect();
+        let bound = self.audit.bound();
+        if self.calibrated.open().is_some() {
+            let coarse = CoarseCascade { windows: self.windows, drawn, bound };
+            return coarse.score(context, work, todo);
+        }
+        let rules = self.rules(context, drawn.clone());
+        let settings = CascadeMeta {
+            screen: Screen::Dense,
+            refine_from: rules.from,
+            refine_to: rules.to,
+            bound,
+            ..CascadeMeta::default()
+        };
+        let positive = context.classes().positive;
+        work.ledger.note_cascade(CascadeTally { settings, drawn, positive });
+        let exact = self.screen(context, work, todo, &rules)?;
+        self.windows.enter(context, work, &exact)
+    }
+}
 
 /// The screened score from which points are refined: the configured one, and less
 /// where the screen errs by so much that a detection could lie below it, or has given
@@ -42,44 +156,6 @@ pub(super) fn refine_from(refine_above: f64, p99: f64, lowest_detection: Option<
 /// configured one, and more where a point that is no detection could lie above it.
 pub(super) fn refine_to(refine_below: f64, p99: f64) -> Option<f64> {
     (refine_below < 1.0).then(|| refine_below.max(DETECTION + p99))
-}
-
-/// Scores `todo`, or as much as there is time for.
-pub(super) fn run(
-    predictor: &mut Predictor<'_>,
-    job: &Job<'_>,
-    todo: &[Vec<Numbered>],
-    audit: &Audit,
-) -> Result<(), Stopped> {
-    let numbered = todo.iter().flatten();
-    let drawn: HashSet<usize> =
-        numbered.filter(|n| audit.draws(&n.point)).map(|n| n.number).collect();
-    if job.calibrated.open().is_some() {
-        return coarse::run(predictor, job, todo, (drawn, audit.bound()));
-    }
-    let keys = &predictor.config.config.predict;
-    let p99 = job.calibrated.residual.p99;
-    let rules = Rules {
-        from: refine_from(keys.refine_above, p99, job.calibrated.lowest_detection),
-        to: refine_to(keys.refine_below, p99),
-        drawn: drawn.clone(),
-    };
-    let settings = CascadeMeta {
-        screen: Screen::Dense,
-        refine_from: rules.from,
-        refine_to: rules.to,
-        bound: audit.bound(),
-        ..CascadeMeta::default()
-    };
-    let positive = predictor.model.card.positive_index();
-    job.ledger.note_cascade(CascadeTally { settings, drawn, positive });
-    let exact = screened(predictor, job, todo, &rules)?;
-    let points: Vec<Vec<Numbered>> = todo
-        .iter()
-        .map(|points| points.iter().filter(|n| exact.contains(&n.number)).copied().collect())
-        .collect();
-    let Job { source, ledger, task, .. } = *job;
-    run_windows(predictor, Windows { source, points: &points, ledger, task })
 }
 
 /// What becomes of screened points.
@@ -100,39 +176,6 @@ impl Rules {
             (_, false) => How::Screened,
         }
     }
-}
-
-/// Screens `todo` by dense scores, enters what is left alone, and returns the numbers
-/// of the points to score exactly.
-fn screened(
-    predictor: &mut Predictor<'_>,
-    job: &Job<'_>,
-    todo: &[Vec<Numbered>],
-    rules: &Rules,
-) -> Result<HashSet<usize>, Stopped> {
-    let (ledger, task) = (job.ledger, job.task);
-    let (classes, positive) =
-        (predictor.model.card.classes.len(), predictor.model.card.positive_index());
-    let exact = Mutex::new(HashSet::new());
-    let sink = |numbers: &[usize], scores: &[f32], infer: Duration| {
-        let mut left = Vec::with_capacity(numbers.len());
-        let mut left_scores = Vec::with_capacity(scores.len());
-        for (&number, scores) in numbers.iter().zip(scores.chunks_exact(classes)) {
-            let how = rules.how(number, f64::from(scores[positive]));
-            ledger.note_how(how, &[number]);
-            if how == How::Screened {
-                left.push(number);
-                left_scores.extend_from_slice(scores);
-            } else {
-                exact.lock().unwrap_or_else(PoisonError::into_inner).insert(number);
-            }
-        }
-        ledger.enter(left.iter().copied(), &left_scores, infer);
-        task.advance(left.len());
-    };
-    let read = dense::run(predictor, job, todo, &sink)?;
-    ledger.note_read(read);
-    Ok(exact.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use ndarray::ArrayView2;
 
-use super::cascade::DETECTION;
+use super::classes::DETECTION;
 use crate::scores::CascadeMeta;
 
 /// How a cascade comes to the score of a point.

@@ -13,22 +13,35 @@
 //! the block are scored here as well, and neither blocks nor groups change the choice.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::Predictor;
 use super::batch::Numbered;
-use super::cascade::DETECTION;
 use super::cascade_tally::{CascadeTally, How};
-use super::dense::Job;
-use super::ledger::Ledger;
-use super::windows::{Stopped, Windows, run_windows, run_windows_into};
+use super::classes::DETECTION;
+use super::context::Context;
+use super::group_work::GroupWork;
+use super::scored::Scored;
+use super::stream::{Stopped, Wanted};
+use super::windows::WindowScorer;
 use crate::geometry::Lattice;
 use crate::geometry::lattice::LatticePoint;
 use crate::scores::{CascadeMeta, Screen};
 
 /// Screened points are no further apart.
 const MOST_STEP_PX: u32 = 64;
+
+/// A place on the lattice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Place {
+    row: i32,
+    col: i32,
+}
+
+impl Place {
+    fn of(point: &LatticePoint) -> Self {
+        Self { row: point.row, col: point.col }
+    }
+}
 
 /// Where screened points lie, in strides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,12 +68,9 @@ impl Grid {
         point.row % self.step == 0 && point.col % self.step == 0
     }
 
-    /// Screened points around `point` on a lattice of so many rows and columns.
-    fn around(
-        self,
-        point: &LatticePoint,
-        (rows, cols): (usize, usize),
-    ) -> impl Iterator<Item = (i32, i32)> {
+    /// Screened points around `point`.
+    fn around(self, point: &LatticePoint, lattice: &Lattice) -> impl Iterator<Item = Place> {
+        let (rows, cols) = lattice.shape();
         let Self { step, reach } = self;
         let along = move |at: i32, count: usize| {
             let first = (at - step).div_euclid(step) * step;
@@ -70,67 +80,81 @@ impl Grid {
                 .filter(move |&other| (at - other).abs() <= reach && on_lattice(other))
         };
         let (row, col) = (point.row, point.col);
-        along(row, rows).flat_map(move |row| along(col, cols).map(move |col| (row, col)))
+        along(row, rows).flat_map(move |row| along(col, cols).map(move |col| Place { row, col }))
     }
 }
 
-/// Scores `todo`, or as much as there is time for.
-pub(super) fn run(
-    predictor: &mut Predictor<'_>,
-    job: &Job<'_>,
-    todo: &[Vec<Numbered>],
-    (drawn, bound): (HashSet<usize>, Option<f64>),
-) -> Result<(), Stopped> {
-    let Job { source, ledger, task, lattice, .. } = *job;
-    let stride_px = lattice.stride_px();
-    let grid = Grid::of(stride_px, job.tiling.margin_px());
-    let positive = predictor.model.card.positive_index();
-    // A window that is not clearly below the threshold is never low, whatever is asked for.
-    let refine_from = predictor.config.config.predict.refine_above.min(DETECTION / 2.0);
-    let settings = CascadeMeta {
-        screen: Screen::Windows { step_px: stride_px * grid.step.unsigned_abs() },
-        refine_from,
-        bound,
-        ..CascadeMeta::default()
-    };
-    ledger.note_cascade(CascadeTally { settings, drawn: drawn.clone(), positive });
-    let mut beyond = ledger.len();
-    let coarse: Vec<Vec<Numbered>> =
-        todo.iter().map(|points| screen_of(points, (grid, lattice), &mut beyond)).collect();
-    let known = screen(predictor, job, (todo, grid), &coarse)?;
-    if predictor.interrupt.requested().is_some() {
-        return Ok(());
-    }
-    let rules = Rules { grid, positive, refine_from, drawn };
-    let mut exact = vec![Vec::new(); todo.len()];
-    for (patch, points) in todo.iter().enumerate() {
-        // Without a score the patch is not scored at all.
-        let Some(known) = &known[patch] else { continue };
-        exact[patch] = rules.settle(points, known, (ledger, job));
-    }
-    run_windows(predictor, Windows { source, points: &exact, ledger, task })
+/// A cascade of single windows alone, for a group.
+pub(super) struct CoarseCascade<'c> {
+    pub(super) windows: &'c mut WindowScorer,
+    /// Numbers of the points drawn for the audit.
+    pub(super) drawn: HashSet<usize>,
+    /// What the audit is to hold.
+    pub(super) bound: Option<f64>,
 }
 
-/// Scores of screened points by (row, column), all classes.
-type Known = HashMap<(i32, i32), Vec<f32>>;
+impl CoarseCascade<'_> {
+    /// Scores `todo`, or as much as there is time for.
+    pub(super) fn score(
+        self,
+        context: &Context<'_>,
+        work: GroupWork<'_>,
+        todo: &[Vec<Numbered>],
+    ) -> Result<(), Stopped> {
+        let Self { windows, drawn, bound } = self;
+        let (ledger, lattice) = (work.ledger, &work.group.lattice);
+        let grid = Grid::of(lattice.stride_px(), work.group.tiling.margin_px());
+        let positive = context.classes().positive;
+        // A window that is not clearly below the threshold is never low, whatever is
+        // asked for.
+        let refine_from = context.keys().refine_above.min(DETECTION / 2.0);
+        let step_px = lattice.stride_px() * grid.step.unsigned_abs();
+        let settings = CascadeMeta {
+            screen: Screen::Windows { step_px },
+            refine_from,
+            bound,
+            ..CascadeMeta::default()
+        };
+        ledger.note_cascade(CascadeTally { settings, drawn: drawn.clone(), positive });
+        let mut beyond = ledger.len();
+        let coarse: Vec<Vec<Numbered>> =
+            todo.iter().map(|points| screen_of(points, grid, lattice, &mut beyond)).collect();
+        let known = screen(windows, context, work, &Screened { todo, grid, coarse: &coarse })?;
+        if context.interrupt.requested().is_some() {
+            return Ok(());
+        }
+        let rules = Rules { grid, positive, refine_from, drawn };
+        let mut exact = vec![Vec::new(); todo.len()];
+        for (patch, points) in todo.iter().enumerate() {
+            // Without a score the patch is not scored at all.
+            let Some(known) = &known[patch] else { continue };
+            exact[patch] = rules.settle(points, known, work);
+        }
+        windows.enter(context, work, &exact)
+    }
+}
+
+/// Scores of screened points, all classes.
+type Known = HashMap<Place, Vec<f32>>;
 
 /// What the screen scores for `points` of a patch: those of them that are its own, and
 /// those around the others. One that is not among `points` has a number from `beyond`
 /// on.
 fn screen_of(
     points: &[Numbered],
-    (grid, lattice): (Grid, &Lattice),
+    grid: Grid,
+    lattice: &Lattice,
     beyond: &mut usize,
 ) -> Vec<Numbered> {
-    let own: HashMap<(i32, i32), usize> =
-        points.iter().map(|n| ((n.point.row, n.point.col), n.number)).collect();
-    let mut wanted: BTreeMap<(i32, i32), LatticePoint> = BTreeMap::new();
+    let own: HashMap<Place, usize> =
+        points.iter().map(|n| (Place::of(&n.point), n.number)).collect();
+    let mut wanted: BTreeMap<Place, LatticePoint> = BTreeMap::new();
     for Numbered { point, .. } in points {
         if grid.has(point) {
-            wanted.insert((point.row, point.col), *point);
+            wanted.insert(Place::of(point), *point);
             continue;
         }
-        for place in grid.around(point, lattice.shape()) {
+        for place in grid.around(point, lattice) {
             wanted.entry(place).or_insert_with(|| moved(point, place, lattice));
         }
     }
@@ -145,7 +169,8 @@ fn screen_of(
 }
 
 /// The point of another place in the same patch.
-fn moved(point: &LatticePoint, (row, col): (i32, i32), lattice: &Lattice) -> LatticePoint {
+fn moved(point: &LatticePoint, to: Place, lattice: &Lattice) -> LatticePoint {
+    let Place { row, col } = to;
     let stride_px = i64::from(lattice.stride_px());
     let along = |at_px: u32, from: i32, to: i32| {
         let px = i64::from(at_px) + (i64::from(to) - i64::from(from)) * stride_px;
@@ -159,37 +184,39 @@ fn moved(point: &LatticePoint, (row, col): (i32, i32), lattice: &Lattice) -> Lat
     }
 }
 
+/// The screen's points.
+struct Screened<'s> {
+    /// The points to score, of each patch.
+    todo: &'s [Vec<Numbered>],
+    grid: Grid,
+    /// The screen's, of each patch.
+    coarse: &'s [Vec<Numbered>],
+}
+
 /// Scores the screen's points; of each patch what is known then, `None` where it is not
 /// scored.
 fn screen(
-    predictor: &mut Predictor<'_>,
-    job: &Job<'_>,
-    (todo, grid): (&[Vec<Numbered>], Grid),
-    coarse: &[Vec<Numbered>],
+    windows: &mut WindowScorer,
+    context: &Context<'_>,
+    work: GroupWork<'_>,
+    &Screened { todo, grid, coarse }: &Screened<'_>,
 ) -> Result<Vec<Option<Known>>, Stopped> {
-    let Job { source, ledger, task, .. } = *job;
-    let classes = predictor.model.card.classes.len();
+    let classes = context.classes().count;
     let own: HashSet<usize> =
         todo.iter().flatten().filter(|n| grid.has(&n.point)).map(|n| n.number).collect();
-    let found: Mutex<HashMap<usize, Vec<f32>>> = Mutex::default();
-    let sink = |numbers: &[usize], scores: &[f32], infer: Duration| {
-        let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-        let scored = || numbers.iter().copied().zip(scores.chunks_exact(classes));
-        found.extend(scored().map(|(number, scores)| (number, scores.to_vec())));
-        drop(found);
-        let (kept, values): (Vec<usize>, Vec<&[f32]>) =
-            scored().filter(|(number, _)| own.contains(number)).unzip();
-        ledger.note_how(How::Coarse, &kept);
-        ledger.enter(kept.iter().copied(), &values.concat(), infer);
-        task.advance(kept.len());
+    let mut found: HashMap<usize, Vec<f32>> = HashMap::new();
+    let mut sink = |scored: &Scored| {
+        let each = || scored.numbers.iter().copied().zip(scored.scores.chunks_exact(classes));
+        found.extend(each().map(|(number, scores)| (number, scores.to_vec())));
+        let (numbers, scores): (Vec<usize>, Vec<&[f32]>) =
+            each().filter(|(number, _)| own.contains(number)).unzip();
+        work.ledger.note_how(How::Coarse, &numbers);
+        work.enter(&Scored { numbers, scores: scores.concat(), ..*scored });
     };
-    let windows = Windows { source, points: coarse, ledger, task };
-    let lost = |patch: usize| todo[patch].len();
-    run_windows_into(predictor, windows, &lost, &sink)?;
-    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    windows.run(context, Wanted { work, points: coarse, given_up: todo }, &mut sink)?;
     let known = coarse.iter().map(|points| {
         let scored = points.iter().map(|numbered| {
-            let place = (numbered.point.row, numbered.point.col);
+            let place = Place::of(&numbered.point);
             Some((place, found.get(&numbered.number)?.clone()))
         });
         scored.collect::<Option<Known>>()
@@ -208,34 +235,30 @@ struct Rules {
 
 impl Rules {
     /// Enters the scores of what is left alone of a patch, and returns what is not.
-    fn settle(
-        &self,
-        points: &[Numbered],
-        known: &Known,
-        (ledger, job): (&Ledger<'_>, &Job<'_>),
-    ) -> Vec<Numbered> {
-        let (mut left, mut left_scores, mut exact) = (Vec::new(), Vec::new(), Vec::new());
+    fn settle(&self, points: &[Numbered], known: &Known, work: GroupWork<'_>) -> Vec<Numbered> {
+        let (numbers, scores, infer) = (Vec::new(), Vec::new(), Duration::ZERO);
+        let mut left = Scored { numbers, scores, infer, shared: false };
+        let mut exact = Vec::new();
         for numbered in points.iter().filter(|n| !self.grid.has(&n.point)) {
-            let how = self.how(numbered, known, job.lattice);
-            ledger.note_how(how, &[numbered.number]);
+            let how = self.how(numbered, known, &work.group.lattice);
+            work.ledger.note_how(how, &[numbered.number]);
             if how == How::Screened {
-                left.push(numbered.number);
-                left_scores.extend(between(&numbered.point, self.grid.step, known));
+                left.numbers.push(numbered.number);
+                left.scores.extend(between(&numbered.point, self.grid.step, known));
             } else {
                 exact.push(*numbered);
             }
         }
-        ledger.enter(left.iter().copied(), &left_scores, Duration::ZERO);
-        job.task.advance(left.len());
+        work.enter(&left);
         exact
     }
 
     fn how(&self, numbered: &Numbered, known: &Known, lattice: &Lattice) -> How {
-        let low = |place: (i32, i32)| {
+        let low = |place: Place| {
             let scores = known.get(&place);
             scores.is_some_and(|scores| f64::from(scores[self.positive]) < self.refine_from)
         };
-        if !self.grid.around(&numbered.point, lattice.shape()).all(low) {
+        if !self.grid.around(&numbered.point, lattice).all(low) {
             How::Refined
         } else if self.drawn.contains(&numbered.number) {
             How::Audited
@@ -257,7 +280,8 @@ fn between(point: &LatticePoint, step: i32, known: &Known) -> Vec<f32> {
     for (row, of_row) in corners(point.row) {
         for (col, of_col) in corners(point.col) {
             let weight = of_row * of_col;
-            let Some(scores) = known.get(&(row, col)).filter(|_| weight > 0.0) else { continue };
+            let scores = known.get(&Place { row, col }).filter(|_| weight > 0.0);
+            let Some(scores) = scores else { continue };
             sums.resize(scores.len(), 0.0);
             for (sum, &score) in sums.iter_mut().zip(scores) {
                 *sum += weight * f64::from(score);
@@ -301,13 +325,14 @@ mod tests {
         ) {
             let reach = (step - less).max(0);
             let grid = Grid { step, reach };
-            let found: HashSet<(i32, i32)> = grid.around(&at(row, col), (rows, 51)).collect();
-            let count = grid.around(&at(row, col), (rows, 51)).count();
+            let lattice = Lattice::new(51, u32::try_from(rows).unwrap(), 1);
+            let found: HashSet<Place> = grid.around(&at(row, col), &lattice).collect();
+            let count = grid.around(&at(row, col), &lattice).count();
             let mut expected = HashSet::new();
             for r in (0..60).filter(|r| r % step == 0 && usize::try_from(*r).unwrap() < rows) {
                 for c in (0..51).filter(|c| c % step == 0) {
                     if (r - row).abs() <= reach && (c - col).abs() <= reach {
-                        expected.insert((r, c));
+                        expected.insert(Place { row: r, col: c });
                     }
                 }
             }
@@ -324,7 +349,7 @@ mod tests {
             let known: Known = (0..=40)
                 .flat_map(|r| (0..=40).map(move |c| (r, c)))
                 .filter(|(r, c)| r % step == 0 && c % step == 0)
-                .map(|(r, c)| ((r, c), vec![1.0 - plane(r, c), plane(r, c)]))
+                .map(|(row, col)| (Place { row, col }, vec![1.0 - plane(row, col), plane(row, col)]))
                 .collect();
             let found = between(&at(row, col), step, &known);
             let last = 40 / step * step;
@@ -341,8 +366,8 @@ mod tests {
     fn a_point_near_what_is_not_low_is_refined() {
         let lattice = Lattice::new(41, 41, 1);
         let low = (0..=40).step_by(4).flat_map(|r| (0..=40).step_by(4).map(move |c| (r, c)));
-        let mut known: Known = low.map(|place| (place, vec![0.09])).collect();
-        known.insert((20, 20), vec![0.1]);
+        let mut known: Known = low.map(|(row, col)| (Place { row, col }, vec![0.09])).collect();
+        known.insert(Place { row: 20, col: 20 }, vec![0.1]);
         let rules = Rules {
             grid: Grid { step: 4, reach: 4 },
             positive: 0,
@@ -374,7 +399,7 @@ mod tests {
             })
             .collect();
         let mut beyond = 100;
-        let screen = screen_of(&points, (Grid { step: 4, reach: 4 }, &lattice), &mut beyond);
+        let screen = screen_of(&points, Grid { step: 4, reach: 4 }, &lattice, &mut beyond);
         // Rows and columns 4, 8, 12: (4, 4) is within a step of (8, 8) alone, which is
         // the screen's own.
         let places: Vec<(i32, i32)> = screen.iter().map(|n| (n.point.row, n.point.col)).collect();

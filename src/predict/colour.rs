@@ -4,7 +4,7 @@ use crate::config::{NormalizeKeys, OnFailure, RunConfig, Scope};
 use crate::normalize::{Estimate, Transform, normalize_patch};
 use crate::patches::PatchesFile;
 
-use super::PredictError;
+use super::error::PredictError;
 
 /// Gives patches of one slide the template's colours.
 pub(super) struct Normalizer {

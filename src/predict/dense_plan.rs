@@ -19,6 +19,13 @@ impl Sizes {
     }
 }
 
+/// How a dense network is run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Planned {
+    pub(super) workers: usize,
+    pub(super) tiles: DenseTiles,
+}
+
 /// Workers, at most `threads`, and the images they run over: those that score most
 /// points in a time, where all workers' maps together take `most_bytes`. Small images
 /// carry more margin, few workers leave cores idle. The time of an image goes by its
@@ -33,7 +40,7 @@ pub(super) fn plan(
     threads: usize,
     most_bytes: u64,
     map_bytes: impl Fn(u32) -> u64,
-) -> Result<(usize, DenseTiles), u64> {
+) -> Result<Planned, u64> {
     let tile_bytes = map_bytes(sizes.one_tile().grid());
     if tile_bytes > most_bytes {
         return Err(tile_bytes);
@@ -42,15 +49,15 @@ pub(super) fn plan(
         let fits = |grid: u32| map_bytes(grid) <= most_bytes / workers as u64;
         let Sizes { window_px, stride_px, reach_px, block_px, .. } = sizes;
         let tiles = DenseTiles::new(window_px, stride_px, reach_px, block_px, fits);
-        fits(tiles.grid()).then_some((workers, tiles))
+        fits(tiles.grid()).then_some(Planned { workers, tiles })
     });
-    let points = |(workers, tiles): &(usize, DenseTiles)| {
+    let points = |Planned { workers, tiles }: Planned| {
         let used = f64::from(tiles.grid() - 2 * tiles.margin());
-        *workers as f64 * (used / f64::from(tiles.side_px())).powi(2)
+        workers as f64 * (used / f64::from(tiles.side_px())).powi(2)
     };
-    // Of equals the first: the most workers.
+    // Ties go to the larger number of workers.
     let best =
-        candidates.reduce(|best, next| if points(&next) > points(&best) { next } else { best });
+        candidates.reduce(|best, next| if points(next) > points(best) { next } else { best });
     best.ok_or(tile_bytes)
 }
 
@@ -72,7 +79,7 @@ mod tests {
     #[test]
     fn one_worker_takes_whole_patches_and_two_take_quarters() {
         let of = |threads| plan(SIZES, threads, 450_000_000, map_bytes).unwrap();
-        let sides = |threads| (of(threads).0, of(threads).1.side_px());
+        let sides = |threads| (of(threads).workers, of(threads).tiles.side_px());
         assert_eq!(sides(1), (1, 2384));
         assert_eq!(sides(2), (2, 1488));
     }
@@ -80,7 +87,7 @@ mod tests {
     #[test]
     fn many_threads_do_not_cut_images_to_nothing_but_margin() {
         // 64 workers would have 7 MB each: not one window with its margin.
-        let (workers, tiles) = plan(SIZES, 64, 450_000_000, map_bytes).unwrap();
+        let Planned { workers, tiles } = plan(SIZES, 64, 450_000_000, map_bytes).unwrap();
         assert!(workers > 2 && tiles.grid() > 4 * tiles.margin(), "{workers} {tiles:?}");
         assert!(map_bytes(tiles.grid()) * workers as u64 <= 450_000_000);
     }
@@ -99,7 +106,7 @@ mod tests {
             let sizes = Sizes { reach_px, block_px: 224 * blocks, ..SIZES };
             let most = most_mb * 1_000_000;
             match plan(sizes, threads, most, map_bytes) {
-                Ok((workers, tiles)) => {
+                Ok(Planned { workers, tiles }) => {
                     prop_assert!((1..=threads).contains(&workers));
                     prop_assert!(map_bytes(tiles.grid()) * workers as u64 <= most);
                 }

@@ -45,20 +45,32 @@ pub(super) struct Ledger<'p> {
     resumed: usize,
     book: Mutex<Book>,
     saved: Mutex<Instant>,
-    began: Began,
+    start: Start,
 }
 
-/// When a try began.
-pub(super) struct Began {
+/// When a try started.
+pub(super) struct Start {
     at: Instant,
     unix_s: f64,
     cpu_s: f64,
 }
 
-impl Began {
+impl Start {
     pub(super) fn now() -> Self {
         Self { at: Instant::now(), unix_s: process::unix_s(), cpu_s: process::cpu_s() }
     }
+
+    pub(super) fn at(&self) -> Instant {
+        self.at
+    }
+}
+
+/// Numbers of patches that have not the template's colours.
+pub(super) struct ColourFailures {
+    /// Given up for it.
+    pub(super) refused: u64,
+    /// Whose stains could not be told.
+    pub(super) unnormalized: usize,
 }
 
 struct Book {
@@ -86,7 +98,8 @@ impl<'p> Ledger<'p> {
         places: Places,
         mut meta: ScoresMeta,
         points: &[Vec<LatticePoint>],
-        (began, progress): (Began, &'p Progress),
+        start: Start,
+        progress: &'p Progress,
     ) -> Self {
         let (rows, cols): (Vec<i32>, Vec<i32>) =
             points.iter().flatten().map(|point| (point.row, point.col)).unzip();
@@ -103,7 +116,7 @@ impl<'p> Ledger<'p> {
             cascade: None,
         };
         if places.part.exists() {
-            match resume(&places.part, &meta, (&rows, &cols), &mut book) {
+            match resume(&places.part, &meta, &rows, &cols, &mut book) {
                 Ok(earlier) => carry_over(&mut meta, earlier),
                 Err(problem) => set_aside(&places.part, &problem, progress),
             }
@@ -118,7 +131,7 @@ impl<'p> Ledger<'p> {
             resumed,
             book: Mutex::new(book),
             saved: Mutex::new(Instant::now()),
-            began,
+            start,
         }
     }
 
@@ -183,10 +196,10 @@ impl<'p> Ledger<'p> {
         book.refused += 1;
     }
 
-    /// Patches given up, and patches whose stains could not be told.
-    pub(super) fn colour_failures(&self) -> (u64, usize) {
+    /// Patches that have not the template's colours.
+    pub(super) fn colour_failures(&self) -> ColourFailures {
         let book = self.book();
-        (book.refused, book.unnormalized.len())
+        ColourFailures { refused: book.refused, unnormalized: book.unnormalized.len() }
     }
 
     /// Windows that nothing more is to be done about: scored or given up.
@@ -280,9 +293,9 @@ impl<'p> Ledger<'p> {
     /// The attributes, with what was used until now.
     fn figures(&self, book: &Book) -> ScoresMeta {
         let mut meta = self.meta.clone();
-        let wall_s = self.began.at.elapsed().as_secs_f64();
+        let wall_s = self.start.at.elapsed().as_secs_f64();
         meta.wall_s += wall_s;
-        meta.cpu_s += process::cpu_s() - self.began.cpu_s;
+        meta.cpu_s += process::cpu_s() - self.start.cpu_s;
         meta.read_s += book.read.as_secs_f64();
         meta.infer_s += book.infer.as_secs_f64();
         meta.shared_windows += book.shared;
@@ -292,7 +305,7 @@ impl<'p> Ledger<'p> {
         meta.failed_patches += book.refused;
         meta.unnormalized.clone_from(&book.unnormalized);
         meta.unnormalized_patches = book.unnormalized.len() as u64;
-        meta.spans_unix_s.push([self.began.unix_s, self.began.unix_s + wall_s]);
+        meta.spans_unix_s.push([self.start.unix_s, self.start.unix_s + wall_s]);
         meta
     }
 
@@ -311,7 +324,8 @@ pub(super) fn remove_part(part: &Path) {
 fn resume(
     path: &Path,
     meta: &ScoresMeta,
-    (rows, cols): (&[i32], &[i32]),
+    rows: &[i32],
+    cols: &[i32],
     book: &mut Book,
 ) -> Result<ScoresMeta, String> {
     let (part, total) = scores::read_part(path).map_err(|error| error.to_string())?;

@@ -28,6 +28,19 @@ pub struct PreparedPatch {
     pixels: Vec<u8>,
 }
 
+/// An area of a patch, which may reach beyond it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PatchArea {
+    /// Left edge in the patch.
+    pub x_px: i64,
+    /// Top edge in the patch.
+    pub y_px: i64,
+    /// Its width.
+    pub width_px: usize,
+    /// Its height.
+    pub height_px: usize,
+}
+
 /// Patches whose memory is used again: fresh pages cost as much as preparing.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
@@ -110,21 +123,16 @@ impl Preparation {
     pub fn window(&self, patch: &PreparedPatch, x_px: u32, y_px: u32, out: &mut [f32]) {
         let end = |px: u32| px as usize + self.window_px;
         assert!(end(x_px.max(y_px)) <= patch.side_px, "a window lies within its patch");
-        let sides_px = (self.window_px, self.window_px);
-        self.area(patch, (x_px.into(), y_px.into()), sides_px, out);
+        let (width_px, height_px) = (self.window_px, self.window_px);
+        let area = PatchArea { x_px: x_px.into(), y_px: y_px.into(), width_px, height_px };
+        self.area(patch, area, out);
     }
 
-    /// Writes the box of `width_px` and `height_px` at (`x_px`, `y_px`) of a prepared
-    /// patch, which may reach beyond the patch: white there.
+    /// Writes an area of a prepared patch, which may reach beyond the patch: white there.
     ///
     /// `out`: `[3, height, width]` or `[height, width, 3]` as the card's layout.
-    pub fn area(
-        &self,
-        patch: &PreparedPatch,
-        (x_px, y_px): (i64, i64),
-        (width_px, height_px): (usize, usize),
-        out: &mut [f32],
-    ) {
+    pub fn area(&self, patch: &PreparedPatch, area: PatchArea, out: &mut [f32]) {
+        let PatchArea { x_px, y_px, width_px, height_px } = area;
         let has = patch.side_px;
         let (cols, rows) = (Seen::of(x_px, width_px, has), Seen::of(y_px, height_px, has));
         let white = [0, 1, 2].map(|c| 255.0f32 * self.scale[c] + self.bias[c]);
@@ -222,7 +230,8 @@ mod tests {
             preparation.prepare(&rgb, has, &mut patch);
             // Whatever was there before is overwritten.
             let mut out = vec![f32::NAN; width * height * 3];
-            preparation.area(&patch, (x, y), (width, height), &mut out);
+            let area = PatchArea { x_px: x, y_px: y, width_px: width, height_px: height };
+            preparation.area(&patch, area, &mut out);
             let within = |at: i64| usize::try_from(at).ok().filter(|&at| at < has);
             for row in 0..height {
                 for col in 0..width {

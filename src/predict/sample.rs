@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::PredictError;
 use super::colour::Normalizer;
 use super::draw::{End, lot};
+use super::error::PredictError;
 use super::group::points_of;
 use super::prepare::{Preparation, PreparedPatch};
 use crate::geometry::lattice::LatticePoint;
@@ -17,6 +17,14 @@ pub(super) struct Sample<'r> {
     pub(super) reader: &'r GroupReader,
     pub(super) index: usize,
     pub(super) points: Vec<LatticePoint>,
+}
+
+/// How much is drawn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SampleSize {
+    pub(super) tiles: usize,
+    /// In each tile.
+    pub(super) points: usize,
 }
 
 /// A part of a patch.
@@ -73,7 +81,8 @@ impl Sample<'_> {
 pub(super) fn window_scores(
     session: &mut dyn Session,
     preparation: &Preparation,
-    (patch, points): (&PreparedPatch, &[LatticePoint]),
+    patch: &PreparedPatch,
+    points: &[LatticePoint],
     classes: usize,
 ) -> Result<Vec<f32>, EngineError> {
     let mut all = vec![0.0; points.len() * classes];
@@ -89,13 +98,13 @@ pub(super) fn window_scores(
     Ok(all)
 }
 
-/// Draws up to `most_tiles` tissue tiles with points, and up to `most_points` of
-/// the points of each.
+/// Draws up to `most.tiles` tissue tiles with points, and up to `most.points` of the
+/// points of each.
 pub(super) fn samples<'r>(
     readers: &'r [GroupReader],
     tiling: Tiling,
     lattice: &Lattice,
-    (most_tiles, most_points): (usize, usize),
+    most: SampleSize,
 ) -> Vec<Sample<'r>> {
     let tile_px = i64::from(tiling.tile_px());
     let stride_px = i64::from(lattice.stride_px());
@@ -112,14 +121,14 @@ pub(super) fn samples<'r>(
     }
     let mut tiles: Vec<((i64, i64), Sample<'r>)> = tiles.into_iter().collect();
     tiles.sort_by_key(|&((row, col), _)| lot(End::Tiles, row, col));
-    tiles.truncate(most_tiles);
+    tiles.truncate(most.tiles);
     tiles
         .into_iter()
         .map(|(_, mut sample)| {
             sample
                 .points
                 .sort_by_key(|point| lot(End::Windows, i64::from(point.row), i64::from(point.col)));
-            sample.points.truncate(most_points);
+            sample.points.truncate(most.points);
             sample
         })
         .collect()

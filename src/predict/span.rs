@@ -7,15 +7,17 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::both_ways::Pair;
 use super::calibration::Calibration;
+use super::classes::Classes;
 
 /// Scores of the positive class from here on are near the threshold or above it.
 const NEAR: f32 = 0.1;
 
-/// Such windows that fix a slope, at least, and the tiles they are of: windows of one
-/// tile are alike.
-const LEAST: (usize, usize) = (16, 4);
+/// Fewest such windows that fix a slope.
+const MIN_WINDOWS: usize = 16;
+
+/// Fewest tiles they are from: windows of one tile are alike.
+const MIN_TILES: usize = 4;
 
 /// Times that as many tiles as there are are drawn, each as often as it comes.
 const DRAWS: usize = 200;
@@ -25,6 +27,13 @@ const SEED: u64 = 0x51de_941d;
 
 /// The largest slope over the smallest one, of 9 in 10 draws, that still is one slope.
 const MOST_RATIO: f64 = 2.0;
+
+/// Windows of one tile, scored by the dense network and one by one, `[window, class]`.
+#[derive(Default)]
+pub(super) struct ScorePair {
+    pub(super) dense: Vec<f32>,
+    pub(super) exact: Vec<f32>,
+}
 
 /// What a sample says of the fit to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,23 +47,22 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// Of the windows of each tile, `classes` scores a window.
-    pub(super) fn of(tiles: &[Pair], classes: usize, positive: usize) -> Self {
-        let near_in = |pair: &Pair| {
-            let scores = pair.exact.iter().skip(positive).step_by(classes);
-            scores.filter(|&&score| score >= NEAR).count()
+    /// Of the windows of each tile.
+    pub(super) fn of(tiles: &[ScorePair], classes: Classes) -> Self {
+        let near_in = |pair: &ScorePair| {
+            classes.positives(&pair.exact).filter(|&score| score >= NEAR).count()
         };
-        let sampled: usize = tiles.iter().map(|pair| pair.exact.len() / classes).sum();
+        let sampled: usize = tiles.iter().map(|pair| pair.exact.len() / classes.count).sum();
         let counts: Vec<usize> = tiles.iter().map(near_in).filter(|&count| count > 0).collect();
         let near: usize = counts.iter().sum();
-        let slope = slopes(tiles, classes, positive);
+        let slope = slopes(tiles, classes);
         let [low, high] = slope;
-        let open = if near < LEAST.0 || counts.len() < LEAST.1 {
+        let open = if near < MIN_WINDOWS || counts.len() < MIN_TILES {
             format!(
                 "{near} of {sampled} sampled windows, of {} tissue tiles, are near the threshold or above it ({NEAR}), expected at least {} of {}",
                 counts.len(),
-                LEAST.0,
-                LEAST.1
+                MIN_WINDOWS,
+                MIN_TILES
             )
         } else if low > 0.0 && high <= MOST_RATIO * low {
             String::new()
@@ -69,23 +77,23 @@ impl Span {
 
 /// 5 and 95 % of the slope, fitted to tiles drawn again and again (Efron, "Bootstrap
 /// methods: another look at the jackknife", Annals of Statistics 7, 1979).
-fn slopes(tiles: &[Pair], classes: usize, positive: usize) -> [f64; 2] {
+fn slopes(tiles: &[ScorePair], classes: Classes) -> [f64; 2] {
     if tiles.is_empty() {
         return [f64::NEG_INFINITY, f64::INFINITY];
     }
-    let of_positive = |scores: &[f32]| -> Vec<f32> {
-        scores.iter().skip(positive).step_by(classes).copied().collect()
-    };
-    let tiles: Vec<(Vec<f32>, Vec<f32>)> =
-        tiles.iter().map(|pair| (of_positive(&pair.dense), of_positive(&pair.exact))).collect();
+    let positives = |scores: &[f32]| -> Vec<f32> { classes.positives(scores).collect() };
+    let tiles: Vec<ScorePair> = tiles
+        .iter()
+        .map(|pair| ScorePair { dense: positives(&pair.dense), exact: positives(&pair.exact) })
+        .collect();
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     let mut found: Vec<f64> = (0..DRAWS)
         .map(|_| {
             let (mut dense, mut exact) = (Vec::new(), Vec::new());
             for _ in 0..tiles.len() {
-                let (of_dense, of_exact) = &tiles[random.random_range(0..tiles.len())];
-                dense.extend(of_dense);
-                exact.extend(of_exact);
+                let tile = &tiles[random.random_range(0..tiles.len())];
+                dense.extend(&tile.dense);
+                exact.extend(&tile.exact);
             }
             Calibration::fit(&dense, &exact, 1).slope[0]
         })
@@ -98,6 +106,8 @@ fn slopes(tiles: &[Pair], classes: usize, positive: usize) -> [f64; 2] {
 mod tests {
     use super::*;
 
+    const CLASSES: Classes = Classes { count: 2, positive: 1 };
+
     fn sigmoid(x: f64) -> f32 {
         #[expect(clippy::cast_possible_truncation, reason = "scores are f32")]
         let score = (1.0 / (1.0 + (-x).exp())) as f32;
@@ -109,10 +119,10 @@ mod tests {
         logits: impl Fn(usize, f64) -> f64,
         dense: impl Fn(f64, f64) -> f64,
         exact: impl Fn(f64) -> f64,
-    ) -> Vec<Pair> {
+    ) -> Vec<ScorePair> {
         let mut random = ChaCha8Rng::seed_from_u64(7);
         let tile = |tile: usize| {
-            let mut pair = Pair::default();
+            let mut pair = ScorePair::default();
             for _ in 0..8 {
                 let logit = logits(tile, random.random_range(-1.0..1.0));
                 let [p, q] =
@@ -130,10 +140,10 @@ mod tests {
         // All windows are low; what the dense run says of them is noise of its border.
         let tiles =
             sample(|_, noise| -3.5 + 0.3 * noise, |_, noise| -3.0 + 2.0 * noise, |logit| logit);
-        let span = Span::of(&tiles, 2, 1);
+        let span = Span::of(&tiles, CLASSES);
         assert!(span.near == 0 && span.open.contains("0 of 256 sampled windows"), "{span:?}");
         // The fit itself is all but a constant, and leaves next to nothing.
-        let join = |of: &dyn Fn(&Pair) -> &Vec<f32>| -> Vec<f32> {
+        let join = |of: &dyn Fn(&ScorePair) -> &Vec<f32>| -> Vec<f32> {
             tiles.iter().flat_map(|pair| of(pair).clone()).collect()
         };
         let (dense, exact) = (join(&|pair| &pair.dense), join(&|pair| &pair.exact));
@@ -147,7 +157,7 @@ mod tests {
     #[test]
     fn tumour_in_one_tile_is_not_enough() {
         let logits = |tile, noise| if tile < 3 { 2.0 + noise } else { -5.0 + noise };
-        let span = Span::of(&sample(logits, |logit, _| logit, |logit| logit), 2, 1);
+        let span = Span::of(&sample(logits, |logit, _| logit, |logit| logit), CLASSES);
         assert!(span.near == 24 && span.open.contains("of 3 tissue tiles"), "{span:?}");
     }
 
@@ -155,7 +165,7 @@ mod tests {
     fn a_sample_of_both_kinds_fixes_the_slope() {
         let logits = |tile: usize, noise: f64| tile as f64 / 4.0 - 6.0 + noise;
         let dense = |logit: f64, noise: f64| logit / 1.5 + 1.0 + 0.2 * noise;
-        let span = Span::of(&sample(logits, dense, |logit| logit), 2, 1);
+        let span = Span::of(&sample(logits, dense, |logit| logit), CLASSES);
         assert!(span.open.is_empty() && span.near >= 16, "{span:?}");
         assert!(span.slope[0] < 1.5 && span.slope[1] > 1.4, "{span:?}");
     }
@@ -164,7 +174,7 @@ mod tests {
     fn a_slope_that_differs_from_draw_to_draw_is_open() {
         // Tumour enough, but the dense run does not see it.
         let logits = |tile, noise| if tile < 6 { 2.0 + noise } else { -4.0 + noise };
-        let span = Span::of(&sample(logits, |_, noise| 3.0 * noise, |logit| logit), 2, 1);
+        let span = Span::of(&sample(logits, |_, noise| 3.0 * noise, |logit| logit), CLASSES);
         assert!(span.near == 48 && span.open.starts_with("the slope is"), "{span:?}");
     }
 }

@@ -9,28 +9,39 @@ mod part;
 mod region;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use super::batch::Numbered;
+use super::batch::{Batch, Batcher, Numbered};
+use super::context::Context;
+use super::error::PredictError;
 use super::prepare::{Preparation, PreparedPatch};
+use super::scored::Scored;
+use super::stream::Cut;
 use crate::geometry::dense_tiles::{DenseTile, DenseTiles};
 use crate::geometry::lattice::LatticePoint;
-use crate::model::{
-    EngineError, LoadedTrunkHead, Model, SelectedEngine, Trunk, TrunkHead, TrunkHeadEngine,
-};
+use crate::interrupt::Interrupt;
+use crate::model::{EngineError, LoadedTrunkHead, Trunk, TrunkHead};
+use crate::pipeline::Outlet;
 use part::{PARTS, Part};
-use region::{Region, Scored};
+use region::Region;
 
 /// Whether so many workers may take so many bytes each.
 fn affordable(threads: usize, bytes: u64) -> bool {
     threads as u64 * bytes <= MOST_BYTES
 }
 
-/// What windows move over along a side of a region, px: of all workers together, and
-/// least and most of one. Below, regions are mostly border; above, nothing is gained.
-const REGION_PX: (u32, u32, u32) = (1024, 256, 512);
+/// Side of a region's windows in pixels: total over all workers, smallest and largest
+/// for one. Smaller regions are mostly border; larger ones gain nothing.
+const REGION_PX: RegionSides = RegionSides { all_px: 1024, min_px: 256, max_px: 512 };
+
+/// See [`REGION_PX`].
+struct RegionSides {
+    all_px: u32,
+    min_px: u32,
+    max_px: u32,
+}
 
 /// What all workers may take for it, beside what single windows need: with it `predict`
 /// stays within a gigabyte, the model and a group.
@@ -38,50 +49,159 @@ const MOST_BYTES: u64 = 450_000_000;
 
 /// How windows are shared.
 #[derive(Debug)]
-pub(super) struct Sharing {
+struct Sharing {
     trunk: Trunk,
     tiles: DenseTiles,
     window_px: u32,
     stride_px: u32,
 }
 
-/// Windows of a patch that share their first layers.
-pub(super) struct Shared {
-    pub(super) patch: Arc<PreparedPatch>,
-    pub(super) tile: DenseTile,
-    /// Of each of the tile's points.
-    pub(super) numbers: Vec<usize>,
+/// Windows that share their first layers: how, and the two parts of the network, loaded
+/// once per worker.
+pub(super) struct SharedWindows {
+    sharing: Sharing,
+    networks: Vec<LoadedTrunkHead>,
 }
 
-impl Sharing {
-    /// For `model`, and loaded once a worker; `None` where windows share nothing, the
-    /// engine cannot run it, or it takes too much memory.
+impl SharedWindows {
+    /// Loads the two parts; `None` where windows share nothing, the engine cannot run it,
+    /// or it takes too much memory.
+    ///
+    /// # Errors
+    /// [`PredictError::Engine`] naming the model.
+    pub(super) fn load(context: &Context<'_>) -> Result<Option<Self>, PredictError> {
+        let (model, workers, stride_px) =
+            (&context.model, context.workers(), context.keys().stride);
+        let Some(engine) = context.engine.engine.trunk_head() else { return Ok(None) };
+        let Some(parts) = TrunkHead::cut(model, stride_px) else { return Ok(None) };
+        let (window_px, region_px) = (model.card.window_px, region_px(workers));
+        let tiles = DenseTiles::new(window_px, stride_px, 0, region_px, |_| true);
+        if !affordable(workers, parts.bytes(tiles.side_px())) {
+            return Ok(None);
+        }
+        // Side by side, since loading takes a second.
+        let loaded: Result<_, EngineError> = context.pool.install(|| {
+            let workers = (0..workers).into_par_iter().with_max_len(1);
+            workers.map(|_| engine.load_trunk_head(model, &parts, context.batch)).collect()
+        });
+        let loaded = loaded.map_err(|source| context.model_failed(source))?;
+        let sharing = Sharing { trunk: parts.trunk, tiles, window_px, stride_px };
+        Ok(Some(Self { sharing, networks: loaded }))
+    }
+
+    /// What cuts patches, and what scores their regions, one per worker.
+    pub(super) fn parts<'w>(
+        &'w mut self,
+        context: &'w Context<'_>,
+        batcher: Batcher,
+    ) -> (SharedCut<'w>, impl Iterator<Item = RegionWorker<'w>>) {
+        let Self { sharing, networks } = self;
+        let sharing = &*sharing;
+        let workers = networks.iter_mut().map(move |network| RegionWorker {
+            sharing,
+            network,
+            preparation: &context.preparation,
+            classes: context.classes().count,
+            interrupt: &context.interrupt,
+        });
+        (SharedCut { sharing, batcher }, workers)
+    }
+}
+
+/// What a worker scores at a time.
+pub(super) enum SharedPiece {
+    /// Windows that share nothing.
+    Alone(Batch),
+    Region(RegionWindows),
+}
+
+/// Windows of a patch that share their first layers.
+pub(super) struct RegionWindows {
+    patch: Arc<PreparedPatch>,
+    tile: DenseTile,
+    /// Of each of the tile's points.
+    numbers: Vec<usize>,
+}
+
+/// Cuts patches into regions where sharing pays, and batches of the other windows.
+pub(super) struct SharedCut<'s> {
+    sharing: &'s Sharing,
+    batcher: Batcher,
+}
+
+impl Cut for SharedCut<'_> {
+    type Piece = SharedPiece;
+
+    fn cut(&mut self, patch: &Arc<PreparedPatch>, points: &[Numbered]) -> Vec<SharedPiece> {
+        let Parted { regions, alone } = self.sharing.parted(points);
+        let regions = regions.into_iter().map(|NumberedTile { tile, numbers }| {
+            SharedPiece::Region(RegionWindows { patch: Arc::clone(patch), tile, numbers })
+        });
+        let batches = self.batcher.cut(patch, &alone).into_iter().map(SharedPiece::Alone);
+        regions.chain(batches).collect()
+    }
+
+    fn rest(&mut self) -> Option<SharedPiece> {
+        self.batcher.rest().map(SharedPiece::Alone)
+    }
+}
+
+/// The two parts of the network, loaded, and what regions are scored with.
+pub(super) struct RegionWorker<'w> {
+    sharing: &'w Sharing,
+    network: &'w mut LoadedTrunkHead,
+    preparation: &'w Preparation,
+    /// Number of classes.
+    classes: usize,
+    interrupt: &'w Interrupt,
+}
+
+impl RegionWorker<'_> {
+    /// Scores the windows of a region, or as many as there is time for.
     ///
     /// # Errors
     /// [`EngineError`] naming the model.
-    pub(super) fn load(
-        engine: &SelectedEngine,
-        model: &Model,
-        stride_px: u32,
-        (batch, threads): (usize, usize),
-        pool: &ThreadPool,
-    ) -> Result<Option<(Self, Vec<LoadedTrunkHead>)>, EngineError> {
-        let Some(engine) = engine.engine.trunk_head() else { return Ok(None) };
-        let Some(parts) = TrunkHead::cut(model, stride_px) else { return Ok(None) };
-        let (window_px, region_px) = (model.card.window_px, region_px(threads));
-        let tiles = DenseTiles::new(window_px, stride_px, 0, region_px, |_| true);
-        if !affordable(threads, parts.bytes(tiles.side_px())) {
-            return Ok(None);
-        }
-        let loaded = load_all(engine, model, &parts, (batch, threads), pool)?;
-        Ok(Some((Self { trunk: parts.trunk, tiles, window_px, stride_px }, loaded)))
+    pub(super) fn score(
+        &mut self,
+        windows: &RegionWindows,
+        outlet: &Outlet<'_, Scored>,
+    ) -> Result<(), EngineError> {
+        let region = Region {
+            preparation: self.preparation,
+            patch: &windows.patch,
+            tile: &windows.tile,
+            map: &self.sharing.trunk.map,
+            window_px: self.sharing.window_px,
+            stride_px: self.sharing.stride_px,
+            run_px: self.sharing.tiles.side_px().pow(2),
+        };
+        let mut hand_on = |points: &[usize], scores: &[f32], infer: Duration| {
+            let numbers = points.iter().map(|&point| windows.numbers[point]).collect();
+            let scored = Scored { numbers, scores: scores.to_vec(), infer, shared: true };
+            outlet.send(scored).is_ok() && self.interrupt.requested().is_none()
+        };
+        region.score(self.network, self.classes, &mut hand_on)
     }
+}
 
+/// A tile of a patch and the numbers of its points.
+#[derive(Debug)]
+struct NumberedTile {
+    tile: DenseTile,
+    numbers: Vec<usize>,
+}
+
+/// A patch's windows, parted.
+#[derive(Debug)]
+struct Parted {
+    /// Where sharing pays.
+    regions: Vec<NumberedTile>,
+    alone: Vec<Numbered>,
+}
+
+impl Sharing {
     /// Parts a patch's windows into regions where sharing pays, and the others.
-    pub(super) fn parted(
-        &self,
-        points: &[Numbered],
-    ) -> (Vec<(DenseTile, Vec<usize>)>, Vec<Numbered>) {
+    fn parted(&self, points: &[Numbered]) -> Parted {
         let places: Vec<LatticePoint> = points.iter().map(|numbered| numbered.point).collect();
         let tiles = self.tiles.tiles_of(&places, 0);
         let boxes = tiles.iter().flat_map(|tile| self.tiles.cover(tile));
@@ -89,12 +209,12 @@ impl Sharing {
             boxes.partition(|tile| self.pays(tile));
         let numbered = |tile: DenseTile| {
             let numbers = tile.points.iter().map(|&point| points[point].number).collect();
-            (tile, numbers)
+            NumberedTile { tile, numbers }
         };
         let mut alone: Vec<usize> = alone.into_iter().flat_map(|tile| tile.points).collect();
         alone.sort_unstable();
         let alone = alone.into_iter().map(|point| points[point]).collect();
-        (shared.into_iter().map(numbered).collect(), alone)
+        Parted { regions: shared.into_iter().map(numbered).collect(), alone }
     }
 
     /// Whether the first layers cost less for all of a tile's windows together.
@@ -133,50 +253,13 @@ impl Sharing {
             .sum();
         together < windows * self.trunk.cost(self.window_px, self.window_px)
     }
-
-    /// Scores the windows of one region.
-    ///
-    /// # Errors
-    /// [`EngineError`] naming the model.
-    pub(super) fn score(
-        &self,
-        loaded: &mut LoadedTrunkHead,
-        (preparation, shared): (&Preparation, &Shared),
-        classes: usize,
-        scored: &mut Scored<'_>,
-    ) -> Result<(), EngineError> {
-        let region = Region {
-            preparation,
-            patch: &shared.patch,
-            tile: &shared.tile,
-            map: &self.trunk.map,
-            window_px: self.window_px,
-            stride_px: self.stride_px,
-            run_px: self.tiles.side_px().pow(2),
-        };
-        region.score(loaded, classes, scored)
-    }
 }
 
 /// What windows move over along a side of a region of one of so many workers.
 fn region_px(threads: usize) -> u32 {
-    let (all_px, least_px, most_px) = REGION_PX;
+    let RegionSides { all_px, min_px, max_px } = REGION_PX;
     let threads = u32::try_from(threads.max(1)).unwrap_or(u32::MAX);
-    (all_px / threads).clamp(least_px, most_px)
-}
-
-/// Once a worker, side by side, since loading takes a second.
-fn load_all(
-    engine: &dyn TrunkHeadEngine,
-    model: &Model,
-    parts: &TrunkHead,
-    (batch, threads): (usize, usize),
-    pool: &ThreadPool,
-) -> Result<Vec<LoadedTrunkHead>, EngineError> {
-    pool.install(|| {
-        let workers = (0..threads).into_par_iter().with_max_len(1);
-        workers.map(|_| engine.load_trunk_head(model, parts, batch)).collect()
-    })
+    (all_px / threads).clamp(min_px, max_px)
 }
 
 #[cfg(test)]
@@ -187,6 +270,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::Model;
 
     fn parts() -> TrunkHead {
         let card = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/models/demo-padded.toml");
@@ -222,10 +306,10 @@ mod tests {
     fn windows_in_a_heap_share_and_scattered_ones_do_not() {
         let sharing = sharing(1);
         let heap = points((0..40).flat_map(|row| (0..40).map(move |col| (row, col))));
-        let (regions, alone) = sharing.parted(&heap);
+        let Parted { regions, alone } = sharing.parted(&heap);
         assert!(alone.is_empty() && regions.len() >= 4, "{}", regions.len());
         let scattered = points((0..9).map(|at| (40 * (at / 3), 40 * (at % 3))));
-        let (regions, alone) = sharing.parted(&scattered);
+        let Parted { regions, alone } = sharing.parted(&scattered);
         assert!(regions.is_empty());
         assert_eq!(alone, scattered);
     }
@@ -237,12 +321,12 @@ mod tests {
             places in prop::collection::btree_set((0u32..90, 0u32..90), 0..400),
         ) {
             let (sharing, given) = (sharing(4), points(places.into_iter()));
-            let (regions, alone) = sharing.parted(&given);
+            let Parted { regions, alone } = sharing.parted(&given);
             let mut seen: BTreeSet<(usize, u32, u32)> = alone
                 .iter()
                 .map(|numbered| (numbered.number, numbered.point.patch_x_px, numbered.point.patch_y_px))
                 .collect();
-            for (tile, numbers) in &regions {
+            for NumberedTile { tile, numbers } in &regions {
                 for (&(row, col), &number) in tile.places.iter().zip(numbers) {
                     let px = |start_px: i64, at: u32| u32::try_from(start_px).unwrap() + 16 * at;
                     prop_assert!(seen.insert((number, px(tile.x_px, col), px(tile.y_px, row))));

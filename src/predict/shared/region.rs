@@ -6,7 +6,7 @@ use super::maps::Maps;
 use super::part::{Along, PARTS, Part};
 use crate::geometry::dense_tiles::DenseTile;
 use crate::model::{CutMap, EngineError, LoadedTrunkHead, TrunkSession};
-use crate::predict::prepare::{Preparation, PreparedPatch};
+use crate::predict::prepare::{PatchArea, Preparation, PreparedPatch};
 
 /// A region of a patch and the sizes of its windows.
 #[derive(Clone, Copy)]
@@ -102,11 +102,12 @@ impl Region<'_> {
         for places in places.chunks(at_once) {
             let mut fill = |images: &mut [f32]| {
                 let started = Instant::now();
-                let (high, wide) = (sides_px.0 as usize, sides_px.1 as usize);
-                for (image_px, &(row, col)) in images.chunks_exact_mut(3 * high * wide).zip(places)
-                {
-                    let start_px = (image(parts.1, cols, col).0, image(parts.0, rows, row).0);
-                    self.preparation.area(self.patch, start_px, (wide, high), image_px);
+                let (height_px, width_px) = (sides_px.0 as usize, sides_px.1 as usize);
+                let images = images.chunks_exact_mut(3 * height_px * width_px);
+                for (image_px, &(row, col)) in images.zip(places) {
+                    let (x_px, y_px) = (image(parts.1, cols, col).0, image(parts.0, rows, row).0);
+                    let area = PatchArea { x_px, y_px, width_px, height_px };
+                    self.preparation.area(self.patch, area, image_px);
                 }
                 *filling += started.elapsed();
             };

@@ -1,55 +1,48 @@
-//! Windows of a tissue tile, scored both ways.
+//! Windows of a tissue tile, scored by the dense network and one by one.
 
-use super::PredictError;
 use super::colour::Normalizer;
-use super::dense::Worker;
+use super::error::PredictError;
+use super::loaded_dense::DenseWorker;
 use super::prepare::Preparation;
 use super::sample::{Sample, Square, window_scores};
+use super::span::ScorePair;
 use crate::geometry::dense_tiles::DenseTile;
 use crate::model::{EngineError, Session};
 
-/// Windows of one tile, scored both ways, `[window, class]`.
-#[derive(Default)]
-pub(super) struct Pair {
-    pub(super) dense: Vec<f32>,
-    pub(super) exact: Vec<f32>,
-}
-
-/// What scores a sample both ways.
-pub(super) struct Both<'b> {
-    pub(super) worker: Worker<'b>,
+/// Scores samples by the dense network and by single windows.
+pub(super) struct PairScorer<'b> {
+    pub(super) dense: DenseWorker<'b>,
     pub(super) windows: &'b mut dyn Session,
     pub(super) preparation: &'b Preparation,
     pub(super) normalizer: Option<&'b Normalizer>,
 }
 
-impl Both<'_> {
-    pub(super) fn score(&mut self, sample: &Sample<'_>) -> Result<Pair, PredictError> {
+impl PairScorer<'_> {
+    pub(super) fn score(&mut self, sample: &Sample<'_>) -> Result<ScorePair, PredictError> {
         let failed =
             |source: EngineError| PredictError::Engine { what: "calibration".into(), source };
-        let Some(mut tile) = self.worker.tiles.tile_around(&sample.points) else {
-            return Ok(Pair::default());
+        let Some(mut tile) = self.dense.tiles.tile_around(&sample.points) else {
+            return Ok(ScorePair::default());
         };
         let square = self.square(sample, &tile);
         let Some(patch) = sample.prepared(square, self.preparation, self.normalizer)? else {
             // Its windows are not scored either.
-            return Ok(Pair::default());
+            return Ok(ScorePair::default());
         };
-        let classes = self.worker.classes;
+        let classes = self.dense.classes;
         tile.x_px -= i64::from(square.x_px);
         tile.y_px -= i64::from(square.y_px);
-        let dense = self.worker.scores(&patch, &tile).map_err(failed)?.0;
+        let dense = self.dense.scores(&patch, &tile).map_err(failed)?.scores;
         let points = square.places(&sample.points);
-        let windows = (&patch, points.as_slice());
-        let exact =
-            window_scores(self.windows, self.preparation, windows, classes).map_err(failed)?;
-        Ok(Pair { dense, exact })
+        let exact = window_scores(self.windows, self.preparation, &patch, &points, classes)
+            .map_err(failed)?;
+        Ok(ScorePair { dense, exact })
     }
 
     /// The square of a patch that a tile and its windows lie in: patches are large,
     /// and one tile of each is looked at.
     fn square(&self, sample: &Sample<'_>, tile: &DenseTile) -> Square {
-        let (whole, side_px) = (sample.whole(), self.worker.tiles.side_px());
+        let (whole, side_px) = (sample.whole(), self.dense.tiles.side_px());
         let everywhere = self.normalizer.is_some_and(|colours| !colours.is_local());
         if side_px >= whole.side_px || everywhere {
             return whole;

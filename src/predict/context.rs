@@ -1,0 +1,128 @@
+//! What the scorers of a run share: the model, the engine, the workers.
+
+use rayon::ThreadPool;
+
+use super::classes::Classes;
+use super::error::PredictError;
+use super::prepare::Preparation;
+use super::sessions::load_sessions;
+use crate::config::{PredictKeys, RunConfig};
+use crate::interrupt::Interrupt;
+use crate::model::{EngineError, Model, Precision, SelectedEngine, Session, card_sha256};
+use crate::patches::PatchesFile;
+use crate::run_dir::RunDir;
+
+/// Windows in the batches of all workers together, unless the batch is given.
+const WINDOWS_AT_ONCE: usize = 32;
+
+/// The run, its model and engine, and the workers.
+pub(super) struct Context<'r> {
+    pub(super) run: &'r RunDir,
+    pub(super) config: &'r RunConfig,
+    pub(super) model: Model,
+    pub(super) engine: SelectedEngine,
+    pub(super) preparation: Preparation,
+    pub(super) pool: &'r ThreadPool,
+    /// Windows per run of the network.
+    pub(super) batch: usize,
+    pub(super) interrupt: Interrupt,
+}
+
+impl<'r> Context<'r> {
+    /// Loads the model of the run.
+    ///
+    /// # Errors
+    /// [`PredictError`] when the run has no model, or its network or card are no longer
+    /// those of the run.
+    pub(super) fn load(
+        run: &'r RunDir,
+        config: &'r RunConfig,
+        engine: SelectedEngine,
+        pool: &'r ThreadPool,
+    ) -> Result<Self, PredictError> {
+        let card = config.config.model.card.as_deref();
+        let card = card.ok_or_else(|| PredictError::NoModel { run: run.root().to_owned() })?;
+        let model = Model::load(card)?;
+        if model.sha256 != config.resolved.model_sha256 {
+            return Err(PredictError::OtherModel {
+                path: model.path.clone(),
+                found: model.sha256,
+                expected: config.resolved.model_sha256.clone(),
+            });
+        }
+        if card_sha256(&model.card) != config.resolved.card_sha256 {
+            return Err(PredictError::OtherCard { path: card.to_owned() });
+        }
+        let batch = config.config.predict.batch.unwrap_or_else(|| {
+            // What the workers hold together does not grow with their number.
+            let workers = pool.current_num_threads();
+            engine.engine.best_batch().min(WINDOWS_AT_ONCE / workers).max(1)
+        });
+        let preparation = Preparation::new(&model.card);
+        let interrupt = Interrupt::new();
+        Ok(Self { run, config, model, engine, preparation, pool, batch, interrupt })
+    }
+
+    /// `[predict]` of the run's configuration.
+    pub(super) fn keys(&self) -> &'r PredictKeys {
+        &self.config.config.predict
+    }
+
+    /// The number of workers, at least 1.
+    pub(super) fn workers(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    pub(super) fn classes(&self) -> Classes {
+        let card = &self.model.card;
+        Classes { count: card.classes.len(), positive: card.positive_index() }
+    }
+
+    /// What the network computes in, or in f32 the type of its input; as written in
+    /// score files.
+    pub(super) fn precision_name(&self) -> &'static str {
+        match self.engine.engine.precision() {
+            Precision::F32 => self.model.precision(),
+            less => less.name(),
+        }
+    }
+
+    /// Name and version of the engine, as written in score files.
+    pub(super) fn engine_name(&self) -> String {
+        format!("{} {}", self.engine.engine.name(), self.engine.engine.version())
+    }
+
+    /// Sessions for single windows, one per worker.
+    pub(super) fn load_sessions(&self) -> Result<Vec<Box<dyn Session>>, PredictError> {
+        load_sessions(&self.engine, &self.model, self.batch, self.workers(), self.pool)
+            .map_err(|source| self.model_failed(source))
+    }
+
+    /// The engine's error, with the name of the model.
+    pub(super) fn model_failed(&self, source: EngineError) -> PredictError {
+        PredictError::Engine { what: self.model.path.display().to_string(), source }
+    }
+
+    /// The patches of a slide, checked to be those of the run.
+    pub(super) fn open_patches(&self, slide: &str) -> Result<PatchesFile, PredictError> {
+        let path = self.run.patches(slide);
+        let patches = PatchesFile::open(&path)?;
+        let meta = patches.meta();
+        let expected = self.config.patches_sha256();
+        if !meta.legacy && meta.config_sha256 != expected {
+            return Err(PredictError::OtherPatches {
+                path,
+                found: meta.config_sha256.clone(),
+                expected,
+            });
+        }
+        if meta.window_px != self.model.card.window_px {
+            return Err(PredictError::OtherWindow {
+                path,
+                found: meta.window_px,
+                expected: self.model.card.window_px,
+            });
+        }
+        Ok(patches)
+    }
+}

@@ -1,0 +1,133 @@
+//! The dense network, loaded for patches of one size.
+//!
+//! All workers' maps together may take what the engine can hold within a gigabyte;
+//! patches that would take more are parted.
+
+use std::time::{Duration, Instant};
+
+use super::context::Context;
+use super::dense_plan::{Sizes, plan};
+use super::error::PredictError;
+use super::prepare::{PatchArea, Preparation, PreparedPatch};
+use crate::geometry::Tiling;
+use crate::geometry::dense_tiles::{DenseTile, DenseTiles};
+use crate::model::{DenseNetwork, DenseSession, DenseUse, EngineError, SelectedEngine, densify};
+
+/// The dense network, loaded into one session per worker.
+pub(super) struct LoadedDense {
+    pub(super) network: DenseNetwork,
+    pub(super) tiles: DenseTiles,
+    sizes: Sizes,
+    pub(super) sessions: Vec<Box<dyn DenseSession>>,
+}
+
+impl LoadedDense {
+    /// Loads it to run over patches of `tiling`.
+    ///
+    /// # Errors
+    /// [`PredictError`] when the network has no dense form, the maps of a single tissue
+    /// tile take too much memory, or a session does not load.
+    pub(super) fn load(context: &Context<'_>, tiling: Tiling) -> Result<Self, PredictError> {
+        let (engine, stride_px) = (&context.engine, context.keys().stride);
+        let network = densify(&context.model, stride_px)?;
+        let (window_px, reach_px) = (network.window_px, network.reach_px);
+        let (block_px, tile_px) = (tiling.block_px(), tiling.tile_px());
+        let sizes = Sizes { window_px, stride_px, reach_px, block_px, tile_px };
+        let most_bytes = engine.engine.dense_map_bytes();
+        let planned = plan(sizes, context.workers(), most_bytes, |grid| network.map_bytes(grid));
+        let planned = planned.map_err(|needs| PredictError::DenseMemory {
+            path: context.model.path.clone(),
+            needs_mb: needs / 1_000_000,
+            most_mb: most_bytes / 1_000_000,
+            reach_px,
+        })?;
+        let (workers, tiles) = (planned.workers, planned.tiles);
+        let sessions =
+            load_sessions(context, engine, &network, tiles.side_px(), workers, DenseUse::Scoring)?;
+        Ok(Self { network, tiles, sizes, sessions })
+    }
+
+    /// Whether it can run over patches of `tiling`.
+    pub(super) fn fits(&self, tiling: Tiling) -> bool {
+        self.sizes.block_px == tiling.block_px()
+    }
+
+    /// Sessions of `engine` for images of one tile: what calibrating takes. At most
+    /// `count`, and as many as can hold their maps.
+    pub(super) fn load_samples(
+        &self,
+        context: &Context<'_>,
+        engine: &SelectedEngine,
+        count: usize,
+    ) -> Result<SampleSessions, PredictError> {
+        let tiles = self.sizes.one_tile();
+        let room = engine.engine.dense_map_bytes() / self.network.map_bytes(tiles.grid()).max(1);
+        let count = count.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1);
+        let (network, side_px) = (&self.network, tiles.side_px());
+        let sessions = load_sessions(context, engine, network, side_px, count, DenseUse::Sampling)?;
+        Ok(SampleSessions { tiles, sessions })
+    }
+}
+
+/// Sessions for images of one tile.
+pub(super) struct SampleSessions {
+    pub(super) tiles: DenseTiles,
+    pub(super) sessions: Vec<Box<dyn DenseSession>>,
+}
+
+/// `count` sessions for images of `side_px`.
+fn load_sessions(
+    context: &Context<'_>,
+    engine: &SelectedEngine,
+    network: &DenseNetwork,
+    side_px: u32,
+    count: usize,
+    used_for: DenseUse,
+) -> Result<Vec<Box<dyn DenseSession>>, PredictError> {
+    let model = &context.model;
+    let load = |_| engine.engine.load_dense(model, network, side_px, used_for);
+    let sessions = (0..count).map(load);
+    sessions.collect::<Result<_, EngineError>>().map_err(|source| PredictError::Engine {
+        what: format!("{} made dense", model.path.display()),
+        source,
+    })
+}
+
+/// A dense session, and what its images are made with.
+pub(super) struct DenseWorker<'w> {
+    pub(super) session: &'w mut dyn DenseSession,
+    pub(super) preparation: &'w Preparation,
+    pub(super) tiles: DenseTiles,
+    /// Number of classes.
+    pub(super) classes: usize,
+}
+
+/// Scores of a tile's points as the network gives them.
+pub(super) struct TileScores {
+    /// `[point, class]`
+    pub(super) scores: Vec<f32>,
+    /// Time spent on making the image.
+    pub(super) filling: Duration,
+}
+
+impl DenseWorker<'_> {
+    /// Scores a tile of a patch.
+    pub(super) fn scores(
+        &mut self,
+        patch: &PreparedPatch,
+        tile: &DenseTile,
+    ) -> Result<TileScores, EngineError> {
+        let mut scores = vec![0.0; tile.places.len() * self.classes];
+        let mut filling = Duration::ZERO;
+        let mut fill = |image: &mut [f32]| {
+            let started = Instant::now();
+            let side = |outputs: u32| self.tiles.side_for_px(outputs) as usize;
+            let (width_px, height_px) = (side(tile.grid.1), side(tile.grid.0));
+            let area = PatchArea { x_px: tile.x_px, y_px: tile.y_px, width_px, height_px };
+            self.preparation.area(patch, area, image);
+            filling = started.elapsed();
+        };
+        self.session.run(tile.grid, &mut fill, &tile.places, &mut scores)?;
+        Ok(TileScores { scores, filling })
+    }
+}

@@ -1,0 +1,146 @@
+//! Scores the groups of a run, one after the other.
+
+use rayon::ThreadPool;
+
+use super::audit::{Audit, audit_of};
+use super::calibrate::{Calibrated, calibrate, check_margin};
+use super::cascade::CascadeScorer;
+use super::context::Context;
+use super::dense::DenseScorer;
+use super::error::PredictError;
+use super::group::Group;
+use super::last_slide::LastSlide;
+use super::ledger::{self, Start};
+use super::loaded_dense::LoadedDense;
+use super::score::{GroupOutcome, check_existing, score_group};
+use super::windows::WindowScorer;
+use crate::config::{Method, RunConfig};
+use crate::geometry::Tiling;
+use crate::interrupt::Interrupt;
+use crate::model::{Model, SelectedEngine};
+use crate::number::GroupNumber;
+use crate::progress::Progress;
+use crate::run_dir::RunDir;
+
+/// The model of a run, ready to score any group of it. What a method needs is loaded
+/// once, when the first group is to be scored by it.
+pub struct Predictor<'r> {
+    context: Context<'r>,
+    windows: Option<WindowScorer>,
+    dense: Option<LoadedDense>,
+    calibrations: LastSlide<Calibrated>,
+    audits: LastSlide<Audit>,
+}
+
+impl<'r> Predictor<'r> {
+    /// Loads the run's model into one session per thread of `pool`.
+    ///
+    /// # Errors
+    /// [`PredictError`] when the model is not the run's or does not load.
+    pub fn load(
+        run: &'r RunDir,
+        config: &'r RunConfig,
+        engine: SelectedEngine,
+        pool: &'r ThreadPool,
+    ) -> Result<Self, PredictError> {
+        let context = Context::load(run, config, engine, pool)?;
+        let windows = match config.config.predict.method {
+            Method::Window | Method::Cascade => Some(WindowScorer::load(&context)?),
+            // The dense network depends on the size of patches.
+            Method::Dense => None,
+        };
+        let (calibrations, audits) = (LastSlide::default(), LastSlide::default());
+        Ok(Self { context, windows, dense: None, calibrations, audits })
+    }
+
+    /// Ends in good order when `interrupt` asks for it.
+    #[must_use]
+    pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
+        self.context.interrupt = interrupt;
+        self
+    }
+
+    /// The model in use.
+    pub fn model(&self) -> &Model {
+        &self.context.model
+    }
+
+    /// Scores a group of a slide, unless its file is there.
+    ///
+    /// # Errors
+    /// [`PredictError`] naming the slide and group.
+    pub fn predict(
+        &mut self,
+        slide: &str,
+        group: GroupNumber,
+        progress: &Progress,
+    ) -> Result<GroupOutcome, PredictError> {
+        let Self { context, windows, dense, calibrations, audits } = self;
+        let path = context.run.scores(slide, group);
+        if path.exists() {
+            let present = check_existing(&path, context.config, slide)?;
+            ledger::remove_part(&context.run.part(slide, group));
+            return Ok(present);
+        }
+        let patches = context.open_patches(slide)?;
+        let start = Start::now();
+        let group = &Group::open(context, &patches, slide, group)?;
+        match context.config.method_of(slide) {
+            Method::Window => {
+                score_group(context, loaded(windows, context)?, group, start, progress)
+            }
+            Method::Dense => {
+                let dense = loaded_dense(dense, context, group.tiling)?;
+                check_margin(context, dense, group)?;
+                let calibrated = calibrations.get(slide, || {
+                    // Single windows are scored for this alone.
+                    let sessions = || match windows.take() {
+                        Some(loaded) => Ok(loaded.into_sessions()),
+                        None => context.load_sessions(),
+                    };
+                    calibrate(context, dense, group, sessions, progress)
+                })?;
+                calibrated.check(context, slide)?;
+                score_group(context, &mut DenseScorer { dense, calibrated }, group, start, progress)
+            }
+            Method::Cascade => {
+                let dense = loaded_dense(dense, context, group.tiling)?;
+                check_margin(context, dense, group)?;
+                let windows = loaded(windows, context)?;
+                let calibrated = calibrations.get(slide, || {
+                    calibrate(context, dense, group, || Ok(windows.sessions()), progress)
+                })?;
+                let audit = audits.get(slide, || audit_of(context, group))?;
+                let mut scorer = CascadeScorer { windows, dense, calibrated, audit };
+                score_group(context, &mut scorer, group, start, progress)
+            }
+        }
+    }
+}
+
+/// The scorer of single windows, loaded unless it is.
+fn loaded<'s>(
+    windows: &'s mut Option<WindowScorer>,
+    context: &Context<'_>,
+) -> Result<&'s mut WindowScorer, PredictError> {
+    match windows {
+        Some(windows) => Ok(windows),
+        empty => Ok(empty.insert(WindowScorer::load(context)?)),
+    }
+}
+
+/// The dense network for patches of `tiling`, loaded unless it is.
+fn loaded_dense<'s>(
+    dense: &'s mut Option<LoadedDense>,
+    context: &Context<'_>,
+    tiling: Tiling,
+) -> Result<&'s mut LoadedDense, PredictError> {
+    // What is there is let go of before another is loaded.
+    if dense.as_ref().is_some_and(|dense| !dense.fits(tiling)) {
+        *dense = None;
+    }
+    match dense {
+        Some(dense) => Ok(dense),
+        empty => Ok(empty.insert(LoadedDense::load(context, tiling)?)),
+    }
+}

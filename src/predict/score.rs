@@ -1,0 +1,184 @@
+//! Scores a group by the method of its slide.
+//!
+//! Memory: the model in each worker, and the few patches that have windows
+//! waiting; never more than the group. A dense run's maps come on top, bounded by
+//! [`LoadedDense`](super::loaded_dense::LoadedDense).
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::colour;
+use super::context::Context;
+use super::deviation::deviation;
+use super::error::PredictError;
+use super::group::Group;
+use super::group_work::GroupWork;
+use super::ledger::{Ledger, Places, Start};
+use super::scorer::Scorer;
+use crate::config::RunConfig;
+use crate::number::GroupNumber;
+use crate::process;
+use crate::progress::Progress;
+use crate::scores::{self, ScoresMeta};
+
+/// What became of a group.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GroupOutcome {
+    /// Its file was there already.
+    Present {
+        /// Patches without scores in it: they could not be decoded by `split`.
+        failed_patches: u64,
+        /// Audited points at 0.5 or above that a cascade had left alone.
+        missed: u64,
+    },
+    /// It was scored.
+    Scored {
+        /// Windows of the group.
+        windows: usize,
+        /// Of these, windows that an earlier, interrupted try had scored.
+        resumed: usize,
+        /// Patches without scores: they could not be decoded by `split`, or
+        /// their colours not be told.
+        failed_patches: u64,
+        /// Patches whose stains could not be told.
+        unnormalized: usize,
+        /// Audited points at 0.5 or above that a cascade had left alone.
+        missed: u64,
+        /// Wall time of this try.
+        wall_s: f64,
+    },
+    /// A signal ended the work; what was scored is saved.
+    Interrupted {
+        /// The signal.
+        signal: &'static str,
+        /// Windows scored and saved.
+        scored: usize,
+        /// Windows of the group.
+        windows: usize,
+    },
+}
+
+/// A score file that is there must be this run's; returns what became of it.
+pub(super) fn check_existing(
+    path: &Path,
+    config: &RunConfig,
+    slide: &str,
+) -> Result<GroupOutcome, PredictError> {
+    let meta = scores::read_scores_meta(path)?;
+    let (expected, method) = (config.scores_sha256(), config.method_of(slide).name());
+    if meta.config_sha256 == expected && meta.method != method {
+        let (path, found) = (path.to_owned(), meta.method);
+        return Err(PredictError::OtherMethod { path, found, method });
+    }
+    if meta.config_sha256 == expected {
+        return Ok(GroupOutcome::Present {
+            failed_patches: meta.failed_patches,
+            missed: meta.cascade.map_or(0, |cascade| cascade.missed),
+        });
+    }
+    Err(PredictError::OtherScores { path: path.to_owned(), found: meta.config_sha256, expected })
+}
+
+/// Scores a group of a slide.
+///
+/// # Errors
+/// [`PredictError`] naming the group.
+pub(super) fn score_group(
+    context: &Context<'_>,
+    scorer: &mut dyn Scorer,
+    group: &Group<'_>,
+    start: Start,
+    progress: &Progress,
+) -> Result<GroupOutcome, PredictError> {
+    let (started, name) = (start.at(), group.name());
+    let meta = meta_of(context, scorer, group, progress)?;
+    let places = places_of(context, group.slide, group.number);
+    let ledger = Ledger::open(places, meta, &group.points, start, progress);
+    if ledger.resumed() > 0 {
+        let done = share(ledger.resumed(), ledger.len());
+        progress.note(&format!("predict {name}: going on after {done}"));
+    }
+    let task = progress.start(&format!("predict {name}"), "windows", ledger.remaining());
+    let todo = ledger.todo(&group.points);
+    let work = GroupWork { group, ledger: &ledger, task: &task };
+    if let Err(stopped) = scorer.score(context, work, &todo) {
+        // The next try need not repeat what the other workers have scored.
+        if let Err(error) = ledger.save() {
+            progress.note(&format!("warning: cannot save what is scored so far: {error}"));
+        }
+        return Err(stopped.name(group.slide, group.number));
+    }
+    let (scored, settled) = (ledger.scored(), ledger.settled());
+    if let Some(signal) = context.interrupt.requested().filter(|_| settled < ledger.len()) {
+        ledger.save()?;
+        return Ok(GroupOutcome::Interrupted { signal, scored, windows: ledger.len() });
+    }
+    let counts = ledger.finish()?.cascade;
+    if let Some(counts) = &counts {
+        progress.note(&format!("predict {name}: {}", counts.summary()));
+    }
+    let failures = ledger.colour_failures();
+    Ok(GroupOutcome::Scored {
+        windows: scored,
+        resumed: ledger.resumed(),
+        failed_patches: group.failed_patches() + failures.refused,
+        unnormalized: failures.unnormalized,
+        missed: counts.map_or(0, |counts| counts.missed),
+        wall_s: started.elapsed().as_secs_f64(),
+    })
+}
+
+/// `1200 of 2000 windows (60 %)`
+pub(crate) fn share(scored: usize, windows: usize) -> String {
+    format!("{scored} of {windows} windows ({} %)", 100 * scored / windows.max(1))
+}
+
+fn places_of(context: &Context<'_>, slide: &str, group: GroupNumber) -> Places {
+    let minutes = context.keys().checkpoint_min;
+    let every = Duration::try_from_secs_f64(minutes * 60.0).ok();
+    Places {
+        whole: context.run.scores(slide, group),
+        part: context.run.part(slide, group),
+        every: every.filter(|_| minutes > 0.0),
+    }
+}
+
+/// The attributes of a group's scores, figures of use left 0.
+fn meta_of(
+    context: &Context<'_>,
+    scorer: &mut dyn Scorer,
+    group: &Group<'_>,
+    progress: &Progress,
+) -> Result<ScoresMeta, PredictError> {
+    let dense = scorer.dense_meta(context);
+    let deviation = deviation(context, scorer, group)?;
+    if let Some(found) = deviation {
+        progress.note(&format!(
+            "predict {}: {} against f32 on {} windows: largest difference {:.2e}, mean {:.2e}",
+            group.name(),
+            context.precision_name(),
+            found.windows,
+            found.max,
+            found.mean
+        ));
+    }
+    Ok(ScoresMeta {
+        slide: group.slide.to_owned(),
+        group: group.number,
+        stride_px: context.keys().stride,
+        window_px: context.model.card.window_px,
+        classes: context.model.card.classes.clone(),
+        method: context.config.method_of(group.slide).name().to_owned(),
+        engine: context.engine_name(),
+        precision: context.precision_name().to_owned(),
+        model_sha256: context.model.sha256.clone(),
+        config_sha256: context.config.scores_sha256(),
+        threads: u32::try_from(context.workers()).unwrap_or(u32::MAX),
+        host: process::host(),
+        failed_patches: group.failed_patches(),
+        normalize: colour::described(&context.config.config.normalize),
+        dense,
+        deviation,
+        ..ScoresMeta::default()
+    })
+}

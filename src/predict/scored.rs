@@ -1,0 +1,15 @@
+//! Scores on their way from a worker to the ledger.
+
+use std::time::Duration;
+
+/// Scores of some windows.
+pub(super) struct Scored {
+    /// Their numbers.
+    pub(super) numbers: Vec<usize>,
+    /// `[window, class]`
+    pub(super) scores: Vec<f32>,
+    /// Time spent in the network.
+    pub(super) infer: Duration,
+    /// Whether the windows shared their first layers.
+    pub(super) shared: bool,
+}

@@ -1,0 +1,123 @@
+//! Patches read, cut into pieces, scored by the workers, all at the same time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::batch::Numbered;
+use super::context::Context;
+use super::error::PredictError;
+use super::group_work::GroupWork;
+use super::prepare::{Buffers, PreparedPatch};
+use super::scored::Scored;
+use crate::hdf5_file::FormatError;
+use crate::model::EngineError;
+use crate::number::GroupNumber;
+use crate::pipeline::{Outlet, Pipeline};
+
+/// What stopped the scoring of a group.
+pub(super) enum Stopped {
+    Read(FormatError),
+    Engine(EngineError),
+}
+
+impl Stopped {
+    /// The error, with the name of the group.
+    pub(super) fn name(self, slide: &str, group: GroupNumber) -> PredictError {
+        match self {
+            Self::Read(error) => error.into(),
+            Self::Engine(source) => {
+                PredictError::Engine { what: format!("{slide} group {group}"), source }
+            }
+        }
+    }
+}
+
+/// Points of a group that are to be scored.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'w> {
+    pub(super) work: GroupWork<'w>,
+    /// Of each patch, the points to score.
+    pub(super) points: &'w [Vec<Numbered>],
+    /// Of each patch, the points that are given up where its colours have it left out.
+    pub(super) given_up: &'w [Vec<Numbered>],
+}
+
+/// What cuts patches into pieces of work.
+pub(super) trait Cut {
+    /// What a worker scores at a time.
+    type Piece: Send;
+
+    /// The pieces of a patch of which `points` are to be scored.
+    fn cut(&mut self, patch: &Arc<PreparedPatch>, points: &[Numbered]) -> Vec<Self::Piece>;
+
+    /// What is left when all patches are cut.
+    fn rest(&mut self) -> Option<Self::Piece>;
+}
+
+/// Scores the points `wanted`, or as many as there is time for before an interrupt, and
+/// hands the scores to `sink` as they come, in any order.
+///
+/// Memory: `queue` pieces and their patches, and what each worker holds.
+pub(super) fn stream<C: Cut + Send>(
+    context: &Context<'_>,
+    wanted: Wanted<'_>,
+    queue: usize,
+    cut: C,
+    workers: impl Iterator<
+        Item = impl FnMut(C::Piece, &Outlet<'_, Scored>) -> Result<(), EngineError> + Send,
+    >,
+    sink: &mut dyn FnMut(&Scored),
+) -> Result<(), Stopped> {
+    let ledger = wanted.work.ledger;
+    let workers = workers.map(|mut work| {
+        move |piece, outlet: &Outlet<'_, Scored>| work(piece, outlet).map_err(Stopped::Engine)
+    });
+    let read = |outlet: &Outlet<'_, C::Piece>| {
+        read_patches(context, wanted, cut, outlet).map_err(Stopped::Read)
+    };
+    let write = |scored: &mut dyn Iterator<Item = Scored>| {
+        for scored in scored {
+            sink(&scored);
+            if scored.shared {
+                ledger.note_shared(&scored.numbers);
+            }
+        }
+        Ok(())
+    };
+    let pipeline = Pipeline { queue, interrupt: &context.interrupt };
+    let (read, ()) = pipeline.run(read, workers, write)?;
+    ledger.note_read(read);
+    Ok(())
+}
+
+/// Reads, prepares and cuts patch after patch; returns the time spent reading.
+fn read_patches<C: Cut>(
+    context: &Context<'_>,
+    Wanted { work, points, given_up }: Wanted<'_>,
+    mut cut: C,
+    outlet: &Outlet<'_, C::Piece>,
+) -> Result<Duration, FormatError> {
+    let side_px = work.group.reader.patch_px();
+    let mut rgb = vec![0; side_px * side_px * 3];
+    let mut buffers = Buffers::default();
+    let mut spent = Duration::ZERO;
+    for (index, points) in points.iter().enumerate().filter(|(_, points)| !points.is_empty()) {
+        let started = Instant::now();
+        if !work.read_patch(index, given_up[index].len(), &mut rgb)? {
+            continue;
+        }
+        let patch = buffers.prepared(|patch| context.preparation.prepare(&rgb, side_px, patch));
+        spent += started.elapsed();
+        for piece in cut.cut(&patch, points) {
+            if outlet.send(piece).is_err() {
+                // The workers have ended, and say why.
+                return Ok(spent);
+            }
+        }
+    }
+    if let Some(rest) = cut.rest() {
+        // As above.
+        let _ = outlet.send(rest);
+    }
+    Ok(spent)
+}
