@@ -19,7 +19,7 @@ use slidegrid::patches::{
     Compression, PatchCompressor, PatchesFile, PatchesMeta, PatchesWriter, compress_patch,
 };
 use slidegrid::predict::{Preparation, PreparedPatch};
-use slidegrid::slide::{self, PlaneReader};
+use slidegrid::slide::{self, PlaneReader, Region};
 
 const BLOCKS: [u32; 3] = [1, 4, 8];
 
@@ -219,7 +219,9 @@ fn regions(c: &mut Criterion) {
             let mut out = vec![0; 3 * (side_px * side_px) as usize];
             group.throughput(Throughput::Bytes(out.len() as u64));
             group.bench_function(BenchmarkId::from_parameter(side_px), |b| {
-                b.iter(|| reader.read(301, 307, side_px, side_px, &mut out).expect("inside"));
+                b.iter(|| {
+                    reader.read(Region::new(301, 307, side_px, side_px), &mut out).expect("inside")
+                });
             });
         }
         group.finish();

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::TemplateError;
 use crate::geometry::WorkingPlane;
 use crate::geometry::plane::TargetMpp;
-use crate::slide::{self, IccOutcome, PlaneReader, Slide};
+use crate::slide::{self, IccOutcome, PlaneReader, Region, Slide};
 use crate::threads::{self, worker_count};
 use crate::tissue::picture::PICTURE_UM;
 use crate::tissue::{TissueOptions, TissuePicture, TissueViews, find_tissue};
@@ -45,7 +45,7 @@ pub fn whole_picture(path: &Path, icc: bool) -> Result<WholePicture, TemplateErr
         return Err(TemplateError::TooLarge { path, width_px, height_px, limit_px: LIMIT_PX });
     }
     let mut rgb = vec![0; 3 * width_px as usize * height_px as usize];
-    slide.read_region(0, 0, 0, width_px, height_px, &mut rgb)?;
+    slide.read_region(0, Region::new(0, 0, width_px, height_px), &mut rgb)?;
     Ok(WholePicture { width_px, height_px, rgb, icc })
 }
 
@@ -96,7 +96,8 @@ pub fn sample_tiles(
     for (row, col) in chosen {
         let (x_px, y_px) = (col * tile_px, row * tile_px);
         let mut rgb = vec![0; 3 * tile_px as usize * tile_px as usize];
-        match reader.read(x_px.into(), y_px.into(), tile_px, tile_px, &mut rgb) {
+        let region = Region::new(x_px.into(), y_px.into(), tile_px, tile_px);
+        match reader.read(region, &mut rgb) {
             Ok(()) => tiles.push(SampleTile { x_px, y_px, rgb }),
             Err(error) => failed = Some(error),
         }

@@ -9,7 +9,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::raster::{Raster, over_white};
 use super::region_reader::check_region;
-use super::{Level, RegionError, Resolution, Slide, SlideError, resolution_tags};
+use super::{Level, Region, RegionError, Resolution, Slide, SlideError, resolution_tags};
 
 /// Largest number of pixels of a picture. At this size 805 MB of RGB stay in memory, and
 /// decoding also needs up to 8 bytes per pixel for the picture's own form.
@@ -161,17 +161,9 @@ impl Slide for PlainSlide {
         &self.resolution
     }
 
-    fn read_region(
-        &self,
-        level: usize,
-        x: i64,
-        y: i64,
-        width_px: u32,
-        height_px: u32,
-        out: &mut [u8],
-    ) -> Result<(), RegionError> {
-        check_region(self, level, width_px, height_px, out.len())?;
-        self.raster.copy_region(x, y, width_px, out);
+    fn read_region(&self, level: usize, region: Region, out: &mut [u8]) -> Result<(), RegionError> {
+        check_region(self, level, region, out.len())?;
+        self.raster.copy_region(region, out);
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use moxcms::{ColorProfile, Layout, ProfileText, TransformExecutor, TransformOptions};
 
-use super::{Level, RegionError, Resolution, Slide};
+use super::{Level, Region, RegionError, Resolution, Slide};
 
 /// What was done with a slide's colour profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,16 +116,8 @@ impl Slide for SrgbSlide {
         self.slide.resolution()
     }
 
-    fn read_region(
-        &self,
-        level: usize,
-        x: i64,
-        y: i64,
-        width_px: u32,
-        height_px: u32,
-        out: &mut [u8],
-    ) -> Result<(), RegionError> {
-        self.slide.read_region(level, x, y, width_px, height_px, out)?;
+    fn read_region(&self, level: usize, region: Region, out: &mut [u8]) -> Result<(), RegionError> {
+        self.slide.read_region(level, region, out)?;
         self.convert(out).map_err(|reason| {
             let downsample = self.slide.levels()[level].downsample;
             #[expect(clippy::cast_possible_truncation, reason = "positions inside a slide")]
@@ -133,10 +125,10 @@ impl Slide for SrgbSlide {
             RegionError::Unreadable {
                 path: self.path().to_owned(),
                 level,
-                level0_x: level0(x),
-                level0_y: level0(y),
-                width_px,
-                height_px,
+                level0_x: level0(region.x_px),
+                level0_y: level0(region.y_px),
+                width_px: region.width_px,
+                height_px: region.height_px,
                 reason,
             }
         })
@@ -184,15 +176,7 @@ mod tests {
             &self.resolution
         }
 
-        fn read_region(
-            &self,
-            _: usize,
-            _: i64,
-            _: i64,
-            _: u32,
-            _: u32,
-            out: &mut [u8],
-        ) -> Result<(), RegionError> {
+        fn read_region(&self, _: usize, _: Region, out: &mut [u8]) -> Result<(), RegionError> {
             out.copy_from_slice(&self.rgb);
             Ok(())
         }
@@ -203,8 +187,9 @@ mod tests {
     }
 
     fn read(slide: &dyn Slide) -> Vec<u8> {
-        let mut out = vec![0; 3 * slide.levels()[0].width_px as usize];
-        slide.read_region(0, 0, 0, slide.levels()[0].width_px, 1, &mut out).unwrap();
+        let row = Region::new(0, 0, slide.levels()[0].width_px, 1);
+        let mut out = vec![0; 3 * row.width_px as usize];
+        slide.read_region(0, row, &mut out).unwrap();
         out
     }
 

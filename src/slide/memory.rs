@@ -6,17 +6,17 @@ use ndarray::Array3;
 
 use super::raster::{Raster, over_white};
 use super::region_reader::{check_region, level_downsample};
-use super::{Level, RegionError, Resolution, Slide};
+use super::{Level, Region, RegionError, Resolution, Slide};
 
 /// A slide held in memory. Chosen areas can be made to fail, as those of damaged files do.
 ///
 /// ```
 /// use ndarray::Array3;
-/// use slidegrid::slide::{Slide, memory::MemorySlide};
+/// use slidegrid::slide::{Region, Slide, memory::MemorySlide};
 ///
 /// let slide = MemorySlide::new(Array3::from_elem((40, 60, 3), 128)).with_mpp(0.5);
 /// let mut pixel = [0; 3];
-/// slide.read_region(0, -1, 0, 1, 1, &mut pixel).unwrap();
+/// slide.read_region(0, Region::new(-1, 0, 1, 1), &mut pixel).unwrap();
 /// assert_eq!(pixel, [255; 3]);
 /// ```
 #[derive(Debug, Clone)]
@@ -131,24 +131,17 @@ impl Slide for MemorySlide {
         &self.resolution
     }
 
-    fn read_region(
-        &self,
-        level: usize,
-        x: i64,
-        y: i64,
-        width_px: u32,
-        height_px: u32,
-        out: &mut [u8],
-    ) -> Result<(), RegionError> {
-        let downsample = check_region(self, level, width_px, height_px, out.len())?.downsample;
-        let [left, top] = [x, y].map(|start| start as f64 * downsample);
-        let right = left + f64::from(width_px) * downsample;
-        let bottom = top + f64::from(height_px) * downsample;
+    fn read_region(&self, level: usize, region: Region, out: &mut [u8]) -> Result<(), RegionError> {
+        let downsample = check_region(self, level, region, out.len())?.downsample;
+        let [left, top] = [region.x_px, region.y_px].map(|start| start as f64 * downsample);
+        let right = left + f64::from(region.width_px) * downsample;
+        let bottom = top + f64::from(region.height_px) * downsample;
         if self.touches_bad_area(left, top, right, bottom) {
             #[expect(clippy::cast_possible_truncation, reason = "saturates, for a message")]
             let [level0_x, level0_y] = [left as i64, top as i64];
             let reason = "this area was made to fail".to_owned();
             let path = self.path.clone();
+            let Region { width_px, height_px, .. } = region;
             return Err(RegionError::Unreadable {
                 path,
                 level,
@@ -159,7 +152,7 @@ impl Slide for MemorySlide {
                 reason,
             });
         }
-        self.rasters[level].copy_region(x, y, width_px, out);
+        self.rasters[level].copy_region(region, out);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, s};
 
-use super::{PlaneReader, RegionError, Slide};
+use super::{PlaneReader, Region, RegionError, Slide};
 use crate::geometry::plane::WorkingPlane;
 
 /// Side of the pieces in which the picture is made, px. A piece that cannot be read stays
@@ -49,7 +49,7 @@ pub fn overview(slide: &dyn Slide, max_side_px: u32) -> Result<Overview, RegionE
         for x in (0..width_px).step_by(PIECE_PX as usize) {
             let (columns, rows) = (PIECE_PX.min(width_px - x), PIECE_PX.min(height_px - y));
             pieces += 1;
-            match read_piece(&reader, [x, y], [columns, rows]) {
+            match read_piece(&reader, Region::new(x.into(), y.into(), columns, rows)) {
                 Ok(piece) => {
                     let (x, y) = (x as usize, y as usize);
                     rgb.slice_mut(s![y..y + rows as usize, x..x + columns as usize, ..])
@@ -65,13 +65,9 @@ pub fn overview(slide: &dyn Slide, max_side_px: u32) -> Result<Overview, RegionE
     }
 }
 
-fn read_piece(
-    reader: &PlaneReader<'_>,
-    [x, y]: [u32; 2],
-    [width_px, height_px]: [u32; 2],
-) -> Result<Array3<u8>, RegionError> {
-    let mut piece = Array3::zeros((height_px as usize, width_px as usize, 3));
+fn read_piece(reader: &PlaneReader<'_>, region: Region) -> Result<Array3<u8>, RegionError> {
+    let mut piece = Array3::zeros((region.height_px as usize, region.width_px as usize, 3));
     let out = piece.as_slice_mut().unwrap_or_default();
-    reader.read(i64::from(x), i64::from(y), width_px, height_px, out)?;
+    reader.read(region, out)?;
     Ok(piece)
 }

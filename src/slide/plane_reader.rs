@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::resample::{Axis, resample};
-use super::{RegionError, Slide};
+use super::{Region, RegionError, Slide};
 use crate::geometry::plane::WorkingPlane;
 
 /// Side, in level px, of the pieces in which a region is resampled. Memory is thereby
@@ -59,33 +59,26 @@ impl<'a> PlaneReader<'a> {
         self.level
     }
 
-    /// Reads a region into `out`, u8 [row, col, rgb].
+    /// Reads a region of the working plane into `out`, u8 [row, col, rgb].
     ///
-    /// (x, y) is the top left corner in working px. The corner may be negative, and the
-    /// region may reach outside the plane; pixels outside are white (255). A pixel inside is
-    /// that of the level if the level has the plane's resolution, else the mean of the
+    /// The region is in working px. It may reach outside the plane; pixels outside are
+    /// white (255). A pixel inside is that of the level if the level has the plane's resolution, else the mean of the
     /// level's pixels around it, weighted by a triangle filter (Pillow's BILINEAR). A
     /// pixel's value does not depend on the region that is read.
     ///
     /// # Errors
     /// The same as those of [`Slide::read_region`].
-    pub fn read(
-        &self,
-        x: i64,
-        y: i64,
-        width_px: u32,
-        height_px: u32,
-        out: &mut [u8],
-    ) -> Result<(), RegionError> {
+    pub fn read(&self, region: Region, out: &mut [u8]) -> Result<(), RegionError> {
+        let Region { x_px, y_px, width_px, height_px } = region;
         if (self.scale - 1.0).abs() < UNIT_SCALE {
-            return self.slide.read_region(self.level, x, y, width_px, height_px, out);
+            return self.slide.read_region(self.level, region, out);
         }
-        if out.len() as u64 != 3 * u64::from(width_px) * u64::from(height_px) {
+        if out.len() as u64 != region.rgb_bytes() {
             let path = self.slide.path().to_owned();
             return Err(RegionError::Buffer { path, width_px, height_px, found: out.len() });
         }
-        let cols = clip(x, width_px, self.plane.width_px);
-        let rows = clip(y, height_px, self.plane.height_px);
+        let cols = clip(x_px, width_px, self.plane.width_px);
+        let rows = clip(y_px, height_px, self.plane.height_px);
         if cols.len() != width_px as usize || rows.len() != height_px as usize {
             out.fill(255);
         }
@@ -98,8 +91,8 @@ impl<'a> PlaneReader<'a> {
                 let col_taps = self.axis(&piece_cols, 0);
                 self.read_source(&row_taps, &col_taps, &mut source)?;
                 resample(&source, &row_taps, &col_taps, |row, line| {
-                    let row = i64::from(piece_rows.start) - y + row as i64;
-                    let col = i64::from(piece_cols.start) - x;
+                    let row = i64::from(piece_rows.start) - y_px + row as i64;
+                    let col = i64::from(piece_cols.start) - x_px;
                     let start = usize::try_from(3 * (row * i64::from(width_px) + col)).unwrap_or(0);
                     out[start..start + line.len()].copy_from_slice(line);
                 });
@@ -120,11 +113,14 @@ impl<'a> PlaneReader<'a> {
         cols: &Axis,
         source: &mut Vec<u8>,
     ) -> Result<(), RegionError> {
-        let width_px = cols.source.end - cols.source.start;
-        let height_px = rows.source.end - rows.source.start;
-        source.resize(3 * width_px as usize * height_px as usize, 0);
-        let (x, y) = (i64::from(cols.source.start), i64::from(rows.source.start));
-        self.slide.read_region(self.level, x, y, width_px, height_px, source)
+        let region = Region {
+            x_px: cols.source.start.into(),
+            y_px: rows.source.start.into(),
+            width_px: cols.source.end - cols.source.start,
+            height_px: rows.source.end - rows.source.start,
+        };
+        source.resize(3 * region.width_px as usize * region.height_px as usize, 0);
+        self.slide.read_region(self.level, region, source)
     }
 }
 

@@ -1,5 +1,7 @@
 //! A picture held in memory, from which regions are copied.
 
+use super::region::Region;
+
 /// A picture of u8 RGB, row by row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Raster {
@@ -10,15 +12,16 @@ pub(crate) struct Raster {
 }
 
 impl Raster {
-    /// Copies the region with the top left corner (x, y) into `out`, u8 [row, col, rgb].
-    /// Pixels outside the picture are white (255).
-    pub(crate) fn copy_region(&self, x: i64, y: i64, width_px: u32, out: &mut [u8]) {
+    /// Copies a region, in px of the picture, into `out`, u8 [row, col, rgb]. Pixels outside
+    /// the picture are white (255).
+    pub(crate) fn copy_region(&self, region: Region, out: &mut [u8]) {
+        let Region { x_px, y_px, width_px, .. } = region;
         if width_px == 0 {
             return;
         }
-        let (inside, source_x) = overlap(x, width_px, self.width_px);
+        let (inside, source_x) = overlap(x_px, width_px, self.width_px);
         for (row, line) in out.chunks_exact_mut(3 * width_px as usize).enumerate() {
-            let source_y = usize::try_from(y.saturating_add(row as i64)).ok();
+            let source_y = usize::try_from(y_px.saturating_add(row as i64)).ok();
             let source_y = source_y.filter(|&y| y < self.height_px as usize && !inside.is_empty());
             let Some(source_y) = source_y else {
                 line.fill(255);
@@ -100,7 +103,7 @@ mod tests {
             [(-3, -2, 11, 9), (0, 0, 5, 4), (2, 1, 2, 2), (9, 9, 3, 3), (-8, 0, 3, 4)]
         {
             let mut out = vec![7; 3 * (w * h) as usize];
-            raster.copy_region(x, y, w, &mut out);
+            raster.copy_region(Region::new(x, y, w, h), &mut out);
             for row in 0..i64::from(h) {
                 for col in 0..i64::from(w) {
                     let (px, py) = (x + col, y + row);
@@ -111,7 +114,7 @@ mod tests {
                 }
             }
         }
-        raster.copy_region(i64::MAX, i64::MIN, 2, &mut [0; 12]);
+        raster.copy_region(Region::new(i64::MAX, i64::MIN, 2, 2), &mut [0; 12]);
     }
 
     #[test]

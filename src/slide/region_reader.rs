@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::error::RegionError;
+use super::region::Region;
 use super::resolution::Resolution;
 
 /// One resolution of a slide's pyramid.
@@ -36,26 +37,16 @@ pub trait Slide: Send + Sync {
     /// What the file states about its resolution, plausible or not; [`slide_mpp`] decides.
     fn resolution(&self) -> &Resolution;
 
-    /// Reads a region of `level` into `out`, u8 [row, col, rgb] of
-    /// `height_px` x `width_px`.
+    /// Reads a region of `level` into `out`, u8 [row, col, rgb].
     ///
-    /// (x, y) is the top left corner in px of the level. The corner may be negative, and the
-    /// region may reach outside the slide; pixels outside are white (255). Transparency is
-    /// composited over white. A pixel's value does not depend on the region that is read.
+    /// The region is in px of the level. It may reach outside the slide; pixels outside are
+    /// white (255). Transparency is composited over white. A pixel's value does not depend on the region that is read.
     ///
     /// # Errors
     /// [`RegionError`] when a part of the region cannot be decoded (other regions may still
     /// be readable), when the slide has no such level, or when the length of `out` is not
-    /// 3 * `width_px` * `height_px` bytes. The content of `out` is then undefined.
-    fn read_region(
-        &self,
-        level: usize,
-        x: i64,
-        y: i64,
-        width_px: u32,
-        height_px: u32,
-        out: &mut [u8],
-    ) -> Result<(), RegionError>;
+    /// [`Region::rgb_bytes`]. The content of `out` is then undefined.
+    fn read_region(&self, level: usize, region: Region, out: &mut [u8]) -> Result<(), RegionError>;
 
     /// The embedded ICC colour profile; `None` when the file has none or the reader cannot
     /// read it.
@@ -66,8 +57,7 @@ pub trait Slide: Send + Sync {
 pub(super) fn check_region(
     slide: &dyn Slide,
     level: usize,
-    width_px: u32,
-    height_px: u32,
+    region: Region,
     found: usize,
 ) -> Result<Level, RegionError> {
     let path = || slide.path().to_owned();
@@ -77,7 +67,8 @@ pub(super) fn check_region(
         level,
         last: levels.len().saturating_sub(1),
     })?;
-    if found as u64 != 3 * u64::from(width_px) * u64::from(height_px) {
+    if found as u64 != region.rgb_bytes() {
+        let Region { width_px, height_px, .. } = region;
         return Err(RegionError::Buffer { path: path(), width_px, height_px, found });
     }
     Ok(info)

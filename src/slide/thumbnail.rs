@@ -8,7 +8,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use super::raster::rounded_mean;
-use super::{PlaneReader, RegionError, Slide};
+use super::{PlaneReader, Region, RegionError, Slide};
 
 /// Smallest number of level px along a tile's side from which a mean is computed.
 const MIN_PX: f64 = 8.0;
@@ -217,9 +217,13 @@ impl<'a> Job<'a> {
         };
         let (cols, rows) = (span(&area.cols, 0), span(&area.rows, 1));
         buffer.resize(3 * cols.len() * rows.len(), 0);
-        let (x, y) = (i64::from(cols.start), i64::from(rows.start));
-        let (width_px, height_px) = (cols.end - cols.start, rows.end - rows.start);
-        self.slide.read_region(self.level, x, y, width_px, height_px, buffer)?;
+        let region = Region {
+            x_px: cols.start.into(),
+            y_px: rows.start.into(),
+            width_px: cols.end - cols.start,
+            height_px: rows.end - rows.start,
+        };
+        self.slide.read_region(self.level, region, buffer)?;
         Ok([cols.start, rows.start])
     }
 

@@ -5,41 +5,39 @@ use std::sync::Mutex;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use super::superblock::Area;
-use crate::slide::{PlaneReader, RegionError};
+use crate::slide::{PlaneReader, Region, RegionError};
 
-/// Smallest area a failed cell is searched down to: what can be read around
+/// Smallest region a failed cell is searched down to: what can be read around
 /// damage is kept.
-const SMALLEST_PX: i64 = 64;
+const SMALLEST_PX: u32 = 64;
 
-/// RGB pixels of an area, `[row, col, channel]`; white where not read.
+/// RGB pixels of a region of the working plane, `[row, col, channel]`; white where not read.
 pub(super) struct Canvas {
-    area: Area,
+    region: Region,
     pixels: Vec<u8>,
-    bad: Vec<(Area, RegionError)>,
+    bad: Vec<(Region, RegionError)>,
 }
 
 impl Canvas {
     pub(super) fn new() -> Self {
-        let area = Area { x_px: 0, y_px: 0, width_px: 0, height_px: 0 };
-        Self { area, pixels: Vec::new(), bad: Vec::new() }
+        Self { region: Region::new(0, 0, 0, 0), pixels: Vec::new(), bad: Vec::new() }
     }
 
-    /// Reads `cells` of `area`, keeping the allocation of what was there.
+    /// Reads `cells` of `region`, keeping the allocation of what was there.
     pub(super) fn read(
         &mut self,
-        area: Area,
-        cells: &[Area],
+        region: Region,
+        cells: &[Region],
         reader: &PlaneReader<'_>,
         pool: &ThreadPool,
     ) {
-        self.area = area;
+        self.region = region;
         self.bad.clear();
-        if self.pixels.capacity() < bytes(&area) {
+        if self.pixels.capacity() < bytes(&region) {
             // Let go first: growing would hold the old pixels and the new.
             self.pixels = Vec::new();
         }
-        self.pixels.resize(bytes(&area), 255);
+        self.pixels.resize(bytes(&region), 255);
         let shared = Mutex::new(&mut *self);
         // Cell after cell, so that what neighbours share is still in a reader's cache.
         pool.install(|| {
@@ -51,22 +49,22 @@ impl Canvas {
     }
 
     /// Copies a patch out, or says what kept it from being read.
-    pub(super) fn cut(&self, patch: &Area, out: &mut Vec<u8>) -> Result<(), &RegionError> {
+    pub(super) fn cut(&self, patch: &Region, out: &mut Vec<u8>) -> Result<(), &RegionError> {
         if let Some((_, error)) = self.bad.iter().find(|(bad, _)| bad.intersection(patch).is_some())
         {
             return Err(error);
         }
         out.clear();
         out.reserve(bytes(patch));
-        for row in 0..patch.height_px {
-            let start = self.offset(patch.x_px, patch.y_px + row);
-            out.extend_from_slice(&self.pixels[start..start + index(patch.width_px * 3)]);
+        for y_px in patch.y_px..patch.bottom_px() {
+            let start = self.offset(patch.x_px, y_px);
+            out.extend_from_slice(&self.pixels[start..start + 3 * patch.width_px as usize]);
         }
         Ok(())
     }
 
-    fn paste(&mut self, cell: &Area, pixels: &[u8]) {
-        let row_bytes = index(cell.width_px * 3);
+    fn paste(&mut self, cell: &Region, pixels: &[u8]) {
+        let row_bytes = 3 * cell.width_px as usize;
         for (row, line) in pixels.chunks_exact(row_bytes).enumerate() {
             let y_px = cell.y_px + i64::try_from(row).expect("a cell has few rows");
             let start = self.offset(cell.x_px, y_px);
@@ -75,7 +73,9 @@ impl Canvas {
     }
 
     fn offset(&self, x_px: i64, y_px: i64) -> usize {
-        index(((y_px - self.area.y_px) * self.area.width_px + x_px - self.area.x_px) * 3)
+        let inside = |px: i64| usize::try_from(px).expect("what is cut lies on the canvas");
+        let (row, col) = (inside(y_px - self.region.y_px), inside(x_px - self.region.x_px));
+        3 * (row * self.region.width_px as usize + col)
     }
 }
 
@@ -84,12 +84,11 @@ impl Canvas {
 fn read_cell(
     canvas: &Mutex<&mut Canvas>,
     reader: &PlaneReader<'_>,
-    cell: Area,
+    cell: Region,
     buffer: &mut Vec<u8>,
 ) {
     buffer.resize(bytes(&cell), 0);
-    let side = |px: i64| u32::try_from(px).expect("a cell has a small, positive side");
-    let read = reader.read(cell.x_px, cell.y_px, side(cell.width_px), side(cell.height_px), buffer);
+    let read = reader.read(cell, buffer);
     let locked = || canvas.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     match read {
         Ok(()) => locked().paste(&cell, buffer),
@@ -104,25 +103,21 @@ fn read_cell(
     }
 }
 
-/// Parts an area in four, or in two when it is thin.
-fn quarters(area: &Area) -> impl Iterator<Item = Area> + use<> {
-    let halves = |start: i64, len: i64| {
-        let first = if len > SMALLEST_PX { (len + 1) / 2 } else { len };
-        [(start, first), (start + first, len - first)]
+/// Parts a region in four, or in two when it is thin.
+fn quarters(region: &Region) -> impl Iterator<Item = Region> + use<> {
+    let halves = |start: i64, len: u32| {
+        let first = if len > SMALLEST_PX { len.div_ceil(2) } else { len };
+        [(start, first), (start + i64::from(first), len - first)]
     };
-    let rows = halves(area.y_px, area.height_px);
-    let cols = halves(area.x_px, area.width_px);
+    let rows = halves(region.y_px, region.height_px);
+    let cols = halves(region.x_px, region.width_px);
     rows.into_iter()
         .flat_map(move |(y_px, height_px)| {
-            cols.into_iter().map(move |(x_px, width_px)| Area { x_px, y_px, width_px, height_px })
+            cols.into_iter().map(move |(x_px, width_px)| Region { x_px, y_px, width_px, height_px })
         })
         .filter(|part| part.width_px > 0 && part.height_px > 0)
 }
 
-fn bytes(area: &Area) -> usize {
-    index(area.width_px * area.height_px * 3)
-}
-
-fn index(value: i64) -> usize {
-    usize::try_from(value).expect("an offset inside the canvas is not negative")
+fn bytes(region: &Region) -> usize {
+    usize::try_from(region.rgb_bytes()).expect("a canvas fits into memory")
 }

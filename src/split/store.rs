@@ -14,7 +14,7 @@ use super::canvas::Canvas;
 use super::colour::Sampler;
 use super::error::SplitError;
 use super::interrupted::check_interrupt;
-use super::superblock::{Area, cells, superblocks};
+use super::superblock::{cells, region_of, superblocks};
 use super::tissue::Found;
 use crate::config::{CompressionKey, RunConfig};
 use crate::geometry::{BlockPlan, PatchCoord, WorkingPlane};
@@ -126,7 +126,7 @@ fn read_all(
         if workers.interrupt.requested().is_some() {
             return;
         }
-        canvas.read(superblock.area, &cells(&superblock, job.plan), job.reader, workers.pool);
+        canvas.read(superblock.region, &cells(&superblock, job.plan), job.reader, workers.pool);
         let canvas = &canvas;
         let cutter = || {
             let compressor = compressor(compression);
@@ -155,7 +155,7 @@ impl Cutter<'_> {
     fn cut(&mut self, index: usize) -> Message {
         let patch = &self.job.plan.patches()[index];
         let mut pixels = self.buffers.take();
-        match self.canvas.cut(&Area::of_patch(patch), &mut pixels) {
+        match self.canvas.cut(&region_of(patch), &mut pixels) {
             Ok(()) => {
                 if let Some(sampler) = self.sampler {
                     sampler.take(patch, &pixels);

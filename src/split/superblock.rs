@@ -5,6 +5,7 @@
 //! its patches are cut from that.
 
 use crate::geometry::{BlockPlan, PatchCoord};
+use crate::slide::Region;
 
 /// Longest side of a superblock without its halo. Halos are read twice where
 /// superblocks meet, 8 % of the pixels; a third more would save 2 % of them for
@@ -13,52 +14,12 @@ const SUPERBLOCK_PX: u32 = 6144;
 
 /// Side of the cells a canvas is read in: a multiple of what slides are tiled
 /// by, so that a source tile is seldom decoded twice.
-pub(super) const CELL_PX: i64 = 512;
+const CELL_PX: u32 = 512;
 
-/// An area of the working plane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Area {
-    pub(super) x_px: i64,
-    pub(super) y_px: i64,
-    pub(super) width_px: i64,
-    pub(super) height_px: i64,
-}
-
-impl Area {
-    pub(super) fn of_patch(patch: &PatchCoord) -> Self {
-        Self {
-            x_px: patch.x_px,
-            y_px: patch.y_px,
-            width_px: patch.side_px,
-            height_px: patch.side_px,
-        }
-    }
-
-    pub(super) fn right_px(&self) -> i64 {
-        self.x_px + self.width_px
-    }
-
-    pub(super) fn bottom_px(&self) -> i64 {
-        self.y_px + self.height_px
-    }
-
-    /// The common part, if there is one.
-    pub(super) fn intersection(&self, other: &Self) -> Option<Self> {
-        let (x_px, y_px) = (self.x_px.max(other.x_px), self.y_px.max(other.y_px));
-        let width_px = self.right_px().min(other.right_px()) - x_px;
-        let height_px = self.bottom_px().min(other.bottom_px()) - y_px;
-        (width_px > 0 && height_px > 0).then_some(Self { x_px, y_px, width_px, height_px })
-    }
-
-    fn union(&self, other: &Self) -> Self {
-        let (x_px, y_px) = (self.x_px.min(other.x_px), self.y_px.min(other.y_px));
-        Self {
-            x_px,
-            y_px,
-            width_px: self.right_px().max(other.right_px()) - x_px,
-            height_px: self.bottom_px().max(other.bottom_px()) - y_px,
-        }
-    }
+/// What a patch covers, in the working plane.
+pub(super) fn region_of(patch: &PatchCoord) -> Region {
+    let side_px = u32::try_from(patch.side_px).expect("a patch has a small, positive side");
+    Region::new(patch.x_px, patch.y_px, side_px, side_px)
 }
 
 /// Patches that are read together.
@@ -67,7 +28,7 @@ pub(super) struct Superblock {
     /// Indices of the patches in the slide's order.
     pub(super) patches: Vec<usize>,
     /// What they cover together.
-    pub(super) area: Area,
+    pub(super) region: Region,
 }
 
 /// Parts the plan's patches into superblocks, row by row.
@@ -86,25 +47,26 @@ pub(super) fn superblocks(plan: &BlockPlan) -> Vec<Superblock> {
         .chunk_by(|a, b| a.0 == b.0)
         .map(|chunk| {
             let patches: Vec<usize> = chunk.iter().map(|(_, index)| *index).collect();
-            let areas = patches.iter().map(|&index| Area::of_patch(&plan.patches()[index]));
-            let area = areas.reduce(|a, b| a.union(&b)).expect("a chunk is not empty");
-            Superblock { patches, area }
+            let regions = patches.iter().map(|&index| region_of(&plan.patches()[index]));
+            let region = regions.reduce(|a, b| a.union(&b)).expect("a chunk is not empty");
+            Superblock { patches, region }
         })
         .collect()
 }
 
 /// Cells of a superblock that some patch needs, row by row.
-pub(super) fn cells(superblock: &Superblock, plan: &BlockPlan) -> Vec<Area> {
-    let needs: Vec<Area> =
-        superblock.patches.iter().map(|&index| Area::of_patch(&plan.patches()[index])).collect();
-    let area = superblock.area;
+pub(super) fn cells(superblock: &Superblock, plan: &BlockPlan) -> Vec<Region> {
+    let needs: Vec<Region> =
+        superblock.patches.iter().map(|&index| region_of(&plan.patches()[index])).collect();
+    let region = superblock.region;
+    let side_px = i64::from(CELL_PX);
     let starts = |from: i64, to: i64| {
-        (from.div_euclid(CELL_PX)..=(to - 1).div_euclid(CELL_PX)).map(|cell| cell * CELL_PX)
+        (from.div_euclid(side_px)..=(to - 1).div_euclid(side_px)).map(|cell| cell * side_px)
     };
     let mut cells = Vec::new();
-    for y_px in starts(area.y_px, area.bottom_px()) {
-        for x_px in starts(area.x_px, area.right_px()) {
-            let cell = Area { x_px, y_px, width_px: CELL_PX, height_px: CELL_PX };
+    for y_px in starts(region.y_px, region.bottom_px()) {
+        for x_px in starts(region.x_px, region.right_px()) {
+            let cell = Region::new(x_px, y_px, CELL_PX, CELL_PX);
             let needed =
                 needs.iter().filter_map(|need| need.intersection(&cell)).reduce(|a, b| a.union(&b));
             cells.extend(needed);
@@ -136,12 +98,12 @@ mod tests {
                     prop_assert!(cells[i + 1..].iter().all(|b| a.intersection(b).is_none()));
                 }
                 for &index in &superblock.patches {
-                    let patch = Area::of_patch(&plan.patches()[index]);
+                    let patch = region_of(&plan.patches()[index]);
                     let covered: i64 = cells.iter()
                         .filter_map(|cell| cell.intersection(&patch))
-                        .map(|part| part.width_px * part.height_px)
+                        .map(|part| i64::from(part.width_px) * i64::from(part.height_px))
                         .sum();
-                    prop_assert_eq!(covered, patch.width_px * patch.height_px);
+                    prop_assert_eq!(covered, i64::from(patch.width_px) * i64::from(patch.height_px));
                 }
                 patches += superblock.patches.len();
             }

@@ -5,7 +5,7 @@ use crate::common::Case;
 use ndarray::{Array2, Array3, s};
 use slidegrid::metrics::auc::auc;
 use slidegrid::metrics::raster::SampleGrid;
-use slidegrid::slide;
+use slidegrid::slide::{self, Region};
 use slidegrid::synth::{Cohort, SyntheticSlide, make};
 use slidegrid::truth::{AnnotationGroups, Truth};
 
@@ -74,7 +74,8 @@ fn pixels(made: &SyntheticSlide) -> Array3<u8> {
     let side = SIDE_PX as usize;
     let mut pixels = Array3::zeros((side, side, 3));
     let out = pixels.as_slice_mut().unwrap();
-    slide::open(&made.slide).unwrap().read_region(0, 0, 0, SIDE_PX, SIDE_PX, out).unwrap();
+    let whole = Region::new(0, 0, SIDE_PX, SIDE_PX);
+    slide::open(&made.slide).unwrap().read_region(0, whole, out).unwrap();
     pixels
 }
 

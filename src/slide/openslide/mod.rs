@@ -15,7 +15,7 @@ use library::{Handle, library};
 use super::region_reader::{check_region, level_downsample};
 use super::resolution::{ResolutionTags, ResolutionUnit};
 use super::tiff_jpeg_tiles;
-use super::{Level, RegionError, Resolution, Slide, SlideError};
+use super::{Level, Region, RegionError, Resolution, Slide, SlideError};
 
 /// Largest number of pixels read in one call of OpenSlide: 16 MB of ARGB per thread.
 const PIECE_PX: u32 = 1 << 22;
@@ -53,16 +53,6 @@ pub(crate) struct OpenSlideReader {
 thread_local! {
     /// ARGB of the piece being read, at most [`PIECE_PX`].
     static SCRATCH: RefCell<Vec<u32>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Part of a level, in px of that level.
-#[derive(Debug, Clone, Copy)]
-struct Piece {
-    level: usize,
-    x: i64,
-    y: i64,
-    width_px: u32,
-    height_px: u32,
 }
 
 impl OpenSlideReader {
@@ -129,71 +119,71 @@ impl OpenSlideReader {
     /// value does not depend on the region that is read.
     fn read_inside(
         &self,
-        piece: Piece,
+        level: usize,
+        region: Region,
         out: &mut [u8],
         stride_px: usize,
     ) -> Result<(), RegionError> {
-        if self.downsample_is_whole(piece.level) {
-            let columns = piece.width_px.min(PIECE_WIDTH_PX);
-            let rows = (PIECE_PX / columns.max(1)).min(piece.height_px);
-            return self.read_cells(piece, [columns, rows.max(1)], out, stride_px);
+        if self.downsample_is_whole(level) {
+            let columns = region.width_px.min(PIECE_WIDTH_PX);
+            let rows = (PIECE_PX / columns.max(1)).min(region.height_px);
+            return self.read_cells(level, region, [columns, rows.max(1)], out, stride_px);
         }
-        self.read_squares(piece, out, stride_px)
+        self.read_squares(level, region, out, stride_px)
     }
 
-    /// Reads `piece` cut into cells of `cell_px` [x, y].
+    /// Reads `region` cut into cells of `cell_px` [x, y].
     fn read_cells(
         &self,
-        piece: Piece,
+        level: usize,
+        region: Region,
         cell_px: [u32; 2],
         out: &mut [u8],
         stride_px: usize,
     ) -> Result<(), RegionError> {
-        for row in (0..piece.height_px).step_by(cell_px[1] as usize) {
-            for col in (0..piece.width_px).step_by(cell_px[0] as usize) {
-                let cell = Piece {
-                    x: piece.x + i64::from(col),
-                    y: piece.y + i64::from(row),
-                    width_px: cell_px[0].min(piece.width_px - col),
-                    height_px: cell_px[1].min(piece.height_px - row),
-                    ..piece
+        for row in (0..region.height_px).step_by(cell_px[1] as usize) {
+            for col in (0..region.width_px).step_by(cell_px[0] as usize) {
+                let cell = Region {
+                    x_px: region.x_px + i64::from(col),
+                    y_px: region.y_px + i64::from(row),
+                    width_px: cell_px[0].min(region.width_px - col),
+                    height_px: cell_px[1].min(region.height_px - row),
                 };
-                self.read_cell(cell, cell, out, (row as usize, col as usize), stride_px)?;
+                let start = 3 * (row as usize * stride_px + col as usize);
+                self.read_cell(level, cell, cell, &mut out[start..], stride_px)?;
             }
         }
         Ok(())
     }
 
-    /// Reads `piece` from whole squares of the level's lattice.
+    /// Reads `region` from whole squares of the level's lattice.
     fn read_squares(
         &self,
-        piece: Piece,
+        level: usize,
+        region: Region,
         out: &mut [u8],
         stride_px: usize,
     ) -> Result<(), RegionError> {
         let side = i64::from(SQUARE_PX);
-        let origin = [piece.x, piece.y].map(|start| start.div_euclid(side) * side);
-        let (right, bottom) =
-            (piece.x + i64::from(piece.width_px), piece.y + i64::from(piece.height_px));
-        for y in (origin[1]..bottom).step_by(SQUARE_PX as usize) {
-            for x in (origin[0]..right).step_by(SQUARE_PX as usize) {
-                let square = Piece { x, y, width_px: SQUARE_PX, height_px: SQUARE_PX, ..piece };
-                let part = intersection(square, piece);
-                let at = |to: i64, from: i64| usize::try_from(to - from).unwrap_or(0);
-                let to = (at(part.y, piece.y), at(part.x, piece.x));
-                self.read_cell(square, part, out, to, stride_px)?;
+        let origin = [region.x_px, region.y_px].map(|start| start.div_euclid(side) * side);
+        for y_px in (origin[1]..region.bottom_px()).step_by(SQUARE_PX as usize) {
+            for x_px in (origin[0]..region.right_px()).step_by(SQUARE_PX as usize) {
+                let square = Region::new(x_px, y_px, SQUARE_PX, SQUARE_PX);
+                let Some(part) = square.intersection(&region) else { continue };
+                let start = rgb_offset(&region, &part, stride_px);
+                self.read_cell(level, square, part, &mut out[start..], stride_px)?;
             }
         }
         Ok(())
     }
 
-    /// Reads `cell` and puts `part` of it into `out` at (row, col).
+    /// Reads `cell` and puts `part` of it at the start of `out`.
     fn read_cell(
         &self,
-        cell: Piece,
-        part: Piece,
+        level: usize,
+        cell: Region,
+        part: Region,
         out: &mut [u8],
-        (row, col): (usize, usize),
         stride_px: usize,
     ) -> Result<(), RegionError> {
         SCRATCH.with_borrow_mut(|scratch| {
@@ -201,13 +191,13 @@ impl OpenSlideReader {
             if scratch.len() < count {
                 scratch.resize(count, 0);
             }
-            self.read_argb(cell, &mut scratch[..count])?;
-            let first = usize::try_from(part.x - cell.x).unwrap_or(0);
-            let skipped = usize::try_from(part.y - cell.y).unwrap_or(0);
+            self.read_argb(level, cell, &mut scratch[..count])?;
+            let first = usize::try_from(part.x_px - cell.x_px).unwrap_or(0);
+            let skipped = usize::try_from(part.y_px - cell.y_px).unwrap_or(0);
             let width = part.width_px as usize;
             let lines = scratch[..count].chunks_exact(cell.width_px.max(1) as usize);
             for (index, line) in lines.skip(skipped).take(part.height_px as usize).enumerate() {
-                let start = 3 * ((row + index) * stride_px + col);
+                let start = 3 * index * stride_px;
                 argb::argb_to_rgb(&line[first..first + width], &mut out[start..start + 3 * width]);
             }
             Ok(())
@@ -217,15 +207,15 @@ impl OpenSlideReader {
     /// Reads with one call of OpenSlide. After a failure the call is repeated with a new
     /// handle while no other thread reads, because any thread's error makes the shared
     /// handle unusable for all.
-    fn read_argb(&self, piece: Piece, argb: &mut [u32]) -> Result<(), RegionError> {
-        if self.try_argb(&self.shared(), piece, argb).is_ok() {
+    fn read_argb(&self, level: usize, region: Region, argb: &mut [u32]) -> Result<(), RegionError> {
+        if self.try_argb(&self.shared(), level, region, argb).is_ok() {
             return Ok(());
         }
         let mut handle = self.exclusive();
         let result = self
             .renew(&mut handle)
-            .and_then(|()| self.try_argb(&handle, piece, argb))
-            .map_err(|reason| self.unreadable(piece, reason));
+            .and_then(|()| self.try_argb(&handle, level, region, argb))
+            .map_err(|reason| self.unreadable(level, region, reason));
         if result.is_err() {
             // If this fails too, the next read renews the handle.
             let _ = self.renew(&mut handle);
@@ -233,10 +223,16 @@ impl OpenSlideReader {
         result
     }
 
-    fn try_argb(&self, handle: &Handle, piece: Piece, argb: &mut [u32]) -> Result<(), String> {
-        let corner = [piece.x, piece.y].map(|start| self.address(piece.level, start));
-        let level = i32::try_from(piece.level).map_err(|error| error.to_string())?;
-        handle.read_region(argb, corner, level, [piece.width_px, piece.height_px]);
+    fn try_argb(
+        &self,
+        handle: &Handle,
+        level: usize,
+        region: Region,
+        argb: &mut [u32],
+    ) -> Result<(), String> {
+        let corner = [region.x_px, region.y_px].map(|start| self.address(level, start));
+        let level = i32::try_from(level).map_err(|error| error.to_string())?;
+        handle.read_region(argb, corner, level, [region.width_px, region.height_px]);
         handle.error().map_or(Ok(()), Err)
     }
 
@@ -252,23 +248,19 @@ impl OpenSlideReader {
         Ok(())
     }
 
-    fn unreadable(&self, piece: Piece, reason: String) -> RegionError {
-        let [level0_x, level0_y] = [piece.x, piece.y].map(|start| self.address(piece.level, start));
-        let Piece { level, width_px, height_px, .. } = piece;
+    fn unreadable(&self, level: usize, region: Region, reason: String) -> RegionError {
+        let [level0_x, level0_y] =
+            [region.x_px, region.y_px].map(|start| self.address(level, start));
+        let Region { width_px, height_px, .. } = region;
         let path = self.path.clone();
         RegionError::Unreadable { path, level, level0_x, level0_y, width_px, height_px, reason }
     }
 }
 
-fn intersection(a: Piece, b: Piece) -> Piece {
-    let span = |a: i64, a_px: u32, b: i64, b_px: u32| {
-        let start = a.max(b);
-        let end = (a + i64::from(a_px)).min(b + i64::from(b_px));
-        (start, u32::try_from(end - start).unwrap_or(0))
-    };
-    let (x, width_px) = span(a.x, a.width_px, b.x, b.width_px);
-    let (y, height_px) = span(a.y, a.height_px, b.y, b.height_px);
-    Piece { level: a.level, x, y, width_px, height_px }
+/// Where the pixels of `part` begin among those of `region`, whose lines have `stride_px`.
+fn rgb_offset(region: &Region, part: &Region, stride_px: usize) -> usize {
+    let offset = |part: i64, region: i64| usize::try_from(part - region).unwrap_or(0);
+    3 * (offset(part.y_px, region.y_px) * stride_px + offset(part.x_px, region.x_px))
 }
 
 fn levels_of(handle: &Handle) -> Result<(Vec<Level>, Vec<f64>), String> {
@@ -336,37 +328,19 @@ impl Slide for OpenSlideReader {
         &self.resolution
     }
 
-    fn read_region(
-        &self,
-        level: usize,
-        x: i64,
-        y: i64,
-        width_px: u32,
-        height_px: u32,
-        out: &mut [u8],
-    ) -> Result<(), RegionError> {
-        let info = check_region(self, level, width_px, height_px, out.len())?;
-        let whole = Piece { level, x: 0, y: 0, width_px: info.width_px, height_px: info.height_px };
-        let limit = i64::from(i32::MAX);
-        let asked = Piece {
-            level,
-            x: x.clamp(-limit, limit),
-            y: y.clamp(-limit, limit),
-            width_px,
-            height_px,
-        };
-        let inside = intersection(asked, whole);
-        if inside.width_px == 0 || inside.height_px == 0 {
+    fn read_region(&self, level: usize, region: Region, out: &mut [u8]) -> Result<(), RegionError> {
+        let info = check_region(self, level, region, out.len())?;
+        let whole = Region::new(0, 0, info.width_px, info.height_px);
+        let Some(inside) = region.intersection(&whole) else {
             out.fill(255);
             return Ok(());
-        }
-        if (inside.width_px, inside.height_px) != (width_px, height_px) {
+        };
+        if inside != region {
             out.fill(255);
         }
-        let offset = |inside: i64, asked: i64| usize::try_from(inside - asked).unwrap_or(0);
-        let (row, col) = (offset(inside.y, asked.y), offset(inside.x, asked.x));
-        let stride_px = width_px as usize;
-        self.read_inside(inside, &mut out[3 * (row * stride_px + col)..], stride_px)
+        let stride_px = region.width_px as usize;
+        let start = rgb_offset(&region, &inside, stride_px);
+        self.read_inside(level, inside, &mut out[start..], stride_px)
     }
 
     fn icc_profile(&self) -> Option<Vec<u8>> {

@@ -2,7 +2,7 @@
 
 use super::level::TileLevel;
 use super::tiled_slide::TiledJpegSlide;
-use crate::slide::Slide;
+use crate::slide::{Region, Slide};
 
 /// Whether sample tiles of a level equal OpenSlide's pixels bit for bit. Tiles that
 /// libturbojpeg cannot decode do not count; at least one tile must have been compared.
@@ -60,7 +60,8 @@ fn tile_agrees(
     let (width, height) =
         (tile_width.min(level.width_px - x), tile_height.min(level.height_px - y));
     let mut expected = vec![0; 3 * width as usize * height as usize];
-    let read = slide.slide.read_region(index, x.into(), y.into(), width, height, &mut expected);
+    let region = Region::new(x.into(), y.into(), width, height);
+    let read = slide.slide.read_region(index, region, &mut expected);
     let same = || {
         let lines = expected.chunks_exact(3 * width as usize);
         lines

@@ -6,9 +6,9 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use super::turbo::{Decoder, TurboJpeg};
-use crate::slide::Slide;
 use crate::slide::openslide::OpenSlideReader;
 use crate::slide::tiff_jpeg_tiles::{SOI, TiledJpeg};
+use crate::slide::{Region, Slide};
 
 /// Largest length of a tile's stream, bytes; no uncompressed tile is larger.
 const MAX_BYTES: u64 = 1 << 28;
@@ -16,25 +16,6 @@ const MAX_BYTES: u64 = 1 << 28;
 thread_local! {
     /// This thread's decoder and the buffer for the stream.
     static WORK: RefCell<(Option<Decoder>, Vec<u8>)> = const { RefCell::new((None, Vec::new())) };
-}
-
-/// A region as asked for, px of its level.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Region {
-    pub(super) x: i64,
-    pub(super) y: i64,
-    pub(super) width_px: u32,
-    pub(super) height_px: u32,
-}
-
-impl Region {
-    pub(super) fn is_inside(&self, level: &crate::slide::Level) -> bool {
-        let inside = |start: i64, len: u32, end: u32| {
-            start >= 0 && start.saturating_add(len.into()) <= end.into()
-        };
-        inside(self.x, self.width_px, level.width_px)
-            && inside(self.y, self.height_px, level.height_px)
-    }
 }
 
 /// The tiles of a level.
@@ -99,8 +80,8 @@ impl TileLevel {
     pub(super) fn spans(&self, column: u32, row: u32, asked: Region) -> [Span; 2] {
         let [width, height] = self.tile_px();
         [
-            span(column, width, self.stored.width_px, asked.x, asked.width_px),
-            span(row, height, self.stored.height_px, asked.y, asked.height_px),
+            span(column, width, self.stored.width_px, asked.x_px, asked.width_px),
+            span(row, height, self.stored.height_px, asked.y_px, asked.height_px),
         ]
     }
 

@@ -5,11 +5,11 @@ use std::fs::File;
 use std::path::Path;
 
 use super::cache::{self, Cache};
-use super::level::{Region, Span, TileLevel};
+use super::level::{Span, TileLevel};
 use super::turbo::TurboJpeg;
 use crate::slide::openslide::OpenSlideReader;
 use crate::slide::region_reader::check_region;
-use crate::slide::{Level, RegionError, Resolution, Slide};
+use crate::slide::{Level, Region, RegionError, Resolution, Slide};
 
 /// Size of the cache of decoded tiles, which all threads share: 85 tiles of 512 px.
 const CACHE_BYTES: usize = 64 << 20;
@@ -43,7 +43,7 @@ impl TiledJpegSlide {
         out: &mut [u8],
     ) -> Option<()> {
         let (rows, columns) =
-            (tiles.rows(asked.y, asked.height_px), tiles.columns(asked.x, asked.width_px));
+            (tiles.rows(asked.y_px, asked.height_px), tiles.columns(asked.x_px, asked.width_px));
         for row in rows {
             for column in columns.clone() {
                 let [x, y] = tiles.spans(column, row, asked);
@@ -110,26 +110,18 @@ impl Slide for TiledJpegSlide {
         self.slide.resolution()
     }
 
-    fn read_region(
-        &self,
-        level: usize,
-        x: i64,
-        y: i64,
-        width_px: u32,
-        height_px: u32,
-        out: &mut [u8],
-    ) -> Result<(), RegionError> {
-        let info = check_region(self, level, width_px, height_px, out.len())?;
+    fn read_region(&self, level: usize, region: Region, out: &mut [u8]) -> Result<(), RegionError> {
+        let info = check_region(self, level, region, out.len())?;
         if let Some(tiles) = &self.levels[level] {
-            let asked = Region { x, y, width_px, height_px };
-            if !asked.is_inside(&info) {
+            let whole = Region::new(0, 0, info.width_px, info.height_px);
+            if region.intersection(&whole) != Some(region) {
                 out.fill(255);
             }
-            if self.assemble(tiles, level, asked, out).is_some() {
+            if self.assemble(tiles, level, region, out).is_some() {
                 return Ok(());
             }
         }
-        self.slide.read_region(level, x, y, width_px, height_px, out)
+        self.slide.read_region(level, region, out)
     }
 
     fn icc_profile(&self) -> Option<Vec<u8>> {

@@ -1,10 +1,10 @@
 //! What every reader of slides has to keep.
 
-use slidegrid::slide::{RegionError, Slide};
+use slidegrid::slide::{Region, RegionError, Slide};
 
 pub(crate) fn read(slide: &dyn Slide, level: usize, x: i64, y: i64, w: u32, h: u32) -> Vec<u8> {
     let mut out = vec![77; 3 * w as usize * h as usize];
-    slide.read_region(level, x, y, w, h, &mut out).unwrap();
+    slide.read_region(level, Region::new(x, y, w, h), &mut out).unwrap();
     out
 }
 
@@ -88,10 +88,10 @@ fn threads_agree(slide: &dyn Slide, level: usize) {
 
 fn mistakes_are_errors(slide: &dyn Slide) {
     let levels = slide.levels().len();
-    let missing = slide.read_region(levels, 0, 0, 1, 1, &mut [0; 3]).unwrap_err();
+    let missing = slide.read_region(levels, Region::new(0, 0, 1, 1), &mut [0; 3]).unwrap_err();
     assert!(matches!(missing, RegionError::NoLevel { level, .. } if level == levels));
     let name = slide.path().display().to_string();
     assert!(missing.to_string().contains(&name), "{missing}");
-    let short = slide.read_region(0, 0, 0, 2, 2, &mut [0; 3]).unwrap_err();
+    let short = slide.read_region(0, Region::new(0, 0, 2, 2), &mut [0; 3]).unwrap_err();
     assert!(matches!(short, RegionError::Buffer { found: 3, .. }));
 }

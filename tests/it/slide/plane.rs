@@ -8,7 +8,7 @@ use ndarray::Array3;
 use proptest::prelude::*;
 use slidegrid::geometry::plane::{TargetMpp, WorkingPlane};
 use slidegrid::slide::memory::MemorySlide;
-use slidegrid::slide::{self, PlaneReader, Slide, overview, tile_thumbnail};
+use slidegrid::slide::{self, PlaneReader, Region, Slide, overview, tile_thumbnail};
 use slidegrid::threads::pool;
 
 fn plane(slide: &dyn Slide, downsample: f64) -> WorkingPlane {
@@ -19,7 +19,7 @@ fn plane(slide: &dyn Slide, downsample: f64) -> WorkingPlane {
 
 fn read(reader: &PlaneReader<'_>, x: i64, y: i64, w: u32, h: u32) -> Vec<u8> {
     let mut out = vec![77; 3 * w as usize * h as usize];
-    reader.read(x, y, w, h, &mut out).unwrap();
+    reader.read(Region::new(x, y, w, h), &mut out).unwrap();
     out
 }
 
@@ -48,7 +48,7 @@ fn the_level_of_the_planes_resolution_is_read_as_it_is() {
     assert_eq!([1.0, 1.9, 1.99, 2.0, 3.9, 4.0, 99.0].map(level_at), [0, 0, 1, 1, 1, 2, 2]);
     let reader = PlaneReader::new(&slide, plane(&slide, 4.0));
     let mut expected = vec![0; 3 * 30 * 20];
-    slide.read_region(2, -3, 50, 30, 20, &mut expected).unwrap();
+    slide.read_region(2, Region::new(-3, 50, 30, 20), &mut expected).unwrap();
     assert_eq!(read(&reader, -3, 50, 30, 20), expected);
 }
 
@@ -186,7 +186,7 @@ fn real_slides_read_as_in_openslide_python() {
     assert_eq!(regions.len(), 3);
     for ((x, y), expected) in [(0, 0), (700, 900), (1999, 2777)].into_iter().zip(regions) {
         let mut found = vec![0; 3 * 200 * 150];
-        slide.read_region(0, x, y, 200, 150, &mut found).unwrap();
+        slide.read_region(0, Region::new(x, y, 200, 150), &mut found).unwrap();
         let mut differing = 0;
         for (pixel, other) in found.chunks_exact(3).zip(expected.chunks_exact(4)) {
             let other = if other[3] == 0 { [255; 3] } else { [other[0], other[1], other[2]] };

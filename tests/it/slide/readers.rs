@@ -8,7 +8,7 @@ use crate::slide::support::noise;
 use crate::slide::{contract, tiff};
 use ndarray::Array3;
 use slidegrid::slide::memory::MemorySlide;
-use slidegrid::slide::{self, MppSource, RegionError, Slide, slide_mpp};
+use slidegrid::slide::{self, MppSource, Region, RegionError, Slide, slide_mpp};
 
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder.join(name);
@@ -155,7 +155,7 @@ fn a_damaged_tile_costs_only_the_regions_that_touch_it() {
         for y in (0..256).step_by(48) {
             for x in (0..256).step_by(48) {
                 let mut out = vec![0; 3 * 40 * 40];
-                let result = slide.read_region(0, x, y, 40, 40, &mut out);
+                let result = slide.read_region(0, Region::new(x, y, 40, 40), &mut out);
                 assert_eq!(result.is_err(), touches_damage(x, y, 40), "({x}, {y})");
                 failures += usize::from(result.is_err());
             }
@@ -170,7 +170,7 @@ fn a_damaged_tile_costs_only_the_regions_that_touch_it() {
             assert_eq!(other.join().unwrap(), failures);
         }
     });
-    let error = slide.read_region(0, 140, 70, 10, 20, &mut [0; 600]).unwrap_err();
+    let error = slide.read_region(0, Region::new(140, 70, 10, 20), &mut [0; 600]).unwrap_err();
     let words = error.to_string();
     for part in ["damaged.tif", "level 0", "10 x 20 px", "(140, 70)"] {
         assert!(words.contains(part), "{part} missing in: {words}");

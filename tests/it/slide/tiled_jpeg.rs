@@ -8,7 +8,7 @@ use crate::common::needs;
 use crate::slide::support::noise;
 use crate::slide::{contract, tiff};
 use rand::{Rng, SeedableRng};
-use slidegrid::slide::{self, Slide};
+use slidegrid::slide::{self, Region, Slide};
 use slidegrid::synth;
 
 const FASTER: &str = ", tiles by libturbojpeg";
@@ -41,7 +41,10 @@ fn handmade(folder: &Path, name: &str, damaged: Vec<usize>) -> PathBuf {
 
 fn region(slide: &dyn Slide, level: usize, at: [i64; 2], size: [u32; 2]) -> Option<Vec<u8>> {
     let mut out = vec![77; 3 * size[0] as usize * size[1] as usize];
-    slide.read_region(level, at[0], at[1], size[0], size[1], &mut out).ok().map(|()| out)
+    slide
+        .read_region(level, Region::new(at[0], at[1], size[0], size[1]), &mut out)
+        .ok()
+        .map(|()| out)
 }
 
 /// Compares random regions, which reach outside, on every level. What one
@@ -109,7 +112,7 @@ fn a_corrupt_tile_costs_only_itself() {
     }
     assert!(assert_same(&*faster, &*openslide, 7) > 0);
     let words = |slide: &dyn Slide| {
-        slide.read_region(0, 130, 70, 10, 20, &mut [0; 600]).unwrap_err().to_string()
+        slide.read_region(0, Region::new(130, 70, 10, 20), &mut [0; 600]).unwrap_err().to_string()
     };
     assert_eq!(words(&*faster), words(&*openslide));
 }

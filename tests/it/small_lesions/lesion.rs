@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3, s};
 use slidegrid::metrics::raster::SampleGrid;
-use slidegrid::slide;
+use slidegrid::slide::{self, Region};
 use slidegrid::synth::{Cohort, SyntheticSlide, make};
 use slidegrid::truth::{AnnotationGroups, Truth};
 
@@ -73,7 +73,8 @@ impl Lesion {
         let side = self.size_px as usize;
         let mut pixels = Array3::zeros((side, side, 3));
         let out = pixels.as_slice_mut().unwrap();
-        slide::open(path).unwrap().read_region(0, 0, 0, self.size_px, self.size_px, out).unwrap();
+        let whole = Region::new(0, 0, self.size_px, self.size_px);
+        slide::open(path).unwrap().read_region(0, whole, out).unwrap();
         pixels
     }
 
