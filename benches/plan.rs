@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use slidegrid::jobs::lookup::Lookup;
-use slidegrid::jobs::plan::{all_work, plan_arrays};
+use slidegrid::jobs::plan::{all_groups, plan_arrays};
 
 fn plan(c: &mut Criterion) {
     let names: Vec<String> = (0..399).map(|index| format!("slide_{index:03}")).collect();
@@ -17,7 +17,7 @@ fn plan(c: &mut Criterion) {
                 let slides =
                     names.iter().enumerate().map(|(i, name)| (name.as_str(), groups(i), 0));
                 let lookup = Lookup::plan(slides).expect("27,280 are few");
-                plan_arrays(black_box(&all_work(&lookup)), array_tasks, packing)
+                plan_arrays(black_box(&all_groups(&lookup)), array_tasks, packing)
             });
         });
     }

@@ -66,30 +66,30 @@
 //!     truth           <- metrics slide spelling
 //!     patches         <- geometry hdf5_file normalize number
 //!     scores          <- hdf5_file number
-//!     export          <- bigtiff hdf5_file heatmap metrics number patches scores staged
-//!                        version
+//!     export          <- bigtiff hdf5_file heatmap metrics number patches scores staged version
 //!     import          <- export hdf5_file heatmap
 //!     run_dir         <- number shell staged
+//!     damage          <- hdf5_file run_dir staged
 //! a run
 //!     model           <- geometry process sha256 spelling
 //!     config          <- export geometry heatmap metrics model normalize sha256 staged tissue
 //!                        truth
 //!     resolve         <- colour_template config geometry model normalize version
 //!     slide_inputs    <- config progress run_dir slide tissue
-//!     split           <- config export geometry hdf5_file heatmap interrupt normalize patches
-//!                        pipeline process progress run_dir slide staged threads tissue
-//!     predict         <- config geometry hdf5_file interrupt model normalize number patches
-//!                        pipeline process progress run_dir scores staged
-//!     jobs            <- config export number run_dir scores shell staged
-//!     stitch          <- config export geometry hdf5_file heatmap model number patches run_dir
-//!                        scores staged
+//!     split           <- config damage export geometry hdf5_file heatmap interrupt normalize
+//!                        patches pipeline process progress run_dir slide staged threads tissue
+//!     predict         <- config damage geometry hdf5_file interrupt model normalize number
+//!                        patches pipeline process progress run_dir scores staged
+//!     jobs            <- config damage export number run_dir scores shell staged
+//!     stitch          <- config damage export geometry hdf5_file heatmap model number patches
+//!                        run_dir scores staged
 //!     study           <- chart config export hdf5_file heatmap metrics progress run_dir scores
 //!                        spelling staged truth version
-//!     report          <- config export heatmap jobs metrics number patches process progress
-//!                        run_dir scores slide staged study tissue truth version
-//!     stages          <- config export geometry hdf5_file interrupt jobs model number patches
-//!                        predict process progress run_dir scores split staged stitch study
-//!                        threads
+//!     report          <- config damage export heatmap jobs metrics number patches process
+//!                        progress run_dir scores slide staged study tissue truth version
+//!     stages          <- config damage export geometry hdf5_file interrupt jobs model number
+//!                        patches predict process progress run_dir scores split staged stitch
+//!                        study threads
 //!     throughput      <- chart geometry hdf5_file interrupt model patches predict process
 //!                        progress synth threads
 //! commands
@@ -103,6 +103,7 @@ pub mod chart;
 pub mod cli;
 pub mod colour_template;
 pub mod config;
+pub mod damage;
 pub mod export;
 pub mod geometry;
 pub mod hdf5_file;

@@ -1,24 +1,26 @@
 //! What `run`, `master submit` and `master retry` do with a scheduler.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::options::RunOptions;
-use super::{Exit, Failure, print, retry};
+use super::output::print;
+use super::{Exit, Failure, retry};
 use crate::config::{ClusterKeys, RunConfig, SchedulerKind, SubmitFrom};
-use crate::jobs::chain::{Advanced, Chain, Files, Refused, files_of};
-use crate::jobs::grown::Grown;
-use crate::jobs::lookup::Lookup;
+use crate::jobs::chain::{Advanced, Chain, ChainError, Refused};
+use crate::jobs::listing::RunListing;
+use crate::jobs::raised::Raised;
 use crate::jobs::retry::Factors;
-use crate::jobs::scheduler::{System, scheduler};
-use crate::jobs::submitted::Submission;
-use crate::number::{GroupNumber, TaskNumber, ranges};
+use crate::jobs::scheduler::{JobQuery, System, scheduler};
+use crate::jobs::state::RunState;
+use crate::jobs::submitted::{Journal, Submission};
+use crate::jobs::work::WorkItem;
+use crate::number::{GroupNumber, ranges};
 use crate::progress::Progress;
-use crate::run_dir::{self, RunDir, SlideStatus};
+use crate::run_dir::{self, RunDir};
 use crate::scores::read_scores_meta;
 use crate::staged;
 use crate::stages::plan::plan;
@@ -42,12 +44,12 @@ pub(super) struct ClusterOptions {
     no_stitch: bool,
 }
 
-/// What a command asks for besides.
-#[derive(Debug, Default)]
-pub(super) struct Asked {
+/// What a command wants besides.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wanted {
     /// The round to go on with.
     pub(super) round: Option<usize>,
-    /// Look at why things failed, ask for more where that helps, and say so.
+    /// Look at why work failed, ask for more where that helps, and say so.
     pub(super) retry: Option<Factors>,
 }
 
@@ -99,84 +101,118 @@ impl ClusterOptions {
 /// Submits what is missing, and what is needed to go on by itself.
 pub(super) fn submit(
     options: &RunOptions,
-    asked_of: &ClusterOptions,
-    asked: &Asked,
+    cluster: &ClusterOptions,
+    command: &Wanted,
 ) -> Result<Exit, Failure> {
     let progress = options.progress();
     let config = options.settle()?;
     let root = std::fs::canonicalize(&options.run)
         .map_err(|e| Failure::new(Exit::Input, format!("{}: {e}", options.run.display())))?;
     let run = RunDir::new(&root);
-    let keys = asked_of.keys(options, &run, &config)?;
+    let keys = cluster.keys(options, &run, &config)?;
     let program = std::env::current_exe()
         .map_err(|e| Failure::new(Exit::Input, format!("cannot tell where slidegrid is: {e}")))?;
     let scheduler = scheduler(keys.scheduler);
-    let (files, exit) = known(&run, &progress)?;
-    let grown = match asked.retry {
+    let known = Known::read(&run, (keys.scheduler, cluster.dry_run), command, &progress)?;
+    let raised = match command.retry {
         Some(factors) => {
-            let grown = retry::grow(&run, &keys, scheduler.as_ref(), &files, factors, &progress)?;
-            if !asked_of.dry_run {
-                grown.write(&run)?;
+            let raised = retry::raise(&run, &keys, &known.state, factors, &progress)?;
+            if !cluster.dry_run {
+                raised.write(&run)?;
             }
-            grown
+            raised
         }
-        None => Grown::read(&run)?,
+        None => Raised::read(&run)?,
     };
-    let untold = RefCell::new(None);
+    let unprinted = RefCell::new(None);
     let mut chain = Chain {
         run: &run,
         cluster: &keys,
         scheduler: scheduler.as_ref(),
         commands: &System,
         program: &umbrella(program),
-        grow: &|piece| grown.of(piece),
-        groups_per_task: groups_per_task(&run, &keys, &progress),
-        stitch: !asked_of.no_stitch,
-        study: config.config.study.truth.is_some() && !asked_of.no_stitch,
-        dry_run: asked_of.dry_run,
-        round: asked.round,
-        told: &|submission| {
-            if let Err(failure) = tell(submission, asked_of.dry_run) {
-                untold.borrow_mut().get_or_insert(failure);
+        request: &|item| raised.get(item),
+        groups_per_task: groups_per_task(&run, &keys, &known.state.listing, &progress),
+        stitch: !cluster.no_stitch,
+        study: config.config.study.truth.is_some() && !cluster.no_stitch,
+        dry_run: cluster.dry_run,
+        round: command.round,
+        on_submit: &|submission| {
+            if let Err(failure) = print_submission(submission, cluster.dry_run) {
+                unprinted.borrow_mut().get_or_insert(failure);
             }
         },
     };
-    let exit = pursue(&mut chain, (asked_of, asked), (files, exit), &progress)?;
-    // The jobs are submitted and written down by now, also those not told of.
-    untold.into_inner().map_or(Ok(exit), Err)
+    let exit = pursue(&mut chain, command, known, &progress)?;
+    // The jobs are submitted and recorded by now, even if a line about one cannot be printed.
+    unprinted.into_inner().map_or(Ok(exit), Err)
+}
+
+/// What is known of the run while no other command submits.
+struct Known {
+    journal: Journal,
+    state: RunState,
+    /// How planning ended.
+    exit: Exit,
+}
+
+impl Known {
+    /// Writes the table of tasks over what is split so far, waits for other commands that
+    /// submit, asks the schedulers and lists the files.
+    fn read(
+        run: &RunDir,
+        (kind, dry_run): (SchedulerKind, bool),
+        command: &Wanted,
+        progress: &Progress,
+    ) -> Result<Self, Failure> {
+        let exit = plan_split(run, progress)?;
+        let journal = Journal::open(run).map_err(ChainError::from)?;
+        let mut state = RunState::read(run, &journal.list, &System, command.retry.is_some())?;
+        // A dry run may be far from the cluster.
+        if !dry_run {
+            state.require_queue(kind).map_err(ChainError::from)?;
+        }
+        for warning in &state.answers.warnings {
+            progress.note(&format!("note: {warning}"));
+        }
+        Ok(Self { journal, state, exit })
+    }
 }
 
 /// Submits until nothing is missing, or a master job or an end has been found.
 fn pursue(
     chain: &mut Chain,
-    (asked_of, asked): (&ClusterOptions, &Asked),
-    (mut files, mut exit): (Files, Exit),
+    command: &Wanted,
+    mut known: Known,
     progress: &Progress,
 ) -> Result<Exit, Failure> {
     let keys = chain.cluster;
     let from_jobs = keys.submit_from == SubmitFrom::Job && keys.scheduler != SchedulerKind::Local;
+    let mut exit = Exit::Done;
     loop {
-        let advanced = chain.advance(&files)?;
-        if asked.retry.is_some() {
-            explain(&advanced, progress);
+        let Known { journal, state, exit: planned } = &mut known;
+        let advanced = chain.advance(state, journal)?;
+        if command.retry.is_some() {
+            explain(&advanced, state, progress);
         }
-        exit = exit.worst(refused(&advanced, progress));
+        exit = exit.worst(*planned).worst(refused(&advanced, progress));
         let Some(hold) = &advanced.next else { return Ok(exit) };
-        if asked_of.dry_run {
+        if chain.dry_run {
             progress.note("then a master job, when these have ended, submits what follows");
             return Ok(exit);
         }
         if from_jobs {
-            if !chain.has_master(&advanced) {
-                chain.submit_master(hold, advanced.round)?;
+            if !chain.has_master(state, &advanced) {
+                chain.submit_master(hold, advanced.round, journal)?;
             }
             return Ok(exit);
         }
+        // Others may submit while this command waits.
+        drop(known);
         chain.round = Some(advanced.round);
         wait(chain, &hold.after, progress)?;
-        let (now, planned) = known(chain.run, progress)?;
-        files = now;
-        exit = exit.worst(planned);
+        let again = Wanted { retry: None, ..*command };
+        known = Known::read(chain.run, (keys.scheduler, false), &again, progress)?;
     }
 }
 
@@ -189,36 +225,32 @@ fn wait(chain: &Chain, after: &[String], progress: &Progress) -> Result<(), Fail
         "waiting for {} jobs to end before the next are submitted; when this is interrupted, run the same command again",
         after.len()
     ));
+    let query = JobQuery { ids: after.iter().cloned().collect(), ..JobQuery::default() };
     let mut pause_s = *POLL_S.start();
     loop {
         std::thread::sleep(Duration::from_secs(pause_s));
         pause_s = (2 * pause_s).min(*POLL_S.end());
-        let queued: BTreeSet<String> = chain.queued()?.into_iter().map(|entry| entry.id).collect();
-        if !after.iter().any(|id| queued.contains(id)) {
+        let tasks = chain.scheduler.tasks(chain.commands, &query);
+        if let Some(error) = tasks.queue_error {
+            return Err(ChainError::from(error).into());
+        }
+        if !tasks.records.iter().any(|record| record.state.is_live()) {
             return Ok(());
         }
     }
 }
 
-/// Writes the table of tasks over what is split so far, and looks at the files.
-fn known(run: &RunDir, progress: &Progress) -> Result<(Files, Exit), Failure> {
-    let mut unsplit = Vec::new();
+/// Writes the table of tasks over what is split so far.
+fn plan_split(run: &RunDir, progress: &Progress) -> Result<Exit, Failure> {
     if run.slides_csv().exists() {
         let records = run_dir::read_slides(run)?;
         run_dir::write_slides(run, &records)?;
-        // Rows that have no patches and may get some.
-        let open = |status| matches!(status, SlideStatus::Waiting | SlideStatus::Failed);
-        let rows = records
-            .iter()
-            .zip(TaskNumber::up_to(u32::MAX))
-            .filter(|(record, _)| open(record.status));
-        unsplit.extend(rows.map(|(record, row)| (row, record.name.clone())));
         if !records.iter().any(|record| run.patches(&record.name).exists()) {
-            return Ok((Files { unsplit, slides: Vec::new() }, Exit::Done));
+            return Ok(Exit::Done);
         }
     }
-    let (lookup, completion) = plan(run, progress)?;
-    Ok((files_of(run, unsplit, &lookup), completion.into()))
+    let (_, completion) = plan(run, progress)?;
+    Ok(completion.into())
 }
 
 /// The scripts call `slidegrid master ...`, also when this is `master`.
@@ -228,12 +260,17 @@ fn umbrella(program: PathBuf) -> PathBuf {
 }
 
 /// How many groups make a task of the wanted length.
-fn groups_per_task(run: &RunDir, keys: &ClusterKeys, progress: &Progress) -> u32 {
+fn groups_per_task(
+    run: &RunDir,
+    keys: &ClusterKeys,
+    listing: &RunListing,
+    progress: &Progress,
+) -> u32 {
     if let Some(groups) = keys.groups_per_task {
         return groups;
     }
     let Some(target) = keys.target_minutes else { return 1 };
-    let Some(minutes) = measured_minutes(run).or(keys.group_minutes) else {
+    let Some(minutes) = measured_minutes(run, listing).or(keys.group_minutes) else {
         progress.note("note: no group of this run has been timed yet and cluster.group_minutes is not given: one group a task");
         return 1;
     };
@@ -244,22 +281,19 @@ fn groups_per_task(run: &RunDir, keys: &ClusterKeys, progress: &Progress) -> u32
 }
 
 /// The median over some groups that are scored.
-fn measured_minutes(run: &RunDir) -> Option<f64> {
+fn measured_minutes(run: &RunDir, listing: &RunListing) -> Option<f64> {
     const ENOUGH: usize = 25;
-    let lookup = Lookup::read(run).ok()?;
-    let groups = lookup.rows().iter().flat_map(|row| row.group_numbers().map(|k| (&row.name, k)));
-    let files = groups.map(|(slide, group)| run.scores(slide, group));
-    let mut minutes: Vec<f64> = files
-        .filter(|path| Path::exists(path))
-        .filter_map(|path| Some(read_scores_meta(&path).ok()?.wall_s / 60.0))
-        .take(ENOUGH)
-        .collect();
+    let scored = listing
+        .planned()
+        .flat_map(|slide| slide.scored().map(|group| run.scores(&slide.record.name, group)));
+    let minutes = scored.filter_map(|path| Some(read_scores_meta(&path).ok()?.wall_s / 60.0));
+    let mut minutes: Vec<f64> = minutes.take(ENOUGH).collect();
     minutes.sort_by(f64::total_cmp);
     minutes.get(minutes.len() / 2).copied()
 }
 
-/// A line on stdout for each job; the script too when nothing is submitted.
-fn tell(submission: &Submission, dry_run: bool) -> Result<(), Failure> {
+/// Prints a line about a job; the script too when nothing is submitted.
+fn print_submission(submission: &Submission, dry_run: bool) -> Result<(), Failure> {
     let slide = submission.slide.as_deref().unwrap_or_default();
     let tasks = submission.tasks.map_or(String::new(), |tasks| format!(" ({tasks} tasks)"));
     let items = &submission.items;
@@ -276,12 +310,17 @@ fn tell(submission: &Submission, dry_run: bool) -> Result<(), Failure> {
 }
 
 /// What is left alone, and what nothing can be done about from here.
-fn explain(advanced: &Advanced, progress: &Progress) {
-    for (slide, groups) in &advanced.busy.groups {
-        let groups: Vec<GroupNumber> = groups.iter().copied().collect();
-        progress.note(&format!("{slide}: groups {} are queued or running", ranges(&groups)));
+fn explain(advanced: &Advanced, state: &RunState, progress: &Progress) {
+    for slide in state.listing.planned() {
+        let name = &slide.record.name;
+        let is_live =
+            |group: &&GroupNumber| state.is_live(&WorkItem::Predict(name.clone(), **group));
+        let live: Vec<GroupNumber> = slide.missing.iter().filter(is_live).copied().collect();
+        if !live.is_empty() {
+            progress.note(&format!("{name}: groups {} are queued or running", ranges(&live)));
+        }
     }
-    for (id, state) in &advanced.busy.stuck {
+    for (id, state) in state.stuck() {
         progress.note(&format!(
             "warning: job {id} waits for somebody (state {state}): release or delete it, then retry"
         ));
@@ -294,16 +333,16 @@ fn explain(advanced: &Advanced, progress: &Progress) {
 
 /// What would need more than there is.
 fn refused(advanced: &Advanced, progress: &Progress) -> Exit {
-    for Refused { stage, growth, said } in &advanced.refused {
-        let asked = [
-            growth.memory_mb.map(|mb| format!("{mb} MB")),
-            growth.time_min.map(|m| format!("{m} minutes")),
+    for Refused { stage, request, why } in &advanced.refused {
+        let parts = [
+            request.memory_mb.map(|mb| format!("{mb} MB")),
+            request.time_min.map(|minutes| format!("{minutes} minutes")),
         ];
-        let asked: Vec<String> = asked.into_iter().flatten().collect();
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
         progress.warn(&format!(
-            "error: {} tasks that now ask for {} are not submitted, since no node gives that: {said}; --memory-factor 1 or --time-factor 1 asks for what is configured",
+            "error: {} tasks that now ask for {} are not submitted, since no node gives that: {why}; --memory-factor 1 or --time-factor 1 asks for what is configured",
             stage.name(),
-            asked.join(", ")
+            parts.join(", ")
         ));
     }
     if advanced.refused.is_empty() { Exit::Done } else { Exit::Partial }

@@ -7,9 +7,10 @@ use crate::colour_template::TemplateError;
 use crate::config::ConfigError;
 use crate::import::ImportError;
 use crate::jobs::chain::ChainError;
-use crate::jobs::grown::GrownError;
 use crate::jobs::lookup::LookupError;
-use crate::jobs::status::StatusError;
+use crate::jobs::raised::RaisedError;
+use crate::jobs::state_error::StateError;
+use crate::jobs::submitted::SubmittedError;
 use crate::model::{DenseError, EngineError, ModelError};
 use crate::predict::PredictError;
 use crate::resolve::ResolveError;
@@ -183,7 +184,9 @@ impl From<EstimateError> for Failure {
 impl From<PredictError> for Failure {
     fn from(error: PredictError) -> Self {
         let exit = match error {
-            PredictError::Format(_) | PredictError::Stage(_) => Exit::Input,
+            PredictError::Format(_) | PredictError::Stage(_) | PredictError::Damaged(_) => {
+                Exit::Input
+            }
             _ => Exit::Configuration,
         };
         Self::new(exit, error)
@@ -233,13 +236,14 @@ macro_rules! exit_of {
 }
 
 exit_of! {
-    GrownError => Input,
     ImportError => Input,
+    RaisedError => Input,
     SlidesError => Input,
     StageError => Input,
-    StatusError => Input,
+    StateError => Input,
     StepError => Input,
     StitchError => Input,
+    SubmittedError => Input,
     SynthError => Input,
     TemplateError => Input,
     DenseError => Configuration,

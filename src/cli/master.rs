@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::cluster::{self, Asked, ClusterOptions};
+use super::cluster::{self, ClusterOptions, Wanted};
 use super::estimate::{self, EstimateArgs};
 use super::options::RunOptions;
 use super::{Exit, Failure, print};
@@ -90,13 +90,13 @@ impl MasterArgs {
             }
             MasterCommand::Estimate(args) => estimate::run(args),
             MasterCommand::Submit { options, cluster, round } => {
-                let asked = Asked { round: *round, ..Asked::default() };
-                cluster::submit(options, cluster, &asked)
+                let wanted = Wanted { round: *round, ..Wanted::default() };
+                cluster::submit(options, cluster, &wanted)
             }
             MasterCommand::Retry { options, cluster, memory_factor, time_factor } => {
                 let factors = cluster::factors(*memory_factor, *time_factor)?;
-                let asked = Asked { retry: Some(factors), ..Asked::default() };
-                cluster::submit(options, cluster, &asked)
+                let wanted = Wanted { retry: Some(factors), ..Wanted::default() };
+                cluster::submit(options, cluster, &wanted)
             }
         }
     }

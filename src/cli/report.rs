@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::status::{cost_now, look};
+use super::status::Look;
 use super::{Exit, Failure, print};
 use crate::config::{ConfigError, RunConfig};
+use crate::jobs::cost::cost_of;
 use crate::progress::Progress;
 use crate::report::{self, ReportInputs};
-use crate::run_dir::{RunDir, list_slides};
+use crate::run_dir::RunDir;
 
 /// Make a page about a run: slides, heatmaps, truth, failures, provenance.
 ///
@@ -58,16 +59,15 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         Err(ConfigError::NoRun { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let records = list_slides(&run)?;
-    let (views, answers) = look(&run)?;
+    let Look { state, slides } = Look::read(&run)?;
     let inputs = ReportInputs {
         out: args.out.clone().unwrap_or_else(|| run.report()),
         truth: args.truth.clone(),
-        records,
-        views,
-        cost: cost_now(&run)?,
+        cost: cost_of(&run, &state),
+        slides: state.listing.slides,
+        views: slides,
         config,
-        warnings: answers.warnings,
+        warnings: state.answers.warnings,
         run,
     };
     let summary =

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::cluster::{self, Asked, ClusterOptions};
+use super::cluster::{self, ClusterOptions, Wanted};
 use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use super::output::print_path;
 use super::{Exit, Failure, inputs, study};
@@ -66,7 +66,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     args.engine.over(&mut config);
     let records = register(&run, &slides)?;
     if args.cluster.kind(&config) != SchedulerKind::Local || args.cluster.dry_run {
-        return cluster::submit(&args.options, &args.cluster, &Asked::default());
+        return cluster::submit(&args.options, &args.cluster, &Wanted::default());
     }
     let wanted = select_records(&records, &slides);
     let names: HashSet<String> = wanted.iter().map(|record| record.name.clone()).collect();

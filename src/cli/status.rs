@@ -1,6 +1,5 @@
 //! `slidegrid status`
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -10,21 +9,20 @@ use clap::Args;
 
 use super::output::{print, print_json};
 use super::{Exit, Failure};
-use crate::jobs::arrays::{SubmittedArray, read_arrays};
 use crate::jobs::cost::{RunCost, StageCost, cost_of};
 use crate::jobs::cost_plot::plot_tasks;
-use crate::jobs::lookup::Lookup;
-use crate::jobs::queue::last_tries;
-use crate::jobs::sched_query::{Answers, ask};
-use crate::jobs::status::progress_of;
+use crate::jobs::scheduler::System;
+use crate::jobs::state::RunState;
+use crate::jobs::status::{FilesRead, progress_of};
+use crate::jobs::submitted::read_submitted;
 use crate::jobs::view::{SlideView, view_of};
-use crate::run_dir::{RunDir, list_slides};
+use crate::run_dir::RunDir;
 use crate::staged;
 
 /// Say what of a run is done, running, waiting or failed, and why.
 ///
 /// What is done is read from the files of the run: a file that exists is
-/// complete. SLURM and Grid Engine are asked about what was submitted.
+/// complete. The schedulers are asked about what was submitted to them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -77,23 +75,25 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         return cost(args, &run);
     }
     let Some(every_s) = args.watch else {
-        let (slides, answers) = look(&run)?;
+        let look = Look::read(&run)?;
+        let (slides, warnings) = (look.slides.as_slice(), look.warnings());
         if args.json {
-            let (totals, warnings) = (totals(&slides), answers.warnings.as_slice());
-            print_json(&Report { run: &args.run, totals, slides: &slides, warnings })?;
+            let totals = totals(slides);
+            print_json(&Report { run: &args.run, totals, slides, warnings })?;
         } else {
-            print(table(&slides, &answers).trim_end())?;
+            print(table(slides, warnings).trim_end())?;
         }
         return Ok(Exit::Done);
     };
     loop {
-        let (slides, answers) = look(&run)?;
+        let look = Look::read(&run)?;
+        let slides = look.slides.as_slice();
         if std::io::stdout().is_terminal() {
             // Home, clear to the end of the screen.
-            let text = screenful(&slides, &answers, screen());
+            let text = screenful(slides, look.warnings(), screen());
             print(&format!("\x1b[H\x1b[J{}", text.trim_end()))?;
         } else {
-            print(&summary(&totals(&slides)))?;
+            print(&summary(&totals(slides)))?;
         }
         if slides.iter().all(|slide| slide.files.is_done()) {
             return Ok(Exit::Done);
@@ -102,27 +102,29 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// Files and schedulers, joined slide by slide.
-pub(super) fn look(run: &RunDir) -> Result<(Vec<SlideView>, Answers), Failure> {
-    let (arrays, answers) = asked(run)?;
-    let tries = if arrays.is_empty() { BTreeMap::new() } else { last_tries(&arrays, &answers) };
-    // Files last: what has been written meanwhile counts.
-    let slides = progress_of(run)?;
-    Ok((slides.into_iter().map(|slide| view_of(slide, &tries)).collect(), answers))
+/// What is known of a run, and a view of each of its slides.
+pub(super) struct Look {
+    pub(super) state: RunState,
+    pub(super) slides: Vec<SlideView>,
 }
 
-/// What was submitted, and what the schedulers say of it.
-pub(super) fn asked(run: &RunDir) -> Result<(Vec<SubmittedArray>, Answers), Failure> {
-    let lookup = lookup_of(run)?;
-    let records = list_slides(run)?;
-    let arrays =
-        read_arrays(run, &lookup, &records).map_err(|error| Failure::new(Exit::Input, error))?;
-    let answers = ask(&arrays);
-    Ok((arrays, answers))
+impl Look {
+    /// Reads the heatmaps, asks the schedulers, then lists the files.
+    pub(super) fn read(run: &RunDir) -> Result<Self, Failure> {
+        let files = FilesRead::read(run);
+        let state = read_state(run)?;
+        let view = |slide| view_of(progress_of(run, slide, &files), &state);
+        let slides = state.listing.slides.iter().map(view).collect();
+        Ok(Self { state, slides })
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.state.answers.warnings
+    }
 }
 
-fn lookup_of(run: &RunDir) -> Result<Lookup, Failure> {
-    if run.lookup_csv().exists() { Ok(Lookup::read(run)?) } else { Ok(Lookup::default()) }
+fn read_state(run: &RunDir) -> Result<RunState, Failure> {
+    Ok(RunState::read(run, &read_submitted(run)?, &System, true)?)
 }
 
 fn totals(slides: &[SlideView]) -> Totals {
@@ -139,10 +141,10 @@ fn totals(slides: &[SlideView]) -> Totals {
     }
 }
 
-fn table(slides: &[SlideView], answers: &Answers) -> String {
+fn table(slides: &[SlideView], warnings: &[String]) -> String {
     let mut lines = slide_lines(&slides.iter().collect::<Vec<_>>());
     lines.push(summary(&totals(slides)));
-    lines.extend(answers.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.join("\n") + "\n"
 }
 
@@ -173,9 +175,9 @@ fn slide_lines(slides: &[&SlideView]) -> Vec<String> {
 
 /// The table on a screen of so many rows and columns: where not all slides fit,
 /// those that failed first, then what runs; lines end at the edge.
-fn screenful(slides: &[SlideView], answers: &Answers, (rows, columns): (usize, usize)) -> String {
+fn screenful(slides: &[SlideView], warnings: &[String], (rows, columns): (usize, usize)) -> String {
     // The heading, what is left out, the summary, and the cursor's line.
-    let room = rows.saturating_sub(4 + answers.warnings.len()).max(1);
+    let room = rows.saturating_sub(4 + warnings.len()).max(1);
     let mut shown: Vec<&SlideView> = slides.iter().collect();
     let mut tail = Vec::new();
     if shown.len() > room + 1 {
@@ -190,7 +192,7 @@ fn screenful(slides: &[SlideView], answers: &Answers, (rows, columns): (usize, u
         shown.truncate(room);
     }
     tail.push(summary(&totals(slides)));
-    tail.extend(answers.warnings.iter().map(|warning| format!("warning: {warning}")));
+    tail.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
     let lines = slide_lines(&shown).into_iter().chain(tail);
     lines.map(|line| line.chars().take(columns).collect::<String>() + "\n").collect()
 }
@@ -223,15 +225,9 @@ fn summary(totals: &Totals) -> String {
     )
 }
 
-/// What the run has taken until now.
-pub(super) fn cost_now(run: &RunDir) -> Result<RunCost, Failure> {
-    let (arrays, answers) = asked(run)?;
-    Ok(cost_of(run, &list_slides(run)?, &lookup_of(run)?, &arrays, &answers))
-}
-
 /// The paper's tables, and the plot.
 fn cost(args: &StatusArgs, run: &RunDir) -> Result<Exit, Failure> {
-    let cost = cost_now(run)?;
+    let cost = cost_of(run, &read_state(run)?);
     let root = std::fs::canonicalize(&args.run).unwrap_or_else(|_| args.run.clone());
     let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy();
     let title = format!("Tasks of {name} running over time");
@@ -328,8 +324,9 @@ mod tests {
             heatmap: scored == 9,
             heatmap_without: Vec::new(),
             stitch_failure: None,
+            heatmap_unread: None,
         };
-        view_of(files, &BTreeMap::new())
+        view_of(files, &RunState::default())
     }
 
     #[test]
@@ -338,14 +335,14 @@ mod tests {
             (0..40).map(|k| slide(&format!("s{k:02}"), 9, false)).collect();
         slides[20] = slide("s20", 3, false);
         slides[30] = slide("s30", 0, true);
-        let text = screenful(&slides, &Answers::default(), (10, 60));
+        let text = screenful(&slides, &[], (10, 60));
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 9, "{text}");
         assert!(lines[1].starts_with("s30") && lines[2].starts_with("s20"), "{text}");
         assert_eq!(lines[7], "... 34 more slides");
         assert!(lines[8].starts_with("38 of 40 slides done, 1 failed"), "{text}");
         assert!(lines.iter().all(|line| line.chars().count() <= 60));
-        let few = screenful(&slides[..6], &Answers::default(), (10, 200));
-        assert_eq!(few.trim_end(), table(&slides[..6], &Answers::default()).trim_end());
+        let few = screenful(&slides[..6], &[], (10, 200));
+        assert_eq!(few.trim_end(), table(&slides[..6], &[]).trim_end());
     }
 }

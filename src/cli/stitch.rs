@@ -5,6 +5,7 @@ use clap::Parser;
 use super::options::{RunOptions, catch_signals};
 use super::output::print_path;
 use super::{Exit, Failure};
+use crate::damage::SetAside;
 use crate::number::TaskNumber;
 use crate::run_dir::{self, RunDir};
 use crate::stages::StagesError;
@@ -68,8 +69,12 @@ impl StitchArgs {
 
     fn names(&self, run: &RunDir) -> Result<Vec<String>, StagesError> {
         if let Some(slide) = &self.slide {
-            if run.patches(slide).exists() {
+            let path = run.patches(slide);
+            if path.exists() {
                 return Ok(vec![slide.clone()]);
+            }
+            if let Some(set_aside) = SetAside::find(&path, "split") {
+                return Err(set_aside.into());
             }
             let problem = format!("no patches of a slide {slide}");
             return Err(StagesError::NoSlide { run: run.root().to_owned(), problem });

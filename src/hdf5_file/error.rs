@@ -25,7 +25,7 @@ pub enum FormatError {
     },
     /// The file is not HDF5, or cut short.
     #[error(
-        "{}: not a whole HDF5 file ({bytes} bytes; {cause}): it is damaged, cut short or of another kind; delete it and make it again",
+        "{}: not a whole HDF5 file ({bytes} bytes; {cause}): it is damaged, cut short or of another kind; make it again",
         path.display()
     )]
     NotHdf5 {
@@ -64,7 +64,7 @@ pub enum FormatError {
         writer: String,
     },
     /// A group or dataset is missing.
-    #[error("{}: has no {item}, expected {expected}: delete it and make it again", path.display())]
+    #[error("{}: has no {item}, expected {expected}: make it again", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
@@ -86,7 +86,7 @@ pub enum FormatError {
         expected: &'static str,
     },
     /// A dataset has the wrong shape or type.
-    #[error("{}: {item} is {found}, expected {expected}: delete the file and make it again", path.display())]
+    #[error("{}: {item} is {found}, expected {expected}: make it again", path.display())]
     Layout {
         /// The file.
         path: PathBuf,
@@ -127,6 +127,37 @@ impl FormatError {
         Self::Content { path: path.to_owned(), problem: problem.into() }
     }
 
+    /// The file that the error is about.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Stage(error) => &error.path,
+            Self::Hdf5 { path, .. }
+            | Self::NotHdf5 { path, .. }
+            | Self::Foreign { path, .. }
+            | Self::Newer { path, .. }
+            | Self::Missing { path, .. }
+            | Self::Attribute { path, .. }
+            | Self::Layout { path, .. }
+            | Self::Lost { path, .. }
+            | Self::Content { path, .. } => path,
+        }
+    }
+
+    /// Whether reading the file failed because of the bytes in it, so that only making the file
+    /// anew helps. Errors of the system may pass, and a file of another kind, or of a newer
+    /// version, is whole.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Hdf5 { .. }
+            | Self::NotHdf5 { .. }
+            | Self::Missing { .. }
+            | Self::Attribute { .. }
+            | Self::Layout { .. }
+            | Self::Content { .. } => true,
+            Self::Stage(_) | Self::Foreign { .. } | Self::Newer { .. } | Self::Lost { .. } => false,
+        }
+    }
+
     /// The system's error behind a failed read of HDF5, if there is one.
     pub(crate) fn system(path: &Path, error: &hdf5::Error) -> Option<Self> {
         Some(Self::io(path, "read it", os_error(error)?))
@@ -151,11 +182,16 @@ pub(crate) fn cause(error: &hdf5::Error) -> String {
     os_error(error).map_or_else(|| error.to_string(), |e| e.to_string())
 }
 
-/// The system's error behind an HDF5 error. HDF5 keeps the error number only inside a message.
+/// The system's error behind an HDF5 error. HDF5 keeps the error number only inside a message,
+/// and has a message of its own for memory that it does not get.
 fn os_error(error: &hdf5::Error) -> Option<io::Error> {
     let stack = error.stack()?;
     let number = stack.iter().find_map(|frame| {
-        let (_, rest) = frame.desc().split_once("errno = ")?;
+        let text = frame.desc();
+        if text.contains("memory allocation failed") {
+            return Some(libc::ENOMEM);
+        }
+        let (_, rest) = text.split_once("errno = ")?;
         rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<i32>().ok()
     })?;
     (number != 0).then(|| io::Error::from_raw_os_error(number))

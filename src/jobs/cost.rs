@@ -6,12 +6,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::arrays::SubmittedArray;
-use super::lookup::Lookup;
-use super::sched_query::Answers;
-use super::sched_state::TaskState;
+use super::scheduler::{End, TaskState};
+use super::state::RunState;
+use crate::config::Stage;
 use crate::export::ExportFormat;
-use crate::run_dir::{RunDir, SlideRecord};
+use crate::run_dir::RunDir;
 use crate::scores;
 
 /// One try of one task, on the clock.
@@ -97,17 +96,11 @@ pub struct RunCost {
     pub retries: Option<RetryCost>,
 }
 
-/// Adds up what the files of a run say.
-pub fn cost_of(
-    run: &RunDir,
-    slides: &[SlideRecord],
-    lookup: &Lookup,
-    arrays: &[SubmittedArray],
-    answers: &Answers,
-) -> RunCost {
-    let (predict, kept_core_s) = predict_cost(run, lookup);
-    let stages = vec![split_cost(run, slides), predict, stitch_cost(run, slides)];
-    RunCost { stages, retries: retry_cost(arrays, answers, kept_core_s) }
+/// Adds up what the files of a run say, and the tries that schedulers say failed.
+pub fn cost_of(run: &RunDir, state: &RunState) -> RunCost {
+    let (predict, kept_core_s) = predict_cost(run, state);
+    let stages = vec![split_cost(run, state), predict, stitch_cost(run, state)];
+    RunCost { stages, retries: retry_cost(state, kept_core_s) }
 }
 
 /// A task's figures on their way into a stage.
@@ -149,9 +142,10 @@ impl StageCost {
     }
 }
 
-fn split_cost(run: &RunDir, slides: &[SlideRecord]) -> StageCost {
+fn split_cost(run: &RunDir, state: &RunState) -> StageCost {
     let mut cost = StageCost::new("split");
-    for slide in slides.iter().filter(|slide| run.patches(&slide.name).exists()) {
+    let split = state.listing.slides.iter().filter(|slide| slide.patches);
+    for slide in split.map(|slide| &slide.record) {
         cost.read_bytes += bytes(&slide.path);
         cost.written_bytes += bytes(&run.patches(&slide.name)) + bytes(&run.mask_png(&slide.name));
         let figures = match (slide.started_unix_s, slide.split_s, slide.split_cpu_s) {
@@ -172,12 +166,13 @@ fn span(from_unix_s: f64, wall_s: f64, cores: Option<usize>) -> Span {
 }
 
 /// The stage, and the core time that interrupted tries have handed on.
-fn predict_cost(run: &RunDir, lookup: &Lookup) -> (StageCost, f64) {
+fn predict_cost(run: &RunDir, state: &RunState) -> (StageCost, f64) {
     let (mut cost, mut kept_core_s) = (StageCost::new("predict"), 0.0);
-    for row in lookup.rows() {
-        cost.read_bytes += bytes(&run.patches(&row.name));
-        for group in row.group_numbers() {
-            let path = run.scores(&row.name, group);
+    for slide in state.listing.slides.iter().filter(|slide| slide.planned) {
+        let name = &slide.record.name;
+        cost.read_bytes += bytes(&run.patches(name));
+        for group in slide.scored() {
+            let path = run.scores(name, group);
             let Ok(meta) = scores::read_scores_meta(&path) else { continue };
             cost.written_bytes += bytes(&path);
             let cores = f64::from(meta.threads.max(1));
@@ -198,9 +193,10 @@ fn core_s(spans: &[Span]) -> f64 {
     spans.iter().map(|span| (span.to_unix_s - span.from_unix_s) * span.cores).sum()
 }
 
-fn stitch_cost(run: &RunDir, slides: &[SlideRecord]) -> StageCost {
+fn stitch_cost(run: &RunDir, state: &RunState) -> StageCost {
     let mut cost = StageCost::new("stitch");
-    for slide in slides.iter().filter(|slide| run.heatmap(&slide.name, "h5").exists()) {
+    let stitched = state.listing.slides.iter().filter(|slide| slide.heatmap);
+    for slide in stitched.map(|slide| &slide.record) {
         cost.read_bytes += folder_bytes(&run.scores_of(&slide.name));
         let files = ["h5", "png", "npy"].map(|suffix| bytes(&run.heatmap(&slide.name, suffix)));
         cost.written_bytes += files.iter().sum::<u64>();
@@ -219,20 +215,25 @@ fn stitch_cost(run: &RunDir, slides: &[SlideRecord]) -> StageCost {
 
 /// Tries that the schedulers say did not end well. Only `predict` hands on what
 /// an interrupted try has done.
-fn retry_cost(arrays: &[SubmittedArray], answers: &Answers, kept_core_s: f64) -> Option<RetryCost> {
-    let stages: BTreeMap<&str, &'static str> = arrays
+fn retry_cost(state: &RunState, kept_core_s: f64) -> Option<RetryCost> {
+    let stages: BTreeMap<&str, Stage> = state
+        .submissions
         .iter()
-        .filter_map(|array| Some((array.id.as_str(), array.pieces.first()?.1.stage())))
+        .filter(|submission| !matches!(submission.stage, Stage::Master | Stage::Study))
+        .map(|submission| (submission.id.as_str(), submission.stage))
         .collect();
     if stages.is_empty() {
         return None;
     }
+    let is_failed =
+        |state: &TaskState| !state.is_live() && *state != TaskState::Ended(End::Success);
     let mut cost = RetryCost::default();
-    for (stage, kept_core_s) in [("split", 0.0), ("predict", kept_core_s), ("stitch", 0.0)] {
-        let failed: Vec<f64> = answers
-            .records
-            .iter()
-            .filter(|record| !record.state.is_live() && record.state != TaskState::Done)
+    for (stage, kept_core_s) in
+        [(Stage::Split, 0.0), (Stage::Predict, kept_core_s), (Stage::Stitch, 0.0)]
+    {
+        let records = state.answers.records.iter();
+        let failed: Vec<f64> = records
+            .filter(|record| is_failed(&record.state))
             .filter(|record| stages.get(record.job.as_str()) == Some(&stage))
             .filter_map(|record| Some(record.elapsed_s? * f64::from(record.cores)))
             .collect();
@@ -242,7 +243,7 @@ fn retry_cost(arrays: &[SubmittedArray], answers: &Answers, kept_core_s: f64) ->
         let lost_core_s = (failed.iter().sum::<f64>() - kept_core_s).max(0.0);
         cost.tries += failed.len();
         cost.lost_core_s += lost_core_s;
-        cost.stages.push(StageRetries { stage, tries: failed.len(), lost_core_s });
+        cost.stages.push(StageRetries { stage: stage.name(), tries: failed.len(), lost_core_s });
     }
     Some(cost)
 }
@@ -294,9 +295,12 @@ pub fn running(spans: &[Span]) -> Vec<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::arrays::Piece;
-    use crate::jobs::plan::Growth;
-    use crate::jobs::sched_state::parse_sacct;
+    use crate::config::SchedulerKind;
+    use crate::jobs::listing::RunListing;
+    use crate::jobs::scheduler::TaskRecord;
+    use crate::jobs::state::Answers;
+    use crate::jobs::submitted::Submission;
+    use crate::jobs::work::Request;
 
     fn spans(list: &[(f64, f64, f64)]) -> Vec<Span> {
         let span = |&(from_unix_s, to_unix_s, cores)| Span { from_unix_s, to_unix_s, cores };
@@ -330,26 +334,40 @@ mod tests {
 
     #[test]
     fn lost_is_what_failed_tries_did_not_hand_on() {
-        let records = parse_sacct(
-            "7_1|NODE_FAIL|0:0|60|1|61|n1|2|None\n7_1|COMPLETED|0:0|90|70|160|n1|2|None\n8_1|FAILED|1:0|50|1|51|n1|2|None\n9|FAILED|1:0|50|1|51|n1|1|None\n",
-        );
-        let answers = Answers { records, warnings: Vec::new() };
-        let array = |id: &str, index, piece| SubmittedArray {
-            id: id.into(),
-            scheduler: "slurm".into(),
-            log: None,
-            time_s: 0,
-            asked: Growth::NONE,
-            pieces: vec![(index, piece)],
+        let record = |job: &str, end, elapsed_s, cores| TaskRecord {
+            job: job.into(),
+            index: None,
+            state: TaskState::Ended(end),
+            node: String::new(),
+            cores,
+            elapsed_s: Some(elapsed_s),
         };
-        let arrays = [
-            array("7", Some(1), Piece::Group("a".into(), crate::number::GroupNumber::FIRST)),
-            array("9", None, Piece::Stitch("a".into())),
+        let records = vec![
+            record("7", End::NodeLoss, 60.0, 2),
+            record("7", End::Success, 90.0, 2),
+            record("8", End::ExitCode(1), 50.0, 2),
+            record("9", End::ExitCode(1), 50.0, 1),
         ];
-        let cost = retry_cost(&arrays, &answers, 100.0).unwrap();
+        let submission = |id: &str, stage| Submission {
+            id: id.into(),
+            scheduler: SchedulerKind::Slurm,
+            stage,
+            slide: Some("a".into()),
+            items: String::new(),
+            tasks: None,
+            round: 1,
+            time_s: 0,
+            script: "s".into(),
+            log: "l".into(),
+            request: Request::NONE,
+        };
+        let submissions = vec![submission("7", Stage::Predict), submission("9", Stage::Stitch)];
+        let answers = Answers { records, ..Answers::default() };
+        let state = RunState::new(RunListing::default(), submissions, answers);
+        let cost = retry_cost(&state, 100.0).unwrap();
         assert_eq!((cost.tries, cost.lost_core_s), (2, 70.0));
         let stages: Vec<_> = cost.stages.iter().map(|s| (s.stage, s.lost_core_s)).collect();
         assert_eq!(stages, [("predict", 20.0), ("stitch", 50.0)]);
-        assert_eq!(retry_cost(&[], &answers, 0.0), None);
+        assert_eq!(retry_cost(&RunState::default(), 0.0), None);
     }
 }

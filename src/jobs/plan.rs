@@ -1,35 +1,18 @@
 //! From groups to arrays: pure, so that 27,280 groups take no time.
 
-use serde::{Deserialize, Serialize};
-
 use super::lookup::Lookup;
+use super::work::Request;
 use crate::number::{GroupNumber, NumberList};
 
 /// Groups of one slide that are to be scored with the same resources.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Work {
+pub struct SlideGroups {
     /// Slide name.
     pub slide: String,
     /// Groups, ascending.
     pub groups: Vec<GroupNumber>,
     /// What to ask for.
-    pub growth: Growth,
-}
-
-/// What a second try asks for at least, where that is more than configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-pub struct Growth {
-    /// `memory_mb` at least.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory_mb: Option<u32>,
-    /// `time_min` at least.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time_min: Option<u32>,
-}
-
-impl Growth {
-    /// As configured.
-    pub const NONE: Self = Self { memory_mb: None, time_min: None };
+    pub request: Request,
 }
 
 /// An array job of `predict`.
@@ -42,16 +25,16 @@ pub struct ArraySpec {
     /// Tasks, each of which has its share of the groups.
     pub tasks: u32,
     /// What to ask for.
-    pub growth: Growth,
+    pub request: Request,
 }
 
 /// Every group of the table.
-pub fn all_work(lookup: &Lookup) -> Vec<Work> {
+pub fn all_groups(lookup: &Lookup) -> Vec<SlideGroups> {
     let rows = lookup.rows().iter();
-    rows.map(|row| Work {
+    rows.map(|row| SlideGroups {
         slide: row.name.clone(),
         groups: row.group_numbers().collect(),
-        growth: Growth::NONE,
+        request: Request::NONE,
     })
     .collect()
 }
@@ -61,7 +44,7 @@ pub fn all_work(lookup: &Lookup) -> Vec<Work> {
 ///
 /// Array indices start at 1 whatever the groups are, so that a limit on the
 /// index (SLURM) and one on the number of tasks (Grid Engine) are the same.
-pub fn plan_arrays(work: &[Work], array_tasks: u32, groups_per_task: u32) -> Vec<ArraySpec> {
+pub fn plan_arrays(work: &[SlideGroups], array_tasks: u32, groups_per_task: u32) -> Vec<ArraySpec> {
     let (array_tasks, groups_per_task) = (array_tasks.max(1), groups_per_task.max(1));
     // More than a list can hold is the same as all of it.
     let chunk = (array_tasks as usize).saturating_mul(groups_per_task as usize);
@@ -69,7 +52,7 @@ pub fn plan_arrays(work: &[Work], array_tasks: u32, groups_per_task: u32) -> Vec
         work.groups.chunks(chunk).map(|groups| {
             let groups: NumberList<GroupNumber> = groups.iter().copied().collect();
             let tasks = groups.count().div_ceil(groups_per_task);
-            ArraySpec { slide: work.slide.clone(), groups, tasks, growth: work.growth }
+            ArraySpec { slide: work.slide.clone(), groups, tasks, request: work.request }
         })
     });
     arrays.collect()
@@ -87,8 +70,8 @@ mod tests {
             slides in prop::collection::vec(prop::collection::btree_set(1u32..80, 0..40), 0..8),
             limit in 1u32..12, packing in 1u32..5,
         ) {
-            let work: Vec<Work> = slides.iter().enumerate().map(|(i, groups)| Work {
-                slide: format!("s{i}"), groups: groups.iter().map(|&k| GroupNumber::try_from(k).unwrap()).collect(), growth: Growth::NONE,
+            let work: Vec<SlideGroups> = slides.iter().enumerate().map(|(i, groups)| SlideGroups {
+                slide: format!("s{i}"), groups: groups.iter().map(|&k| GroupNumber::try_from(k).unwrap()).collect(), request: Request::NONE,
             }).collect();
             let arrays = plan_arrays(&work, limit, packing);
             let mut found = vec![Vec::new(); work.len()];
@@ -115,7 +98,7 @@ mod tests {
         let slides = names.iter().enumerate().map(|(i, name)| (name.as_str(), groups(i), 0));
         let lookup = Lookup::plan(slides).unwrap();
         assert_eq!(lookup.tasks(), 27_280);
-        let work = all_work(&lookup);
+        let work = all_groups(&lookup);
         assert_eq!(plan_arrays(&work, 1000, 1).len(), 399);
         assert_eq!(plan_arrays(&work, 7, 1).len(), 399 * 10);
         let tasks: u32 = plan_arrays(&work, 1000, 4).iter().map(|array| array.tasks).sum();

@@ -3,27 +3,27 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::arrays::Piece;
-use super::plan::Growth;
-use super::queue::{LastTry, tail};
-use super::sched_state::{Reason, Remedy, TaskState, why};
-use crate::config::Resources;
+use super::raised::Raised;
+use super::reason::{Reason, Remedy};
+use super::state::{Outlook, RunState};
+use super::work::{Request, WorkItem};
+use crate::config::{ClusterKeys, Resources};
 use crate::number::{GroupNumber, ranges};
 
-/// A piece of work that is tried again.
+/// An item that is tried again.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Again {
+pub struct Retry {
     /// What.
-    pub piece: Piece,
+    pub item: WorkItem,
     /// Why the last try left it undone; `None` when there was none, or nobody
     /// knows of it any more.
     pub reason: Option<Reason>,
     /// Its log, when there is one.
     pub log: Option<PathBuf>,
     /// What the last try had asked for.
-    pub asked: Growth,
+    pub had: Request,
     /// What this one asks for.
-    pub growth: Growth,
+    pub request: Request,
 }
 
 /// Factors that a person has given for everything that is tried again.
@@ -35,23 +35,45 @@ pub struct Factors {
     pub time: Option<f64>,
 }
 
-/// Settles what a piece of work asks for now: more of what its last try ran
-/// out of, and never less than `before`.
-///
-/// `configured`: what its stage asks for anyway.
-pub fn again(
-    piece: Piece,
-    last: Option<&LastTry>,
-    configured: &Resources,
-    before: Growth,
+/// Everything that is missing and that no task is at, and what it asks for from now on;
+/// that is noted in `raised`.
+pub fn plan_retries(
+    state: &RunState,
+    keys: &ClusterKeys,
+    raised: &mut Raised,
     factors: Factors,
-) -> Again {
-    let (reason, log) = last.map_or((None, None), reason_of);
-    let asked = last.map_or(Growth::NONE, |last| last.asked);
+) -> Vec<Retry> {
+    let mut retries = Vec::new();
+    for item in state.listing.missing() {
+        let (reason, log) = match state.outlook(&item) {
+            Outlook::Running | Outlook::Queued | Outlook::Stuck { .. } => continue,
+            Outlook::Failed(failed) => (Some(failed.reason), failed.log.filter(|log| log.exists())),
+            Outlook::Open => (None, None),
+        };
+        let had = state.attempt(&item).map_or(Request::NONE, |attempt| attempt.request);
+        let configured = keys.resources(item.stage());
+        let request = next_request((reason, had), raised.get(&item), &configured, factors);
+        raised.set(item.clone(), request);
+        retries.push(Retry { item, reason, log, had, request });
+    }
+    retries
+}
+
+/// What an item asks for now: more of what its last try ran out of, and never less than
+/// `before`.
+///
+/// `last`: why the last try ended, and what it had; `configured`: what its stage asks
+/// for anyway.
+fn next_request(
+    (reason, had): (Option<Reason>, Request),
+    before: Request,
+    configured: &Resources,
+    factors: Factors,
+) -> Request {
     let remedy = reason.map(Reason::remedy);
-    let memory = asked.memory_mb.filter(|_| remedy == Some(Remedy::MoreMemory));
-    let time = asked.time_min.filter(|_| remedy == Some(Remedy::MoreTime));
-    let growth = Growth {
+    let memory = had.memory_mb.filter(|_| remedy == Some(Remedy::MoreMemory));
+    let time = had.time_min.filter(|_| remedy == Some(Remedy::MoreTime));
+    Request {
         memory_mb: match factors.memory {
             Some(factor) => times(configured.memory_mb, factor),
             None => before.memory_mb.max(twice(memory)),
@@ -60,26 +82,11 @@ pub fn again(
             Some(factor) => times(configured.time_min, factor),
             None => before.time_min.max(twice(time)),
         },
-    };
-    Again { piece, reason, log, asked, growth }
-}
-
-/// Schedulers forget and lag: the log tells then.
-fn reason_of(last: &LastTry) -> (Option<Reason>, Option<PathBuf>) {
-    let log = last.log.clone().filter(|log| log.exists());
-    let said = || {
-        let text = log.as_deref().map(tail)?;
-        Some(why(&TaskState::Unknown(String::new()), &text))
-    };
-    let reason = match last.state {
-        TaskState::Unknown(_) => said(),
-        _ => last.reason().or_else(said),
-    };
-    (reason, log)
+    }
 }
 
 /// More of what a try ran out of. What was asked for since, and not tried yet,
-/// is as much already.
+/// is as much already. More than can be written down is as much as can be.
 fn twice(ran_out_of: Option<u32>) -> Option<u32> {
     ran_out_of.map(|value| value.saturating_mul(2))
 }
@@ -93,46 +100,41 @@ fn times(value: Option<u32>, factor: f64) -> Option<u32> {
 
 /// A line for all that goes the same way: what, why, what it asks for, the log
 /// of the first.
-pub fn told(list: &[Again]) -> Vec<String> {
-    type Key<'a> = (u8, &'a str, Option<Reason>, Growth, Growth);
-    let mut together: BTreeMap<Key, Vec<&Again>> = BTreeMap::new();
-    for again in list {
-        let (stage, slide) = match &again.piece {
-            Piece::Split(slide) => (0, slide),
-            Piece::Group(slide, _) => (1, slide),
-            Piece::Stitch(slide) => (2, slide),
+pub fn describe(retries: &[Retry]) -> Vec<String> {
+    type Key<'a> = (&'static str, &'a str, Option<Reason>, Request, Request);
+    let mut together: BTreeMap<(u8, Key), Vec<&Retry>> = BTreeMap::new();
+    for retry in retries {
+        let stage = retry.item.stage();
+        let order = match &retry.item {
+            WorkItem::Split(_) => 0,
+            WorkItem::Predict(..) => 1,
+            WorkItem::Stitch(_) => 2,
         };
-        let key = (stage, slide.as_str(), again.reason, again.growth, again.asked);
-        together.entry(key).or_default().push(again);
+        let key = (stage.name(), retry.item.slide(), retry.reason, retry.request, retry.had);
+        together.entry((order, key)).or_default().push(retry);
     }
     together.values().map(|together| line(together)).collect()
 }
 
-fn line(together: &[&Again]) -> String {
+fn line(together: &[&Retry]) -> String {
     let first = together[0];
-    let groups: Vec<GroupNumber> = together
-        .iter()
-        .filter_map(|again| match again.piece {
-            Piece::Group(_, group) => Some(group),
-            Piece::Split(_) | Piece::Stitch(_) => None,
-        })
-        .collect();
-    let what = match &first.piece {
-        Piece::Split(slide) => format!("split {slide}"),
-        Piece::Group(slide, _) => format!("predict {slide} t{}", ranges(&groups)),
-        Piece::Stitch(slide) => format!("stitch {slide}"),
+    let (stage, slide) = (first.item.stage().name(), first.item.slide());
+    let groups: Vec<GroupNumber> = together.iter().filter_map(|r| r.item.group()).collect();
+    let what = match groups.as_slice() {
+        [] => format!("{stage} {slide}"),
+        groups => format!("{stage} {slide} t{}", ranges(groups)),
     };
     let log = first.log.as_ref().map_or(String::new(), |log| format!(" [{}]", log.display()));
-    let why = first.reason.map_or("no earlier try is known".to_owned(), Reason::told);
+    let why = first.reason.map_or("no earlier try is known".to_owned(), Reason::describe);
     format!("{what}: {why}; {}{log}", asks(first))
 }
 
 /// What it asks for, against what it had.
-fn asks(again: &Again) -> String {
-    let (asked, growth) = (again.asked, again.growth);
+fn asks(retry: &Retry) -> String {
+    let (had, request) = (retry.had, retry.request);
     let mut parts = Vec::new();
     for (unit, had, now) in
-        [("MB", asked.memory_mb, growth.memory_mb), ("minutes", asked.time_min, growth.time_min)]
+        [("MB", had.memory_mb, request.memory_mb), ("minutes", had.time_min, request.time_min)]
     {
         match (had, now) {
             (Some(had), Some(now)) if now > had => {
@@ -142,10 +144,10 @@ fn asks(again: &Again) -> String {
             (_, None) => {}
         }
     }
-    let remedy = again.reason.map(Reason::remedy);
+    let remedy = retry.reason.map(Reason::remedy);
     let unset = match remedy {
-        Some(Remedy::MoreMemory) if growth.memory_mb.is_none() => Some("memory_mb"),
-        Some(Remedy::MoreTime) if growth.time_min.is_none() => Some("time_min"),
+        Some(Remedy::MoreMemory) if request.memory_mb.is_none() => Some("memory_mb"),
+        Some(Remedy::MoreTime) if request.time_min.is_none() => Some("time_min"),
         _ => None,
     };
     if let Some(key) = unset {
@@ -162,92 +164,66 @@ fn asks(again: &Again) -> String {
 mod tests {
     use super::*;
 
-    fn last(state: TaskState, memory_mb: Option<u32>, time_min: Option<u32>) -> LastTry {
-        let asked = Growth { memory_mb, time_min };
-        LastTry { job: "7".into(), index: Some(1), state, log: None, asked }
-    }
-
-    fn group(group: u32) -> Piece {
-        Piece::Group("a".into(), GroupNumber::try_from(group).unwrap())
+    fn request(memory_mb: Option<u32>, time_min: Option<u32>) -> Request {
+        Request { memory_mb, time_min }
     }
 
     fn configured() -> Resources {
         Resources { memory_mb: Some(1000), time_min: Some(60), ..Resources::default() }
     }
 
-    fn grown(last: &LastTry, before: Growth) -> Growth {
-        again(group(1), Some(last), &configured(), before, Factors::default()).growth
+    fn next(reason: Reason, had: Request, before: Request) -> Request {
+        next_request((Some(reason), had), before, &configured(), Factors::default())
     }
 
     #[test]
     fn what_ran_out_of_something_asks_for_twice_as_much() {
-        let growth = |memory_mb, time_min| Growth { memory_mb, time_min };
-        let memory = last(TaskState::Memory, Some(1000), Some(60));
-        assert_eq!(grown(&memory, Growth::NONE), growth(Some(2000), None));
+        let plain = request(Some(1000), Some(60));
+        let more = request(Some(2000), None);
+        assert_eq!(next(Reason::Memory, plain, Request::NONE), more);
         // Asked for already, but not tried since.
-        assert_eq!(grown(&memory, growth(Some(2000), None)), growth(Some(2000), None));
-        let more = last(TaskState::Memory, Some(2000), Some(60));
-        assert_eq!(grown(&more, growth(Some(2000), None)), growth(Some(4000), None));
+        assert_eq!(next(Reason::Memory, plain, more), more);
+        let had = request(Some(2000), Some(60));
+        assert_eq!(next(Reason::Memory, had, more), request(Some(4000), None));
         // What it once needed it still needs when a node is lost.
-        let lost = last(TaskState::NodeLoss, Some(2000), Some(60));
-        assert_eq!(grown(&lost, growth(Some(2000), None)), growth(Some(2000), None));
-        let time = last(TaskState::TimeLimit, Some(2000), Some(60));
-        assert_eq!(grown(&time, growth(Some(2000), None)), growth(Some(2000), Some(120)));
-        assert_eq!(grown(&last(TaskState::Memory, None, None), Growth::NONE), Growth::NONE);
-        for state in [TaskState::Failed(4), TaskState::Cancelled, TaskState::Signalled(9)] {
-            assert_eq!(grown(&last(state, Some(1000), None), Growth::NONE), Growth::NONE);
+        assert_eq!(next(Reason::NodeLoss, had, more), more);
+        assert_eq!(next(Reason::TimeLimit, had, more), request(Some(2000), Some(120)));
+        assert_eq!(next(Reason::Memory, Request::NONE, Request::NONE), Request::NONE);
+        for reason in [Reason::ExitCode(4), Reason::Killed, Reason::Damaged, Reason::Interrupted] {
+            assert_eq!(next(reason, plain, Request::NONE), Request::NONE);
         }
     }
 
     #[test]
     fn a_person_has_the_last_word() {
-        let memory = last(TaskState::Memory, Some(1000), Some(60));
-        let of = |factor, before| {
+        let had = request(Some(1000), Some(60));
+        let memory = |factor, before| {
             let factors = Factors { memory: Some(factor), time: None };
-            again(group(1), Some(&memory), &configured(), before, factors).growth.memory_mb
+            next_request((Some(Reason::Memory), had), before, &configured(), factors).memory_mb
         };
-        let before = Growth { memory_mb: Some(4000), time_min: None };
-        assert_eq!(of(1.5, Growth::NONE), Some(1500));
-        assert_eq!(of(1.5, before), Some(1500));
-        assert_eq!(of(1.0, before), None);
+        let before = request(Some(4000), None);
+        assert_eq!(memory(1.5, Request::NONE), Some(1500));
+        assert_eq!(memory(1.5, before), Some(1500));
+        assert_eq!(memory(1.0, before), None);
     }
 
     #[test]
-    fn the_log_tells_of_jobs_that_are_forgotten() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("7_1.log");
-        let mut last = last(TaskState::Unknown("forgotten".into()), Some(1000), Some(60));
-        last.log = Some(log.clone());
-        let of = |last: &LastTry| {
-            again(group(1), Some(last), &configured(), Growth::NONE, Factors::default())
+    fn what_goes_the_same_way_is_one_line() {
+        let group = |k: u32| WorkItem::Predict("a".into(), GroupNumber::try_from(k).unwrap());
+        let retry = |item, reason: Option<Reason>, had| {
+            let request = reason.map_or(Request::NONE, |reason| next(reason, had, Request::NONE));
+            Retry { item, reason, log: None, had, request }
         };
-        assert_eq!((of(&last).reason, of(&last).log), (None, None));
-        std::fs::write(&log, "slurmstepd: error: *** JOB 9 CANCELLED DUE TO TIME LIMIT ***")
-            .unwrap();
-        assert_eq!(of(&last).reason, Some(Reason::TimeLimit));
-        assert_eq!(of(&last).growth.time_min, Some(120));
-        // Still running, says an accounting that lags.
-        last.state = TaskState::Running;
-        std::fs::write(&log, "memory allocation of 9 bytes failed").unwrap();
-        assert_eq!(of(&last).growth.memory_mb, Some(2000));
-    }
-
-    #[test]
-    fn what_goes_the_same_way_is_told_together() {
-        let memory = last(TaskState::Memory, Some(1000), Some(60));
-        let settled = |piece, last: Option<&LastTry>| {
-            again(piece, last, &configured(), Growth::NONE, Factors::default())
-        };
-        let mut list: Vec<Again> =
-            [1, 2, 5].map(|k| settled(group(k), Some(&memory))).into_iter().collect();
-        list.push(settled(group(4), None));
-        list.push(settled(
-            Piece::Stitch("a".into()),
-            Some(&last(TaskState::Failed(3), None, None)),
-        ));
+        let had = request(Some(1000), Some(60));
+        let mut list = [1, 2, 5].map(|k| retry(group(k), Some(Reason::Memory), had)).to_vec();
+        list.push(retry(group(4), None, Request::NONE));
+        let stitch = WorkItem::Stitch("a".into());
+        list.push(retry(stitch, Some(Reason::ExitCode(3)), Request::NONE));
+        list.push(retry(WorkItem::Split("b".into()), Some(Reason::Damaged), Request::NONE));
         assert_eq!(
-            told(&list),
+            describe(&list),
             [
+                "split b: damaged file; the same again",
                 "predict a t4: no earlier try is known; the same again",
                 "predict a t1-2,5: memory; 2000 MB instead of 1000",
                 "stitch a: exit code 3; the same again, which only helps if that was put right",

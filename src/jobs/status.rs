@@ -1,13 +1,17 @@
-//! What of a run is done, missing or failed, read from its files.
+//! How far each slide has come: what a listing says, and what its files hold.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::lookup::{Lookup, LookupError};
-use crate::export::heatmap_h5::read_heatmap_meta;
+use super::listing::SlideListing;
+use super::work::WorkItem;
+use crate::config::Stage;
+use crate::damage::{self, Watched};
+use crate::export::heatmap_h5::{HeatmapMeta, read_heatmap_meta};
 use crate::number::GroupNumber;
-use crate::run_dir::{RunDir, SlideRecord, SlideStatus, SlidesError, list_slides};
+use crate::run_dir::{RunDir, SlideStatus};
 use crate::scores::{self, CascadeMeta, DenseMeta};
 
 /// A slide and how far it has come.
@@ -51,6 +55,9 @@ pub struct SlideProgress {
     /// Why the last stitch failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stitch_failure: Option<String>,
+    /// Why the heatmap, which is there, cannot be read now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heatmap_unread: Option<String>,
 }
 
 /// How far scores lie from those in f32.
@@ -102,77 +109,101 @@ impl SlideProgress {
     }
 }
 
-/// Looks at the files of every slide of a run.
-///
-/// # Errors
-/// [`SlidesError`] without a table of slides, [`LookupError`] for a damaged
-/// look-up table; a run not planned yet is no error.
-pub fn progress_of(run: &RunDir) -> Result<Vec<SlideProgress>, StatusError> {
-    let lookup = if run.lookup_csv().exists() { Lookup::read(run)? } else { Lookup::default() };
-    let records = list_slides(run)?;
-    Ok(records.iter().map(|record| progress_of_slide(run, &lookup, record)).collect())
+/// What status reads of the files of a run, besides listing them.
+#[derive(Debug, Default)]
+pub struct FilesRead {
+    /// Attributes of the heatmaps, or why they cannot be read now.
+    heatmaps: BTreeMap<String, Result<HeatmapMeta, String>>,
+    /// Names of the files in which `predict` and `stitch` have left why they failed.
+    failures: BTreeMap<&'static str, BTreeSet<String>>,
 }
 
-/// The state of a run cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum StatusError {
-    /// No table of slides, or a damaged one.
-    #[error(transparent)]
-    Slides(#[from] SlidesError),
-    /// A damaged look-up table.
-    #[error(transparent)]
-    Lookup(#[from] LookupError),
+impl FilesRead {
+    /// Reads the attributes of every heatmap; a damaged one is set aside, so that a
+    /// listing made after that tells it missing.
+    pub fn read(run: &RunDir) -> Self {
+        let mut heatmaps = BTreeMap::new();
+        for name in names(&run.heatmaps()) {
+            let Some(slide) = name.strip_suffix(".h5").filter(|slide| !slide.starts_with('.'))
+            else {
+                continue;
+            };
+            let path = run.heatmap(slide, "h5");
+            let watched = Watched::new(&path, "stitch");
+            let meta = damage::reading(&watched, "status", read_heatmap_meta);
+            heatmaps.insert(slide.to_owned(), meta.map_err(|error| error.to_string()));
+        }
+        let stages = [Stage::Predict.name(), Stage::Stitch.name()];
+        let failures = stages.map(|stage| (stage, names(&run.logs(stage)).collect()));
+        Self { heatmaps, failures: failures.into() }
+    }
+
+    /// Why a task failed, in its own words.
+    fn failure(&self, run: &RunDir, stage: Stage, task: &str) -> Option<String> {
+        let path = run.failure(stage.name(), task);
+        let listed = self.failures.get(stage.name())?.contains(path.file_name()?.to_str()?);
+        let text = listed.then(|| std::fs::read_to_string(&path).ok()).flatten()?;
+        Some(text.trim().to_owned())
+    }
 }
 
-fn progress_of_slide(run: &RunDir, lookup: &Lookup, record: &SlideRecord) -> SlideProgress {
-    let planned = lookup.of_slide(&record.name).map(|row| row.groups);
-    let groups = planned.or(record.groups).unwrap_or(0);
-    let missing: Vec<GroupNumber> = GroupNumber::up_to(groups)
-        .filter(|&group| !run.scores(&record.name, group).exists())
-        .collect();
-    let failed = missing
-        .iter()
-        .filter_map(|&group| {
-            let reason = said(&run.failure("predict", &format!("{}_t{group}", record.name)))?;
-            Some(GroupFailure { group, reason })
-        })
-        .collect();
-    let begun = missing.iter().filter_map(|&group| begun(&run.part(&record.name, group), group));
-    let path = run.heatmap(&record.name, "h5");
-    let heatmap = path.exists();
-    let (meta, unreadable) = match heatmap.then(|| read_heatmap_meta(&path)) {
-        None => (None, None),
-        Some(Ok(meta)) => (Some(meta), None),
-        Some(Err(error)) => (None, Some(error.to_string())),
-    };
-    let meta = meta.unwrap_or_default();
-    let partial = meta.audit_failure().map(|fault| {
-        format!("{fault}; `{}` does the slide afresh", run.redo_by_window(&record.name))
+/// The names in a folder; none where it cannot be listed.
+fn names(folder: &Path) -> impl Iterator<Item = String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+}
+
+/// How far a slide has come.
+pub fn progress_of(run: &RunDir, slide: &SlideListing, read: &FilesRead) -> SlideProgress {
+    let record = &slide.record;
+    let name = &record.name;
+    let damage = |item: &WorkItem| slide.damaged.get(item).map(|damage| damage.reason.clone());
+    let failed = slide.missing.iter().filter_map(|&group| {
+        let by_task = || read.failure(run, Stage::Predict, &format!("{name}_t{group}"));
+        let reason = damage(&WorkItem::Predict(name.clone(), group)).or_else(by_task)?;
+        Some(GroupFailure { group, reason })
     });
+    let parts = slide.missing.iter().filter(|group| slide.parts.contains(group));
+    let begun = parts.filter_map(|&group| begun(&run.part(name, group), group));
+    let (meta, unread) = match read.heatmaps.get(name).filter(|_| slide.heatmap) {
+        None => (HeatmapMeta::default(), None),
+        Some(Ok(meta)) => (meta.clone(), None),
+        Some(Err(error)) => (HeatmapMeta::default(), Some(error.clone())),
+    };
+    let partial = meta
+        .audit_failure()
+        .map(|fault| format!("{fault}; `{}` does the slide afresh", run.redo_by_window(name)));
     let lower_precision = meta.deviation.map(|found| LowerPrecision {
         precision: meta.precision,
         deviation_max: found.max,
         deviation_mean: found.mean,
         sample_windows: found.windows,
     });
+    let patches_damage = damage(&WorkItem::Split(name.clone()));
+    let stitch_failure = damage(&WorkItem::Stitch(name.clone()))
+        .or_else(|| read.failure(run, Stage::Stitch, name))
+        .filter(|_| !slide.heatmap);
     SlideProgress {
-        name: record.name.clone(),
-        split: record.status.name(),
-        reason: record.reason.clone(),
+        name: name.clone(),
+        split: match patches_damage {
+            Some(_) => SlideStatus::Failed.name(),
+            None => record.status.name(),
+        },
+        reason: patches_damage.unwrap_or_else(|| record.reason.clone()),
         note: record.note.clone(),
-        groups,
-        scored: groups as usize - missing.len(),
+        groups: slide.groups,
+        scored: slide.groups as usize - slide.missing.len(),
         begun: begun.collect(),
-        missing,
-        failed,
-        heatmap: heatmap && unreadable.is_none(),
+        missing: slide.missing.clone(),
+        failed: failed.collect(),
+        heatmap: slide.heatmap,
         heatmap_without: meta.missing_groups,
         unnormalized_patches: meta.unnormalized_patches,
         lower_precision,
         screen: screen_of(meta.dense.as_ref(), meta.cascade.as_ref()),
         partial,
-        stitch_failure: unreadable
-            .or_else(|| said(&run.failure("stitch", &record.name)).filter(|_| !heatmap)),
+        stitch_failure,
+        heatmap_unread: unread,
     }
 }
 
@@ -199,20 +230,16 @@ pub(crate) fn screen_of(
 /// How far a part has come; one that cannot be read counts for nothing, as it
 /// does for `predict`.
 fn begun(part: &Path, group: GroupNumber) -> Option<BegunGroup> {
-    if !part.exists() {
-        return None;
-    }
     let (meta, total) = scores::read_part_meta(part).ok()?;
     Some(BegunGroup { group, percent: 100 * meta.windows / total.max(1) })
-}
-
-fn said(path: &Path) -> Option<String> {
-    std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::listing::RunListing;
+    use crate::jobs::lookup::Lookup;
+    use crate::staged;
 
     fn group(number: u32) -> GroupNumber {
         GroupNumber::try_from(number).unwrap()
@@ -225,18 +252,20 @@ mod tests {
         let slides = [folder.path().join("a.svs"), folder.path().join("b.svs")];
         crate::run_dir::register(&run, &slides).unwrap();
         Lookup::plan([("a", 3, 3)]).unwrap().write(&run).unwrap();
-        crate::staged::write(&run.scores("a", group(2)), b"x").unwrap();
-        crate::staged::write(&run.failure("predict", "a_t3"), b"out of memory\n").unwrap();
-        let progress = progress_of(&run).unwrap();
-        assert_eq!(
-            (progress[0].scored, progress[0].missing.as_slice()),
-            (1, &[1, 3].map(group)[..])
-        );
-        assert_eq!(
-            progress[0].failed,
-            [GroupFailure { group: group(3), reason: "out of memory".into() }]
-        );
-        assert!(progress[0].has_failed() && !progress[0].is_done());
-        assert_eq!((progress[1].split, progress[1].groups), ("waiting", 0));
+        staged::write(&run.scores("a", group(2)), b"x").unwrap();
+        staged::write(&run.failure("predict", "a_t3"), b"out of memory\n").unwrap();
+        // Not a heatmap: set aside when it is read.
+        staged::write(&run.heatmap("b", "h5"), b"x").unwrap();
+        let read = FilesRead::read(&run);
+        let listing = RunListing::read(&run).unwrap();
+        let progress: Vec<_> =
+            listing.slides.iter().map(|slide| progress_of(&run, slide, &read)).collect();
+        let a = &progress[0];
+        assert_eq!((a.scored, a.missing.as_slice()), (1, &[1, 3].map(group)[..]));
+        assert_eq!(a.failed, [GroupFailure { group: group(3), reason: "out of memory".into() }]);
+        assert!(a.has_failed() && !a.is_done());
+        let b = &progress[1];
+        assert_eq!((b.split, b.groups, b.heatmap), ("waiting", 0, false));
+        assert!(b.stitch_failure.as_ref().unwrap().contains("not a whole HDF5 file"), "{b:?}");
     }
 }

@@ -1,17 +1,18 @@
 //! `jobs/submitted.jsonl`: what was submitted, a line a job, appended.
 //!
 //! It connects a scheduler's ids and array indices with slides and groups, and
-//! nothing else rests on it: what is done is told by files.
+//! nothing else rests on it: what is done is decided by files.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::work::{Request, WorkItem};
 use crate::config::{SchedulerKind, Stage};
-use crate::number::{ArrayShare, Number, NumberList, TaskNumber};
+use crate::number::{ArrayShare, GroupNumber, Number, NumberList, TaskNumber};
 use crate::run_dir::RunDir;
 
 /// A line of `submitted.jsonl`.
@@ -19,9 +20,9 @@ use crate::run_dir::RunDir;
 pub struct Submission {
     /// The scheduler's id.
     pub id: String,
-    /// Whose id that is.
+    /// The scheduler.
     pub scheduler: SchedulerKind,
-    /// Which level.
+    /// The stage of its tasks.
     pub stage: Stage,
     /// Slide of `predict` and `stitch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,8 +30,8 @@ pub struct Submission {
     /// Rows of slides.csv (`split`) or groups (`predict`): `3-10,17`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub items: String,
-    /// Array tasks, indices from 1: task `i` does part `i/tasks` of the items.
-    /// None for a single job.
+    /// Tasks of the array, each of which has its share of the items; none for a single
+    /// job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<u32>,
     /// Commands given by hand count up; what a master job submits later
@@ -42,25 +43,54 @@ pub struct Submission {
     pub script: PathBuf,
     /// Its log, with `{id}` and `{index}`.
     pub log: String,
-    /// Memory asked for, MB.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory_mb: Option<u32>,
-    /// Wall time asked for, minutes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time_min: Option<u32>,
+    /// Memory and time asked for.
+    #[serde(flatten)]
+    pub request: Request,
 }
 
 impl Submission {
-    /// The items that array index `index` does; all of them for a single job.
-    pub fn items_of<N: Number>(&self, index: Option<TaskNumber>) -> Vec<N> {
-        let Ok(numbers) = self.items.parse::<NumberList<N>>() else { return Vec::new() };
-        match (index, self.tasks) {
-            (Some(index), Some(tasks)) => {
-                let share = ArrayShare::new(index, tasks);
-                share.map_or(Vec::new(), |share| numbers.share(share).to_vec())
+    /// What each array index works on; no index for a single job.
+    ///
+    /// `slide_of`: the slide in a row of slides.csv.
+    pub fn work<'a>(
+        &self,
+        slide_of: &dyn Fn(TaskNumber) -> Option<&'a str>,
+    ) -> Vec<(Option<TaskNumber>, WorkItem)> {
+        match (self.stage, &self.slide) {
+            (Stage::Split, _) => {
+                let rows = self.indexed::<TaskNumber>().into_iter();
+                let split =
+                    |(index, row)| Some((index, WorkItem::Split(slide_of(row)?.to_owned())));
+                rows.filter_map(split).collect()
             }
-            _ => numbers.as_slice().to_vec(),
+            (Stage::Predict, Some(slide)) => {
+                let groups = self.indexed::<GroupNumber>().into_iter();
+                let predict = |(index, group)| (index, WorkItem::Predict(slide.clone(), group));
+                groups.map(predict).collect()
+            }
+            (Stage::Stitch, Some(slide)) => vec![(None, WorkItem::Stitch(slide.clone()))],
+            _ => Vec::new(),
         }
+    }
+
+    /// Its items, each with the array index that works on it.
+    fn indexed<N: Number>(&self) -> Vec<(Option<TaskNumber>, N)> {
+        let Ok(items) = self.items.parse::<NumberList<N>>() else { return Vec::new() };
+        let Some(tasks) = self.tasks else {
+            return items.as_slice().iter().map(|&item| (None, item)).collect();
+        };
+        let shares = ArrayShare::all(tasks);
+        let indexed = shares.flat_map(|share| {
+            let index = Some(share.index());
+            items.share(share).iter().map(move |&item| (index, item))
+        });
+        indexed.collect()
+    }
+
+    /// The log of an array index, or of the single job.
+    pub fn log_of(&self, index: Option<TaskNumber>) -> PathBuf {
+        let index = index.map_or(String::new(), |index| index.to_string());
+        self.log.replace("{id}", &self.id).replace("{index}", &index).into()
     }
 }
 
@@ -76,14 +106,14 @@ pub struct SubmittedError {
 
 /// The file, locked: one command submits at a time.
 #[derive(Debug)]
-pub struct Submitted {
+pub struct Journal {
     path: PathBuf,
     file: File,
     /// What was submitted before and since.
     pub list: Vec<Submission>,
 }
 
-impl Submitted {
+impl Journal {
     /// Opens the file, waits for another command that submits, and reads it.
     ///
     /// # Errors
@@ -145,7 +175,7 @@ pub fn read_submitted(run: &RunDir) -> Result<Vec<Submission>, SubmittedError> {
     }
 }
 
-fn parse(path: &std::path::Path, text: &str) -> Result<Vec<Submission>, SubmittedError> {
+fn parse(path: &Path, text: &str) -> Result<Vec<Submission>, SubmittedError> {
     let mut list = Vec::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         match serde_json::from_str(line) {
@@ -170,21 +200,24 @@ fn parse(path: &std::path::Path, text: &str) -> Result<Vec<Submission>, Submitte
 mod tests {
     use super::*;
 
-    fn submission(id: &str) -> Submission {
+    fn submission(id: &str, stage: Stage, items: &str, tasks: Option<u32>) -> Submission {
         Submission {
             id: id.into(),
             scheduler: SchedulerKind::Slurm,
-            stage: Stage::Predict,
-            slide: Some("a".into()),
-            items: "2-6".into(),
-            tasks: Some(3),
+            stage,
+            slide: (stage != Stage::Split).then(|| "a".to_owned()),
+            items: items.into(),
+            tasks,
             round: 4,
             time_s: 0,
             script: "/r/jobs/predict_a.sh".into(),
             log: "/r/logs/predict/a.{id}_{index}.log".into(),
-            memory_mb: None,
-            time_min: Some(60),
+            request: Request { memory_mb: None, time_min: Some(60) },
         }
+    }
+
+    fn predict(id: &str) -> Submission {
+        submission(id, Stage::Predict, "2-6", Some(3))
     }
 
     #[test]
@@ -192,26 +225,46 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
         assert_eq!(read_submitted(&run).unwrap(), []);
-        Submitted::open(&run).unwrap().add(submission("1")).unwrap();
+        Journal::open(&run).unwrap().add(predict("1")).unwrap();
         let text = std::fs::read_to_string(run.submitted()).unwrap();
         std::fs::write(run.submitted(), format!("{text}{{\"id\":\"2\",\"sched")).unwrap();
-        let mut again = Submitted::open(&run).unwrap();
-        assert_eq!((again.list.len(), again.next_round()), (1, 5));
-        again.add(submission("3")).unwrap();
+        let mut journal = Journal::open(&run).unwrap();
+        assert_eq!((journal.list.len(), journal.next_round()), (1, 5));
+        journal.add(predict("3")).unwrap();
         let read = read_submitted(&run).unwrap();
-        assert_eq!(read, [submission("1"), submission("3")]);
+        assert_eq!(read, [predict("1"), predict("3")]);
         std::fs::write(run.submitted(), "{\"id\":1}\n").unwrap();
         assert!(read_submitted(&run).unwrap_err().to_string().contains("line 1"));
     }
 
+    /// As version 0.1.0 wrote it.
     #[test]
-    fn an_index_is_its_part_of_the_items() {
-        let submission = submission("1");
-        let items = |index: Option<u32>| -> Vec<u32> {
-            let index = index.map(|index| TaskNumber::try_from(index).unwrap());
-            submission.items_of::<TaskNumber>(index).into_iter().map(TaskNumber::get).collect()
-        };
-        assert_eq!((items(Some(1)), items(Some(3))), (vec![2], vec![5, 6]));
-        assert_eq!((items(None), items(Some(4))), (vec![2, 3, 4, 5, 6], vec![]));
+    fn a_line_of_before_is_read() {
+        let line = r#"{"id":"123","scheduler":"slurm","stage":"predict","slide":"a","items":"1-8,11","tasks":3,"round":1,"time_s":1790000000,"script":"/run/jobs/predict-a.sh","log":"/run/logs/predict/a.{id}.{index}.log","memory_mb":4096,"time_min":240}"#;
+        let read = parse(Path::new("x"), line).unwrap();
+        assert_eq!(read[0].request, Request { memory_mb: Some(4096), time_min: Some(240) });
+        assert_eq!(serde_json::to_string(&read[0]).unwrap(), line);
+        let stitch = r#"{"id":"9","scheduler":"sge","stage":"stitch","slide":"a","round":1,"time_s":2,"script":"s","log":"l"}"#;
+        let read = parse(Path::new("x"), stitch).unwrap();
+        assert_eq!(serde_json::to_string(&read[0]).unwrap(), stitch);
+    }
+
+    #[test]
+    fn an_index_works_on_its_share() {
+        let slide_of = |row: TaskNumber| ["x", "y", "z"].get(row.index()).copied();
+        let group = |k: u32| WorkItem::Predict("a".into(), GroupNumber::try_from(k).unwrap());
+        let index = |i: u32| Some(TaskNumber::try_from(i).unwrap());
+        let found = predict("1").work(&slide_of);
+        let expected = [(1, 2), (2, 3), (2, 4), (3, 5), (3, 6)];
+        assert_eq!(found, expected.map(|(i, k)| (index(i), group(k))));
+        let log = predict("1").log_of(index(3));
+        assert_eq!(log, Path::new("/r/logs/predict/a.1_3.log"));
+        let split = submission("2", Stage::Split, "1,3-4", Some(3));
+        let slides = ["x", "z"].map(|slide| WorkItem::Split(slide.into()));
+        let found: Vec<_> = split.work(&slide_of).into_iter().map(|(_, item)| item).collect();
+        assert_eq!(found, slides, "row 4 is not there");
+        let stitch = submission("3", Stage::Stitch, "", None);
+        assert_eq!(stitch.work(&slide_of), [(None, WorkItem::Stitch("a".into()))]);
+        assert_eq!(submission("4", Stage::Master, "", None).work(&slide_of), []);
     }
 }

@@ -1,94 +1,11 @@
-//! What is left to submit: pure, from what files and the queue say.
+//! What is left to submit: pure, from the state of a run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::arrays::Piece;
-use super::plan::{Growth, Work};
-use super::scheduler::Queued;
-use super::submitted::Submission;
-use crate::config::Stage;
-use crate::number::{GroupNumber, Number, TaskNumber};
-
-/// What of this run is queued or running.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Busy {
-    /// Rows of slides.csv.
-    pub split: BTreeSet<TaskNumber>,
-    /// Groups of each slide.
-    pub groups: BTreeMap<String, BTreeSet<GroupNumber>>,
-    /// Job ids of each slide's `predict`.
-    pub arrays: BTreeMap<String, BTreeSet<String>>,
-    /// Slides.
-    pub stitch: BTreeSet<String>,
-    /// Ids of jobs that stitch.
-    pub stitching: BTreeSet<String>,
-    /// Ids of jobs that study.
-    pub studies: BTreeSet<String>,
-    /// Ids of jobs that split.
-    pub splitting: BTreeSet<String>,
-    /// Ids of master jobs.
-    pub masters: BTreeSet<String>,
-    /// Tasks that wait for somebody: id and state.
-    pub stuck: BTreeSet<(String, String)>,
-}
-
-impl Busy {
-    /// Connects the queue with what was submitted.
-    pub fn new(submitted: &[Submission], queued: &[Queued]) -> Self {
-        let by_id: BTreeMap<&str, &Submission> =
-            submitted.iter().map(|submission| (submission.id.as_str(), submission)).collect();
-        let mut busy = Self::default();
-        for entry in queued {
-            let Some(submission) = by_id.get(entry.id.as_str()) else { continue };
-            if entry.stuck {
-                busy.stuck.insert((entry.id.clone(), entry.state.clone()));
-            }
-            busy.take(submission, entry.indices.as_deref());
-        }
-        busy
-    }
-
-    /// Takes in some tasks of a submission; all of them without `indices`.
-    fn take(&mut self, submission: &Submission, indices: Option<&[TaskNumber]>) {
-        let slide = submission.slide.clone().unwrap_or_default();
-        let id = submission.id.clone();
-        match submission.stage {
-            Stage::Split => {
-                self.split.extend(items::<TaskNumber>(submission, indices));
-                self.splitting.insert(id);
-            }
-            Stage::Predict => {
-                let groups = self.groups.entry(slide.clone()).or_default();
-                groups.extend(items::<GroupNumber>(submission, indices));
-                self.arrays.entry(slide).or_default().insert(id);
-            }
-            Stage::Stitch => {
-                self.stitch.insert(slide);
-                self.stitching.insert(id);
-            }
-            Stage::Study => drop(self.studies.insert(id)),
-            Stage::Master => drop(self.masters.insert(id)),
-        }
-    }
-}
-
-fn items<N: Number>(submission: &Submission, indices: Option<&[TaskNumber]>) -> Vec<N> {
-    match indices {
-        None => submission.items_of(None),
-        Some(list) => list.iter().flat_map(|&index| submission.items_of(Some(index))).collect(),
-    }
-}
-
-/// What the files say of a slide with patches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SlideFiles {
-    /// Slide name.
-    pub name: String,
-    /// Groups without scores, ascending.
-    pub missing: Vec<GroupNumber>,
-    /// Whether the heatmap is there.
-    pub heatmap: bool,
-}
+use super::plan::SlideGroups;
+use super::state::RunState;
+use super::work::{Request, WorkItem};
+use crate::number::{Number, TaskNumber};
 
 /// Rows of slides.csv that ask for the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +13,7 @@ pub struct Rows {
     /// Their numbers.
     pub rows: Vec<TaskNumber>,
     /// What to ask for.
-    pub growth: Growth,
+    pub request: Request,
 }
 
 /// What is to be submitted.
@@ -105,68 +22,59 @@ pub struct Todo {
     /// Rows of slides.csv to split.
     pub split: Vec<Rows>,
     /// Groups to score.
-    pub predict: Vec<Work>,
+    pub predict: Vec<SlideGroups>,
     /// Slides to stitch, once their groups are done, and what to ask for.
-    pub stitch: Vec<(String, Growth)>,
+    pub stitch: Vec<(String, Request)>,
 }
 
 /// What is missing, was not submitted in this round, and is neither queued nor
 /// running.
 ///
-/// A round never submits the same thing twice: what fails in it stays failed
-/// until somebody asks again.
-pub fn todo(
-    unsplit: &[(TaskNumber, String)],
-    slides: &[SlideFiles],
-    submitted: &[Submission],
-    busy: &Busy,
-    round: usize,
-    grow: &dyn Fn(&Piece) -> Growth,
-) -> Todo {
-    let mut tried = Busy::default();
-    for submission in submitted.iter().filter(|submission| submission.round >= round) {
-        tried.take(submission, None);
-    }
-    let none = BTreeSet::new();
-    let split = unsplit
-        .iter()
-        .filter(|(row, _)| !busy.split.contains(row) && !tried.split.contains(row))
-        .map(|(row, name)| (*row, grow(&Piece::Split(name.clone()))));
-    let split = by_growth(split).into_iter().map(|(growth, rows)| Rows { rows, growth }).collect();
-    let mut predict: Vec<Work> = Vec::new();
-    let mut stitch = Vec::new();
-    for slide in slides {
-        let queued = busy.groups.get(&slide.name).unwrap_or(&none);
-        let before = tried.groups.get(&slide.name).unwrap_or(&none);
-        let groups = slide
-            .missing
-            .iter()
-            .filter(|group| !queued.contains(group) && !before.contains(group))
-            .map(|&group| (group, grow(&Piece::Group(slide.name.clone(), group))));
-        let work = by_growth(groups);
+/// A round never submits the same thing twice: a task that always fails is not
+/// resubmitted in a loop.
+pub fn todo(state: &RunState, round: usize, request: &dyn Fn(&WorkItem) -> Request) -> Todo {
+    let slide_of = |row| state.listing.slide_in(row);
+    let in_round = state.submissions.iter().filter(|submission| submission.round >= round);
+    let tried: BTreeSet<WorkItem> =
+        in_round.flat_map(|submission| submission.work(&slide_of)).map(|(_, item)| item).collect();
+    let is_open = |item: &WorkItem| !state.is_live(item) && !tried.contains(item);
+    let split = state.listing.slides.iter().filter_map(|slide| {
+        let row = slide.to_split()?;
+        let item = WorkItem::Split(slide.record.name.clone());
+        is_open(&item).then(|| (row, request(&item)))
+    });
+    let split = by_request(split);
+    let split = split.into_iter().map(|(request, rows)| Rows { rows, request }).collect();
+    let (mut predict, mut stitch) = (Vec::new(), Vec::new());
+    for slide in state.listing.planned() {
+        let name = &slide.record.name;
+        let groups = slide.missing.iter().filter_map(|&group| {
+            let item = WorkItem::Predict(name.clone(), group);
+            is_open(&item).then(|| (group, request(&item)))
+        });
+        let groups = by_request(groups);
+        let item = WorkItem::Stitch(name.clone());
         // A stitch that waits already waits for nothing that is submitted now.
-        let waits = busy.stitch.contains(&slide.name) && work.is_empty();
-        let again = tried.stitch.contains(&slide.name);
-        if (!slide.heatmap || !work.is_empty()) && !waits && !again {
-            stitch.push((slide.name.clone(), grow(&Piece::Stitch(slide.name.clone()))));
+        let waits = state.is_live(&item) && groups.is_empty();
+        if (!slide.heatmap || !groups.is_empty()) && !waits && !tried.contains(&item) {
+            stitch.push((name.clone(), request(&item)));
         }
-        let slide = &slide.name;
-        predict.extend(work.into_iter().map(|(growth, groups)| Work {
-            slide: slide.clone(),
+        predict.extend(groups.into_iter().map(|(request, groups)| SlideGroups {
+            slide: name.clone(),
             groups,
-            growth,
+            request,
         }));
     }
     Todo { split, predict, stitch }
 }
 
 /// Numbers that ask for the same together, in the order they first come.
-fn by_growth<N: Number>(numbers: impl Iterator<Item = (N, Growth)>) -> Vec<(Growth, Vec<N>)> {
-    let mut together: Vec<(Growth, Vec<N>)> = Vec::new();
-    for (number, growth) in numbers {
-        match together.iter_mut().find(|(other, _)| *other == growth) {
+fn by_request<N: Number>(numbers: impl Iterator<Item = (N, Request)>) -> Vec<(Request, Vec<N>)> {
+    let mut together: Vec<(Request, Vec<N>)> = Vec::new();
+    for (number, request) in numbers {
+        match together.iter_mut().find(|(other, _)| *other == request) {
             Some((_, numbers)) => numbers.push(number),
-            None => together.push((growth, vec![number])),
+            None => together.push((request, vec![number])),
         }
     }
     together
@@ -175,7 +83,13 @@ fn by_growth<N: Number>(numbers: impl Iterator<Item = (N, Growth)>) -> Vec<(Grow
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::SchedulerKind;
+    use crate::config::{SchedulerKind, Stage};
+    use crate::jobs::listing::{RunListing, SlideListing};
+    use crate::jobs::scheduler::{TaskRecord, TaskState};
+    use crate::jobs::state::Answers;
+    use crate::jobs::submitted::Submission;
+    use crate::number::GroupNumber;
+    use crate::run_dir::{SlideRecord, SlideStatus};
 
     fn submission(id: &str, stage: Stage, items: &str, tasks: Option<u32>) -> Submission {
         Submission {
@@ -189,8 +103,7 @@ mod tests {
             time_s: 0,
             script: "s".into(),
             log: "l".into(),
-            memory_mb: None,
-            time_min: None,
+            request: Request::NONE,
         }
     }
 
@@ -202,28 +115,47 @@ mod tests {
         GroupNumber::try_from(number).unwrap()
     }
 
-    fn queued(id: &str, indices: &[u32]) -> Queued {
-        let indices = indices.iter().map(|&index| task(index)).collect();
-        Queued { id: id.into(), indices: Some(indices), state: "R".into(), stuck: false }
+    fn queued(id: &str, index: Option<u32>) -> TaskRecord {
+        let (job, index) = (id.to_owned(), index.map(task));
+        let state = TaskState::Queued(String::new());
+        TaskRecord { job, index, state, node: String::new(), cores: 1, elapsed_s: None }
     }
 
-    fn slide(missing: &[u32]) -> SlideFiles {
-        let missing = missing.iter().map(|&k| group(k)).collect();
-        SlideFiles { name: "a".into(), missing, heatmap: false }
+    fn slide(name: &str, row: u32, status: SlideStatus, missing: &[u32]) -> SlideListing {
+        SlideListing {
+            record: SlideRecord { name: name.into(), status, ..SlideRecord::default() },
+            row: Some(task(row)),
+            planned: status == SlideStatus::Done,
+            missing: missing.iter().map(|&k| group(k)).collect(),
+            ..SlideListing::default()
+        }
     }
 
-    const PLAIN: &dyn Fn(&Piece) -> Growth = &|_| Growth::NONE;
+    fn a(missing: &[u32]) -> SlideListing {
+        slide("a", 1, SlideStatus::Done, missing)
+    }
+
+    fn state(
+        slides: Vec<SlideListing>,
+        submitted: &[Submission],
+        records: Vec<TaskRecord>,
+    ) -> RunState {
+        let answers = Answers { records, ..Answers::default() };
+        RunState::new(RunListing { slides }, submitted.to_vec(), answers)
+    }
+
+    const PLAIN: &dyn Fn(&WorkItem) -> Request = &|_| Request::NONE;
 
     #[test]
     fn what_is_queued_or_done_is_not_submitted() {
         // Two groups a task: index 2 of array 7 is groups 3 and 4.
         let submitted = [submission("7", Stage::Predict, "1-6", Some(3))];
-        let busy = Busy::new(&submitted, &[queued("7", &[2]), queued("99", &[1])]);
-        let found = todo(&[], &[slide(&[1, 3, 4, 6])], &submitted, &busy, 2, PLAIN);
+        let records = vec![queued("7", Some(2)), queued("99", Some(1))];
+        let state = state(vec![a(&[1, 3, 4, 6])], &submitted, records);
+        let found = todo(&state, 2, PLAIN);
         assert_eq!(found.predict[0].groups, [1, 6].map(group));
-        assert_eq!(found.stitch, [("a".to_owned(), Growth::NONE)]);
-        let same_round = todo(&[], &[slide(&[1, 3, 4, 6])], &submitted, &busy, 1, PLAIN);
-        assert!(same_round.predict.is_empty());
+        assert_eq!(found.stitch, [("a".to_owned(), Request::NONE)]);
+        assert!(todo(&state, 1, PLAIN).predict.is_empty(), "in the same round");
     }
 
     #[test]
@@ -232,20 +164,23 @@ mod tests {
             submission("7", Stage::Predict, "1-2", Some(2)),
             submission("8", Stage::Stitch, "", None),
         ];
-        let stitch = Queued { id: "8".into(), indices: None, state: "PD".into(), stuck: false };
-        let busy = Busy::new(&submitted, &[queued("7", &[1, 2]), stitch]);
-        assert_eq!(todo(&[], &[slide(&[1, 2])], &submitted, &busy, 2, PLAIN), Todo::default());
-        let added = todo(&[], &[slide(&[1, 2, 3])], &submitted, &busy, 2, PLAIN);
-        assert_eq!(added.stitch.len(), 1);
+        let records = || vec![queued("7", Some(1)), queued("7", Some(2)), queued("8", None)];
+        let all = state(vec![a(&[1, 2])], &submitted, records());
+        assert_eq!(todo(&all, 2, PLAIN), Todo::default());
+        let added = state(vec![a(&[1, 2, 3])], &submitted, records());
+        assert_eq!(todo(&added, 2, PLAIN).stitch.len(), 1);
     }
 
     #[test]
     fn rows_are_split_once_a_round() {
         let submitted = [submission("7", Stage::Split, "1-3", Some(3))];
-        let busy = Busy::new(&submitted, &[queued("7", &[2])]);
-        let unsplit = [1, 2, 4].map(|row| (task(row), format!("s{row}")));
+        let status =
+            [SlideStatus::Failed, SlideStatus::Waiting, SlideStatus::Done, SlideStatus::Waiting];
+        let slides =
+            (1..).zip(status).map(|(row, status)| slide(&format!("s{row}"), row, status, &[]));
+        let state = state(slides.collect(), &submitted, vec![queued("7", Some(2))]);
         let rows = |round| {
-            let found = todo(&unsplit, &[], &submitted, &busy, round, PLAIN).split;
+            let found = todo(&state, round, PLAIN).split;
             found.into_iter().flat_map(|rows| rows.rows).map(TaskNumber::get).collect::<Vec<_>>()
         };
         assert_eq!((rows(1), rows(2)), (vec![4], vec![1, 4]));
@@ -253,14 +188,15 @@ mod tests {
 
     #[test]
     fn what_needs_more_goes_apart() {
-        let more = Growth { memory_mb: Some(900), time_min: None };
-        let needy = [Piece::Group("a".into(), group(2)), Piece::Split("s4".into())];
-        let grow = |piece: &Piece| if needy.contains(piece) { more } else { Growth::NONE };
-        let unsplit = [1, 4].map(|row| (task(row), format!("s{row}")));
-        let found = todo(&unsplit, &[slide(&[1, 2, 3])], &[], &Busy::default(), 1, &grow);
+        let more = Request { memory_mb: Some(900), time_min: None };
+        let needy = [WorkItem::Predict("a".into(), group(2)), WorkItem::Split("s4".into())];
+        let request = |item: &WorkItem| if needy.contains(item) { more } else { Request::NONE };
+        let waiting = |row: u32| slide(&format!("s{row}"), row, SlideStatus::Waiting, &[]);
+        let state = state(vec![a(&[1, 2, 3]), waiting(2), waiting(4)], &[], Vec::new());
+        let found = todo(&state, 1, &request);
         let groups: Vec<_> = found.predict.iter().map(|work| work.groups.clone()).collect();
         assert_eq!(groups, [[1, 3].map(group).to_vec(), vec![group(2)]]);
-        assert_eq!(found.predict[1].growth, more);
-        assert_eq!(found.split[1], Rows { rows: vec![task(4)], growth: more });
+        assert_eq!(found.predict[1].request, more);
+        assert_eq!(found.split[1], Rows { rows: vec![task(4)], request: more });
     }
 }

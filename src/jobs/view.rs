@@ -1,15 +1,16 @@
-//! One view a slide: what its files say, and what the schedulers add.
+//! One view per slide: what its files say, and what the schedulers add.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::arrays::Piece;
-use super::queue::LastTry;
-use super::sched_state::{Reason, TaskState};
+use super::reason::Reason;
+use super::state::{Failed, Outlook, RunState};
 use super::status::SlideProgress;
+use super::work::WorkItem;
 use crate::number::{GroupNumber, ranges};
+use crate::run_dir::SlideStatus;
 
 /// A slide, and why what is not done is not.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,7 +30,7 @@ pub struct SlideView {
     pub ended: Vec<Trouble>,
 }
 
-/// Why a piece of work is not done.
+/// Why an item is not done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trouble {
     /// `split`, `predict` or `stitch`.
@@ -41,14 +42,15 @@ pub struct Trouble {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// In more words: the program's own, else the scheduler's.
-    pub told: String,
+    #[serde(rename = "told")]
+    pub words: String,
     /// The log to read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<PathBuf>,
 }
 
-/// Joins what files and schedulers say of a slide; files win.
-pub fn view_of(files: SlideProgress, tries: &BTreeMap<Piece, LastTry>) -> SlideView {
+/// Joins what the files of a slide say with what becomes of the rest; files win.
+pub fn view_of(files: SlideProgress, state: &RunState) -> SlideView {
     let mut view = SlideView {
         running: Vec::new(),
         waiting: Vec::new(),
@@ -58,63 +60,46 @@ pub fn view_of(files: SlideProgress, tries: &BTreeMap<Piece, LastTry>) -> SlideV
         files,
     };
     let name = view.files.name.clone();
-    let said: BTreeMap<GroupNumber, String> =
+    let failures: BTreeMap<GroupNumber, String> =
         view.files.failed.iter().map(|failure| (failure.group, failure.reason.clone())).collect();
     for group in view.files.missing.clone() {
-        let told = said.get(&group).cloned();
-        match tries.get(&Piece::Group(name.clone(), group)) {
-            Some(last) if last.state == TaskState::Running => view.running.push(group),
-            Some(last) if matches!(last.state, TaskState::Pending(_)) => {
-                view.waiting.push(group);
-                view.queued.push(group);
-            }
-            Some(last) => view.add("predict", Some(group), last, told),
-            None => match told {
-                Some(told) => view.ended.push(Trouble {
-                    stage: "predict",
-                    group: Some(group),
-                    reason: None,
-                    told,
-                    log: None,
-                }),
-                None => view.waiting.push(group),
-            },
-        }
+        let item = WorkItem::Predict(name.clone(), group);
+        view.add(&item, state.outlook(&item), failures.get(&group).cloned());
     }
-    let splitting = view.files.split == "waiting";
+    let splitting = view.files.split == SlideStatus::Waiting.name();
     let stitching = !view.files.heatmap && view.files.groups > 0 && view.files.missing.is_empty();
-    let stitch_said = view.files.stitch_failure.clone();
-    for (stage, wanted, piece, told) in [
-        ("split", splitting, Piece::Split(name.clone()), None),
-        ("stitch", stitching, Piece::Stitch(name), stitch_said),
+    let stitch_failure = view.files.stitch_failure.clone();
+    for (wanted, item, by_task) in [
+        (splitting, WorkItem::Split(name.clone()), None),
+        (stitching, WorkItem::Stitch(name), stitch_failure),
     ] {
-        if let Some(last) = tries.get(&piece).filter(|_| wanted) {
-            view.add(stage, None, last, told);
+        if wanted {
+            view.add(&item, state.outlook(&item), by_task);
         }
     }
     view
 }
 
 impl SlideView {
-    fn add(
-        &mut self,
-        stage: &'static str,
-        group: Option<GroupNumber>,
-        last: &LastTry,
-        told: Option<String>,
-    ) {
-        let reason = last.reason();
-        let told = told.filter(|_| reason.is_some()).unwrap_or_else(|| match reason {
-            Some(reason) if last.state == TaskState::Done => {
-                format!("ended with exit code 0, but its file is not there ({})", reason.told())
+    /// `by_task`: why the task failed, in its own words.
+    fn add(&mut self, item: &WorkItem, outlook: Outlook, by_task: Option<String>) {
+        let (stage, group) = (item.stage().name(), item.group());
+        let trouble = |reason, words, log| Trouble { stage, group, reason, words, log };
+        match outlook {
+            Outlook::Running => self.running.extend(group),
+            Outlook::Queued => {
+                self.waiting.extend(group);
+                self.queued.extend(group);
             }
-            _ => last.state.told(),
-        });
-        let trouble = Trouble { stage, group, reason, told, log: last.log.clone() };
-        match last.state {
-            TaskState::Stuck(_) => self.stuck.push(trouble),
-            TaskState::Running | TaskState::Pending(_) => {}
-            _ => self.ended.push(trouble),
+            Outlook::Stuck { words, log } => self.stuck.push(trouble(None, words, Some(log))),
+            Outlook::Failed(Failed { reason, words, log }) => {
+                self.ended.push(trouble(Some(reason), by_task.unwrap_or(words), log));
+            }
+            // A stitch that failed without a scheduler is in `files`.
+            Outlook::Open => match (group, by_task) {
+                (Some(_), Some(words)) => self.ended.push(trouble(None, words, None)),
+                (group, _) => self.waiting.extend(group),
+            },
         }
     }
 
@@ -166,8 +151,10 @@ impl SlideView {
                 less.precision, less.deviation_max, less.sample_windows
             ));
         }
-        parts.extend(reasons(&self.ended));
-        parts.extend(reasons(&self.stuck));
+        let unread = files.heatmap_unread.iter();
+        parts.extend(unread.map(|error| format!("the heatmap cannot be read now: {error}")));
+        parts.extend(reasons(&self.ended, "failed"));
+        parts.extend(reasons(&self.stuck, "stuck"));
         if self.ended.iter().all(|trouble| trouble.stage != "stitch") {
             let stitch = files.stitch_failure.iter();
             parts.extend(stitch.map(|failure| format!("stitch failed: {failure}")));
@@ -176,9 +163,8 @@ impl SlideView {
     }
 }
 
-/// Troubles of one kind together: how many, which, the first one's words and
-/// log.
-fn reasons(troubles: &[Trouble]) -> Vec<String> {
+/// Troubles of one kind together: how many, which, the first one's words and log.
+fn reasons(troubles: &[Trouble], state: &str) -> Vec<String> {
     let mut kinds: BTreeMap<(&str, Option<Reason>), Vec<&Trouble>> = BTreeMap::new();
     for trouble in troubles {
         kinds.entry((trouble.stage, trouble.reason)).or_default().push(trouble);
@@ -188,17 +174,12 @@ fn reasons(troubles: &[Trouble]) -> Vec<String> {
         let groups: Vec<GroupNumber> =
             troubles.iter().filter_map(|trouble| trouble.group).collect();
         let what = match first.group {
-            Some(_) => format!("{} groups failed (t{})", groups.len(), ranges(&groups)),
-            None => format!("{stage} failed"),
+            Some(_) => format!("{} groups {state} (t{})", groups.len(), ranges(&groups)),
+            None => format!("{stage} {state}"),
         };
-        let what = if reason.is_none() && first.log.is_some() {
-            what.replace("failed", "stuck")
-        } else {
-            what
-        };
-        let reason = reason.map_or(String::new(), |reason| format!("{}, ", reason.told()));
+        let reason = reason.map_or(String::new(), |reason| format!("{}, ", reason.describe()));
         let log = first.log.as_ref().map(|log| format!(" [{}]", log.display()));
-        format!("{what}: {reason}{}{}", first.told, log.unwrap_or_default())
+        format!("{what}: {reason}{}{}", first.words, log.unwrap_or_default())
     };
     kinds.into_iter().map(line).collect()
 }
@@ -206,8 +187,14 @@ fn reasons(troubles: &[Trouble]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::plan::Growth;
+    use crate::config::{SchedulerKind, Stage};
+    use crate::jobs::listing::RunListing;
+    use crate::jobs::scheduler::{End, TaskRecord, TaskState};
+    use crate::jobs::state::Answers;
     use crate::jobs::status::GroupFailure;
+    use crate::jobs::submitted::Submission;
+    use crate::jobs::work::Request;
+    use crate::number::TaskNumber;
 
     fn group(number: u32) -> GroupNumber {
         GroupNumber::try_from(number).unwrap()
@@ -234,32 +221,49 @@ mod tests {
             screen: None,
             partial: None,
             stitch_failure: None,
+            heatmap_unread: None,
         }
     }
 
-    fn try_of(state: TaskState) -> LastTry {
-        let log = state != TaskState::Running;
-        LastTry {
+    /// A state in which the task of each group is.
+    fn state_of(states: impl IntoIterator<Item = (u32, TaskState)>) -> RunState {
+        let array = Submission {
+            id: "7".into(),
+            scheduler: SchedulerKind::Slurm,
+            stage: Stage::Predict,
+            slide: Some("a".into()),
+            items: "1-7".into(),
+            tasks: Some(7),
+            round: 1,
+            time_s: 0,
+            script: "s".into(),
+            log: "l/7.log".into(),
+            request: Request::NONE,
+        };
+        let record = |(index, state)| TaskRecord {
             job: "7".into(),
-            index: Some(1),
+            index: TaskNumber::try_from(index).ok(),
             state,
-            log: log.then(|| "l/7.log".into()),
-            asked: Growth::NONE,
-        }
+            node: String::new(),
+            cores: 1,
+            elapsed_s: None,
+        };
+        let records = states.into_iter().map(record).collect();
+        let answers = Answers { records, ..Answers::default() };
+        RunState::new(RunListing::default(), vec![array], answers)
     }
 
     #[test]
     fn files_first_then_the_queue_then_the_last_end() {
-        let states = [
-            (1, TaskState::Failed(4)),
+        let state = state_of([
+            (1, TaskState::Ended(End::ExitCode(4))),
             (2, TaskState::Running),
-            (3, TaskState::Pending("Priority".into())),
-            (4, TaskState::Failed(4)),
-            (5, TaskState::TimeLimit),
+            (3, TaskState::Queued("Priority".into())),
+            (4, TaskState::Ended(End::ExitCode(4))),
+            (5, TaskState::Ended(End::TimeLimit)),
             (7, TaskState::Stuck("Eqw".into())),
-        ];
-        let tries = states.map(|(k, state)| (Piece::Group("a".into(), group(k)), try_of(state)));
-        let view = view_of(files(), &BTreeMap::from(tries));
+        ]);
+        let view = view_of(files(), &state);
         assert_eq!(
             (view.running.as_slice(), view.waiting.as_slice()),
             (&[2].map(group)[..], &[3, 6].map(group)[..])
@@ -281,7 +285,7 @@ mod tests {
 
     #[test]
     fn without_a_scheduler_files_tell() {
-        let view = view_of(files(), &BTreeMap::new());
+        let view = view_of(files(), &RunState::default());
         assert_eq!(
             (view.waiting.as_slice(), view.failed()),
             (&[3, 5, 6, 7].map(group)[..], [2, 4].map(group).to_vec())

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::config::ConfigError;
+use crate::damage::SetAside;
 use crate::hdf5_file::FormatError;
 use crate::model::{DenseError, EngineError, ModelError, Precision};
 use crate::staged::StageError;
@@ -128,6 +129,9 @@ pub enum PredictError {
     /// A file cannot be read or written.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// The patches are damaged, and were set aside.
+    #[error(transparent)]
+    Damaged(#[from] SetAside),
     /// A file cannot be written.
     #[error(transparent)]
     Stage(#[from] StageError),

@@ -15,6 +15,7 @@ use super::loaded_dense::LoadedDense;
 use super::score::{GroupOutcome, check_existing, score_group};
 use super::windows::WindowScorer;
 use crate::config::{Method, RunConfig};
+use crate::damage::{self, SetAside, Watched};
 use crate::geometry::Tiling;
 use crate::interrupt::Interrupt;
 use crate::model::{Model, SelectedEngine};
@@ -65,23 +66,71 @@ impl<'r> Predictor<'r> {
         &self.context.model
     }
 
-    /// Scores a group of a slide, unless its file is there.
+    /// Scores a group of a slide, unless its file is there and whole.
     ///
     /// # Errors
-    /// [`PredictError`] naming the slide and group.
+    /// [`PredictError`] naming the slide and group; [`PredictError::Damaged`] if the patches
+    /// are damaged, and were set aside.
     pub fn predict(
         &mut self,
         slide: &str,
         group: GroupNumber,
         progress: &Progress,
     ) -> Result<GroupOutcome, PredictError> {
-        let Self { context, windows, dense, calibrations, audits } = self;
-        let path = context.run.scores(slide, group);
-        if path.exists() {
-            let present = check_existing(&path, context.config, slide)?;
-            ledger::remove_part(&context.run.part(slide, group));
+        if let Some(present) = self.present(slide, group, progress)? {
             return Ok(present);
         }
+        let run = self.context.run;
+        let patches = Watched::patches(run, slide);
+        let outcome = self.score(slide, group, progress).map_err(|error| match error {
+            PredictError::Format(error) => {
+                // Another task may have found the damage before.
+                let before = || SetAside::find(&run.patches(slide), "split");
+                let set_aside = patches.note(&error, "predict").or_else(before);
+                set_aside.map_or_else(|| error.into(), PredictError::Damaged)
+            }
+            error => error,
+        })?;
+        if let GroupOutcome::Scored { .. } = outcome {
+            damage::clear(&run.scores(slide, group));
+        }
+        Ok(outcome)
+    }
+
+    /// The outcome of a group whose file is there. A damaged file is set aside.
+    fn present(
+        &self,
+        slide: &str,
+        group: GroupNumber,
+        progress: &Progress,
+    ) -> Result<Option<GroupOutcome>, PredictError> {
+        let run = self.context.run;
+        let path = run.scores(slide, group);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let watched = Watched::new(&path, "predict");
+        match check_existing(&path, self.context.config, slide) {
+            Ok(present) => {
+                ledger::remove_part(&run.part(slide, group));
+                Ok(Some(present))
+            }
+            Err(PredictError::Format(error)) => {
+                let set_aside = watched.note(&error, "predict").ok_or(error)?;
+                progress.warn(&format!("warning: {set_aside}"));
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn score(
+        &mut self,
+        slide: &str,
+        group: GroupNumber,
+        progress: &Progress,
+    ) -> Result<GroupOutcome, PredictError> {
+        let Self { context, windows, dense, calibrations, audits } = self;
         let patches = context.open_patches(slide)?;
         let start = Start::now();
         let group = &Group::open(context, &patches, slide, group)?;

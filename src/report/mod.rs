@@ -30,6 +30,7 @@ use serde::Serialize;
 use crate::config::{RunConfig, StudyKeys};
 use crate::jobs::cost::RunCost;
 use crate::jobs::cost_plot::plot_tasks;
+use crate::jobs::listing::SlideListing;
 use crate::jobs::view::SlideView;
 use crate::process;
 use crate::progress::Progress;
@@ -54,9 +55,9 @@ pub struct ReportInputs {
     pub out: PathBuf,
     /// Folder with the truth; `None` stands for the folder of the run's `[study]`.
     pub truth: Option<PathBuf>,
-    /// The rows of `slides.csv`.
-    pub records: Vec<SlideRecord>,
-    /// Progress of each slide, in the order of `records`.
+    /// The slides of the run.
+    pub slides: Vec<SlideListing>,
+    /// Progress of each slide, in the order of `slides`.
     pub views: Vec<SlideView>,
     /// Cost of the run, by stage.
     pub cost: RunCost,
@@ -94,13 +95,16 @@ pub fn write(mut inputs: ReportInputs, progress: &Progress) -> Result<Summary, R
     let study = Study::read(&inputs.run.study())?;
     let truth = truth_folder(&mut inputs, &keys);
     let kinds = truth.as_deref().map(kinds).transpose()?.unwrap_or_default();
-    let task = progress.start("report", "slides", inputs.records.len());
+    let task = progress.start("report", "slides", inputs.slides.len());
     let mut slides = Vec::new();
     let mut tally = Tally::default();
-    for (record, view) in inputs.records.iter().zip(&inputs.views) {
+    for (listing, view) in inputs.slides.iter().zip(&inputs.views) {
+        let record = &listing.record;
         let files = slide_files(&inputs, record, &keys, truth.as_deref(), study.as_ref());
         let drawn = files.update()?;
-        let of_slide = Tally::of_slide(&inputs.run, &record.name, view.files.groups);
+        let mut of_slide = Tally::of_slide(&inputs.run, &record.name, view.files.groups);
+        let damaged = listing.damaged.values().map(|damage| damage.reason.clone());
+        of_slide.unreadable.extend(damaged);
         tally.merge(&of_slide);
         let mut entry = Entry::new(view.clone(), record.clone(), of_slide, drawn);
         entry.study = study.as_ref().and_then(|study| study.slide_result(&record.name).cloned());

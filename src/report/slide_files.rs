@@ -15,6 +15,7 @@ use super::picture::Origin;
 use super::slide_content::{Drawn, Layers, SlideFiles};
 use super::slide_parts::{Notes, tissue};
 use super::truth_shapes;
+use crate::damage::{self, Watched};
 use crate::export::heatmap_h5::{HeatmapMeta, read_heatmap};
 use crate::heatmap::Heatmap;
 use crate::patches::PatchesFile;
@@ -81,8 +82,14 @@ impl SlideFiles<'_> {
     fn make(&self) -> Result<(Layers, Drawn), ReportError> {
         let name = &self.record.name;
         let mut notes = Notes::default();
-        let patches = notes.read_if_present(&self.run.patches(name), PatchesFile::open);
-        let heatmap = notes.read_if_present(&self.run.heatmap(name, "h5"), read_heatmap);
+        let watched = Watched::patches(self.run, name);
+        let patches = notes.read_if_present(&self.run.patches(name), |_| {
+            damage::reading(&watched, "report", PatchesFile::open)
+        });
+        let path = self.run.heatmap(name, "h5");
+        let watched = Watched::new(&path, "stitch");
+        let heatmap =
+            notes.read_if_present(&path, |_| damage::reading(&watched, "report", read_heatmap));
         let mut layers =
             Layers { size: self.size_px(patches.as_ref(), heatmap.as_ref()), ..Layers::default() };
         let mut drawn = Drawn {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::damage::{self, Watched};
 use crate::number::GroupNumber;
 use crate::run_dir::RunDir;
 use crate::scores::{self, CascadeMeta, DenseMeta, ScoresMeta};
@@ -52,7 +53,8 @@ impl Tally {
             .map(|group| run.scores(slide, group))
             .filter(|path| path.exists())
         {
-            match scores::read_scores_notes(&path) {
+            let watched = Watched::new(&path, "predict");
+            match damage::reading(&watched, "report", scores::read_scores_notes) {
                 Ok(meta) => tally.add(&meta),
                 Err(error) => tally.unreadable.push(error.to_string()),
             }

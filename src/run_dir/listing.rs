@@ -24,7 +24,7 @@ pub fn list_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
 
 /// The names of the slides that have a patches file, sorted.
 fn patches_file_names(run: &RunDir) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(run.root().join("patches"))
+    let mut names: Vec<String> = std::fs::read_dir(run.patches_folder())
         .into_iter()
         .flatten()
         .filter_map(|entry| {

@@ -32,9 +32,14 @@ impl RunDir {
         self.root.join("lookup.csv")
     }
 
+    /// The folder with patches files.
+    pub fn patches_folder(&self) -> PathBuf {
+        self.root.join("patches")
+    }
+
     /// The patches file of a slide.
     pub fn patches(&self, slide: &str) -> PathBuf {
-        self.root.join("patches").join(format!("{slide}.h5"))
+        self.patches_folder().join(format!("{slide}.h5"))
     }
 
     /// The picture of a slide's tissue mask.

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::config::{RunConfig, TargetMpp};
+use crate::damage::{self, Watched};
 use crate::export::png;
 use crate::geometry::{BlockPlan, WorkingPlane};
 use crate::patches::{PatchesFile, PatchesMeta, SlideColours};
@@ -63,7 +64,7 @@ pub fn split_slide(
         path: record.path.clone(),
         ..SlideRecord::default()
     };
-    match finished(run, config, record) {
+    match finished(run, config, record, progress) {
         Ok(Some(done)) => {
             if extent == Extent::Masks && !run.mask_tiles(&record.name).exists() {
                 tissue::write_tiles_of(run, &record.name).unwrap_or_else(|error| {
@@ -80,7 +81,10 @@ pub fn split_slide(
             outcome.started_unix_s = Some(millis(process::unix_s()));
             match split(run, config, &mut outcome, extent, workers, progress) {
                 Ok(()) if extent == Extent::Masks => {}
-                Ok(()) => outcome = with_coords(run, config, outcome, true),
+                Ok(()) => {
+                    damage::clear(&run.patches(&record.name));
+                    outcome = with_coords(run, config, outcome, true);
+                }
                 Err(error @ SplitError::Interrupted { .. }) => {
                     return Ok(SlideRecord { reason: error.to_string(), ..record.clone() });
                 }
@@ -125,12 +129,21 @@ fn finished(
     run: &RunDir,
     config: &RunConfig,
     record: &SlideRecord,
+    progress: &Progress,
 ) -> Result<Option<SlideRecord>, SplitError> {
     let path = run.patches(&record.name);
     if !path.exists() {
         return Ok(None);
     }
-    let meta = PatchesFile::open(&path)?.meta().clone();
+    let watched = Watched::patches(run, &record.name);
+    let meta = match PatchesFile::open(&path) {
+        Ok(file) => file.meta().clone(),
+        Err(error) => {
+            let set_aside = watched.note(&error, "split").ok_or(error)?;
+            progress.warn(&format!("warning: {set_aside}"));
+            return Ok(None);
+        }
+    };
     if meta.legacy {
         // The original code's pixels, put there by the user: never overwritten.
         return Ok(Some(stored_by_hand(record, &meta)));

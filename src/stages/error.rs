@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::config::ConfigError;
+use crate::damage::SetAside;
 use crate::jobs::lookup::LookupError;
 use crate::number::{NumberError, TaskNumber};
 use crate::run_dir::SlidesError;
@@ -30,6 +31,9 @@ pub(crate) enum StagesError {
     /// The run has more groups than there are numbers for tasks.
     #[error(transparent)]
     Number(#[from] NumberError),
+    /// The patches of a slide were damaged, and set aside.
+    #[error(transparent)]
+    Damaged(#[from] SetAside),
     /// A record cannot be written.
     #[error(transparent)]
     Write(#[from] StageError),

@@ -2,6 +2,7 @@
 
 use super::completion::Completion;
 use super::error::StagesError;
+use crate::damage::Watched;
 use crate::jobs::lookup::Lookup;
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
@@ -20,6 +21,7 @@ pub(crate) fn plan(run: &RunDir, progress: &Progress) -> Result<(Lookup, Complet
         if !path.exists() {
             continue;
         }
+        let watched = Watched::patches(run, &name);
         match PatchesFile::open(&path) {
             Ok(file) => {
                 for assumption in file.assumptions() {
@@ -29,7 +31,10 @@ pub(crate) fn plan(run: &RunDir, progress: &Progress) -> Result<(Lookup, Complet
             }
             Err(error) => {
                 failed += 1;
-                progress.warn(&format!("error: {error}"));
+                match watched.note(&error, "master") {
+                    Some(set_aside) => progress.warn(&format!("error: {set_aside}")),
+                    None => progress.warn(&format!("error: {error}")),
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::error::StagesError;
 use crate::config::{Method, RunConfig};
+use crate::damage;
 use crate::export::ExportFormat;
 use crate::run_dir::RunDir;
 
@@ -61,6 +62,7 @@ pub(crate) fn remove_results(run: &RunDir, name: &str) -> Result<(), StagesError
     for path in pictures.into_iter().chain(exports).chain(others) {
         remove(&path)?;
     }
+    damage::clear(&run.heatmap(name, "h5"));
     Ok(())
 }
 

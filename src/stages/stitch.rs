@@ -100,6 +100,9 @@ pub(crate) fn stitch_all<E: From<StagesError>>(
 
 /// Notes the result for a slide and returns its completion.
 fn report_result(run: &RunDir, name: &str, stitched: &Stitched, progress: &Progress) -> Completion {
+    if let Some(set_aside) = &stitched.replaced {
+        progress.warn(&format!("warning: {set_aside}"));
+    }
     if stitched.already_there {
         let added = match stitched.added {
             0 => String::new(),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::damage::SetAside;
 use crate::export::ExportError;
 use crate::export::npy::NpyError;
 use crate::export::png::PngError;
@@ -59,6 +60,14 @@ pub enum StitchError {
     /// A file cannot be read or written.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// Patches or scores are damaged, and were set aside.
+    #[error("{first}{}", match others { 0 => String::new(), n => format!(" (and {n} more score files of the slide)") })]
+    Damaged {
+        /// The first such file.
+        first: SetAside,
+        /// Number of further score files.
+        others: usize,
+    },
     /// The model card was edited since the run was made.
     #[error("{}: the model card has changed since the run was made; restore the old card, or use another run directory", path.display())]
     OtherCard {
@@ -88,4 +97,10 @@ pub enum StitchError {
     /// The PNG file cannot be written.
     #[error(transparent)]
     Picture(#[from] PngError),
+}
+
+impl StitchError {
+    pub(super) fn other_method(path: PathBuf, found: &str, expected: &'static str) -> Self {
+        Self::OtherMethod { path, found: found.to_owned(), expected }
+    }
 }

@@ -4,25 +4,28 @@
 //! size is bounded.
 
 mod error;
+mod groups;
 
 use std::path::PathBuf;
 
 use ndarray::{Array2, Array3, s};
 
 use crate::config::RunConfig;
+use crate::damage::{self, SetAside, Watched};
 use crate::export::heatmap_h5::{self, HeatmapMeta, HeatmapWriter};
 use crate::export::npy;
 use crate::export::png;
-use crate::export::{ExportFormat, export_heatmap};
+use crate::export::{ExportError, ExportFormat, export_heatmap};
 use crate::geometry::Lattice;
 use crate::heatmap::{Heatmap, HeatmapPicture, PlaneThumbnail, RgbPicture, render_heatmap};
 use crate::model::{Model, card_sha256};
 use crate::number::GroupNumber;
 use crate::patches::{PatchesFile, PatchesMeta};
 use crate::run_dir::RunDir;
-use crate::scores::{self, CascadeMeta, DenseMeta, PrecisionMeta, Scores, ScoresMeta};
+use crate::scores::{CascadeMeta, DenseMeta, PrecisionMeta, ScoresMeta};
 
 pub use error::StitchError;
+use groups::{read_group, set_scores_aside};
 
 /// The result of stitching a slide.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +44,8 @@ pub struct Stitched {
     pub already_there: bool,
     /// Number of exports that were added to an existing heatmap.
     pub added: usize,
+    /// The damaged heatmap that this one replaces.
+    pub replaced: Option<SetAside>,
 }
 
 /// Assembles the heatmap of a slide and writes the files that the run's configuration asks for.
@@ -50,8 +55,25 @@ pub struct Stitched {
 /// # Errors
 /// [`StitchError::Missing`] if groups have no scores and `allow_missing` is not set;
 /// [`StitchError::Foreign`], [`StitchError::OtherMethod`] or [`StitchError::OtherCard`] if a
-/// file does not belong to the run; other errors if a file cannot be read or written.
+/// file does not belong to the run; [`StitchError::Damaged`] if patches or scores are damaged;
+/// other errors if a file cannot be read or written.
 pub fn stitch_slide(
+    run: &RunDir,
+    config: &RunConfig,
+    slide: &str,
+    allow_missing: bool,
+) -> Result<Stitched, StitchError> {
+    let patches = Watched::patches(run, slide);
+    make_heatmap(run, config, slide, allow_missing).map_err(|error| match error {
+        StitchError::Format(error) => match patches.note(&error, "stitch") {
+            Some(first) => StitchError::Damaged { first, others: 0 },
+            None => error.into(),
+        },
+        error => error,
+    })
+}
+
+fn make_heatmap(
     run: &RunDir,
     config: &RunConfig,
     slide: &str,
@@ -59,9 +81,15 @@ pub fn stitch_slide(
 ) -> Result<Stitched, StitchError> {
     let patches = PatchesFile::open(&run.patches(slide))?;
     let meta = patches.meta().clone();
-    if let Some(existing) = existing_heatmap(run, config, &meta)? {
-        return Ok(existing);
-    }
+    let watched = Watched::new(&run.heatmap(slide, "h5"), "stitch");
+    let replaced = match existing_heatmap(run, config, &meta) {
+        Ok(Some(existing)) => return Ok(existing),
+        Ok(None) => None,
+        Err(StitchError::Format(error) | StitchError::Export(ExportError::Format(error))) => {
+            Some(watched.note(&error, "stitch").ok_or(error)?)
+        }
+        Err(error) => return Err(error),
+    };
     let (present, missing): (Vec<GroupNumber>, Vec<GroupNumber>) =
         GroupNumber::up_to(meta.groups).partition(|&group| run.scores(slide, group).exists());
     if !missing.is_empty() && !allow_missing {
@@ -73,18 +101,34 @@ pub fn stitch_slide(
     let mut heatmap = Heatmap::new(rows, cols, stride_px);
     let (mut provenance, mut windows, mut unnormalized) = (None, 0, 0);
     let (mut dense, mut cascade, mut deviation) = (None, None, None);
+    let mut damaged = Vec::new();
     for &group in &present {
-        let scores = read_group(run, config, &meta, group)?;
-        let column = scores.score.column(classes.positive).to_vec();
-        heatmap
-            .scatter(&scores.row, &scores.col, &column)
-            .map_err(|source| StitchError::Assemble { path: run.scores(slide, group), source })?;
+        let watched = Watched::new(&run.scores(slide, group), "predict");
+        let read = read_group(run, config, &meta, group).and_then(|scores| {
+            let column = scores.score.column(classes.positive).to_vec();
+            let scattered = heatmap.scatter(&scores.row, &scores.col, &column);
+            let path = run.scores(slide, group);
+            scattered.map_err(|source| StitchError::Assemble { path, source })?;
+            Ok(scores)
+        });
+        let scores = match read {
+            Ok(scores) => scores,
+            // The others are read too, so that all damaged ones are scored again at once.
+            Err(error) => {
+                damaged.push(set_scores_aside(&watched, &error).ok_or(error)?);
+                continue;
+            }
+        };
         windows += scores.meta.windows;
         unnormalized += scores.meta.unnormalized_patches;
         dense = more_doubtful(dense, scores.meta.dense.clone());
         cascade = CascadeMeta::sum(cascade, scores.meta.cascade);
         deviation = PrecisionMeta::sum(deviation, scores.meta.deviation);
         provenance.get_or_insert(scores.meta);
+    }
+    let others = damaged.len().saturating_sub(1);
+    if let Some(first) = damaged.into_iter().next() {
+        return Err(StitchError::Damaged { first, others });
     }
     let file = file_meta(config, &meta, &classes, provenance, &missing, (windows, unnormalized));
     let file = HeatmapMeta { deviation, ..file };
@@ -109,9 +153,11 @@ pub fn stitch_slide(
     let rules = keys.geojson_rules(&config.config.study);
     files.extend(export_heatmap(closed.path(), &folder, slide, &keys.export, &rules)?);
     closed.commit()?;
+    damage::clear(&h5);
     files.insert(0, h5);
     let audit_failure = cascade.as_ref().and_then(CascadeMeta::audit_failure);
-    Ok(Stitched { files, missing, audit_failure, scored, max, already_there: false, added: 0 })
+    let (already_there, added) = (false, 0);
+    Ok(Stitched { files, missing, audit_failure, scored, max, already_there, added, replaced })
 }
 
 /// The heatmap of an earlier stitch, if it is complete. Missing exports are added to it.
@@ -136,7 +182,7 @@ fn existing_heatmap(
     }
     let (found, expected) = (&meta.method, config.method_of(&patches.slide).name());
     if found != expected {
-        return Err(other_method(path, found, expected));
+        return Err(StitchError::other_method(path, found, expected));
     }
     let plane = |width_px, height_px, downsample| {
         format!("{width_px} x {height_px} px at downsample {downsample}")
@@ -172,6 +218,7 @@ fn existing_heatmap(
         max: None,
         already_there: true,
         added,
+        replaced: None,
     }))
 }
 
@@ -205,40 +252,6 @@ fn more_doubtful(known: Option<DenseMeta>, other: Option<DenseMeta>) -> Option<D
         (Some(known), Some(other)) if !doubtful(&known) && doubtful(&other) => Some(other),
         (known, other) => known.or(other),
     }
-}
-
-fn other_method(path: PathBuf, found: &str, expected: &'static str) -> StitchError {
-    StitchError::OtherMethod { path, found: found.to_owned(), expected }
-}
-
-/// Reads a group's scores and checks that they belong to this run and slide.
-fn read_group(
-    run: &RunDir,
-    config: &RunConfig,
-    meta: &PatchesMeta,
-    group: GroupNumber,
-) -> Result<Scores, StitchError> {
-    let path = run.scores(&meta.slide, group);
-    let scores = scores::read_scores(&path)?;
-    let found = &scores.meta;
-    let stride_px = config.config.predict.stride;
-    let checks = [
-        ("slide", found.slide.clone(), meta.slide.clone()),
-        ("group", found.group.to_string(), group.to_string()),
-        ("stride", found.stride_px.to_string(), stride_px.to_string()),
-        ("window", found.window_px.to_string(), meta.window_px.to_string()),
-        ("config_sha256", found.config_sha256.clone(), config.scores_sha256()),
-    ];
-    let method = config.method_of(&meta.slide).name();
-    if found.method != method {
-        return Err(other_method(path, &found.method, method));
-    }
-    for (what, found, expected) in checks {
-        if found != expected {
-            return Err(StitchError::Foreign { path, what, found, expected });
-        }
-    }
-    Ok(scores)
 }
 
 /// Assembles the scores of one class. The score files are read again for each class, so that

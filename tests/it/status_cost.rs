@@ -21,43 +21,67 @@ fn planned(case: &Case) -> PathBuf {
     case.path("run")
 }
 
-/// Puts a program into `case/bin` that prints `text`.
-fn fake(case: &Case, program: &str, text: &str) {
+/// Puts a shell script into `case/bin`.
+fn fake(case: &Case, program: &str, script: &str) {
     let folder = case.path("bin");
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join(program);
-    std::fs::write(&path, format!("#!/bin/sh\ncat <<'EOF'\n{text}EOF\n")).unwrap();
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// `slidegrid status` with the programs of `case/bin` first.
-fn status(case: &Case, more: &str) -> Outcome {
+/// A program that prints `text`.
+fn fake_text(case: &Case, program: &str, text: &str) {
+    fake(case, program, &format!("cat <<'EOF'\n{text}EOF"));
+}
+
+/// A SLURM that takes jobs, from number 7 on, and knows of none.
+fn fake_slurm(case: &Case) {
+    fake_text(case, "scontrol", "MaxArraySize = 1001\n");
+    fake(
+        case,
+        "sbatch",
+        "[ \"$1\" != --test-only ] || exit 0\nn=$(cat count 2>/dev/null || echo 6)\necho $((n + 1)) | tee count",
+    );
+    for program in ["sacctmgr", "sacct", "squeue"] {
+        fake_text(case, program, "");
+    }
+}
+
+/// `slidegrid LINE --run run` with the programs of `case/bin` first.
+fn with_fakes(case: &Case, line: &str) -> Outcome {
     let path = format!("{}:{}", case.path("bin").display(), std::env::var("PATH").unwrap());
-    case.slidegrid(&format!("status --run run {more}")).env("PATH", path).done()
+    case.slidegrid(&format!("{line} --run run")).env("PATH", path).done()
+}
+
+fn status(case: &Case, more: &str) -> Outcome {
+    with_fakes(case, &format!("status {more}"))
+}
+
+/// Submits jobs 7 and 9 that score `a` and `b`, and 8 and 10 that stitch them.
+fn submitted(case: &Case) -> PathBuf {
+    let run = planned(case);
+    fake_slurm(case);
+    let printed = with_fakes(case, "master submit --scheduler slurm").stdout;
+    let expected =
+        "7 predict a 1-4 (4 tasks)\n8 stitch a\n9 predict b 1-4 (4 tasks)\n10 stitch b\n";
+    assert_eq!(printed, expected);
+    run
 }
 
 #[test]
 fn files_and_slurm_make_one_view() {
     let case = Case::new();
-    let run = planned(&case);
+    let run = submitted(&case);
     case.slidegrid("predict -q --run run --slide a --group 2").done();
-    std::fs::create_dir_all(run.join("jobs")).unwrap();
-    let log = run.join("logs").join("{id}_{index}.log");
-    std::fs::write(run.join("logs/7_4.log"), "slurmstepd: error: Detected 1 oom-kill event\n")
-        .unwrap();
-    std::fs::write(
-        run.join("jobs/submitted.jsonl"),
-        format!(
-            "{{\"id\":\"7\",\"scheduler\":\"slurm\",\"stage\":\"predict\",\"slide\":\"a\",\"first_index\":1,\"tasks\":[[1,4]],\"groups_per_task\":1,\"log\":{log:?}}}\n"
-        ),
-    )
-    .unwrap();
-    fake(
+    let log = run.join("logs/predict/a.7_4.log");
+    std::fs::write(&log, "slurmstepd: error: Detected 1 oom-kill event\n").unwrap();
+    fake_text(
         &case,
         "sacct",
         "7_1|TIMEOUT|0:0|60|1|61|n1|2|None\n7_2|FAILED|1:0|60|1|61|n1|2|None\n7_4|FAILED|0:9|30|1|31|n1|2|None\n",
     );
-    fake(&case, "squeue", "7_3|RUNNING|5|n1|None\n9_1|RUNNING|5|n1|None\n");
+    fake_text(&case, "squeue", "7_3|RUNNING|5|n1|None\n6_1|RUNNING|5|n1|None\n");
     let report = status(&case, "--json").json();
     let slide = &report["slides"][0];
     assert_eq!((&slide["scored"], &slide["running"]), (&1.into(), &serde_json::json!([3])));
@@ -68,30 +92,35 @@ fn files_and_slurm_make_one_view() {
         .map(|e| (e["group"].clone(), e["reason"].clone()))
         .collect();
     assert_eq!(ended, [(1.into(), "time-limit".into()), (4.into(), "memory".into())]);
-    assert_eq!(slide["ended"][1]["log"], run.join("logs/7_4.log").to_str().unwrap());
+    assert_eq!(slide["ended"][1]["log"], log.to_str().unwrap());
     assert_eq!(report["totals"]["groups_failed"], 2);
     assert_eq!(report["slides"][1]["waiting"], serde_json::json!([1, 2, 3, 4]));
     let table = status(&case, "").stdout;
-    assert!(table.contains("time limit") && table.contains("7_4.log"), "{table}");
+    assert!(table.contains("time limit") && table.contains("a.7_4.log"), "{table}");
     assert!(table.contains("1 of 8 groups scored, 1 running, 4 waiting, 2 failed"), "{table}");
     // The failed try of a group that is done, and tries that bought nothing.
     let cost = status(&case, "--json --cost").json();
     assert_eq!(cost["retries"]["tries"], 3);
     assert_eq!(cost["retries"]["lost_core_s"], 300.0);
+    // A retry says the same, and leaves alone what runs.
+    let retry = with_fakes(&case, "master retry --dry-run");
+    for line in [
+        "again: predict a t1: time limit; the same again, since [cluster] time_min",
+        "again: predict a t4: memory; the same again, since [cluster] memory_mb",
+        "again: predict b t1-4: no earlier try is known; the same again",
+        "a: groups 3 are queued or running",
+    ] {
+        assert!(retry.stderr.contains(line), "{line}: {}", retry.stderr);
+    }
+    assert!(retry.stdout.contains("predict a 1,4 (2 tasks)"), "{}", retry.stdout);
 }
 
 #[test]
 fn without_a_scheduler_files_alone_tell_and_it_is_said() {
     let case = Case::new();
-    let run = planned(&case);
-    std::fs::create_dir_all(run.join("jobs")).unwrap();
-    let line =
-        r#"{"id":"7","scheduler":"slurm","stage":"predict","slide":"a","items":"1-4","tasks":2}"#;
-    std::fs::write(run.join("jobs/submitted.jsonl"), line).unwrap();
+    submitted(&case);
     for program in ["sacct", "squeue"] {
-        fake(&case, program, "");
-        let failing = "#!/bin/sh\necho 'slurm_load_jobs error: down' >&2\nexit 1\n";
-        std::fs::write(case.path("bin").join(program), failing).unwrap();
+        fake(&case, program, "echo 'slurm_load_jobs error: down' >&2\nexit 1");
     }
     let table = status(&case, "").stdout;
     assert!(table.contains("0 of 8 groups scored, 0 running, 8 waiting, 0 failed"), "{table}");

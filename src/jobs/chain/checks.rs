@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Chain, ChainError};
+use super::context::Chain;
+use super::error::ChainError;
 use crate::config::Stage;
-use crate::jobs::plan::Growth;
-use crate::jobs::scheduler::{self, Limits, Queued, SchedulerError};
+use crate::jobs::scheduler::{Limits, SchedulerError};
 use crate::jobs::script::Job;
 use crate::jobs::todo::Todo;
+use crate::jobs::work::Request;
 use crate::staged;
 
 /// Work that would need more than there is.
@@ -16,36 +17,22 @@ pub struct Refused {
     /// Which level.
     pub stage: Stage,
     /// What was asked for.
-    pub growth: Growth,
-    /// What the scheduler said.
-    pub said: String,
+    pub request: Request,
+    /// Why the scheduler refused it.
+    pub why: String,
 }
 
 impl Chain<'_> {
     pub(super) fn limits(&self) -> Result<Limits, ChainError> {
-        let keys = self.cluster;
-        let site = match self.scheduler.limits(self.commands, keys) {
-            Ok(limits) => limits,
+        match self.scheduler.limits(self.commands, self.cluster) {
+            Ok(limits) => Ok(limits),
             // A dry run may be far from the cluster.
-            Err(_) if self.dry_run => Limits { array_tasks: 1000, submitted: None },
-            Err(error) => return Err(error.into()),
-        };
-        let array_tasks = keys.max_array_tasks.unwrap_or(site.array_tasks).max(1);
-        Ok(Limits {
-            array_tasks,
-            submitted: keys.max_submitted_jobs.map(|jobs| jobs as usize).or(site.submitted),
-        })
-    }
-
-    pub(super) fn counted(&self, queued: &[Queued]) -> usize {
-        let mut arrays = BTreeSet::new();
-        queued
-            .iter()
-            .map(|entry| match self.scheduler.counted(2) {
-                1 => usize::from(arrays.insert(entry.id.as_str())),
-                _ => entry.tasks(),
-            })
-            .sum()
+            Err(_) if self.dry_run => {
+                let array_tasks = self.cluster.max_array_tasks.unwrap_or(1000).max(1);
+                Ok(Limits { array_tasks, jobs: None, jobs_in_use: 0 })
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Asks whether jobs like these can ever run, before there are thousands.
@@ -57,30 +44,30 @@ impl Chain<'_> {
         // A master job has asked already.
         if self.round.is_none() {
             for stage in [Stage::Split, Stage::Predict, Stage::Stitch, Stage::Master] {
-                self.check(stage, Growth::NONE)?
+                self.check(stage, Request::NONE)?
                     .map_err(|source| ChainError::Check { stage: stage.name(), source })?;
             }
         }
-        let split = todo.split.iter().map(|rows| (Stage::Split, rows.growth));
-        let predict = todo.predict.iter().map(|work| (Stage::Predict, work.growth));
-        let stitch = todo.stitch.iter().map(|(_, growth)| (Stage::Stitch, *growth));
-        let grown: BTreeSet<(Stage, Growth)> = split.chain(predict).chain(stitch).collect();
+        let split = todo.split.iter().map(|rows| (Stage::Split, rows.request));
+        let predict = todo.predict.iter().map(|work| (Stage::Predict, work.request));
+        let stitch = todo.stitch.iter().map(|(_, request)| (Stage::Stitch, *request));
+        let grown: BTreeSet<(Stage, Request)> = split.chain(predict).chain(stitch).collect();
         let mut refused = Vec::new();
-        for (stage, growth) in grown.into_iter().filter(|(_, growth)| *growth != Growth::NONE) {
-            if let Err(source) = self.check(stage, growth)? {
+        for (stage, request) in grown.into_iter().filter(|(_, request)| *request != Request::NONE) {
+            if let Err(source) = self.check(stage, request)? {
                 match stage {
-                    Stage::Split => todo.split.retain(|rows| rows.growth != growth),
+                    Stage::Split => todo.split.retain(|rows| rows.request != request),
                     Stage::Predict => {
                         let without = |slide: &str| {
                             let mut work = todo.predict.iter();
-                            work.any(|work| work.slide == slide && work.growth == growth)
+                            work.any(|work| work.slide == slide && work.request == request)
                         };
                         todo.stitch.retain(|(slide, _)| !without(slide));
-                        todo.predict.retain(|work| work.growth != growth);
+                        todo.predict.retain(|work| work.request != request);
                     }
-                    _ => todo.stitch.retain(|(_, other)| *other != growth),
+                    _ => todo.stitch.retain(|(_, other)| *other != request),
                 }
-                refused.push(Refused { stage, growth, said: source.to_string() });
+                refused.push(Refused { stage, request, why: source.to_string() });
             }
         }
         Ok(refused)
@@ -89,12 +76,12 @@ impl Chain<'_> {
     fn check(
         &self,
         stage: Stage,
-        growth: Growth,
+        request: Request,
     ) -> Result<Result<(), SchedulerError>, ChainError> {
-        let job = Job { command: "true".into(), ..self.job(stage, "check", growth) };
+        let job = Job { command: "true".into(), ..self.job(stage, "check", request) };
         let script = self.run.jobs().join(format!("check_{}.sh", stage.name()));
         staged::write(&script, self.scheduler.render(&job).as_bytes())?;
-        let checked = scheduler::check(self.scheduler, self.commands, &script);
+        let checked = self.scheduler.check(self.commands, &script);
         drop(std::fs::remove_file(&script));
         Ok(checked)
     }

@@ -1,14 +1,20 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io;
+use std::path::Path;
+
+use proptest::prelude::*;
 
 use super::*;
-use crate::config::ClusterKeys;
+use crate::config::{ClusterKeys, Stage};
 use crate::jobs::lookup::Lookup;
-use crate::jobs::scheduler::{Answer, Call, Slurm};
-use crate::jobs::todo::SlideFiles;
-use crate::number::{ArrayShare, GroupNumber, NumberList, TaskNumber};
-use proptest::prelude::*;
+use crate::jobs::scheduler::{Answer, Call, Commands, Hold, Slurm};
+use crate::jobs::state::RunState;
+use crate::jobs::submitted::Journal;
+use crate::jobs::work::Request;
+use crate::number::{ArrayShare, GroupNumber, NumberList};
+use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
+use crate::staged;
 
 /// A SLURM that queues what it is given and runs nothing until told.
 #[derive(Default)]
@@ -19,6 +25,8 @@ struct Fake {
     queue: RefCell<Vec<(String, Option<u32>, String)>>,
     next: RefCell<usize>,
     calls: RefCell<Vec<String>>,
+    /// Whether the queue does not answer.
+    silent: RefCell<bool>,
 }
 
 fn answer(ok: bool, text: &str) -> io::Result<Answer> {
@@ -37,6 +45,9 @@ impl Commands for Fake {
                 Some(limit) => answer(true, &format!("{limit}\n")),
                 None => answer(false, "no accounting"),
             },
+            "squeue" if *self.silent.borrow() => {
+                answer(false, "slurm_load_jobs error: Unable to contact slurm controller")
+            }
             "squeue" => answer(true, &self.listed()),
             _ if call.args[0] == "--test-only" => answer(true, ""),
             _ => self.take(call),
@@ -49,9 +60,9 @@ impl Fake {
         let mut text = String::new();
         for (id, tasks, _) in self.queue.borrow().iter() {
             match tasks {
-                None => text.push_str(&format!("{id}|N/A|PENDING|None\n")),
+                None => text.push_str(&format!("{id}|PENDING|N/A||None\n")),
                 Some(tasks) => (1..=*tasks)
-                    .for_each(|index| text.push_str(&format!("{id}|{index}|PENDING|None\n"))),
+                    .for_each(|index| text.push_str(&format!("{id}_{index}|PENDING|N/A||None\n"))),
             }
         }
         text
@@ -112,14 +123,21 @@ fn chain<'a>(run: &'a RunDir, keys: &'a ClusterKeys, fake: &'a Fake) -> Chain<'a
         scheduler: &Slurm,
         commands: fake,
         program: Path::new("/opt/slidegrid"),
-        grow: &|_| Growth::NONE,
+        request: &|_| Request::NONE,
         groups_per_task: 1,
         stitch: true,
         study: false,
         dry_run: false,
         round: None,
-        told: &|_| {},
+        on_submit: &|_| {},
     }
+}
+
+/// Reads the state of the run, and goes on from there.
+fn advance(chain: &Chain) -> Result<Advanced, ChainError> {
+    let mut journal = Journal::open(chain.run)?;
+    let mut state = RunState::read(chain.run, &journal.list, chain.commands, false).unwrap();
+    chain.advance(&mut state, &mut journal)
 }
 
 /// Runs a chain to its end; what was computed, in order.
@@ -127,7 +145,6 @@ fn play(
     run: &RunDir,
     keys: &ClusterKeys,
     fake: &Fake,
-    lookup: &Lookup,
     packing: u32,
     fails: &dyn Fn(&str, GroupNumber) -> bool,
 ) -> Vec<(String, GroupNumber)> {
@@ -135,10 +152,11 @@ fn play(
     let mut chain = chain(run, keys, fake);
     chain.groups_per_task = packing;
     for _ in 0..500 {
-        let advanced = chain.advance(&files_of(run, Vec::new(), lookup)).unwrap();
+        let advanced = advance(&chain).unwrap();
         if let Some(hold) = &advanced.next {
             chain.round = Some(advanced.round);
-            chain.submit_master(hold, advanced.round).unwrap();
+            let mut journal = Journal::open(run).unwrap();
+            chain.submit_master(hold, advanced.round, &mut journal).unwrap();
         }
         fake.run_all(run, fails, &mut log);
         if advanced.next.is_none() {
@@ -146,6 +164,18 @@ fn play(
         }
     }
     panic!("the chain does not end");
+}
+
+/// Slides whose patches are there, with so many groups each.
+fn planned<'a>(run: &RunDir, slides: impl IntoIterator<Item = (&'a str, u32)>) {
+    let slides: Vec<(&str, u32)> = slides.into_iter().collect();
+    for (name, _) in &slides {
+        staged::write(&run.patches(name), b"x").unwrap();
+    }
+    Lookup::plan(slides.iter().map(|&(name, groups)| (name, groups, 0)))
+        .unwrap()
+        .write(run)
+        .unwrap();
 }
 
 proptest! {
@@ -161,38 +191,35 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
         let names: Vec<String> = (0..groups.len()).map(|i| format!("s{i}")).collect();
-        let slides = names.iter().zip(&groups).map(|(n, &g)| (n.as_str(), g, g as usize));
-        let lookup = Lookup::plan(slides).unwrap();
+        planned(&run, names.iter().map(String::as_str).zip(groups.iter().copied()));
         let keys = ClusterKeys::default();
         // An untold limit may leave no place for the master job, which would
         // wait in real time; one more place than it knows of.
         let fake = Fake { limit, tells_limit: tells || limit.is_some(), ..Fake::default() };
         let fails = |_: &str, group: GroupNumber| group.get().is_multiple_of(bad);
-        let mut first = play(&run, &keys, &fake, &lookup, packing, &fails);
+        let mut first = play(&run, &keys, &fake, packing, &fails);
         first.sort();
         let all: Vec<(String, GroupNumber)> = names.iter().zip(&groups)
             .flat_map(|(n, &g)| GroupNumber::up_to(g).map(move |k| (n.clone(), k))).collect();
         prop_assert_eq!(first, all.clone());
-        let mut second = play(&run, &keys, &fake, &lookup, packing, &|_, _| false);
+        let mut second = play(&run, &keys, &fake, packing, &|_, _| false);
         second.sort();
         let failed: Vec<(String, GroupNumber)> = all.into_iter().filter(|(n, g)| fails(n, *g)).collect();
         prop_assert_eq!(second, failed);
     }
 }
 
-fn two_slides(run: &RunDir) -> Lookup {
-    let lookup = Lookup::plan([("a", 9, 9), ("b", 2, 2)]).unwrap();
-    lookup.write(run).unwrap();
-    lookup
+fn two_slides(run: &RunDir) {
+    planned(run, [("a", 9), ("b", 2)]);
 }
 
 #[test]
 fn a_second_command_submits_nothing_that_is_queued() {
     let folder = tempfile::tempdir().unwrap();
     let run = RunDir::new(folder.path());
-    let (keys, fake, lookup) = (ClusterKeys::default(), Fake::default(), two_slides(&run));
-    let files = files_of(&run, Vec::new(), &lookup);
-    let first = chain(&run, &keys, &fake).advance(&files).unwrap();
+    let (keys, fake) = (ClusterKeys::default(), Fake::default());
+    two_slides(&run);
+    let first = advance(&chain(&run, &keys, &fake)).unwrap();
     let what: Vec<_> = first.submitted.iter().map(|s| (s.stage, s.items.as_str())).collect();
     assert_eq!(
         what,
@@ -207,7 +234,7 @@ fn a_second_command_submits_nothing_that_is_queued() {
     assert!(first.next.is_none());
     let held = fake.calls.borrow().iter().any(|call| call.contains("--dependency=afterany:1:2 "));
     assert!(held, "the stitch of a waits for both its arrays: {:?}", fake.calls.borrow());
-    let second = chain(&run, &keys, &fake).advance(&files).unwrap();
+    let second = advance(&chain(&run, &keys, &fake)).unwrap();
     assert!(second.submitted.is_empty() && second.next.is_none());
     let scripts: BTreeSet<_> = first.submitted.iter().map(|s| s.script.clone()).collect();
     assert_eq!(scripts.len(), 5, "every job has a script of its own");
@@ -217,10 +244,10 @@ fn a_second_command_submits_nothing_that_is_queued() {
 fn a_study_comes_last_and_once_a_round() {
     let folder = tempfile::tempdir().unwrap();
     let run = RunDir::new(folder.path());
-    let (keys, fake, lookup) = (ClusterKeys::default(), Fake::default(), two_slides(&run));
-    let files = files_of(&run, Vec::new(), &lookup);
-    let asked = Chain { study: true, ..chain(&run, &keys, &fake) };
-    let first = asked.advance(&files).unwrap();
+    let (keys, fake) = (ClusterKeys::default(), Fake::default());
+    two_slides(&run);
+    let studying = Chain { study: true, ..chain(&run, &keys, &fake) };
+    let first = advance(&studying).unwrap();
     let last = first.submitted.last().unwrap();
     assert_eq!((first.submitted.len(), last.stage), (6, Stage::Study));
     let script = std::fs::read_to_string(&last.script).unwrap();
@@ -229,28 +256,33 @@ fn a_study_comes_last_and_once_a_round() {
     let ids: Vec<&str> = stitches.map(|s| s.id.as_str()).collect();
     let held = format!("--dependency=afterany:{} ", ids.join(":"));
     assert!(fake.calls.borrow().iter().any(|call| call.contains(&held)), "{held}");
-    assert!(asked.advance(&files).unwrap().submitted.is_empty(), "it is queued");
+    assert!(advance(&studying).unwrap().submitted.is_empty(), "it is queued");
     // Everything has ended without a heatmap: nothing to study in this round.
     fake.queue.borrow_mut().clear();
     let same = Chain { study: true, round: Some(first.round), ..chain(&run, &keys, &fake) };
-    assert!(same.advance(&files).unwrap().submitted.is_empty());
+    assert!(advance(&same).unwrap().submitted.is_empty());
     // Heatmaps that nobody has studied yet, and then somebody has.
-    let done = |name: &str| SlideFiles { name: name.into(), missing: Vec::new(), heatmap: true };
-    let files = Files { unsplit: Vec::new(), slides: vec![done("a"), done("b")] };
-    let later = asked.advance(&files).unwrap().submitted;
+    for (slide, groups) in [("a", 9), ("b", 2)] {
+        for group in GroupNumber::up_to(groups) {
+            staged::write(&run.scores(slide, group), b"x").unwrap();
+        }
+        staged::write(&run.heatmap(slide, "h5"), b"x").unwrap();
+    }
+    let later = advance(&studying).unwrap().submitted;
     assert_eq!(later.iter().map(|s| s.stage).collect::<Vec<_>>(), [Stage::Study]);
     fake.queue.borrow_mut().clear();
-    crate::staged::write(&run.study().join("study.json"), b"{}").unwrap();
-    assert!(asked.advance(&files).unwrap().submitted.is_empty());
+    staged::write(&run.study().join("study.json"), b"{}").unwrap();
+    assert!(advance(&studying).unwrap().submitted.is_empty());
 }
 
 #[test]
-fn a_limit_that_nobody_tells_is_found() {
+fn a_limit_that_cannot_be_read_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let run = RunDir::new(folder.path());
     let fake = Fake { limit: Some(5), ..Fake::default() };
-    let (keys, lookup) = (ClusterKeys::default(), two_slides(&run));
-    let advanced = chain(&run, &keys, &fake).advance(&files_of(&run, Vec::new(), &lookup)).unwrap();
+    let keys = ClusterKeys::default();
+    two_slides(&run);
+    let advanced = advance(&chain(&run, &keys, &fake)).unwrap();
     assert!((3..=5).contains(&fake.jobs()), "{}", fake.jobs());
     assert!(advanced.unsent_tasks > 0 && advanced.next.is_some());
 }
@@ -259,9 +291,9 @@ fn a_limit_that_nobody_tells_is_found() {
 fn a_dry_run_writes_scripts_and_submits_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let run = RunDir::new(folder.path());
-    let (keys, fake, lookup) = (ClusterKeys::default(), Fake::default(), two_slides(&run));
-    let dry = Chain { dry_run: true, ..chain(&run, &keys, &fake) };
-    let advanced = dry.advance(&files_of(&run, Vec::new(), &lookup)).unwrap();
+    let (keys, fake) = (ClusterKeys::default(), Fake::default());
+    two_slides(&run);
+    let advanced = advance(&Chain { dry_run: true, ..chain(&run, &keys, &fake) }).unwrap();
     assert_eq!(advanced.submitted.len(), 5);
     assert!(advanced.submitted.iter().all(|submission| submission.script.exists()));
     assert!(fake.queue.borrow().is_empty());
@@ -273,12 +305,32 @@ fn splits_are_followed_by_a_master_job() {
     let folder = tempfile::tempdir().unwrap();
     let run = RunDir::new(folder.path());
     let (keys, fake) = (ClusterKeys::default(), Fake::default());
-    let row = |row: u32| (TaskNumber::try_from(row).unwrap(), format!("s{row}"));
-    let unsplit = [1, 2, 5].map(row).to_vec();
-    let files = Files { unsplit, slides: Vec::new() };
-    let advanced = chain(&run, &keys, &fake).advance(&files).unwrap();
+    let slides: Vec<_> = (1..=5).map(|row| folder.path().join(format!("s{row}.svs"))).collect();
+    for record in crate::run_dir::register(&run, &slides).unwrap() {
+        let status = match record.name.as_str() {
+            "s3" => SlideStatus::Done,
+            "s4" => SlideStatus::NoTissue,
+            "s5" => SlideStatus::Failed,
+            _ => continue,
+        };
+        let outcome = serde_json::to_vec(&SlideRecord { status, ..record.clone() }).unwrap();
+        staged::write(&run.split_outcome(&record.name), &outcome).unwrap();
+    }
+    let advanced = advance(&chain(&run, &keys, &fake)).unwrap();
     assert_eq!(advanced.submitted[0].items, "1-2,5");
     assert_eq!(advanced.next, Some(Hold { after: vec!["1".into()], delay_min: None }));
+}
+
+#[test]
+fn a_silent_queue_stops_the_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunDir::new(folder.path());
+    let (keys, fake) = (ClusterKeys::default(), Fake::default());
+    two_slides(&run);
+    advance(&chain(&run, &keys, &fake)).unwrap();
+    *fake.silent.borrow_mut() = true;
+    let error = advance(&chain(&run, &keys, &fake)).unwrap_err().to_string();
+    assert!(error.contains("squeue") && error.contains("Unable to contact"), "{error}");
 }
 
 #[test]
@@ -286,6 +338,7 @@ fn a_path_that_directives_cannot_hold_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let run = RunDir::new(&folder.path().join("my run"));
     let (keys, fake) = (ClusterKeys::default(), Fake::default());
-    let error = chain(&run, &keys, &fake).advance(&Files::default()).unwrap_err().to_string();
+    two_slides(&run);
+    let error = advance(&chain(&run, &keys, &fake)).unwrap_err().to_string();
     assert!(error.contains("my run") && error.contains("letters, digits"), "{error}");
 }

@@ -3,7 +3,10 @@
 use std::num::NonZero;
 use std::path::Path;
 
-use super::{Call, Commands, Hold, Limits, Queued, Scheduler, SchedulerError};
+use super::command::{Call, Commands};
+use super::contract::{Hold, Limits, Scheduler};
+use super::error::SchedulerError;
+use super::task::{JobQuery, Tasks};
 use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::{Job, common_values, render};
 
@@ -39,11 +42,11 @@ impl Scheduler for Local {
         render(TEMPLATE, &values)
     }
 
-    fn log(&self, job: &Job) -> String {
+    fn log_pattern(&self, job: &Job) -> String {
         format!("{}.{{index}}.log", job.log)
     }
 
-    fn submit(&self, script: &Path, job: &Job, _: &Hold) -> Call {
+    fn submit_call(&self, script: &Path, job: &Job, _: &Hold) -> Call {
         let pool = (self.cores / job.resources.cpus.max(1)).max(1);
         Call::new("sh", &["-c", POOL, "sh"])
             .arg(script.to_string_lossy())
@@ -55,7 +58,7 @@ impl Scheduler for Local {
         stdout.lines().last().map(|line| line.trim().to_owned())
     }
 
-    fn check(&self, _: &Path) -> Option<Call> {
+    fn check_call(&self, _: &Path) -> Option<Call> {
         None
     }
 
@@ -63,12 +66,17 @@ impl Scheduler for Local {
         false
     }
 
-    fn limits(&self, _: &dyn Commands, _: &ClusterKeys) -> Result<Limits, SchedulerError> {
-        Ok(Limits { array_tasks: u32::MAX, submitted: None })
+    fn site_limits(&self, _: &dyn Commands, _: &ClusterKeys) -> Result<Limits, SchedulerError> {
+        Ok(Limits { array_tasks: u32::MAX, jobs: None, jobs_in_use: 0 })
     }
 
     /// What was submitted has ended.
-    fn queued(&self, _: &dyn Commands) -> Result<Vec<Queued>, SchedulerError> {
-        Ok(Vec::new())
+    fn jobs_in_use(&self, _: &dyn Commands) -> Result<usize, SchedulerError> {
+        Ok(0)
+    }
+
+    /// What was submitted has ended, and nobody keeps accounts of it.
+    fn query(&self, _: &dyn Commands, _: &JobQuery) -> Tasks {
+        Tasks::default()
     }
 }

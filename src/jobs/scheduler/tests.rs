@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::{ClusterKeys, Resources, Stage};
+use crate::jobs::script::Job;
 
 const KINDS: [SchedulerKind; 5] = [
     SchedulerKind::Local,
@@ -92,15 +93,15 @@ fn scripts_are_as_they_were() {
 #[test]
 fn jobs_wait_for_the_end_of_others_however_it_is() {
     let hold = Hold { after: vec!["7".into(), "8".into()], delay_min: None };
-    let line = |kind| scheduler(kind).submit(Path::new("/j/s.sh"), &single(), &hold).line();
+    let line = |kind| scheduler(kind).submit_call(Path::new("/j/s.sh"), &single(), &hold).line();
     assert_eq!(line(SchedulerKind::Slurm), "sbatch --parsable --dependency=afterany:7:8 /j/s.sh");
     assert_eq!(line(SchedulerKind::Sge), "qsub -terse -hold_jid 7,8 /j/s.sh");
     assert_eq!(line(SchedulerKind::Pbs), "qsub -W depend=afterany:7:8 /j/s.sh");
     assert_eq!(line(SchedulerKind::Lsf), "bsub -w 'ended(7) && ended(8)' < /j/s.sh");
     let later = Hold { after: Vec::new(), delay_min: Some(5) };
-    let call = Slurm.submit(Path::new("/j/s.sh"), &single(), &later);
+    let call = Slurm.submit_call(Path::new("/j/s.sh"), &single(), &later);
     assert_eq!(call.line(), "sbatch --parsable --begin=now+5minutes /j/s.sh");
-    let call = Sge.submit(Path::new("/j/s.sh"), &single(), &later);
+    let call = Sge.submit_call(Path::new("/j/s.sh"), &single(), &later);
     assert!(call.args[1] == "-a" && call.args[2].len() == 12, "{}", call.line());
 }
 
@@ -121,8 +122,12 @@ fn ids_are_found_in_answers() {
     }
 }
 
+fn limits(array_tasks: u32, jobs: Option<usize>, jobs_in_use: usize) -> Limits {
+    Limits { array_tasks, jobs, jobs_in_use }
+}
+
 #[test]
-fn limits_are_read() {
+fn the_limits_of_slurm() {
     let keys = ClusterKeys { queue: Some("main".into()), ..ClusterKeys::default() };
     let config = "AccountingStorageEnforce = associations,limits,qos\nMaxArraySize            = 8\nMaxDBDMsgs = 20008\n";
     let answers = [
@@ -138,113 +143,64 @@ fn limits_are_read() {
         ),
         ("sacctmgr -nP show qos normal,normal,part format=MaxSubmitJobsPerUser", "\n12\n"),
         ("sacctmgr -nP show qos long,part format=MaxSubmitJobsPerUser", "15\n\n"),
+        ("squeue --noheader --array --user ", "125_1\n125_2\n126\n"),
     ];
-    let limits = Slurm.limits(&said(&answers), &keys).unwrap();
-    assert_eq!(limits, Limits { array_tasks: 7, submitted: Some(12) });
+    assert_eq!(Slurm.limits(&said(&answers), &keys).unwrap(), limits(7, Some(12), 3));
     let long = ClusterKeys { extra: vec!["--qos=long".into()], ..keys.clone() };
-    assert_eq!(Slurm.limits(&said(&answers), &long).unwrap().submitted, Some(15));
+    assert_eq!(Slurm.limits(&said(&answers), &long).unwrap().jobs, Some(15));
+    let own = ClusterKeys {
+        max_array_tasks: Some(3),
+        max_submitted_jobs: Some(9),
+        ..ClusterKeys::default()
+    };
+    assert_eq!(Slurm.limits(&said(&answers), &own).unwrap(), limits(3, Some(9), 3));
     // Numbers that nobody enforces.
     let loose = "AccountingStorageEnforce = none\nMaxArraySize            = 8\n";
     let answers = [[("scontrol show config", loose)].as_slice(), &answers[1..]].concat();
-    assert_eq!(Slurm.limits(&said(&answers), &keys).unwrap().submitted, None);
+    assert_eq!(Slurm.limits(&said(&answers), &keys).unwrap().jobs, None);
     let bare = said(&[("scontrol show config", "MaxArraySize            = 1001\n")]);
-    let limits = Slurm.limits(&bare, &keys).unwrap();
-    assert_eq!(limits, Limits { array_tasks: 1000, submitted: None });
-    let small = "MaxArraySize = 1001\nMaxJobCount             = 10000\n";
-    let limits = Slurm.limits(&said(&[("scontrol show config", small)]), &keys).unwrap();
-    assert_eq!(limits.submitted, Some(9000));
-    assert!(Slurm.is_full("sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying.\nsbatch: error: Batch job submission failed: Resource temporarily unavailable"));
-    let sge = said(&[(
-        "qconf -sconf",
-        "max_aj_tasks                 8\nmax_u_jobs                   0\n",
-    )]);
-    assert_eq!(Sge.limits(&sge, &keys).unwrap(), Limits { array_tasks: 8, submitted: None });
-    let pbs = said(&[("qmgr -c", "set server max_array_size = 500\n")]);
-    assert_eq!(Pbs.limits(&pbs, &keys).unwrap().array_tasks, 500);
-    let lsf = said(&[("bparams -a", "    MAX_JOB_ARRAY_SIZE = 2000\n")]);
-    assert_eq!(Lsf.limits(&lsf, &keys).unwrap().array_tasks, 2000);
-}
-
-fn list(queued: &[Queued]) -> Vec<(String, Option<Vec<u32>>, bool)> {
-    let plain = |list: &Vec<TaskNumber>| list.iter().map(|index| index.get()).collect();
-    queued.iter().map(|q| (q.id.clone(), q.indices.as_ref().map(plain), q.stuck)).collect()
-}
-
-/// As SLURM 22.05 said it.
-#[test]
-fn the_queue_of_slurm() {
-    let text = "125|3|PENDING|JobArrayTaskLimit\n125|4|PENDING|JobArrayTaskLimit\n126|N/A|PENDING|JobHeldUser\n125|1|RUNNING|None\n125|2|COMPLETING|None\n";
-    let queued = Slurm.queued(&said(&[("squeue", text)])).unwrap();
-    assert_eq!(
-        list(&queued),
-        [
-            ("125".into(), Some(vec![3, 4]), false),
-            ("126".into(), None, true),
-            ("125".into(), Some(vec![1]), false)
-        ]
-    );
-    assert!(Slurm.queued(&said(&[("squeue", "slurm_load_jobs error\n")])).is_err());
-}
-
-/// As Grid Engine 8.1.9 said it.
-#[test]
-fn the_queue_of_grid_engine() {
-    let job = |id: &str, state: &str, tasks: &str| {
-        format!(
-            "    <job_list state=\"x\">\n      <JB_job_number>{id}</JB_job_number>\n      <JB_name>sl.sh</JB_name>\n      <state>{state}</state>\n      <queue_name></queue_name>\n      <slots>1</slots>\n{tasks}    </job_list>\n"
-        )
-    };
-    let text = format!(
-        "<?xml version='1.0'?>\n<job_info  xmlns:xsd=\"x\">\n  <queue_info>\n{}  </queue_info>\n  <job_info>\n{}{}{}  </job_info>\n</job_info>\n",
-        job("17", "r", "      <tasks>1</tasks>\n"),
-        job("17", "qw", "      <tasks>3-8:1</tasks>\n"),
-        job("18", "hqw", ""),
-        job("19", "Eqw", "      <tasks>1,3</tasks>\n"),
-    );
-    let text: &'static str = text.leak();
-    let queued = Sge.queued(&said(&[("id -un", "ann\n"), ("qstat -xml -u ann", text)])).unwrap();
-    assert_eq!(
-        list(&queued),
-        [
-            ("17".into(), Some(vec![1]), false),
-            ("17".into(), Some((3..=8).collect()), false),
-            ("18".into(), None, false),
-            ("19".into(), Some(vec![1, 3]), true)
-        ]
-    );
-    assert!(
-        Sge.queued(&said(&[("id -un", "ann\n"), ("qstat", "error: commlib error\n")])).is_err()
-    );
-}
-
-#[test]
-fn the_queues_of_pbs_and_lsf() {
-    let text = "1234[].srv\n1234[7].srv\n1235.srv\n";
-    let queued = Pbs.queued(&said(&[("id -un", "ann\n"), ("qselect -T -u ann", text)])).unwrap();
-    let expected = [("1234[].srv".into(), Some(vec![7]), false), ("1235.srv".into(), None, false)];
-    assert_eq!(list(&queued), expected);
-    let text = "7|3|RUN\n7|4|PSUSP\n8|0|PEND\n";
-    let queued = Lsf.queued(&said(&[("bjobs", text)])).unwrap();
-    let expected = [
-        ("7".into(), Some(vec![3]), false),
-        ("7".into(), Some(vec![4]), true),
-        ("8".into(), None, false),
+    assert_eq!(Slurm.limits(&bare, &keys).unwrap(), limits(1000, None, 0));
+    let small = [
+        ("scontrol show config", "MaxArraySize = 1001\nMaxJobCount             = 10000\n"),
+        ("squeue", ""),
     ];
-    assert_eq!(list(&queued), expected);
+    assert_eq!(Slurm.limits(&said(&small), &keys).unwrap().jobs, Some(9000));
+    assert!(Slurm.is_full("sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying.\nsbatch: error: Batch job submission failed: Resource temporarily unavailable"));
+}
+
+#[test]
+fn the_limits_of_the_others() {
+    let keys = ClusterKeys::default();
+    let site =
+        |jobs| format!("max_aj_tasks                 8\nmax_u_jobs                   {jobs}\n");
+    let job = "<job_list><JB_job_number>17</JB_job_number><state>r</state>";
+    let queue = format!(
+        "<job_info>{job}<tasks>1</tasks></job_list>{job}<tasks>2-5:1</tasks></job_list></job_info>"
+    );
+    let sge = |jobs| {
+        let config: &'static str = site(jobs).leak();
+        let queue: &'static str = queue.clone().leak();
+        said(&[("qconf -sconf", config), ("id -un", "ann\n"), ("qstat -xml -u ann", queue)])
+    };
+    assert_eq!(Sge.limits(&sge(0), &keys).unwrap(), limits(8, None, 0));
+    assert_eq!(Sge.limits(&sge(30), &keys).unwrap(), limits(8, Some(30), 1), "an array is one job");
+    let most = ClusterKeys { max_submitted_jobs: Some(50), ..ClusterKeys::default() };
+    let pbs = said(&[
+        ("qmgr -c", "set server max_array_size = 500\n"),
+        ("id -un", "ann\n"),
+        ("qselect -T -u ann", "1234[].srv\n1234[7].srv\n1234[8].srv\n1235.srv\n"),
+    ]);
+    assert_eq!(Pbs.limits(&pbs, &most).unwrap(), limits(500, Some(50), 3));
+    assert_eq!(Pbs.limits(&pbs, &keys).unwrap(), limits(500, None, 0));
+    let lsf = said(&[
+        ("bparams -a", "    MAX_JOB_ARRAY_SIZE = 2000\n"),
+        ("bjobs -noheader", "7\n7\n8\n"),
+    ]);
+    assert_eq!(Lsf.limits(&lsf, &most).unwrap(), limits(2000, Some(50), 3));
 }
 
 #[test]
 fn a_missing_scheduler_is_named() {
     let error = Slurm.limits(&said(&[]), &ClusterKeys::default()).unwrap_err().to_string();
     assert!(error.contains("scontrol") && error.contains("is slurm installed"), "{error}");
-}
-
-#[test]
-fn ranges_as_schedulers_print_them() {
-    let numbers = |list: &[u32]| {
-        Some(list.iter().map(|&index| TaskNumber::try_from(index).unwrap()).collect())
-    };
-    assert_eq!(indices("[1,3,7-9%2]"), numbers(&[1, 3, 7, 8, 9]));
-    assert_eq!(indices("2-10:4"), numbers(&[2, 6, 10]));
-    assert_eq!(indices("x"), None);
 }

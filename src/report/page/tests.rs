@@ -6,6 +6,7 @@ use super::super::slide_content::Drawn;
 use super::super::tally::Tally;
 use super::*;
 use crate::jobs::cost::RunCost;
+use crate::jobs::state::RunState;
 use crate::jobs::status::SlideProgress;
 use crate::jobs::view::{SlideView, Trouble, view_of};
 use crate::number::GroupNumber;
@@ -34,8 +35,9 @@ fn view(name: &str, missing: &[u32]) -> SlideView {
         screen: None,
         partial: None,
         stitch_failure: None,
+        heatmap_unread: None,
     };
-    view_of(files, &std::collections::BTreeMap::new())
+    view_of(files, &RunState::default())
 }
 
 fn entry(name: &str, status: SlideStatus, view: SlideView, tally: Tally) -> Entry {
@@ -80,7 +82,7 @@ fn the_worst_state_of_a_slide_is_shown() {
         stage: "predict",
         group: Some(group(k)),
         reason: None,
-        told: "gone".into(),
+        words: "gone".into(),
         log: Some("logs/predict/a.7.log".into()),
     };
     let ended = SlideView { ended: vec![trouble(2)], ..view("a", &[2]) };

@@ -36,34 +36,53 @@ fn spoil(case: &Case, name: &str, how: &str) -> &'static str {
     }
 }
 
-const DAMAGE: [&str; 4] = ["cut", "empty", "foreign", "newer"];
+/// Damaged files: they are set aside, and made again without more ado.
+const DAMAGED: [&str; 2] = ["cut", "empty"];
+
+/// Whole files that this program cannot use: they stay until somebody removes them.
+const OTHER: [&str; 2] = ["foreign", "newer"];
+
+/// Nothing of what was set aside is left.
+fn all_made_again(case: &Case) {
+    for folder in ["run/patches", "run/scores/a", "run/heatmaps"] {
+        for entry in std::fs::read_dir(case.path(folder)).unwrap() {
+            let name = entry.unwrap().file_name();
+            assert!(!name.to_string_lossy().contains("damaged"), "{name:?}");
+        }
+    }
+}
 
 #[test]
 fn patches() {
-    for how in DAMAGE {
+    for how in DAMAGED.into_iter().chain(OTHER) {
         let case = Case::usual();
         case.slidegrid("split --run run --config c.toml a.png b.png").exits(0);
         let word = spoil(&case, "run/patches/a.h5", how);
         // One file names the failure; the other slide is finished.
         case.slidegrid("master plan --run run").exits(5).says(&["run/patches/a.h5", word]);
-        case.slidegrid("run --run run").exits(5).says(&["run/patches/a.h5", word]);
-        assert!(case.path("run/heatmaps/b.h5").exists(), "{how}");
         case.slidegrid("stitch --run run --slide a").exits(4).says(&["run/patches/a.h5", word]);
-        // As the message says: delete and make again.
-        std::fs::remove_file(case.path("run/patches/a.h5")).unwrap();
+        if OTHER.contains(&how) {
+            case.slidegrid("run --run run").exits(5).says(&["run/patches/a.h5", word]);
+            assert!(case.path("run/heatmaps/b.h5").exists(), "{how}");
+            std::fs::remove_file(case.path("run/patches/a.h5")).unwrap();
+        }
         case.slidegrid("run --run run").exits(0);
         assert!(case.path("run/heatmaps/a.h5").exists(), "{how}");
+        all_made_again(&case);
     }
 }
 
 #[test]
 fn patches_spoilt_between_plan_and_predict() {
-    for how in DAMAGE {
+    for how in DAMAGED.into_iter().chain(OTHER) {
         let case = Case::planned();
         let word = spoil(&case, "run/patches/a.h5", how);
-        let told = case.slidegrid("predict --run run --task 2").exits(4);
-        assert_eq!(told.stderr.matches("error: ").count(), 1, "{told:?}");
-        told.says(&["run/patches/a.h5", word]);
+        // Of two tasks only the first one finds the file.
+        for task in [2, 3] {
+            let told = case.slidegrid(&format!("predict --run run --task {task}")).exits(4);
+            assert_eq!(told.stderr.matches("error: ").count(), 1, "{told:?}");
+            told.says(&["run/patches/a.h5", word]);
+        }
         let status = case.slidegrid("status --run run").exits(0);
         assert!(status.stdout.contains(word), "{status:?}");
     }
@@ -71,7 +90,23 @@ fn patches_spoilt_between_plan_and_predict() {
 
 #[test]
 fn scores() {
-    for how in DAMAGE {
+    for how in DAMAGED {
+        let case = Case::scored();
+        let files = ["run/scores/a/t2.h5", "run/scores/a/t4.h5"];
+        let words = files.map(|file| spoil(&case, file, how));
+        // Both are found at once, and scored again at once.
+        let first = [files[0], words[0], "t2.h5.damaged", "slidegrid predict", "1 more"];
+        case.slidegrid("stitch --run run --all").exits(4).says(&first);
+        let told = case.slidegrid("predict --run run --all").exits(0);
+        assert_eq!(told.stderr.matches(" windows in ").count(), 2, "{told:?}");
+        case.slidegrid("stitch --run run --all").exits(0);
+        all_made_again(&case);
+        // Or by who would have made it.
+        let word = spoil(&case, files[1], how);
+        case.slidegrid("predict --run run --all").exits(0).says(&[files[1], word]);
+        all_made_again(&case);
+    }
+    for how in OTHER {
         let case = Case::scored();
         let file = "run/scores/a/t2.h5";
         let word = spoil(&case, file, how);
@@ -80,6 +115,24 @@ fn scores() {
         std::fs::remove_file(case.path(file)).unwrap();
         case.slidegrid("run --run run").exits(0);
     }
+}
+
+/// Points that the slide does not have: a whole file, but not of this slide.
+#[test]
+fn scores_outside_the_slide() {
+    let case = Case::scored();
+    let file = "run/scores/a/t2.h5";
+    let open = hdf5::File::with_options()
+        .with_fapl(|p| p.file_locking(false))
+        .open_rw(case.path(file))
+        .unwrap();
+    let rows = open.dataset("row").unwrap();
+    let count = rows.shape()[0];
+    rows.write(&vec![1_000_000; count]).unwrap();
+    drop((rows, open));
+    case.slidegrid("stitch --run run --all").exits(4).says(&[file, "t2.h5.damaged"]);
+    case.slidegrid("run --run run").exits(0);
+    all_made_again(&case);
 }
 
 #[test]
@@ -95,15 +148,74 @@ fn scores_of_another_slide_or_group() {
 
 #[test]
 fn heatmaps() {
-    for how in DAMAGE {
+    for how in DAMAGED.into_iter().chain(OTHER) {
         let case = Case::scored();
         case.slidegrid("stitch --run run --all").exits(0);
+        let whole = case.heatmap("run", "a");
         let word = spoil(&case, "run/heatmaps/a.h5", how);
-        case.slidegrid("stitch --run run --all").exits(4).says(&["run/heatmaps/a.h5", word]);
-        let status = case.slidegrid("status --run run").exits(0);
-        assert!(status.stdout.contains("0 of 1 slides done"), "{status:?}");
-        std::fs::remove_file(case.path("run/heatmaps/a.h5")).unwrap();
-        case.slidegrid("stitch --run run --all").exits(0);
+        if DAMAGED.contains(&how) {
+            // Set aside by who reads it first.
+            let status = case.slidegrid("status --run run").exits(0).stdout;
+            assert!(status.contains("0 of 1 slides done, 1 failed"), "{status}");
+            assert!(status.contains(word), "{status}");
+            case.slidegrid("stitch --run run --all").exits(0);
+            spoil(&case, "run/heatmaps/a.h5", how);
+            let words = ["warning: ", "run/heatmaps/a.h5", word];
+            case.slidegrid("stitch --run run --all").exits(0).says(&words);
+        } else {
+            case.slidegrid("stitch --run run --all").exits(4).says(&["run/heatmaps/a.h5", word]);
+            let status = case.slidegrid("status --run run").exits(0).stdout;
+            assert!(status.contains("1 of 1 slides done"), "{status}");
+            assert!(status.contains("the heatmap cannot be read now: "), "{status}");
+            std::fs::remove_file(case.path("run/heatmaps/a.h5")).unwrap();
+            case.slidegrid("stitch --run run --all").exits(0);
+        }
+        assert_eq!(case.heatmap("run", "a"), whole);
+        all_made_again(&case);
+    }
+}
+
+/// A damaged file of each kind has failed for `status` and for `master retry`, and the retry
+/// makes it again.
+#[test]
+fn a_retry_mends_what_is_damaged() {
+    let case = Case::scored();
+    case.slidegrid("stitch --run run --all").exits(0);
+    let whole = case.heatmap("run", "a");
+    let again = |dry: &str| {
+        let line = format!("master retry --run run --scheduler local {dry}");
+        case.slidegrid(&line).exits(0).stderr
+    };
+    for (file, retry, split, trouble) in [
+        ("heatmaps/a.h5", "again: stitch a: damaged file; the same again", "done", "stitch"),
+        ("scores/a/t2.h5", "again: predict a t2: damaged file; the same again", "done", "predict"),
+        ("patches/a.h5", "again: split a: damaged file; the same again", "failed", ""),
+    ] {
+        let word = spoil(&case, &format!("run/{file}"), "cut");
+        if !file.starts_with("heatmaps") {
+            // Somebody reads it.
+            std::fs::remove_file(case.path("run/heatmaps/a.h5")).unwrap();
+            case.slidegrid("stitch --run run --all").exits(4);
+        }
+        let report = case.slidegrid("status --run run --json").exits(0).json();
+        assert_eq!(
+            (&report["totals"]["done"], &report["totals"]["failed"]),
+            (&0.into(), &1.into())
+        );
+        let slide = &report["slides"][0];
+        assert_eq!(slide["split"], split);
+        assert!(slide.to_string().contains(word), "{slide}");
+        if !trouble.is_empty() {
+            let ended = &slide["ended"][0];
+            assert_eq!((&ended["stage"], &ended["reason"]), (&trouble.into(), &"damaged".into()));
+        }
+        let told = again("--dry-run");
+        assert!(told.contains(retry), "{told}");
+        again("");
+        let report = case.slidegrid("status --run run --json").exits(0).json();
+        assert_eq!(report["totals"]["done"], 1, "{report:#}");
+        assert_eq!(case.heatmap("run", "a"), whole, "{file}");
+        all_made_again(&case);
     }
 }
 

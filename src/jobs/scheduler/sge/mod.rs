@@ -1,8 +1,16 @@
 //! Grid Engine.
 
+mod tasks;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{Call, Commands, Hold, Limits, Queued, Scheduler, SchedulerError, run, setting};
+use super::clock::local_time_in;
+use super::command::{Call, Commands};
+use super::contract::{Hold, Limits, Scheduler};
+use super::error::SchedulerError;
+use super::printed::setting;
+use super::task::{JobQuery, Tasks};
 use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::{Job, common_values, render};
 
@@ -10,8 +18,11 @@ use crate::jobs::script::{Job, common_values, render};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sge;
 
-const TEMPLATE: &str = include_str!("../../../sge/job.sh");
-const RESUMABLE: &str = include_str!("../../../sge/resumable.sh");
+#[cfg(test)]
+pub(super) use tasks::LETTERS;
+
+const TEMPLATE: &str = include_str!("../../../../sge/job.sh");
+const RESUMABLE: &str = include_str!("../../../../sge/resumable.sh");
 
 /// `max_aj_tasks` when the configuration does not say.
 const USUAL_ARRAY_TASKS: u32 = 75_000;
@@ -56,12 +67,12 @@ impl Scheduler for Sge {
         render(TEMPLATE, &values)
     }
 
-    fn log(&self, job: &Job) -> String {
+    fn log_pattern(&self, job: &Job) -> String {
         let numbers = if job.tasks.is_some() { "{id}.{index}" } else { "{id}" };
         format!("{}.{numbers}.log", job.log)
     }
 
-    fn submit(&self, script: &Path, _: &Job, hold: &Hold) -> Call {
+    fn submit_call(&self, script: &Path, _: &Job, hold: &Hold) -> Call {
         let mut call = Call::new("qsub", &["-terse"]);
         if !hold.after.is_empty() {
             call = call.arg("-hold_jid").arg(hold.after.join(","));
@@ -78,91 +89,45 @@ impl Scheduler for Sge {
         id.parse::<u64>().ok().map(|_| id.to_owned())
     }
 
-    fn check(&self, script: &Path) -> Option<Call> {
+    fn check_call(&self, script: &Path) -> Option<Call> {
         Some(Call::new("qsub", &["-w", "v"]).arg(script.to_string_lossy()))
     }
 
-    fn is_full(&self, said: &str) -> bool {
-        said.contains("jobs are allowed per user")
-            || said.contains("jobs are allowed in this cluster")
+    fn is_full(&self, printed: &str) -> bool {
+        printed.contains("jobs are allowed per user")
+            || printed.contains("jobs are allowed in this cluster")
     }
 
-    /// An array counts once.
-    fn counted(&self, _: u32) -> usize {
-        1
+    fn counts_arrays_once(&self) -> bool {
+        true
     }
 
-    fn limits(&self, commands: &dyn Commands, _: &ClusterKeys) -> Result<Limits, SchedulerError> {
-        let text = run(self, commands, &Call::new("qconf", &["-sconf"]))?.stdout;
+    fn site_limits(
+        &self,
+        commands: &dyn Commands,
+        _: &ClusterKeys,
+    ) -> Result<Limits, SchedulerError> {
+        let text = self.run(commands, &Call::new("qconf", &["-sconf"]))?.stdout;
         // 0 means any number.
         let array_tasks = setting(&text, "max_aj_tasks").filter(|&limit: &u32| limit > 0);
         Ok(Limits {
             array_tasks: array_tasks.unwrap_or(USUAL_ARRAY_TASKS),
-            submitted: setting(&text, "max_u_jobs").filter(|&limit: &usize| limit > 0),
+            jobs: setting(&text, "max_u_jobs").filter(|&limit: &usize| limit > 0),
+            jobs_in_use: 0,
         })
     }
 
-    fn queued(&self, commands: &dyn Commands) -> Result<Vec<Queued>, SchedulerError> {
-        let user = run(self, commands, &Call::new("id", &["-un"]))?.stdout;
-        let call = Call::new("qstat", &["-xml", "-u", user.trim()]);
-        let text = run(self, commands, &call)?.stdout;
-        if !text.contains("</job_info>") {
-            let said = text.chars().take(200).collect();
-            return Err(SchedulerError::Answer {
-                call: call.line(),
-                said,
-                expected: "a <job_info>",
-            });
-        }
-        let jobs = text.split("<job_list").skip(1);
-        jobs.map(|job| {
-            let wrong = |expected| SchedulerError::Answer {
-                call: call.line(),
-                said: job.chars().take(200).collect(),
-                expected,
-            };
-            let id = element(job, "JB_job_number").ok_or_else(|| wrong("a <JB_job_number>"))?;
-            let state = element(job, "state").unwrap_or_default();
-            let tasks = element(job, "tasks")
-                .map(|tasks| super::indices(tasks).ok_or_else(|| wrong("<tasks> as ranges")));
-            Ok(Queued {
-                id: id.to_owned(),
-                indices: tasks.transpose()?,
-                stuck: state.contains('E'),
-                state: state.to_owned(),
-            })
-        })
-        .collect()
+    fn jobs_in_use(&self, commands: &dyn Commands) -> Result<usize, SchedulerError> {
+        let jobs = tasks::queue(self, commands, &tasks::own_user(self, commands)?)?;
+        Ok(jobs.iter().map(|record| &record.job).collect::<BTreeSet<_>>().len())
     }
-}
 
-/// The text of the first `<name>` element.
-fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-    rest.split_once("</").map(|(text, _)| text.trim())
-}
-
-/// So many minutes from now, as [`local_time`].
-pub(super) fn local_time_in(minutes: u32) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    local_time(now.map_or(0, |since| since.as_secs()) + u64::from(minutes) * 60)
-}
-
-/// `[[CC]YY]MMDDhhmm` as Grid Engine wants it, local time.
-pub fn local_time(unix_s: u64) -> String {
-    let then = libc::time_t::try_from(unix_s).unwrap_or(libc::time_t::MAX);
-    // SAFETY: all-zero is a valid tm, and localtime_r only writes to it.
-    let time = unsafe {
-        let mut time: libc::tm = std::mem::zeroed();
-        libc::localtime_r(&raw const then, &raw mut time);
-        time
-    };
-    format!(
-        "{:04}{:02}{:02}{:02}{:02}",
-        time.tm_year + 1900,
-        time.tm_mon + 1,
-        time.tm_mday,
-        time.tm_hour,
-        time.tm_min
-    )
+    fn query(&self, commands: &dyn Commands, query: &JobQuery) -> Tasks {
+        let accounting = match query.with_ended {
+            true => tasks::accounting(self, commands, query),
+            false => Ok(Vec::new()),
+        };
+        // Another user may go on with a run: everybody's jobs are listed.
+        Tasks::join(accounting, tasks::queue(self, commands, "*"), query)
+    }
 }

@@ -1,9 +1,16 @@
 //! PBS Professional and OpenPBS, after their reference guide; not tried on a
 //! real one.
 
+mod tasks;
+
 use std::path::Path;
 
-use super::{Call, Commands, Hold, Limits, Queued, Scheduler, SchedulerError, run, setting};
+use super::clock::local_time_in;
+use super::command::{Call, Commands};
+use super::contract::{Hold, Limits, Scheduler};
+use super::error::SchedulerError;
+use super::printed::setting;
+use super::task::{JobQuery, Tasks};
 use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::{Job, common_values, render};
 
@@ -11,7 +18,10 @@ use crate::jobs::script::{Job, common_values, render};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Pbs;
 
-const TEMPLATE: &str = include_str!("../../../pbs/job.sh");
+#[cfg(test)]
+pub(super) use tasks::STATES;
+
+const TEMPLATE: &str = include_str!("../../../../pbs/job.sh");
 
 /// `max_array_size` when the server does not say.
 const USUAL_ARRAY_TASKS: u32 = 10_000;
@@ -40,18 +50,18 @@ impl Scheduler for Pbs {
         render(TEMPLATE, &values)
     }
 
-    fn log(&self, job: &Job) -> String {
+    fn log_pattern(&self, job: &Job) -> String {
         let index = if array_of(job).is_some() { ".{index}" } else { "" };
         format!("{}{index}.log", job.log)
     }
 
-    fn submit(&self, script: &Path, _: &Job, hold: &Hold) -> Call {
+    fn submit_call(&self, script: &Path, _: &Job, hold: &Hold) -> Call {
         let mut call = Call::new("qsub", &[]);
         if !hold.after.is_empty() {
             call = call.arg("-W").arg(format!("depend=afterany:{}", hold.after.join(":")));
         }
         if let Some(minutes) = hold.delay_min {
-            call = call.arg("-a").arg(super::sge::local_time_in(minutes));
+            call = call.arg("-a").arg(local_time_in(minutes));
         }
         call.arg(script.to_string_lossy())
     }
@@ -63,47 +73,44 @@ impl Scheduler for Pbs {
     }
 
     /// PBS has nothing that only checks.
-    fn check(&self, _: &Path) -> Option<Call> {
+    fn check_call(&self, _: &Path) -> Option<Call> {
         None
     }
 
-    fn is_full(&self, said: &str) -> bool {
-        said.contains("would exceed") && said.contains("limit")
+    fn is_full(&self, printed: &str) -> bool {
+        printed.contains("would exceed") && printed.contains("limit")
     }
 
-    fn limits(&self, commands: &dyn Commands, _: &ClusterKeys) -> Result<Limits, SchedulerError> {
+    fn site_limits(
+        &self,
+        commands: &dyn Commands,
+        _: &ClusterKeys,
+    ) -> Result<Limits, SchedulerError> {
         let call = Call::new("qmgr", &["-c", "print server max_array_size"]);
-        let text = run(self, commands, &call)?.stdout;
+        let text = self.run(commands, &call)?.stdout;
         let size = text.lines().find_map(|line| setting(line.trim(), "set server max_array_size"));
         // Limits on queued jobs have too many forms: cluster.max_submitted_jobs.
-        Ok(Limits { array_tasks: size.unwrap_or(USUAL_ARRAY_TASKS), submitted: None })
+        let array_tasks = size.unwrap_or(USUAL_ARRAY_TASKS);
+        Ok(Limits { array_tasks, jobs: None, jobs_in_use: 0 })
     }
 
-    fn queued(&self, commands: &dyn Commands) -> Result<Vec<Queued>, SchedulerError> {
-        let user = run(self, commands, &Call::new("id", &["-un"]))?.stdout;
+    fn jobs_in_use(&self, commands: &dyn Commands) -> Result<usize, SchedulerError> {
+        let user = self.run(commands, &Call::new("id", &["-un"]))?.stdout;
         let call = Call::new("qselect", &["-T", "-u", user.trim()]);
-        let text = run(self, commands, &call)?.stdout;
-        Ok(text.lines().filter_map(queued).collect())
+        let text = self.run(commands, &call)?.stdout;
+        // `1234[].server` is an array, whose tasks are listed too.
+        Ok(text.lines().filter(|line| !line.trim().is_empty() && !line.contains("[]")).count())
+    }
+
+    fn query(&self, commands: &dyn Commands, query: &JobQuery) -> Tasks {
+        let accounting = match query.with_ended {
+            true => tasks::accounting(self, commands, query),
+            false => Ok(Vec::new()),
+        };
+        Tasks::join(accounting, tasks::queue(self, commands, query), query)
     }
 }
 
 fn array_of(job: &Job) -> Option<u32> {
     job.tasks.filter(|&tasks| tasks > 1)
-}
-
-/// `1234.server`, or `1234[7].server` for a task; `1234[].server` is the array
-/// itself, whose tasks are listed too.
-fn queued(line: &str) -> Option<Queued> {
-    let line = line.trim();
-    let state = String::new();
-    match line.split_once('[') {
-        None if line.is_empty() => None,
-        None => Some(Queued { id: line.into(), indices: None, state, stuck: false }),
-        Some((number, rest)) => {
-            let (index, server) = rest.split_once(']')?;
-            let index = index.parse().ok()?;
-            let id = format!("{number}[]{server}");
-            Some(Queued { id, indices: Some(vec![index]), state, stuck: false })
-        }
-    }
 }

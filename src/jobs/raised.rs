@@ -8,22 +8,21 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::arrays::Piece;
-use super::plan::Growth;
+use super::work::{Request, WorkItem};
 use crate::config::Stage;
 use crate::number::{GroupNumber, ListError, NumberList};
 use crate::run_dir::RunDir;
 use crate::staged::{self, StageError};
 
-/// What pieces of work ask for.
+/// What items of work ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Grown {
-    pieces: BTreeMap<Piece, Growth>,
+pub struct Raised {
+    items: BTreeMap<WorkItem, Request>,
 }
 
 /// `grown.json` cannot be used.
 #[derive(Debug, Error)]
-pub enum GrownError {
+pub enum RaisedError {
     /// Damaged.
     #[error("{}: {problem}; delete the file: everything then asks for what [cluster] says", path.display())]
     File {
@@ -45,29 +44,29 @@ struct Entry {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     groups: String,
     #[serde(flatten)]
-    growth: Growth,
+    request: Request,
 }
 
-impl Grown {
-    /// What a piece of work asks for.
-    pub fn of(&self, piece: &Piece) -> Growth {
-        self.pieces.get(piece).copied().unwrap_or(Growth::NONE)
+impl Raised {
+    /// What an item asks for.
+    pub fn get(&self, item: &WorkItem) -> Request {
+        self.items.get(item).copied().unwrap_or(Request::NONE)
     }
 
     /// From now on it asks for this.
-    pub fn set(&mut self, piece: Piece, growth: Growth) {
-        if growth == Growth::NONE {
-            self.pieces.remove(&piece);
+    pub fn set(&mut self, item: WorkItem, request: Request) {
+        if request == Request::NONE {
+            self.items.remove(&item);
         } else {
-            self.pieces.insert(piece, growth);
+            self.items.insert(item, request);
         }
     }
 
     /// Reads the file; without one nothing asks for more.
     ///
     /// # Errors
-    /// [`GrownError::File`].
-    pub fn read(run: &RunDir) -> Result<Self, GrownError> {
+    /// [`RaisedError::File`].
+    pub fn read(run: &RunDir) -> Result<Self, RaisedError> {
         let path = run.grown();
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
@@ -76,16 +75,16 @@ impl Grown {
         };
         let entries: Vec<Entry> =
             serde_json::from_str(&text).map_err(|e| wrong(&path, e.to_string()))?;
-        let mut grown = Self::default();
-        for Entry { stage, slide, groups, growth } in entries {
+        let mut raised = Self::default();
+        for Entry { stage, slide, groups, request } in entries {
             match stage {
-                Stage::Split => grown.set(Piece::Split(slide), growth),
-                Stage::Stitch => grown.set(Piece::Stitch(slide), growth),
+                Stage::Split => raised.set(WorkItem::Split(slide), request),
+                Stage::Stitch => raised.set(WorkItem::Stitch(slide), request),
                 Stage::Predict => {
                     let groups: NumberList<GroupNumber> =
                         groups.parse().map_err(|e: ListError| wrong(&path, e.to_string()))?;
                     for &group in groups.as_slice() {
-                        grown.set(Piece::Group(slide.clone(), group), growth);
+                        raised.set(WorkItem::Predict(slide.clone(), group), request);
                     }
                 }
                 Stage::Master | Stage::Study => {
@@ -94,46 +93,46 @@ impl Grown {
                 }
             }
         }
-        Ok(grown)
+        Ok(raised)
     }
 
     /// Writes the file; none when nothing asks for more and there was none.
     ///
     /// # Errors
-    /// [`GrownError::Write`].
-    pub fn write(&self, run: &RunDir) -> Result<(), GrownError> {
+    /// [`RaisedError::Write`].
+    pub fn write(&self, run: &RunDir) -> Result<(), RaisedError> {
         let path = run.grown();
-        if self.pieces.is_empty() && !path.exists() {
+        if self.items.is_empty() && !path.exists() {
             return Ok(());
         }
-        let mut groups: BTreeMap<(&String, Growth), Vec<GroupNumber>> = BTreeMap::new();
+        let mut groups: BTreeMap<(&String, Request), Vec<GroupNumber>> = BTreeMap::new();
         let mut entries = Vec::new();
-        for (piece, &growth) in &self.pieces {
+        for (item, &request) in &self.items {
             let entry = |stage, slide: &String| {
                 let slide = slide.clone();
-                Entry { stage, slide, groups: String::new(), growth }
+                Entry { stage, slide, groups: String::new(), request }
             };
-            match piece {
-                Piece::Split(slide) => entries.push(entry(Stage::Split, slide)),
-                Piece::Stitch(slide) => entries.push(entry(Stage::Stitch, slide)),
-                Piece::Group(slide, group) => {
-                    groups.entry((slide, growth)).or_default().push(*group);
+            match item {
+                WorkItem::Split(slide) => entries.push(entry(Stage::Split, slide)),
+                WorkItem::Stitch(slide) => entries.push(entry(Stage::Stitch, slide)),
+                WorkItem::Predict(slide, group) => {
+                    groups.entry((slide, request)).or_default().push(*group);
                 }
             }
         }
-        entries.extend(groups.into_iter().map(|((slide, growth), groups)| Entry {
+        entries.extend(groups.into_iter().map(|((slide, request), groups)| Entry {
             stage: Stage::Predict,
             slide: slide.clone(),
             groups: groups.into_iter().collect::<NumberList<_>>().to_string(),
-            growth,
+            request,
         }));
         let text = serde_json::to_string_pretty(&entries).expect("entries are plain data");
         Ok(staged::write(&path, format!("{text}\n").as_bytes())?)
     }
 }
 
-fn wrong(path: &Path, problem: String) -> GrownError {
-    GrownError::File { path: path.to_owned(), problem }
+fn wrong(path: &Path, problem: String) -> RaisedError {
+    RaisedError::File { path: path.to_owned(), problem }
 }
 
 #[cfg(test)]
@@ -144,25 +143,25 @@ mod tests {
     fn what_is_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
-        assert_eq!(Grown::read(&run).unwrap(), Grown::default());
-        Grown::default().write(&run).unwrap();
+        assert_eq!(Raised::read(&run).unwrap(), Raised::default());
+        Raised::default().write(&run).unwrap();
         assert!(!run.grown().exists());
-        let memory = Growth { memory_mb: Some(900), time_min: None };
-        let both = Growth { memory_mb: Some(900), time_min: Some(20) };
-        let mut grown = Grown::default();
-        let group = |k: u32| Piece::Group("a".into(), GroupNumber::try_from(k).unwrap());
+        let memory = Request { memory_mb: Some(900), time_min: None };
+        let both = Request { memory_mb: Some(900), time_min: Some(20) };
+        let mut raised = Raised::default();
+        let group = |k: u32| WorkItem::Predict("a".into(), GroupNumber::try_from(k).unwrap());
         for k in [1, 2, 3, 7] {
-            grown.set(group(k), memory);
+            raised.set(group(k), memory);
         }
-        grown.set(group(5), both);
-        grown.set(Piece::Stitch("a".into()), both);
-        grown.set(Piece::Split("b".into()), memory);
-        grown.write(&run).unwrap();
+        raised.set(group(5), both);
+        raised.set(WorkItem::Stitch("a".into()), both);
+        raised.set(WorkItem::Split("b".into()), memory);
+        raised.write(&run).unwrap();
         assert!(std::fs::read_to_string(run.grown()).unwrap().contains("\"1-3,7\""));
-        let read = Grown::read(&run).unwrap();
-        assert_eq!(read, grown);
-        assert_eq!(read.of(&group(4)), Growth::NONE);
+        let read = Raised::read(&run).unwrap();
+        assert_eq!(read, raised);
+        assert_eq!(read.get(&group(4)), Request::NONE);
         std::fs::write(run.grown(), "[{}]").unwrap();
-        assert!(Grown::read(&run).unwrap_err().to_string().contains("grown.json: missing field"));
+        assert!(Raised::read(&run).unwrap_err().to_string().contains("grown.json: missing field"));
     }
 }

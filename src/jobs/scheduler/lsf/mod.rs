@@ -1,17 +1,26 @@
 //! IBM Spectrum LSF, after its reference; not tried on a real one.
 
+mod tasks;
+
 use std::path::Path;
 
-use super::{Call, Commands, Hold, Limits, Queued, Scheduler, SchedulerError, run, setting};
+use super::clock::local_time_in;
+use super::command::{Call, Commands};
+use super::contract::{Hold, Limits, Scheduler};
+use super::error::SchedulerError;
+use super::printed::setting;
+use super::task::{JobQuery, Tasks};
 use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::{Job, common_values, render};
-use crate::number::TaskNumber;
 
 /// LSF, 10.1 or newer.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Lsf;
 
-const TEMPLATE: &str = include_str!("../../../lsf/job.sh");
+#[cfg(test)]
+pub(super) use tasks::STATES;
+
+const TEMPLATE: &str = include_str!("../../../../lsf/job.sh");
 
 /// `MAX_JOB_ARRAY_SIZE` when `bparams` does not say.
 const USUAL_ARRAY_TASKS: u32 = 1000;
@@ -36,19 +45,19 @@ impl Scheduler for Lsf {
         render(TEMPLATE, &values)
     }
 
-    fn log(&self, job: &Job) -> String {
+    fn log_pattern(&self, job: &Job) -> String {
         let numbers = if job.tasks.is_some() { "{id}_{index}" } else { "{id}" };
         format!("{}.{numbers}.log", job.log)
     }
 
-    fn submit(&self, script: &Path, _: &Job, hold: &Hold) -> Call {
+    fn submit_call(&self, script: &Path, _: &Job, hold: &Hold) -> Call {
         let mut call = Call::new("bsub", &[]);
         if !hold.after.is_empty() {
             let ended: Vec<_> = hold.after.iter().map(|id| format!("ended({id})")).collect();
             call = call.arg("-w").arg(ended.join(" && "));
         }
         if let Some(minutes) = hold.delay_min {
-            let time = super::sge::local_time_in(minutes);
+            let time = local_time_in(minutes);
             // YYYYMMDDhhmm to YYYY:MM:DD:hh:mm.
             let parts = [&time[0..4], &time[4..6], &time[6..8], &time[8..10], &time[10..12]];
             call = call.arg("-b").arg(parts.join(":"));
@@ -64,41 +73,30 @@ impl Scheduler for Lsf {
     }
 
     /// LSF has nothing that only checks.
-    fn check(&self, _: &Path) -> Option<Call> {
+    fn check_call(&self, _: &Path) -> Option<Call> {
         None
     }
 
-    fn is_full(&self, said: &str) -> bool {
-        said.contains("Pending job threshold reached")
+    fn is_full(&self, printed: &str) -> bool {
+        printed.contains("Pending job threshold reached")
     }
 
-    fn limits(&self, commands: &dyn Commands, _: &ClusterKeys) -> Result<Limits, SchedulerError> {
-        let text = run(self, commands, &Call::new("bparams", &["-a"]))?.stdout;
+    fn site_limits(
+        &self,
+        commands: &dyn Commands,
+        _: &ClusterKeys,
+    ) -> Result<Limits, SchedulerError> {
+        let text = self.run(commands, &Call::new("bparams", &["-a"]))?.stdout;
         let size = setting(&text, "MAX_JOB_ARRAY_SIZE").filter(|&size: &u32| size > 0);
-        Ok(Limits { array_tasks: size.unwrap_or(USUAL_ARRAY_TASKS), submitted: None })
+        let array_tasks = size.unwrap_or(USUAL_ARRAY_TASKS);
+        Ok(Limits { array_tasks, jobs: None, jobs_in_use: 0 })
     }
 
-    fn queued(&self, commands: &dyn Commands) -> Result<Vec<Queued>, SchedulerError> {
-        let call = Call::new("bjobs", &["-noheader", "-o", "jobid jobindex stat delimiter='|'"]);
-        let answer = run(self, commands, &call)?;
-        answer
-            .stdout
-            .lines()
-            .filter(|line| line.contains('|'))
-            .map(|line| {
-                let wrong = || SchedulerError::Answer {
-                    call: call.line(),
-                    said: line.to_owned(),
-                    expected: "id|index|state",
-                };
-                let [id, index, state] =
-                    line.split('|').collect::<Vec<_>>().try_into().map_err(|_| wrong())?;
-                // 0 outside arrays.
-                let index: u32 = index.parse().map_err(|_| wrong())?;
-                let stuck = matches!(state, "PSUSP" | "USUSP");
-                let indices = TaskNumber::try_from(index).ok().map(|index| vec![index]);
-                Ok(Queued { id: id.into(), indices, state: state.into(), stuck })
-            })
-            .collect()
+    fn jobs_in_use(&self, commands: &dyn Commands) -> Result<usize, SchedulerError> {
+        tasks::unfinished(self, commands)
+    }
+
+    fn query(&self, commands: &dyn Commands, query: &JobQuery) -> Tasks {
+        Tasks::join(Ok(Vec::new()), tasks::all(self, commands, query), query)
     }
 }

@@ -1,0 +1,177 @@
+//! What each step of the chain is as a job and as a script.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::context::Chain;
+use super::error::ChainError;
+use super::steps::Step;
+use crate::config::{Resources, Stage};
+use crate::jobs::script::{Job, plain_name};
+use crate::jobs::submitted::{Journal, Submission};
+use crate::jobs::work::Request;
+use crate::shell::quoted;
+use crate::staged;
+
+impl Chain<'_> {
+    /// A job without its command.
+    pub(super) fn job(&self, stage: Stage, what: &str, request: Request) -> Job {
+        let plain = plain_name(what);
+        let name = if plain.is_empty() {
+            stage.name().to_owned()
+        } else {
+            format!("{}_{plain}", stage.name())
+        };
+        let log = if plain.is_empty() { stage.name() } else { &plain };
+        let keys = self.cluster;
+        let exports =
+            keys.environment.iter().map(|(name, value)| format!("export {name}={}", quoted(value)));
+        Job {
+            stage,
+            // Grid Engine takes no names that start with a digit.
+            name: format!("sg_{name}"),
+            tasks: None,
+            resources: raised(keys.resources(stage), request),
+            run: self.run.root().to_string_lossy().into_owned(),
+            log: self.run.logs(stage.name()).join(log).to_string_lossy().into_owned(),
+            script: self.run.jobs().join(format!("{name}.sh")).to_string_lossy().into_owned(),
+            about: String::new(),
+            setup: keys.setup.iter().cloned().chain(exports).collect(),
+            command: String::new(),
+        }
+    }
+
+    /// `taken`: scripts that other jobs have.
+    pub(super) fn step_job(&self, step: &Step, taken: &BTreeSet<PathBuf>) -> Job {
+        let run = quoted(&self.run.root().to_string_lossy());
+        let program = quoted(&self.program.to_string_lossy());
+        let slide = step.slide().unwrap_or_default();
+        let mut job = self.job(step.stage(), slide, step.request());
+        let (tasks, items) = (step.tasks(), step.items());
+        match step {
+            Step::Split { .. } => {
+                job.tasks = Some(tasks);
+                job.about = format!("Splits rows {items} of slides.csv, one a task.");
+                job.command =
+                    format!("{program} split --run {run} --task {items} --part {{index}}/{tasks}");
+            }
+            Step::Predict(_) => {
+                job.tasks = Some(tasks);
+                job.about =
+                    format!("Scores groups {items} of {} in {tasks} tasks.", one_line(slide));
+                let slide = quoted(slide);
+                job.command = format!(
+                    "{program} predict --run {run} --slide {slide} --group {items} --part {{index}}/{tasks}"
+                );
+            }
+            Step::Stitch { .. } => {
+                job.about = format!("Assembles the heatmap of {}.", one_line(slide));
+                job.command = format!("{program} stitch --run {run} --slide {}", quoted(slide));
+            }
+            Step::Study { .. } => {
+                job.about = "Holds the heatmaps against truth, as [study] says.".into();
+                job.command = format!("{program} study --run {run}");
+            }
+        }
+        number(&mut job, taken);
+        job
+    }
+
+    pub(super) fn master_job(&self, round: usize, journal: &Journal) -> Job {
+        let mut job = self.job(Stage::Master, "", Request::NONE);
+        job.about = "Submits what has become possible: predict for slides that are split.".into();
+        job.command = format!(
+            "{} master submit --run {} --round {round}{}",
+            quoted(&self.program.to_string_lossy()),
+            quoted(&self.run.root().to_string_lossy()),
+            if self.stitch { "" } else { " --no-stitch" },
+        );
+        number(&mut job, &scripts_of(journal));
+        job
+    }
+
+    pub(super) fn submission(
+        &self,
+        id: String,
+        job: &Job,
+        script: PathBuf,
+        round: usize,
+    ) -> Submission {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Submission {
+            id,
+            scheduler: self.scheduler.kind(),
+            stage: job.stage,
+            slide: None,
+            items: String::new(),
+            tasks: job.tasks,
+            round,
+            time_s: now.map_or(0, |since| since.as_secs()),
+            script,
+            log: self.scheduler.log_pattern(job),
+            request: Request {
+                memory_mb: job.resources.memory_mb,
+                time_min: job.resources.time_min,
+            },
+        }
+    }
+
+    pub(super) fn write(&self, job: &Job) -> Result<PathBuf, ChainError> {
+        let script = PathBuf::from(&job.script);
+        staged::write(&script, self.scheduler.render(job).as_bytes())?;
+        Ok(script)
+    }
+
+    /// Folders for scripts and logs; schedulers fail tasks without a word when
+    /// the one for logs is missing.
+    pub(super) fn folders(&self) -> Result<(), ChainError> {
+        let root = self.run.root();
+        let plain = |c: char| c.is_alphanumeric() || "/._+=@-".contains(c);
+        let text = root.to_string_lossy();
+        if !root.is_absolute() || !text.chars().all(plain) {
+            return Err(ChainError::Folder {
+                path: root.to_owned(),
+                problem: "schedulers do not take such a path in their directives; use one of letters, digits and /._+=@-".into(),
+            });
+        }
+        let stages = [Stage::Split, Stage::Predict, Stage::Stitch, Stage::Study, Stage::Master];
+        for folder in stages.iter().map(|s| self.run.logs(s.name())).chain([self.run.jobs()]) {
+            std::fs::create_dir_all(&folder).map_err(|e| ChainError::Folder {
+                path: folder.clone(),
+                problem: format!("cannot make the folder: {e}"),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Scripts of jobs that were submitted.
+pub(super) fn scripts_of(journal: &Journal) -> BTreeSet<PathBuf> {
+    journal.list.iter().map(|submission| submission.script.clone()).collect()
+}
+
+/// Every job that was submitted keeps a script of its own: a slide's second
+/// array, a second slide whose name only differs in characters that file names
+/// lose, a later round.
+fn number(job: &mut Job, taken: &BTreeSet<PathBuf>) {
+    let stem = job.script.strip_suffix(".sh").unwrap_or(&job.script).to_owned();
+    let mut number = 1;
+    while taken.contains(Path::new(&job.script)) {
+        number += 1;
+        job.script = format!("{stem}.{number}.sh");
+    }
+}
+
+/// A comment ends with its line.
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
+fn raised(resources: Resources, request: Request) -> Resources {
+    Resources {
+        // The configuration may ask for more by now.
+        memory_mb: request.memory_mb.max(resources.memory_mb),
+        time_min: request.time_min.max(resources.time_min),
+        ..resources
+    }
+}

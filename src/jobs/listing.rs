@@ -1,0 +1,245 @@
+//! What of a run is done, from listings of its folders alone.
+//!
+//! A file that is there under its final name is complete, and what it holds is done. A
+//! file that turned out damaged has been set aside by whoever read it ([`damage`]): it
+//! is missing, and the listing says why.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::lookup::Lookup;
+use super::state_error::StateError;
+use super::work::WorkItem;
+use crate::damage::{self, Damage};
+use crate::number::{GroupNumber, TaskNumber};
+use crate::run_dir::{RunDir, SlideRecord, SlideStatus, list_slides};
+
+/// The slides of a run.
+#[derive(Debug, Clone, Default)]
+pub struct RunListing {
+    /// In the order of slides.csv, then those whose patches were put there by hand.
+    pub slides: Vec<SlideListing>,
+}
+
+/// What the folders say of a slide.
+#[derive(Debug, Clone, Default)]
+pub struct SlideListing {
+    /// What `split` noted of it.
+    pub record: SlideRecord,
+    /// Its row of slides.csv.
+    pub row: Option<TaskNumber>,
+    /// Whether its patches are there.
+    pub patches: bool,
+    /// Whether the look-up table has its groups.
+    pub planned: bool,
+    /// How many groups it has.
+    pub groups: u32,
+    /// Groups without scores, ascending.
+    pub missing: Vec<GroupNumber>,
+    /// Groups of which an interrupted task has saved a part.
+    pub parts: BTreeSet<GroupNumber>,
+    /// Whether the heatmap is there.
+    pub heatmap: bool,
+    /// What is missing because it was damaged.
+    pub damaged: BTreeMap<WorkItem, Damage>,
+}
+
+impl RunListing {
+    /// Lists the folders of a run.
+    ///
+    /// # Errors
+    /// [`StateError`] without a table of slides, or when a table is damaged.
+    pub fn read(run: &RunDir) -> Result<Self, StateError> {
+        let lookup = if run.lookup_csv().exists() { Lookup::read(run)? } else { Lookup::default() };
+        let rows: BTreeMap<&str, u32> =
+            lookup.rows().iter().map(|row| (row.name.as_str(), row.groups)).collect();
+        let (patches, heatmaps) = (names(&run.patches_folder())?, names(&run.heatmaps())?);
+        let records = TaskNumber::up_to(u32::MAX).zip(list_slides(run)?);
+        let slides = records.map(|(row, record)| {
+            let planned = rows.get(record.name.as_str()).copied();
+            let file = format!("{}.h5", record.name);
+            // Patches that were put there by hand stand in no row.
+            let by_hand = record.path == run.patches(&record.name);
+            let mut slide = SlideListing {
+                row: Some(row).filter(|_| !by_hand),
+                patches: patches.contains(&file),
+                planned: planned.is_some(),
+                groups: planned.or(record.groups).unwrap_or(0),
+                heatmap: heatmaps.contains(&file),
+                record,
+                ..SlideListing::default()
+            };
+            let scores = names(&run.scores_of(&slide.record.name))?;
+            slide.list_scores(&scores);
+            slide.list_damaged(run, &patches, &scores, &heatmaps);
+            Ok(slide)
+        });
+        Ok(Self { slides: slides.collect::<Result<_, StateError>>()? })
+    }
+
+    /// The slide in a row of slides.csv.
+    pub fn slide_in(&self, row: TaskNumber) -> Option<&str> {
+        let slide = self.slides.get(row.index()).filter(|slide| slide.row == Some(row));
+        slide.map(|slide| slide.record.name.as_str())
+    }
+
+    /// Everything that is missing, the heatmaps last.
+    pub fn missing(&self) -> Vec<WorkItem> {
+        let unsplit = self.slides.iter().filter(|slide| slide.to_split().is_some());
+        let split = unsplit.map(|slide| WorkItem::Split(slide.record.name.clone()));
+        let groups = self.planned().flat_map(|slide| {
+            slide.missing.iter().map(|&group| WorkItem::Predict(slide.record.name.clone(), group))
+        });
+        let unstitched = self.planned().filter(|slide| !slide.heatmap);
+        let stitch = unstitched.map(|slide| WorkItem::Stitch(slide.record.name.clone()));
+        split.chain(groups).chain(stitch).collect()
+    }
+
+    /// Slides whose groups can be scored: those of the look-up table, unless their patches
+    /// turned out damaged.
+    pub fn planned(&self) -> impl Iterator<Item = &SlideListing> {
+        self.slides.iter().filter(|slide| slide.planned && !slide.has_damaged_patches())
+    }
+}
+
+impl SlideListing {
+    /// The row of slides.csv to split; `None` when that is done, or cannot be.
+    pub fn to_split(&self) -> Option<TaskNumber> {
+        let open = matches!(self.record.status, SlideStatus::Waiting | SlideStatus::Failed);
+        self.row.filter(|_| open || self.has_damaged_patches())
+    }
+
+    /// Whether the patches were there, and were damaged.
+    pub fn has_damaged_patches(&self) -> bool {
+        self.damaged.contains_key(&WorkItem::Split(self.record.name.clone()))
+    }
+
+    /// Groups with scores, ascending.
+    pub fn scored(&self) -> impl Iterator<Item = GroupNumber> {
+        GroupNumber::up_to(self.groups).filter(|group| self.missing.binary_search(group).is_err())
+    }
+
+    fn list_scores(&mut self, files: &BTreeSet<String>) {
+        let numbered = |suffix: &str| -> BTreeSet<GroupNumber> {
+            let number = |name: &String| name.strip_prefix('t')?.strip_suffix(suffix)?.parse().ok();
+            files.iter().filter_map(number).collect()
+        };
+        let scored = numbered(".h5");
+        self.missing = GroupNumber::up_to(self.groups).filter(|k| !scored.contains(k)).collect();
+        self.parts = numbered(".part.h5");
+    }
+
+    fn list_damaged(
+        &mut self,
+        run: &RunDir,
+        patches: &BTreeSet<String>,
+        scores: &BTreeSet<String>,
+        heatmaps: &BTreeSet<String>,
+    ) {
+        let name = &self.record.name;
+        let mut found = BTreeMap::new();
+        let mut look = |missing: bool, listed: &BTreeSet<String>, path: &Path, item: WorkItem| {
+            let aside = damage::aside(path);
+            let is_listed = aside.file_name().and_then(|name| name.to_str());
+            if missing && is_listed.is_some_and(|name| listed.contains(name)) {
+                found.insert(item, damage::read(path));
+            }
+        };
+        look(!self.patches, patches, &run.patches(name), WorkItem::Split(name.clone()));
+        for &group in &self.missing {
+            let item = WorkItem::Predict(name.clone(), group);
+            look(true, scores, &run.scores(name, group), item);
+        }
+        let heatmap = run.heatmap(name, "h5");
+        look(!self.heatmap, heatmaps, &heatmap, WorkItem::Stitch(name.clone()));
+        self.damaged = found;
+    }
+}
+
+/// The names in a folder; none when there is no folder. Any other trouble is an error:
+/// a folder that cannot be read must not pass for an empty one.
+fn names(folder: &Path) -> Result<BTreeSet<String>, StateError> {
+    let wrong = |source| StateError::Folder { path: folder.to_owned(), source };
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(BTreeSet::new());
+        }
+        Err(e) => return Err(wrong(e)),
+    };
+    let mut found = BTreeSet::new();
+    for entry in entries {
+        found.extend(entry.map_err(wrong)?.file_name().into_string());
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::staged;
+
+    fn group(number: u32) -> GroupNumber {
+        GroupNumber::try_from(number).unwrap()
+    }
+
+    #[test]
+    fn folders_tell_what_is_done_and_what_was_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::new(folder.path());
+        assert!(RunListing::read(&run).is_err(), "no slides");
+        let slides = ["a", "b"].map(|name| folder.path().join(format!("{name}.svs")));
+        crate::run_dir::register(&run, &slides).unwrap();
+        Lookup::plan([("a", 4, 4)]).unwrap().write(&run).unwrap();
+        for file in [
+            run.patches("a"),
+            run.patches("by_hand"),
+            run.scores("a", group(2)),
+            run.scores("a", group(3)),
+            run.part("a", group(4)),
+        ] {
+            staged::write(&file, b"x").unwrap();
+        }
+        damage::Watched::new(&run.scores("a", group(3)), "predict")
+            .set_aside("it is short", "stitch");
+        let listing = RunListing::read(&run).unwrap();
+        let names: Vec<_> = listing.slides.iter().map(|s| s.record.name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "by_hand"]);
+        let rows: Vec<_> = listing.slides.iter().map(|s| s.row.map(TaskNumber::get)).collect();
+        assert_eq!(rows, [Some(1), Some(2), None]);
+        let a = &listing.slides[0];
+        assert_eq!((a.patches, a.planned, a.heatmap), (true, true, false));
+        assert_eq!(a.missing, [1, 3, 4].map(group));
+        assert_eq!(a.parts, BTreeSet::from([group(4)]));
+        let item = WorkItem::Predict("a".into(), group(3));
+        assert_eq!(a.damaged.keys().collect::<Vec<_>>(), [&item]);
+        assert_eq!(a.damaged[&item].reason, "it is short");
+        let missing = listing.missing();
+        assert_eq!(missing.len(), 2 + 3 + 1, "{missing:?}");
+        assert_eq!(listing.slide_in(TaskNumber::FIRST), Some("a"));
+    }
+
+    #[test]
+    fn damaged_patches_are_split_again_and_deleted_ones_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::new(folder.path());
+        crate::run_dir::register(&run, &[folder.path().join("a.svs")]).unwrap();
+        let done = SlideRecord {
+            name: "a".into(),
+            status: SlideStatus::Done,
+            groups: Some(2),
+            started_unix_s: Some(1.0),
+            ..SlideRecord::default()
+        };
+        let outcome = serde_json::to_vec(&done).unwrap();
+        staged::write(&run.split_outcome("a"), &outcome).unwrap();
+        let to_split = || RunListing::read(&run).unwrap().slides[0].to_split();
+        assert_eq!(to_split(), None, "patches may be deleted once they are scored");
+        staged::write(&run.patches("a"), b"x").unwrap();
+        damage::Watched::patches(&run, "a").set_aside("it is short", "predict");
+        assert_eq!(to_split(), Some(TaskNumber::FIRST));
+        staged::write(&run.patches("a"), b"x").unwrap();
+        assert_eq!(to_split(), None, "made anew");
+    }
+}

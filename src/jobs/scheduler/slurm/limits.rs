@@ -1,0 +1,85 @@
+//! What a SLURM site allows.
+
+use crate::config::ClusterKeys;
+use crate::jobs::scheduler::command::{Call, Commands};
+use crate::jobs::scheduler::contract::{Limits, Scheduler};
+use crate::jobs::scheduler::error::SchedulerError;
+use crate::jobs::scheduler::printed::setting;
+
+/// The largest array, and the smallest limit on jobs that is enforced.
+pub(super) fn site_limits(
+    slurm: &dyn Scheduler,
+    commands: &dyn Commands,
+    keys: &ClusterKeys,
+) -> Result<Limits, SchedulerError> {
+    let call = Call::new("scontrol", &["show", "config"]);
+    let text = slurm.run(commands, &call)?.stdout;
+    let size: u32 = setting(&text, "MaxArraySize")
+        .ok_or_else(|| SchedulerError::answer(&call.line(), &text, "a line MaxArraySize"))?;
+    let own = enforced(&text).then(|| submit_limit(commands, keys)).flatten();
+    // This limit is everybody's, and counts jobs that have just ended: a tenth is left
+    // to the others.
+    let shared = setting(&text, "MaxJobCount").map(|most: usize| most / 10 * 9);
+    Ok(Limits {
+        // The size caps the index: the largest is one less.
+        array_tasks: size.saturating_sub(1).max(1),
+        jobs: own.into_iter().chain(shared).min(),
+        jobs_in_use: 0,
+    })
+}
+
+/// Whether limits are more than numbers in a database.
+fn enforced(config: &str) -> bool {
+    let line = config.lines().find(|line| line.starts_with("AccountingStorageEnforce "));
+    // Old versions do not say.
+    line.is_none_or(|line| line.contains("limits") || line.contains("all"))
+}
+
+/// The smallest of the limits on submitted jobs of this user's associations
+/// and of the QOS that applies; none without accounting.
+fn submit_limit(commands: &dyn Commands, keys: &ClusterKeys) -> Option<usize> {
+    let user = stdout(commands, Call::new("id", &["-un"]))?;
+    let mut call = Call::new("sacctmgr", &["-nP", "show", "assoc"]);
+    call = call.arg(format!("user={}", user.trim()));
+    if let Some(account) = &keys.account {
+        call = call.arg(format!("account={account}"));
+    }
+    let associations = stdout(commands, call.arg("format=MaxSubmitJobs,DefaultQOS,QOS"))?;
+    let mut limits = Vec::new();
+    let mut qos: Vec<String> = requested_qos(&keys.extra).into_iter().collect();
+    for line in associations.lines() {
+        let mut fields = line.trim().split('|');
+        limits.extend(fields.next().and_then(|limit| limit.parse::<usize>().ok()));
+        if requested_qos(&keys.extra).is_none() {
+            // Without a default there is a list, and one of it is the only one.
+            let default = fields.find(|names| !names.is_empty() && !names.contains(','));
+            qos.extend(default.map(ToOwned::to_owned));
+        }
+    }
+    qos.extend(keys.queue.as_ref().and_then(|partition| partition_qos(commands, partition)));
+    if !qos.is_empty() {
+        let call = Call::new("sacctmgr", &["-nP", "show", "qos"]).arg(qos.join(","));
+        let printed = stdout(commands, call.arg("format=MaxSubmitJobsPerUser")).unwrap_or_default();
+        limits.extend(printed.lines().filter_map(|line| line.trim().parse::<usize>().ok()));
+    }
+    limits.into_iter().min()
+}
+
+fn stdout(commands: &dyn Commands, call: Call) -> Option<String> {
+    commands.run(&call).ok().filter(|answer| answer.ok).map(|answer| answer.stdout)
+}
+
+/// `--qos=long`, `--qos long`, `-q long`
+fn requested_qos(extra: &[String]) -> Option<String> {
+    extra.iter().find_map(|flag| {
+        let rest = flag.strip_prefix("--qos").or_else(|| flag.strip_prefix("-q"))?;
+        Some(rest.trim_start_matches(['=', ' ']).trim().to_owned())
+    })
+}
+
+/// The QOS of a partition, which counts besides.
+fn partition_qos(commands: &dyn Commands, partition: &str) -> Option<String> {
+    let text = stdout(commands, Call::new("scontrol", &["show", "partition", partition]))?;
+    let qos = text.split_whitespace().find_map(|word| word.strip_prefix("QoS="))?;
+    (qos != "N/A").then(|| qos.to_owned())
+}
