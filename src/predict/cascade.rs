@@ -9,7 +9,7 @@
 //! the high ones how much was claimed wrongly.
 //!
 //! Where the sample does not fix the calibration, single windows at points further
-//! apart are the screen ([`coarse`]).
+//! apart are the screen (`coarse`).
 //!
 //! Whether a point is refined or audited depends on screened scores around it and
 //! places alone, so that neither blocks nor groups change the heatmap.

@@ -1,6 +1,6 @@
 //! Slides: pictures too large for memory, read region by region. The flow begins here.
 //!
-//! [`open`] chooses the reader for a file: OpenSlide for whole-slide formats, and plain
+//! [`open()`] chooses the reader for a file: OpenSlide for whole-slide formats, and plain
 //! decoding for PNG, JPEG and TIFF files that OpenSlide does not know. All readers
 //! implement [`Slide`], so that no other module needs to know the formats.
 //! [`PlaneReader`] reads a slide at a model's resolution, [`tile_thumbnail`] and

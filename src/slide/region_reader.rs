@@ -34,7 +34,7 @@ pub trait Slide: Send + Sync {
     /// The levels, finest first. There is at least one, and the first has downsample 1.
     fn levels(&self) -> &[Level];
 
-    /// What the file states about its resolution, plausible or not; [`slide_mpp`] decides.
+    /// What the file states about its resolution, plausible or not; `slide_mpp` decides.
     fn resolution(&self) -> &Resolution;
 
     /// Reads a region of `level` into `out`, u8 [row, col, rgb].

@@ -67,7 +67,7 @@ impl StagedFile {
         Ok(())
     }
 
-    /// Syncs the file, if [`StagedFile::sync`] has not done so, and gives it its name. The
+    /// Syncs the file, if `StagedFile::sync` has not done so, and gives it its name. The
     /// caller checks the content before.
     ///
     /// # Errors

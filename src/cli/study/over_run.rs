@@ -63,7 +63,7 @@ pub(super) struct OverRunArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Configuration file whose section [study] replaces that of the run.
+    /// Configuration file whose `[study]` section replaces that of the run.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 

@@ -65,10 +65,10 @@ pub struct HeatmapMeta {
     /// Number of patches whose stains could not be estimated, over all groups.
     pub unnormalized_patches: u64,
     /// The measured errors of the method `dense`, over all groups. Set on reading; written
-    /// by [`HeatmapWriter::write_method_errors`].
+    /// by `HeatmapWriter::write_method_errors`.
     pub dense: Option<DenseMeta>,
     /// The measured errors of the method `cascade`, over all groups. Set on reading;
-    /// written by [`HeatmapWriter::write_method_errors`].
+    /// written by `HeatmapWriter::write_method_errors`.
     pub cascade: Option<CascadeMeta>,
     /// Name and version of the program that wrote the file. Set on reading.
     pub writer: String,

@@ -42,7 +42,7 @@ pub(super) fn is_composite(operator: &str) -> bool {
     matches!(operator, "Celu" | "Gelu" | "HardSwish" | "Mish")
 }
 
-/// Operators that [`Rewriter::rewrite`] and [`Rewriter::fold`] know, besides the
+/// Operators that `Rewriter::rewrite` and `Rewriter::fold` know, besides the
 /// pointwise ones.
 const OPERATORS: [&str; 34] = [
     "Add",
