@@ -60,23 +60,10 @@ fn every_path_is_understood() {
     assert_none("paths of the crate that name nothing the parser found", &unresolved);
 }
 
-/// Modules whose files still import each other in circles: to be parted, one by one.
-const STILL_CIRCULAR: [&str; 1] = ["predict"];
-
 #[test]
 fn imports_do_not_run_in_circles() {
     let (_, source, graph) = &*LIBRARY;
-    let circles = circles(source, graph);
-    let inside = |module: &str, circle: &String| {
-        let prefix = format!("    {module}/");
-        circle.lines().skip(1).all(|line| line.starts_with(&prefix))
-    };
-    for module in STILL_CIRCULAR {
-        assert!(circles.iter().any(|circle| inside(module, circle)), "{module} has no circle now");
-    }
-    let still = |circle: &String| STILL_CIRCULAR.iter().any(|module| inside(module, circle));
-    let new: Vec<_> = circles.iter().filter(|circle| !still(circle)).cloned().collect();
-    assert_none("files that import each other", &new);
+    assert_none("files that import each other", &circles(source, graph));
 }
 
 /// Circles, each with the imports that make it one.
