@@ -1,7 +1,7 @@
 //! Exports: what other programs read in them, and when they are made.
 //!
 //! The readers are Python's (tests/reference/read_exports.py), see
-//! docs/contributing.md; what needs none of them runs without.
+//! CONTRIBUTING.md; what needs none of them runs without.
 #![expect(clippy::cast_possible_truncation, reason = "tests count small numbers")]
 
 use std::collections::BTreeMap;
@@ -224,9 +224,8 @@ fn a_run_writes_its_exports_and_only_what_is_missing() {
     assert!(csv.exists() && !file(".geojson.gz").exists());
     fs::remove_file(&csv).unwrap();
     // A later wish is no other run.
-    let wish =
-        "stitch.export=[\"asap\",\"csv\",\"geojson\",\"ome-tiff\",\"ome-zarr\",\"deepzoom\"]";
-    case.slidegrid("stitch -q --run run --all").set(&[wish]).done();
+    let wish = format!("stitch.export={FORMATS:?}");
+    case.slidegrid("stitch -q --run run --all").set(&[wish.as_str()]).done();
     assert_eq!(before, [&asap, &file(".h5"), &file(".png")].map(|path| modified(path)));
     assert!(SUFFIXES.iter().all(|suffix| file(suffix).exists()));
     // Another place, from the run.

@@ -1,7 +1,7 @@
 //! A normal slide with one small lesion: what a screen must not lose without a word.
 //!
 //! `cargo test --test it small_lesions -- --ignored --nocapture` tries more places, sizes
-//! and networks: docs/contributing.md.
+//! and networks: CONTRIBUTING.md.
 
 mod lesion;
 mod sweep;

@@ -80,7 +80,7 @@ fn a_small_lesion_is_not_lost_unsaid() {
 }
 
 #[test]
-#[ignore = "half an hour or more: docs/contributing.md"]
+#[ignore = "half an hour or more: CONTRIBUTING.md"]
 fn no_small_lesion_is_lost_unsaid() {
     let case = Case::new();
     let mut cards = list("SLIDEGRID_SWEEP_CARDS");
