@@ -205,3 +205,6 @@ fn report(command: impl FnOnce() -> Result<Exit, Failure>) -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod docs_tests;

@@ -32,6 +32,8 @@ pub use study::{DetectionKey, SlideScore, StudyKeys};
 pub use tiling::{CompressionKey, Coords, TilingKeys};
 
 #[cfg(test)]
+mod docs_tests;
+#[cfg(test)]
 mod hash_tests;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! A cascade whose screen is single windows at points further apart.
 //!
-//! Where a calibration is not fixed, a dense score says nothing of tumour. So exact
+//! Where a calibration is not fixed, a dense score says nothing of tumor. So exact
 //! windows of a coarser lattice, at most 64 px apart, are the screen: a lesion that
 //! single windows see is larger than that, since their scores change over about half a
 //! window. A point is left alone where every screened point around it, those of the

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_without_tumour_fixes_nothing() {
+    fn a_sample_without_tumor_fixes_nothing() {
         // All windows are low; what the dense run says of them is noise of its border.
         let tiles =
             sample(|_, noise| -3.5 + 0.3 * noise, |_, noise| -3.0 + 2.0 * noise, |logit| logit);
@@ -149,13 +149,13 @@ mod tests {
         let (dense, exact) = (join(&|pair| &pair.dense), join(&|pair| &pair.exact));
         let fit = Calibration::fit(&dense, &exact, 2);
         assert!(fit.slope[1].abs() < 0.3, "{fit:?}");
-        let mut tumour = vec![0.01, 0.99];
-        fit.apply(&mut tumour);
-        assert!(tumour[1] < 0.1, "a fit that loses tumour was expected: {tumour:?}");
+        let mut tumor = vec![0.01, 0.99];
+        fit.apply(&mut tumor);
+        assert!(tumor[1] < 0.1, "a fit that loses tumor was expected: {tumor:?}");
     }
 
     #[test]
-    fn tumour_in_one_tile_is_not_enough() {
+    fn tumor_in_one_tile_is_not_enough() {
         let logits = |tile, noise| if tile < 3 { 2.0 + noise } else { -5.0 + noise };
         let span = Span::of(&sample(logits, |logit, _| logit, |logit| logit), CLASSES);
         assert!(span.near == 24 && span.open.contains("of 3 tissue tiles"), "{span:?}");
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_slope_that_differs_from_draw_to_draw_is_open() {
-        // Tumour enough, but the dense run does not see it.
+        // Tumor enough, but the dense run does not see it.
         let logits = |tile, noise| if tile < 6 { 2.0 + noise } else { -4.0 + noise };
         let span = Span::of(&sample(logits, |_, noise| 3.0 * noise, |logit| logit), CLASSES);
         assert!(span.near == 48 && span.open.starts_with("the slope is"), "{span:?}");

@@ -5,6 +5,7 @@
 //! modules and who imports whom, of this source or of that in the folder
 //! `SLIDEGRID_SRC`.
 
+mod docs;
 mod front_page;
 mod names;
 mod planted;
