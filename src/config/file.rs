@@ -12,8 +12,8 @@ use super::slides::Slides;
 use super::stitch::StitchKeys;
 use super::study::StudyKeys;
 use super::tiling::TilingKeys;
+use super::tissue::TissueKeys;
 use crate::geometry::plane::TargetMpp;
-use crate::tissue::TissueOptions;
 
 /// A whole configuration file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Config {
     /// `[slides]`: settings of single slides.
     pub slides: Slides,
     /// `[tissue]`: how tissue is found.
-    pub tissue: TissueOptions,
+    pub tissue: TissueKeys,
     /// `[tiling]`: how slides are cut into patches.
     pub tiling: TilingKeys,
     /// `[model]`: the network.

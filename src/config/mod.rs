@@ -16,6 +16,7 @@ mod slides;
 mod stitch;
 mod study;
 mod tiling;
+mod tissue;
 
 pub use crate::geometry::plane::TargetMpp;
 pub use cluster::{ClusterKeys, Resources, SchedulerKind, Stage, StageKeys, SubmitFrom};
@@ -30,6 +31,7 @@ pub use slides::{SlideTissue, Slides};
 pub use stitch::StitchKeys;
 pub use study::{DetectionKey, SlideScore, StudyKeys};
 pub use tiling::{CompressionKey, Coords, TilingKeys};
+pub use tissue::TissueKeys;
 
 #[cfg(test)]
 mod docs_tests;

@@ -11,10 +11,10 @@ use super::normalize::NormalizeKeys;
 use super::predict::{Method, PredictKeys};
 use super::resolved::Resolved;
 use super::tiling::TilingKeys;
+use super::tissue::TissueKeys;
 use crate::model::Precision;
 use crate::normalize::{Estimate, LabStatistics, Stains};
 use crate::sha256::sha256_of_pairs;
-use crate::tissue::TissueOptions;
 
 /// The results that a key changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,8 +163,8 @@ impl ResultKeys {
         self.add(Affects::Scores, "resolved.target.strength", strength);
     }
 
-    fn add_tissue(&mut self, tissue: &TissueOptions) {
-        let TissueOptions {
+    fn add_tissue(&mut self, tissue: &TissueKeys) {
+        let TissueKeys {
             method,
             stain_threshold,
             min_share,

@@ -11,7 +11,7 @@ use super::slides::Slides;
 use super::stitch::StitchKeys;
 use super::study::StudyKeys;
 use super::tiling::TilingKeys;
-use crate::tissue::TissueOptions;
+use super::tissue::TissueKeys;
 
 /// A validated configuration and the values that follow from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ struct RunFile {
     #[serde(default)]
     slides: Slides,
     #[serde(default)]
-    tissue: TissueOptions,
+    tissue: TissueKeys,
     #[serde(default)]
     tiling: TilingKeys,
     #[serde(default)]

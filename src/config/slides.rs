@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Method;
-use crate::tissue::{TissueMethod, TissueOptions};
+use super::tissue::TissueKeys;
+use crate::tissue::TissueMethod;
 
 /// `[slides]`
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -51,7 +52,7 @@ impl Slides {
     }
 
     /// Tissue settings of a slide: its own, and those of the run for the rest.
-    pub fn tissue(&self, name: &str, run: &TissueOptions) -> TissueOptions {
+    pub fn tissue(&self, name: &str, run: &TissueKeys) -> TissueKeys {
         self.tissue_of.get(name).map_or_else(|| run.clone(), |own| own.over(run))
     }
 
@@ -72,7 +73,7 @@ impl Slides {
     }
 
     /// The first value that breaks a rule: key, found, expected.
-    pub(super) fn violation(&self, run: &TissueOptions) -> Option<(String, String, String)> {
+    pub(super) fn violation(&self, run: &TissueKeys) -> Option<(String, String, String)> {
         for mpp in self.mpp.iter().chain(self.mpp_of.values()) {
             if !(mpp.is_finite() && *mpp > 0.0) {
                 let expected = "micrometres per pixel above 0".to_owned();
@@ -96,7 +97,7 @@ impl Slides {
 
 impl SlideTissue {
     /// The tissue settings of the run with these settings in their place.
-    fn over(&self, run: &TissueOptions) -> TissueOptions {
+    fn over(&self, run: &TissueKeys) -> TissueKeys {
         let mut options = run.clone();
         options.method = match (self.method, &self.mask) {
             (Some(method), _) => method,
@@ -130,7 +131,7 @@ impl SlideTissue {
     }
 
     /// What is expected in place of these settings; `None` if they are valid.
-    fn violation(&self, run: &TissueOptions) -> Option<String> {
+    fn violation(&self, run: &TissueKeys) -> Option<String> {
         let options = self.over(run);
         match (self.threshold, options.method) {
             (Some(value), TissueMethod::Threshold)
@@ -163,7 +164,7 @@ mod tests {
 
     #[test]
     fn tissue_settings_of_a_slide_win_over_those_of_the_run() {
-        let run = TissueOptions { closing: 3, min_share: Some(0.2), ..TissueOptions::default() };
+        let run = TissueKeys { closing: 3, min_share: Some(0.2), ..TissueKeys::default() };
         let found = own("threshold = 0.04").over(&run);
         assert_eq!((found.method, found.stain_threshold), (TissueMethod::Stain, Some(0.04)));
         assert_eq!((found.closing, found.min_share), (3, Some(0.2)));
@@ -180,7 +181,7 @@ mod tests {
 
     #[test]
     fn contradicting_tissue_settings_are_errors() {
-        let run = TissueOptions::default();
+        let run = TissueKeys::default();
         let violation = |text: &str| own(text).violation(&run).unwrap();
         assert!(violation("method = 'otsu-s'\nthreshold = 3").contains("otsu-s"));
         assert!(violation("method = 'threshold'\nthreshold = 0.5").contains("whole number"));

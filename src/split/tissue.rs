@@ -35,7 +35,8 @@ pub(super) fn find(
     pool: &ThreadPool,
 ) -> Result<Found, SplitError> {
     let (path, plane) = (&record.path, reader.plane());
-    let options = config.config.slides.tissue(&record.name, &config.config.tissue);
+    let keys = config.config.slides.tissue(&record.name, &config.config.tissue);
+    let options = keys.options();
     let tile_px = config.config.tiling.tile;
     let unreadable = |source| SplitError::Unreadable { path: path.clone(), source };
     let mut failed: Vec<FailedTiles> = Vec::new();
@@ -60,7 +61,7 @@ pub(super) fn find(
         TissuePicture { rgb: seen.rgb, step_px, step_um }
     };
     let tiles = |px: u32| px.div_ceil(tile_px) as usize;
-    let mask = match (&options.mask, options.method) {
+    let mask = match (&keys.mask, options.method) {
         (Some(file), TissueMethod::Mask) => Some(SlideMask {
             pixels: read_mask(path, &record.name, file)?,
             tiles_down: f64::from(plane.height_px) / f64::from(tile_px),

@@ -1,7 +1,5 @@
 //! The settings of tissue detection, section `[tissue]` of a configuration, and its errors.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -51,23 +49,20 @@ impl std::fmt::Display for TissueMethod {
     }
 }
 
-/// The `[tissue]` section. The default is `stain` without clean-up.
+/// How tissue is found. The default is `stain` without clean-up.
 ///
 /// The steps run in this order: median, thresholds, closing, minimum area, hole filling. A
 /// step whose size is 0 is left out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TissueOptions {
     /// How tissue detection decides which tiles are tissue.
     pub method: TissueMethod,
     /// `stain` only: smallest colour of stain against the glass, above 0 and at most 2. The
     /// colour is the difference of the largest and the smallest optical density of the three
     /// channels. If unset, the noise of the slide's glass decides, between 0.015 and 0.06.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub stain_threshold: Option<f64>,
     /// `stain` only: a tile is tissue if at least this share of its area is stained, above 0
     /// and at most 1; default 0.05.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub min_share: Option<f64>,
     /// `threshold` only: tissue has at least this saturation, 0..=255. CLAM and
     /// WSInfer use 8.
@@ -85,8 +80,6 @@ pub struct TissueOptions {
     pub min_area_tiles: usize,
     /// Enclosed holes of at most this many tiles become tissue; 0 = none.
     pub fill_holes_tiles: usize,
-    /// `mask` only: the mask image, or a folder of `<slide>.png`.
-    pub mask: Option<PathBuf>,
     /// `mask` only: a tile is tissue if at least this fraction of it is marked, above 0 and
     /// at most 1. The default, 0.5, keeps the total area about equal; a tile that is exactly
     /// half marked is tissue.
@@ -106,7 +99,6 @@ impl Default for TissueOptions {
             closing_element: Element::Square,
             min_area_tiles: 0,
             fill_holes_tiles: 0,
-            mask: None,
             mask_coverage: 0.5,
         }
     }
@@ -252,8 +244,7 @@ mod tests {
 
     #[test]
     fn the_default_is_stain_without_clean_up() {
-        let options: TissueOptions = toml::from_str("").unwrap();
-        assert_eq!(options, TissueOptions::default());
+        let options = TissueOptions::default();
         assert_eq!((options.method, options.min_share()), (TissueMethod::Stain, 0.05));
         assert_eq!(
             (options.median, options.closing, options.min_area_tiles, options.fill_holes_tiles),
@@ -275,23 +266,5 @@ mod tests {
             let json = serde_json::to_value(method).unwrap();
             assert_eq!(json, method.name());
         }
-    }
-
-    #[test]
-    fn errors_name_the_setting_that_cannot_work() {
-        let refused = |toml: &str| {
-            toml::from_str::<TissueOptions>(toml).unwrap().check().unwrap_err().to_string()
-        };
-        assert!(refused("median = 4").contains("tissue.median is 4"));
-        assert!(refused("closing = 2").contains("use 3"));
-        assert!(refused("mask_coverage = 0.0").contains("above 0"));
-        assert!(refused("mask_coverage = nan").contains("above 0"));
-        assert!(refused("method = 'threshold'").contains("saturation_threshold"));
-        assert!(refused("saturation_threshold = 8").contains("\"stain\""));
-        assert!(refused("stain_threshold = 0.0").contains("tissue.stain_threshold is 0;"));
-        assert!(refused("min_share = 1.1").contains("at most 1"));
-        assert!(refused("method = 'otsu-s'\nmin_share = 0.1").contains("\"otsu-s\""));
-        assert!(toml::from_str::<TissueOptions>("medain = 3").is_err());
-        assert!(toml::from_str::<TissueOptions>("method = 'otsu'").is_err());
     }
 }

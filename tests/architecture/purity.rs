@@ -57,10 +57,6 @@ pub(crate) fn own_impurities(graph: &Graph, file: usize) -> Vec<&str> {
 }
 
 fn is_pure(path: &str) -> bool {
-    // `[tissue] mask` is one.
-    if path == "std::path::PathBuf" {
-        return true;
-    }
     if path.ends_with('!') {
         return !MACROS.contains(&path);
     }
