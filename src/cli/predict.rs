@@ -9,7 +9,7 @@ use crate::jobs::lookup::{Lookup, LookupError};
 use crate::model::Precision;
 use crate::number::{ArrayShare, GroupNumber, Number, NumberList, TaskNumber};
 use crate::run_dir::RunDir;
-use crate::stages::predict::{PredictChanges, all_groups, predict_all};
+use crate::stages::predict::{PredictChanges, SlideGroup, all_groups, predict_all};
 use crate::threads::Workers;
 
 /// Score groups of patches with the network.
@@ -121,15 +121,13 @@ impl PredictArgs {
 }
 
 impl GroupSelection {
-    fn groups(
-        &self,
-        run: &RunDir,
-        lookup: &Lookup,
-    ) -> Result<Vec<(String, GroupNumber)>, LookupError> {
+    fn groups(&self, run: &RunDir, lookup: &Lookup) -> Result<Vec<SlideGroup>, LookupError> {
         let path = run.lookup_csv();
         if let Some(tasks) = &self.task {
             let find = |&task: &TaskNumber| {
-                let found = lookup.find(task).map(|(slide, group)| (slide.to_owned(), group));
+                let found = lookup.find(task);
+                let found =
+                    found.map(|(slide, group)| SlideGroup { slide: slide.to_owned(), group });
                 let path = path.clone();
                 found.ok_or(LookupError::Task { path, task, tasks: lookup.tasks() })
             };
@@ -151,7 +149,8 @@ impl GroupSelection {
                 ),
             });
         }
-        Ok(self.select(groups).iter().map(|&group| (slide.clone(), group)).collect())
+        let of_slide = |&group: &GroupNumber| SlideGroup { slide: slide.clone(), group };
+        Ok(self.select(groups).iter().map(of_slide).collect())
     }
 
     /// The numbers that `--part` selects; all of them without `--part`.

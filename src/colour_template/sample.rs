@@ -9,7 +9,7 @@ use crate::geometry::plane::TargetMpp;
 use crate::slide::{self, IccOutcome, PlaneReader, Region, Slide};
 use crate::threads::{self, worker_count};
 use crate::tissue::picture::PICTURE_UM;
-use crate::tissue::{TissueOptions, TissuePicture, TissueViews, find_tissue};
+use crate::tissue::{TileGrid, TissueOptions, TissuePicture, TissueViews, find_tissue};
 
 /// Largest number of pixels of a picture that is read whole. Larger files are slides,
 /// which would fill the memory.
@@ -117,9 +117,9 @@ fn tissue_tiles(reader: &PlaneReader<'_>, tile_px: u32) -> Result<Vec<(u32, u32)
     let means = slide::tissue_picture(reader, step_px, &pool).map_err(|e| e.to_string())?;
     let picture = TissuePicture { rgb: means.rgb, step_px, step_um: PICTURE_UM };
     let tiles = |px: u32| px.div_ceil(tile_px) as usize;
-    let grid = (tiles(plane.height_px), tiles(plane.width_px));
+    let grid = TileGrid { rows: tiles(plane.height_px), cols: tiles(plane.width_px) };
     // A picture of a few tiles may show no glass against which tissue could be found.
-    let is_small = grid.0 * grid.1 < 64;
+    let is_small = grid.rows * grid.cols < 64;
     let views = TissueViews { thumbnail: None, picture: &picture, tile_px, grid, mask: None };
     let mask = find_tissue(&views, &TissueOptions::default()).map_err(|error| error.to_string())?;
     let index = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);

@@ -40,7 +40,7 @@ pub(super) fn write(
     let across = overlay.lattice_columns(&lattice, cols);
     let down = overlay.lattice_rows(&lattice, rows);
     let mut sizes = pyramid::sizes(overlay.columns, overlay.rows, SMALLEST_PX);
-    let falling = sizes.windows(2).take_while(|pair| pair[1].0 < pair[0].0).count();
+    let falling = sizes.windows(2).take_while(|pair| pair[1].width_px < pair[0].width_px).count();
     sizes.truncate(falling + 1);
     let px_per_pixel = |px: u32, pixels: u32| f64::from(px) / f64::from(pixels);
     let tags = Tags {

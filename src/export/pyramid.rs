@@ -7,14 +7,22 @@
 
 /// Sizes (width, height) of all levels, the finest first. Each level has half the size of
 /// the one before, rounded up; the last has no side longer than `smallest_px` (or 1 px).
-pub(super) fn sizes(width_px: u32, height_px: u32, smallest_px: u32) -> Vec<(u32, u32)> {
-    let mut all = vec![(width_px, height_px)];
-    let (mut w, mut h) = (width_px, height_px);
-    while w.max(h) > smallest_px.max(1) {
-        (w, h) = (w.div_ceil(2), h.div_ceil(2));
-        all.push((w, h));
+pub(super) fn sizes(width_px: u32, height_px: u32, smallest_px: u32) -> Vec<LevelSize> {
+    let mut size = LevelSize { width_px, height_px };
+    let mut all = vec![size];
+    while size.width_px.max(size.height_px) > smallest_px.max(1) {
+        let (width_px, height_px) = (size.width_px.div_ceil(2), size.height_px.div_ceil(2));
+        size = LevelSize { width_px, height_px };
+        all.push(size);
     }
     all
+}
+
+/// The size of a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LevelSize {
+    pub(super) width_px: u32,
+    pub(super) height_px: u32,
 }
 
 /// A tile of a level, cut off at the edge of the level.
@@ -47,14 +55,14 @@ struct Band {
 /// Streams the levels of `sizes` in tiles of `tile_px`: `source` fills the rows of the
 /// finest level one by one, and `sink` receives each tile of every level once.
 pub(super) fn stream<E>(
-    sizes: &[(u32, u32)],
+    sizes: &[LevelSize],
     tile_px: usize,
     mut source: impl FnMut(usize, &mut [f32]) -> Result<(), E>,
     mut sink: impl FnMut(&Tile<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let band = |&(width, height): &(u32, u32)| Band {
-        width: width as usize,
-        height: height as usize,
+    let band = |size: &LevelSize| Band {
+        width: size.width_px as usize,
+        height: size.height_px as usize,
         rows: Vec::new(),
         received: 0,
         unpaired: Vec::new(),
@@ -171,7 +179,7 @@ mod tests {
                 Ok::<(), ()>(())
             }).unwrap();
             for ((found, expected), size) in found.iter().zip(&expected).zip(&sizes) {
-                prop_assert_eq!(found.dim(), (size.1 as usize, size.0 as usize));
+                prop_assert_eq!(found.dim(), (size.height_px as usize, size.width_px as usize));
                 let same = |(a, b): (&f32, &f32)| a == b || (a.is_nan() && b.is_nan());
                 prop_assert!(found.iter().zip(expected).all(same));
             }
@@ -180,6 +188,10 @@ mod tests {
 
     #[test]
     fn sizes_are_halved_and_rounded_up() {
+        let sizes = |width_px, height_px, smallest_px| -> Vec<(u32, u32)> {
+            let sizes = sizes(width_px, height_px, smallest_px).into_iter();
+            sizes.map(|size| (size.width_px, size.height_px)).collect()
+        };
         assert_eq!(sizes(5, 3, 1), [(5, 3), (3, 2), (2, 1), (1, 1)]);
         assert_eq!(sizes(1, 1, 1), [(1, 1)]);
         assert_eq!(sizes(600, 20, 512), [(600, 20), (300, 10)]);

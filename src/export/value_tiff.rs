@@ -9,23 +9,23 @@ use std::path::Path;
 use libdeflater::{CompressionLvl, Compressor};
 
 use super::error::{ExportError, write_error};
-use super::pyramid::{self, Tile};
+use super::pyramid::{self, LevelSize, Tile};
 use crate::bigtiff::{BigTiff, TILE_PX, Tags, TiffLevel, TileLocation};
 
 const SIDE: usize = TILE_PX as usize;
 /// Higher compression levels take much longer and save only a few percent on floats.
 const COMPRESSION_LEVEL: i32 = 4;
 
-/// Writes the levels of `sizes` (width, height); `source` fills the rows of the finest
+/// Writes the levels of `sizes`; `source` fills the rows of the finest
 /// level one by one. Tiles that reach beyond the edge are filled up with `blank`.
 pub(super) fn write(
     target: &Path,
-    sizes: &[(u32, u32)],
+    sizes: &[LevelSize],
     blank: f32,
     source: impl FnMut(usize, &mut [f32]) -> Result<(), ExportError>,
     tags: &Tags<'_>,
 ) -> Result<(), ExportError> {
-    let levels = sizes.iter().map(|&(width, height)| TiffLevel::new(width, height)).collect();
+    let levels = sizes.iter().map(|size| TiffLevel::new(size.width_px, size.height_px)).collect();
     let tiff = BigTiff::create(target, levels)?;
     let level = CompressionLvl::new(COMPRESSION_LEVEL).expect("4 is a level");
     let compressor = Compressor::new(level);

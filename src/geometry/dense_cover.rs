@@ -3,10 +3,20 @@
 //! Tissue has ragged edges, so the points of a patch may lie in one or two corners alone.
 //! An engine that takes images of any size need not compute the glass between them.
 
-use super::dense_tiles::{DenseTile, DenseTiles};
+use super::dense_tiles::{DenseTile, DenseTiles, GridPlace, GridSize};
 
 /// First and last output along an axis, both included.
-type Span = (u32, u32);
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    first: u32,
+    last: u32,
+}
+
+impl Span {
+    fn outputs(self) -> u32 {
+        self.last - self.first + 1
+    }
+}
 
 /// The span of the points of one row or of one column; `None` where it has no point.
 type Line = Option<Span>;
@@ -14,7 +24,7 @@ type Line = Option<Span>;
 /// The points of a dense run while they are divided into boxes.
 struct Cover<'c> {
     tiles: &'c DenseTiles,
-    places: &'c [(u32, u32)],
+    places: &'c [GridPlace],
     /// For each box, the indices of its points in `places`.
     boxes: Vec<Vec<usize>>,
 }
@@ -38,39 +48,38 @@ impl DenseTiles {
         let [rows, cols] = [0, 1].map(|axis| {
             let along = points.iter().map(|&point| along(axis, tile.places[point]));
             let first = along.clone().min().unwrap_or(margin);
-            (first - margin, along.max().unwrap_or(margin) + margin)
+            Span { first: first - margin, last: along.max().unwrap_or(margin) + margin }
         });
         let place = |&point: &usize| {
-            let (row, col) = tile.places[point];
-            (row - rows.0, col - cols.0)
+            let GridPlace { row, col } = tile.places[point];
+            GridPlace { row: row - rows.first, col: col - cols.first }
         };
         let px = |outputs: u32| i64::from(outputs) * i64::from(self.stride_px());
         DenseTile {
-            x_px: tile.x_px + px(cols.0),
-            y_px: tile.y_px + px(rows.0),
-            grid: (rows.1 - rows.0 + 1, cols.1 - cols.0 + 1),
+            x_px: tile.x_px + px(cols.first),
+            y_px: tile.y_px + px(rows.first),
+            grid: GridSize { rows: rows.outputs(), cols: cols.outputs() },
             places: points.iter().map(place).collect(),
             points: points.iter().map(|&point| tile.points[point]).collect(),
         }
     }
 
     /// Pixels of the image for points that span these rows and columns.
-    fn image_px(&self, (rows, cols): (Span, Span)) -> u64 {
-        let side =
-            |(first, last): Span| u64::from(self.side_for_px(last - first + 1 + 2 * self.margin()));
+    fn image_px(&self, rows: Span, cols: Span) -> u64 {
+        let side = |span: Span| u64::from(self.side_for_px(span.outputs() + 2 * self.margin()));
         side(rows) * side(cols)
     }
 }
 
 /// The row for axis 0, the column for axis 1.
-fn along(axis: usize, (row, col): (u32, u32)) -> u32 {
-    if axis == 0 { row } else { col }
+fn along(axis: usize, place: GridPlace) -> u32 {
+    if axis == 0 { place.row } else { place.col }
 }
 
 /// The span that holds two others.
 fn join(a: Line, b: Line) -> Line {
     match (a, b) {
-        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (Some(a), Some(b)) => Some(Span { first: a.first.min(b.first), last: a.last.max(b.last) }),
         (one, other) => one.or(other),
     }
 }
@@ -99,14 +108,14 @@ impl Cover<'_> {
         for place in places() {
             let line = &mut lines[(along(axis, place) - first) as usize];
             let across = along(1 - axis, place);
-            *line = join(*line, Some((across, across)));
+            *line = join(*line, Some(Span { first: across, last: across }));
         }
         // rest[i]: the span of all lines from `i` on.
         let mut rest = lines.clone();
         for at in (1..rest.len()).rev() {
             rest[at - 1] = join(rest[at - 1], rest[at]);
         }
-        let whole_px = self.tiles.image_px(((first, last), rest[0]?));
+        let whole_px = self.tiles.image_px(Span { first, last }, rest[0]?);
         let (mut before, mut end, mut best) = (None, first, None);
         for (number, line) in (first..).zip(&lines).take(lines.len() - 1) {
             before = join(before, *line);
@@ -119,8 +128,8 @@ impl Cover<'_> {
             let begin = (number + 1..).zip(&lines[(number - first) as usize + 1..]);
             let begin =
                 begin.into_iter().find(|(_, line)| line.is_some()).map(|(number, _)| number)?;
-            let px = self.tiles.image_px(((first, end), near))
-                + self.tiles.image_px(((begin, last), far));
+            let px = self.tiles.image_px(Span { first, last: end }, near)
+                + self.tiles.image_px(Span { first: begin, last }, far);
             if px < whole_px && best.is_none_or(|(least, _, _)| px < least) {
                 best = Some((px, axis, number));
             }

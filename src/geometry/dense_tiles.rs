@@ -19,6 +19,24 @@ pub struct DenseTiles {
     margin: u32,
 }
 
+/// Number of outputs of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GridSize {
+    /// Outputs along y.
+    pub rows: u32,
+    /// Outputs along x.
+    pub cols: u32,
+}
+
+/// An output of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GridPlace {
+    /// From 0 at the top.
+    pub row: u32,
+    /// From 0 at the left.
+    pub col: u32,
+}
+
 /// One dense run over a part of a patch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DenseTile {
@@ -27,10 +45,10 @@ pub struct DenseTile {
     pub x_px: i64,
     /// Top edge of the image, px from the patch's; negative likewise.
     pub y_px: i64,
-    /// Outputs of the image, (rows, cols).
-    pub grid: (u32, u32),
-    /// The output (row, col) that is the score of each point.
-    pub places: Vec<(u32, u32)>,
+    /// Outputs of the image.
+    pub grid: GridSize,
+    /// The output that is the score of each point.
+    pub places: Vec<GridPlace>,
     /// Index of each point in the list that the tile was made from.
     pub points: Vec<usize>,
 }
@@ -81,23 +99,25 @@ impl DenseTiles {
         self.windows + 2 * self.margin
     }
 
+    fn largest_grid(&self) -> GridSize {
+        GridSize { rows: self.grid(), cols: self.grid() }
+    }
+
     /// One run for points that lie within one part of the block that [`DenseTiles::new`]
     /// divides, wherever in the patch that is; `None` without points.
     pub fn tile_around(&self, points: &[LatticePoint]) -> Option<DenseTile> {
         let (stride, margin) = (self.stride_px, self.margin);
         let left = points.iter().map(|point| point.patch_x_px).min()?;
         let top = points.iter().map(|point| point.patch_y_px).min()?;
-        let place = |point: &LatticePoint| {
-            (
-                (point.patch_y_px - top) / stride + margin,
-                (point.patch_x_px - left) / stride + margin,
-            )
+        let place = |point: &LatticePoint| GridPlace {
+            row: (point.patch_y_px - top) / stride + margin,
+            col: (point.patch_x_px - left) / stride + margin,
         };
         let before_px = i64::from(margin * stride);
         Some(DenseTile {
             x_px: i64::from(left) - before_px,
             y_px: i64::from(top) - before_px,
-            grid: (self.grid(), self.grid()),
+            grid: self.largest_grid(),
             places: points.iter().map(place).collect(),
             points: (0..points.len()).collect(),
         })
@@ -125,11 +145,11 @@ impl DenseTiles {
             let tile = tiles.entry((row_part, col_part)).or_insert_with(|| DenseTile {
                 x_px,
                 y_px,
-                grid: (self.grid(), self.grid()),
+                grid: self.largest_grid(),
                 places: Vec::new(),
                 points: Vec::new(),
             });
-            tile.places.push((place(row), place(col)));
+            tile.places.push(GridPlace { row: place(row), col: place(col) });
             tile.points.push(index);
         }
         tiles.into_values().collect()
@@ -158,7 +178,7 @@ mod tests {
                 let points = lattice.points_of(&tiling, patch, plan.tissue_of(patch).view());
                 let mut seen = vec![0; points.len()];
                 for tile in tiles.tiles_of(&points, reach) {
-                    for (&(row, col), &index) in tile.places.iter().zip(&tile.points) {
+                    for (&GridPlace { row, col }, &index) in tile.places.iter().zip(&tile.points) {
                         seen[index] += 1;
                         prop_assert!(row < tiles.grid() && col < tiles.grid());
                         let left = tile.x_px + i64::from(col * stride);
@@ -201,11 +221,11 @@ mod tests {
             let covers = tiles.cover(&whole);
             let mut seen = vec![0; points.len()];
             let px = |tile: &DenseTile| {
-                u64::from(tiles.side_for_px(tile.grid.0)) * u64::from(tiles.side_for_px(tile.grid.1))
+                u64::from(tiles.side_for_px(tile.grid.rows)) * u64::from(tiles.side_for_px(tile.grid.cols))
             };
             for cover in &covers {
-                let (bottom, right) = (tiles.side_for_px(cover.grid.0), tiles.side_for_px(cover.grid.1));
-                for (&(row, col), &index) in cover.places.iter().zip(&cover.points) {
+                let (bottom, right) = (tiles.side_for_px(cover.grid.rows), tiles.side_for_px(cover.grid.cols));
+                for (&GridPlace { row, col }, &index) in cover.places.iter().zip(&cover.points) {
                     seen[index] += 1;
                     let (x, y) = (col * stride, row * stride);
                     prop_assert_eq!(cover.x_px + i64::from(x), i64::from(points[index].patch_x_px));
@@ -228,7 +248,8 @@ mod tests {
         let covers = tiles.cover(&whole);
         let found: Vec<_> =
             covers.iter().map(|cover| (cover.grid, cover.x_px, &cover.points)).collect();
-        assert_eq!(found, [((9, 10), 0, &vec![0, 1]), ((9, 9), 1776, &vec![2])]);
+        let grid = |rows, cols| GridSize { rows, cols };
+        assert_eq!(found, [(grid(9, 10), 0, &vec![0, 1]), (grid(9, 9), 1776, &vec![2])]);
     }
 
     #[test]
@@ -238,8 +259,8 @@ mod tests {
             |patch_x_px, patch_y_px| LatticePoint { row: 0, col: 0, patch_x_px, patch_y_px };
         let tile = tiles.tile_around(&[point(37, 60), point(27, 80)]).unwrap();
         assert_eq!((tile.x_px, tile.y_px), (7, 40));
-        assert_eq!(tile.places, [(2, 3), (4, 2)]);
-        assert!(tile.places.iter().all(|&(r, c)| r + 2 < tiles.grid() && c + 2 < tiles.grid()));
+        assert_eq!(tile.places, [GridPlace { row: 2, col: 3 }, GridPlace { row: 4, col: 2 }]);
+        assert!(tile.places.iter().all(|at| at.row.max(at.col) + 2 < tiles.grid()));
         assert_eq!(tiles.tile_around(&[]), None);
     }
 

@@ -98,7 +98,8 @@ impl WrittenContent {
         &mut self,
         dataset: &str,
         plane: ArrayView2<'_, f32>,
-        (step, class): (usize, Option<usize>),
+        step: usize,
+        class: Option<usize>,
     ) {
         for first in (0..plane.nrows()).step_by(step.max(1)) {
             let rows = first..plane.nrows().min(first + step.max(1));

@@ -95,9 +95,11 @@ impl Heatmap {
     /// entered by then, so drop the map.
     pub fn scatter(&mut self, row: &[i32], col: &[i32], score: &[f32]) -> Result<(), HeatmapError> {
         check_lengths(row, col, score.len())?;
+        let (rows, cols) = self.score.dim();
+        let lattice = LatticeSize { rows, cols, stride_px: self.stride_px };
         for (index, &value) in score.iter().enumerate() {
-            let place = locate(self.score.dim(), self.stride_px, index, row[index], col[index])?;
-            enter(&mut self.score[place], value, index, place)?;
+            let (row, col) = lattice.place(index, row[index], col[index])?;
+            enter(&mut self.score[[row, col]], value, index, row, col)?;
         }
         Ok(())
     }
@@ -183,10 +185,11 @@ impl ClassHeatmap {
         if score.ncols() != expected {
             return Err(HeatmapError::Classes { found: score.ncols(), expected });
         }
+        let lattice = LatticeSize { rows, cols, stride_px: self.stride_px };
         for (index, values) in score.axis_iter(Axis(0)).enumerate() {
-            let place = locate((rows, cols), self.stride_px, index, row[index], col[index])?;
+            let (row, col) = lattice.place(index, row[index], col[index])?;
             for (class, &value) in values.iter().enumerate() {
-                enter(&mut self.score[[place.0, place.1, class]], value, index, place)?;
+                enter(&mut self.score[[row, col, class]], value, index, row, col)?;
             }
         }
         Ok(())
@@ -208,29 +211,35 @@ fn check_lengths(row: &[i32], col: &[i32], score: usize) -> Result<(), HeatmapEr
     Err(HeatmapError::Lengths { row: row.len(), col: col.len(), score })
 }
 
-fn locate(
-    (rows, cols): (usize, usize),
+/// The lattice whose points a map holds.
+struct LatticeSize {
+    rows: usize,
+    cols: usize,
     stride_px: u32,
-    index: usize,
-    row: i32,
-    col: i32,
-) -> Result<(usize, usize), HeatmapError> {
-    let place = usize::try_from(row).ok().zip(usize::try_from(col).ok());
-    place.filter(|&(r, c)| r < rows && c < cols).ok_or(HeatmapError::OutOfRange {
-        index,
-        row,
-        col,
-        rows,
-        cols,
-        stride_px,
-    })
+}
+
+impl LatticeSize {
+    /// Row and column of the point of score `index`, if it lies on the lattice.
+    fn place(&self, index: usize, row: i32, col: i32) -> Result<(usize, usize), HeatmapError> {
+        let Self { rows, cols, stride_px } = *self;
+        let place = usize::try_from(row).ok().zip(usize::try_from(col).ok());
+        place.filter(|&(r, c)| r < rows && c < cols).ok_or(HeatmapError::OutOfRange {
+            index,
+            row,
+            col,
+            rows,
+            cols,
+            stride_px,
+        })
+    }
 }
 
 fn enter(
     slot: &mut f32,
     score: f32,
     index: usize,
-    (row, col): (usize, usize),
+    row: usize,
+    col: usize,
 ) -> Result<(), HeatmapError> {
     if !score.is_finite() {
         return Err(HeatmapError::NotFinite { index, row, col, score });

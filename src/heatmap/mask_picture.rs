@@ -61,9 +61,9 @@ pub fn render_mask(
     options: &MaskPicture<'_>,
 ) -> Result<RgbPicture, RenderError> {
     slide.check()?;
-    slide.check_grid("tissue mask", mask.dim(), options.tile_px)?;
+    slide.check_grid("tissue mask", mask.shape(), options.tile_px)?;
     if let Some(textured) = options.textured {
-        slide.check_grid("texture mask", textured.dim(), options.tile_px)?;
+        slide.check_grid("texture mask", textured.shape(), options.tile_px)?;
     }
     let wanted = 4 * mask.nrows().max(mask.ncols());
     let layout =

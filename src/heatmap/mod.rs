@@ -19,5 +19,5 @@ pub use canvas::RgbPicture;
 pub use legacy::{LegacyDimensions, LegacyError, PlacedHeatmap};
 pub use mask_picture::{MaskPicture, render_mask};
 pub use preview_picture::{Swatches, TilePair, render_preview};
-pub use render::{HeatmapPicture, PlaneThumbnail, RenderError, render_heatmap};
+pub use render::{HeatmapPicture, MissingTiles, PlaneThumbnail, RenderError, render_heatmap};
 pub use small_picture::render_small;

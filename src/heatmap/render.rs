@@ -51,14 +51,14 @@ pub enum RenderError {
         height_px: u32,
     },
     /// Map and slide are not of the same size.
-    #[error("the {what} has {} x {} cells, but a slide of {width_px} x {height_px} px has {} x {} of {cell_px} px", found.0, found.1, expected.0, expected.1)]
+    #[error("the {what} has {} x {} cells, but a slide of {width_px} x {height_px} px has {} x {} of {cell_px} px", found[0], found[1], expected[0], expected[1])]
     Grid {
         /// `heatmap`, `tissue mask` or `mask of missing tiles`.
         what: &'static str,
         /// Rows and columns of the map.
-        found: (usize, usize),
+        found: [usize; 2],
         /// Rows and columns that a map of this slide has.
-        expected: (usize, usize),
+        expected: [usize; 2],
         /// Stride, or side of a tile, working px.
         cell_px: u32,
         /// Width of the working plane.
@@ -96,9 +96,17 @@ pub struct HeatmapPicture<'a> {
     pub max_side_px: usize,
     /// Weight of the colours over the slide, 0..=1.
     pub opacity: f32,
-    /// The tissue tiles without scores, which are hatched, `[tile row, tile col]`, non-zero =
-    /// missing, and the side of a tile in working px. See [`Heatmap::missing_tiles`].
-    pub missing: Option<(ArrayView2<'a, u8>, u32)>,
+    /// The tissue tiles without scores, which are hatched.
+    pub missing: Option<MissingTiles<'a>>,
+}
+
+/// Tissue tiles without scores.
+#[derive(Debug, Clone, Copy)]
+pub struct MissingTiles<'a> {
+    /// `[tile row, tile col]`, non-zero = missing. See [`Heatmap::missing_tiles`].
+    pub tiles: ArrayView2<'a, u8>,
+    /// Side of a tile, working px.
+    pub tile_px: u32,
 }
 
 impl Default for HeatmapPicture<'_> {
@@ -124,11 +132,11 @@ pub fn render_heatmap(
     options: &HeatmapPicture<'_>,
 ) -> Result<RgbPicture, RenderError> {
     slide.check()?;
-    slide.check_grid("heatmap", heatmap.score.dim(), heatmap.stride_px)?;
-    if let Some((tiles, tile_px)) = options.missing {
-        slide.check_grid("mask of missing tiles", tiles.dim(), tile_px)?;
+    slide.check_grid("heatmap", heatmap.score.shape(), heatmap.stride_px)?;
+    if let Some(MissingTiles { tiles, tile_px }) = options.missing {
+        slide.check_grid("mask of missing tiles", tiles.shape(), tile_px)?;
     }
-    let missing = options.missing.filter(|(tiles, _)| tiles.iter().any(|&tile| tile != 0));
+    let missing = options.missing.filter(|missing| missing.tiles.iter().any(|&tile| tile != 0));
     let wanted = heatmap.score.nrows().max(heatmap.score.ncols());
     let footer = if missing.is_some() { vec!["not scored".to_owned()] } else { Vec::new() };
     let layout =
@@ -137,7 +145,7 @@ pub fn render_heatmap(
     let mut picture = layout.sheet(slide);
     draw_scores(&mut picture, &layout, slide, heatmap, options.opacity);
     draw_bar(&mut picture, &layout, options.opacity);
-    if let Some((tiles, tile_px)) = missing {
+    if let Some(MissingTiles { tiles, tile_px }) = missing {
         hatch_tiles(&mut picture, &layout, slide, tiles, tile_px);
         let (x, y) = (layout.left_px, layout.footer_y_px());
         for (dx, dy) in (0..BAR_PX).flat_map(|dx| (0..GLYPH_PX).map(move |dy| (dx, dy))) {
@@ -158,18 +166,20 @@ impl PlaneThumbnail<'_> {
         Err(RenderError::Thumbnail { rows, cols, channels, width_px, height_px })
     }
 
+    /// Checks that a map of `found` rows and columns covers the slide.
     pub(crate) fn check_grid(
         &self,
         what: &'static str,
-        found: (usize, usize),
+        found: &[usize],
         cell_px: u32,
     ) -> Result<(), RenderError> {
         let (width_px, height_px) = (self.width_px, self.height_px);
         let cells = |extent: u32| extent.div_ceil(cell_px.max(1)) as usize;
-        let expected = (cells(height_px), cells(width_px));
+        let expected = [cells(height_px), cells(width_px)];
         if found == expected {
             return Ok(());
         }
+        let found = [found[0], found[1]];
         Err(RenderError::Grid { what, found, expected, cell_px, width_px, height_px })
     }
 }

@@ -94,12 +94,17 @@ fn missing_tiles_are_hatched_and_the_legend_says_so() {
     let plain = render_heatmap(
         &slide,
         &map(2240, 2240, 112),
-        &HeatmapPicture { missing: Some((tiles.view(), 224)), ..HeatmapPicture::default() },
+        &HeatmapPicture {
+            missing: Some(MissingTiles { tiles: tiles.view(), tile_px: 224 }),
+            ..HeatmapPicture::default()
+        },
     );
     let plain = plain.unwrap();
     tiles[[4, 5]] = 1_u8;
-    let options =
-        HeatmapPicture { missing: Some((tiles.view(), 224)), ..HeatmapPicture::default() };
+    let options = HeatmapPicture {
+        missing: Some(MissingTiles { tiles: tiles.view(), tile_px: 224 }),
+        ..HeatmapPicture::default()
+    };
     let flagged = render_heatmap(&slide, &map(2240, 2240, 112), &options).unwrap();
     assert!(flagged.height_px > plain.height_px, "the legend takes a line");
     let black = |picture: &RgbPicture, x: usize, y: usize, side: usize| {
@@ -122,7 +127,10 @@ fn mismatched_sizes_and_too_small_pictures_are_refused() {
     let error = render_heatmap(&slide, &map(1000, 1000, 16), &options).unwrap_err();
     assert!(error.to_string().contains("63 x 63 cells"), "{error}");
     let tiles = Array2::ones((3, 4));
-    let mismatched = HeatmapPicture { missing: Some((tiles.view(), 224)), ..options.clone() };
+    let mismatched = HeatmapPicture {
+        missing: Some(MissingTiles { tiles: tiles.view(), tile_px: 224 }),
+        ..options.clone()
+    };
     assert!(render_heatmap(&slide, &map(1000, 500, 16), &mismatched).is_err());
     let tiny = HeatmapPicture { max_side_px: 100, ..options.clone() };
     let error = render_heatmap(&slide, &map(1000, 500, 16), &tiny).unwrap_err();

@@ -17,7 +17,7 @@ pub fn render_small(
     let layout = map_only_layout(slide, side_px);
     let mut picture = layout.sheet(slide);
     if let Some(heatmap) = heatmap {
-        slide.check_grid("heatmap", heatmap.score.dim(), heatmap.stride_px)?;
+        slide.check_grid("heatmap", heatmap.score.shape(), heatmap.stride_px)?;
         draw_scores(&mut picture, &layout, slide, heatmap, OPACITY);
     }
     Ok(picture)

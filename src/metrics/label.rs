@@ -1,6 +1,6 @@
 //! The connected regions of a mask, and the filling of its holes.
 
-use super::mask::{Mask, PixelRun, row_starts};
+use super::mask::{ColumnSpan, Mask, PixelRun, row_starts};
 
 /// Which pixels are neighbours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Labels {
     fn select(&self, keep: impl Fn(u32) -> bool) -> Mask {
         let mut mask = Mask::empty(self.shape.0, self.shape.1);
         let kept = self.runs.iter().zip(&self.region).filter(|&(_, &region)| keep(region));
-        let mut spans: Vec<(u32, u32)> = Vec::new();
+        let mut spans: Vec<ColumnSpan> = Vec::new();
         let mut row = 0;
         for (run, _) in kept {
             if run.row != row {
@@ -105,7 +105,7 @@ impl Labels {
                 spans.clear();
                 row = run.row;
             }
-            spans.push((run.start, run.end));
+            spans.push(ColumnSpan { start: run.start, end: run.end });
         }
         if !spans.is_empty() {
             mask.push_row(row, &mut spans);

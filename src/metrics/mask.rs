@@ -2,6 +2,15 @@
 
 use ndarray::{Array2, ArrayView2};
 
+/// A range of columns: `start..end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ColumnSpan {
+    /// First column.
+    pub(crate) start: u32,
+    /// One past the last column.
+    pub(crate) end: u32,
+}
+
 /// A run of set pixels in one row: columns `start..end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PixelRun {
@@ -80,13 +89,13 @@ impl Mask {
         self.runs.iter().map(PixelRun::len).sum()
     }
 
-    /// Adds the union of `spans`, ranges of columns in any order, as row `row`. That row must
+    /// Adds the union of `spans`, in any order, as row `row`. That row must
     /// come after all rows with set pixels.
-    pub(crate) fn push_row(&mut self, row: u32, spans: &mut [(u32, u32)]) {
+    pub(crate) fn push_row(&mut self, row: u32, spans: &mut [ColumnSpan]) {
         debug_assert!(self.runs.last().is_none_or(|run| run.row < row) && row < self.rows);
         spans.sort_unstable();
         let first = self.runs.len();
-        for &mut (start, end) in spans {
+        for &mut ColumnSpan { start, end } in spans {
             let end = end.min(self.cols);
             match self.runs[first..].last_mut() {
                 _ if start >= end => {}
@@ -142,7 +151,8 @@ impl Mask {
                 let Some(&half) = half_widths.get(other.abs_diff(row) as usize) else { continue };
                 let runs = starts[other as usize]..starts[other as usize + 1];
                 spans.extend(self.runs[runs].iter().map(|run| {
-                    (run.start.saturating_sub(half), run.end.saturating_add(half).min(self.cols))
+                    let start = run.start.saturating_sub(half);
+                    ColumnSpan { start, end: run.end.saturating_add(half).min(self.cols) }
                 }));
             }
             result.push_row(row, &mut spans);

@@ -1,6 +1,6 @@
 //! Rasterisation: from outlines to masks of any resolution.
 
-use super::mask::Mask;
+use super::mask::{ColumnSpan, Mask};
 
 /// A shape drawn on a slide.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -74,7 +74,11 @@ const BAND_ROWS: u32 = 256;
 /// cross, not to pixels times polygons.
 pub fn rasterise(outlines: &[Outline], grid: &SampleGrid) -> Mask {
     let mut mask = Mask::empty(grid.rows, grid.cols);
-    let edges: Vec<Edge> = outlines.iter().zip(0_u32..).flat_map(edges_of).collect();
+    let edges: Vec<Edge> = outlines
+        .iter()
+        .zip(0_u32..)
+        .flat_map(|(outline, number)| edges_of(outline, number))
+        .collect();
     let mut crossings = Vec::new();
     let mut first = 0;
     while first < grid.rows {
@@ -108,7 +112,7 @@ struct Crossing {
     col: u32,
 }
 
-fn edges_of((outline, number): (&Outline, u32)) -> impl Iterator<Item = Edge> + '_ {
+fn edges_of(outline: &Outline, number: u32) -> impl Iterator<Item = Edge> + '_ {
     outline.rings.iter().flat_map(move |ring| {
         let next = ring.iter().cycle().skip(1);
         ring.iter().zip(next).filter(|(a, b)| a[1] != b[1]).map(move |(&a, &b)| {
@@ -139,18 +143,24 @@ fn fill_row(mask: &mut Mask, outlines: &[Outline], crossings: &[Crossing]) {
     for of_outline in crossings.chunk_by(|a, b| a.outline == b.outline) {
         let excluding = outlines[of_outline[0].outline as usize].excludes;
         let spans = if excluding { &mut excludes } else { &mut adds };
-        spans.extend(of_outline.as_chunks().0.iter().map(|[a, b]: &[Crossing; 2]| (a.col, b.col)));
+        spans.extend(
+            of_outline
+                .as_chunks()
+                .0
+                .iter()
+                .map(|[a, b]: &[Crossing; 2]| ColumnSpan { start: a.col, end: b.col }),
+        );
     }
     excludes.sort_unstable();
     let mut left = Vec::new();
-    for (mut start, end) in adds {
-        for &(from, to) in &excludes {
-            if from > start {
-                left.push((start, end.min(from)));
+    for ColumnSpan { mut start, end } in adds {
+        for excluded in &excludes {
+            if excluded.start > start {
+                left.push(ColumnSpan { start, end: end.min(excluded.start) });
             }
-            start = start.max(to);
+            start = start.max(excluded.end);
         }
-        left.push((start, end));
+        left.push(ColumnSpan { start, end });
     }
     mask.push_row(crossings[0].row, &mut left);
 }

@@ -12,6 +12,13 @@ pub(crate) enum RawError {
     NotFinite(usize),
 }
 
+/// The output of a network as an engine gives it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawOutput<'o> {
+    pub(crate) shape: &'o [usize],
+    pub(crate) values: &'o [f32],
+}
+
 /// Numbers per window in an output of `shape` for `batch` windows; `None` if the shape
 /// is not accepted.
 ///

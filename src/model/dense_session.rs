@@ -1,11 +1,13 @@
 //! Sessions of dense networks: the trait that engines implement, and the step from a
 //! grid of outputs to scores that these sessions share.
 
-use super::activation::{RawError, write_scores};
-use super::card::{Layout, ModelCard};
+use super::activation::{RawError, RawOutput, write_scores};
+use super::card::ModelCard;
 use super::dense::DenseNetwork;
 use super::engine_error::EngineError;
+use super::image_size::ImageSize;
 use super::load::Model;
+use crate::geometry::dense_tiles::{GridPlace, GridSize};
 
 /// The purpose of a dense session, which decides where its memory lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +29,9 @@ pub trait DenseSession: Send {
 
     /// Scores windows of one image.
     ///
-    /// `grid`: outputs of the image, (rows, cols); its sides follow from them. `fill`
+    /// `grid`: outputs of the image; its sides follow from them. `fill`
     /// writes the image, f32 `[3, rows, cols]` or `[rows, cols, 3]` as the card's
-    /// layout says, prepared as the card says. `places`: (row, col) of the grid;
+    /// layout says, prepared as the card says. `places`: in the grid;
     /// window (r, c) starts at (r * stride, c * stride) of the image.
     /// `scores`: f32 `[places, classes]`, after the card's activation.
     ///
@@ -38,9 +40,9 @@ pub trait DenseSession: Send {
     /// a finite number.
     fn run(
         &mut self,
-        grid: (u32, u32),
+        grid: GridSize,
         fill: &mut dyn FnMut(&mut [f32]),
-        places: &[(u32, u32)],
+        places: &[GridPlace],
         scores: &mut [f32],
     ) -> Result<(), EngineError>;
 }
@@ -69,16 +71,17 @@ impl DenseFrame {
             model: model.path.clone(),
             output: network.output.clone(),
             card: model.card.clone(),
-            shape: image_shape(model.card.layout, (side_px, side_px)),
+            shape: ImageSize { height_px: side_px, width_px: side_px }.shape(model.card.layout, 1),
             stride_px: network.stride_px,
             row: Vec::new(),
         }
     }
 
     /// Shape of an image with so many rows and columns of outputs.
-    pub(crate) fn shape_of(&self, (rows, cols): (u32, u32)) -> [usize; 4] {
+    pub(crate) fn shape_of(&self, grid: GridSize) -> [usize; 4] {
         let side = |outputs: u32| (outputs.max(1) - 1) * self.stride_px + self.card.window_px;
-        image_shape(self.card.layout, (side(rows), side(cols)))
+        let size = ImageSize { height_px: side(grid.rows), width_px: side(grid.cols) };
+        size.shape(self.card.layout, 1)
     }
 
     pub(crate) fn failed(&self, detail: String) -> EngineError {
@@ -89,12 +92,12 @@ impl DenseFrame {
     /// and columns of `grid`.
     pub(crate) fn scores(
         &mut self,
-        grid: (u32, u32),
-        (shape, raw): (&[usize], &[f32]),
-        places: &[(u32, u32)],
+        grid: GridSize,
+        RawOutput { shape, values }: RawOutput<'_>,
+        places: &[GridPlace],
         scores: &mut [f32],
     ) -> Result<(), EngineError> {
-        let (grid, classes) = ((grid.0 as usize, grid.1 as usize), self.card.classes.len());
+        let (grid, classes) = ([grid.rows as usize, grid.cols as usize], self.card.classes.len());
         let wrong = |frame: &Self| EngineError::Output {
             model: frame.model.clone(),
             output: frame.output.clone(),
@@ -104,15 +107,15 @@ impl DenseFrame {
         };
         let &[1, outputs, rows, cols] = shape else { return Err(wrong(self)) };
         let area = rows * cols;
-        if (rows, cols) != grid || raw.len() != outputs * area {
+        if [rows, cols] != grid || values.len() != outputs * area {
             return Err(wrong(self));
         }
-        for (window, (&(row, col), scores)) in
+        for (window, (place, scores)) in
             places.iter().zip(scores.chunks_exact_mut(classes)).enumerate()
         {
-            let at = row as usize * cols + col as usize;
+            let at = place.row as usize * cols + place.col as usize;
             self.row.clear();
-            self.row.extend(raw.iter().skip(at).step_by(area));
+            self.row.extend(values.iter().skip(at).step_by(area));
             match write_scores(&self.card, &self.row, outputs, 1, scores) {
                 Ok(()) => {}
                 Err(RawError::Shape) => return Err(wrong(self)),
@@ -122,13 +125,5 @@ impl DenseFrame {
             }
         }
         Ok(())
-    }
-}
-
-fn image_shape(layout: Layout, (rows_px, cols_px): (u32, u32)) -> [usize; 4] {
-    let (rows, cols) = (rows_px as usize, cols_px as usize);
-    match layout {
-        Layout::Nchw => [1, 3, rows, cols],
-        Layout::Nhwc => [1, rows, cols, 3],
     }
 }

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::activation::{RawError, outputs_per_window, write_scores};
+use super::activation::{RawError, RawOutput, outputs_per_window, write_scores};
 use super::card::ModelCard;
 use super::engine_error::EngineError;
 use super::graph::NodeFacts;
@@ -62,13 +62,13 @@ impl Frame {
     /// Writes the scores of the first `n` of the `given` windows; the others are padding.
     pub(crate) fn scores(
         &self,
-        (shape, raw): (&[usize], &[f32]),
+        RawOutput { shape, values }: RawOutput<'_>,
         given: usize,
         n: usize,
         scores: &mut [f32],
     ) -> Result<(), EngineError> {
         let written = match outputs_per_window(shape, given) {
-            Some(outputs) => write_scores(&self.card, raw, outputs, n, scores),
+            Some(outputs) => write_scores(&self.card, values, outputs, n, scores),
             None => Err(RawError::Shape),
         };
         written.map_err(|problem| match problem {

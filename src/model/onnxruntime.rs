@@ -173,7 +173,8 @@ impl TrunkHeadEngine for OrtEngine {
             session: trunk.map_err(failed)?,
             model: model.path.clone(),
             layout: model.card.layout,
-            names: (parts.input.clone(), parts.cut.clone()),
+            input: parts.input.clone(),
+            output: parts.cut.clone(),
             images: Vec::new(),
         };
         Ok(LoadedTrunkHead { trunk: Box::new(trunk), head: Box::new(head) })

@@ -11,6 +11,7 @@ use openvino::{
     RwPropertyKey, SetupError, Shape, Tensor,
 };
 
+use super::activation::RawOutput;
 use super::bf16_support::Bf16Unsupported;
 use super::dense::{DenseNetwork, Side};
 use super::dense_session::{DenseFrame, DenseSession, DenseUse};
@@ -22,6 +23,7 @@ use super::load::Model;
 use super::openvino_library::{EMULATE, probe};
 use super::precision::Precision;
 use super::session::Session;
+use crate::geometry::dense_tiles::{GridPlace, GridSize};
 
 /// Path and version of the one library of the process, which the `openvino` crate keeps.
 static LOADED: Mutex<Option<(PathBuf, String)>> = Mutex::new(None);
@@ -74,7 +76,7 @@ impl OpenVinoEngine {
     fn request(
         &self,
         source: Source<'_>,
-        input: (&str, [usize; 4]),
+        input: NetworkInput<'_>,
     ) -> Result<InferRequest, Refusal> {
         let mut core = Core::new().map_err(|error| error.to_string())?;
         let precision = self.precision.name();
@@ -94,7 +96,7 @@ impl OpenVinoEngine {
             Source::File(path) => core.read_model_from_file(&path.display().to_string(), ""),
         }
         .map_err(message_of)?;
-        let (name, shape) = input;
+        let NetworkInput { name, shape } = input;
         let shape = PartialShape::new_static(4, &sizes(shape)).map_err(message_of)?;
         network.reshape_input_by_name(name, &shape).map_err(message_of)?;
         let mut compiled = core.compile_model(&network, DeviceType::CPU).map_err(message_of)?;
@@ -219,11 +221,11 @@ impl Engine for OpenVinoEngine {
             Source::File(&model.path)
         };
         let shape = model.input_shape(frame.batch);
-        let name = model.input().name.as_str();
+        let input = NetworkInput { name: &model.input().name, shape };
         let half = model.input().dtype == Dtype::F16;
-        let run = self.request(source, (name, shape));
+        let run = self.request(source, input);
         let run = run
-            .and_then(|request| Ok(Run::new(request, (name, shape, half), &frame.output)?))
+            .and_then(|request| Ok(Run::new(request, input, half, &frame.output)?))
             .map_err(|refusal| self.compile_error(model, refusal))?;
         Ok(Box::new(OpenVinoSession { run, frame }))
     }
@@ -237,13 +239,20 @@ impl Engine for OpenVinoEngine {
     ) -> Result<Box<dyn DenseSession>, EngineError> {
         let bytes = network.to_onnx(Side::Fixed(side_px));
         let frame = DenseFrame::new("openvino", model, network, side_px);
-        let (name, shape) = (network.input.as_str(), frame.shape);
-        let run = self.request(Source::Bytes(&bytes), (name, shape));
+        let input = NetworkInput { name: &network.input, shape: frame.shape };
+        let run = self.request(Source::Bytes(&bytes), input);
         let run = run
-            .and_then(|request| Ok(Run::new(request, (name, shape, false), &network.output)?))
+            .and_then(|request| Ok(Run::new(request, input, false, &network.output)?))
             .map_err(|refusal| self.compile_error(model, refusal))?;
         Ok(Box::new(OpenVinoDense { run, frame }))
     }
+}
+
+/// The input of a network.
+#[derive(Clone, Copy)]
+struct NetworkInput<'n> {
+    name: &'n str,
+    shape: [usize; 4],
 }
 
 /// An inference request with its input tensor, which is filled before each run.
@@ -262,7 +271,8 @@ struct Run {
 impl Run {
     fn new(
         mut request: InferRequest,
-        (name, shape, half): (&str, [usize; 4], bool),
+        NetworkInput { name, shape }: NetworkInput<'_>,
+        half: bool,
         output: &str,
     ) -> Result<Self, String> {
         let element = if half { ElementType::F16 } else { ElementType::F32 };
@@ -272,6 +282,11 @@ impl Run {
         request.set_tensor(name, &input).map_err(message_of)?;
         let output = output.to_owned();
         Ok(Self { request, input, output, wide, shape: Vec::new(), raw: Vec::new() })
+    }
+
+    /// The output of the last run.
+    fn output(&self) -> RawOutput<'_> {
+        RawOutput { shape: &self.shape, values: &self.raw }
     }
 
     /// Runs the network on an input whose first `len` numbers `fill` writes; the others
@@ -337,7 +352,7 @@ impl Session for OpenVinoSession {
         let Self { run, frame } = self;
         let len = n.min(frame.batch) * frame.window_len;
         run.run(len, fill).map_err(|detail| frame.failed(n, detail))?;
-        frame.scores((&run.shape, &run.raw), frame.batch, n, scores)
+        frame.scores(run.output(), frame.batch, n, scores)
     }
 }
 
@@ -350,13 +365,13 @@ struct OpenVinoDense {
 impl DenseSession for OpenVinoDense {
     fn run(
         &mut self,
-        grid: (u32, u32),
+        grid: GridSize,
         fill: &mut dyn FnMut(&mut [f32]),
-        places: &[(u32, u32)],
+        places: &[GridPlace],
         scores: &mut [f32],
     ) -> Result<(), EngineError> {
         let Self { run, frame } = self;
         run.run(frame.shape.iter().product(), fill).map_err(|detail| frame.failed(detail))?;
-        frame.scores(grid, (&run.shape, &run.raw), places, scores)
+        frame.scores(grid, run.output(), places, scores)
     }
 }

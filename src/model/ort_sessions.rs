@@ -6,12 +6,15 @@ use half::f16;
 use half::slice::HalfFloatSliceExt;
 use ort::value::{DynValue, TensorRef};
 
+use super::activation::RawOutput;
 use super::card::Layout;
 use super::dense_session::{DenseFrame, DenseSession};
 use super::engine_error::EngineError;
 use super::frame::Frame;
+use super::image_size::ImageSize;
 use super::session::Session;
 use super::trunk_session::TrunkSession;
+use crate::geometry::dense_tiles::{GridPlace, GridSize};
 
 /// A network with one row of outputs per window, or the head of one.
 pub(super) struct OrtSession {
@@ -84,7 +87,7 @@ impl Session for OrtSession {
             .get(frame.output.as_str())
             .ok_or_else(|| frame.failed(n, format!("no output {}", frame.output)))?;
         let (shape, values) = floats(output, raw).map_err(failed)?;
-        frame.scores((&shape, values), given, n, scores)
+        frame.scores(RawOutput { shape: &shape, values }, given, n, scores)
     }
 
     fn run_filled(
@@ -134,9 +137,9 @@ impl DenseSession for OrtDense {
 
     fn run(
         &mut self,
-        grid: (u32, u32),
+        grid: GridSize,
         fill: &mut dyn FnMut(&mut [f32]),
-        places: &[(u32, u32)],
+        places: &[GridPlace],
         scores: &mut [f32],
     ) -> Result<(), EngineError> {
         let Self { session, frame, input, output, image } = self;
@@ -151,7 +154,7 @@ impl DenseSession for OrtDense {
             .ok_or_else(|| frame.failed(format!("no output {output}")))?;
         let mut wide = Vec::new();
         let (shape, values) = floats(found, &mut wide).map_err(failed)?;
-        frame.scores(grid, (&shape, values), places, scores)
+        frame.scores(grid, RawOutput { shape: &shape, values }, places, scores)
     }
 }
 
@@ -160,8 +163,8 @@ pub(super) struct OrtTrunk {
     pub(super) session: ort::session::Session,
     pub(super) model: PathBuf,
     pub(super) layout: Layout,
-    /// Names of the input and the output.
-    pub(super) names: (String, String),
+    pub(super) input: String,
+    pub(super) output: String,
     pub(super) images: Vec<f32>,
 }
 
@@ -169,16 +172,12 @@ impl TrunkSession for OrtTrunk {
     fn run(
         &mut self,
         n: usize,
-        (rows_px, cols_px): (u32, u32),
+        size: ImageSize,
         fill: &mut dyn FnMut(&mut [f32]),
         take: &mut dyn FnMut([usize; 4], &[f32]),
     ) -> Result<(), EngineError> {
-        let Self { session, model, layout, names: (input, output), images } = self;
-        let (rows, cols) = (rows_px as usize, cols_px as usize);
-        let shape = match layout {
-            Layout::Nchw => [n, 3, rows, cols],
-            Layout::Nhwc => [n, rows, cols, 3],
-        };
+        let Self { session, model, layout, input, output, images } = self;
+        let shape = size.shape(*layout, n);
         images.resize(shape.iter().product(), 0.0);
         fill(images);
         let failed = |detail: String| EngineError::Run {

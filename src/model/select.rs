@@ -153,9 +153,9 @@ fn openvino(library: Option<&Path>, precision: Precision) -> Result<SelectedEngi
         }
         Err(Unopened::NoneOf(problems)) => {
             let mut failures = Vec::new();
-            for (library, problem) in problems {
-                match problem {
-                    NotOpen::Library(detail) => failures.push((library, detail)),
+            for Unusable { library, why } in problems {
+                match why {
+                    NotOpen::Library(why) => failures.push(Unusable { library, why }),
                     NotOpen::NoBf16(version, unsupported) => {
                         return Err(EngineError::NoBf16 { version, unsupported });
                     }
@@ -175,7 +175,13 @@ enum Unopened<E> {
     /// The library that the user named does not open.
     Named { library: PathBuf, named_by: String, why: E },
     /// None of the libraries that were found opens; there may be none.
-    NoneOf(Vec<(PathBuf, E)>),
+    NoneOf(Vec<Unusable<E>>),
+}
+
+/// A library that was found and does not open.
+struct Unusable<E> {
+    library: PathBuf,
+    why: E,
 }
 
 /// Opens the library that the user named, otherwise the first found that opens. Returns
@@ -195,7 +201,7 @@ fn first_that_opens<T, E>(
             for (library, place) in candidates {
                 match open(&library) {
                     Ok(engine) => return Ok((engine, format!("{} ({place})", library.display()))),
-                    Err(why) => problems.push((library, why)),
+                    Err(why) => problems.push(Unusable { library, why }),
                 }
             }
             Err(Unopened::NoneOf(problems))
@@ -203,12 +209,13 @@ fn first_that_opens<T, E>(
     }
 }
 
-fn not_found(problems: &[(PathBuf, String)]) -> String {
+fn not_found(problems: &[Unusable<String>]) -> String {
     if problems.is_empty() {
         return "not found in an active Python environment or among the system's libraries"
             .to_owned();
     }
-    let listed = problems.iter().map(|(library, why)| format!("{}: {why}", library.display()));
+    let listed =
+        problems.iter().map(|problem| format!("{}: {}", problem.library.display(), problem.why));
     listed.collect::<Vec<_>>().join("; ")
 }
 

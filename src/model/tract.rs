@@ -8,6 +8,7 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_core::knobs;
 use tract_onnx::tract_hir::internal::*;
 
+use super::activation::RawOutput;
 use super::dense::{DenseNetwork, Side};
 use super::dense_session::{DenseFrame, DenseSession, DenseUse};
 use super::engine::Engine;
@@ -17,6 +18,7 @@ use super::graph::NodeFacts;
 use super::load::Model;
 use super::session::Session;
 use super::widen::widen;
+use crate::geometry::dense_tiles::{GridPlace, GridSize};
 
 type Plan = Arc<TypedSimplePlan>;
 
@@ -89,7 +91,7 @@ fn optimised(onnx: &tract_onnx::Onnx, model: &Model, shape: [usize; 4]) -> Tract
     let mut proto = onnx.proto_model_for_read(&mut model.bytes.as_slice())?;
     widen(&mut proto).map_err(|problem| format_err!("{problem}"))?;
     let folder = model.path.parent().and_then(|folder| folder.to_str());
-    runnable(onnx, &proto, folder, (model.output().name.as_str(), shape))
+    runnable(onnx, &proto, folder, &model.output().name, shape)
 }
 
 /// A plan that computes the output named `output` from an input of `shape`.
@@ -97,7 +99,8 @@ fn runnable(
     onnx: &tract_onnx::Onnx,
     proto: &tract_onnx::pb::ModelProto,
     folder: Option<&str>,
-    (output, shape): (&str, [usize; 4]),
+    output: &str,
+    shape: [usize; 4],
 ) -> TractResult<Plan> {
     let parsed = onnx.parse(proto, folder)?;
     if !parsed.unresolved_inputs.is_empty() {
@@ -154,7 +157,7 @@ impl Engine for TractEngine {
         let plan = self.cached_plan(key, model, |onnx| {
             let bytes = network.to_onnx(Side::Fixed(side_px));
             let proto = onnx.proto_model_for_read(&mut bytes.as_slice())?;
-            runnable(onnx, &proto, None, (network.output.as_str(), frame.shape))
+            runnable(onnx, &proto, None, &network.output, frame.shape)
         })?;
         let state = plan.spawn().map_err(|error| load_error(model, &error))?;
         Ok(Box::new(TractDense { frame, state }))
@@ -184,15 +187,16 @@ impl TractDense {
 impl DenseSession for TractDense {
     fn run(
         &mut self,
-        grid: (u32, u32),
+        grid: GridSize,
         fill: &mut dyn FnMut(&mut [f32]),
-        places: &[(u32, u32)],
+        places: &[GridPlace],
         scores: &mut [f32],
     ) -> Result<(), EngineError> {
         let output = self.infer(fill).map_err(|error| self.frame.failed(format!("{error:#}")))?;
         let plain = output.try_as_plain_ram().and_then(|plain| plain.as_slice::<f32>());
         let raw = plain.map_err(|error| self.frame.failed(format!("{error:#}")))?;
-        self.frame.scores(grid, (output.shape(), raw), places, scores)
+        let raw = RawOutput { shape: output.shape(), values: raw };
+        self.frame.scores(grid, raw, places, scores)
     }
 }
 
@@ -247,7 +251,8 @@ impl Session for TractSession {
             self.infer(len, fill).map_err(|error| self.frame.failed(n, format!("{error:#}")))?;
         let plain = output.try_as_plain_ram().and_then(|plain| plain.as_slice::<f32>());
         let raw = plain.map_err(|error| self.frame.failed(n, format!("{error:#}")))?;
-        self.frame.scores((output.shape(), raw), self.frame.batch, n, scores)
+        let raw = RawOutput { shape: output.shape(), values: raw };
+        self.frame.scores(raw, self.frame.batch, n, scores)
     }
 }
 

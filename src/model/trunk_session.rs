@@ -1,6 +1,7 @@
 //! The sessions of a network that is cut into trunk and head.
 
 use super::engine_error::EngineError;
+use super::image_size::ImageSize;
 use super::load::Model;
 use super::session::Session;
 use super::trunk::TrunkHead;
@@ -22,7 +23,7 @@ pub trait TrunkHeadEngine: Sync {
 
 /// The trunk of a network, loaded by one worker, which computes on the calling thread.
 pub trait TrunkSession: Send {
-    /// Computes the maps of `n` images, which all have `(rows_px, cols_px)`.
+    /// Computes the maps of `n` images, which all have `size`.
     ///
     /// `fill` writes the images, f32 `[n, 3, row, col]` or `[n, row, col, 3]` as the
     /// card's layout says, prepared as the card says. `take` receives the shape and the
@@ -33,7 +34,7 @@ pub trait TrunkSession: Send {
     fn run(
         &mut self,
         n: usize,
-        sides_px: (u32, u32),
+        size: ImageSize,
         fill: &mut dyn FnMut(&mut [f32]),
         take: &mut dyn FnMut([usize; 4], &[f32]),
     ) -> Result<(), EngineError>;

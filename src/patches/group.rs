@@ -109,7 +109,8 @@ impl GroupReader {
     pub fn read_square(
         &self,
         index: usize,
-        (x_px, y_px): (usize, usize),
+        x_px: usize,
+        y_px: usize,
         side_px: usize,
         pixels: &mut [u8],
     ) -> Result<(), FormatError> {

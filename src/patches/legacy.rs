@@ -44,12 +44,19 @@ pub(crate) fn is_legacy(path: &Path, file: &File) -> Result<bool, FormatError> {
     Ok(link_exists(path, &group, IMG)? && link_exists(path, &group, COORD)?)
 }
 
-/// Reads the places of a legacy file and derives its attributes from them. `size` is the width
-/// and height of the slide, if the user gives them.
+/// The size of a slide.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SlideSize {
+    pub(crate) width_px: u32,
+    pub(crate) height_px: u32,
+}
+
+/// Reads the places of a legacy file and derives its attributes from them. `size` is the size
+/// of the slide, if the user gives it.
 pub(crate) fn read_meta(
     path: &Path,
     file: &File,
-    size: Option<(u32, u32)>,
+    size: Option<SlideSize>,
 ) -> Result<(PatchesMeta, Legacy), FormatError> {
     let groups = count_groups(path, file)?;
     let mut rows = Vec::new();
@@ -70,7 +77,8 @@ pub(crate) fn read_meta(
         "written by HPC_DPAI: every stored tile is tissue, the working plane is level 0, micrometres per pixel are unknown".to_owned(),
     ];
     let mut side = |axis: usize, name: &str, tiles: Option<i64>, given: Option<u32>| {
-        let places: Vec<_> = rows.iter().map(|row| (row[axis], row[axis + 2])).collect();
+        let place = |row: &Vec<i64>| PlaceAlong { tile: row[axis], first_px: row[axis + 2] };
+        let places: Vec<PlaceAlong> = rows.iter().map(place).collect();
         let (side, exact) = slide_side(&places, tiles, given.map(i64::from))
             .map_err(|problem| FormatError::invalid(path, format!("{name}: {problem}")))?;
         if !exact {
@@ -80,8 +88,8 @@ pub(crate) fn read_meta(
         }
         Ok::<i64, FormatError>(side)
     };
-    let width_px = side(0, "width", grid.map(|g| g[1]), size.map(|s| s.0))?;
-    let height_px = side(1, "height", grid.map(|g| g[0]), size.map(|s| s.1))?;
+    let width_px = side(0, "width", grid.map(|g| g[1]), size.map(|s| s.width_px))?;
+    let height_px = side(1, "height", grid.map(|g| g[0]), size.map(|s| s.height_px))?;
     let tiles = rows.iter().map(|row| (row[0], row[1])).collect();
     let meta = meta_of(path, groups, rows.len(), width_px, height_px)?;
     Ok((meta, Legacy { width_px, height_px, tiles, assumptions }))
@@ -104,18 +112,25 @@ fn count_groups(path: &Path, file: &File) -> Result<u32, FormatError> {
     }
 }
 
+/// The place of a patch along one axis.
+struct PlaceAlong {
+    tile: i64,
+    /// Its first pixel.
+    first_px: i64,
+}
+
 /// Length of the slide along one axis, px, and whether the length is certain.
 ///
-/// `places` holds the tile and the first pixel of each patch. `tiles` is the number of whole
-/// tiles according to the index, `given` the length that the user gives.
+/// `places` holds the place of each patch. `tiles` is the number of whole tiles according to
+/// the index, `given` the length that the user gives.
 fn slide_side(
-    places: &[(i64, i64)],
+    places: &[PlaceAlong],
     tiles: Option<i64>,
     given: Option<i64>,
 ) -> Result<(i64, bool), String> {
     let (mut exact, mut least) = (None, tiles.unwrap_or(0) * i64::from(TILE_PX));
     let mut fits = 0;
-    for &(tile, first) in places {
+    for &PlaceAlong { tile, first_px: first } in places {
         if !(0..=LARGEST_TILE).contains(&tile) {
             return Err(format!("patch of tile {tile}, expected 0 to {LARGEST_TILE}"));
         }
@@ -187,9 +202,9 @@ fn meta_of(
 }
 
 impl Legacy {
-    /// The tissue mask of the stored tiles; `shape` is (rows, columns).
-    pub(crate) fn mask(&self, shape: (usize, usize)) -> Array2<u8> {
-        let mut mask = Array2::zeros(shape);
+    /// The tissue mask of the stored tiles.
+    pub(crate) fn mask(&self, rows: usize, cols: usize) -> Array2<u8> {
+        let mut mask = Array2::zeros((rows, cols));
         for &(col, row) in &self.tiles {
             if let (Ok(row), Ok(col)) = (usize::try_from(row), usize::try_from(col))
                 && let Some(tile) = mask.get_mut((row, col))

@@ -10,7 +10,7 @@ use ndarray::{Array1, Array2, Array3, Ix1, Ix2, Ix3};
 
 use super::SlideColours;
 use super::group::{GroupReader, Storage};
-use super::legacy::{self, Legacy};
+use super::legacy::{self, Legacy, SlideSize};
 use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, TEXTURE, THUMBNAIL, TISSUE};
 use crate::geometry::PatchCoord;
 use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, link_exists, read_all};
@@ -42,10 +42,10 @@ impl PatchesFile {
     /// # Errors
     /// Those of [`PatchesFile::open`], and [`FormatError`] if the size contradicts the file.
     pub fn open_sized(path: &Path, width_px: u32, height_px: u32) -> Result<Self, FormatError> {
-        Self::open_with(path, Some((width_px, height_px)))
+        Self::open_with(path, Some(SlideSize { width_px, height_px }))
     }
 
-    fn open_with(path: &Path, size: Option<(u32, u32)>) -> Result<Self, FormatError> {
+    fn open_with(path: &Path, size: Option<SlideSize>) -> Result<Self, FormatError> {
         let file = hdf5_file::open(path)?;
         let bytes = fs::File::open(path).map_err(|e| FormatError::io(path, "open", e))?;
         let (meta, legacy) = if legacy::is_legacy(path, &file)? {
@@ -98,7 +98,8 @@ impl PatchesFile {
     /// [`FormatError`] if the mask is missing or its shape is not that of the slide.
     pub fn tissue(&self) -> Result<Array2<u8>, FormatError> {
         if let Some(legacy) = &self.legacy {
-            return Ok(legacy.mask(self.meta.mask_shape()));
+            let (rows, cols) = self.meta.mask_shape();
+            return Ok(legacy.mask(rows, cols));
         }
         let (rows, cols) = self.meta.mask_shape();
         let mask = check_dataset::<u8>(&self.path, &self.file, TISSUE, &[Some(rows), Some(cols)])?;

@@ -122,7 +122,7 @@ impl DenseWorker<'_> {
         let mut fill = |image: &mut [f32]| {
             let started = Instant::now();
             let side = |outputs: u32| self.tiles.side_for_px(outputs) as usize;
-            let (width_px, height_px) = (side(tile.grid.1), side(tile.grid.0));
+            let (width_px, height_px) = (side(tile.grid.cols), side(tile.grid.rows));
             let area = PatchArea { x_px: tile.x_px, y_px: tile.y_px, width_px, height_px };
             self.preparation.area(patch, area, image);
             filling = started.elapsed();

@@ -65,7 +65,7 @@ impl Sample<'_> {
         let [x_px, y_px, side_px] =
             [square.x_px, square.y_px, square.side_px].map(|px| px as usize);
         let mut rgb = vec![0; side_px * side_px * 3];
-        self.reader.read_square(self.index, (x_px, y_px), side_px, &mut rgb)?;
+        self.reader.read_square(self.index, x_px, y_px, side_px, &mut rgb)?;
         if let Some(Err(failure)) = normalizer.map(|normalizer| normalizer.apply(&mut rgb))
             && !failure.scored
         {

@@ -90,8 +90,8 @@ impl SlideFiles<'_> {
         let watched = Watched::new(&path, "stitch");
         let heatmap =
             notes.read_if_present(&path, |_| damage::reading(&watched, "report", read_heatmap));
-        let mut layers =
-            Layers { size: self.size_px(patches.as_ref(), heatmap.as_ref()), ..Layers::default() };
+        let size = self.size_px(patches.as_ref(), heatmap.as_ref().map(|(meta, _)| meta));
+        let mut layers = Layers { size, ..Layers::default() };
         let mut drawn = Drawn {
             origin: Origin::Missing("not split yet".into()),
             max: None,
@@ -131,9 +131,9 @@ impl SlideFiles<'_> {
     fn size_px(
         &self,
         patches: Option<&PatchesFile>,
-        heatmap: Option<&(HeatmapMeta, ndarray::Array2<f32>)>,
+        heatmap: Option<&HeatmapMeta>,
     ) -> Option<[f64; 2]> {
-        let from_heatmap = heatmap.map(|(meta, _)| (meta.level0_width_px, meta.level0_height_px));
+        let from_heatmap = heatmap.map(|meta| (meta.level0_width_px, meta.level0_height_px));
         let from_patches = patches.map(PatchesFile::meta);
         let from_patches = from_patches.map(|meta| (meta.level0_width_px, meta.level0_height_px));
         let from_record = self.record.level0_width.zip(self.record.level0_height);

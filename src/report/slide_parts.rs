@@ -103,7 +103,10 @@ impl SlideFiles<'_> {
         picture::write_jpeg(&self.folder.join("slide.jpg"), rgb.view())?;
         layers.picture = Some(extent_px);
         let plane = patches.map(PatchesFile::meta).map(|meta| (meta.width_px, meta.height_px));
-        let plane = plane.unwrap_or_else(|| self.plane_px(rgb.dim()));
+        let plane = plane.unwrap_or_else(|| {
+            let (rows, cols, _) = rgb.dim();
+            self.plane_px(rows, cols)
+        });
         let slide = PlaneThumbnail { rgb: rgb.view(), width_px: plane.0, height_px: plane.1 };
         // `status` reports a heatmap of the wrong size; here the slide is shown without it.
         let small =
@@ -115,8 +118,9 @@ impl SlideFiles<'_> {
         Ok(origin)
     }
 
-    /// Width and height of the working plane, px; the picture's own size if they are unknown.
-    fn plane_px(&self, (rows, cols, _): (usize, usize, usize)) -> (u32, u32) {
+    /// Width and height of the working plane, px; those of a picture of so many rows and
+    /// columns if they are unknown.
+    fn plane_px(&self, rows: usize, cols: usize) -> (u32, u32) {
         let side = |px: usize| u32::try_from(px).unwrap_or(u32::MAX);
         self.record.width.zip(self.record.height).unwrap_or((side(cols), side(rows)))
     }

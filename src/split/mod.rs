@@ -229,7 +229,7 @@ fn split(
     let plan = BlockPlan::new(tiling, found.mask.mask.clone());
     let overview = slide::overview(slide.as_ref(), THUMBNAIL_PX)
         .map_err(|source| SplitError::Unreadable { path, source })?;
-    tissue::write_picture(run, outcome, &overview.rgb, &found, (&plane, &plan))?;
+    tissue::write_picture(run, outcome, &overview.rgb, &found, &plane, &plan)?;
     if extent == Extent::Masks {
         png::write_mask_tiles(&run.mask_tiles(&outcome.name), found.mask.mask.view())?;
         if found.mask.tissue_tiles == 0 {

@@ -14,8 +14,8 @@ use crate::patches::PatchesFile;
 use crate::run_dir::{RunDir, SlideRecord};
 use crate::slide::{self, FailedTiles, PlaneReader};
 use crate::tissue::{
-    self, SlideMask, TextureCheck, TissueMask, TissueMethod, TissueOptions, TissuePicture,
-    TissueViews, picture::PICTURE_UM,
+    self, SlideMask, TextureCheck, TileGrid, TissueMask, TissueMethod, TissueOptions,
+    TissuePicture, TissueViews, picture::PICTURE_UM,
 };
 
 /// Tissue as it was found.
@@ -73,7 +73,7 @@ pub(super) fn find(
         thumbnail: thumbnail.as_ref().map(|rgb| rgb.view()),
         picture: &picture,
         tile_px,
-        grid: (tiles(plane.height_px), tiles(plane.width_px)),
+        grid: TileGrid { rows: tiles(plane.height_px), cols: tiles(plane.width_px) },
         mask: mask.as_ref(),
     };
     let mask = tissue::find_tissue(&views, &options)
@@ -184,7 +184,8 @@ pub(super) fn write_picture(
     record: &SlideRecord,
     overview: &Array3<u8>,
     found: &Found,
-    (plane, plan): (&WorkingPlane, &BlockPlan),
+    plane: &WorkingPlane,
+    plan: &BlockPlan,
 ) -> Result<(), SplitError> {
     let tiling = plan.tiling();
     let slide = PlaneThumbnail {

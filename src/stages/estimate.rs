@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use thiserror::Error;
 
-use super::predict::{PredictStageError, all_groups, select_engine};
+use super::predict::{PredictStageError, SlideGroup, all_groups, select_engine};
 use crate::config::RunConfig;
 use crate::geometry::Lattice;
 use crate::hdf5_file::FormatError;
@@ -100,7 +100,7 @@ pub(crate) fn estimate_run(
         .with_interrupt(interrupt.clone());
     let start_s = loading.elapsed().as_secs_f64();
     let mut timed = Vec::new();
-    for (slide, group) in groups {
+    for SlideGroup { slide, group } in groups {
         let outcome = predictor.predict(&slide, group, progress);
         match outcome.map_err(PredictStageError::from)? {
             GroupOutcome::Interrupted { .. } => return Ok(None),
@@ -124,10 +124,10 @@ pub(crate) fn estimate_run(
 }
 
 /// Groups spread over the run, of those without scores while there are some.
-fn groups_to_time(run: &RunDir, lookup: &Lookup, count: usize) -> Vec<(String, GroupNumber)> {
+fn groups_to_time(run: &RunDir, lookup: &Lookup, count: usize) -> Vec<SlideGroup> {
     let all = all_groups(lookup);
     let unscored: Vec<_> =
-        all.iter().filter(|(slide, group)| !run.scores(slide, *group).exists()).cloned().collect();
+        all.iter().filter(|of| !run.scores(&of.slide, of.group).exists()).cloned().collect();
     sample(if unscored.is_empty() { &all } else { &unscored }, count)
 }
 

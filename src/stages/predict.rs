@@ -1,5 +1,6 @@
 //! The stage `predict` over several groups.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -110,19 +111,29 @@ impl PredictChanges {
     }
 }
 
+/// A group of a slide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SlideGroup {
+    pub(crate) slide: String,
+    pub(crate) group: GroupNumber,
+}
+
+impl fmt::Display for SlideGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} t{}", self.slide, self.group)
+    }
+}
+
 /// Every group of the run, in task order.
-pub(crate) fn all_groups(lookup: &Lookup) -> Vec<(String, GroupNumber)> {
+pub(crate) fn all_groups(lookup: &Lookup) -> Vec<SlideGroup> {
     groups_where(lookup, &|_| true)
 }
 
 /// The groups of the slides that `wanted` names, in task order.
-pub(crate) fn groups_where(
-    lookup: &Lookup,
-    wanted: &dyn Fn(&str) -> bool,
-) -> Vec<(String, GroupNumber)> {
+pub(crate) fn groups_where(lookup: &Lookup, wanted: &dyn Fn(&str) -> bool) -> Vec<SlideGroup> {
     let groups = |row: &LookupRow| {
-        let name = row.name.clone();
-        row.group_numbers().map(move |group| (name.clone(), group))
+        let slide = row.name.clone();
+        row.group_numbers().map(move |group| SlideGroup { slide: slide.clone(), group })
     };
     lookup.rows().iter().filter(|row| wanted(&row.name)).flat_map(groups).collect()
 }
@@ -135,7 +146,7 @@ pub(crate) fn groups_where(
 pub(crate) fn predict_all(
     run: &RunDir,
     config: &RunConfig,
-    groups: &[(String, GroupNumber)],
+    groups: &[SlideGroup],
     workers: &Workers<'_>,
     progress: &Progress,
 ) -> Result<Completion, PredictStageError> {
@@ -148,17 +159,18 @@ pub(crate) fn predict_all(
         Predictor::load(run, config, engine, pool)?.with_interrupt(interrupt.clone());
     let overall = progress.start("predict", "groups", groups.len());
     let (mut done, mut failed, mut completion) = (0, 0, Completion::Done);
-    for (slide, group) in groups {
+    for group in groups {
+        let SlideGroup { slide, group: number } = group;
         if let Some(signal) = interrupt.requested() {
-            progress.note(&format!("predict: {signal}: ended before {slide} t{group}; {GO_ON}"));
+            progress.note(&format!("predict: {signal}: ended before {group}; {GO_ON}"));
             return Ok(Completion::Partial);
         }
-        let marker = run.failure("predict", &format!("{slide}_t{group}"));
-        match predictor.predict(slide, *group, progress) {
+        let marker = run.failure("predict", &format!("{slide}_t{number}"));
+        match predictor.predict(slide, *number, progress) {
             Ok(outcome) => {
                 done += 1;
                 failure_file::clear(&marker);
-                let reported = report_outcome(run, (slide, *group), &outcome, progress);
+                let reported = report_outcome(run, group, &outcome, progress);
                 completion = completion.and(reported);
             }
             Err(error) => {
@@ -178,29 +190,28 @@ pub(crate) fn predict_all(
 /// Notes the outcome of a group and returns its completion.
 fn report_outcome(
     run: &RunDir,
-    (slide, group): (&str, GroupNumber),
+    group: &SlideGroup,
     outcome: &GroupOutcome,
     progress: &Progress,
 ) -> Completion {
     match *outcome {
         GroupOutcome::Present { failed_patches, missed } => {
-            report_complete(run, (slide, group), (failed_patches, missed), progress)
+            report_complete(run, group, failed_patches, missed, progress)
         }
         GroupOutcome::Interrupted { signal, scored, windows } => {
             let saved = share(scored, windows);
-            progress.note(&format!("predict {slide} t{group}: {signal}: {saved} saved; {GO_ON}"));
+            progress.note(&format!("predict {group}: {signal}: {saved} saved; {GO_ON}"));
             Completion::Partial
         }
         GroupOutcome::Scored { windows, resumed, failed_patches, unnormalized, missed, wall_s } => {
             let count = windows - resumed;
             let rate = count as f64 / wall_s.max(1e-9);
-            progress.note(&format!(
-                "predict {slide} t{group}: {count} windows in {wall_s:.1} s ({rate:.1}/s)"
-            ));
+            progress
+                .note(&format!("predict {group}: {count} windows in {wall_s:.1} s ({rate:.1}/s)"));
             if unnormalized > 0 {
-                progress.note(&format!("warning: {slide} t{group}: the stains of {unnormalized} patches could not be determined; /unnormalized in the score file says what was done"));
+                progress.note(&format!("warning: {group}: the stains of {unnormalized} patches could not be determined; /unnormalized in the score file says what was done"));
             }
-            report_complete(run, (slide, group), (failed_patches, missed), progress)
+            report_complete(run, group, failed_patches, missed, progress)
         }
     }
 }
@@ -208,17 +219,18 @@ fn report_outcome(
 /// Warns of scores that a finished group lacks, and returns its completion.
 fn report_complete(
     run: &RunDir,
-    (slide, group): (&str, GroupNumber),
-    (failed_patches, missed): (u64, u64),
+    group: &SlideGroup,
+    failed_patches: u64,
+    missed: u64,
     progress: &Progress,
 ) -> Completion {
     if failed_patches > 0 {
-        progress.warn(&format!("warning: {slide} t{group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv), or their stains could not be determined (see the score file)"));
+        progress.warn(&format!("warning: {group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv), or their stains could not be determined (see the score file)"));
     }
     if missed > 0 {
         progress.warn(&format!(
-            "warning: {slide} t{group}: the audit found {missed} points at 0.5 or above that the screen had ruled out; more points may have been missed; `{}` scores the slide again",
-            run.redo_by_window(slide)
+            "warning: {group}: the audit found {missed} points at 0.5 or above that the screen had ruled out; more points may have been missed; `{}` scores the slide again",
+            run.redo_by_window(&group.slide)
         ));
     }
     if failed_patches == 0 && missed == 0 { Completion::Done } else { Completion::Partial }

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::completion::Completion;
-use super::predict::{PredictStageError, predict_all};
+use super::predict::{PredictStageError, groups_where, predict_all};
 use crate::config::{ConfigError, RunConfig};
 use crate::jobs::lookup::{Lookup, LookupError};
-use crate::number::GroupNumber;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::staged::{self, StageError};
@@ -110,15 +109,14 @@ fn run_at_stride(
         staged::write(&to, &bytes)?;
     }
     let lookup = Lookup::read(&rerun)?;
-    let rows = || lookup.rows().iter().filter(|row| slides.contains(&row.name.as_str()));
-    let groups: Vec<(String, GroupNumber)> =
-        rows().flat_map(|row| row.group_numbers().map(|group| (row.name.clone(), group))).collect();
+    let groups = groups_where(&lookup, &|name| slides.contains(&name));
     let completion = predict_all(&rerun, &config, &groups, workers, progress)?;
     if completion != Completion::Done {
         let run = rerun.root().to_owned();
         return Err(RerunError::Incomplete { run, stride, completion });
     }
-    for row in rows() {
+    let rows = lookup.rows().iter();
+    for row in rows.filter(|row| slides.contains(&row.name.as_str())) {
         stitch_slide(&rerun, &config, &row.name, false)?;
     }
     Ok(rerun)

@@ -17,7 +17,9 @@ use crate::export::npy;
 use crate::export::png;
 use crate::export::{ExportError, ExportFormat, export_heatmap};
 use crate::geometry::Lattice;
-use crate::heatmap::{Heatmap, HeatmapPicture, PlaneThumbnail, RgbPicture, render_heatmap};
+use crate::heatmap::{
+    Heatmap, HeatmapPicture, MissingTiles, PlaneThumbnail, RgbPicture, render_heatmap,
+};
 use crate::model::{Model, card_sha256};
 use crate::number::GroupNumber;
 use crate::patches::{PatchesFile, PatchesMeta};
@@ -130,15 +132,15 @@ fn make_heatmap(
     if let Some(first) = damaged.into_iter().next() {
         return Err(StitchError::Damaged { first, others });
     }
-    let file = file_meta(config, &meta, &classes, provenance, &missing, (windows, unnormalized));
-    let file = HeatmapMeta { deviation, ..file };
+    let file = file_meta(config, &meta, &classes, provenance, &missing);
+    let file = HeatmapMeta { windows, unnormalized_patches: unnormalized, deviation, ..file };
     let mut files = write_pictures(run, config, &meta, &patches, &heatmap, &file)?;
     let h5 = run.heatmap(slide, "h5");
     let mut writer = HeatmapWriter::create(&h5, &file, heatmap.score.view())?;
     writer.write_method_errors(dense.as_ref(), cascade.as_ref())?;
     if config.config.stitch.all_classes {
         for class in 0..classes.names.len() {
-            let plane = class_plane(run, config, &meta, &present, class, (rows, cols))?;
+            let plane = class_plane(run, config, &meta, &present, class)?;
             writer.write_class(class, plane.view())?;
         }
     }
@@ -262,9 +264,10 @@ fn class_plane(
     meta: &PatchesMeta,
     groups: &[GroupNumber],
     class: usize,
-    (rows, cols): (usize, usize),
 ) -> Result<Array2<f32>, StitchError> {
-    let mut plane = Heatmap::new(rows, cols, config.config.predict.stride);
+    let stride_px = config.config.predict.stride;
+    let (rows, cols) = Lattice::new(meta.width_px, meta.height_px, stride_px).shape();
+    let mut plane = Heatmap::new(rows, cols, stride_px);
     for &group in groups {
         let scores = read_group(run, config, meta, group)?;
         plane
@@ -283,7 +286,6 @@ fn file_meta(
     classes: &Classes,
     provenance: Option<ScoresMeta>,
     missing: &[GroupNumber],
-    (windows, unnormalized_patches): (u64, u64),
 ) -> HeatmapMeta {
     let ScoresMeta { engine, precision, normalize, .. } = provenance.unwrap_or_default();
     HeatmapMeta {
@@ -308,9 +310,9 @@ fn file_meta(
         cascade: None,
         model_sha256: config.resolved.model_sha256.clone(),
         config_sha256: config.scores_sha256(),
-        windows,
+        windows: 0,
         normalize,
-        unnormalized_patches,
+        unnormalized_patches: 0,
         writer: String::new(),
     }
 }
@@ -355,7 +357,7 @@ fn draw(
     let options = HeatmapPicture {
         title: vec![meta.slide.clone(), format!("{class}, stride {} px", heatmap.stride_px)],
         max_side_px: config.config.stitch.max_side_px as usize,
-        missing: Some((missing.view(), meta.tile_px)),
+        missing: Some(MissingTiles { tiles: missing.view(), tile_px: meta.tile_px }),
         ..HeatmapPicture::default()
     };
     render_heatmap(&slide, heatmap, &options)

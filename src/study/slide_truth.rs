@@ -28,8 +28,12 @@ impl SlideGeometry {
         meta: &HeatmapMeta,
     ) -> Result<Self, StudyError> {
         let stated = meta.mpp_x.map(|mpp| mpp / meta.downsample);
-        let size = (meta.level0_width_px, meta.level0_height_px);
-        Self::new(request, slide, Some((size, meta.downsample)), stated)
+        let size = KnownSize {
+            width_px: meta.level0_width_px,
+            height_px: meta.level0_height_px,
+            downsample: meta.downsample,
+        };
+        Self::new(request, slide, Some(size), stated)
     }
 
     /// The geometry of a slide without tissue, from its row of `slides.csv`.
@@ -42,27 +46,31 @@ impl SlideGeometry {
         let record = records.into_iter().find(|record| record.name == slide.name);
         let record = record.unwrap_or_default();
         let size = record.level0_width.zip(record.level0_height).zip(record.downsample);
+        let size = size.map(|((width_px, height_px), downsample)| KnownSize {
+            width_px,
+            height_px,
+            downsample,
+        });
         Self::new(request, slide, size, record.mpp)
     }
 
-    /// `size` is the width and height, level-0 px, and the downsample of the working plane.
     fn new(
         request: &StudyRequest,
         slide: &SlideKind,
-        size: Option<((u32, u32), f64)>,
+        size: Option<KnownSize>,
         stated_mpp: Option<f64>,
     ) -> Result<Self, StudyError> {
         let error = |problem: &str| StudyError::Slide {
             slide: slide.name.clone(),
             problem: problem.to_owned(),
         };
-        let ((width, height), downsample) = size.ok_or_else(|| {
+        let KnownSize { width_px, height_px, downsample } = size.ok_or_else(|| {
             error("slides.csv does not give the slide's size; split the slide again")
         })?;
         let mpp = stated_mpp.or(request.mpp).ok_or_else(|| {
             error("the slide's resolution is unknown, but lesions are measured in um; give --mpp, um per level-0 px")
         })?;
-        Ok(Self { width: f64::from(width), height: f64::from(height), mpp, downsample })
+        Ok(Self { width: f64::from(width_px), height: f64::from(height_px), mpp, downsample })
     }
 
     /// The lattice of a heatmap of this stride, over the whole slide.
@@ -73,6 +81,16 @@ impl SlideGeometry {
         let SampleGrid { rows, cols, .. } = SampleGrid::pixels(self.width, self.height, pitch);
         SampleGrid::lattice(rows, cols, pitch)
     }
+}
+
+/// What is known of the size of a slide.
+struct KnownSize {
+    /// At level 0.
+    width_px: u32,
+    /// At level 0.
+    height_px: u32,
+    /// That of the working plane.
+    downsample: f64,
 }
 
 /// The lesions of a slide.

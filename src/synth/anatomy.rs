@@ -2,7 +2,7 @@
 //! the lesions and the pen marks. Lengths are micrometres, and y points down.
 
 use super::lesions::{self, Lesion};
-use super::noise::{Rng, fractal, hash, lerp, mix, noise, smoothstep};
+use super::noise::{Direction, Rng, fractal, hash, lerp, mix, noise, smoothstep};
 use super::outline::Outline;
 use super::piece::Piece;
 
@@ -79,8 +79,8 @@ pub(super) struct Anatomy {
     pen: Vec<Stroke>,
     /// Share of light that passes a pen stroke: red, green, blue.
     pub(super) pen_color: [f32; 3],
-    /// Direction of the fibres as (cosine, sine).
-    fibre: (f32, f32),
+    /// Direction of the fibres.
+    fibre: Direction,
 }
 
 impl Anatomy {
@@ -175,9 +175,9 @@ impl Anatomy {
         }
         let warp = 330.0 * fractal(seed ^ 6, x / 800.0, y / 800.0, 3)
             + 7.0 * noise(seed ^ 7, x / 45.0, y / 45.0);
-        site[ACROSS] = y * self.fibre.0 - x * self.fibre.1 + warp;
+        site[ACROSS] = y * self.fibre.x - x * self.fibre.y + warp;
         site[ALONG] =
-            x * self.fibre.0 + y * self.fibre.1 + 150.0 * noise(seed ^ 8, x / 700.0, y / 700.0);
+            x * self.fibre.x + y * self.fibre.y + 150.0 * noise(seed ^ 8, x / 700.0, y / 700.0);
         self.node(&mut site, piece, x, y);
         self.tumor(&mut site, x, y);
         site

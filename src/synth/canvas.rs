@@ -5,7 +5,7 @@
     reason = "pixel positions are clamped to the tile before they become indices"
 )]
 
-use super::noise::Texture;
+use super::noise::{Direction, Texture};
 use crate::bigtiff::TILE_PX;
 
 /// Side of the canvas, px.
@@ -32,8 +32,8 @@ pub(super) struct Nucleus {
     pub(super) y: f32,
     pub(super) a: f32,
     pub(super) b: f32,
-    /// Direction of the semi-axis `a` as (cosine, sine).
-    pub(super) direction: (f32, f32),
+    /// Direction of the semi-axis `a`.
+    pub(super) direction: Direction,
     /// Strength of the bean-like deformation.
     pub(super) bend: f32,
     /// Strength of the three-lobed deformation.
@@ -61,6 +61,19 @@ fn span(centre: f32, reach: f32) -> std::ops::Range<usize> {
     (centre - reach).clamp(0.0, side) as usize..(centre + reach + 1.0).clamp(0.0, side) as usize
 }
 
+/// An ellipse, px.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ellipse {
+    /// Centre.
+    pub(super) x: f32,
+    pub(super) y: f32,
+    /// Radius along `direction`.
+    pub(super) a: f32,
+    /// Radius across.
+    pub(super) b: f32,
+    pub(super) direction: Direction,
+}
+
 impl Canvas {
     pub(super) fn new() -> Self {
         Self { left: 0.0, top: 0.0, h: vec![0.0; SIDE * SIDE], e: vec![0.0; SIDE * SIDE] }
@@ -76,8 +89,8 @@ impl Canvas {
             return;
         }
         let sharp = (0.36 * n.a.min(n.b)).max(0.5);
-        let (ca, sa) = (n.direction.0 / n.a, n.direction.1 / n.a);
-        let (cb, sb) = (n.direction.0 / n.b, n.direction.1 / n.b);
+        let (ca, sa) = (n.direction.x / n.a, n.direction.y / n.a);
+        let (cb, sb) = (n.direction.x / n.b, n.direction.y / n.b);
         let phase_x = n.phase.0 + self.left as i32;
         let phase_y = n.phase.1 + self.top as i32;
         for row in span(cy, reach) {
@@ -112,19 +125,18 @@ impl Canvas {
     /// ellipse, in units of the radius, is below `limit`.
     pub(super) fn ellipse(
         &mut self,
-        centre: (f32, f32),
-        axes: (f32, f32),
-        direction: (f32, f32),
+        ellipse: &Ellipse,
         limit: f32,
         mut change: impl FnMut(&mut f32, &mut f32, f32),
     ) {
-        let (cx, cy) = (centre.0 - self.left, centre.1 - self.top);
-        let reach = axes.0.max(axes.1) * limit + 1.0;
+        let Ellipse { x, y, a, b, direction } = *ellipse;
+        let (cx, cy) = (x - self.left, y - self.top);
+        let reach = a.max(b) * limit + 1.0;
         for row in span(cy, reach) {
             for column in span(cx, reach) {
                 let (dx, dy) = (column as f32 - cx, row as f32 - cy);
-                let u = (dx * direction.0 + dy * direction.1) / axes.0;
-                let v = (dy * direction.0 - dx * direction.1) / axes.1;
+                let u = (dx * direction.x + dy * direction.y) / a;
+                let v = (dy * direction.x - dx * direction.y) / b;
                 let distance = (u * u + v * v).sqrt();
                 if distance < limit {
                     let at = row * SIDE + column;

@@ -6,7 +6,7 @@
 
 use super::anatomy::{Site, field};
 use super::canvas::{Canvas, Nucleus};
-use super::noise::{Rng, Texture, hash};
+use super::noise::{Direction, Rng, Texture, hash};
 use super::vessels::Vessel;
 
 /// Largest distance of a cell's edge from its centre, um.
@@ -120,7 +120,8 @@ impl Cell {
                 let dx = site_at(self.x + step, self.y)[field::ACROSS] - here;
                 let dy = site_at(self.x, self.y + step)[field::ACROSS] - here;
                 let length = dx.hypot(dy).max(1e-3);
-                canvas.nucleus(&self.spindle(rng, (-dy / length, dx / length)), texture);
+                let along = Direction { x: -dy / length, y: dx / length };
+                canvas.nucleus(&self.spindle(rng, along), texture);
             }
             Kind::Tumor => self.tumor(rng, site[field::TUMOR_STRENGTH], canvas, texture),
         }
@@ -172,13 +173,14 @@ impl Cell {
     }
 
     /// A nucleus that is long and thin, as those of fibroblasts and endothelium.
-    fn spindle(&self, rng: &mut Rng, along: (f32, f32)) -> Nucleus {
+    fn spindle(&self, rng: &mut Rng, along: Direction) -> Nucleus {
         let (a, b) = (rng.range(4.5, 9.0), rng.range(1.0, 1.9));
         let density = rng.range(0.5, 0.9);
-        let (c, s) = along;
+        let Direction { x: c, y: s } = along;
         let tilt = rng.range(-0.3, 0.3);
         let plain = self.plain(rng, a, b, density);
-        Nucleus { direction: (c - s * tilt, s + c * tilt), clumps: 0.12, ..plain }
+        let direction = Direction { x: c - s * tilt, y: s + c * tilt };
+        Nucleus { direction, clumps: 0.12, ..plain }
     }
 
     /// Draws a nucleus that is large, irregular and vesicular: a dark membrane around pale,
@@ -198,7 +200,7 @@ impl Cell {
         };
         canvas.nucleus(&nucleus, texture);
         for _ in 0..1 + rng.bits() % 3 {
-            let (c, s) = rng.direction();
+            let Direction { x: c, y: s } = rng.direction();
             let away = rng.range(0.0, 0.55) * radius * self.um;
             let size = rng.range(0.75, 1.35);
             let dot = Cell { x: self.x + c * away, y: self.y + s * away, um: self.um };

@@ -203,8 +203,9 @@ impl Cohort {
                 "Synthetic lymph node, no patient: slidegrid synth, seed {}, slide {number}, {} um/px",
                 self.seed, self.um_per_px
             );
-            let size = (self.width_px, self.height_px);
-            pyramid::write(&slide, &scene, size, self.um_per_px, &description, self.threads)?;
+            let (width_px, height_px, um_per_px) = (self.width_px, self.height_px, self.um_per_px);
+            let threads = self.threads;
+            pyramid::write(&slide, &scene, width_px, height_px, um_per_px, &description, threads)?;
         }
         let lesions = lesions.iter().map(|lesion| (lesion.class(), lesion.diameter_um)).collect();
         Ok(SyntheticSlide { name, slide, truth, tissue, lesions, kept })

@@ -48,11 +48,20 @@ impl Rng {
         self.unit() < p
     }
 
-    /// A random direction as (cosine, sine).
-    pub(super) fn direction(&mut self) -> (f32, f32) {
+    /// A random direction.
+    pub(super) fn direction(&mut self) -> Direction {
         let angle = self.range(0.0, std::f32::consts::TAU);
-        (angle.cos(), angle.sin())
+        Direction { x: angle.cos(), y: angle.sin() }
     }
+}
+
+/// A direction in the plane, of length 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Direction {
+    /// The cosine of its angle.
+    pub(super) x: f32,
+    /// The sine of its angle.
+    pub(super) y: f32,
 }
 
 /// Hermite step: 0 below `low`, 1 above `high`, smooth between.

@@ -1,6 +1,6 @@
 //! Closed irregular outlines of tissue sections, lesions and holes.
 
-use super::noise::Rng;
+use super::noise::{Direction, Rng};
 
 /// An ellipse whose radius varies with the angle by a few harmonics. Positions and lengths
 /// are micrometres, and y points down.
@@ -22,11 +22,11 @@ impl Outline {
     /// An outline whose radius varies by about `roughness` with `count` harmonics. A
     /// roughness of 0.1 gives a gentle outline, 0.3 a lobed one.
     pub(super) fn new(rng: &mut Rng, a: f32, b: f32, roughness: f32, count: u8) -> Self {
-        let (cos, sin) = rng.direction();
+        let Direction { x: cos, y: sin } = rng.direction();
         let harmonics = (0..count)
             .map(|k| {
                 let amplitude = roughness * rng.range(0.4, 1.0) / (1.0 + 0.55 * f32::from(k));
-                let (c, s) = rng.direction();
+                let Direction { x: c, y: s } = rng.direction();
                 (amplitude * c, amplitude * s)
             })
             .collect();

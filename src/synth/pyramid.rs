@@ -235,7 +235,8 @@ impl Writer<'_> {
 pub(super) fn write(
     target: &Path,
     scene: &Scene,
-    (width, height): (u32, u32),
+    width: u32,
+    height: u32,
     um_per_px: f64,
     description: &str,
     threads: usize,

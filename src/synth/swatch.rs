@@ -25,7 +25,7 @@ pub fn tissue(seed: u64, side_px: usize) -> Vec<u8> {
     let across = side_px / SIDE;
     let tiles = SCENE_PX / u32::try_from(SIDE).unwrap_or(u32::MAX);
     let places = (0..tiles * tiles).map(|place| (place % tiles, place / tiles));
-    let places: Vec<_> = places.filter(|&place| is_tissue(&scene, place)).collect();
+    let places: Vec<_> = places.filter(|&(column, row)| is_tissue(&scene, column, row)).collect();
     let (mut rgb, mut tile) = (vec![0; side_px * side_px * 3], vec![0; SIDE * SIDE * 3]);
     let mut brush = Brush::new();
     for place in 0..across * across {
@@ -47,7 +47,7 @@ pub fn tissue(seed: u64, side_px: usize) -> Vec<u8> {
 
 /// Whether a tile's corners and centre lie in tissue that is not fat. Fat is nearly as empty
 /// as glass.
-fn is_tissue(scene: &Scene, (column, row): (u32, u32)) -> bool {
+fn is_tissue(scene: &Scene, column: u32, row: u32) -> bool {
     [(0.0, 0.0), (1.0, 0.0), (0.5, 0.5), (0.0, 1.0), (1.0, 1.0)].into_iter().all(|(dx, dy)| {
         let um = |tile: u32, part: f32| (tile as f32 + part) * SIDE as f32 * UM_PER_PX;
         let site = scene.anatomy.site(um(column, dx), um(row, dy));

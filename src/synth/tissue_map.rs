@@ -29,15 +29,15 @@ const SQUARE: usize = 32;
 /// Of a block at the right or bottom edge, only the part on the slide counts. The map does not
 /// depend on the number of threads in `pool`.
 pub(super) fn draw(scene: &Scene, width_px: u32, height_px: u32, pool: &ThreadPool) -> GrayImage {
-    let (width, height) = (width_px as usize, height_px as usize);
-    let (columns, rows) = (width.div_ceil(STEP), height.div_ceil(STEP));
+    let size = Size { width: width_px as usize, height: height_px as usize };
+    let (columns, rows) = (size.width.div_ceil(STEP), size.height.div_ceil(STEP));
     let mut pixels = vec![GLASS_VALUE; columns * rows];
     pool.install(|| {
         let bands = pixels.par_chunks_mut(SQUARE * columns).with_max_len(1).enumerate();
         bands.for_each(|(band, pixels)| {
             let top = band * SQUARE;
             for left in (0..columns).step_by(SQUARE) {
-                square(scene, (left, top), (width, height), pixels);
+                square(scene, left, top, size, pixels);
             }
         });
     });
@@ -45,29 +45,43 @@ pub(super) fn draw(scene: &Scene, width_px: u32, height_px: u32, pool: &ThreadPo
     GrayImage::from_raw(side(columns), side(rows), pixels).expect("one pixel per block")
 }
 
-/// Depth (um, negative outside the tissue) and share of fat (0 to 1) at one corner.
-type Corner = (f32, f32);
+/// A size in px.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    width: usize,
+    height: usize,
+}
+
+/// What is known of a corner of blocks.
+#[derive(Debug, Clone, Copy)]
+struct Corner {
+    /// Depth in the tissue, negative outside.
+    depth_um: f32,
+    /// Fat, 0 to 1.
+    fat: f32,
+}
 
 /// Draws the square whose first block is (`left`, `top`) into its band of the map.
-fn square(
-    scene: &Scene,
-    (left, top): (usize, usize),
-    (width, height): (usize, usize),
-    band: &mut [u8],
-) {
-    let columns = width.div_ceil(STEP);
+fn square(scene: &Scene, left: usize, top: usize, slide: Size, band: &mut [u8]) {
+    let columns = slide.width.div_ceil(STEP);
     if scene.is_clear(left * STEP, top * STEP, SQUARE * STEP) {
         return;
     }
     let across = SQUARE.min(columns - left);
-    let corner = |column: usize, row: usize| scene.cover(column * STEP, row * STEP);
+    let corner = |column: usize, row: usize| {
+        let (depth_um, fat) = scene.cover(column * STEP, row * STEP);
+        Corner { depth_um, fat }
+    };
     let line = |row: usize| (left..=left + across).map(|column| corner(column, row)).collect();
     let mut north: Vec<Corner> = line(top);
     for (below, blocks) in band.chunks_mut(columns).enumerate() {
         let row = top + below;
         let south: Vec<Corner> = line(row + 1);
         for at in 0..across {
-            let size = (STEP.min(width - (left + at) * STEP), STEP.min(height - row * STEP));
+            let size = Size {
+                width: STEP.min(slide.width - (left + at) * STEP),
+                height: STEP.min(slide.height - row * STEP),
+            };
             let corners = [north[at], north[at + 1], south[at], south[at + 1]];
             blocks[left + at] = block(corners, size);
         }
@@ -76,22 +90,25 @@ fn square(
 }
 
 /// The value of a block, from its corners north-west, north-east, south-west and south-east,
-/// and from the numbers of its px (columns, rows) that lie on the slide.
-fn block(corners: [Corner; 4], (width, height): (usize, usize)) -> u8 {
-    if corners.iter().all(|corner| corner.0 < 0.0) {
+/// and from the size of what of it lies on the slide.
+fn block(corners: [Corner; 4], Size { width, height }: Size) -> u8 {
+    if corners.iter().all(|corner| corner.depth_um < 0.0) {
         return GLASS_VALUE;
     }
     let [nw, ne, sw, se] = corners;
     let (mut tissue, mut fat) = (0, 0);
     for y in 0..height {
         let ty = y as f32 / STEP as f32;
-        let west = (lerp(nw.0, sw.0, ty), lerp(nw.1, sw.1, ty));
-        let east = (lerp(ne.0, se.0, ty), lerp(ne.1, se.1, ty));
+        let between = |north: Corner, south: Corner| Corner {
+            depth_um: lerp(north.depth_um, south.depth_um, ty),
+            fat: lerp(north.fat, south.fat, ty),
+        };
+        let (west, east) = (between(nw, sw), between(ne, se));
         for x in 0..width {
             let tx = x as f32 / STEP as f32;
-            if lerp(west.0, east.0, tx) >= 0.0 {
+            if lerp(west.depth_um, east.depth_um, tx) >= 0.0 {
                 tissue += 1;
-                fat += usize::from(lerp(west.1, east.1, tx) >= 0.5);
+                fat += usize::from(lerp(west.fat, east.fat, tx) >= 0.5);
             }
         }
     }
@@ -110,17 +127,19 @@ mod tests {
     #[test]
     fn a_block_is_tissue_from_half_its_pixels_on() {
         // Depth rises by 1 per px from west to east; px `x` is tissue if `x >= -start`.
+        let size = |width, height| Size { width, height };
         let rising = |start: f32, fat: f32| {
-            let (west, east) = ((start, fat), (start + 16.0, fat));
+            let corner = |depth_um| Corner { depth_um, fat };
+            let (west, east) = (corner(start), corner(start + 16.0));
             [west, east, west, east]
         };
-        assert_eq!(block(rising(-8.0, 0.0), (16, 16)), TISSUE_VALUE);
-        assert_eq!(block(rising(-9.0, 0.0), (16, 16)), GLASS_VALUE);
-        assert_eq!(block(rising(-8.0, 0.5), (16, 16)), FAT_VALUE);
-        assert_eq!(block(rising(-9.0, 1.0), (16, 16)), GLASS_VALUE);
+        assert_eq!(block(rising(-8.0, 0.0), size(16, 16)), TISSUE_VALUE);
+        assert_eq!(block(rising(-9.0, 0.0), size(16, 16)), GLASS_VALUE);
+        assert_eq!(block(rising(-8.0, 0.5), size(16, 16)), FAT_VALUE);
+        assert_eq!(block(rising(-9.0, 1.0), size(16, 16)), GLASS_VALUE);
         // The slide ends after 8 px, of which four are tissue.
-        assert_eq!(block(rising(-4.0, 0.0), (8, 16)), TISSUE_VALUE);
-        assert_eq!(block(rising(-5.0, 0.0), (8, 3)), GLASS_VALUE);
+        assert_eq!(block(rising(-4.0, 0.0), size(8, 16)), TISSUE_VALUE);
+        assert_eq!(block(rising(-5.0, 0.0), size(8, 3)), GLASS_VALUE);
     }
 
     #[test]

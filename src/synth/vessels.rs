@@ -3,8 +3,8 @@
 #![expect(clippy::cast_possible_truncation, reason = "site numbers of a slide are small")]
 
 use super::anatomy::{Anatomy, field};
-use super::canvas::{Canvas, Nucleus};
-use super::noise::{Rng, Texture, hash, smoothstep};
+use super::canvas::{Canvas, Ellipse, Nucleus};
+use super::noise::{Direction, Rng, Texture, hash, smoothstep};
 
 const PITCH_UM: f32 = 230.0;
 /// Largest distance of a vessel's edge from its centre, um.
@@ -17,7 +17,7 @@ pub(super) struct Vessel {
     y: f32,
     a: f32,
     b: f32,
-    direction: (f32, f32),
+    direction: Direction,
     /// Ratio of the wall's outer radius to the lumen's radius.
     wall: f32,
     red_cells: bool,
@@ -71,15 +71,15 @@ impl Vessel {
     /// Whether (`x`, `y`) lies on the vessel, where no other cell may lie.
     pub(super) fn covers(&self, x: f32, y: f32) -> bool {
         let (dx, dy) = (x - self.x, y - self.y);
-        let u = (dx * self.direction.0 + dy * self.direction.1) / self.a;
-        let v = (dy * self.direction.0 - dx * self.direction.1) / self.b;
+        let u = (dx * self.direction.x + dy * self.direction.y) / self.a;
+        let v = (dy * self.direction.x - dx * self.direction.y) / self.b;
         u * u + v * v < (self.wall + 0.12).powi(2)
     }
 
     pub(super) fn draw(&self, canvas: &mut Canvas, um_per_px: f32, texture: &Texture) {
         let (wall, soft) = (self.wall, 2.0 / self.b);
-        let centre = (self.x, self.y);
-        canvas.ellipse(centre, (self.a, self.b), self.direction, wall, |h, e, distance| {
+        let Self { x, y, a, b, direction, .. } = *self;
+        canvas.ellipse(&Ellipse { x, y, a, b, direction }, wall, |h, e, distance| {
             let in_wall = smoothstep(wall, wall - 2.0 * soft, distance);
             *e += in_wall * (0.42 - *e);
             let in_lumen = smoothstep(1.0, 1.0 - soft, distance);
@@ -98,14 +98,16 @@ impl Vessel {
         let radius = 3.2 / um_per_px;
         let count = (self.a * self.b / (radius * radius) * 0.5).min(60.0) as u32;
         for _ in 0..count {
-            let (c, s) = rng.direction();
+            let Direction { x: c, y: s } = rng.direction();
             let away = rng.unit().sqrt();
             let (u, v) =
                 (c * away * (self.a - radius).max(0.0), s * away * (self.b - radius).max(0.0));
-            let x = self.x + u * self.direction.0 - v * self.direction.1;
-            let y = self.y + u * self.direction.1 + v * self.direction.0;
+            let x = self.x + u * self.direction.x - v * self.direction.y;
+            let y = self.y + u * self.direction.y + v * self.direction.x;
             let amount = rng.range(0.4, 0.55);
-            canvas.ellipse((x, y), (radius, radius), (1.0, 0.0), 1.0, |_, e, distance| {
+            let direction = Direction { x: 1.0, y: 0.0 };
+            let disc = Ellipse { x, y, a: radius, b: radius, direction };
+            canvas.ellipse(&disc, 1.0, |_, e, distance| {
                 let body = smoothstep(1.0, 0.8, distance) * (0.8 + 0.2 * distance);
                 *e = e.max(amount * body);
             });
@@ -131,14 +133,14 @@ impl Vessel {
             let (tu, tv) = (-self.a * s, self.b * c);
             let length = tu.hypot(tv).max(1e-3);
             let (tu, tv) = (tu / length, tv / length);
-            let (dc, ds) = self.direction;
+            let Direction { x: dc, y: ds } = self.direction;
             let density = rng.range(0.5, 0.85);
             let nucleus = Nucleus {
                 x: self.x + u * dc - v * ds,
                 y: self.y + u * ds + v * dc,
                 a: rng.range(2.9, 4.6) / um_per_px,
                 b: rng.range(1.2, 2.3) / um_per_px,
-                direction: (tu * dc - tv * ds, tu * ds + tv * dc),
+                direction: Direction { x: tu * dc - tv * ds, y: tu * ds + tv * dc },
                 bend: 0.1,
                 lobes: 0.0,
                 core: density,

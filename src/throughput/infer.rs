@@ -42,7 +42,8 @@ pub struct Measurement {
 pub fn measure(
     engine: &SelectedEngine,
     model: &Model,
-    (batch, threads): (usize, usize),
+    batch: usize,
+    threads: usize,
     seconds: f64,
 ) -> Result<Measurement, EngineError> {
     let pool = threads::pool(threads);

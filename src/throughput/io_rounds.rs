@@ -51,7 +51,8 @@ pub fn in_turns(
     settings: &[IoSetting],
     repeats: usize,
     folder: &Path,
-    (interrupt, progress): (&Interrupt, &Progress),
+    interrupt: &Interrupt,
+    progress: &Progress,
 ) -> Result<Vec<IoRow>, IoError> {
     let task = progress.start("bench io", "files", settings.len() * repeats);
     let mut rounds: Vec<Vec<Round>> = vec![Vec::new(); settings.len()];

@@ -4,6 +4,7 @@ use ndarray::Array2;
 
 use super::TissueError;
 use super::picture::shares;
+use super::tile_grid::TileGrid;
 
 /// A mask image and the part of the tile grid it covers.
 ///
@@ -48,7 +49,7 @@ impl SlideMask {
         )]
         let tiles = |extent: f64| extent.ceil() as usize;
         let per_tile = [height as f64 / self.tiles_down, width as f64 / self.tiles_across];
-        let grid = (tiles(self.tiles_down), tiles(self.tiles_across));
+        let grid = TileGrid { rows: tiles(self.tiles_down), cols: tiles(self.tiles_across) };
         Ok(shares(self.pixels.view(), per_tile, grid))
     }
 }

@@ -8,6 +8,7 @@ use super::otsu::{histogram, threshold_otsu};
 use super::picture::{TissuePicture, shares};
 use super::stain::stained;
 use super::texture_check::TextureCheck;
+use super::tile_grid::TileGrid;
 use super::{SlideMask, TissueError, TissueMethod, TissueOptions, hsv};
 
 /// A pixel is dark if all its channels are below this value. Stained tissue is brighter in
@@ -52,8 +53,8 @@ pub struct TissueViews<'a> {
     pub picture: &'a TissuePicture,
     /// Side of a tile, working px.
     pub tile_px: u32,
-    /// Rows and columns of tiles.
-    pub grid: (usize, usize),
+    /// The tiles of the slide.
+    pub grid: TileGrid,
     /// The user's mask image, for [`TissueMethod::Mask`].
     pub mask: Option<&'a SlideMask>,
 }
@@ -86,7 +87,7 @@ pub fn find_tissue(
 ) -> Result<TissueMask, TissueError> {
     options.check()?;
     if options.method == TissueMethod::All {
-        let mask = Array2::ones(views.grid);
+        let mask = Array2::ones(views.grid.shape());
         let tissue_tiles = mask.len();
         let thresholds = Vec::new();
         let (ink, texture) = (None, None);
@@ -103,7 +104,7 @@ pub fn find_tissue(
         TissueMethod::OtsuS => from_otsu(rgb_of(views)?, options, false),
         TissueMethod::OtsuHs => from_otsu(rgb_of(views)?, options, true),
         TissueMethod::Stain if dark > DARK_LIMIT && !glass.seen => {
-            (Array2::zeros(views.grid), Vec::new())
+            (Array2::zeros(views.grid.shape()), Vec::new())
         }
         TissueMethod::Stain | TissueMethod::All => from_stain(views, &glass, options, &mut ink),
     };
@@ -234,12 +235,13 @@ fn from_fixed(thumbnail: ArrayView3<'_, u8>, options: &TissueOptions) -> MaskAnd
 
 fn from_mask(
     mask: &SlideMask,
-    expected: (usize, usize),
+    expected: TileGrid,
     options: &TissueOptions,
 ) -> Result<MaskAndThresholds, TissueError> {
     let coverage = mask.coverage()?;
-    if coverage.dim() != expected {
-        return Err(TissueError::MaskGrid { found: coverage.dim(), expected });
+    let found = TileGrid::of(&coverage);
+    if found != expected {
+        return Err(TissueError::MaskGrid { found, expected });
     }
     let least = options.mask_coverage - COVERAGE_ROUNDING;
     let tiles = coverage.mapv(|fraction| u8::from(fraction > 0.0 && fraction >= least));

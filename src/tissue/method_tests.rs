@@ -12,7 +12,7 @@ fn find_tissue(
     mask: Option<&SlideMask>,
 ) -> Result<TissueMask, TissueError> {
     let picture = TissuePicture { rgb: Array3::zeros((0, 0, 3)), step_px: 32.0, step_um: 8.0 };
-    let grid = (image.dim().0, image.dim().1);
+    let grid = TileGrid { rows: image.dim().0, cols: image.dim().1 };
     let views = TissueViews { thumbnail: Some(image), picture: &picture, tile_px: 224, grid, mask };
     super::find_tissue(&views, options)
 }
@@ -129,7 +129,10 @@ fn missing_or_mismatched_input_is_refused() {
     let mask = SlideMask { pixels: Array2::ones((4, 4)), tiles_down: 2.0, tiles_across: 3.5 };
     assert_eq!(
         refused(&with(TissueMethod::Mask), Some(&mask)),
-        TissueError::MaskGrid { found: (2, 4), expected: (2, 3) }
+        TissueError::MaskGrid {
+            found: TileGrid { rows: 2, cols: 4 },
+            expected: TileGrid { rows: 2, cols: 3 }
+        }
     );
     let grey = Array3::zeros((2, 2, 1));
     let error = find_tissue(grey.view(), &with(TissueMethod::OtsuHs), None).unwrap_err();

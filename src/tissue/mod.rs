@@ -22,6 +22,7 @@ mod stain;
 mod test_support;
 mod texture;
 pub mod texture_check;
+mod tile_grid;
 mod window;
 
 pub use mask::SlideMask;
@@ -30,3 +31,4 @@ pub use morphology::Element;
 pub use options::{TissueError, TissueMethod, TissueOptions};
 pub use picture::TissuePicture;
 pub use texture_check::{DIFFER_LIMIT, TextureCheck};
+pub use tile_grid::TileGrid;

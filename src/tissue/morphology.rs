@@ -124,21 +124,21 @@ pub fn fill_holes(mask: ArrayView2<'_, u8>, max_tiles: usize) -> Array2<u8> {
     result
 }
 
-const FOUR: [(isize, isize); 4] = [(-1, 0), (0, -1), (0, 1), (1, 0)];
-const EIGHT: [(isize, isize); 8] =
-    [(-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)];
+/// Steps down and to the right to the neighbours of a tile.
+type Neighbours = [[isize; 2]];
+
+const FOUR: [[isize; 2]; 4] = [[-1, 0], [0, -1], [0, 1], [1, 0]];
+const EIGHT: [[isize; 2]; 8] =
+    [[-1, -1], [-1, 0], [-1, 1], [0, -1], [0, 1], [1, -1], [1, 0], [1, 1]];
 
 struct Component {
-    tiles: Vec<(usize, usize)>,
+    /// Row and column of each tile.
+    tiles: Vec<[usize; 2]>,
     touches_edge: bool,
 }
 
 /// Connected components of the tiles that are set or, if `set` is false, not set.
-fn components(
-    mask: ArrayView2<'_, u8>,
-    set: bool,
-    neighbours: &[(isize, isize)],
-) -> Vec<Component> {
+fn components(mask: ArrayView2<'_, u8>, set: bool, neighbours: &Neighbours) -> Vec<Component> {
     let (rows, cols) = mask.dim();
     let mut seen = mask.mapv(|v| (v != 0) != set);
     let mut found = Vec::new();
@@ -146,16 +146,16 @@ fn components(
         if std::mem::replace(&mut seen[start], true) {
             continue;
         }
-        let mut component = Component { tiles: vec![start], touches_edge: false };
+        let mut component = Component { tiles: vec![[start.0, start.1]], touches_edge: false };
         let mut next = 0;
-        while let Some(&(row, col)) = component.tiles.get(next) {
+        while let Some(&[row, col]) = component.tiles.get(next) {
             next += 1;
-            for &(dy, dx) in neighbours {
+            for &[dy, dx] in neighbours {
                 let tile = row.checked_add_signed(dy).zip(col.checked_add_signed(dx));
                 match tile.filter(|&(r, c)| r < rows && c < cols) {
                     None => component.touches_edge = true,
-                    Some(tile) if !std::mem::replace(&mut seen[tile], true) => {
-                        component.tiles.push(tile);
+                    Some((row, col)) if !std::mem::replace(&mut seen[[row, col]], true) => {
+                        component.tiles.push([row, col]);
                     }
                     Some(_) => {}
                 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Element;
+use super::tile_grid::TileGrid;
 
 /// How tissue detection decides which tiles are tissue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -222,13 +223,13 @@ pub enum TissueError {
     /// The mask image and the slide have different numbers of tiles.
     #[error(
         "the mask image was laid over {} x {} tiles (rows x columns) but the slide has {} x {}",
-        found.0, found.1, expected.0, expected.1
+        found.rows, found.cols, expected.rows, expected.cols
     )]
     MaskGrid {
         /// Rows and columns of tiles under the mask.
-        found: (usize, usize),
+        found: TileGrid,
         /// Rows and columns of tiles of the slide.
-        expected: (usize, usize),
+        expected: TileGrid,
     },
     /// The thumbnail is not RGB.
     #[error("the thumbnail has {found} channels, expected 3 (RGB)")]

@@ -3,6 +3,8 @@
 
 use ndarray::{Array2, Array3, ArrayView2};
 
+use super::tile_grid::TileGrid;
+
 /// Side of a pixel of the picture, um, where the slide's resolution is known.
 ///
 /// A 224 px tile at 0.25 um per px has 7 x 7 such pixels: enough to show a rim of tissue in
@@ -56,20 +58,22 @@ impl TissuePicture {
 /// Share of each tile that `marked` covers, by area: `[tile row, tile col]`, 0..=1.
 ///
 /// `marked` is `[row, col]`, non-zero = marked. A tile has `pixels_per_tile` pixels along a
-/// column and along a row; `grid` is the rows and columns of tiles. A pixel on a tile's
+/// column and along a row. A pixel on a tile's
 /// border counts for each of the tiles with its area inside that tile. A tile that reaches
 /// beyond the pixels is measured over its part that has some.
 pub(super) fn shares(
     marked: ArrayView2<'_, u8>,
     pixels_per_tile: [f64; 2],
-    grid: (usize, usize),
+    grid: TileGrid,
 ) -> Array2<f64> {
     if marked.is_empty() {
-        return Array2::zeros(grid);
+        return Array2::zeros(grid.shape());
     }
-    let down = axis_shares(marked.nrows(), pixels_per_tile[0], grid.0);
-    let across = axis_shares(marked.ncols(), pixels_per_tile[1], grid.1);
-    Array2::from_shape_fn(grid, |(row, col)| weighted_mean(marked, &down[row], &across[col]))
+    let down = axis_shares(marked.nrows(), pixels_per_tile[0], grid.rows);
+    let across = axis_shares(marked.ncols(), pixels_per_tile[1], grid.cols);
+    Array2::from_shape_fn(grid.shape(), |(row, col)| {
+        weighted_mean(marked, &down[row], &across[col])
+    })
 }
 
 /// The pixels along one axis that lie in one tile at least partly.
@@ -127,7 +131,7 @@ mod tests {
     #[test]
     fn pixels_on_a_tile_border_count_for_both_tiles() {
         let marked = ndarray::arr2(&[[1_u8, 1, 0, 0, 1]]);
-        let found = shares(marked.view(), [1.0, 2.5], (1, 2));
+        let found = shares(marked.view(), [1.0, 2.5], TileGrid { rows: 1, cols: 2 });
         assert!((found[[0, 0]] - 2.0 / 2.5).abs() < 1e-12);
         assert!((found[[0, 1]] - 1.0 / 2.5).abs() < 1e-12);
     }
@@ -136,7 +140,7 @@ mod tests {
     fn a_last_pixel_beyond_the_last_tile_is_left_out() {
         // Two tiles of 1.2 px end inside the third pixel, which the slide fills only partly.
         let marked = ndarray::arr2(&[[0_u8, 0, 1]]);
-        let found = shares(marked.view(), [1.0, 1.2], (1, 2));
+        let found = shares(marked.view(), [1.0, 1.2], TileGrid { rows: 1, cols: 2 });
         assert!((found[[0, 1]] - 0.4 / 1.2).abs() < 1e-12, "{found}");
     }
 }

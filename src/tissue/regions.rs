@@ -11,7 +11,7 @@ pub(super) fn remove_specks(mask: &mut Array2<u8>, least: usize) {
         if seen[start] {
             continue;
         }
-        let members = flood.fill(start, &mut seen, least);
+        let members = flood.fill(start.into(), &mut seen, least);
         if members.len() < least {
             members.iter().for_each(|&at| mask[at] = 0);
         }
@@ -28,7 +28,7 @@ pub(super) fn grow(seeds: &Array2<u8>, weak: &Array2<u8>, least: usize, share: f
     let mut flood = Flood::default();
     for (start, &seed) in seeds.indexed_iter() {
         if seed != 0 && !seen[start] {
-            let members = flood.fill(start, &mut seen, usize::MAX);
+            let members = flood.fill(start.into(), &mut seen, usize::MAX);
             let sown = members.iter().filter(|&&at| seeds[at] != 0).count();
             if members.len() >= least && sown as f64 >= share * members.len() as f64 {
                 members.iter().for_each(|&at| grown[at] = 1);
@@ -47,17 +47,12 @@ struct Flood {
 
 impl Flood {
     /// Marks the region of `start` as seen and returns its pixels, at most `most` of them.
-    fn fill(
-        &mut self,
-        start: (usize, usize),
-        seen: &mut Array2<bool>,
-        most: usize,
-    ) -> &[[usize; 2]] {
+    fn fill(&mut self, start: [usize; 2], seen: &mut Array2<bool>, most: usize) -> &[[usize; 2]] {
         self.open.clear();
         self.members.clear();
         let (rows, cols) = seen.dim();
         seen[start] = true;
-        self.open.push([start.0, start.1]);
+        self.open.push(start);
         while let Some([row, col]) = self.open.pop() {
             if self.members.len() < most {
                 self.members.push([row, col]);

@@ -2,7 +2,7 @@ use ndarray::{Array2, Array3, s};
 use proptest::prelude::*;
 
 use super::*;
-use crate::tissue::{TissueMask, TissueOptions, TissueViews, find_tissue};
+use crate::tissue::{TileGrid, TissueMask, TissueOptions, TissueViews, find_tissue};
 
 /// Side of a tile, px of 8 um.
 const TILE: usize = 7;
@@ -38,7 +38,7 @@ fn paint(
 fn find(rgb: &Array3<u8>, options: &TissueOptions) -> TissueMask {
     let picture = TissuePicture { rgb: rgb.clone(), step_px: 32.0, step_um: 8.0 };
     let tiles = |pixels: usize| pixels.div_ceil(TILE);
-    let grid = (tiles(rgb.dim().0), tiles(rgb.dim().1));
+    let grid = TileGrid { rows: tiles(rgb.dim().0), cols: tiles(rgb.dim().1) };
     let views = TissueViews { thumbnail: None, picture: &picture, tile_px: 224, grid, mask: None };
     find_tissue(&views, options).unwrap()
 }

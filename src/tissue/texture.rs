@@ -6,6 +6,7 @@ use ndarray::Array2;
 use super::glass::{BLACK, Glass, WHITE, mean_grey};
 use super::picture::{TissuePicture, shares};
 use super::regions::remove_specks;
+use super::tile_grid::TileGrid;
 use super::window::{largest, smallest};
 
 /// Smallest optical density by which a textured pixel exceeds its brightest neighbour. Glass
@@ -31,7 +32,7 @@ pub(super) fn textured_tiles(
     picture: &TissuePicture,
     glass: &Glass,
     pixels_per_tile: f64,
-    grid: (usize, usize),
+    grid: TileGrid,
 ) -> Array2<u8> {
     let grey = mean_grey(picture.rgb.view());
     let (low, high) = (smallest(&grey), largest(&grey));

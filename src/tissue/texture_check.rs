@@ -6,6 +6,7 @@ use ndarray::Array2;
 use super::glass::Glass;
 use super::picture::TissuePicture;
 use super::texture::textured_tiles;
+use super::tile_grid::TileGrid;
 
 /// Largest share of tiles on which the two masks may differ without a note.
 pub const DIFFER_LIMIT: f64 = 0.1;
@@ -32,7 +33,7 @@ impl TextureCheck {
         glass: &Glass,
         pixels_per_tile: f64,
     ) -> Self {
-        Self::from_masks(mask, textured_tiles(picture, glass, pixels_per_tile, mask.dim()))
+        Self::from_masks(mask, textured_tiles(picture, glass, pixels_per_tile, TileGrid::of(mask)))
     }
 
     fn from_masks(mask: &Array2<u8>, texture: Array2<u8>) -> Self {

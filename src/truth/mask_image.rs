@@ -6,7 +6,7 @@ use image::ImageReader;
 use ndarray::Array2;
 
 use super::TruthError;
-use crate::metrics::mask::Mask;
+use crate::metrics::mask::{ColumnSpan, Mask};
 use crate::metrics::raster::SampleGrid;
 
 /// Reads a picture as labels `[row, col]`, one u8 per pixel. Colours are converted to
@@ -51,7 +51,8 @@ pub(super) fn sample_mask(labels: &Array2<u8>, pixel: [f64; 2], grid: &SampleGri
         }
         let is_set = |col: &usize| labels.get((source, *col)).is_some_and(|&label| label != 0);
         spans.clear();
-        spans.extend((0_u32..).zip(&cols).filter(|(_, col)| is_set(col)).map(|(i, _)| (i, i + 1)));
+        let set = (0_u32..).zip(&cols).filter(|(_, col)| is_set(col));
+        spans.extend(set.map(|(col, _)| ColumnSpan { start: col, end: col + 1 }));
         mask.push_row(row, &mut spans);
     }
     mask

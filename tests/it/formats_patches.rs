@@ -100,7 +100,7 @@ proptest! {
                 let (x, y) = (draw % side, draw / side % side);
                 let part = 1 + draw / 7 % (side - x.max(y));
                 let mut square = vec![0; part * part * 3];
-                group.read_square(i, (x, y), part, &mut square).unwrap();
+                group.read_square(i, x, y, part, &mut square).unwrap();
                 let rows = (y..y + part).flat_map(|row| &wanted[(row * side + x) * 3..][..part * 3]);
                 prop_assert!(square.iter().eq(rows));
                 failed += usize::from(group.failed[i]);

@@ -78,7 +78,7 @@ pub(super) struct InferArgs {
 }
 
 impl InferArgs {
-    fn wanted(&self, (engine, precision): (EngineChoice, Precision)) -> EngineRequest<'_> {
+    fn wanted(&self, engine: EngineChoice, precision: Precision) -> EngineRequest<'_> {
         let ort_library = self.ort_library.as_deref();
         let openvino_library = self.openvino_library.as_deref();
         EngineRequest { engine, precision, ort_library, openvino_library }
@@ -124,9 +124,8 @@ pub(super) fn run(args: &InferArgs) -> Result<Exit, Failure> {
     }
     let model = Model::load(&args.model)?;
     if let Some(setting) = &args.one {
-        let engine = select(&args.wanted((setting.engine, setting.precision)))?;
-        let size = (setting.batch, setting.threads);
-        let measured = measure(&engine, &model, size, args.seconds)?;
+        let engine = select(&args.wanted(setting.engine, setting.precision))?;
+        let measured = measure(&engine, &model, setting.batch, setting.threads, args.seconds)?;
         print(&serde_json::to_string(&measured).expect("a result is plain data"))?;
         return Ok(Exit::Done);
     }
@@ -199,7 +198,7 @@ fn settings(
     let (mut settings, mut missing) = (Vec::new(), Vec::new());
     for &(engine, precision) in &args.engines {
         let setting = |batch, threads| InferSetting { engine, precision, batch, threads };
-        match select(&args.wanted((engine, precision))) {
+        match select(&args.wanted(engine, precision)) {
             Ok(selected) => progress.note(&selected.reason),
             Err(error) => {
                 let what = setting(1, 1).runner();

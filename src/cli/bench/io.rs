@@ -121,8 +121,8 @@ pub(super) fn run(args: &IoArgs) -> Result<Exit, Failure> {
         .tempdir_in(&args.dir)
         .map_err(about_dir("make a folder in it"))?;
     let workload = Workload::new(patches, args.patch_px)?;
-    let watch = (signals.interrupt(), &progress);
-    let rows = in_turns(&workload, &settings, args.repeats as usize, folder.path(), watch)?;
+    let (interrupt, repeats) = (signals.interrupt(), args.repeats as usize);
+    let rows = in_turns(&workload, &settings, repeats, folder.path(), interrupt, &progress)?;
     folder.close().map_err(about_dir("remove the folder made in it"))?;
     let report = IoReport {
         dir: args.dir.display().to_string(),

@@ -19,7 +19,8 @@ pub struct HeatmapWriter {
     classes: Option<Dataset>,
     /// For each class, whether its plane of `classes` is written.
     planes: Vec<bool>,
-    shape: (usize, usize),
+    rows: usize,
+    cols: usize,
     output: StagedHdf5,
 }
 
@@ -37,10 +38,10 @@ impl HeatmapWriter {
         score: ArrayView2<'_, f32>,
     ) -> Result<Self, FormatError> {
         meta.check(path)?;
-        check_shape(path, SCORE, score, meta.shape())?;
+        let (rows, cols) = meta.shape();
+        check_shape(path, SCORE, score, rows, cols)?;
         let mut output = StagedHdf5::create(path)?;
         meta.write_attributes(&output.attributes())?;
-        let (rows, cols) = meta.shape();
         let dataset = output
             .file()
             .new_dataset::<f32>()
@@ -52,9 +53,9 @@ impl HeatmapWriter {
             .create(SCORE)
             .and_then(|dataset| dataset.write(score.as_standard_layout().view()).map(|()| dataset))
             .map_err(|e| FormatError::hdf5(path, "write /score", &e))?;
-        output.written().plane(SCORE, score, (CHUNK, None));
+        output.written().plane(SCORE, score, CHUNK, None);
         let planes = vec![false; meta.classes.len()];
-        Ok(Self { score: dataset, classes: None, planes, shape: meta.shape(), output })
+        Ok(Self { score: dataset, classes: None, planes, rows, cols, output })
     }
 
     /// Adds the measured errors of the methods `dense` and `cascade`, and the attribute
@@ -98,7 +99,7 @@ impl HeatmapWriter {
             );
             return Err(FormatError::invalid(&path, problem));
         }
-        check_shape(&path, CLASSES, score, self.shape)?;
+        check_shape(&path, CLASSES, score, self.rows, self.cols)?;
         let failed = |e: hdf5::Error| FormatError::hdf5(&path, "write /classes", &e);
         if self.classes.is_none() {
             self.classes = Some(self.create_classes().map_err(failed)?);
@@ -108,7 +109,7 @@ impl HeatmapWriter {
                 .write_slice(score.as_standard_layout().view(), s![.., .., class])
                 .map_err(failed)?;
         }
-        self.output.written().plane(CLASSES, score, (CHUNK, Some(class)));
+        self.output.written().plane(CLASSES, score, CHUNK, Some(class));
         self.planes[class] = true;
         Ok(())
     }
@@ -140,7 +141,7 @@ impl HeatmapWriter {
     }
 
     fn create_classes(&self) -> hdf5::Result<Dataset> {
-        let (rows, cols) = self.shape;
+        let (rows, cols) = (self.rows, self.cols);
         self.output
             .file()
             .new_dataset::<f32>()
@@ -157,8 +158,10 @@ fn check_shape(
     path: &Path,
     name: &str,
     found: ArrayView2<'_, f32>,
-    expected: (usize, usize),
+    rows: usize,
+    cols: usize,
 ) -> Result<(), FormatError> {
+    let expected = (rows, cols);
     if found.dim() == expected {
         return Ok(());
     }

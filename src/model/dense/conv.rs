@@ -10,6 +10,14 @@ use super::map::{FeatureMap, Value};
 use super::node::Node;
 use super::rewriter::{Problem, Rewriter, Rewritten, pair};
 
+/// The constants of a convolution.
+struct ConvWeights<'w> {
+    weight: &'w pb::TensorProto,
+    bias: Option<Rc<pb::TensorProto>>,
+    /// Number of groups that the channels are divided into.
+    groups: i64,
+}
+
 impl<'a> Rewriter<'a> {
     pub(super) fn conv(&mut self, node: Node<'a>) -> Rewritten {
         let mut map = self.map(node, 0)?;
@@ -21,7 +29,8 @@ impl<'a> Rewriter<'a> {
                 weight.dims.len()
             )));
         };
-        let (kernel, group) = ([rows, cols], node.int("group", 1));
+        let kernel = [rows, cols];
+        let weights = ConvWeights { weight: &weight, bias, groups: node.int("group", 1) };
         let single = kernel == [1, 1]
             && pair(node, "strides") == [1, 1]
             && node.ints("pads").is_none_or(|pads| pads.iter().all(|&pad| pad == 0))
@@ -30,10 +39,9 @@ impl<'a> Rewriter<'a> {
             map = self.with_mean(map);
         }
         if single && (map.pending || map.gate || map.axes.iter().all(|axis| axis.extent == 1)) {
-            return Ok(Value::Map(self.at_each_place(node, &map, (&*weight, bias, group))));
+            return Ok(Value::Map(self.at_each_place(node, &map, weights)));
         }
         let (axes, slides) = self.slide(node, &map, kernel)?;
-        let weights = (&*weight, bias, group);
         let name = self.convolution(&node.hint(), &map.name, weights, kernel, slides);
         let name = self.crop(name, slides.map(|slide| slide.crop));
         let pooled_by = if axes.iter().all(|axis| axis.extent == 1) {
@@ -46,25 +54,25 @@ impl<'a> Rewriter<'a> {
     }
 
     /// Adds a 1 x 1 convolution, which keeps the positions of the elements.
-    pub(super) fn at_each_place(
+    fn at_each_place(
         &mut self,
         node: Node<'a>,
         map: &FeatureMap,
-        weights: (&pb::TensorProto, Option<Rc<pb::TensorProto>>, i64),
+        weights: ConvWeights<'_>,
     ) -> FeatureMap {
-        let outputs = weights.0.dims[0] as usize;
+        let outputs = weights.weight.dims[0] as usize;
         let in_place = DenseLayer { dilation: 1, stride: 1, pads: [0, 0], crop: 0, padded: false };
         let name = self.convolution(&node.hint(), &map.name, weights, [1, 1], [in_place; 2]);
         let map = FeatureMap { channels: outputs, ..map.clone() };
         self.renamed(&map, name)
     }
 
-    /// Adds a convolution: weight, bias, groups.
-    pub(super) fn convolution(
+    /// Adds a convolution.
+    fn convolution(
         &mut self,
         hint: &str,
         input: &str,
-        (weight, bias, group): (&pb::TensorProto, Option<Rc<pb::TensorProto>>, i64),
+        ConvWeights { weight, bias, groups }: ConvWeights<'_>,
         kernel: [i64; 2],
         [down, across]: [DenseLayer; 2],
     ) -> String {
@@ -75,7 +83,7 @@ impl<'a> Rewriter<'a> {
             ints("strides", &[down.stride, across.stride]),
             ints("dilations", &[down.dilation, across.dilation]),
             ints("pads", &[down.pads[0], across.pads[0], down.pads[1], across.pads[1]]),
-            int("group", group),
+            int("group", groups),
         ];
         let inputs: Vec<&str> = [input, &weight].into_iter().chain(bias.as_deref()).collect();
         self.builder.node("Conv", hint, &inputs, attributes)

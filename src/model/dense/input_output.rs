@@ -61,7 +61,8 @@ pub(super) fn trimmed_input(
     builder: &mut Builder,
     input: &str,
     layout: Layout,
-    (window_px, stride_px): (i64, i64),
+    window_px: i64,
+    stride_px: i64,
     opset: i64,
 ) -> Option<String> {
     if opset < 13 {

@@ -11,14 +11,21 @@ use super::map::{FeatureMap, Form, Order, Value};
 use super::node::Node;
 use super::rewriter::{Problem, Rewriter, Rewritten};
 
+/// What is added to the outputs of a layer.
+struct Bias {
+    tensor: Rc<pb::TensorProto>,
+    /// What its numbers are multiplied by.
+    factor: f32,
+}
+
 impl<'a> Rewriter<'a> {
     pub(super) fn gemm(&mut self, node: Node<'a>) -> Rewritten {
         if node.int("transA", 0) != 0 {
             return Err(Problem::node("it transposes its input"));
         }
-        let (alpha, beta) = (node.float("alpha", 1.0), node.float("beta", 1.0));
-        let bias = self.constant(node, 2)?;
-        self.connected(node, node.int("transB", 0) != 0, alpha, bias.map(|bias| (bias, beta)))
+        let (alpha, factor) = (node.float("alpha", 1.0), node.float("beta", 1.0));
+        let bias = self.constant(node, 2)?.map(|tensor| Bias { tensor, factor });
+        self.connected(node, node.int("transB", 0) != 0, alpha, bias)
     }
 
     pub(super) fn mat_mul(&mut self, node: Node<'a>) -> Rewritten {
@@ -30,7 +37,7 @@ impl<'a> Rewriter<'a> {
         node: Node<'a>,
         transposed: bool,
         alpha: f32,
-        bias: Option<(Rc<pb::TensorProto>, f32)>,
+        bias: Option<Bias>,
     ) -> Rewritten {
         let mut map = self.map(node, 0)?;
         let matrix = Matrix::read(&*self.needed(node, 1)?, transposed)?;
@@ -59,8 +66,8 @@ impl<'a> Rewriter<'a> {
         let values = matrix.kernel(map.channels, (rows * cols) as usize, map.order(), alpha);
         let weight = self.builder.floats(&format!("{}/weight", node.hint()), &dims, &values);
         let mut inputs = vec![map.name.clone(), weight];
-        if let Some((bias, beta)) = bias {
-            inputs.push(self.bias(node, &bias, beta, matrix.outputs)?);
+        if let Some(bias) = bias {
+            inputs.push(self.bias(node, &bias, matrix.outputs)?);
         }
         let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
         let slide =
@@ -87,14 +94,13 @@ impl<'a> Rewriter<'a> {
     fn bias(
         &mut self,
         node: Node<'a>,
-        bias: &pb::TensorProto,
-        beta: f32,
+        Bias { tensor, factor }: &Bias,
         outputs: usize,
     ) -> Result<String, Problem> {
-        let values = floats_of(bias).ok_or_else(|| Problem::node("its bias is not float32"))?;
+        let values = floats_of(tensor).ok_or_else(|| Problem::node("its bias is not float32"))?;
         let values: Vec<f32> = match values.len() {
-            1 => vec![values[0] * beta; outputs],
-            count if count == outputs => values.iter().map(|value| value * beta).collect(),
+            1 => vec![values[0] * factor; outputs],
+            count if count == outputs => values.iter().map(|value| value * factor).collect(),
             count => {
                 return Err(Problem::node(format!(
                     "its bias has {count} numbers for {outputs} outputs"

@@ -114,16 +114,14 @@ impl DenseNetwork {
                     self.opset,
                 ))
             }
-            Side::Any => {
-                let sizes = (i64::from(self.window_px), i64::from(self.stride_px));
-                input_output::trimmed_input(
-                    &mut builder,
-                    &self.input,
-                    self.layout,
-                    sizes,
-                    self.opset,
-                )
-            }
+            Side::Any => input_output::trimmed_input(
+                &mut builder,
+                &self.input,
+                self.layout,
+                self.window_px.into(),
+                self.stride_px.into(),
+                self.opset,
+            ),
         };
         let Some(trimmed) = trimmed else { return };
         for name in graph.node.iter_mut().flat_map(|node| &mut node.input) {

@@ -56,7 +56,8 @@ impl Trunk {
         if !square || i64::from(stride_px) % jump_px != 0 || rows.count <= before + after {
             return None;
         }
-        let (before_px, after_px) = rims_px(&layers, window_px, (rows.count, before, after))?;
+        let (before_px, after_px) =
+            rims_px(&layers, window_px, MapRims { count: rows.count, before, after })?;
         let cost = |sides_px: [i64; 2]| i64::try_from(layers.cost(sides_px)).ok();
         let rims_px = [before_px, after_px];
         let corners = rims_px.iter().flat_map(|&rows| rims_px.map(|cols| [rows, cols]));
@@ -77,13 +78,22 @@ impl Trunk {
     }
 }
 
+/// The elements of a window's map along an axis.
+struct MapRims {
+    count: i64,
+    /// Those of the rim at the start.
+    before: i64,
+    /// Those of the rim at the end.
+    after: i64,
+}
+
 /// Sides of the smallest images whose maps have the rims of the window's map: one that
 /// starts where the window starts, for the first `before` of `count` elements, and one that
 /// ends where the window ends, for the last `after`.
 fn rims_px(
     layers: &Layers,
     window_px: i64,
-    (count, before, after): (i64, i64, i64),
+    MapRims { count, before, after }: MapRims,
 ) -> Option<(i64, i64)> {
     let jump_px = layers.last().jump_px[0];
     let all = |px: i64| count - (window_px - px) / jump_px;

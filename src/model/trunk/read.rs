@@ -29,7 +29,8 @@ struct Reader<'g> {
 /// The layers of `graph` whose outputs depend on a neighbourhood only.
 pub(super) fn read<'g>(
     graph: &'g pb::GraphProto,
-    (input, layout): (&'g str, Layout),
+    input: &'g str,
+    layout: Layout,
     constants: &'g Constants<'g>,
 ) -> Layers {
     let image = Layer {

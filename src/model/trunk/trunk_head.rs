@@ -43,7 +43,7 @@ impl TrunkHead {
         let graph = whole.graph.take().filter(plain)?;
         let constants = constants(&graph);
         let (input, window_px) = (model.input().name.as_str(), model.card.window_px);
-        let layers = read(&graph, (input, model.card.layout), &constants);
+        let layers = read(&graph, input, model.card.layout, &constants);
         let trunks = (1..layers.0.len()).filter_map(|layer| {
             let trunk = Trunk::ending_with(layers.up_to(layer), window_px, stride_px)?;
             separates(&graph, &constants, input, &trunk).then_some(trunk)
@@ -60,14 +60,14 @@ impl TrunkHead {
         let any = info(&cut, vec![named("n"), fixed(channels), named("rows"), named("cols")]);
         let window = info(&cut, vec![named("n"), fixed(channels), fixed(side), fixed(side)]);
         let scores = graph.output.iter().find(|output| output.name == model.output().name)?;
-        let part = |in_trunk: bool, ends: (pb::ValueInfoProto, pb::ValueInfoProto)| {
+        let part = |in_trunk: bool, input: pb::ValueInfoProto, output: pb::ValueInfoProto| {
             let takes = |node: usize| nodes.contains(&node) == in_trunk;
-            let graph = Some(part(&graph, &constants, takes, ends));
+            let graph = Some(part(&graph, &constants, takes, input, output));
             pb::ModelProto { graph, ..whole.clone() }.encode_to_vec()
         };
         Some(Self {
-            trunk_onnx: part(true, (info(input, image), any)),
-            head_onnx: part(false, (window, scores.clone())),
+            trunk_onnx: part(true, info(input, image), any),
+            head_onnx: part(false, window, scores.clone()),
             input: input.to_owned(),
             cut,
             trunk,
@@ -145,7 +145,8 @@ fn part(
     graph: &pb::GraphProto,
     constants: &Constants<'_>,
     takes: impl Fn(usize) -> bool,
-    (input, output): (pb::ValueInfoProto, pb::ValueInfoProto),
+    input: pb::ValueInfoProto,
+    output: pb::ValueInfoProto,
 ) -> pb::GraphProto {
     let mut needed = HashSet::from([output.name.as_str()]);
     let mut nodes = Vec::new();

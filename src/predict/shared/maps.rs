@@ -11,14 +11,34 @@ pub(super) struct Maps {
     cols: usize,
 }
 
+/// An element of a map.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MapPlace {
+    pub(super) row: usize,
+    pub(super) col: usize,
+}
+
+/// A box of the maps of an image, and where it belongs in the map of a window.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MapBox {
+    pub(super) image: usize,
+    pub(super) from: MapPlace,
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    pub(super) to: MapPlace,
+}
+
 impl Maps {
-    /// Adds the `rows` and `cols` of what an engine has made, `[n, channel, row, col]`.
+    /// Adds the `rows` and `cols` of what an engine has made: `values` of `shape`,
+    /// `[image, channel, row, col]`.
     pub(super) fn keep(
         &mut self,
-        ([images, channels, all_rows, all_cols], values): ([usize; 4], &[f32]),
+        shape: [usize; 4],
+        values: &[f32],
         rows: Range<usize>,
         cols: Range<usize>,
     ) {
+        let [images, channels, all_rows, all_cols] = shape;
         (self.channels, self.rows, self.cols) = (channels, rows.len(), cols.len());
         for map in values.chunks_exact(all_rows * all_cols).take(images * channels) {
             for row in map.chunks_exact(all_cols).take(rows.end).skip(rows.start) {
@@ -27,22 +47,20 @@ impl Maps {
         }
     }
 
-    /// Copies the box of `size` (rows, cols) at `from` (row, col) of an image's maps
-    /// to `to` of a window's, `[channel, side, side]`.
+    /// Copies a box to the map of a window, `[channel, side, side]`.
     pub(super) fn copy(
         &self,
-        image: usize,
-        (from, size): ((usize, usize), (usize, usize)),
+        MapBox { image, from, rows, cols, to }: MapBox,
         window: &mut [f32],
-        (side, to): (usize, (usize, usize)),
+        side: usize,
     ) {
         let area = self.rows * self.cols;
         let maps = self.values.chunks_exact(area).skip(image * self.channels);
         for (map, window) in maps.zip(window.chunks_exact_mut(side * side)) {
-            for row in 0..size.0 {
-                let from = (from.0 + row) * self.cols + from.1;
-                let to = (to.0 + row) * side + to.1;
-                window[to..to + size.1].copy_from_slice(&map[from..from + size.1]);
+            for row in 0..rows {
+                let from = (from.row + row) * self.cols + from.col;
+                let to = (to.row + row) * side + to.col;
+                window[to..to + cols].copy_from_slice(&map[from..from + cols]);
             }
         }
     }

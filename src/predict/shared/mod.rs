@@ -24,8 +24,8 @@ use crate::geometry::lattice::LatticePoint;
 use crate::interrupt::Interrupt;
 use crate::model::{EngineError, LoadedTrunkHead, Trunk, TrunkHead};
 use crate::pipeline::Outlet;
-use part::{PARTS, Part};
-use region::Region;
+use part::{Part, PartPair};
+use region::SharedRegion;
 
 /// Whether so many workers may take so many bytes each.
 fn affordable(threads: usize, bytes: u64) -> bool {
@@ -166,7 +166,7 @@ impl RegionWorker<'_> {
         windows: &RegionWindows,
         outlet: &Outlet<'_, Scored>,
     ) -> Result<(), EngineError> {
-        let region = Region {
+        let region = SharedRegion {
             preparation: self.preparation,
             patch: &windows.patch,
             tile: &windows.tile,
@@ -224,10 +224,10 @@ impl Sharing {
             lines.dedup();
             lines.len() as u64
         };
-        let rows = count(tile.places.iter().map(|place| place.0).collect());
-        let cols = count(tile.places.iter().map(|place| place.1).collect());
+        let rows = count(tile.places.iter().map(|place| place.row).collect());
+        let cols = count(tile.places.iter().map(|place| place.col).collect());
         let side_px = |outputs: u32| self.tiles.side_for_px(outputs);
-        let (high_px, wide_px) = (side_px(tile.grid.0), side_px(tile.grid.1));
+        let (high_px, wide_px) = (side_px(tile.grid.rows), side_px(tile.grid.cols));
         let windows = tile.places.len() as u64;
         let map = &self.trunk.map;
         let length_px = |part: Part, shared_px: u32| match part {
@@ -235,20 +235,19 @@ impl Sharing {
             Part::Shared => shared_px,
             Part::After => map.after_px,
         };
-        let pairs = PARTS.iter().flat_map(|&down| PARTS.map(|across| (down, across)));
-        let together: u64 = pairs
-            .map(|(down, across)| {
+        let together: u64 = PartPair::all()
+            .map(|PartPair { down, across }| {
                 let images = match (down, across) {
                     (Part::Shared, Part::Shared) => 1,
                     (_, Part::Shared) => rows,
                     (Part::Shared, _) => cols,
                     _ => windows,
                 };
-                let sides_px = (length_px(down, high_px), length_px(across, wide_px));
-                if sides_px.0.min(sides_px.1) == 0 {
+                let (rows_px, cols_px) = (length_px(down, high_px), length_px(across, wide_px));
+                if rows_px.min(cols_px) == 0 {
                     return 0;
                 }
-                images * self.trunk.cost(sides_px.0, sides_px.1)
+                images * self.trunk.cost(rows_px, cols_px)
             })
             .sum();
         together < windows * self.trunk.cost(self.window_px, self.window_px)
@@ -270,6 +269,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::geometry::dense_tiles::GridPlace;
     use crate::model::Model;
 
     fn parts() -> TrunkHead {
@@ -327,7 +327,7 @@ mod tests {
                 .map(|numbered| (numbered.number, numbered.point.patch_x_px, numbered.point.patch_y_px))
                 .collect();
             for NumberedTile { tile, numbers } in &regions {
-                for (&(row, col), &number) in tile.places.iter().zip(numbers) {
+                for (&GridPlace { row, col }, &number) in tile.places.iter().zip(numbers) {
                     let px = |start_px: i64, at: u32| u32::try_from(start_px).unwrap() + 16 * at;
                     prop_assert!(seen.insert((number, px(tile.x_px, col), px(tile.y_px, row))));
                 }

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::geometry::dense_tiles::GridPlace;
 use crate::model::CutMap;
 
 /// A part of a window's map along an axis.
@@ -13,12 +14,35 @@ pub(super) enum Part {
     After,
 }
 
-pub(super) const PARTS: [Part; 3] = [Part::Before, Part::Shared, Part::After];
+const PARTS: [Part; 3] = [Part::Before, Part::Shared, Part::After];
 
-/// A region's windows along an axis.
+/// A part of a window's map along both axes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PartPair {
+    /// Along the rows.
+    pub(super) down: Part,
+    /// Along the columns.
+    pub(super) across: Part,
+}
+
+impl PartPair {
+    /// All nine, row by row.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        PARTS.into_iter().flat_map(|down| PARTS.map(|across| Self { down, across }))
+    }
+
+    /// Which image has this part of the window at `place`: 0 along an axis where all
+    /// windows share it.
+    pub(super) fn image_of(self, GridPlace { row, col }: GridPlace) -> GridPlace {
+        let along = |part: Part, at: u32| if part == Part::Shared { 0 } else { at };
+        GridPlace { row: along(self.down, row), col: along(self.across, col) }
+    }
+}
+
+/// Part of a patch along an axis.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Along {
-    /// Where the region starts in the patch.
+    /// Where it starts in the patch.
     pub(super) start_px: i64,
     pub(super) length_px: u32,
 }
@@ -42,19 +66,21 @@ impl Part {
         }
     }
 
-    /// The image that has it for a window `offset_px` behind the region's start: where
-    /// it starts in the patch, and its length, px.
+    /// The image that has it for a window of `window_px`, `offset_px` behind the region's
+    /// start.
     pub(super) fn image(
         self,
         map: &CutMap,
         region: Along,
-        (window_px, offset_px): (u32, u32),
-    ) -> (i64, u32) {
+        window_px: u32,
+        offset_px: u32,
+    ) -> Along {
         let window_start_px = region.start_px + i64::from(offset_px);
+        let after_px = i64::from(window_px - map.after_px);
         match self {
-            Self::Before => (window_start_px, map.before_px),
-            Self::Shared => (region.start_px, region.length_px),
-            Self::After => (window_start_px + i64::from(window_px - map.after_px), map.after_px),
+            Self::Before => Along { start_px: window_start_px, length_px: map.before_px },
+            Self::Shared => region,
+            Self::After => Along { start_px: window_start_px + after_px, length_px: map.after_px },
         }
     }
 

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::maps::Maps;
-use super::part::{Along, PARTS, Part};
-use crate::geometry::dense_tiles::DenseTile;
-use crate::model::{CutMap, EngineError, LoadedTrunkHead, TrunkSession};
+use super::maps::{MapBox, MapPlace, Maps};
+use super::part::{Along, Part, PartPair};
+use crate::geometry::dense_tiles::{DenseTile, GridPlace};
+use crate::model::{CutMap, EngineError, ImageSize, LoadedTrunkHead, TrunkSession};
 use crate::predict::prepare::{PatchArea, Preparation, PreparedPatch};
 
 /// A region of a patch and the sizes of its windows.
 #[derive(Clone, Copy)]
-pub(super) struct Region<'r> {
+pub(super) struct SharedRegion<'r> {
     pub(super) preparation: &'r Preparation,
     pub(super) patch: &'r PreparedPatch,
     pub(super) tile: &'r DenseTile,
@@ -23,24 +23,18 @@ pub(super) struct Region<'r> {
 
 /// A part of the windows' maps: what is common to all of a row, of a column, or of the
 /// region.
-struct Piece {
-    parts: (Part, Part),
-    /// (row, col) of each image; 0 along an axis that is shared.
-    places: Vec<(u32, u32)>,
+struct MapPiece {
+    part: PartPair,
+    /// Of each image; 0 along an axis that is shared.
+    places: Vec<GridPlace>,
     maps: Maps,
-}
-
-/// Which image of a piece a window at `place` has its part of.
-fn keyed(parts: (Part, Part), (row, col): (u32, u32)) -> (u32, u32) {
-    let along = |part: Part, at: u32| if part == Part::Shared { 0 } else { at };
-    (along(parts.0, row), along(parts.1, col))
 }
 
 /// What takes scores: indices of the tile's points, `[window, class]`, time spent in
 /// the network. `false` ends the region.
 pub(super) type Scored<'s> = dyn FnMut(&[usize], &[f32], Duration) -> bool + 's;
 
-impl Region<'_> {
+impl SharedRegion<'_> {
     /// Scores all windows, `batch` at a time.
     pub(super) fn score(
         &self,
@@ -51,9 +45,9 @@ impl Region<'_> {
         let mut started = Instant::now();
         let mut filling = Duration::ZERO;
         let mut pieces = Vec::new();
-        for parts in PARTS.iter().flat_map(|&rows| PARTS.map(|cols| (rows, cols))) {
-            if parts.0.count(self.map) * parts.1.count(self.map) > 0 {
-                pieces.push(self.piece(network.trunk.as_mut(), parts, &mut filling)?);
+        for part in PartPair::all() {
+            if part.down.count(self.map) * part.across.count(self.map) > 0 {
+                pieces.push(self.piece(network.trunk.as_mut(), part, &mut filling)?);
             }
         }
         let head = network.head.as_mut();
@@ -79,58 +73,63 @@ impl Region<'_> {
         Ok(())
     }
 
-    /// The maps of one piece for windows at `places`.
+    /// The maps of one part of all windows.
     fn piece(
         &self,
         trunk: &mut dyn TrunkSession,
-        parts: (Part, Part),
+        part: PartPair,
         filling: &mut Duration,
-    ) -> Result<Piece, EngineError> {
-        let mut places: Vec<(u32, u32)> =
-            self.tile.places.iter().map(|&place| keyed(parts, place)).collect();
+    ) -> Result<MapPiece, EngineError> {
+        let mut places: Vec<GridPlace> =
+            self.tile.places.iter().map(|&place| part.image_of(place)).collect();
         places.sort_unstable();
         places.dedup();
         let side = |outputs: u32| (outputs.max(1) - 1) * self.stride_px + self.window_px;
-        let rows = Along { start_px: self.tile.y_px, length_px: side(self.tile.grid.0) };
-        let cols = Along { start_px: self.tile.x_px, length_px: side(self.tile.grid.1) };
+        let rows = Along { start_px: self.tile.y_px, length_px: side(self.tile.grid.rows) };
+        let cols = Along { start_px: self.tile.x_px, length_px: side(self.tile.grid.cols) };
         let image = |part: Part, region: Along, at: u32| {
-            part.image(self.map, region, (self.window_px, at * self.stride_px))
+            part.image(self.map, region, self.window_px, at * self.stride_px)
         };
-        let sides_px = (image(parts.0, rows, 0).1, image(parts.1, cols, 0).1);
-        let at_once = (self.run_px / (sides_px.0 * sides_px.1)).max(1) as usize;
+        let size = ImageSize {
+            height_px: image(part.down, rows, 0).length_px,
+            width_px: image(part.across, cols, 0).length_px,
+        };
+        let at_once = (self.run_px / (size.height_px * size.width_px)).max(1) as usize;
         let mut maps = Maps::default();
         for places in places.chunks(at_once) {
             let mut fill = |images: &mut [f32]| {
                 let started = Instant::now();
-                let (height_px, width_px) = (sides_px.0 as usize, sides_px.1 as usize);
+                let (height_px, width_px) = (size.height_px as usize, size.width_px as usize);
                 let images = images.chunks_exact_mut(3 * height_px * width_px);
-                for (image_px, &(row, col)) in images.zip(places) {
-                    let (x_px, y_px) = (image(parts.1, cols, col).0, image(parts.0, rows, row).0);
+                for (image_px, &GridPlace { row, col }) in images.zip(places) {
+                    let x_px = image(part.across, cols, col).start_px;
+                    let y_px = image(part.down, rows, row).start_px;
                     let area = PatchArea { x_px, y_px, width_px, height_px };
                     self.preparation.area(self.patch, area, image_px);
                 }
                 *filling += started.elapsed();
             };
             let mut take = |shape: [usize; 4], values: &[f32]| {
-                let kept = (parts.0.kept(self.map, shape[2]), parts.1.kept(self.map, shape[3]));
-                maps.keep((shape, values), kept.0, kept.1);
+                let rows = part.down.kept(self.map, shape[2]);
+                let cols = part.across.kept(self.map, shape[3]);
+                maps.keep(shape, values, rows, cols);
             };
-            trunk.run(places.len(), sides_px, &mut fill, &mut take)?;
+            trunk.run(places.len(), size, &mut fill, &mut take)?;
         }
-        Ok(Piece { parts, places, maps })
+        Ok(MapPiece { part, places, maps })
     }
 
     /// Copies a piece into the map of the window at `place`.
-    fn copy(&self, piece: &Piece, (row, col): (u32, u32), window: &mut [f32]) {
-        let (rows, cols) = piece.parts;
-        let image = piece.places.binary_search(&keyed(piece.parts, (row, col)));
+    fn copy(&self, piece: &MapPiece, place: GridPlace, window: &mut [f32]) {
+        let PartPair { down, across } = piece.part;
+        let image = piece.places.binary_search(&piece.part.image_of(place));
         let image = image.expect("a piece has all of its windows");
-        let from = (
-            rows.found(self.map, row * self.stride_px),
-            cols.found(self.map, col * self.stride_px),
-        );
-        let size = (rows.count(self.map), cols.count(self.map));
-        let to = (rows.place(self.map), cols.place(self.map));
-        piece.maps.copy(image, (from, size), window, (self.map.side, to));
+        let from = MapPlace {
+            row: down.found(self.map, place.row * self.stride_px),
+            col: across.found(self.map, place.col * self.stride_px),
+        };
+        let (rows, cols) = (down.count(self.map), across.count(self.map));
+        let to = MapPlace { row: down.place(self.map), col: across.place(self.map) };
+        piece.maps.copy(MapBox { image, from, rows, cols, to }, window, self.map.side);
     }
 }
