@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use ndarray::Array3;
 use thiserror::Error;
 
-use crate::export::heatmap_h5::{HeatmapMeta, HeatmapWriter};
 use crate::export::npy::{self, NpyError};
 use crate::export::png::{self, PngError};
 use crate::hdf5_file::FormatError;
@@ -14,6 +13,7 @@ use crate::heatmap::{
     Heatmap, HeatmapPicture, LegacyDimensions, LegacyError, PlaneThumbnail, RenderError,
     render_heatmap,
 };
+use crate::heatmap_h5::{HeatmapMeta, HeatmapWriter};
 
 /// Longest side of the white image over which the picture is drawn, px.
 const GROUND_PX: u64 = 1024;

@@ -11,7 +11,7 @@
 //!                                │
 //!        [predict] colours [normalize], windows ──[model]──> scores/<slide>/t<k>.h5 [scores]
 //!                                │
-//!        [stitch] ──[heatmap]──> heatmaps/<slide>.{h5,png,...} [export]
+//!        [stitch] ──[heatmap]──> heatmaps/<slide>.h5 [heatmap_h5], .png, ... [export]
 //!                                │
 //! [truth] outlines, masks ──> [metrics] ──[study]──> study/study.{csv,md,json}
 //!
@@ -66,8 +66,9 @@
 //!     truth           <- metrics slide spelling
 //!     patches         <- geometry hdf5_file normalize number
 //!     scores          <- hdf5_file number
-//!     export          <- bigtiff hdf5_file heatmap metrics number patches scores staged version
-//!     import          <- export hdf5_file heatmap
+//!     heatmap_h5      <- hdf5_file number scores staged
+//!     export          <- bigtiff hdf5_file heatmap heatmap_h5 metrics patches staged version
+//!     import          <- export hdf5_file heatmap heatmap_h5
 //!     run_dir         <- number shell staged
 //!     damage          <- hdf5_file run_dir staged
 //! a run
@@ -77,15 +78,16 @@
 //!     resolve         <- colour_template config geometry model normalize version
 //!     slide_inputs    <- config progress run_dir slide tissue
 //!     split           <- config damage export geometry hdf5_file heatmap interrupt normalize
-//!                        patches pipeline process progress run_dir slide staged threads tissue
+//!                        patches pipeline process progress run_dir slide staged threads
+//!                        tissue
 //!     predict         <- config damage geometry hdf5_file interrupt model normalize number
 //!                        patches pipeline process progress run_dir scores staged
-//!     jobs            <- config damage export number run_dir scores shell staged
-//!     stitch          <- config damage export geometry hdf5_file heatmap model number patches
-//!                        run_dir scores staged
-//!     study           <- chart config export hdf5_file heatmap metrics progress run_dir scores
-//!                        spelling staged truth version
-//!     report          <- config damage export heatmap jobs metrics number patches process
+//!     jobs            <- config damage export heatmap_h5 number run_dir scores shell staged
+//!     stitch          <- config damage export geometry hdf5_file heatmap heatmap_h5 model
+//!                        number patches run_dir scores staged
+//!     study           <- chart config export hdf5_file heatmap heatmap_h5 metrics progress
+//!                        run_dir scores spelling staged truth version
+//!     report          <- config damage heatmap heatmap_h5 jobs metrics number patches process
 //!                        progress run_dir scores slide staged study tissue truth version
 //!     stages          <- config damage export geometry hdf5_file interrupt jobs model number
 //!                        patches predict process progress run_dir scores split staged stitch
@@ -108,6 +110,7 @@ pub mod export;
 pub mod geometry;
 pub mod hdf5_file;
 pub mod heatmap;
+pub mod heatmap_h5;
 pub mod import;
 pub mod interrupt;
 pub mod jobs;

@@ -18,10 +18,10 @@ use std::path::Path;
 use ndarray::ArrayView2;
 
 use super::error::ExportError;
-use super::heatmap_h5::HeatmapMeta;
 use super::slide_lattice::{OverlayGrid, SlideLattice};
 use super::{pyramid, value_tiff};
 use crate::bigtiff::{DeflateCode, DirectoryLinks, Tags, TilePixels};
+use crate::heatmap_h5::HeatmapMeta;
 
 /// The pyramid continues until no side is longer than this. ASAP reads as many overlay
 /// levels as the slide has; a missing level terminates ASAP.

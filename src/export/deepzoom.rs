@@ -14,10 +14,10 @@ use image::{ExtendedColorType, ImageEncoder};
 use ndarray::ArrayView2;
 
 use super::error::ExportError;
-use super::heatmap_h5::HeatmapMeta;
 use super::pyramid::{self, Tile};
 use super::slide_lattice::{OverlayGrid, SlideLattice};
 use crate::heatmap::render::colour_of;
+use crate::heatmap_h5::HeatmapMeta;
 use crate::staged::{self, StagedFolder};
 
 /// Side of a tile, px.

@@ -16,10 +16,10 @@ use ndarray::ArrayView2;
 use sha2::{Digest, Sha256};
 
 use super::error::{ExportError, write_error};
-use super::heatmap_h5::HeatmapMeta;
 use super::slide_lattice::SlideLattice;
 use super::{GeoJsonObjects, GeoJsonRules};
 use crate::heatmap::render::colour_of;
+use crate::heatmap_h5::HeatmapMeta;
 use crate::metrics::detect::{PeakRules, detect_peaks};
 use crate::staged::StagedStream;
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use hdf5::Dataset;
 use ndarray::{Array2, Array3, Axis, s};
 
-use super::heatmap_h5::{CHUNK, CLASSES, HeatmapMeta, SCORE};
 use crate::hdf5_file::{self, Attributes, FormatError, check_dataset};
+use crate::heatmap_h5::{CHUNK, CLASSES, HeatmapMeta, SCORE};
 
 /// A heatmap file, open for reading in bands.
 pub(super) struct Bands {

@@ -9,7 +9,6 @@ mod error;
 mod format;
 mod geojson;
 mod heatmap_bands;
-pub mod heatmap_h5;
 mod notation;
 pub mod npy;
 mod ome_tiff;
@@ -22,6 +21,8 @@ mod wsinfer_csv;
 mod zarr_array;
 
 use std::path::{Path, PathBuf};
+
+use crate::heatmap_h5;
 
 pub use error::ExportError;
 pub use format::{ExportFormat, GeoJsonObjects, GeoJsonRules};

@@ -13,10 +13,10 @@ use ndarray::ArrayView2;
 use quick_xml::escape::escape;
 
 use super::error::ExportError;
-use super::heatmap_h5::HeatmapMeta;
 use super::slide_lattice::SlideLattice;
 use super::{pyramid, value_tiff};
 use crate::bigtiff::{DeflateCode, DirectoryLinks, TILE_PX, Tags, TilePixels};
+use crate::heatmap_h5::HeatmapMeta;
 
 /// Writes the heatmap `score` `[row, col]`, NaN where not scored.
 pub(super) fn write(

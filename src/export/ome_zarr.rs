@@ -16,9 +16,9 @@ use ndarray::{Array2, ArrayView2};
 use serde_json::{Value, json};
 
 use super::error::ExportError;
-use super::heatmap_h5::HeatmapMeta;
 use super::slide_lattice::SlideLattice;
 use super::{pyramid, zarr_array};
+use crate::heatmap_h5::HeatmapMeta;
 use crate::staged::StagedFolder;
 
 /// Writes the heatmap `score` `[row, col]`, NaN where not scored.

@@ -1,7 +1,7 @@
 //! The positions of a heatmap's lattice points on the slide, in level-0 px; all exports
 //! place points by these.
 
-use super::heatmap_h5::HeatmapMeta;
+use crate::heatmap_h5::HeatmapMeta;
 
 /// The lattice on the slide. Point (row, col) is at x = col * `pitch_px`,
 /// y = row * `pitch_px`, and its cell extends half a pitch to all sides.

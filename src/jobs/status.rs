@@ -9,7 +9,7 @@ use super::listing::SlideListing;
 use super::work::WorkItem;
 use crate::config::Stage;
 use crate::damage::{self, Watched};
-use crate::export::heatmap_h5::{HeatmapMeta, read_heatmap_meta};
+use crate::heatmap_h5::{HeatmapMeta, read_heatmap_meta};
 use crate::number::GroupNumber;
 use crate::run_dir::{RunDir, SlideStatus};
 use crate::scores::{self, CascadeMeta, DenseMeta};

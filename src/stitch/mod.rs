@@ -12,7 +12,6 @@ use ndarray::{Array2, Array3, s};
 
 use crate::config::RunConfig;
 use crate::damage::{self, SetAside, Watched};
-use crate::export::heatmap_h5::{self, HeatmapMeta, HeatmapWriter};
 use crate::export::npy;
 use crate::export::png;
 use crate::export::{ExportError, ExportFormat, export_heatmap};
@@ -20,6 +19,7 @@ use crate::geometry::Lattice;
 use crate::heatmap::{
     Heatmap, HeatmapPicture, MissingTiles, PlaneThumbnail, RgbPicture, render_heatmap,
 };
+use crate::heatmap_h5::{self, HeatmapMeta, HeatmapWriter};
 use crate::model::{Model, card_sha256};
 use crate::number::GroupNumber;
 use crate::patches::{PatchesFile, PatchesMeta};

@@ -2,7 +2,7 @@
 
 use super::error::StudyError;
 use super::request::{HeatmapSource, StudyRequest};
-use crate::export::heatmap_h5::HeatmapMeta;
+use crate::heatmap_h5::HeatmapMeta;
 use crate::metrics::coverage::{Coverage, coverage};
 use crate::metrics::lesions::{Lesions, evaluation_downsample};
 use crate::metrics::raster::SampleGrid;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::{Case, noise, reference};
 use ndarray::Array2;
-use slidegrid::export::heatmap_h5::{HeatmapMeta, HeatmapWriter};
+use slidegrid::heatmap_h5::{HeatmapMeta, HeatmapWriter};
 
 const FORMATS: [&str; 6] = ["asap", "ome-tiff", "ome-zarr", "geojson", "csv", "deepzoom"];
 const SUFFIXES: [&str; 6] =

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ndarray::{Array2, array};
-use slidegrid::export::heatmap_h5::{HeatmapMeta, HeatmapWriter, read_heatmap, read_heatmap_class};
 use slidegrid::geometry::{BlockPlan, Tiling, WorkingPlane};
+use slidegrid::heatmap_h5::{HeatmapMeta, HeatmapWriter, read_heatmap, read_heatmap_class};
 use slidegrid::number::GroupNumber;
 use slidegrid::patches::{Compression, PatchesFile, PatchesMeta, PatchesWriter};
 use slidegrid::scores::{ScoresMeta, read_scores, write_scores};

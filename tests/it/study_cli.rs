@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::common::Case;
 use crate::common::cli::Slidegrid;
 use ndarray::Array2;
-use slidegrid::export::{heatmap_h5, npy};
+use slidegrid::export::npy;
+use slidegrid::heatmap_h5;
 use slidegrid::run_dir::{RunDir, SlideRecord, SlideStatus, write_slides};
 
 fn text(path: &Path) -> String {

@@ -8,7 +8,7 @@ use super::{input, print_json};
 use crate::cli::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use crate::cli::{Exit, Failure, print};
 use crate::config::RunConfig;
-use crate::export::heatmap_h5::read_heatmap_meta;
+use crate::heatmap_h5::read_heatmap_meta;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::stages::rerun;

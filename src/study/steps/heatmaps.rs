@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use ndarray::Array2;
 
 use super::error::StepError;
-use crate::export::{heatmap_h5, npy};
+use crate::export::npy;
+use crate::heatmap_h5;
 use crate::metrics::raster::SampleGrid;
 
 /// A heatmap, and the geometry of its points.

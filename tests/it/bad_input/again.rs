@@ -18,11 +18,10 @@ fn a_run_of_named_slides_leaves_the_others_waiting() {
 fn other_wishes_for_a_finished_heatmap_are_met() {
     let case = Case::scored();
     case.slidegrid("stitch --run run --all").exits(0);
-    let heatmap = || slidegrid::export::heatmap_h5::read_heatmap(&case.path("run/heatmaps/a.h5"));
+    let heatmap = || slidegrid::heatmap_h5::read_heatmap(&case.path("run/heatmaps/a.h5"));
     let (meta, before) = heatmap().unwrap();
-    let classes = |class| {
-        slidegrid::export::heatmap_h5::read_heatmap_class(&case.path("run/heatmaps/a.h5"), class)
-    };
+    let classes =
+        |class| slidegrid::heatmap_h5::read_heatmap_class(&case.path("run/heatmaps/a.h5"), class);
     assert!(classes(0).is_err(), "all classes were not asked for");
     let set = "--set stitch.all_classes=true --set stitch.npy=true";
     let again = case.slidegrid(&format!("stitch --run run --all {set}")).exits(0);

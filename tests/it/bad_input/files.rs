@@ -1,6 +1,6 @@
 //! Files of a run that are damaged, foreign, newer or missing.
 
-use slidegrid::export::heatmap_h5::read_heatmap;
+use slidegrid::heatmap_h5::read_heatmap;
 
 use crate::common::Case;
 

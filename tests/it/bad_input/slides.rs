@@ -103,7 +103,7 @@ fn a_tiff_cut_in_its_pixels_keeps_what_is_whole() {
     assert!(!failures.is_empty() && failures.len() < file.meta().patches, "{failures:?}");
     assert!(failures.iter().all(|line| line.contains("patch") && line.contains("level-0 px")));
     let heatmap = case.path("run/heatmaps/cut.h5");
-    let (_, score) = slidegrid::export::heatmap_h5::read_heatmap(&heatmap).unwrap();
+    let (_, score) = slidegrid::heatmap_h5::read_heatmap(&heatmap).unwrap();
     assert_eq!(score.dim(), (32, 32));
     assert!(score[[0, 0]].is_finite() && score[[4, 20]].is_finite());
     assert!(score[[30, 10]].is_nan(), "nothing may be made up");

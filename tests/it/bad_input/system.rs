@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use slidegrid::export::heatmap_h5::read_heatmap;
+use slidegrid::heatmap_h5::read_heatmap;
 use slidegrid::patches::PatchesFile;
 use slidegrid::scores::read_scores;
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3};
-use slidegrid::export::heatmap_h5;
+use slidegrid::heatmap_h5;
 use tempfile::TempDir;
 
 use super::cli::Slidegrid;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::common::cli::Slidegrid;
 use crate::common::{Case, assert_same};
 use lesion::Lesion;
-use slidegrid::export::heatmap_h5::{HeatmapMeta, read_heatmap, read_heatmap_meta};
+use slidegrid::heatmap_h5::{HeatmapMeta, read_heatmap, read_heatmap_meta};
 use slidegrid::scores::{
     CascadeMeta, Screen, points_to_draw, read_scores, read_scores_meta, write_part,
 };

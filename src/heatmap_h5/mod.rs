@@ -14,6 +14,6 @@ mod schema;
 mod writer;
 
 pub use reader::{has_classes, read_heatmap, read_heatmap_class, read_heatmap_meta};
-pub(super) use schema::{CHUNK, CLASSES, SCORE};
+pub(crate) use schema::{CHUNK, CLASSES, SCORE};
 pub use schema::{FORMAT, HeatmapMeta, VERSION};
 pub use writer::HeatmapWriter;

@@ -11,10 +11,10 @@ pub const FORMAT: &str = "slidegrid-heatmap";
 /// The version that this program writes, and the newest that it reads.
 pub const VERSION: i64 = 1;
 
-pub(in crate::export) const SCORE: &str = "score";
-pub(in crate::export) const CLASSES: &str = "classes";
+pub(crate) const SCORE: &str = "score";
+pub(crate) const CLASSES: &str = "classes";
 /// Side of a compressed chunk, points; a chunk is 256 KiB of scores.
-pub(in crate::export) const CHUNK: usize = 256;
+pub(crate) const CHUNK: usize = 256;
 
 /// The root attributes of a heatmap file.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -147,9 +147,7 @@ impl HeatmapMeta {
         attributes.put_u64("windows", self.windows)
     }
 
-    pub(in crate::export) fn read_attributes(
-        attributes: &Attributes<'_>,
-    ) -> Result<Self, FormatError> {
+    pub(crate) fn read_attributes(attributes: &Attributes<'_>) -> Result<Self, FormatError> {
         let writer = check_header(attributes, FORMAT, VERSION)?;
         let normalized = attributes.contains("normalize")?;
         let unnormalized = if normalized { attributes.u64("unnormalized_patches")? } else { 0 };
