@@ -1,9 +1,9 @@
-//! Which points of a slide are audited.
+//! Draws the points of a slide that a cascade audits.
 //!
-//! As many as the bound takes are drawn from all points of the slide, by their place
-//! and the slide's name, before anything is scored: the draw knows nothing of blocks,
-//! groups and screens, and the groups' audits add up to one of the slide. Drawn points
-//! that the cascade scores exactly anyway cost nothing.
+//! As many points as the bound requires are drawn from all points of the slide, before anything
+//! is scored. The draw depends on places and the slide's name alone, not on blocks, groups or
+//! the screen, so the audits of the groups add up to one audit of the slide. Drawn points that
+//! the cascade refines anyway cost nothing.
 
 use std::collections::BinaryHeap;
 
@@ -14,24 +14,24 @@ use super::group::{Group, lattice_of, points_of, tiling_of};
 use crate::geometry::lattice::LatticePoint;
 use crate::scores::points_to_draw;
 
-/// What draws points of a slide.
+/// A rule that draws points of a slide.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Audit {
-    /// A share of all places, and no bound to hold.
+    /// Draws this share of all points, without a bound to hold.
     Share(f64),
-    /// The points of the lowest lots.
+    /// Draws the points with the lowest pseudorandom numbers.
     Lowest {
-        /// Of the slide.
+        /// Pseudorandom number of the slide.
         slide: u64,
-        /// The highest lot that is drawn; `None`: none is.
+        /// Highest number that is drawn; `None` if no point is.
         up_to: Option<u64>,
-        /// What the draw is to hold.
+        /// The bound that the audit is to hold.
         bound: f64,
     },
 }
 
 impl Audit {
-    /// Draws as many of `points` as `bound` takes. `points` are gone through twice.
+    /// Draws as many of `points` as `bound` requires. `points` is called twice.
     fn of_points<P: Iterator<Item = (i32, i32)>>(
         slide: &str,
         points: impl Fn() -> P,
@@ -40,7 +40,7 @@ impl Audit {
         let slide = number_of(slide);
         let count = points_to_draw(points().count() as u64, bound);
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        // The highest of the lowest lots on top.
+        // A heap of the lowest numbers, with the highest of them on top.
         let mut lowest = BinaryHeap::new();
         for (row, col) in points() {
             let lot = lot_of(slide, End::Audit, row.into(), col.into());
@@ -54,7 +54,7 @@ impl Audit {
         Self::Lowest { slide, up_to: lowest.peek().copied(), bound }
     }
 
-    /// Whether a point is to be audited.
+    /// Whether a point is audited.
     pub(super) fn draws(&self, point: &LatticePoint) -> bool {
         let (row, col) = (point.row.into(), point.col.into());
         match *self {
@@ -65,7 +65,7 @@ impl Audit {
         }
     }
 
-    /// The share of a slide's points that at most may have been missed.
+    /// The largest share of a slide's points that may have been missed; `None` without a bound.
     pub(super) fn bound(&self) -> Option<f64> {
         match *self {
             Self::Share(_) => None,
@@ -111,7 +111,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn as_many_are_drawn_as_the_bound_takes_in_whatever_order_they_come(
+        fn as_many_points_are_drawn_as_the_bound_requires_in_any_order(
             rows in 1i32..60, cols in 1i32..60, bound in 0.0f64..0.3, turn in 0usize..1000,
         ) {
             let places: Vec<(i32, i32)> =
@@ -128,15 +128,15 @@ mod tests {
     #[test]
     fn another_slide_has_other_points() {
         let places = || (0..200).flat_map(|row| (0..200).map(move |col| (row, col)));
-        let of = |slide: &str| -> Vec<(i32, i32)> {
+        let drawn = |slide: &str| -> Vec<(i32, i32)> {
             let audit = Audit::of_points(slide, places, 0.0033);
             places().filter(|&place| audit.draws(&at(place))).collect()
         };
-        let (one, other) = (of("slide_1"), of("slide_2"));
+        let (one, other) = (drawn("slide_1"), drawn("slide_2"));
         assert_eq!((one.len(), other.len()), (890, 890));
-        let both = one.iter().filter(|place| other.contains(place)).count();
-        // 890 of 40,000, twice: 20 by chance.
-        assert!(both < 45, "{both}");
+        let common = one.iter().filter(|place| other.contains(place)).count();
+        // Two draws of 890 from 40,000 have about 20 in common by chance.
+        assert!(common < 45, "{common}");
         let upper = one.iter().filter(|(row, _)| *row < 100).count();
         assert!((380..=514).contains(&upper), "{upper} of 890 in the upper half");
     }

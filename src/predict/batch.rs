@@ -35,7 +35,7 @@ impl Batcher {
         (self.windows.len() == self.size).then(|| self.take())
     }
 
-    /// What is left, when anything is.
+    /// Returns the last, incomplete batch, if there is one.
     pub(super) fn take_rest(&mut self) -> Option<Batch> {
         (!self.windows.is_empty()).then(|| self.take())
     }

@@ -1,9 +1,8 @@
-//! Dense scores of a slide held against those of single windows.
+//! Calibrates the dense scores of a slide to those of single windows.
 //!
-//! Windows of a few tissue tiles, drawn by their place, are scored both ways. The
-//! draw knows nothing of blocks and groups, so every task of a slide fits the same
-//! calibration; the first to finish leaves it in `scores/<slide>/calibration.json`
-//! for the others.
+//! Windows of a few tissue tiles, drawn by place, are scored both ways. The draw does not
+//! depend on blocks and groups, so every task of a slide fits the same calibration; the first
+//! task to finish stores it in `scores/<slide>/calibration.json` for the others.
 
 use std::path::Path;
 
@@ -28,39 +27,39 @@ use crate::progress::Progress;
 use crate::scores::DenseMeta;
 use crate::staged;
 
-/// Tissue tiles to look at, and windows of each.
+/// Size of the sample: at most 256 windows.
 const SAMPLE: SampleSize = SampleSize { tiles: 32, points: 8 };
 
-/// A calibration and what it leaves.
+/// A calibration and its residual.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Calibrated {
     /// Hash of the configuration the scores are made with.
     config_sha256: String,
     pub(super) calibration: Calibration,
-    /// Differences of windows that the calibration was not fitted to.
+    /// Differences on windows that the calibration was not fitted to.
     pub(super) residual: Residual,
     /// Windows scored both ways.
     sampled: u64,
-    /// Of these, windows near the threshold or above it.
+    /// Windows among them near the threshold or above it.
     near: u64,
-    /// 5 and 95 % of the positive class's slope, fitted to tiles drawn again and again;
-    /// `None` where nothing was fitted.
+    /// 5 % and 95 % quantile of the positive class's slope over bootstrap draws of tiles;
+    /// `None` if nothing was fitted.
     slope_range: Option<[f64; 2]>,
-    /// Why the sample does not fix the calibration; empty: it does.
+    /// Why the sample does not determine the calibration; empty if it does.
     open: String,
-    /// The lowest score, in a calibration fitted to other windows, of one that alone is
-    /// a detection.
+    /// The lowest dense score of a window whose exact score is a detection, calibrated by a fit
+    /// to other windows; `None` if no sampled window is one.
     pub(super) lowest_detection: Option<f64>,
 }
 
 impl Calibrated {
-    /// Why the calibration is not to be used; `None`: it is.
+    /// Why the calibration must not be used; `None` if it may.
     pub(super) fn open(&self) -> Option<&str> {
         (!self.open.is_empty()).then_some(&self.open)
     }
 
-    /// As stored with scores.
+    /// The attributes of score files that describe the calibration.
     pub(super) fn meta(&self, context: &Context<'_>, network: &DenseNetwork) -> DenseMeta {
         let keys = context.keys();
         DenseMeta {
@@ -81,11 +80,11 @@ impl Calibrated {
         }
     }
 
-    /// Refuses a calibration that is not good enough to take dense scores alone by.
+    /// Checks that the calibration is good enough to use dense scores alone.
     ///
     /// # Errors
-    /// [`PredictError::OpenFit`] and [`PredictError::Residual`], unless they are to be
-    /// taken whatever they differ.
+    /// [`PredictError::OpenFit`] and [`PredictError::Residual`], unless the run forces dense
+    /// scores.
     pub(super) fn check(&self, context: &Context<'_>, slide: &str) -> Result<(), PredictError> {
         if context.keys().dense_force {
             return Ok(());
@@ -102,7 +101,8 @@ impl Calibrated {
         Ok(())
     }
 
-    /// From pairs of tiles; folds of alternate tiles tell what is left.
+    /// Fits a calibration to sampled tiles. The residual is that of two folds of alternate
+    /// tiles, each calibrated by a fit to the other.
     fn fit(pairs: &[ScorePair], classes: Classes, exact: bool, config_sha256: String) -> Self {
         let join = |keep: &dyn Fn(usize) -> bool| {
             let mut joined = ScorePair::default();
@@ -124,7 +124,7 @@ impl Calibrated {
                 sampled,
                 near,
                 slope_range: None,
-                // Without a point there is nothing to lose.
+                // A slide without points has nothing to calibrate.
                 open: if exact || pairs.is_empty() { String::new() } else { span.open },
                 lowest_detection: None,
             };
@@ -149,22 +149,21 @@ impl Calibrated {
         }
     }
 
-    /// What another task has left, if it is of this configuration.
+    /// Reads the calibration that another task stored, if it has this configuration.
     fn read(path: &Path, config_sha256: &str) -> Option<Self> {
         let known: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
         (known.config_sha256 == config_sha256).then_some(known)
     }
 }
 
-/// The lowest dense score of the windows that alone are detections.
+/// The lowest dense score of the windows whose exact score is a detection.
 fn lowest_detection(pair: &ScorePair, classes: Classes) -> Option<f64> {
-    let both = classes.positives(&pair.dense).zip(classes.positives(&pair.exact));
-    let detections = both.filter(|&(_, exact)| f64::from(exact) >= DETECTION);
+    let scores = classes.positives(&pair.dense).zip(classes.positives(&pair.exact));
+    let detections = scores.filter(|&(_, exact)| f64::from(exact) >= DETECTION);
     detections.map(|(dense, _)| f64::from(dense)).min_by(f64::total_cmp)
 }
 
-/// Refuses patches whose margin is narrower than what the dense network sees beyond a
-/// window.
+/// Checks that the margin of the patches is as wide as the reach of the dense network.
 ///
 /// # Errors
 /// [`PredictError::Margin`].
@@ -181,13 +180,13 @@ pub(super) fn check_margin(
     Err(PredictError::Margin { path, margin_px, method, reach_px })
 }
 
-/// The calibration of a group's slide: what another task has left, or else fitted here
-/// and left for the others.
+/// Returns the calibration of a group's slide: the one that another task stored, or one that is
+/// fitted here and stored for the others.
 ///
-/// `sessions` gives sessions for single windows, which are let go of afterwards.
+/// `sessions` gives the sessions for single windows; it is called only if a fit is needed.
 ///
 /// # Errors
-/// [`PredictError`] when a sample cannot be read or scored, or the calibration not be
+/// [`PredictError`] when a sample cannot be read or scored, or when the calibration cannot be
 /// written.
 pub(super) fn calibrate<S: AsMut<[Box<dyn Session>]>>(
     context: &Context<'_>,
@@ -218,7 +217,7 @@ pub(super) fn calibrate<S: AsMut<[Box<dyn Session>]>>(
     ));
     if let Some(open) = calibrated.open() {
         progress.note(&format!(
-            "predict {slide}: the sample does not fix the calibration, so that it is not used: {open}"
+            "predict {slide}: the sample does not determine the calibration, so dense scores are not trusted: {open}"
         ));
     }
     let bytes = serde_json::to_vec_pretty(&calibrated).expect("a calibration is plain data");

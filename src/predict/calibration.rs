@@ -1,15 +1,15 @@
-//! Dense scores fitted to those of single windows, and what is left. Pure.
+//! Fits dense scores to those of single windows and measures the residual. Pure.
 
 use serde::{Deserialize, Serialize};
 
-/// Probabilities beyond this are as good as certain.
+/// Logits are clamped to this size; probabilities beyond it are as good as certain.
 const LOGIT_LIMIT: f64 = 15.0;
 
-/// Steps of Newton's method; five are usually enough.
+/// Most steps of Newton's method; five are usually enough.
 const STEPS: usize = 30;
 
-/// Pull towards leaving scores as they are, in windows: what decides where the
-/// sample says nothing.
+/// Weight of the prior, which leaves scores unchanged, in windows. The prior decides where the
+/// sample has no information.
 const PRIOR: f64 = 0.1;
 
 /// An affine map of each class's logit.
@@ -17,9 +17,9 @@ const PRIOR: f64 = 0.1;
 pub(super) struct Calibration {
     pub(super) slope: Vec<f64>,
     pub(super) offset: Vec<f64>,
-    /// Scores of a window sum to 1, and are to stay so.
+    /// Whether the scores of a window sum to 1; calibrated scores then do so too.
     sums_to_one: bool,
-    /// Scores lie in 0..=1; else they are mapped as they are.
+    /// Whether scores are in 0..=1; other scores are mapped without a logit.
     probabilities: bool,
 }
 
@@ -28,12 +28,12 @@ pub(super) struct Calibration {
 pub(super) struct Residual {
     /// Root mean square.
     pub(super) rms: f64,
-    /// 99 of 100 are at most this.
+    /// 99 % of the differences are at most this.
     pub(super) p99: f64,
 }
 
 impl Calibration {
-    /// Scores as they are.
+    /// The calibration that leaves scores unchanged.
     pub(super) fn identity(classes: usize) -> Self {
         let (slope, offset) = (vec![1.0; classes], vec![0.0; classes]);
         Self { slope, offset, sums_to_one: false, probabilities: false }
@@ -43,9 +43,9 @@ impl Calibration {
     ///
     /// For probabilities, the slope and offset of each logit that minimise the
     /// cross-entropy with `exact` (Platt, "Probabilistic outputs for support vector
-    /// machines", 1999, section 2.1, with probabilities as targets): unlike least
-    /// squares on logits, it does not care about certain scores becoming more
-    /// certain. For other scores, least squares.
+    /// machines", 1999, section 2.1, with probabilities as targets). Unlike least
+    /// squares on logits, cross-entropy gives little weight to scores that are certain
+    /// anyway. For other scores, least squares.
     pub(super) fn fit(dense: &[f32], exact: &[f32], classes: usize) -> Self {
         let probabilities = dense.iter().chain(exact).all(|score| (0.0..=1.0).contains(score));
         let sums = exact.chunks_exact(classes).map(|row| row.iter().sum::<f32>());
@@ -53,7 +53,7 @@ impl Calibration {
             classes > 1 && probabilities && sums.into_iter().all(|sum| (sum - 1.0).abs() < 1e-3);
         let fitted: Vec<(f64, f64)> = (0..classes)
             .map(|class| {
-                let of = |scores: &[f32]| -> Vec<f64> {
+                let of_class = |scores: &[f32]| -> Vec<f64> {
                     scores
                         .iter()
                         .skip(class)
@@ -61,7 +61,7 @@ impl Calibration {
                         .map(|&score| f64::from(score))
                         .collect()
                 };
-                let (dense, exact) = (of(dense), of(exact));
+                let (dense, exact) = (of_class(dense), of_class(exact));
                 if probabilities {
                     logistic(&dense.iter().map(|&p| logit(p)).collect::<Vec<_>>(), &exact)
                 } else {
@@ -73,7 +73,7 @@ impl Calibration {
         Self { slope, offset, sums_to_one, probabilities }
     }
 
-    /// Maps scores, `[window, class]`.
+    /// Calibrates `scores`, `[window, class]`, in place.
     pub(super) fn apply(&self, scores: &mut [f32]) {
         let classes = self.slope.len();
         let changes = self.slope.iter().any(|&a| a != 1.0) || self.offset.iter().any(|&b| b != 0.0);
@@ -98,7 +98,7 @@ impl Calibration {
 }
 
 impl Residual {
-    /// Of two sets of scores of one length; zero for empty ones.
+    /// The residual of two sets of scores of the same length; zero if they are empty.
     pub(super) fn between(a: &[f32], b: &[f32]) -> Self {
         let mut apart: Vec<f64> =
             a.iter().zip(b).map(|(a, b)| (f64::from(*a) - f64::from(*b)).abs()).collect();
@@ -184,8 +184,7 @@ fn line(x: &[f64], y: &[f64]) -> (f64, f64) {
     (slope, my - slope * mx)
 }
 
-/// To the precision of scores.
-#[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is asked for")]
+#[expect(clippy::cast_possible_truncation, reason = "scores are f32")]
 fn narrow(value: f64) -> f32 {
     value as f32
 }
@@ -220,7 +219,7 @@ mod tests {
         let calibration = Calibration::fit(&dense, &exact, 2);
         let mut positive = vec![0.02, 0.98];
         calibration.apply(&mut positive);
-        // Nothing was seen of such scores: they are not turned round.
+        // The sample has no such scores, so the fit does not reverse them.
         assert!(positive[1] > 0.5, "{positive:?} {calibration:?}");
     }
 
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn residuals_are_counted() {
+    fn a_residual_is_the_root_mean_square_and_the_99th_percentile() {
         let (a, b) = (vec![0.0; 100], [vec![0.0; 98], vec![0.5, 0.1]].concat());
         let residual = Residual::between(&a, &b);
         assert!((residual.rms - (0.26f64 / 100.0).sqrt()).abs() < 1e-7);

@@ -1,18 +1,17 @@
-//! Screen, refine, audit.
+//! Scores a group by a cascade: screen, refine, audit.
 //!
-//! The dense network scores every point. Where its calibrated score of the
-//! positive class reaches `predict.refine_above`, or comes closer to 0.5 than its
-//! own errors, the point is scored by a single window; unless, asked for by
-//! `predict.refine_below`, it is as surely above 0.5. Of the points left alone some,
-//! drawn by place, are scored by single windows too: what is positive among
-//! the low ones tells how much of the rest can have been missed, what is not among
-//! the high ones how much was claimed wrongly.
+//! The dense network screens every point. A point is refined, that is scored by a single
+//! window, if its calibrated score of the positive class reaches `predict.refine_above` or
+//! comes closer to 0.5 than the screen's own errors. With `predict.refine_below`, points that
+//! are surely above 0.5 are not refined. Some of the points left alone, drawn by place, are
+//! audited by single windows too: positives among the low ones bound how many points the screen
+//! missed, and negatives among the high ones bound how many it claimed wrongly.
 //!
-//! Where the sample does not fix the calibration, single windows at points further
-//! apart are the screen (`coarse`).
+//! If the sample does not determine the calibration, single windows at points further apart are
+//! the screen (`coarse`).
 //!
-//! Whether a point is refined or audited depends on screened scores around it and
-//! places alone, so that neither blocks nor groups change the heatmap.
+//! Whether a point is refined or audited depends on its place and the screened scores around
+//! that place alone, so neither blocks nor groups change the heatmap.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -35,7 +34,7 @@ use super::stream::Stopped;
 use super::windows::WindowScorer;
 use crate::scores::{CascadeMeta, DenseMeta, Screen};
 
-/// Scores by a screen and, where they matter, single windows; ready for one slide.
+/// Scores one slide by a screen and, where a detection is possible, by single windows.
 pub(super) struct CascadeScorer<'c> {
     pub(super) windows: &'c mut WindowScorer,
     pub(super) dense: &'c mut LoadedDense,
@@ -44,7 +43,7 @@ pub(super) struct CascadeScorer<'c> {
 }
 
 impl CascadeScorer<'_> {
-    /// The screen.
+    /// The dense network as the screen.
     fn dense(&mut self) -> DenseScorer<'_> {
         DenseScorer { dense: self.dense, calibrated: Arc::clone(&self.calibrated) }
     }
@@ -59,8 +58,8 @@ impl CascadeScorer<'_> {
         }
     }
 
-    /// Screens `todo` by dense scores, enters what is left alone, and returns the points
-    /// to score exactly.
+    /// Screens `todo` by dense scores, enters the scores of points that are left alone, and
+    /// returns the points to score exactly.
     fn screen(
         &mut self,
         context: &Context<'_>,
@@ -108,7 +107,7 @@ impl Scorer for CascadeScorer<'_> {
         sample: &PrecisionSample<'_>,
     ) -> Result<Vec<f64>, PredictError> {
         let mut all = self.windows.deviations(context, sample)?;
-        // A calibration that its sample leaves open decides no scores.
+        // With an open calibration the dense network decides no scores.
         if self.calibrated.open().is_none() {
             all.extend(self.dense().deviations(context, sample)?);
         }
@@ -144,21 +143,22 @@ impl Scorer for CascadeScorer<'_> {
     }
 }
 
-/// The screened score from which points are refined: the configured one, and less
-/// where the screen errs by so much that a detection could lie below it, or has given
-/// one, of windows it was not fitted to, less than twice as much.
+/// The screened score from which points are refined, at least 0: the least of the configured
+/// score, of 0.5 minus the 99 % quantile of the screen's error, and of half the lowest screened
+/// score of a detection that the calibration was not fitted to.
 pub(super) fn refine_from(refine_above: f64, p99: f64, lowest_detection: Option<f64>) -> f64 {
     let lowest = lowest_detection.unwrap_or(1.0) / 2.0;
     refine_above.min(DETECTION - p99).min(lowest).max(0.0)
 }
 
-/// The screened score from which points are left alone again, if asked for: the
-/// configured one, and more where a point that is no detection could lie above it.
+/// The screened score from which points are left alone as sure detections: the larger of the
+/// configured score and of 0.5 plus the 99 % quantile of the screen's error. `None` unless
+/// configured.
 pub(super) fn refine_to(refine_below: f64, p99: f64) -> Option<f64> {
     (refine_below < 1.0).then(|| refine_below.max(DETECTION + p99))
 }
 
-/// What becomes of screened points.
+/// Decides how screened points get their scores.
 struct Rules {
     from: f64,
     to: Option<f64>,
@@ -187,13 +187,13 @@ mod tests {
         assert_eq!(refine_from(0.1, 0.05, None), 0.1);
         assert!((refine_from(0.1, 0.45, None) - 0.05).abs() < 1e-12);
         assert_eq!(refine_from(0.1, 0.7, None), 0.0);
-        // A detection that it was not fitted to was screened at 0.04.
+        // A detection that the calibration was not fitted to was screened at 0.04.
         assert_eq!(refine_from(0.1, 0.05, Some(0.04)), 0.02);
         assert_eq!(refine_from(0.1, 0.05, Some(0.6)), 0.1);
     }
 
     #[test]
-    fn what_is_sure_is_left_alone_on_request() {
+    fn sure_detections_are_left_alone_on_request() {
         assert_eq!(refine_to(1.0, 0.05), None);
         assert_eq!(refine_to(0.9, 0.05), Some(0.9));
         assert_eq!(refine_to(0.6, 0.25), Some(0.75));

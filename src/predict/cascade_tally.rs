@@ -1,4 +1,4 @@
-//! What a cascade does, counted as the scores come in. Pure.
+//! Counts how a cascade scores the points of a group. Pure.
 
 use std::collections::HashSet;
 
@@ -7,10 +7,10 @@ use ndarray::ArrayView2;
 use super::classes::DETECTION;
 use crate::scores::CascadeMeta;
 
-/// How a cascade comes to the score of a point.
+/// How a point of a cascade gets its score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
-    /// Left alone: the screen's own score.
+    /// The point is left alone and keeps the screen's score.
     Screened,
     /// By a single window, since the screen does not rule out a detection.
     Refined,
@@ -22,7 +22,7 @@ pub(super) enum How {
     Coarse,
 }
 
-/// What is counted.
+/// The settings of a cascade, and what its counts are made from.
 pub(super) struct CascadeTally {
     /// The cascade's settings, its counts 0.
     pub(super) settings: CascadeMeta,
@@ -32,15 +32,15 @@ pub(super) struct CascadeTally {
     pub(super) positive: usize,
 }
 
-/// What a cascade has done in one try.
+/// How a cascade scored the windows of a group in one try.
 pub(super) struct Tallied {
     tally: CascadeTally,
-    /// Of each window of the group.
+    /// How each window of the group was scored.
     how: Vec<Option<How>>,
 }
 
 impl Tallied {
-    /// Of a group of so many windows.
+    /// An empty tally for a group of `windows` windows.
     pub(super) fn new(tally: CascadeTally, windows: usize) -> Self {
         Self { tally, how: vec![None; windows] }
     }
@@ -51,7 +51,7 @@ impl Tallied {
         }
     }
 
-    /// The counts of what is `done`; `scores`: `[window, class]`.
+    /// Counts the windows that are `done`; `scores`: `[window, class]`.
     pub(super) fn counts(&self, done: &[bool], scores: ArrayView2<'_, f32>) -> CascadeMeta {
         let mut counts = self.tally.settings;
         let noted = self.how.iter().enumerate().filter(|(number, _)| done[*number]);
@@ -82,7 +82,7 @@ mod tests {
     use ndarray::array;
 
     #[test]
-    fn what_is_done_is_counted_by_how_it_was_scored() {
+    fn finished_windows_are_counted_by_how_they_were_scored() {
         let tally = CascadeTally {
             settings: CascadeMeta { refine_from: 0.1, ..CascadeMeta::default() },
             drawn: HashSet::from([1, 3, 4, 6]),

@@ -1,9 +1,9 @@
 //! The classes that a network scores. Pure.
 
-/// A score of the positive class from here on is a detection.
+/// Scores of the positive class of at least this are detections.
 pub(super) const DETECTION: f64 = 0.5;
 
-/// The classes of a network, whose scores lie `[window, class]`.
+/// The classes of a network, whose scores are `[window, class]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Classes {
     pub(super) count: usize,

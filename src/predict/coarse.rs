@@ -1,16 +1,16 @@
 //! A cascade whose screen is single windows at points further apart.
 //!
-//! Where a calibration is not fixed, a dense score says nothing of tumor. So exact
-//! windows of a coarser lattice, at most 64 px apart, are the screen: a lesion that
-//! single windows see is larger than that, since their scores change over about half a
-//! window. A point is left alone where every screened point around it, those of the
-//! cell it lies in and those a step away, is below `predict.refine_above`; its score is
-//! then what lies between theirs (bilinear). All others are scored by windows of their
-//! own.
+//! If the calibration is open, a dense score says nothing about tumor. The screen is then a
+//! coarser lattice of exact windows, at most 64 px apart. A lesion that single windows detect
+//! is larger than that, since their scores change over about half a window. A point is left
+//! alone if all screened points around it, at the corners of its cell and up to a step away,
+//! are below `predict.refine_above`; its score is then interpolated between the corners
+//! (bilinear). All other points are scored by windows of their own.
 //!
-//! What is left alone depends on windows less than a step from a point, or a step where
-//! the margin is as wide: those lie in the point's own patch. So screened points beyond
-//! the block are scored here as well, and neither blocks nor groups change the choice.
+//! The choice depends on windows less than a step from a point, or up to a step where the
+//! margin is that wide, and these windows lie in the point's own patch. Screened points beyond
+//! the block are therefore scored here as well, and neither blocks nor groups change the
+//! choice.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::geometry::Lattice;
 use crate::geometry::lattice::LatticePoint;
 use crate::scores::{CascadeMeta, Screen};
 
-/// Screened points are no further apart.
+/// Largest distance between neighbouring screened points.
 const MOST_STEP_PX: u32 = 64;
 
 /// A place on the lattice.
@@ -43,18 +43,19 @@ impl Place {
     }
 }
 
-/// Where screened points lie, in strides.
+/// The lattice of screened points, in strides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Grid {
-    /// From one to the next; 1: all points are.
+    /// Distance between neighbours; 1 if all points are screened.
     step: i32,
-    /// How far those lie that a point asks, at most: the corners of its cell at least.
+    /// Largest distance from a point to the screened points that decide about it, wide enough
+    /// for the corners of its cell.
     reach: i32,
 }
 
 impl Grid {
-    /// The coarsest one within [`MOST_STEP_PX`] whose cells' corners lie in the patches'
-    /// margin.
+    /// The coarsest lattice within [`MOST_STEP_PX`] on which the corners of every cell lie in
+    /// the patches' margin.
     fn of(stride_px: u32, margin_px: u32) -> Self {
         let strides = |px: u32| px / stride_px.max(1);
         let step = strides(MOST_STEP_PX).min(strides(margin_px) + 1).max(1);
@@ -63,12 +64,12 @@ impl Grid {
         Self { step: short(step), reach: short(reach) }
     }
 
-    /// Whether a point is one of the screen.
+    /// Whether a point is screened.
     fn has(self, point: &LatticePoint) -> bool {
         point.row % self.step == 0 && point.col % self.step == 0
     }
 
-    /// Screened points around `point`.
+    /// Screened points within reach of `point`.
     fn around(self, point: &LatticePoint, lattice: &Lattice) -> impl Iterator<Item = Place> {
         let (rows, cols) = lattice.shape();
         let Self { step, reach } = self;
@@ -89,12 +90,12 @@ pub(super) struct CoarseCascade<'c> {
     pub(super) windows: &'c mut WindowScorer,
     /// Numbers of the points drawn for the audit.
     pub(super) drawn: HashSet<usize>,
-    /// What the audit is to hold.
+    /// The bound that the audit is to hold.
     pub(super) bound: Option<f64>,
 }
 
 impl CoarseCascade<'_> {
-    /// Scores `todo`, or as much as there is time for.
+    /// Scores `todo`; an interrupt ends the work early.
     pub(super) fn score(
         self,
         context: &Context<'_>,
@@ -105,8 +106,7 @@ impl CoarseCascade<'_> {
         let (ledger, lattice) = (work.ledger, &work.group.lattice);
         let grid = Grid::of(lattice.stride_px(), work.group.tiling.margin_px());
         let positive = context.classes().positive;
-        // A window that is not clearly below the threshold is never low, whatever is
-        // asked for.
+        // A screened score of half the threshold or more is never low, whatever is configured.
         let refine_from = context.keys().refine_above.min(DETECTION / 2.0);
         let step_px = lattice.stride_px() * grid.step.unsigned_abs();
         let settings = CascadeMeta {
@@ -126,7 +126,7 @@ impl CoarseCascade<'_> {
         let rules = Rules { grid, positive, refine_from, drawn };
         let mut exact = vec![Vec::new(); todo.len()];
         for (patch, points) in todo.iter().enumerate() {
-            // Without a score the patch is not scored at all.
+            // Without screened scores the patch is not scored at all.
             let Some(known) = &known[patch] else { continue };
             exact[patch] = rules.settle(points, known, work);
         }
@@ -134,12 +134,12 @@ impl CoarseCascade<'_> {
     }
 }
 
-/// Scores of screened points, all classes.
+/// Scores of screened points, one per class.
 type Known = HashMap<Place, Vec<f32>>;
 
-/// What the screen scores for `points` of a patch: those of them that are its own, and
-/// those around the others. One that is not among `points` has a number from `beyond`
-/// on.
+/// The points that the screen scores for `points` of a patch: those of `points` that are on its
+/// lattice, and those around the others. A screened point that is not among `points` gets a
+/// number from `beyond` on.
 fn screen_of(
     points: &[Numbered],
     grid: Grid,
@@ -168,13 +168,13 @@ fn screen_of(
     numbered.collect()
 }
 
-/// The point of another place in the same patch.
+/// The lattice point `to`, located in the patch of `point`.
 fn moved(point: &LatticePoint, to: Place, lattice: &Lattice) -> LatticePoint {
     let Place { row, col } = to;
     let stride_px = i64::from(lattice.stride_px());
     let along = |at_px: u32, from: i32, to: i32| {
         let px = i64::from(at_px) + (i64::from(to) - i64::from(from)) * stride_px;
-        u32::try_from(px).expect("what a point asks lies in the margin")
+        u32::try_from(px).expect("screened points around a point lie in the margin")
     };
     LatticePoint {
         row,
@@ -184,16 +184,16 @@ fn moved(point: &LatticePoint, to: Place, lattice: &Lattice) -> LatticePoint {
     }
 }
 
-/// The screen's points.
+/// The points of a group and those of the screen.
 struct Screened<'s> {
-    /// The points to score, of each patch.
+    /// Points to score, per patch.
     todo: &'s [Vec<Numbered>],
     grid: Grid,
-    /// The screen's, of each patch.
+    /// Points that the screen scores, per patch.
     coarse: &'s [Vec<Numbered>],
 }
 
-/// Scores the screen's points; of each patch what is known then, `None` where it is not
+/// Scores the screen's points. Returns the scores per patch, `None` for a patch that is not
 /// scored.
 fn screen(
     windows: &mut WindowScorer,
@@ -224,7 +224,7 @@ fn screen(
     Ok(known.collect())
 }
 
-/// What becomes of the points between screened ones.
+/// Decides how the points between screened ones get their scores.
 struct Rules {
     grid: Grid,
     positive: usize,
@@ -234,7 +234,7 @@ struct Rules {
 }
 
 impl Rules {
-    /// Enters the scores of what is left alone of a patch, and returns what is not.
+    /// Enters the scores of a patch's points that are left alone, and returns the others.
     fn settle(&self, points: &[Numbered], known: &Known, work: GroupWork<'_>) -> Vec<Numbered> {
         let (numbers, scores, infer) = (Vec::new(), Vec::new(), Duration::ZERO);
         let mut left = Scored { numbers, scores, infer, shared: false };
@@ -268,8 +268,8 @@ impl Rules {
     }
 }
 
-/// The scores at a point between screened ones, bilinear; of those that are there, at
-/// the lattice's edge.
+/// Interpolates the scores at a point between screened ones (bilinear). At the lattice's edge
+/// only some of the four corners exist; their weights are scaled to sum to 1.
 fn between(point: &LatticePoint, step: i32, known: &Known) -> Vec<f32> {
     let corners = |at: i32| {
         let before = at.div_euclid(step) * step;
@@ -304,23 +304,25 @@ mod tests {
 
     #[test]
     fn steps_are_multiples_of_the_stride_up_to_64_px_within_the_margin() {
-        let of = |stride, margin| {
+        let step_px_and_reach = |stride, margin| {
             let Grid { step, reach } = Grid::of(stride, margin);
             (step * i32::try_from(stride).unwrap(), reach)
         };
-        assert_eq!([of(16, 200), of(20, 200), of(24, 200)], [(64, 4), (60, 3), (48, 2)]);
-        // The corners of a cell lie in the margin, those a step away do not.
-        assert_eq!([of(16, 63), of(32, 63), of(16, 40)], [(64, 3), (64, 1), (48, 2)]);
-        // All points.
+        let found = [(16, 200), (20, 200), (24, 200)].map(|(s, m)| step_px_and_reach(s, m));
+        assert_eq!(found, [(64, 4), (60, 3), (48, 2)]);
+        // The corners of a cell lie in the margin, points a whole step away do not.
+        let found = [(16, 63), (32, 63), (16, 40)].map(|(s, m)| step_px_and_reach(s, m));
+        assert_eq!(found, [(64, 3), (64, 1), (48, 2)]);
+        // All points are screened.
         assert_eq!(
-            [of(48, 200), of(64, 200), of(224, 200), of(16, 15)].map(|g| g.0),
+            [(48, 200), (64, 200), (224, 200), (16, 15)].map(|(s, m)| step_px_and_reach(s, m).0),
             [48, 64, 224, 16]
         );
     }
 
     proptest! {
         #[test]
-        fn all_screened_points_within_reach_are_asked(
+        fn all_screened_points_within_reach_are_found(
             row in 0i32..50, col in 0i32..50, rows in 51usize..60, step in 1i32..9, less in 0i32..2,
         ) {
             let reach = (step - less).max(0);
@@ -341,10 +343,10 @@ mod tests {
         }
 
         #[test]
-        fn what_is_left_alone_lies_between_the_screen_s_scores(
+        fn points_left_alone_are_interpolated_between_screened_scores(
             row in 0i32..40, col in 0i32..40, step in 2i32..9,
         ) {
-            // A plane of scores is met exactly; at the edge by what is there.
+            // A plane of scores is met exactly; beyond the last corner the nearest scores hold.
             let plane = |r: i32, c: i32| 0.001 * (r + 2 * c) as f32;
             let known: Known = (0..=40)
                 .flat_map(|r| (0..=40).map(move |c| (r, c)))
@@ -363,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_point_near_what_is_not_low_is_refined() {
+    fn a_point_near_a_screened_score_that_is_not_low_is_refined() {
         let lattice = Lattice::new(41, 41, 1);
         let low = (0..=40).step_by(4).flat_map(|r| (0..=40).step_by(4).map(move |c| (r, c)));
         let mut known: Known = low.map(|(row, col)| (Place { row, col }, vec![0.09])).collect();
@@ -387,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn the_screen_is_asked_beyond_the_block_once_and_kept_where_it_is_the_group_s() {
+    fn screened_points_beyond_the_block_are_listed_once_and_the_group_s_own_keep_their_number() {
         let lattice = Lattice::new(640, 640, 16);
         let points: Vec<Numbered> = (8..12)
             .flat_map(|row| (8..12).map(move |col| (row, col)))
@@ -400,8 +402,8 @@ mod tests {
             .collect();
         let mut beyond = 100;
         let screen = screen_of(&points, Grid { step: 4, reach: 4 }, &lattice, &mut beyond);
-        // Rows and columns 4, 8, 12: (4, 4) is within a step of (8, 8) alone, which is
-        // the screen's own.
+        // Rows and columns 4, 8, 12: (4, 4) is within a step of (8, 8) alone, which is screened
+        // itself.
         let places: Vec<(i32, i32)> = screen.iter().map(|n| (n.point.row, n.point.col)).collect();
         assert_eq!(places, [(4, 8), (4, 12), (8, 4), (8, 8), (8, 12), (12, 4), (12, 8), (12, 12)]);
         let numbers: Vec<usize> = screen.iter().map(|n| n.number).collect();

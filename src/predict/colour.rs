@@ -1,4 +1,4 @@
-//! Patches given the template's colours, once each, as they are read.
+//! Normalises the colours of patches to those of the template, as patches are read.
 
 use crate::config::{NormalizeKeys, OnFailure, RunConfig, Scope};
 use crate::normalize::{Estimate, Transform, normalize_patch};
@@ -6,26 +6,30 @@ use crate::patches::PatchesFile;
 
 use super::error::PredictError;
 
-/// Gives patches of one slide the template's colours.
+/// Normalises the patches of one slide to the template's colours.
 pub(super) struct Normalizer {
     target: Estimate,
     scope: Scope,
     on_failure: OnFailure,
-    /// By the slide's estimate, or why there is none.
+    /// The transform by the slide's estimate, or the reason why there is none.
     slide: Result<Transform, String>,
 }
 
-/// Why a patch has not the template's colours by the way that was asked for.
+/// Why a patch was not normalised in the configured way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unnormalized {
-    /// What is wrong, and what was done.
+    /// What went wrong, and what was done instead.
     pub(super) reason: String,
-    /// Whether the patch is scored all the same.
+    /// Whether the patch is scored nevertheless.
     pub(super) scored: bool,
 }
 
 impl Normalizer {
-    /// `None` when the run leaves colours alone.
+    /// The normaliser for a slide of the run; `None` if the run does not normalise colours.
+    ///
+    /// # Errors
+    /// [`PredictError::NoColours`] when the run needs the slide's estimate and the patch file
+    /// has none.
     pub(super) fn of_run(
         config: &RunConfig,
         patches: &PatchesFile,
@@ -45,12 +49,12 @@ impl Normalizer {
         Ok(Some(Self { target, scope, on_failure, slide }))
     }
 
-    /// Whether a part of a patch is changed as in the whole patch.
+    /// Whether a part of a patch is normalised just as within the whole patch.
     pub(super) fn is_local(&self) -> bool {
         matches!(self.scope, Scope::Slide)
     }
 
-    /// Changes the pixels of a patch in place; `rgb`: `[row, col, rgb]`.
+    /// Normalises the pixels of a patch in place; `rgb`: `[row, col, rgb]`.
     pub(super) fn apply(&self, rgb: &mut [u8]) -> Result<(), Unnormalized> {
         let failed = |what: String, scored: bool| {
             let done = if scored { "scored" } else { "not scored" };
@@ -85,7 +89,7 @@ impl Normalizer {
     }
 }
 
-/// As written in score files; empty without normalisation.
+/// The normalisation as score files describe it; empty without normalisation.
 pub(super) fn described(keys: &NormalizeKeys) -> String {
     let named = |method: crate::normalize::Method| {
         format!("{method}, scope {}, on_failure {}", keys.scope.name(), keys.on_failure.name())
@@ -98,7 +102,7 @@ mod tests {
     use super::*;
     use crate::normalize::Method;
 
-    /// Two stains in all proportions.
+    /// Pixels with two stains in all proportions.
     fn tissue() -> Vec<u8> {
         let [h, e] = [[0.65f64, 0.70, 0.29], [0.07, 0.99, 0.11]];
         let pixel = |at: usize| {
@@ -119,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn every_policy_does_what_it_says() {
+    fn each_policy_normalises_and_scores_as_its_name_says() {
         use OnFailure::{Fail, Raw, SlideEstimate};
         let glass = vec![244; 3 * 4000];
         let rows = [

@@ -1,4 +1,4 @@
-//! What the scorers of a run share: the model, the engine, the workers.
+//! What all scorers of a run share: the run, its model and engine, and the workers.
 
 use rayon::ThreadPool;
 
@@ -12,7 +12,7 @@ use crate::model::{EngineError, Model, Precision, SelectedEngine, Session, card_
 use crate::patches::PatchesFile;
 use crate::run_dir::RunDir;
 
-/// Windows in the batches of all workers together, unless the batch is given.
+/// Windows in the batches of all workers together, unless `[predict] batch` is set.
 const WINDOWS_AT_ONCE: usize = 32;
 
 /// The run, its model and engine, and the workers.
@@ -32,8 +32,8 @@ impl<'r> Context<'r> {
     /// Loads the model of the run.
     ///
     /// # Errors
-    /// [`PredictError`] when the run has no model, or its network or card are no longer
-    /// those of the run.
+    /// [`PredictError`] when the run has no model, or when the network or the card changed
+    /// since the run was made.
     pub(super) fn load(
         run: &'r RunDir,
         config: &'r RunConfig,
@@ -54,7 +54,7 @@ impl<'r> Context<'r> {
             return Err(PredictError::OtherCard { path: card.to_owned() });
         }
         let batch = config.config.predict.batch.unwrap_or_else(|| {
-            // What the workers hold together does not grow with their number.
+            // The memory of all batches together does not grow with the number of workers.
             let workers = pool.current_num_threads();
             engine.engine.best_batch().min(WINDOWS_AT_ONCE / workers).max(1)
         });
@@ -78,8 +78,8 @@ impl<'r> Context<'r> {
         Classes { count: card.classes.len(), positive: card.positive_index() }
     }
 
-    /// What the network computes in, or in f32 the type of its input; as written in
-    /// score files.
+    /// The precision that score files name: that of the engine or, where the engine computes in
+    /// f32, the type of the network's input.
     pub(super) fn precision_name(&self) -> &'static str {
         match self.engine.engine.precision() {
             Precision::F32 => self.model.precision(),
@@ -98,12 +98,12 @@ impl<'r> Context<'r> {
             .map_err(|source| self.model_failed(source))
     }
 
-    /// The engine's error, with the name of the model.
+    /// Adds the path of the model to an engine's error.
     pub(super) fn model_failed(&self, source: EngineError) -> PredictError {
         PredictError::Engine { what: self.model.path.display().to_string(), source }
     }
 
-    /// The patches of a slide, checked to be those of the run.
+    /// Opens the patches of a slide and checks that they belong to the run and its model.
     pub(super) fn open_patches(&self, slide: &str) -> Result<PatchesFile, PredictError> {
         let path = self.run.patches(slide);
         let patches = PatchesFile::open(&path)?;

@@ -1,5 +1,5 @@
-//! Patch after patch through the dense network: the workers run it over each patch, or
-//! over parts of it.
+//! Scores patches by the dense network. The workers run the network over whole patches or over
+//! parts of them.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,15 +22,15 @@ use crate::model::DenseSession;
 use crate::pipeline::{Outlet, map};
 use crate::scores::DenseMeta;
 
-/// Scores by the dense network, calibrated for one slide.
+/// Scores one slide by the dense network and the slide's calibration.
 pub(super) struct DenseScorer<'d> {
     pub(super) dense: &'d mut LoadedDense,
     pub(super) calibrated: Arc<Calibrated>,
 }
 
 impl DenseScorer<'_> {
-    /// Scores `points` of each patch of a group, or as many as there is time for, and
-    /// hands the calibrated scores to `sink`.
+    /// Scores `points` of each patch of a group and hands the calibrated scores to `sink`; an
+    /// interrupt ends the work early.
     pub(super) fn run(
         &mut self,
         context: &Context<'_>,
@@ -53,7 +53,7 @@ impl DenseScorer<'_> {
                 calibration.apply(&mut found.scores);
                 let infer = started.elapsed().saturating_sub(found.filling);
                 let (numbers, scores) = (piece.numbers, found.scores);
-                // Where nobody takes them the work has ended.
+                // Sending fails only after the work has ended.
                 let _ = outlet.send(Scored { numbers, scores, infer, shared: false });
                 Ok(())
             }
@@ -109,18 +109,18 @@ impl Scorer for DenseScorer<'_> {
     }
 }
 
-/// One run of the network.
+/// The input of one run of the network.
 struct DensePiece {
     patch: Arc<PreparedPatch>,
     tile: DenseTile,
-    /// Of each of the tile's points.
+    /// Number of each of the tile's points.
     numbers: Vec<usize>,
 }
 
-/// How patches become images.
+/// Cuts patches into images for the dense network.
 struct DenseCut {
     tiles: DenseTiles,
-    /// Images may be smaller than a tile.
+    /// Whether the sessions take images that are smaller than a tile.
     smaller: bool,
     margin_px: u32,
 }

@@ -1,8 +1,8 @@
-//! How many workers run a dense network, and over images of which size.
+//! Chooses how many workers run a dense network, and the size of their images. Pure.
 
 use crate::geometry::dense_tiles::DenseTiles;
 
-/// What is known of a network and of the patches it is to run over, px.
+/// The sizes of a network and of the patches that it runs over.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
     pub(super) window_px: u32,
@@ -13,28 +13,28 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    /// Images of one tissue tile, as calibrating takes them.
+    /// Images of one tissue tile, as the calibration takes them.
     pub(super) fn one_tile(self) -> DenseTiles {
         DenseTiles::new(self.window_px, self.stride_px, self.reach_px, self.tile_px, |_| true)
     }
 }
 
-/// How a dense network is run.
+/// The number of workers and the images that they run over.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Planned {
     pub(super) workers: usize,
     pub(super) tiles: DenseTiles,
 }
 
-/// Workers, at most `threads`, and the images they run over: those that score most
-/// points in a time, where all workers' maps together take `most_bytes`. Small images
-/// carry more margin, few workers leave cores idle. The time of an image goes by its
-/// area.
+/// Chooses at most `threads` workers and their images so that the most points are scored per
+/// unit of time, while the maps of all workers together take at most `most_bytes`. Small images
+/// have more margin for their area, few workers leave cores idle. The time of an image is taken
+/// as proportional to its area.
 ///
-/// `map_bytes`: of an image with so many outputs along a side.
+/// `map_bytes` returns the bytes of the maps of an image with that many outputs along a side.
 ///
 /// # Errors
-/// What the image of one tissue tile takes, where that is more than `most_bytes`.
+/// The bytes that the image of one tissue tile takes, if they are more than `most_bytes`.
 pub(super) fn plan(
     sizes: Sizes,
     threads: usize,
@@ -70,7 +70,7 @@ mod tests {
     const SIZES: Sizes =
         Sizes { window_px: 224, stride_px: 16, reach_px: 180, block_px: 1792, tile_px: 224 };
 
-    /// As GoogLeNet: 430 MB for 136 outputs.
+    /// Like GoogLeNet: 430 MB for 136 outputs.
     fn map_bytes(grid: u32) -> u64 {
         let side_px = u64::from((grid - 1) * 16 + 224);
         75 * side_px * side_px
@@ -78,10 +78,12 @@ mod tests {
 
     #[test]
     fn one_worker_takes_whole_patches_and_two_take_quarters() {
-        let of = |threads| plan(SIZES, threads, 450_000_000, map_bytes).unwrap();
-        let sides = |threads| (of(threads).workers, of(threads).tiles.side_px());
-        assert_eq!(sides(1), (1, 2384));
-        assert_eq!(sides(2), (2, 1488));
+        let workers_and_side_px = |threads| {
+            let Planned { workers, tiles } = plan(SIZES, threads, 450_000_000, map_bytes).unwrap();
+            (workers, tiles.side_px())
+        };
+        assert_eq!(workers_and_side_px(1), (1, 2384));
+        assert_eq!(workers_and_side_px(2), (2, 1488));
     }
 
     #[test]
@@ -93,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_tile_needs_is_said_when_it_is_too_much() {
+    fn the_error_holds_what_one_tile_needs() {
         let far = Sizes { reach_px: 1279, ..SIZES };
         assert_eq!(plan(far, 1, 450_000_000, map_bytes).unwrap_err(), map_bytes(14 + 2 * 80));
     }

@@ -1,8 +1,8 @@
-//! How far scores of less precision lie from those in f32.
+//! Measures how far scores of reduced precision lie from those in f32.
 //!
-//! Before a group is scored, windows of a few of its tiles, drawn by their place,
-//! are scored both ways: by single windows for the methods that score them, by the
-//! dense network for those that run it, by both for a cascade.
+//! Before a group is scored, windows of a few of its tiles, drawn by place, are scored in both
+//! precisions. The method decides how: by single windows, by the dense network, or by both for
+//! a cascade.
 
 use super::context::Context;
 use super::error::PredictError;
@@ -13,17 +13,17 @@ use super::scorer::Scorer;
 use crate::model::SelectedEngine;
 use crate::scores::PrecisionMeta;
 
-/// Tiles of the group to look at, and windows of each: 64 windows.
+/// Size of the sample: at most 64 windows.
 const SAMPLE: SampleSize = SampleSize { tiles: 16, points: 4 };
 
-/// Sessions in f32 at the same time: more would take longer to load than to use.
+/// Most sessions in f32: loading more would take longer than using them.
 const MOST_WORKERS: usize = 8;
 
-/// The deviation of a group's scores; `None` in f32.
+/// Measures the deviation of a group's scores; `None` if the run computes in f32.
 ///
 /// # Errors
-/// [`PredictError::Deviation`] where it is more than is tolerated, and what keeps
-/// samples from being scored.
+/// [`PredictError::Deviation`] if the deviation exceeds the tolerance, and any error of reading
+/// or scoring the sample.
 pub(super) fn deviation(
     context: &Context<'_>,
     scorer: &mut dyn Scorer,

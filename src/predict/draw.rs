@@ -1,36 +1,36 @@
-//! Points drawn at random, the same ones whatever the blocks and groups. Pure.
+//! Draws points at random by place alone: blocks and groups do not change a draw. Pure.
 
-/// What is drawn for: draws for different ends are independent.
+/// The purpose of a draw. Draws for different purposes are independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// Tiles to compare dense scores in.
+    /// Tiles in which dense scores are compared.
     Tiles = 1,
-    /// Windows to compare in such a tile.
+    /// Windows that are compared in such a tile.
     Windows = 2,
     /// Points of a cascade's audit.
     Audit = 3,
 }
 
-/// A number that only depends on the place, uniform over all 64-bit numbers:
-/// the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+/// A pseudorandom number that depends on the place alone, uniform over 64 bits: the finaliser
+/// of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
 pub(super) fn lot(end: End, row: i64, col: i64) -> u64 {
     let place = (row.cast_unsigned() << 32) ^ (col.cast_unsigned() & 0xffff_ffff);
     mixed(mixed(place.wrapping_add(0x9e37_79b9_7f4a_7c15)).wrapping_add(end as u64))
 }
 
-/// As [`lot`], of the places of one slide.
+/// As [`lot`], but different for each slide.
 pub(super) fn lot_of(slide: u64, end: End, row: i64, col: i64) -> u64 {
     mixed(lot(end, row, col) ^ slide)
 }
 
-/// A number that only depends on a slide's name.
+/// A pseudorandom number that depends on a slide's name alone.
 pub(super) fn number_of(slide: &str) -> u64 {
     slide.bytes().fold(slide.len() as u64, |number, byte| {
         mixed(number.wrapping_add(0x9e37_79b9_7f4a_7c15) ^ u64::from(byte))
     })
 }
 
-/// Whether a place is among a `share` of all, 0 to 1.
+/// Whether a place is drawn when a `share` of all places is, 0 to 1.
 pub(super) fn drawn(end: End, row: i64, col: i64, share: f64) -> bool {
     let uniform = (lot(end, row, col) >> 11) as f64 / (1u64 << 53) as f64;
     uniform < share
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_kept_and_ends_are_independent() {
+    fn shares_are_met_and_draws_for_different_purposes_are_independent() {
         let places = || (0..200).flat_map(|row| (0..200).map(move |col| (row, col)));
         let count = |share| places().filter(|&(r, c)| drawn(End::Audit, r, c, share)).count();
         assert_eq!((count(0.0), count(1.0)), (0, 40_000));

@@ -1,4 +1,4 @@
-//! Why a group could not be scored.
+//! The reasons why a group cannot be scored.
 
 use std::path::PathBuf;
 
@@ -36,7 +36,7 @@ pub enum PredictError {
         expected: String,
     },
     /// The model card was edited since the run was made.
-    #[error("{}: the model card says something else than when the run was made; put the old card back, or use another run directory", path.display())]
+    #[error("{}: the model card has changed since the run was made; put the old card back, or use another run directory", path.display())]
     OtherCard {
         /// The card.
         path: PathBuf,
@@ -46,7 +46,7 @@ pub enum PredictError {
     Engine {
         /// The slide and group, or the model.
         what: String,
-        /// What it said.
+        /// The engine's error.
         source: EngineError,
     },
     /// The sizes in a patch file do not make a tiling.
@@ -60,31 +60,31 @@ pub enum PredictError {
     /// The network has no dense form.
     #[error(transparent)]
     Dense(#[from] DenseError),
-    /// Patches with too little around them.
-    #[error("{}: patches have {margin_px} px around their windows, method = \"{method}\" needs {reach_px} px: layers of this network pad, so that a dense run sees the border of its image that far; split again in a run directory whose configuration says [predict] method = \"{method}\", or use method = \"window\"", path.display())]
+    /// The patches' margin is narrower than the network's reach.
+    #[error("{}: the patches have a margin of {margin_px} px, method = \"{method}\" needs {reach_px} px: layers of this network pad, so a dense run depends on pixels that far beyond a window; split again in a run directory whose configuration says [predict] method = \"{method}\", or use method = \"window\"", path.display())]
     Margin {
         /// The patch file.
         path: PathBuf,
         /// The method.
         method: &'static str,
-        /// What the patches have.
+        /// Margin of the patches.
         margin_px: u32,
-        /// What the network needs.
+        /// Reach of the network.
         reach_px: u32,
     },
-    /// Maps that are too large.
-    #[error("{}: a dense run over one tissue tile needs maps of {needs_mb} MB, {most_mb} MB are kept for them: the network looks {reach_px} px beyond its window, and all of that has to be held at once; use method = \"window\"", path.display())]
+    /// The maps of a dense run take too much memory.
+    #[error("{}: a dense run over one tissue tile needs {needs_mb} MB for maps, expected at most {most_mb} MB: the network depends on pixels up to {reach_px} px beyond its window, and all of them are held at once; use method = \"window\"", path.display())]
     DenseMemory {
         /// The ONNX file.
         path: PathBuf,
-        /// What one tile takes.
+        /// Megabytes for one tile.
         needs_mb: u64,
-        /// What all workers' maps may take.
+        /// Megabytes that the maps of all workers may take.
         most_mb: u64,
-        /// How far the network looks.
+        /// Reach of the network.
         reach_px: u32,
     },
-    /// Dense scores that are not those of single windows.
+    /// Dense scores differ too much from those of single windows.
     #[error(
         "{slide}: dense scores differ from those of single windows by {rms:.4} (root mean square over {sampled} windows, after calibration), expected at most predict.dense_tolerance = {tolerance}; use method = \"window\" or \"cascade\", or accept it with --force or a larger tolerance"
     )]
@@ -95,35 +95,35 @@ pub enum PredictError {
         rms: f64,
         /// Windows compared.
         sampled: u64,
-        /// What was to be accepted.
+        /// The configured tolerance.
         tolerance: f64,
     },
-    /// A calibration that the sample does not fix.
+    /// The sample does not determine the calibration.
     #[error(
-        "{slide}: dense scores cannot be calibrated: {open}; a lesion that the sample does not have could be lost; `{redo}` does this slide by single windows; or use method = \"cascade\" in another run, or accept it with --force"
+        "{slide}: dense scores cannot be calibrated: {open}; a lesion outside the sample could be lost; `{redo}` scores this slide by single windows; or use method = \"cascade\" in another run, or accept it with --force"
     )]
     OpenFit {
-        /// The command that does the slide otherwise.
+        /// The command that scores the slide by single windows.
         redo: String,
         /// The slide.
         slide: String,
-        /// What is open.
+        /// Why the calibration is open.
         open: String,
     },
-    /// Scores of less precision that are not those in f32.
+    /// Scores of reduced precision differ too much from those in f32.
     #[error(
         "{group}: scores in {precision} differ from those in f32 by up to {max:.4} (of {windows} windows), expected at most predict.precision_tolerance = {tolerance}; use precision f32, or accept it with --force or a larger tolerance"
     )]
     Deviation {
         /// The slide and group.
         group: String,
-        /// What was computed in.
+        /// The precision in use.
         precision: Precision,
         /// Largest difference.
         max: f64,
         /// Windows compared.
         windows: u64,
-        /// What was to be accepted.
+        /// The configured tolerance.
         tolerance: f64,
     },
     /// A file cannot be read or written.
@@ -135,7 +135,7 @@ pub enum PredictError {
     /// A file cannot be written.
     #[error(transparent)]
     Stage(#[from] StageError),
-    /// Patches of another configuration.
+    /// The patches were made with another configuration.
     #[error("{}: these patches were made with another configuration (hash {found}, this run has {expected}); split again, or use another run directory", path.display())]
     OtherPatches {
         /// The patch file.
@@ -145,14 +145,14 @@ pub enum PredictError {
         /// The run's.
         expected: String,
     },
-    /// Patches of a slide whose colours were never measured.
+    /// The patch file holds no colour estimate of its slide.
     #[error("{}: holds no colour estimate of its slide (made by the HPC_DPAI code or an older slidegrid), and [normalize] needs one; split the slide again, or in another run set scope = \"patch\" and on_failure = \"raw\" or \"fail\"", path.display())]
     NoColours {
         /// The patch file.
         path: PathBuf,
     },
-    /// The patches do not fit the model.
-    #[error("{}: the patches were cut for a window of {found} px, the model looks at {expected} px; split again in another run directory", path.display())]
+    /// The patches were cut for a window of another size.
+    #[error("{}: the patches were cut for a window of {found} px, the model's window is {expected} px; split again in another run directory", path.display())]
     OtherWindow {
         /// The patch file.
         path: PathBuf,
@@ -161,8 +161,8 @@ pub enum PredictError {
         /// The model's.
         expected: u32,
     },
-    /// Scores of this slide by another method are in the way.
-    #[error("{}: these scores were made by method {found}, expected {method}, as the run says of this slide; `slidegrid redo` does a slide afresh, with all that follows", path.display())]
+    /// The score file was made by another method.
+    #[error("{}: these scores were made by method {found}, expected {method}, the run's method for this slide; `slidegrid redo` repeats a slide and everything that follows from it", path.display())]
     OtherMethod {
         /// The score file.
         path: PathBuf,
@@ -171,7 +171,7 @@ pub enum PredictError {
         /// The slide's.
         method: &'static str,
     },
-    /// Scores of another configuration are in the way.
+    /// The score file was made with another configuration.
     #[error("{}: these scores were made with another configuration (hash {found}, this run has {expected}); delete the file, or use another run directory", path.display())]
     OtherScores {
         /// The score file.

@@ -15,18 +15,20 @@ pub(super) struct Group<'g> {
     /// The patches of the whole slide.
     pub(super) patches: &'g PatchesFile,
     pub(super) reader: GroupReader,
-    /// `None` where colours are left alone.
+    /// `None` if the run does not normalise colours.
     pub(super) normalizer: Option<Normalizer>,
     pub(super) tiling: Tiling,
     pub(super) lattice: Lattice,
-    /// Of each patch, the points to score; none of patches that could not be decoded.
+    /// Points to score, per patch; empty for a patch that could not be decoded.
     pub(super) points: Vec<Vec<LatticePoint>>,
 }
 
 impl<'g> Group<'g> {
+    /// Opens a group of a slide.
+    ///
     /// # Errors
-    /// [`PredictError`] when the group cannot be read, its patches make no tiling, or
-    /// its colours are missing.
+    /// [`PredictError`] when the group cannot be read, when the sizes of its patches do not
+    /// make a tiling, or when the slide's colour estimate is missing.
     pub(super) fn open(
         context: &Context<'_>,
         patches: &'g PatchesFile,
@@ -41,7 +43,7 @@ impl<'g> Group<'g> {
         Ok(Self { slide, number, patches, reader, normalizer, tiling, lattice, points })
     }
 
-    /// `slide t3`, for messages.
+    /// The name of the group in messages, as `slide t3`.
     pub(super) fn name(&self) -> String {
         format!("{} t{}", self.slide, self.number)
     }
@@ -77,8 +79,11 @@ pub(super) fn points_of(
         .collect()
 }
 
-/// The tiling of the patches, checked to make one. What lies around the blocks is
-/// what their pixels say.
+/// The tiling of the patches. The margin follows from the stored pixels: it is the part of
+/// their halo beyond half a window.
+///
+/// # Errors
+/// [`PredictError::Tiling`] when the sizes do not make a tiling.
 pub(super) fn tiling_of(
     patches: &PatchesFile,
     reader: &GroupReader,

@@ -1,4 +1,4 @@
-//! A group while it is scored: where its patches come from and its scores go.
+//! A group while it is scored: the source of its patches and the ledger of its scores.
 
 use super::group::Group;
 use super::ledger::Ledger;
@@ -15,9 +15,9 @@ pub(super) struct GroupWork<'w> {
 }
 
 impl GroupWork<'_> {
-    /// Reads patch `index`, of which `windows` are to be scored, into `rgb`
-    /// `[row, col, rgb]`, in the run's colours. `false`: its colours have it left out,
-    /// which the ledger knows then.
+    /// Reads patch `index` into `rgb`, `[row, col, rgb]`, and normalises its colours. Returns
+    /// `false` if the colours cannot be normalised and the run does not score such a patch; its
+    /// `windows` are then given up in the ledger.
     ///
     /// # Errors
     /// [`FormatError`] when the patch cannot be read.

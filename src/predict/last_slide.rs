@@ -1,8 +1,9 @@
-//! What is kept of the slide scored last.
+//! Keeps a value for the slide that was scored last.
 
 use std::sync::Arc;
 
-/// A value made once per slide: the groups of a slide follow each other.
+/// A value that is made once per slide. One is kept, since the groups of a slide follow each
+/// other.
 pub(super) struct LastSlide<T> {
     last: Option<(String, Arc<T>)>,
 }
@@ -14,7 +15,7 @@ impl<T> Default for LastSlide<T> {
 }
 
 impl<T> LastSlide<T> {
-    /// The value of `slide`, made by `make` unless it is the slide of the last call.
+    /// Returns the value of `slide`, made by `make` unless the last call had the same slide.
     ///
     /// # Errors
     /// Those of `make`.
@@ -23,8 +24,8 @@ impl<T> LastSlide<T> {
         slide: &str,
         make: impl FnOnce() -> Result<T, E>,
     ) -> Result<Arc<T>, E> {
-        if let Some((of, value)) = &self.last
-            && of == slide
+        if let Some((last, value)) = &self.last
+            && last == slide
         {
             return Ok(Arc::clone(value));
         }

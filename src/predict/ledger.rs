@@ -1,10 +1,9 @@
-//! What is scored of a group so far: kept across interruptions.
+//! The scores of a group so far, kept across interruptions.
 //!
-//! Workers enter scores as batches come in, in any order. Now and then, and
-//! when the task has to end, what is there is saved as `t<k>.part.h5`; the
-//! next task on the group starts from it. A part is only taken when it is of
-//! this run, this model and this group; otherwise it is set aside, with a
-//! message.
+//! Workers enter scores batch by batch, in any order. At intervals, and when the task has to
+//! end, the scores are saved in the part file `t<k>.part.h5`; the next task on the group goes
+//! on from there. A part file is used only if it belongs to the same run, model and group; any
+//! other is set aside with a message.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -29,15 +28,15 @@ pub(super) struct Places {
     pub(super) whole: PathBuf,
     /// `t<k>.part.h5`
     pub(super) part: PathBuf,
-    /// Time between saves; `None`: only when the task has to end.
+    /// Time between saves; with `None` the scores are saved only when the task has to end.
     pub(super) every: Option<Duration>,
 }
 
-/// The scores of a group as they come in.
+/// The scores of a group while workers enter them.
 pub(super) struct Ledger<'p> {
     places: Places,
     progress: &'p Progress,
-    /// Attributes, with the figures of earlier tries.
+    /// Attributes of the score file, with the figures of earlier tries.
     meta: ScoresMeta,
     rows: Vec<i32>,
     cols: Vec<i32>,
@@ -65,11 +64,11 @@ impl Start {
     }
 }
 
-/// Numbers of patches that have not the template's colours.
+/// Counts of patches whose colours could not be normalised.
 pub(super) struct ColourFailures {
-    /// Given up for it.
+    /// Patches that are not scored for that reason.
     pub(super) refused: u64,
-    /// Whose stains could not be told.
+    /// All such patches, scored or not.
     pub(super) unnormalized: usize,
 }
 
@@ -77,23 +76,24 @@ struct Book {
     /// `[window, class]`
     scores: Array2<f32>,
     done: Vec<bool>,
-    /// Windows of patches that are not scored.
+    /// Windows that were given up with their patches.
     lost: usize,
-    /// Patches that are not.
+    /// Patches that were given up.
     refused: u64,
-    /// Why patches have not the template's colours.
+    /// Why patches could not be normalised, by index of the patch.
     unnormalized: BTreeMap<u32, String>,
     read: Duration,
     infer: Duration,
     shared: u64,
-    /// How this try has come to the scores of a cascade.
+    /// How this try scored the points of a cascade.
     cascade: Option<Tallied>,
 }
 
 impl<'p> Ledger<'p> {
-    /// Starts from nothing, or from what an earlier try has saved.
+    /// Starts from the part file of an earlier try, or empty.
     ///
-    /// `meta`: the attributes, figures of use 0; `points`: of each patch.
+    /// `meta`: the attributes, with times, memory and counts 0; `points`: the points of each
+    /// patch.
     pub(super) fn open(
         places: Places,
         mut meta: ScoresMeta,
@@ -150,7 +150,7 @@ impl<'p> Ledger<'p> {
         self.rows.len() - self.resumed
     }
 
-    /// Of `points`, as given to [`Ledger::open`], those still to be scored.
+    /// The points still to be scored, among the `points` given to [`Ledger::open`].
     pub(super) fn todo(&self, points: &[Vec<LatticePoint>]) -> Vec<Vec<Numbered>> {
         let book = self.book();
         let mut done = book.done.iter().enumerate();
@@ -163,8 +163,8 @@ impl<'p> Ledger<'p> {
             .collect()
     }
 
-    /// Enters scores: `values` `[window, class]` of the windows of these numbers;
-    /// saves when it is time.
+    /// Enters the scores `values`, `[window, class]`, of the windows with these numbers, and
+    /// saves if a save is due.
     pub(super) fn enter(
         &self,
         numbers: impl Iterator<Item = usize>,
@@ -183,56 +183,56 @@ impl<'p> Ledger<'p> {
         self.save_when_due();
     }
 
-    /// Notes a patch whose stains could not be told.
+    /// Records why a patch could not be normalised.
     pub(super) fn note_unnormalized(&self, patch: usize, failure: Unnormalized) {
         let patch = u32::try_from(patch).unwrap_or(u32::MAX);
         self.book().unnormalized.insert(patch, failure.reason);
     }
 
-    /// Notes that a patch with `windows` to do is not scored.
+    /// Records that a patch is not scored, and gives up its `windows`.
     pub(super) fn give_up(&self, windows: usize) {
         let mut book = self.book();
         book.lost += windows;
         book.refused += 1;
     }
 
-    /// Patches that have not the template's colours.
+    /// Counts the patches whose colours could not be normalised.
     pub(super) fn colour_failures(&self) -> ColourFailures {
         let book = self.book();
         ColourFailures { refused: book.refused, unnormalized: book.unnormalized.len() }
     }
 
-    /// Windows that nothing more is to be done about: scored or given up.
+    /// Windows that are finished: scored or given up.
     pub(super) fn settled(&self) -> usize {
         self.scored() + self.book().lost
     }
 
-    /// Begins to count what a cascade does.
+    /// Starts counting how a cascade scores points.
     pub(super) fn note_cascade(&self, tally: CascadeTally) {
         self.book().cascade = Some(Tallied::new(tally, self.rows.len()));
     }
 
-    /// Notes what a cascade does with windows, before their scores are entered: what is
-    /// saved in between is counted as well.
+    /// Records how a cascade scores windows. The record comes before the scores are entered, so
+    /// that a save in between counts these windows.
     pub(super) fn note_how(&self, how: How, numbers: &[usize]) {
         if let Some(tallied) = &mut self.book().cascade {
             tallied.note(how, numbers);
         }
     }
 
-    /// Notes that some of what was scored shared its first layers. Numbers beyond the
-    /// group's are of windows that it does not keep.
+    /// Records windows that shared their first layers. Numbers beyond the group's belong to
+    /// windows that are screened but not kept.
     pub(super) fn note_shared(&self, numbers: &[usize]) {
         let windows = numbers.iter().filter(|&&number| number < self.rows.len()).count();
         self.book().shared += windows as u64;
     }
 
-    /// Notes time spent reading.
+    /// Adds time spent reading.
     pub(super) fn note_read(&self, read: Duration) {
         self.book().read += read;
     }
 
-    /// Saves unless a save is recent or another worker is at it.
+    /// Saves if a save is due and no other worker is saving.
     fn save_when_due(&self) {
         let Some(every) = self.places.every else { return };
         let Ok(mut saved) = self.saved.try_lock() else { return };
@@ -241,19 +241,19 @@ impl<'p> Ledger<'p> {
         }
         // A task that cannot save may still be able to finish.
         if let Err(error) = self.save() {
-            self.progress.note(&format!("warning: cannot save what is scored so far: {error}"));
+            self.progress.note(&format!("warning: cannot save the scores so far: {error}"));
         }
         *saved = Instant::now();
     }
 
-    /// Saves what is scored as `t<k>.part.h5`; returns how many windows.
+    /// Saves the scores so far as `t<k>.part.h5`; returns the number of windows.
     pub(super) fn save(&self) -> Result<usize, FormatError> {
         let book = self.book();
         let done: Vec<usize> = (0..self.rows.len()).filter(|&window| book.done[window]).collect();
         let scores = book.scores.select(Axis(0), &done);
         let mut meta = self.figures(&book);
         drop(book);
-        // Another task may have been given the same group, and be done.
+        // Another task may have scored the same group and finished.
         if done.is_empty() || self.places.whole.exists() {
             return Ok(done.len());
         }
@@ -270,7 +270,7 @@ impl<'p> Ledger<'p> {
         self.book().done.iter().filter(|&&done| done).count()
     }
 
-    /// Writes the scores of the whole group and drops the part; returns its attributes.
+    /// Writes the score file of the group, removes the part file and returns the attributes.
     pub(super) fn finish(&self) -> Result<ScoresMeta, FormatError> {
         let book = self.book();
         let mut meta = self.figures(&book);
@@ -290,7 +290,7 @@ impl<'p> Ledger<'p> {
         Ok(meta)
     }
 
-    /// The attributes, with what was used until now.
+    /// The attributes, with times, memory and counts until now.
     fn figures(&self, book: &Book) -> ScoresMeta {
         let mut meta = self.meta.clone();
         let wall_s = self.start.at.elapsed().as_secs_f64();
@@ -314,13 +314,13 @@ impl<'p> Ledger<'p> {
     }
 }
 
-/// Removes a part that a whole file has replaced.
+/// Removes a part file that the score file has replaced.
 pub(super) fn remove_part(part: &Path) {
-    // Usually there is none; one that stays is ignored beside the whole file.
+    // Usually there is none. One that stays is ignored beside the score file.
     drop(fs::remove_file(part));
 }
 
-/// Enters the scores of a part; an error says why it cannot be trusted.
+/// Enters the scores of a part file; the error says why the file cannot be used.
 fn resume(
     path: &Path,
     meta: &ScoresMeta,
@@ -346,7 +346,7 @@ fn resume(
     Ok(part.meta)
 }
 
-/// Whether a part was made as this try would make it.
+/// Checks that a part file was made with the settings of this try; the error says what differs.
 fn belongs(part: &ScoresMeta, meta: &ScoresMeta, total: u64) -> Result<(), String> {
     let rules = [
         ("slide", &part.slide, &meta.slide),
@@ -385,7 +385,7 @@ fn carry_over(meta: &mut ScoresMeta, earlier: ScoresMeta) {
     }
 }
 
-/// Keeps a part that cannot be trusted out of the way, for whoever wonders.
+/// Renames a part file that cannot be used, and keeps it for inspection.
 fn set_aside(part: &Path, problem: &str, progress: &Progress) {
     let aside = part.with_extension("h5.refused");
     let kept = match fs::rename(part, &aside) {

@@ -1,7 +1,7 @@
 //! The dense network, loaded for patches of one size.
 //!
-//! All workers' maps together may take what the engine can hold within a gigabyte;
-//! patches that would take more are parted.
+//! The maps of all workers together take at most what the engine can hold within a gigabyte;
+//! patches that would take more are cut into several images.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ pub(super) struct LoadedDense {
 }
 
 impl LoadedDense {
-    /// Loads it to run over patches of `tiling`.
+    /// Loads the dense network for patches of `tiling`.
     ///
     /// # Errors
     /// [`PredictError`] when the network has no dense form, the maps of a single tissue
@@ -47,13 +47,13 @@ impl LoadedDense {
         Ok(Self { network, tiles, sizes, sessions })
     }
 
-    /// Whether it can run over patches of `tiling`.
+    /// Whether the network is loaded for patches of `tiling`.
     pub(super) fn fits(&self, tiling: Tiling) -> bool {
         self.sizes.block_px == tiling.block_px()
     }
 
-    /// Sessions of `engine` for images of one tile: what calibrating takes. At most
-    /// `count`, and as many as can hold their maps.
+    /// Loads sessions of `engine` for images of one tile, as the calibration takes them: at
+    /// most `count`, and no more than can hold their maps.
     pub(super) fn load_samples(
         &self,
         context: &Context<'_>,
@@ -75,7 +75,7 @@ pub(super) struct SampleSessions {
     pub(super) sessions: Vec<Box<dyn DenseSession>>,
 }
 
-/// `count` sessions for images of `side_px`.
+/// Loads `count` sessions for images of `side_px` x `side_px`.
 fn load_sessions(
     context: &Context<'_>,
     engine: &SelectedEngine,
@@ -93,7 +93,7 @@ fn load_sessions(
     })
 }
 
-/// A dense session, and what its images are made with.
+/// A dense session and what prepares its images.
 pub(super) struct DenseWorker<'w> {
     pub(super) session: &'w mut dyn DenseSession,
     pub(super) preparation: &'w Preparation,
@@ -102,11 +102,11 @@ pub(super) struct DenseWorker<'w> {
     pub(super) classes: usize,
 }
 
-/// Scores of a tile's points as the network gives them.
+/// Scores of a tile's points before calibration.
 pub(super) struct TileScores {
     /// `[point, class]`
     pub(super) scores: Vec<f32>,
-    /// Time spent on making the image.
+    /// Time spent preparing the image.
     pub(super) filling: Duration,
 }
 

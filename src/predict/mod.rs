@@ -1,4 +1,4 @@
-//! One group of patches in, one file of scores out.
+//! Scores the patches of one group and writes one score file: the stage `predict`.
 
 mod audit;
 mod batch;

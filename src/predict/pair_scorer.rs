@@ -1,4 +1,4 @@
-//! Windows of a tissue tile, scored by the dense network and one by one.
+//! Scores windows of a tissue tile by the dense network and one by one.
 
 use super::colour::Normalizer;
 use super::error::PredictError;
@@ -18,6 +18,7 @@ pub(super) struct PairScorer<'b> {
 }
 
 impl PairScorer<'_> {
+    /// Returns the scores of a sample; none if the run does not score the patch.
     pub(super) fn score(&mut self, sample: &Sample<'_>) -> Result<ScorePair, PredictError> {
         let failed =
             |source: EngineError| PredictError::Engine { what: "calibration".into(), source };
@@ -26,7 +27,7 @@ impl PairScorer<'_> {
         };
         let square = self.square(sample, &tile);
         let Some(patch) = sample.prepared(square, self.preparation, self.normalizer)? else {
-            // Its windows are not scored either.
+            // The run does not score the windows of this patch either.
             return Ok(ScorePair::default());
         };
         let classes = self.dense.classes;
@@ -39,12 +40,12 @@ impl PairScorer<'_> {
         Ok(ScorePair { dense, exact })
     }
 
-    /// The square of a patch that a tile and its windows lie in: patches are large,
-    /// and one tile of each is looked at.
+    /// The square of a patch that holds a tile and its windows. Only this square is read, since
+    /// patches are large and each sample is one tile.
     fn square(&self, sample: &Sample<'_>, tile: &DenseTile) -> Square {
         let (whole, side_px) = (sample.whole(), self.dense.tiles.side_px());
-        let everywhere = self.normalizer.is_some_and(|colours| !colours.is_local());
-        if side_px >= whole.side_px || everywhere {
+        let needs_whole = self.normalizer.is_some_and(|colours| !colours.is_local());
+        if side_px >= whole.side_px || needs_whole {
             return whole;
         }
         let most_px = whole.side_px - side_px;

@@ -1,20 +1,20 @@
-//! Rows of bytes to rows of numbers, eight at a time where the processor can.
+//! Converts rows of pixels to rows of f32, with AVX2 where the processor has it. Pure.
 
 /// `value = pixel * scale + bias` along a row of one channel.
 pub(super) fn scale_row(pixels: &[u8], scale: f32, bias: f32, values: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if std::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has what the function was compiled for.
+        // SAFETY: the processor has AVX2, as the line above checks.
         return unsafe { scale_row_avx2(pixels, scale, bias, values) };
     }
     scale_row_plain(pixels, scale, bias, values);
 }
 
-/// The same along a row `[col, channel]`.
+/// `value = pixel * scale + bias` along a row `[col, channel]`, per channel.
 pub(super) fn scale_pixels(pixels: &[u8], scale: [f32; 3], bias: [f32; 3], values: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
     if std::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has what the function was compiled for.
+        // SAFETY: the processor has AVX2, as the line above checks.
         return unsafe { scale_pixels_avx2(pixels, scale, bias, values) };
     }
     scale_pixels_plain(pixels, scale, bias, values);
@@ -35,12 +35,11 @@ fn scale_pixels_plain(pixels: &[u8], scale: [f32; 3], bias: [f32; 3], values: &m
     }
 }
 
-/// Channels of `[pixel, rgb]` apart: `planes[channel]` takes as many bytes as there
-/// are pixels.
+/// Separates the channels of `[pixel, rgb]`; each of `planes` takes one byte per pixel.
 pub(super) fn part_channels(rgb: &[u8], planes: [&mut [u8]; 3]) {
     #[cfg(target_arch = "x86_64")]
     if std::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has what the function was compiled for.
+        // SAFETY: the processor has AVX2, as the line above checks.
         return unsafe { part_channels_avx2(rgb, planes) };
     }
     part_channels_plain(rgb, planes);

@@ -1,4 +1,5 @@
-//! Windows of a group that are scored in f32 as well, to see what less precision changes.
+//! Windows of a group that are scored in f32 as well, to measure what reduced precision
+//! changes.
 
 use super::classes::Classes;
 use super::error::PredictError;
@@ -6,18 +7,18 @@ use super::group::Group;
 use super::sample::Sample;
 use crate::model::{EngineError, SelectedEngine};
 
-/// Windows of a group to score twice.
+/// Windows of a group to score in both precisions.
 pub(super) struct PrecisionSample<'p> {
     /// The engine in f32.
     pub(super) reference: &'p SelectedEngine,
     pub(super) group: &'p Group<'p>,
     pub(super) samples: &'p [Sample<'p>],
-    /// Sessions in f32 at the same time.
+    /// Number of sessions in f32.
     pub(super) workers: usize,
 }
 
 impl PrecisionSample<'_> {
-    /// An engine's error, with the name of the group.
+    /// Adds the name of the group to an engine's error.
     pub(super) fn failed(&self, source: EngineError) -> PredictError {
         PredictError::Engine { what: format!("{}, its precision", self.group.name()), source }
     }

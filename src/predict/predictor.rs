@@ -23,8 +23,8 @@ use crate::number::GroupNumber;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 
-/// The model of a run, ready to score any group of it. What a method needs is loaded
-/// once, when the first group is to be scored by it.
+/// The model of a run, ready to score any group of the run. Whatever a method needs is loaded
+/// once, before the first group that the method scores.
 pub struct Predictor<'r> {
     context: Context<'r>,
     windows: Option<WindowScorer>,
@@ -47,14 +47,14 @@ impl<'r> Predictor<'r> {
         let context = Context::load(run, config, engine, pool)?;
         let windows = match config.config.predict.method {
             Method::Window | Method::Cascade => Some(WindowScorer::load(&context)?),
-            // The dense network depends on the size of patches.
+            // The dense network depends on the size of the patches, known once a group is open.
             Method::Dense => None,
         };
         let (calibrations, audits) = (LastSlide::default(), LastSlide::default());
         Ok(Self { context, windows, dense: None, calibrations, audits })
     }
 
-    /// Ends in good order when `interrupt` asks for it.
+    /// Saves the scores so far and stops once `interrupt` is requested.
     #[must_use]
     pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
         self.context.interrupt = interrupt;
@@ -66,11 +66,11 @@ impl<'r> Predictor<'r> {
         &self.context.model
     }
 
-    /// Scores a group of a slide, unless its file is there and whole.
+    /// Scores a group of a slide, unless a readable score file of the group exists.
     ///
     /// # Errors
     /// [`PredictError`] naming the slide and group; [`PredictError::Damaged`] if the patches
-    /// are damaged, and were set aside.
+    /// are damaged, in which case they are set aside.
     pub fn predict(
         &mut self,
         slide: &str,
@@ -84,9 +84,9 @@ impl<'r> Predictor<'r> {
         let patches = Watched::patches(run, slide);
         let outcome = self.score(slide, group, progress).map_err(|error| match error {
             PredictError::Format(error) => {
-                // Another task may have found the damage before.
-                let before = || SetAside::find(&run.patches(slide), "split");
-                let set_aside = patches.note(&error, "predict").or_else(before);
+                // Another task may have set the damaged file aside already.
+                let earlier = || SetAside::find(&run.patches(slide), "split");
+                let set_aside = patches.note(&error, "predict").or_else(earlier);
                 set_aside.map_or_else(|| error.into(), PredictError::Damaged)
             }
             error => error,
@@ -97,7 +97,8 @@ impl<'r> Predictor<'r> {
         Ok(outcome)
     }
 
-    /// The outcome of a group whose file is there. A damaged file is set aside.
+    /// The outcome of a group whose score file exists; `None` if none exists or if a damaged
+    /// one was set aside.
     fn present(
         &self,
         slide: &str,
@@ -142,7 +143,7 @@ impl<'r> Predictor<'r> {
                 let dense = loaded_dense(dense, context, group.tiling)?;
                 check_margin(context, dense, group)?;
                 let calibrated = calibrations.get(slide, || {
-                    // Single windows are scored for this alone.
+                    // This method scores single windows for the calibration alone.
                     let sessions = || match windows.take() {
                         Some(loaded) => Ok(loaded.into_sessions()),
                         None => context.load_sessions(),
@@ -167,7 +168,7 @@ impl<'r> Predictor<'r> {
     }
 }
 
-/// The scorer of single windows, loaded unless it is.
+/// Returns the scorer of single windows, loaded on first use.
 fn loaded<'s>(
     windows: &'s mut Option<WindowScorer>,
     context: &Context<'_>,
@@ -178,13 +179,13 @@ fn loaded<'s>(
     }
 }
 
-/// The dense network for patches of `tiling`, loaded unless it is.
+/// Returns the dense network for patches of `tiling`, loaded on first use.
 fn loaded_dense<'s>(
     dense: &'s mut Option<LoadedDense>,
     context: &Context<'_>,
     tiling: Tiling,
 ) -> Result<&'s mut LoadedDense, PredictError> {
-    // What is there is let go of before another is loaded.
+    // The old network is freed first, so that only one takes memory.
     if dense.as_ref().is_some_and(|dense| !dense.fits(tiling)) {
         *dense = None;
     }

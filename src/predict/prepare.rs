@@ -1,4 +1,4 @@
-//! From stored pixels to the numbers a network expects.
+//! Converts stored pixels to the input of a network: order of channels, layout and range.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use crate::model::{Channels, Layout, ModelCard, Range};
 
 /// `value = pixel * scale + bias`, per channel of the network's input.
 ///
-/// Range and mean/std of the model card folded into one multiplication:
-/// `unit` `(p / 255 - mean) / std`, `byte` `(p - mean) / std`, `signed`
-/// `(p / 127.5 - 1 - mean) / std`.
+/// The scale and the bias combine the range, mean and std of the model card: `unit` is `(p /
+/// 255 - mean) / std`, `byte` is `(p - mean) / std` and `signed` is `(p / 127.5 - 1 - mean) /
+/// std`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preparation {
     layout: Layout,
@@ -20,35 +20,35 @@ pub struct Preparation {
     bias: [f32; 3],
 }
 
-/// A patch in the network's channel order, still bytes: planar
-/// `[channel, row, col]` for NCHW, `[row, col, channel]` for NHWC.
+/// A square patch in the network's order of channels, 0 to 255: `[channel, row, col]` for NCHW,
+/// `[row, col, channel]` for NHWC.
 #[derive(Debug, Default, Clone)]
 pub struct PreparedPatch {
     side_px: usize,
     pixels: Vec<u8>,
 }
 
-/// An area of a patch, which may reach beyond it.
+/// A rectangle in the coordinates of a patch. The rectangle may reach beyond the patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PatchArea {
-    /// Left edge in the patch.
+    /// Left edge; negative if it lies to the left of the patch.
     pub x_px: i64,
-    /// Top edge in the patch.
+    /// Top edge; negative if it lies above the patch.
     pub y_px: i64,
-    /// Its width.
+    /// Width.
     pub width_px: usize,
-    /// Its height.
+    /// Height.
     pub height_px: usize,
 }
 
-/// Patches whose memory is used again: fresh pages cost as much as preparing.
+/// Prepared patches whose memory is reused: touching fresh memory takes as long as preparing.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     held: Vec<Arc<PreparedPatch>>,
 }
 
 impl Buffers {
-    /// What `prepare` makes, in memory that nobody else holds any more.
+    /// Calls `prepare` on a patch that no worker holds any longer, or on a new one.
     pub(super) fn prepared(
         &mut self,
         prepare: impl FnOnce(&mut PreparedPatch),
@@ -62,7 +62,7 @@ impl Buffers {
 }
 
 impl Preparation {
-    /// From a model card.
+    /// The preparation that a model card describes.
     pub fn new(card: &ModelCard) -> Self {
         let source = match card.channels {
             Channels::Rgb => [0, 1, 2],
@@ -84,14 +84,14 @@ impl Preparation {
         }
     }
 
-    /// f32 values in a window.
+    /// Number of f32 values in a window: 3 x window x window.
     pub fn window_len(&self) -> usize {
         3 * self.window_px * self.window_px
     }
 
-    /// Reorders a patch once, so that every window is plain row copies.
+    /// Brings a patch into the network's order of channels, once for all its windows.
     ///
-    /// `rgb`: `[row, col, rgb]`, `side_px` square; `patch` is overwritten.
+    /// `rgb`: `[row, col, rgb]`, `side_px` x `side_px`; `patch` is overwritten.
     pub fn prepare(&self, rgb: &[u8], side_px: usize, patch: &mut PreparedPatch) {
         debug_assert_eq!(rgb.len(), side_px * side_px * 3);
         patch.side_px = side_px;
@@ -116,10 +116,13 @@ impl Preparation {
         }
     }
 
-    /// Writes the window at (`x_px`, `y_px`) of a prepared patch.
+    /// Writes the window whose top left corner is (`x_px`, `y_px`) in a prepared patch.
     ///
-    /// `out`: `[3, w, w]` or `[w, w, 3]` as the card's layout,
+    /// `out`: `[3, window, window]` for NCHW or `[window, window, 3]` for NHWC,
     /// [`Preparation::window_len`] values.
+    ///
+    /// # Panics
+    /// If the window reaches beyond the patch.
     pub fn window(&self, patch: &PreparedPatch, x_px: u32, y_px: u32, out: &mut [f32]) {
         let end = |px: u32| px as usize + self.window_px;
         assert!(end(x_px.max(y_px)) <= patch.side_px, "a window lies within its patch");
@@ -128,9 +131,9 @@ impl Preparation {
         self.area(patch, area, out);
     }
 
-    /// Writes an area of a prepared patch, which may reach beyond the patch: white there.
+    /// Writes an area of a prepared patch. Pixels beyond the patch are white.
     ///
-    /// `out`: `[3, height, width]` or `[height, width, 3]` as the card's layout.
+    /// `out`: `[3, height, width]` for NCHW or `[height, width, 3]` for NHWC.
     pub fn area(&self, patch: &PreparedPatch, area: PatchArea, out: &mut [f32]) {
         let PatchArea { x_px, y_px, width_px, height_px } = area;
         let has = patch.side_px;
@@ -173,11 +176,11 @@ impl Preparation {
     }
 }
 
-/// Which part of a box along one axis lies in the patch, px.
+/// The part of an area that lies in the patch, along one axis, px.
 struct Seen {
-    /// White before it.
+    /// Pixels of the area before the patch, which are white.
     before: usize,
-    /// Where it starts in the patch.
+    /// Where the part starts in the patch.
     from: usize,
     len: usize,
 }
@@ -189,15 +192,14 @@ impl Seen {
         Self { before, from, len: (side_px - before).min(has_px - from) }
     }
 
-    /// The patch's row or column at `at` of the box.
+    /// The row or column of the patch at index `at` of the area; `None` beyond the patch.
     fn source(&self, at: usize) -> Option<usize> {
         let seen = at.checked_sub(self.before)?;
         (seen < self.len).then_some(self.from + seen)
     }
 }
 
-/// To the network's precision.
-#[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is asked for")]
+#[expect(clippy::cast_possible_truncation, reason = "networks take f32")]
 fn narrow(value: f64) -> f32 {
     value as f32
 }
@@ -208,7 +210,7 @@ mod tests {
 
     use super::*;
 
-    /// Scale and bias of each channel apart, so that none can stand for another.
+    /// Scale and bias differ between channels, so that a mix-up of channels shows.
     fn preparation(layout: Layout, source: [usize; 3]) -> Preparation {
         let (scale, bias) = ([0.5, 0.25, 2.0], [1.0, -3.0, 7.0]);
         Preparation { layout, window_px: 3, source, scale, bias }
@@ -216,7 +218,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_box_is_the_patch_and_white_around_it(
+        fn an_area_shows_the_patch_and_white_around_it(
             has in 1usize..70, width in 1usize..70, height in 1usize..70, x in -90i64..90, y in -90i64..90,
             planar: bool, bgr: bool, seed: u8,
         ) {

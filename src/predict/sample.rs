@@ -1,4 +1,4 @@
-//! Windows of a few tissue tiles, drawn by their place, and their scores.
+//! Draws windows of a few tissue tiles by place, and scores them one by one.
 
 use std::collections::HashMap;
 
@@ -19,15 +19,15 @@ pub(super) struct Sample<'r> {
     pub(super) points: Vec<LatticePoint>,
 }
 
-/// How much is drawn.
+/// The size of a sample.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SampleSize {
     pub(super) tiles: usize,
-    /// In each tile.
+    /// Points in each tile.
     pub(super) points: usize,
 }
 
-/// A part of a patch.
+/// A square part of a patch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Square {
     pub(super) x_px: u32,
@@ -36,7 +36,7 @@ pub(super) struct Square {
 }
 
 impl Square {
-    /// Points of a patch as points of its part.
+    /// Points of a patch in the coordinates of the square.
     pub(super) fn places(self, points: &[LatticePoint]) -> Vec<LatticePoint> {
         let place = |point: &LatticePoint| LatticePoint {
             patch_x_px: point.patch_x_px - self.x_px,
@@ -48,14 +48,14 @@ impl Square {
 }
 
 impl Sample<'_> {
-    /// All of the patch.
+    /// The whole patch.
     pub(super) fn whole(&self) -> Square {
         let side_px = u32::try_from(self.reader.patch_px()).expect("patches are small");
         Square { x_px: 0, y_px: 0, side_px }
     }
 
-    /// A part of the patch, ready to cut windows from; `None` when its colours have
-    /// it left out of scoring.
+    /// Reads a part of the patch, ready to cut windows from; `None` if its colours cannot be
+    /// normalised and the run does not score such a patch.
     pub(super) fn prepared(
         &self,
         square: Square,
@@ -98,8 +98,7 @@ pub(super) fn window_scores(
     Ok(all)
 }
 
-/// Draws up to `most.tiles` tissue tiles with points, and up to `most.points` of the
-/// points of each.
+/// Draws up to `most.tiles` tissue tiles with points, and up to `most.points` points of each.
 pub(super) fn samples<'r>(
     readers: &'r [GroupReader],
     tiling: Tiling,

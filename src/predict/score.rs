@@ -1,8 +1,8 @@
 //! Scores a group by the method of its slide.
 //!
-//! Memory: the model in each worker, and the few patches that have windows
-//! waiting; never more than the group. A dense run's maps come on top, bounded by
-//! [`LoadedDense`](super::loaded_dense::LoadedDense).
+//! Memory: each worker holds the model. Only the few patches whose windows wait for a worker
+//! are held, at most those of one group. A dense run holds its maps as well, which
+//! [`LoadedDense`](super::loaded_dense::LoadedDense) bounds.
 
 use std::path::Path;
 use std::time::Duration;
@@ -24,25 +24,28 @@ use crate::scores::{self, ScoresMeta};
 /// What became of a group.
 #[derive(Debug, Clone, PartialEq)]
 pub enum GroupOutcome {
-    /// Its file was there already.
+    /// A score file existed already.
     Present {
-        /// Patches without scores in it: they could not be decoded by `split`.
+        /// Patches without scores: `split` could not decode them, or their colours could not be
+        /// normalised.
         failed_patches: u64,
-        /// Audited points at 0.5 or above that a cascade had left alone.
+        /// Audited points with a score of at least 0.5 that the screen of a cascade had ruled
+        /// out.
         missed: u64,
     },
-    /// It was scored.
+    /// The group was scored.
     Scored {
         /// Windows of the group.
         windows: usize,
-        /// Of these, windows that an earlier, interrupted try had scored.
+        /// Windows among them that an earlier, interrupted try had scored.
         resumed: usize,
-        /// Patches without scores: they could not be decoded by `split`, or
-        /// their colours not be told.
+        /// Patches without scores: `split` could not decode them, or their colours could not be
+        /// normalised.
         failed_patches: u64,
-        /// Patches whose stains could not be told.
+        /// Patches whose colours could not be normalised, scored or not.
         unnormalized: usize,
-        /// Audited points at 0.5 or above that a cascade had left alone.
+        /// Audited points with a score of at least 0.5 that the screen of a cascade had ruled
+        /// out.
         missed: u64,
         /// Wall time of this try.
         wall_s: f64,
@@ -58,7 +61,8 @@ pub enum GroupOutcome {
     },
 }
 
-/// A score file that is there must be this run's; returns what became of it.
+/// Checks that an existing score file has the run's configuration and method, and returns its
+/// outcome.
 pub(super) fn check_existing(
     path: &Path,
     config: &RunConfig,
@@ -96,15 +100,15 @@ pub(super) fn score_group(
     let ledger = Ledger::open(places, meta, &group.points, start, progress);
     if ledger.resumed() > 0 {
         let done = share(ledger.resumed(), ledger.len());
-        progress.note(&format!("predict {name}: going on after {done}"));
+        progress.note(&format!("predict {name}: continues after {done}"));
     }
     let task = progress.start(&format!("predict {name}"), "windows", ledger.remaining());
     let todo = ledger.todo(&group.points);
     let work = GroupWork { group, ledger: &ledger, task: &task };
     if let Err(stopped) = scorer.score(context, work, &todo) {
-        // The next try need not repeat what the other workers have scored.
+        // The scores of the other workers are saved, so that the next try keeps them.
         if let Err(error) = ledger.save() {
-            progress.note(&format!("warning: cannot save what is scored so far: {error}"));
+            progress.note(&format!("warning: cannot save the scores so far: {error}"));
         }
         return Err(stopped.name(group.slide, group.number));
     }
@@ -128,7 +132,7 @@ pub(super) fn score_group(
     })
 }
 
-/// `1200 of 2000 windows (60 %)`
+/// Progress for messages, as `1200 of 2000 windows (60 %)`.
 pub(crate) fn share(scored: usize, windows: usize) -> String {
     format!("{scored} of {windows} windows ({} %)", 100 * scored / windows.max(1))
 }
@@ -143,7 +147,7 @@ fn places_of(context: &Context<'_>, slide: &str, group: GroupNumber) -> Places {
     }
 }
 
-/// The attributes of a group's scores, figures of use left 0.
+/// The attributes of a group's score file; times, memory and counts are still 0.
 fn meta_of(
     context: &Context<'_>,
     scorer: &mut dyn Scorer,

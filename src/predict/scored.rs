@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Scores of some windows.
 pub(super) struct Scored {
-    /// Their numbers.
+    /// Numbers of the windows in the group.
     pub(super) numbers: Vec<usize>,
     /// `[window, class]`
     pub(super) scores: Vec<f32>,

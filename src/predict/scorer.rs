@@ -1,4 +1,4 @@
-//! What a method of scoring does for a group.
+//! The interface that each method (window, dense, cascade) implements.
 
 use super::batch::Numbered;
 use super::context::Context;
@@ -8,10 +8,10 @@ use super::precision_sample::PrecisionSample;
 use super::stream::Stopped;
 use crate::scores::DenseMeta;
 
-/// A method, ready to score the groups of a slide: networks loaded, dense scores
-/// calibrated, an audit drawn.
+/// A method, ready to score the groups of a slide: networks are loaded, dense scores calibrated
+/// and audited points drawn.
 pub(super) trait Scorer {
-    /// How dense scores were calibrated; `None` for methods without.
+    /// How dense scores were calibrated; `None` for a method without a dense network.
     fn dense_meta(&self, context: &Context<'_>) -> Option<DenseMeta>;
 
     /// Absolute differences of the positive class's scores from those in f32, over the
@@ -22,8 +22,8 @@ pub(super) trait Scorer {
         sample: &PrecisionSample<'_>,
     ) -> Result<Vec<f64>, PredictError>;
 
-    /// Scores `todo`, points of each patch, or as many as there is time for before an
-    /// interrupt.
+    /// Scores the points of each patch in `todo` and enters them in the ledger; an interrupt
+    /// ends the work early.
     fn score(
         &mut self,
         context: &Context<'_>,

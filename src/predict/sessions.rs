@@ -1,14 +1,15 @@
-//! Sessions of the workers.
+//! Loads the sessions of the workers.
 
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::model::{EngineError, Model, SelectedEngine, Session};
 
-/// Loads `count` sessions, side by side on `pool`, since loading one takes a second.
+/// Loads `count` sessions in parallel on `pool`, since loading one takes about a second.
 ///
 /// # Errors
-/// The first [`EngineError`]; a network that does not run at all fails once.
+/// The first [`EngineError`]. One session is loaded alone first, so that a network that cannot
+/// run fails only once.
 pub(crate) fn load_sessions(
     engine: &SelectedEngine,
     model: &Model,

@@ -1,8 +1,8 @@
-//! Whether a sample fixes the calibration that is fitted to it. Pure.
+//! Checks whether a sample determines the calibration that is fitted to it. Pure.
 //!
-//! A slope is fixed by windows near the threshold and above it. Where all of a sample
-//! is far below, the fit is what the noise of the low scores makes it, often nearly a
-//! constant, and what is left looks excellent: it was only ever asked about low scores.
+//! Windows near the threshold and above it determine the slope. If all windows of a sample are
+//! far below, the noise of low scores decides the fit. The fit is then often nearly a constant,
+//! and its residual looks excellent because only low scores are compared.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,44 +10,44 @@ use rand_chacha::ChaCha8Rng;
 use super::calibration::Calibration;
 use super::classes::Classes;
 
-/// Scores of the positive class from here on are near the threshold or above it.
+/// Scores of the positive class of at least this are near the threshold or above it.
 const NEAR: f32 = 0.1;
 
-/// Fewest such windows that fix a slope.
+/// Fewest such windows that determine a slope.
 const MIN_WINDOWS: usize = 16;
 
-/// Fewest tiles they are from: windows of one tile are alike.
+/// Fewest tiles that these windows come from, since windows of one tile are alike.
 const MIN_TILES: usize = 4;
 
-/// Times that as many tiles as there are are drawn, each as often as it comes.
+/// Bootstrap draws, each of as many tiles as the sample has, with replacement.
 const DRAWS: usize = 200;
 
-/// The draws follow from this.
+/// Seed of the draws.
 const SEED: u64 = 0x51de_941d;
 
-/// The largest slope over the smallest one, of 9 in 10 draws, that still is one slope.
+/// Largest ratio of the 95 % to the 5 % quantile of the slope at which the slope is determined.
 const MOST_RATIO: f64 = 2.0;
 
-/// Windows of one tile, scored by the dense network and one by one, `[window, class]`.
+/// Scores of one tile's windows by the dense network and one by one, `[window, class]`.
 #[derive(Default)]
 pub(super) struct ScorePair {
     pub(super) dense: Vec<f32>,
     pub(super) exact: Vec<f32>,
 }
 
-/// What a sample says of the fit to it.
+/// How well a sample determines the fit.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Span {
     /// Windows near the threshold or above it.
     pub(super) near: u64,
-    /// 5 and 95 % of the positive class's slope over the draws.
+    /// 5 % and 95 % quantile of the positive class's slope over the draws.
     pub(super) slope: [f64; 2],
-    /// Why the fit is not fixed; empty: it is.
+    /// Why the sample does not determine the fit; empty if it does.
     pub(super) open: String,
 }
 
 impl Span {
-    /// Of the windows of each tile.
+    /// Measures the windows of each tile.
     pub(super) fn of(tiles: &[ScorePair], classes: Classes) -> Self {
         let near_in = |pair: &ScorePair| {
             classes.positives(&pair.exact).filter(|&score| score >= NEAR).count()
@@ -59,7 +59,7 @@ impl Span {
         let [low, high] = slope;
         let open = if near < MIN_WINDOWS || counts.len() < MIN_TILES {
             format!(
-                "{near} of {sampled} sampled windows, of {} tissue tiles, are near the threshold or above it ({NEAR}), expected at least {} of {}",
+                "{near} of {sampled} sampled windows, of {} tissue tiles, are near the threshold or above it ({NEAR}), expected at least {} windows of {} tiles",
                 counts.len(),
                 MIN_WINDOWS,
                 MIN_TILES
@@ -75,8 +75,8 @@ impl Span {
     }
 }
 
-/// 5 and 95 % of the slope, fitted to tiles drawn again and again (Efron, "Bootstrap
-/// methods: another look at the jackknife", Annals of Statistics 7, 1979).
+/// 5 % and 95 % quantile of the slope over bootstrap draws of tiles (Efron, "Bootstrap methods:
+/// another look at the jackknife", Annals of Statistics 7, 1979).
 fn slopes(tiles: &[ScorePair], classes: Classes) -> [f64; 2] {
     if tiles.is_empty() {
         return [f64::NEG_INFINITY, f64::INFINITY];
@@ -114,7 +114,7 @@ mod tests {
         score
     }
 
-    /// 32 tiles of 8 windows: of each logit, what `dense` and `exact` make of it.
+    /// 32 tiles of 8 windows; `dense` and `exact` turn each logit into those of the two scores.
     fn sample(
         logits: impl Fn(usize, f64) -> f64,
         dense: impl Fn(f64, f64) -> f64,
@@ -136,15 +136,15 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_without_tumor_fixes_nothing() {
-        // All windows are low; what the dense run says of them is noise of its border.
+    fn a_sample_without_tumor_leaves_the_fit_open() {
+        // All windows are low; their dense scores are noise of the border.
         let tiles =
             sample(|_, noise| -3.5 + 0.3 * noise, |_, noise| -3.0 + 2.0 * noise, |logit| logit);
         let span = Span::of(&tiles, CLASSES);
         assert!(span.near == 0 && span.open.contains("0 of 256 sampled windows"), "{span:?}");
-        // The fit itself is all but a constant, and leaves next to nothing.
-        let join = |of: &dyn Fn(&ScorePair) -> &Vec<f32>| -> Vec<f32> {
-            tiles.iter().flat_map(|pair| of(pair).clone()).collect()
+        // The fit itself is nearly a constant, and its residual is small.
+        let join = |scores: &dyn Fn(&ScorePair) -> &Vec<f32>| -> Vec<f32> {
+            tiles.iter().flat_map(|pair| scores(pair).clone()).collect()
         };
         let (dense, exact) = (join(&|pair| &pair.dense), join(&|pair| &pair.exact));
         let fit = Calibration::fit(&dense, &exact, 2);
@@ -155,14 +155,14 @@ mod tests {
     }
 
     #[test]
-    fn tumor_in_one_tile_is_not_enough() {
+    fn tumor_in_three_tiles_is_not_enough() {
         let logits = |tile, noise| if tile < 3 { 2.0 + noise } else { -5.0 + noise };
         let span = Span::of(&sample(logits, |logit, _| logit, |logit| logit), CLASSES);
         assert!(span.near == 24 && span.open.contains("of 3 tissue tiles"), "{span:?}");
     }
 
     #[test]
-    fn a_sample_of_both_kinds_fixes_the_slope() {
+    fn a_sample_with_and_without_tumor_determines_the_slope() {
         let logits = |tile: usize, noise: f64| tile as f64 / 4.0 - 6.0 + noise;
         let dense = |logit: f64, noise: f64| logit / 1.5 + 1.0 + 0.2 * noise;
         let span = Span::of(&sample(logits, dense, |logit| logit), CLASSES);
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_slope_that_differs_from_draw_to_draw_is_open() {
-        // Tumor enough, but the dense run does not see it.
+        // There is enough tumor, but the dense scores do not follow it.
         let logits = |tile, noise| if tile < 6 { 2.0 + noise } else { -4.0 + noise };
         let span = Span::of(&sample(logits, |_, noise| 3.0 * noise, |logit| logit), CLASSES);
         assert!(span.near == 48 && span.open.starts_with("the slope is"), "{span:?}");

@@ -1,4 +1,4 @@
-//! Patches read, cut into pieces, scored by the workers, all at the same time.
+//! Reads patches, cuts them into pieces and scores the pieces, all at the same time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ pub(super) enum Stopped {
 }
 
 impl Stopped {
-    /// The error, with the name of the group.
+    /// Adds the slide and the group to an engine's error.
     pub(super) fn name(self, slide: &str, group: GroupNumber) -> PredictError {
         match self {
             Self::Read(error) => error.into(),
@@ -36,28 +36,29 @@ impl Stopped {
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'w> {
     pub(super) work: GroupWork<'w>,
-    /// Of each patch, the points to score.
+    /// Points to score, per patch.
     pub(super) points: &'w [Vec<Numbered>],
-    /// Of each patch, the points that are given up where its colours have it left out.
+    /// Points to give up if the colours of their patch cannot be normalised, per patch.
     pub(super) given_up: &'w [Vec<Numbered>],
 }
 
-/// What cuts patches into pieces of work.
+/// Cuts patches into pieces of work.
 pub(super) trait Cut {
-    /// What a worker scores at a time.
+    /// The work that a worker takes at a time.
     type Piece: Send;
 
-    /// The pieces of a patch of which `points` are to be scored.
+    /// Cuts `points` of a patch into pieces. Points that do not fill a piece wait for those of
+    /// the next patch.
     fn cut(&mut self, patch: &Arc<PreparedPatch>, points: &[Numbered]) -> Vec<Self::Piece>;
 
-    /// What is left when all patches are cut.
+    /// Returns the points that still wait after the last patch.
     fn rest(&mut self) -> Option<Self::Piece>;
 }
 
-/// Scores the points `wanted`, or as many as there is time for before an interrupt, and
-/// hands the scores to `sink` as they come, in any order.
+/// Scores the points `wanted` and hands the scores to `sink` in the order in which workers
+/// finish. An interrupt ends the work early.
 ///
-/// Memory: `queue` pieces and their patches, and what each worker holds.
+/// Memory: at most `queue` waiting pieces with their patches, and one piece per worker.
 pub(super) fn stream<C: Cut + Send>(
     context: &Context<'_>,
     wanted: Wanted<'_>,
@@ -110,7 +111,7 @@ fn read_patches<C: Cut>(
         spent += started.elapsed();
         for piece in cut.cut(&patch, points) {
             if outlet.send(piece).is_err() {
-                // The workers have ended, and say why.
+                // The workers have stopped; the pipeline returns their error.
                 return Ok(spent);
             }
         }

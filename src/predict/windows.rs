@@ -1,5 +1,5 @@
-//! Window after window, each by a run of the network. Windows that lie close together
-//! share their first layers where that is asked for.
+//! Scores single windows. With `[predict] share`, windows that lie close together share their
+//! first layers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ pub(super) struct WindowScorer {
 }
 
 impl WindowScorer {
-    /// Loads the network, and its two parts where windows are to share the first.
+    /// Loads the network and, with `[predict] share`, its trunk and head.
     pub(super) fn load(context: &Context<'_>) -> Result<Self, PredictError> {
         let sessions = context.load_sessions()?;
         let shared = if context.keys().share { SharedWindows::load(context)? } else { None };
@@ -40,13 +40,13 @@ impl WindowScorer {
         &mut self.sessions
     }
 
-    /// The sessions alone.
+    /// Returns the sessions and frees the rest.
     pub(super) fn into_sessions(self) -> Vec<Box<dyn Session>> {
         self.sessions
     }
 
-    /// Scores `points` of each patch of a group, or as many as there is time for, and
-    /// enters the scores in the ledger.
+    /// Scores `points` of each patch of a group and enters the scores in the ledger; an
+    /// interrupt ends the work early.
     pub(super) fn enter(
         &mut self,
         context: &Context<'_>,
@@ -57,8 +57,8 @@ impl WindowScorer {
         self.run(context, wanted, &mut |scored| work.enter(scored))
     }
 
-    /// Scores the points `wanted`, or as many as there is time for, and hands the scores
-    /// to `sink`.
+    /// Scores the points `wanted` and hands the scores to `sink`; an interrupt ends the work
+    /// early.
     pub(super) fn run(
         &mut self,
         context: &Context<'_>,
@@ -148,7 +148,7 @@ impl Cut for Batcher {
     }
 }
 
-/// A session, and what its windows are prepared with.
+/// A session and what prepares its windows.
 struct Worker<'w> {
     session: &'w mut dyn Session,
     preparation: &'w Preparation,
@@ -157,7 +157,7 @@ struct Worker<'w> {
 }
 
 impl Worker<'_> {
-    /// Cuts the windows of a batch, runs the network, hands the scores on.
+    /// Cuts the windows of a batch, runs the network and sends the scores on.
     fn score(&mut self, batch: &Batch, outlet: &Outlet<'_, Scored>) -> Result<(), EngineError> {
         let window_len = self.preparation.window_len();
         let count = batch.windows.len();
@@ -176,7 +176,7 @@ impl Worker<'_> {
         self.session.run_filled(count, &mut fill, &mut scores)?;
         let infer = started.elapsed().saturating_sub(cutting);
         let numbers = batch.windows.iter().map(|(_, numbered)| numbered.number).collect();
-        // Where nobody takes them the work has ended.
+        // Sending fails only after the work has ended.
         let _ = outlet.send(Scored { numbers, scores, infer, shared: false });
         Ok(())
     }

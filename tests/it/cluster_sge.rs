@@ -121,7 +121,7 @@ fn warned(cluster: &Cluster, slow: &Cohort) {
     cluster.wait("warned");
     cluster.assert_done(slow, "warned", &Vec::new());
     assert!(!cluster.logged("warned", "warned: queued again").is_empty());
-    assert!(!cluster.logged("warned", ": going on after ").is_empty());
+    assert!(!cluster.logged("warned", ": continues after ").is_empty());
     let script = std::fs::read_to_string(cluster.file("warned", "jobs/predict_slow.sh")).unwrap();
     assert!(script.contains(" timeout --signal=USR1 480 "), "{script}");
 }

@@ -138,7 +138,7 @@ fn warned(cluster: &Cluster, slow: &Cohort) {
     cluster.wait("warned");
     cluster.assert_done(slow, "warned", &Vec::new());
     assert_eq!(cluster.logged("warned", "warned: queued again").len(), 1);
-    assert_eq!(cluster.logged("warned", ": going on after ").len(), 1);
+    assert_eq!(cluster.logged("warned", ": continues after ").len(), 1);
     assert!(cluster.asked("warned", "#SBATCH --signal=B:USR1@120"));
 }
 

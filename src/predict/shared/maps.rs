@@ -1,8 +1,8 @@
-//! Parts of maps, kept until windows are put together from them.
+//! Feature maps of regions, kept until the maps of windows are assembled from them.
 
 use std::ops::Range;
 
-/// Maps of several images, `[image, channel, row, col]`.
+/// Feature maps of several images, `[image, channel, row, col]`.
 #[derive(Debug, Default)]
 pub(super) struct Maps {
     values: Vec<f32>,
@@ -11,14 +11,14 @@ pub(super) struct Maps {
     cols: usize,
 }
 
-/// An element of a map.
+/// The position of an element in a map.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MapPlace {
     pub(super) row: usize,
     pub(super) col: usize,
 }
 
-/// A box of the maps of an image, and where it belongs in the map of a window.
+/// A rectangle in the maps of an image, and its position in the map of a window.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MapBox {
     pub(super) image: usize,
@@ -29,8 +29,8 @@ pub(super) struct MapBox {
 }
 
 impl Maps {
-    /// Adds the `rows` and `cols` of what an engine has made: `values` of `shape`,
-    /// `[image, channel, row, col]`.
+    /// Appends `rows` and `cols` of the maps `values`, whose `shape` is `[image, channel, row,
+    /// col]`.
     pub(super) fn keep(
         &mut self,
         shape: [usize; 4],
@@ -47,7 +47,7 @@ impl Maps {
         }
     }
 
-    /// Copies a box to the map of a window, `[channel, side, side]`.
+    /// Copies a rectangle into the map of a window, `[channel, side, side]`.
     pub(super) fn copy(
         &self,
         MapBox { image, from, rows, cols, to }: MapBox,

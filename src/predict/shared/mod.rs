@@ -1,8 +1,8 @@
-//! Single windows at less than their price, where they lie close together: what
-//! neighbours have in common is computed once ([`TrunkHead`]). The scores are those of the
-//! windows alone, but for rounding.
+//! Scores single windows that lie close together at a lower cost: the trunk, a network's first
+//! layers, runs once over what neighbouring windows share ([`TrunkHead`]). The scores are those
+//! of the windows alone, except for rounding.
 //!
-//! Memory: of each worker the maps of one region; the more workers, the smaller.
+//! Memory: each worker holds the maps of one region. The more workers, the smaller the regions.
 
 mod maps;
 mod part;
@@ -27,7 +27,7 @@ use crate::pipeline::Outlet;
 use part::{Part, PartPair};
 use region::SharedRegion;
 
-/// Whether so many workers may take so many bytes each.
+/// Whether `threads` workers that take `bytes` each stay within [`MOST_BYTES`].
 fn affordable(threads: usize, bytes: u64) -> bool {
     threads as u64 * bytes <= MOST_BYTES
 }
@@ -43,11 +43,11 @@ struct RegionSides {
     max_px: u32,
 }
 
-/// What all workers may take for it, beside what single windows need: with it `predict`
-/// stays within a gigabyte, the model and a group.
+/// Bytes that all workers together may take for shared maps, besides what single windows need.
+/// This bound keeps `predict` within a gigabyte plus the model and a group.
 const MOST_BYTES: u64 = 450_000_000;
 
-/// How windows are shared.
+/// How windows share their first layers.
 #[derive(Debug)]
 struct Sharing {
     trunk: Trunk,
@@ -56,16 +56,16 @@ struct Sharing {
     stride_px: u32,
 }
 
-/// Windows that share their first layers: how, and the two parts of the network, loaded
-/// once per worker.
+/// The trunk and the head of a network, loaded once per worker, and how windows share the
+/// trunk.
 pub(super) struct SharedWindows {
     sharing: Sharing,
     networks: Vec<LoadedTrunkHead>,
 }
 
 impl SharedWindows {
-    /// Loads the two parts; `None` where windows share nothing, the engine cannot run it,
-    /// or it takes too much memory.
+    /// Loads the trunk and the head. Returns `None` if windows share nothing, if the engine
+    /// cannot run the two, or if their maps take too much memory.
     ///
     /// # Errors
     /// [`PredictError::Engine`] naming the model.
@@ -79,7 +79,7 @@ impl SharedWindows {
         if !affordable(workers, parts.bytes(tiles.side_px())) {
             return Ok(None);
         }
-        // Side by side, since loading takes a second.
+        // In parallel, since loading takes about a second.
         let loaded: Result<_, EngineError> = context.pool.install(|| {
             let workers = (0..workers).into_par_iter().with_max_len(1);
             workers.map(|_| engine.load_trunk_head(model, &parts, context.batch)).collect()
@@ -89,7 +89,7 @@ impl SharedWindows {
         Ok(Some(Self { sharing, networks: loaded }))
     }
 
-    /// What cuts patches, and what scores their regions, one per worker.
+    /// Returns the cutter of patches and, per worker, a scorer of regions.
     pub(super) fn parts<'w>(
         &'w mut self,
         context: &'w Context<'_>,
@@ -108,7 +108,7 @@ impl SharedWindows {
     }
 }
 
-/// What a worker scores at a time.
+/// The work that a worker takes at a time.
 pub(super) enum SharedPiece {
     /// Windows that share nothing.
     Alone(Batch),
@@ -119,7 +119,7 @@ pub(super) enum SharedPiece {
 pub(super) struct RegionWindows {
     patch: Arc<PreparedPatch>,
     tile: DenseTile,
-    /// Of each of the tile's points.
+    /// Number of each of the tile's points.
     numbers: Vec<usize>,
 }
 
@@ -146,7 +146,7 @@ impl Cut for SharedCut<'_> {
     }
 }
 
-/// The two parts of the network, loaded, and what regions are scored with.
+/// Scores regions by the trunk and the head of the network.
 pub(super) struct RegionWorker<'w> {
     sharing: &'w Sharing,
     network: &'w mut LoadedTrunkHead,
@@ -157,7 +157,7 @@ pub(super) struct RegionWorker<'w> {
 }
 
 impl RegionWorker<'_> {
-    /// Scores the windows of a region, or as many as there is time for.
+    /// Scores the windows of a region; an interrupt ends the region early.
     ///
     /// # Errors
     /// [`EngineError`] naming the model.
@@ -175,12 +175,12 @@ impl RegionWorker<'_> {
             stride_px: self.sharing.stride_px,
             run_px: self.sharing.tiles.side_px().pow(2),
         };
-        let mut hand_on = |points: &[usize], scores: &[f32], infer: Duration| {
+        let mut send = |points: &[usize], scores: &[f32], infer: Duration| {
             let numbers = points.iter().map(|&point| windows.numbers[point]).collect();
             let scored = Scored { numbers, scores: scores.to_vec(), infer, shared: true };
             outlet.send(scored).is_ok() && self.interrupt.requested().is_none()
         };
-        region.score(self.network, self.classes, &mut hand_on)
+        region.score(self.network, self.classes, &mut send)
     }
 }
 
@@ -191,16 +191,16 @@ struct NumberedTile {
     numbers: Vec<usize>,
 }
 
-/// A patch's windows, parted.
+/// The windows of a patch, divided into those that share their first layers and the others.
 #[derive(Debug)]
 struct Parted {
-    /// Where sharing pays.
+    /// Regions in which sharing costs less.
     regions: Vec<NumberedTile>,
     alone: Vec<Numbered>,
 }
 
 impl Sharing {
-    /// Parts a patch's windows into regions where sharing pays, and the others.
+    /// Divides the windows of a patch into regions in which sharing costs less, and the others.
     fn parted(&self, points: &[Numbered]) -> Parted {
         let places: Vec<LatticePoint> = points.iter().map(|numbered| numbered.point).collect();
         let tiles = self.tiles.tiles_of(&places, 0);
@@ -217,7 +217,7 @@ impl Sharing {
         Parted { regions: shared.into_iter().map(numbered).collect(), alone }
     }
 
-    /// Whether the first layers cost less for all of a tile's windows together.
+    /// Whether the first layers cost less for all windows of a tile together than one by one.
     fn pays(&self, tile: &DenseTile) -> bool {
         let count = |mut lines: Vec<u32>| {
             lines.sort_unstable();
@@ -254,7 +254,7 @@ impl Sharing {
     }
 }
 
-/// What windows move over along a side of a region of one of so many workers.
+/// Side of a region in pixels for each of `threads` workers ([`REGION_PX`]).
 fn region_px(threads: usize) -> u32 {
     let RegionSides { all_px, min_px, max_px } = REGION_PX;
     let threads = u32::try_from(threads.max(1)).unwrap_or(u32::MAX);
@@ -294,19 +294,19 @@ mod tests {
     }
 
     #[test]
-    fn more_workers_take_smaller_regions_until_it_is_too_much() {
+    fn regions_shrink_with_more_workers_until_memory_runs_out() {
         assert_eq!([1, 2, 3, 4, 64].map(region_px), [512, 512, 341, 256, 256]);
         let parts = parts();
-        let asks = |threads: usize| parts.bytes(region_px(threads) + 208);
-        assert!(affordable(2, asks(2)) && affordable(16, asks(16)));
-        assert!(!affordable(1_000, asks(1_000)));
+        let bytes = |threads: usize| parts.bytes(region_px(threads) + 208);
+        assert!(affordable(2, bytes(2)) && affordable(16, bytes(16)));
+        assert!(!affordable(1_000, bytes(1_000)));
     }
 
     #[test]
-    fn windows_in_a_heap_share_and_scattered_ones_do_not() {
+    fn clustered_windows_share_and_scattered_ones_do_not() {
         let sharing = sharing(1);
-        let heap = points((0..40).flat_map(|row| (0..40).map(move |col| (row, col))));
-        let Parted { regions, alone } = sharing.parted(&heap);
+        let clustered = points((0..40).flat_map(|row| (0..40).map(move |col| (row, col))));
+        let Parted { regions, alone } = sharing.parted(&clustered);
         assert!(alone.is_empty() && regions.len() >= 4, "{}", regions.len());
         let scattered = points((0..9).map(|at| (40 * (at / 3), 40 * (at % 3))));
         let Parted { regions, alone } = sharing.parted(&scattered);
@@ -317,7 +317,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
         #[test]
-        fn every_window_is_scored_once_where_it_lies(
+        fn every_window_is_scored_once_at_its_place(
             places in prop::collection::btree_set((0u32..90, 0u32..90), 0..400),
         ) {
             let (sharing, given) = (sharing(4), points(places.into_iter()));

@@ -1,5 +1,5 @@
-//! The three parts of a window along an axis: its rim at the start, what it shares, its
-//! rim at the end. Pure arithmetic.
+//! The three parts of a window's map along an axis: the border at its start, the middle, which
+//! windows share, and the border at its end. Pure arithmetic.
 
 use std::ops::Range;
 
@@ -26,29 +26,29 @@ pub(super) struct PartPair {
 }
 
 impl PartPair {
-    /// All nine, row by row.
+    /// All nine pairs, row by row.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         PARTS.into_iter().flat_map(|down| PARTS.map(|across| Self { down, across }))
     }
 
-    /// Which image has this part of the window at `place`: 0 along an axis where all
-    /// windows share it.
+    /// The place of the image that holds this part of the window at `place`: 0 along an axis on
+    /// which all windows share the part.
     pub(super) fn image_of(self, GridPlace { row, col }: GridPlace) -> GridPlace {
         let along = |part: Part, at: u32| if part == Part::Shared { 0 } else { at };
         GridPlace { row: along(self.down, row), col: along(self.across, col) }
     }
 }
 
-/// Part of a patch along an axis.
+/// An interval of a patch along an axis.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Along {
-    /// Where it starts in the patch.
+    /// Where the interval starts in the patch; negative before the patch.
     pub(super) start_px: i64,
     pub(super) length_px: u32,
 }
 
 impl Part {
-    /// Elements of a window's map in it.
+    /// Number of elements of a window's map in this part.
     pub(super) fn count(self, map: &CutMap) -> usize {
         match self {
             Self::Before => map.before,
@@ -57,7 +57,7 @@ impl Part {
         }
     }
 
-    /// Where it starts in a window's map.
+    /// First element of this part in a window's map.
     pub(super) fn place(self, map: &CutMap) -> usize {
         match self {
             Self::Before => 0,
@@ -66,8 +66,8 @@ impl Part {
         }
     }
 
-    /// The image that has it for a window of `window_px`, `offset_px` behind the region's
-    /// start.
+    /// The image that this part is computed from, for a window of `window_px` that starts
+    /// `offset_px` after the region.
     pub(super) fn image(
         self,
         map: &CutMap,
@@ -84,7 +84,7 @@ impl Part {
         }
     }
 
-    /// What is kept of that image's map of `count` elements.
+    /// The elements to keep of that image's map, which has `count`.
     pub(super) fn kept(self, map: &CutMap, count: usize) -> Range<usize> {
         match self {
             Self::Before => 0..map.before,
@@ -93,7 +93,8 @@ impl Part {
         }
     }
 
-    /// Where a window `offset_px` behind the region's start has it in what is kept.
+    /// The first element of this part among those kept, for a window that starts `offset_px`
+    /// after the region.
     pub(super) fn found(self, map: &CutMap, offset_px: u32) -> usize {
         match self {
             Self::Before | Self::After => 0,

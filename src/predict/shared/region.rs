@@ -1,4 +1,4 @@
-//! Windows of a region, put together from what they share and scored.
+//! Assembles the maps of a region's windows from the parts they share, and scores the windows.
 
 use std::time::{Duration, Instant};
 
@@ -17,25 +17,25 @@ pub(super) struct SharedRegion<'r> {
     pub(super) map: &'r CutMap,
     pub(super) window_px: u32,
     pub(super) stride_px: u32,
-    /// Of all images of one trunk run: as many as a whole region has.
+    /// Pixels of all images in one run of the trunk: as many as a whole region has.
     pub(super) run_px: u32,
 }
 
-/// A part of the windows' maps: what is common to all of a row, of a column, or of the
-/// region.
+/// One of the nine parts of the windows' maps. The middle is common to all windows of the
+/// region, an edge to those of a row or a column; a corner belongs to one window.
 struct MapPiece {
     part: PartPair,
-    /// Of each image; 0 along an axis that is shared.
+    /// Place of each image; 0 along an axis that is shared.
     places: Vec<GridPlace>,
     maps: Maps,
 }
 
-/// What takes scores: indices of the tile's points, `[window, class]`, time spent in
-/// the network. `false` ends the region.
+/// Receives the indices of the tile's points, their scores `[window, class]` and the time spent
+/// in the network. Returning `false` ends the region.
 pub(super) type Scored<'s> = dyn FnMut(&[usize], &[f32], Duration) -> bool + 's;
 
 impl SharedRegion<'_> {
-    /// Scores all windows, `batch` at a time.
+    /// Scores all windows of the region, one batch of the head at a time.
     pub(super) fn score(
         &self,
         network: &mut LoadedTrunkHead,
@@ -73,7 +73,7 @@ impl SharedRegion<'_> {
         Ok(())
     }
 
-    /// The maps of one part of all windows.
+    /// Runs the trunk over the images of one part, for all windows.
     fn piece(
         &self,
         trunk: &mut dyn TrunkSession,
@@ -119,11 +119,11 @@ impl SharedRegion<'_> {
         Ok(MapPiece { part, places, maps })
     }
 
-    /// Copies a piece into the map of the window at `place`.
+    /// Copies a part into the map of the window at `place`.
     fn copy(&self, piece: &MapPiece, place: GridPlace, window: &mut [f32]) {
         let PartPair { down, across } = piece.part;
         let image = piece.places.binary_search(&piece.part.image_of(place));
-        let image = image.expect("a piece has all of its windows");
+        let image = image.expect("a piece has an image for each window");
         let from = MapPlace {
             row: down.found(self.map, place.row * self.stride_px),
             col: across.found(self.map, place.col * self.stride_px),

@@ -95,7 +95,7 @@ fn patches_for_another_window() {
     case.slidegrid("predict --run run --task 1").exits(3).says(&[
         "patches/s.h5",
         "window of 224 px",
-        "the model looks at 32 px",
+        "the model's window is 32 px",
     ]);
 }
 
