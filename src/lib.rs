@@ -78,7 +78,7 @@
 //!     resolve         <- colour_template config geometry model normalize version
 //!     slide_inputs    <- config progress run_dir slide tissue
 //!     split           <- config damage export geometry hdf5_file heatmap interrupt normalize
-//!                        patches pipeline process progress run_dir slide staged threads
+//!                        number patches pipeline process progress run_dir slide staged threads
 //!                        tissue
 //!     predict         <- config damage geometry hdf5_file interrupt model normalize number
 //!                        patches pipeline process progress run_dir scores staged

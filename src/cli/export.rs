@@ -18,7 +18,7 @@ use crate::stages::Completion;
 ///
 /// Formats of heatmaps: asap (overlay for ASAP, SLIDE_likelihood_map.tif), ome-tiff and
 /// ome-zarr (the scores), geojson (objects for QuPath), csv (with WSInfer's columns), deepzoom
-/// (tiles for web viewers; many small files). Formats of patches files: clam-coords and
+/// (tiles for web viewers; many small files). Formats of patch files: clam-coords and
 /// trident-coords (the coordinates of tissue tiles). Existing files are replaced. A run
 /// writes exports by itself if its configuration sets stitch.export or tiling.coords.
 #[derive(Debug, Args)]
@@ -29,11 +29,11 @@ Examples:
   slidegrid export run/heatmaps/tumor_001.h5 --format geojson --objects detections
   slidegrid export run/patches/tumor_001.h5 --format clam-coords --out coords")]
 pub(crate) struct ExportArgs {
-    /// Heatmap files; for clam-coords and trident-coords, patches files.
+    /// Heatmap files; for clam-coords and trident-coords, patch files.
     #[arg(value_name = "H5", required_unless_present = "run", conflicts_with = "run")]
     files: Vec<PathBuf>,
 
-    /// Run directory that holds the heatmaps and patches files.
+    /// Run directory that holds the heatmaps and patch files.
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
 
@@ -51,7 +51,7 @@ pub(crate) struct ExportArgs {
     format: Vec<Format>,
 
     /// Folder to write to [default: the heatmap's folder; RUN/coords for coordinates of a
-    /// run]. Required for coordinates of single patches files.
+    /// run]. Required for coordinates of single patch files.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -102,8 +102,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     let heatmap_formats: Vec<ExportFormat> = args.heatmap_formats();
     let coords_formats: Vec<CoordsFormat> = args.coords_formats();
     if !coords_formats.is_empty() && args.run.is_none() && args.out.is_none() {
-        let problem =
-            "coordinates of single patches files need a folder to write to: give --out DIR";
+        let problem = "coordinates of single patch files need a folder to write to: give --out DIR";
         return Err(Failure::new(Exit::Usage, problem));
     }
     let (mut done, mut failed) = (0, 0);

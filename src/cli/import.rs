@@ -10,7 +10,7 @@ use crate::progress::tell;
 
 /// Import results of the original HPC_DPAI code.
 ///
-/// Its patches files need no import: copy SLIDE.h5 into RUN/patches, then run
+/// Its patch files need no import: copy SLIDE.h5 into RUN/patches, then run
 /// `slidegrid master plan`, `predict --all` and `stitch --all`.
 #[derive(Debug, Args)]
 pub(crate) struct ImportArgs {

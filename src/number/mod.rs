@@ -1,10 +1,12 @@
-//! The numbers of groups and of tasks, and lists of them.
+//! The numbers of groups and of tasks, lists of them, and counts for messages.
 //!
 //! Each has a type of its own. Numbers count from 1 and are checked when they are made, so
 //! that a number that does not fit is an error. Files hold them as plain numbers.
 
+mod count;
 mod list;
 mod typed;
 
+pub(crate) use count::counted;
 pub use list::{ArrayShare, ListError, NumberList, ranges};
 pub use typed::{GroupNumber, Number, NumberError, TaskNumber};

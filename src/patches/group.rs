@@ -1,4 +1,4 @@
-//! Reading of one group of a patches file, patch by patch.
+//! Reading of one group of a patch file, patch by patch.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -14,7 +14,7 @@ use super::schema::PatchesMeta;
 use crate::geometry::PatchCoord;
 use crate::hdf5_file::{FormatError, chunk_place};
 
-/// One group of a patches file. The places of its patches are in memory; pixels are read on
+/// One group of a patch file. The places of its patches are in memory; pixels are read on
 /// demand. Threads may share a reader.
 #[derive(Debug)]
 pub struct GroupReader {

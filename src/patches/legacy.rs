@@ -1,4 +1,4 @@
-//! Patches files of the original HPC_DPAI code, which hold `t<k>/img` and `t<k>/coord` only.
+//! Patch files of the original HPC_DPAI code, which hold `t<k>/img` and `t<k>/coord` only.
 //!
 //! Patches of the original are squares of 448 px around tiles of 224 px at level 0. At the
 //! slide's edges they are moved inwards: to `x = 0` at the left, and to `x = W - 448 + 1` at the

@@ -1,4 +1,4 @@
-//! Patches files, `patches/<slide>.h5`: the pixels of every block that holds tissue. `split`
+//! Patch files, `patches/<slide>.h5`: the pixels of every block that holds tissue. `split`
 //! writes them and `predict` reads them.
 //!
 //! [`PatchesWriter`] writes patches in any order. [`PatchesFile`] reads one group and one patch

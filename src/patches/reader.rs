@@ -1,4 +1,4 @@
-//! Reading of a patches file: the attributes first, then one group, then one patch.
+//! Reading of a patch file: the attributes first, then one group, then one patch.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::geometry::PatchCoord;
 use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, link_exists, read_all};
 use crate::number::GroupNumber;
 
-/// An open patches file. Opening reads the attributes but no pixels.
+/// An open patch file. Opening reads the attributes but no pixels.
 #[derive(Debug)]
 pub struct PatchesFile {
     path: PathBuf,

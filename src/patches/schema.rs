@@ -1,4 +1,4 @@
-//! The schema of a patches file, format version 1: names, types and meanings.
+//! The schema of a patch file, format version 1: names, types and meanings.
 //!
 //! | item | type and shape | meaning |
 //! |---|---|---|
@@ -46,7 +46,7 @@ pub(crate) fn group_count(patches: usize, per_group: usize) -> u32 {
     u32::try_from(groups).expect("the patches of a slide, which are in memory, are fewer than 2^32")
 }
 
-/// The root attributes of a patches file.
+/// The root attributes of a patch file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PatchesMeta {
     /// Name of the slide, which is its file's stem.

@@ -1,4 +1,4 @@
-//! Writing of a patches file, one patch at a time, in any order.
+//! Writing of a patch file, one patch at a time, in any order.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -61,7 +61,7 @@ pub fn compress_patch(pixels: &[u8], level: u8) -> Vec<u8> {
     PatchCompressor::new(level).compress(pixels)
 }
 
-/// A patches file that is being written. If it is dropped before [`PatchesWriter::finish`], it
+/// A patch file that is being written. If it is dropped before [`PatchesWriter::finish`], it
 /// is removed.
 ///
 /// A patch's index is its place in [`BlockPlan::patches`]. One thread at a time writes, because

@@ -20,7 +20,7 @@ const QUALITY: u8 = 82;
 /// Where the picture of a slide comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Origin {
-    /// The thumbnail in the patches file.
+    /// The thumbnail in the patch file.
     Patches,
     /// The slide file, which was read again.
     Slide,

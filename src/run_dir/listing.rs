@@ -1,12 +1,12 @@
-//! Lists all slides of a run: those in the table, and those with only a patches file.
+//! Lists all slides of a run: those in the table, and those with only a patch file.
 
 use super::{RunDir, SlideRecord, SlideStatus, SlidesError, read_slides};
 
-/// The slides of the table, followed by slides that have a patches file but no row, sorted by
-/// name. Patches files of the original HPC_DPAI code are copied in by hand and have no row.
+/// The slides of the table, followed by slides that have a patch file but no row, sorted by
+/// name. Patch files of the original HPC_DPAI code are copied in by hand and have no row.
 ///
 /// # Errors
-/// [`SlidesError::Table`] if there are neither a table nor patches files, or if the table cannot
+/// [`SlidesError::Table`] if there are neither a table nor patch files, or if the table cannot
 /// be read.
 pub fn list_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
     let names = patches_file_names(run);
@@ -22,7 +22,7 @@ pub fn list_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
     Ok(records)
 }
 
-/// The names of the slides that have a patches file, sorted.
+/// The names of the slides that have a patch file, sorted.
 fn patches_file_names(run: &RunDir) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(run.patches_folder())
         .into_iter()

@@ -32,12 +32,12 @@ impl RunDir {
         self.root.join("lookup.csv")
     }
 
-    /// The folder with patches files.
+    /// The folder with patch files.
     pub fn patches_folder(&self) -> PathBuf {
         self.root.join("patches")
     }
 
-    /// The patches file of a slide.
+    /// The patch file of a slide.
     pub fn patches(&self, slide: &str) -> PathBuf {
         self.patches_folder().join(format!("{slide}.h5"))
     }

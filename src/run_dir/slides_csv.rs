@@ -30,7 +30,7 @@ pub enum SlideStatus {
 }
 
 impl SlideStatus {
-    /// Whether the slide has a patches file with something to score.
+    /// Whether the slide has a patch file with something to score.
     pub fn has_patches(self) -> bool {
         matches!(self, Self::Done | Self::Partial)
     }

@@ -1,4 +1,4 @@
-//! Scores files, `scores/<slide>/t<k>.h5`: the network's output for the lattice points of one
+//! Score files, `scores/<slide>/t<k>.h5`: the network's output for the lattice points of one
 //! group. `predict` writes them and `stitch` reads them. The part file `t<k>.part.h5` holds the
 //! scores that an interrupted task has saved.
 

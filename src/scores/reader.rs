@@ -1,4 +1,4 @@
-//! Reading of a scores file.
+//! Reading of a score file.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The schema of a scores file, format version 1: names, types and meanings.
+//! The schema of a score file, format version 1: names, types and meanings.
 //!
 //! | item | type and shape | meaning |
 //! |---|---|---|
@@ -16,8 +16,8 @@ use crate::number::GroupNumber;
 
 /// The `format` attribute.
 pub const FORMAT: &str = "slidegrid-scores";
-/// The `format` attribute of a part file. It differs from that of whole groups, so that no
-/// program takes a part for a whole group.
+/// The `format` attribute of a part file. The value differs from [`FORMAT`], so that no program
+/// takes a part file for the scores of a whole group.
 pub const PART_FORMAT: &str = "slidegrid-scores-part";
 /// The newest version this program reads, and the one it writes.
 pub const VERSION: i64 = 1;
@@ -31,12 +31,12 @@ pub(crate) const TOTAL: &str = "windows_total";
 
 const METHODS: [&str; 3] = ["window", "dense", "cascade"];
 
-/// The root attributes of a scores file.
+/// The root attributes of a score file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ScoresMeta {
     /// Name of the slide.
     pub slide: String,
-    /// Group of the patches file.
+    /// Group of the patch file.
     pub group: GroupNumber,
     /// Distance between lattice points, working px; attribute `stride`.
     pub stride_px: u32,
@@ -76,8 +76,8 @@ pub struct ScoresMeta {
     pub failed_patches: u64,
     /// The colour normalisation; empty if there was none.
     pub normalize: String,
-    /// Number of patches whose stains could not be measured. It is set even if only the
-    /// attributes are read.
+    /// Number of patches whose stains could not be measured; set even if only the attributes
+    /// are read.
     pub unnormalized_patches: u64,
     /// For each of these patches, by index in the group from 0, the reason and what was done.
     pub unnormalized: BTreeMap<u32, String>,

@@ -1,4 +1,4 @@
-//! Writing of a scores file, in one step because the scores of a group are small.
+//! Writing of a score file, in one step because the scores of a group are small.
 
 use std::path::Path;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! A superblock's pixels, read cell by cell on all threads.
+//! The pixels of a superblock, read cell by cell on all threads.
 
 use std::sync::Mutex;
 
@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use crate::slide::{PlaneReader, Region, RegionError};
 
-/// Smallest region a failed cell is searched down to: what can be read around
-/// damage is kept.
+/// Longest side of a region that is given up. A larger region that fails is read in quarters,
+/// so that what lies around damage is kept.
 const SMALLEST_PX: u32 = 64;
 
 /// RGB pixels of a region of the working plane, `[row, col, channel]`; white where not read.
@@ -23,7 +23,7 @@ impl Canvas {
         Self { region: Region::new(0, 0, 0, 0), pixels: Vec::new(), bad: Vec::new() }
     }
 
-    /// Reads `cells` of `region`, keeping the allocation of what was there.
+    /// Reads `cells` of `region` and replaces the pixels of the canvas.
     pub(super) fn read(
         &mut self,
         region: Region,
@@ -34,12 +34,12 @@ impl Canvas {
         self.region = region;
         self.bad.clear();
         if self.pixels.capacity() < bytes(&region) {
-            // Let go first: growing would hold the old pixels and the new.
+            // Freed first, because growing would hold the old pixels and the new ones.
             self.pixels = Vec::new();
         }
         self.pixels.resize(bytes(&region), 255);
         let shared = Mutex::new(&mut *self);
-        // Cell after cell, so that what neighbours share is still in a reader's cache.
+        // In order, so that source tiles that neighbours share are still in a reader's cache.
         pool.install(|| {
             cells.iter().par_bridge().for_each_init(Vec::new, |buffer, cell| {
                 read_cell(&shared, reader, *cell, buffer);
@@ -48,7 +48,10 @@ impl Canvas {
         self.bad.sort_by_key(|(cell, _)| (cell.y_px, cell.x_px));
     }
 
-    /// Copies a patch out, or says what kept it from being read.
+    /// Copies the pixels of a patch to `out`, `[row, col, channel]`.
+    ///
+    /// # Errors
+    /// The [`RegionError`] of a region of the patch that could not be read.
     pub(super) fn cut(&self, patch: &Region, out: &mut Vec<u8>) -> Result<(), &RegionError> {
         if let Some((_, error)) = self.bad.iter().find(|(bad, _)| bad.intersection(patch).is_some())
         {
@@ -73,14 +76,14 @@ impl Canvas {
     }
 
     fn offset(&self, x_px: i64, y_px: i64) -> usize {
-        let inside = |px: i64| usize::try_from(px).expect("what is cut lies on the canvas");
+        let inside = |px: i64| usize::try_from(px).expect("patches and cells lie on the canvas");
         let (row, col) = (inside(y_px - self.region.y_px), inside(x_px - self.region.x_px));
         3 * (row * self.region.width_px as usize + col)
     }
 }
 
-/// Reads a cell; a failure is narrowed down so that it costs no more than the
-/// patches that need the damaged part.
+/// Reads a cell. A failure is narrowed down, so that only patches that need the damaged part
+/// fail.
 fn read_cell(
     canvas: &Mutex<&mut Canvas>,
     reader: &PlaneReader<'_>,
@@ -103,7 +106,7 @@ fn read_cell(
     }
 }
 
-/// Parts a region in four, or in two when it is thin.
+/// Divides a region into four, or into two when it is thin.
 fn quarters(region: &Region) -> impl Iterator<Item = Region> + use<> {
     let halves = |start: i64, len: u32| {
         let first = if len > SMALLEST_PX { len.div_ceil(2) } else { len };

@@ -1,5 +1,5 @@
-//! The slide's colours, measured from pixels that pass by on their way to the
-//! patch file: nothing is read twice.
+//! Measures the colours of a slide from pixels on their way to the patch file, so that nothing
+//! is read twice.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,21 +8,21 @@ use crate::geometry::{BlockPlan, PatchCoord, WorkingPlane};
 use crate::normalize::{Estimate, Method};
 use crate::patches::SlideColours;
 
-/// Pixels looked at, of a slide with tissue enough.
+/// Number of sampled pixels of a slide with enough tissue.
 const SAMPLE_PX: usize = 1_000_000;
 
-/// Fewest and most pixels of a tile: few tiles are looked at closely, and of a
-/// hundred thousand none is left out.
+/// Fewest and most sampled pixels of a tile: a slide with few tiles is sampled densely, and one
+/// with a hundred thousand still in every tile.
 const TILE_SAMPLE_PX: std::ops::RangeInclusive<usize> = 36..=12_544;
 
-/// Collects pixels of tissue tiles, on a fixed lattice in each: what is found
-/// depends on neither threads, blocks nor groups.
+/// Collects pixels of tissue tiles, on a fixed lattice in each. The sample does not depend on
+/// threads, blocks or groups.
 pub(super) struct Sampler<'a> {
     method: Method,
     plan: &'a BlockPlan,
     plane: &'a WorkingPlane,
     step_px: usize,
-    /// By tile row and column.
+    /// Sampled pixels, `[pixel, rgb]`, by row and column of the tile.
     tiles: Mutex<BTreeMap<(i64, i64), Vec<u8>>>,
 }
 
@@ -31,12 +31,12 @@ impl<'a> Sampler<'a> {
         let tissue = plan.mask().iter().filter(|&&tile| tile != 0).count().max(1);
         let tile_px = plan.tiling().tile_px() as usize;
         let wanted = (SAMPLE_PX / tissue).clamp(*TILE_SAMPLE_PX.start(), *TILE_SAMPLE_PX.end());
-        // Odd, so that it does not fall in step with JPEG's blocks of 8.
+        // An odd step visits all places of JPEG's blocks of 8 px.
         let step_px = (tile_px * tile_px / wanted).isqrt().max(1) | 1;
         Self { method, plan, plane, step_px, tiles: Mutex::new(BTreeMap::new()) }
     }
 
-    /// Takes the pixels of a patch's tissue tiles; `rgb`: `[row, col, rgb]`.
+    /// Samples the tissue tiles of a patch; `rgb`: `[row, col, rgb]`.
     pub(super) fn take(&self, patch: &PatchCoord, rgb: &[u8]) {
         let tiling = self.plan.tiling();
         let (tile_px, side_px) = (tiling.tile_px() as usize, tiling.patch_px() as usize);
@@ -46,7 +46,7 @@ impl<'a> Sampler<'a> {
                 continue;
             }
             let tile = (patch.tile_row + row as i64, patch.tile_col + col as i64);
-            // Beyond the slide's edge there is paper, not glass.
+            // Pixels beyond the slide's edge are filled white and are not glass.
             let inside = |tile: i64, limit_px: u32| {
                 let left = i64::from(limit_px) - tile * tile_px as i64;
                 usize::try_from(left).unwrap_or(0).min(tile_px)
@@ -64,7 +64,7 @@ impl<'a> Sampler<'a> {
         }
     }
 
-    /// What the method makes of them.
+    /// Estimates the colours from the sampled pixels.
     pub(super) fn colours(self) -> SlideColours {
         let tiles = self.tiles.into_inner().unwrap_or_else(PoisonError::into_inner);
         let pixels = tiles.into_values().flatten().collect::<Vec<u8>>();

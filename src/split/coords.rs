@@ -1,4 +1,4 @@
-//! Where tiles are, for other programs.
+//! Writes the coordinates of tiles for other programs.
 
 use crate::config::RunConfig;
 use crate::export::ExportError;
@@ -6,11 +6,11 @@ use crate::export::coords::write_coords;
 use crate::patches::PatchesFile;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
 
-/// Begins what is said of coordinates in a slide's outcome: the end of its reason.
+/// Start of the sentence about coordinates at the end of an outcome's reason.
 const NONE: &str = "no coords/ of its tiles: ";
 
-/// Writes the places of the tiles where they are asked for, unless they are there of
-/// patches that are not `new`; when that fails, the outcome says so.
+/// Writes the coordinates of the tiles in the formats of `[tiling] coords`. Files that exist
+/// are replaced only if the patches are `new`. A failure is added to the outcome's reason.
 pub(super) fn with_coords(
     run: &RunDir,
     config: &RunConfig,
@@ -34,7 +34,7 @@ pub(super) fn with_coords(
     outcome
 }
 
-/// The outcome without what an earlier try said of coordinates.
+/// The outcome without the sentence of an earlier try about coordinates.
 pub(super) fn without_coords(mut outcome: SlideRecord) -> SlideRecord {
     if let Some(at) = outcome.reason.find(NONE) {
         outcome.reason.truncate(at);

@@ -1,4 +1,4 @@
-//! Why a slide could not be split.
+//! The reasons why a slide cannot be split.
 
 use std::path::PathBuf;
 
@@ -15,27 +15,27 @@ use crate::tissue::TissueError;
 /// Why a slide could not be split.
 #[derive(Debug, Error)]
 pub enum SplitError {
-    /// It does not open.
+    /// The slide cannot be opened.
     #[error(transparent)]
     Open(#[from] SlideError),
-    /// Its resolution is unknown.
+    /// The slide's resolution is unknown.
     #[error(transparent)]
     Resolution(#[from] ResolutionError),
-    /// It is smaller than what the network looks at.
+    /// The slide is smaller than the network's window.
     #[error("{}: the slide is {width_px} x {height_px} px at the working resolution (downsample {downsample:.3}), smaller than one window of {window_px} px; give a larger slide, or a model with a smaller window or a finer mpp", path.display())]
     TooSmall {
         /// The slide.
         path: PathBuf,
-        /// Its working plane.
+        /// Width of the working plane.
         width_px: u32,
-        /// Its working plane.
+        /// Height of the working plane.
         height_px: u32,
         /// Level-0 px per working px.
         downsample: f64,
         /// The network's window.
         window_px: u32,
     },
-    /// Not even its overview can be read.
+    /// Neither the overview nor the pictures for the tissue mask can be read.
     #[error("{}: cannot be read: {source}", path.display())]
     Unreadable {
         /// The slide.
@@ -43,7 +43,7 @@ pub enum SplitError {
         /// The region that failed.
         source: RegionError,
     },
-    /// It has no working plane.
+    /// The slide has no working plane.
     #[error("{}: {source}", path.display())]
     Plane {
         /// The slide.
@@ -61,7 +61,7 @@ pub enum SplitError {
         /// What is wrong.
         source: image::ImageError,
     },
-    /// Tissue cannot be sought as asked.
+    /// The tissue cannot be found with the configured settings.
     #[error("{}: {source}", path.display())]
     Tissue {
         /// The slide.
@@ -69,7 +69,7 @@ pub enum SplitError {
         /// Why.
         source: TissueError,
     },
-    /// The mask picture cannot be drawn.
+    /// The picture of the mask cannot be drawn.
     #[error("{}: {source}", path.display())]
     Render {
         /// The slide.
@@ -77,7 +77,7 @@ pub enum SplitError {
         /// Why.
         source: RenderError,
     },
-    /// The mask picture cannot be written.
+    /// The picture of the mask cannot be written.
     #[error(transparent)]
     Picture(#[from] PngError),
     /// The patch file cannot be read or written.
@@ -86,13 +86,13 @@ pub enum SplitError {
     /// The outcome cannot be written.
     #[error(transparent)]
     Write(#[from] StageError),
-    /// A signal asked for an end; nothing is left of the slide's files.
+    /// A signal ended the work; no file of the slide is left.
     #[error("{signal}: ended, nothing of this slide is kept; run the same command again")]
     Interrupted {
         /// The signal.
         signal: &'static str,
     },
-    /// A patch file of another configuration is in the way.
+    /// A patch file of another configuration exists.
     #[error("{}: these patches were made with another configuration (hash {found}, this run has {expected}); delete the file, or use another run directory", path.display())]
     OtherConfig {
         /// The patch file.
@@ -102,28 +102,28 @@ pub enum SplitError {
         /// The run's.
         expected: String,
     },
-    /// Patches made at another resolution of the slide are in the way.
+    /// Patches exist that were made at another resolution of the slide.
     #[error("{}: these patches were made with the slide at {found} um/px, the configuration now says {expected}; delete this file, scores/{name} and heatmaps/{name}.*, or use another run directory", path.display())]
     OtherMpp {
         /// The patch file.
         path: PathBuf,
         /// The slide.
         name: String,
-        /// Its resolution then.
+        /// Resolution of the patches, um/px.
         found: f64,
-        /// Its resolution now.
+        /// Resolution in the configuration, um/px.
         expected: f64,
     },
-    /// Patches made with other tissue settings for this slide are in the way.
-    #[error("{}: these patches were made with {} for this slide, now it is given {}; delete this file, scores/{name} and heatmaps/{name}.*, or use another run directory", path.display(), settings(found), settings(expected))]
+    /// Patches exist that were made with other tissue settings for the slide.
+    #[error("{}: these patches were made with {} for this slide, the configuration now says {}; delete this file, scores/{name} and heatmaps/{name}.*, or use another run directory", path.display(), settings(found), settings(expected))]
     OtherTissue {
         /// The patch file.
         path: PathBuf,
         /// The slide.
         name: String,
-        /// Its own settings then; empty for the run's.
+        /// The slide's own settings when the patches were made; empty for those of the run.
         found: String,
-        /// Its own settings now.
+        /// The slide's own settings in the configuration; empty for those of the run.
         expected: String,
     },
 }

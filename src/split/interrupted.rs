@@ -1,9 +1,10 @@
-//! The end of a split that a signal asks for.
+//! Ends a split after a signal.
 
 use super::error::SplitError;
 use crate::interrupt::Interrupt;
 
-/// An error if a signal has asked to stop.
+/// # Errors
+/// [`SplitError::Interrupted`] if a signal has requested the end.
 pub(super) fn check_interrupt(interrupt: &Interrupt) -> Result<(), SplitError> {
     match interrupt.requested() {
         None => Ok(()),

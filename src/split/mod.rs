@@ -1,4 +1,5 @@
-//! Slide in, `patches/<slide>.h5` and `masks/<slide>.png` out.
+//! Splits a slide into patches: the stage `split`, which finds tissue and writes
+//! `patches/<slide>.h5` and `masks/<slide>.png`.
 
 mod canvas;
 mod colour;
@@ -16,6 +17,7 @@ use crate::config::{RunConfig, TargetMpp};
 use crate::damage::{self, Watched};
 use crate::export::png;
 use crate::geometry::{BlockPlan, WorkingPlane};
+use crate::number::counted;
 use crate::patches::{PatchesFile, PatchesMeta, SlideColours};
 use crate::process;
 use crate::progress::Progress;
@@ -29,24 +31,24 @@ use coords::{with_coords, without_coords};
 pub use error::SplitError;
 use interrupted::check_interrupt;
 
-/// Longest side of the thumbnail kept with the patches.
+/// Longest side of the thumbnail that is stored with the patches.
 const THUMBNAIL_PX: u32 = 2048;
 
-/// How far a slide is taken.
+/// How much of a split is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// Its tissue is found and drawn: `masks/<slide>.png`, and `masks/tiles/<slide>.png`
-    /// with a pixel a tile (255 = tissue), which can be edited and given back as
-    /// `tissue.mask`. The slide stays waiting.
+    /// Tissue is found and drawn: `masks/<slide>.png`, and `masks/tiles/<slide>.png` with one
+    /// pixel per tile (255 = tissue), which can be edited and used as `tissue.mask`. The
+    /// slide's status stays `waiting`.
     Masks,
-    /// Its patches are stored.
+    /// The patches are stored as well.
     Patches,
 }
 
-/// Splits a slide unless that is done, and leaves the outcome in the run.
+/// Splits a slide, unless its patches are stored already, and writes the outcome to the run.
 ///
-/// The record says what happened; only a run directory that cannot be written
-/// is an error. After an interruption the slide is still waiting.
+/// The returned record holds the outcome, a failure included. After an interruption the slide's
+/// status is still `waiting`.
 ///
 /// # Errors
 /// [`StageError`] when the outcome cannot be written.
@@ -94,8 +96,7 @@ pub fn split_slide(
                 }
             }
         }
-        // The patches that are there stay what they were: asked again, the
-        // answer must be the same.
+        // The outcome on disk still describes the patches, so it is not overwritten.
         Err(error @ (SplitError::OtherMpp { .. } | SplitError::OtherTissue { .. })) => {
             let (status, reason) = (SlideStatus::Failed, error.to_string());
             return Ok(SlideRecord { status, reason, ..outcome });
@@ -119,12 +120,13 @@ fn write_outcome(run: &RunDir, outcome: &SlideRecord) -> Result<(), StageError> 
     staged::write(&run.split_outcome(&outcome.name), &bytes)
 }
 
-/// Seconds to the millisecond.
+/// Rounds seconds to milliseconds.
 fn millis(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }
 
-/// The outcome of an earlier split, when what it made is there.
+/// The outcome of an earlier split; `None` if there are no usable patches. A damaged patch file
+/// is set aside.
 fn finished(
     run: &RunDir,
     config: &RunConfig,
@@ -145,7 +147,7 @@ fn finished(
         }
     };
     if meta.legacy {
-        // The original code's pixels, put there by the user: never overwritten.
+        // The user put patches of the original code here; they are never overwritten.
         return Ok(Some(stored_by_hand(record, &meta)));
     }
     if meta.config_sha256 != config.patches_sha256() {
@@ -162,8 +164,8 @@ fn finished(
     known.map(|outcome| check_given(config, outcome, path)).transpose()
 }
 
-/// What is given for a slide, its resolution and tissue settings, must be what it was
-/// split with.
+/// Checks that the configured resolution and tissue settings of a slide are those of its
+/// patches.
 fn check_given(
     config: &RunConfig,
     outcome: SlideRecord,
@@ -185,7 +187,7 @@ fn check_given(
     }
 }
 
-/// What is known of a slide whose patches the original code made.
+/// The outcome of a slide whose patches the original code made.
 fn stored_by_hand(record: &SlideRecord, meta: &PatchesMeta) -> SlideRecord {
     SlideRecord {
         name: record.name.clone(),
@@ -246,14 +248,14 @@ fn split(
     outcome.groups = Some(stored.groups);
     outcome.failed_patches = Some(stored.failures.len());
     if !config.config.normalize.needs_slide_estimate() {
-        // Nobody misses it.
+        // A failed estimate does not matter to this run.
         stored.colours = stored.colours.filter(|colours| colours.estimate.is_ok());
     }
     (outcome.status, outcome.reason) = verdict(&outcome.name, &found, &stored);
     Ok(())
 }
 
-/// Opens the slide, through its colour profile when that is asked for.
+/// Opens the slide; with `[normalize] icc` its colour profile is applied.
 fn open(
     config: &RunConfig,
     path: &Path,
@@ -273,7 +275,7 @@ fn open(
     Ok(slide)
 }
 
-/// The plane to work in, with the resolution found noted in `outcome`.
+/// Plans the working plane, and records it and the slide's resolution in `outcome`.
 fn working_plane(
     config: &RunConfig,
     slide: &dyn slide::Slide,
@@ -290,7 +292,7 @@ fn working_plane(
     });
     let mpp = match (known, config.resolved.mpp) {
         (Ok(mpp), _) => Some(mpp),
-        // At level 0 the resolution is a fact to record, not one to need.
+        // At level 0 the resolution is recorded if known, but not needed.
         (Err(_), TargetMpp::Level0) => None,
         (Err(error), TargetMpp::Um(_)) => return Err(error.into()),
     };
@@ -317,8 +319,8 @@ fn verdict(name: &str, found: &tissue::Found, stored: &store::Stored) -> (SlideS
     }
     let mut problems = Vec::new();
     if let Some(first) = stored.failures.first() {
-        let count = stored.failures.len();
-        problems.push(format!("{count} patches could not be decoded, first: {first}"));
+        let patches = counted(stored.failures.len(), "patch", "patches");
+        problems.push(format!("{patches} could not be decoded, first: {first}"));
     }
     if let Some(SlideColours { method, estimate: Err(reason) }) = &stored.colours {
         problems.push(format!(

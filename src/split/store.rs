@@ -1,8 +1,7 @@
-//! Reads superblock after superblock and streams their patches to the file.
+//! Reads superblock after superblock and writes their patches to the patch file.
 //!
-//! Memory: one canvas (at most 6,144 px and two halos a side, 120 MB), 64 MB
-//! of patches on their way to the writer, and the reader's own buffers;
-//! independent of the slide's size.
+//! Memory does not depend on the slide's size: one canvas (at most 6,144 px and two halos per
+//! side, 120 MB), 64 MB of patches on their way to the writer, and the reader's own buffers.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -29,8 +28,8 @@ use crate::threads::Workers;
 /// Bytes of patches waiting for the writer.
 const QUEUE_BYTES: usize = 64_000_000;
 
-/// Buffers of patches, used again and again: the kernel clears fresh memory,
-/// which costs as much as filling it.
+/// Buffers of patches that are reused, because the kernel clears fresh memory, which takes as
+/// long as filling it.
 #[derive(Default)]
 struct Buffers(Mutex<Vec<Vec<u8>>>);
 
@@ -44,7 +43,7 @@ impl Buffers {
     }
 }
 
-/// What is stored, and where.
+/// The patches to store, and where they are stored.
 pub(super) struct Job<'a> {
     pub(super) run: &'a RunDir,
     pub(super) config: &'a RunConfig,
@@ -54,12 +53,12 @@ pub(super) struct Job<'a> {
     pub(super) plan: &'a BlockPlan,
 }
 
-/// What was stored.
+/// The result of storing the patches.
 pub(super) struct Stored {
     pub(super) groups: u32,
-    /// One line a patch that could not be decoded.
+    /// One line per patch that could not be decoded.
     pub(super) failures: Vec<String>,
-    /// What was measured of its colours, when that was asked for.
+    /// The slide's colours; `None` if they were not measured.
     pub(super) colours: Option<SlideColours>,
 }
 
@@ -70,6 +69,11 @@ enum Message {
     Failed(usize, String),
 }
 
+/// Reads and writes all patches of a slide.
+///
+/// # Errors
+/// [`SplitError`] when the patch file cannot be written, or a signal ends the work; no file is
+/// left then.
 pub(super) fn store(
     job: &Job<'_>,
     tissue: &Found,
@@ -100,9 +104,9 @@ pub(super) fn store(
         },
         |messages| write_all(writer, messages, &buffers, &task),
     )?;
-    // Dropped unfinished, the writer leaves nothing.
+    // A writer that is dropped before `finish` leaves no file.
     check_interrupt(workers.interrupt)?;
-    // Without tissue there is nothing to measure, and nothing to score.
+    // A slide without tissue has no colours to measure.
     let colours = sampler.filter(|_| tissue.mask.tissue_tiles > 0).map(Sampler::colours);
     if let Some(colours) = &colours {
         writer.set_colours(colours)?;
@@ -111,8 +115,8 @@ pub(super) fn store(
     Ok(Stored { groups: meta.groups, failures, colours })
 }
 
-/// Reads every superblock and hands on its patches; stops when the writer has, or
-/// when an end is asked for.
+/// Reads every superblock and sends its patches to the writer. Stops when the writer has
+/// stopped, or at an interrupt.
 fn read_all(
     job: &Job<'_>,
     compression: Compression,
@@ -162,7 +166,7 @@ impl Cutter<'_> {
                 }
                 self.message(index, pixels)
             }
-            Err(error) => Message::Failed(index, self.told(patch, error)),
+            Err(error) => Message::Failed(index, self.failure(patch, error)),
         }
     }
 
@@ -177,7 +181,8 @@ impl Cutter<'_> {
         }
     }
 
-    fn told(&self, patch: &PatchCoord, error: &RegionError) -> String {
+    /// The line about a patch that could not be decoded.
+    fn failure(&self, patch: &PatchCoord, error: &RegionError) -> String {
         let level0 = |px: i64| (px as f64 * self.job.plane.downsample).round();
         format!(
             "patch of tile ({}, {}), level-0 px ({}, {}): {error}",
@@ -196,7 +201,8 @@ fn compressor(compression: Compression) -> Option<PatchCompressor> {
     }
 }
 
-/// Writes what arrives, in any order.
+/// Writes the patches in the order in which they arrive. Returns the writer and one line per
+/// patch that failed, in the slide's order.
 fn write_all(
     mut writer: PatchesWriter,
     messages: impl Iterator<Item = Message>,

@@ -1,22 +1,22 @@
-//! The order in which blocks are read: neighbours together, each pixel once.
+//! Groups neighbouring blocks into superblocks, which are read at once.
 //!
-//! Patches overlap by their halos. Reading them one by one decodes a pixel
-//! four times at B = 1; a superblock of blocks is read once into a canvas and
-//! its patches are cut from that.
+//! Patches overlap by their halos. Reading them one by one would decode each pixel four times
+//! where blocks are single tiles. A superblock is read once into a canvas, and its patches are
+//! cut from the canvas.
 
 use crate::geometry::{BlockPlan, PatchCoord};
 use crate::slide::Region;
 
-/// Longest side of a superblock without its halo. Halos are read twice where
-/// superblocks meet, 8 % of the pixels; a third more would save 2 % of them for
-/// 100 MB of memory.
+/// Longest side of a superblock without its halo. Halos are read twice where superblocks meet,
+/// which is 8 % of the pixels. A side longer by a third would save 2 % of the pixels and take
+/// 100 MB more memory.
 const SUPERBLOCK_PX: u32 = 6144;
 
-/// Side of the cells a canvas is read in: a multiple of what slides are tiled
-/// by, so that a source tile is seldom decoded twice.
+/// Side of the cells in which a canvas is read: a multiple of the usual tile sizes of slide
+/// files, so that a source tile is seldom decoded twice.
 const CELL_PX: u32 = 512;
 
-/// What a patch covers, in the working plane.
+/// The region of the working plane that a patch covers.
 pub(super) fn region_of(patch: &PatchCoord) -> Region {
     let side_px = u32::try_from(patch.side_px).expect("a patch has a small, positive side");
     Region::new(patch.x_px, patch.y_px, side_px, side_px)
@@ -27,11 +27,11 @@ pub(super) fn region_of(patch: &PatchCoord) -> Region {
 pub(super) struct Superblock {
     /// Indices of the patches in the slide's order.
     pub(super) patches: Vec<usize>,
-    /// What they cover together.
+    /// The smallest region that covers them all.
     pub(super) region: Region,
 }
 
-/// Parts the plan's patches into superblocks, row by row.
+/// Groups the plan's patches into superblocks, row by row.
 pub(super) fn superblocks(plan: &BlockPlan) -> Vec<Superblock> {
     let tiling = plan.tiling();
     let blocks = (SUPERBLOCK_PX / tiling.block_px()).max(1);
@@ -54,7 +54,7 @@ pub(super) fn superblocks(plan: &BlockPlan) -> Vec<Superblock> {
         .collect()
 }
 
-/// Cells of a superblock that some patch needs, row by row.
+/// The parts of a superblock's cells that patches need, row by row.
 pub(super) fn cells(superblock: &Superblock, plan: &BlockPlan) -> Vec<Region> {
     let needs: Vec<Region> =
         superblock.patches.iter().map(|&index| region_of(&plan.patches()[index])).collect();

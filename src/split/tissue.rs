@@ -1,4 +1,5 @@
-//! Where a slide's tissue is: the pictures it is sought in, and the picture that shows it.
+//! Finds the tissue of a slide and draws it: reads the pictures that the mask is made from, and
+//! writes the picture that shows the mask.
 
 use std::path::Path;
 
@@ -10,6 +11,7 @@ use crate::config::RunConfig;
 use crate::export::png;
 use crate::geometry::{BlockPlan, WorkingPlane};
 use crate::heatmap::{MaskPicture, PlaneThumbnail, render_mask};
+use crate::number::counted;
 use crate::patches::PatchesFile;
 use crate::run_dir::{RunDir, SlideRecord};
 use crate::slide::{self, FailedTiles, PlaneReader};
@@ -18,16 +20,16 @@ use crate::tissue::{
     TissuePicture, TissueViews, picture::PICTURE_UM,
 };
 
-/// Tissue as it was found.
+/// The tissue of a slide.
 pub(super) struct Found {
-    /// The settings it was sought with.
+    /// The settings with which the tissue was found.
     pub(super) options: TissueOptions,
     pub(super) mask: TissueMask,
     /// Areas of the pictures that could not be decoded.
     pub(super) unseen: Vec<String>,
 }
 
-/// Seeks the tissue of a slide with the run's settings, or its own.
+/// Finds the tissue of a slide with the slide's own settings, or else those of the run.
 pub(super) fn find(
     config: &RunConfig,
     reader: &PlaneReader<'_>,
@@ -82,7 +84,7 @@ pub(super) fn find(
     Ok(Found { options, mask, unseen })
 }
 
-/// Notes in the slide's row what was found, and whether a second look agrees.
+/// Records in the slide's row how much tissue was found, and doubts about the mask.
 pub(super) fn note(record: &mut SlideRecord, found: &Found) {
     record.tissue_tiles = Some(found.mask.tissue_tiles);
     let mut notes = Vec::new();
@@ -98,11 +100,11 @@ pub(super) fn note(record: &mut SlideRecord, found: &Found) {
     record.note = notes.join("; ");
 }
 
-/// Areas that nobody has seen, if there are any.
+/// A sentence about areas that could not be decoded, if there are any.
 pub(super) fn unseen(found: &Found) -> Option<String> {
     let first = found.unseen.first()?;
-    let count = found.unseen.len();
-    Some(format!("{count} areas could not be decoded while looking for tissue, first: {first}"))
+    let areas = counted(found.unseen.len(), "area", "areas");
+    Some(format!("{areas} could not be decoded while looking for tissue, first: {first}"))
 }
 
 fn note_texture(record: &mut SlideRecord, found: &Found, notes: &mut Vec<String>) {
@@ -127,11 +129,11 @@ fn doubt(name: &str, found: &Found, texture: &TextureCheck) -> String {
     )
 }
 
-/// `no tissue found`, and what can be done about it.
+/// A sentence that begins with `no tissue found`, and what can be done about that.
 pub(super) fn none_found(name: &str, found: &Found) -> String {
     let dark = if found.mask.dark > 0.5 {
         format!(
-            "; {:.0} % of the slide is dark, as in fluorescence, and has no bright glass that stain could be told from",
+            "; {:.0} % of the slide is dark, as in fluorescence, and has no bright glass to compare stain with",
             100.0 * found.mask.dark
         )
     } else {
@@ -153,7 +155,7 @@ fn thresholds(found: &Found) -> String {
     }
 }
 
-/// The user's mask image; a folder holds one per slide, `<slide>.png`.
+/// Reads the user's mask image, `[row, col]`; a folder holds one per slide, `<slide>.png`.
 fn read_mask(slide: &Path, name: &str, given: &Path) -> Result<Array2<u8>, SplitError> {
     let file = if given.is_dir() { given.join(format!("{name}.png")) } else { given.to_owned() };
     let grey = image::open(&file)
@@ -163,13 +165,14 @@ fn read_mask(slide: &Path, name: &str, given: &Path) -> Result<Array2<u8>, Split
     Ok(Array2::from_shape_vec(shape, grey.into_raw()).expect("an image has height x width pixels"))
 }
 
-/// Writes the tile mask of a slide that is split, as `--masks-only` does of others.
+/// Writes the tile mask of a slide that is split already, as `--masks-only` does for other
+/// slides.
 pub(super) fn write_tiles_of(run: &RunDir, name: &str) -> Result<(), SplitError> {
     let mask = PatchesFile::open(&run.patches(name))?.tissue()?;
     Ok(png::write_mask_tiles(&run.mask_tiles(name), mask.view())?)
 }
 
-/// Tiles that texture marks, or that were taken for ink.
+/// Tiles that the texture check marks, or that were taken for ink, `[row, col]`.
 fn left_out(mask: &TissueMask) -> Array2<u8> {
     let mut tiles = mask.ink.clone().unwrap_or_else(|| Array2::zeros(mask.mask.dim()));
     if let Some(texture) = &mask.texture {
@@ -178,7 +181,7 @@ fn left_out(mask: &TissueMask) -> Array2<u8> {
     tiles
 }
 
-/// Writes `masks/<slide>.png`: the slide, its tissue, and what was left out in orange.
+/// Writes `masks/<slide>.png`: the slide, its tissue, and tiles that were left out in orange.
 pub(super) fn write_picture(
     run: &RunDir,
     record: &SlideRecord,

@@ -44,7 +44,7 @@ pub(crate) enum EstimateError {
     NoWindows,
 }
 
-/// What is timed, and what the rest is planned with.
+/// What to time, and the terms of the estimate.
 pub(crate) struct EstimateTerms {
     /// Number of groups to time.
     pub(crate) groups: usize,
@@ -54,7 +54,7 @@ pub(crate) struct EstimateTerms {
     pub(crate) price: Option<f64>,
 }
 
-/// An estimate, and what it was made of.
+/// An estimate and the figures behind it.
 #[derive(serde::Serialize)]
 pub(crate) struct EstimateReport {
     pub(crate) timed: Vec<Timed>,
@@ -123,15 +123,15 @@ pub(crate) fn estimate_run(
     }))
 }
 
-/// Groups spread over the run, of those without scores while there are some.
+/// Chooses groups that are spread over the run, among those without scores if there are any.
 fn groups_to_time(run: &RunDir, lookup: &Lookup, count: usize) -> Vec<SlideGroup> {
     let all = all_groups(lookup);
     let unscored: Vec<_> =
-        all.iter().filter(|of| !run.scores(&of.slide, of.group).exists()).cloned().collect();
+        all.iter().filter(|item| !run.scores(&item.slide, item.group).exists()).cloned().collect();
     sample(if unscored.is_empty() { &all } else { &unscored }, count)
 }
 
-/// What the score file says; `None` of a group without windows.
+/// The time of a group from its score file; `None` for a group without windows.
 fn timed_group(
     run: &RunDir,
     slide: &str,
@@ -171,7 +171,7 @@ fn work_left(
         });
         let (rows, cols) = Lattice::new(size.0, size.1, stride_px).shape();
         disk.patches_bytes += std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
-        // Row, column and one value a class; two classes when there is no card.
+        // Row, column and two scores of 4 bytes each.
         disk.scores_bytes += windows * 16;
         disk.heatmaps_bytes += (rows * cols * 4) as u64;
     }

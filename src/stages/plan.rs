@@ -4,11 +4,12 @@ use super::completion::Completion;
 use super::error::StagesError;
 use crate::damage::Watched;
 use crate::jobs::lookup::Lookup;
+use crate::number::counted;
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDir, SlideRecord};
 
-/// Writes the look-up table over every slide that has patches. Patches files that cannot be
+/// Writes the look-up table over every slide that has patches. Patch files that cannot be
 /// read are listed.
 ///
 /// # Errors
@@ -42,9 +43,9 @@ pub(crate) fn plan(run: &RunDir, progress: &Progress) -> Result<(Lookup, Complet
     let lookup = Lookup::plan(slides.iter().map(|(name, g, p)| (name.as_str(), *g, *p)))?;
     lookup.write(run)?;
     progress.note(&format!(
-        "plan: {} tasks over {} slides with tissue",
-        lookup.tasks(),
-        lookup.rows().len()
+        "plan: {} over {} with tissue",
+        counted(lookup.tasks(), "task", "tasks"),
+        counted(lookup.rows().len(), "slide", "slides")
     ));
     Ok((lookup, Completion::from_counts(done, failed)))
 }

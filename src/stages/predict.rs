@@ -11,7 +11,7 @@ use super::interrupted::GO_ON;
 use crate::config::{ConfigError, Method, RunConfig};
 use crate::jobs::lookup::{Lookup, LookupRow};
 use crate::model::{self, EngineChoice, EngineError, EngineRequest, Precision, SelectedEngine};
-use crate::number::GroupNumber;
+use crate::number::{GroupNumber, counted};
 use crate::predict::{GroupOutcome, PredictError, Predictor, share};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
@@ -206,10 +206,12 @@ fn report_outcome(
         GroupOutcome::Scored { windows, resumed, failed_patches, unnormalized, missed, wall_s } => {
             let count = windows - resumed;
             let rate = count as f64 / wall_s.max(1e-9);
-            progress
-                .note(&format!("predict {group}: {count} windows in {wall_s:.1} s ({rate:.1}/s)"));
+            progress.note(&format!(
+                "predict {group}: {} in {wall_s:.1} s ({rate:.1}/s)",
+                counted(count, "window", "windows")
+            ));
             if unnormalized > 0 {
-                progress.note(&format!("warning: {group}: the stains of {unnormalized} patches could not be determined; /unnormalized in the score file says what was done"));
+                progress.note(&format!("warning: {group}: the stains of {} could not be determined; /unnormalized in the score file says what was done", counted(unnormalized, "patch", "patches")));
             }
             report_complete(run, group, failed_patches, missed, progress)
         }
@@ -225,11 +227,12 @@ fn report_complete(
     progress: &Progress,
 ) -> Completion {
     if failed_patches > 0 {
-        progress.warn(&format!("warning: {group}: {failed_patches} patches have no scores: they could not be decoded (see slides.csv), or their stains could not be determined (see the score file)"));
+        progress.warn(&format!("warning: {group}: no scores for {}, which could not be decoded (see slides.csv) or whose stains could not be determined (see the score file)", counted(failed_patches, "patch", "patches")));
     }
     if missed > 0 {
         progress.warn(&format!(
-            "warning: {group}: the audit found {missed} points at 0.5 or above that the screen had ruled out; more points may have been missed; `{}` scores the slide again",
+            "warning: {group}: the audit found {} at 0.5 or above that the screen had ruled out; more points may have been missed; `{}` scores the slide again",
+            counted(missed, "point", "points"),
             run.redo_by_window(&group.slide)
         ));
     }

@@ -11,8 +11,9 @@ use crate::damage;
 use crate::export::ExportFormat;
 use crate::run_dir::RunDir;
 
-/// Writes the method of the slides into the run; without one they get the run's own again. This happens before anything is removed, so
-/// that remaining scores of another method are rejected and never mixed with new ones.
+/// Writes the method of the slides to `run.toml`; without `method` the slides use the method of
+/// the run. This happens before anything is removed, so that scores of another method that
+/// remain are rejected and never mixed with new ones.
 ///
 /// # Errors
 /// [`StagesError`] for a method that single slides cannot have, or if `run.toml` cannot be written.
@@ -28,7 +29,7 @@ pub(crate) fn set_method(
         let (method, of_run) = (method.name(), of_run.name());
         return Err(StagesError::SlideMethod { method, of_run });
     }
-    let before: BTreeMap<String, Method> = config.config.slides.method_of.clone();
+    let old: BTreeMap<String, Method> = config.config.slides.method_of.clone();
     let method_of = &mut config.config.slides.method_of;
     for name in slides {
         if method == of_run {
@@ -37,7 +38,7 @@ pub(crate) fn set_method(
             method_of.insert(name.clone(), method);
         }
     }
-    if *method_of != before {
+    if *method_of != old {
         config.write(run.root())?;
     }
     Ok(())

@@ -3,6 +3,7 @@
 use super::completion::Completion;
 use super::error::StagesError;
 use crate::config::RunConfig;
+use crate::number::counted;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
 use crate::split::{Extent, split_slide};
@@ -53,9 +54,14 @@ pub(crate) fn split_all(
 fn outcome_line(outcome: &SlideRecord) -> String {
     let figures = match (outcome.tissue_tiles, outcome.patches, outcome.groups) {
         (Some(tiles), Some(patches), Some(groups)) => {
-            format!(" ({tiles} tissue tiles, {patches} patches, {groups} groups)")
+            format!(
+                " ({}, {}, {})",
+                counted(tiles, "tissue tile", "tissue tiles"),
+                counted(patches, "patch", "patches"),
+                counted(groups, "group", "groups")
+            )
         }
-        (Some(tiles), ..) => format!(" ({tiles} tissue tiles)"),
+        (Some(tiles), ..) => format!(" ({})", counted(tiles, "tissue tile", "tissue tiles")),
         _ => String::new(),
     };
     let reasons: String = [&outcome.reason, &outcome.note]

@@ -10,7 +10,7 @@ use super::interrupted::GO_ON;
 use crate::config::RunConfig;
 use crate::interrupt::Interrupt;
 use crate::jobs::cost::StitchRecord;
-use crate::number::ranges;
+use crate::number::{counted, ranges};
 use crate::process;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord};
@@ -106,13 +106,15 @@ fn report_result(run: &RunDir, name: &str, stitched: &Stitched, progress: &Progr
     if stitched.already_there {
         let added = match stitched.added {
             0 => String::new(),
-            1 => ", 1 export added".to_owned(),
-            added => format!(", {added} exports added"),
+            added => format!(", {} added", counted(added, "export", "exports")),
         };
-        progress.note(&format!("stitch {name}: was done{added}"));
+        progress.note(&format!("stitch {name}: already done{added}"));
     } else {
         let max = stitched.max.map_or("none".to_owned(), |max| format!("{max:.3}"));
-        progress.note(&format!("stitch {name}: {} points scored, largest {max}", stitched.scored));
+        progress.note(&format!(
+            "stitch {name}: {} scored, largest {max}",
+            counted(stitched.scored, "point", "points")
+        ));
     }
     if let Some(reason) = &stitched.audit_failure {
         let redo = run.redo_by_window(name);
@@ -126,10 +128,7 @@ fn report_result(run: &RunDir, name: &str, stitched: &Stitched, progress: &Progr
     }
     progress.warn(&format!(
         "warning: {name}: left out {} without scores: {}",
-        match stitched.missing.len() {
-            1 => "1 group".to_owned(),
-            n => format!("{n} groups"),
-        },
+        counted(stitched.missing.len(), "group", "groups"),
         ranges(&stitched.missing)
     ));
     Completion::Partial

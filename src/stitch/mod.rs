@@ -364,7 +364,7 @@ fn draw(
         .map_err(|source| StitchError::Render { slide: meta.slide.clone(), source })
 }
 
-/// A white picture, `[row, col, rgb]`, in place of the thumbnail of a patches file without one.
+/// A white picture, `[row, col, rgb]`, in place of the thumbnail of a patch file without one.
 fn white_thumbnail(meta: &PatchesMeta) -> Array3<u8> {
     let (width, height) = (u64::from(meta.width_px), u64::from(meta.height_px));
     let longest = width.max(height).max(1);

@@ -18,7 +18,7 @@ use crate::throughput::page_cache::{available_memory_bytes, free_bytes};
 
 /// Recommend group size and compression for the file system of a folder.
 ///
-/// Writes patches files of H&E-like pixels to the folder, as `split` does, and reads them
+/// Writes patch files of H&E-like pixels to the folder, as `split` does, and reads them
 /// back, whole groups and single patches, after dropping them from the page cache. There is
 /// only one file at a time, and it is removed, also after an error. The results are io.svg,
 /// io.png and io.json.

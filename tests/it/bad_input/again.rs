@@ -32,7 +32,7 @@ fn other_wishes_for_a_finished_heatmap_are_met() {
         assert!(a.to_bits() == b.to_bits() && b.to_bits() == c.to_bits());
     }
     assert!(case.path("run/heatmaps/a.npy").exists());
-    case.slidegrid(&format!("stitch --run run --all {set}")).exits(0).says(&["a", "was done"]);
+    case.slidegrid(&format!("stitch --run run --all {set}")).exits(0).says(&["a", "already done"]);
 }
 
 #[test]
