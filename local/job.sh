@@ -5,4 +5,5 @@ set -eu
 exec >>{{log}} 2>&1
 cd {{run}}
 {{setup}}
+export SLIDEGRID_OUTCOME=1
 {{program}}

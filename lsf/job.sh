@@ -15,4 +15,5 @@
 #BSUB {{extra}}
 set -eu
 {{setup}}
+export SLIDEGRID_OUTCOME=1
 {{program}}

@@ -15,4 +15,5 @@
 set -eu
 cd {{run}}
 {{setup}}
+export SLIDEGRID_OUTCOME=1
 {{program}}

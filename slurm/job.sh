@@ -18,4 +18,5 @@
 #SBATCH {{extra}}
 set -eu
 {{setup}}
+export SLIDEGRID_OUTCOME=1
 {{program}}

@@ -8,6 +8,7 @@ use crate::config::ConfigError;
 use crate::import::ImportError;
 use crate::jobs::chain::ChainError;
 use crate::jobs::lookup::LookupError;
+use crate::jobs::outcome::{OutcomeKind, Undone};
 use crate::jobs::raised::RaisedError;
 use crate::jobs::state_error::StateError;
 use crate::jobs::submitted::SubmittedError;
@@ -18,9 +19,10 @@ use crate::run_dir::SlidesError;
 use crate::slide_inputs::InputsError;
 use crate::staged::StageError;
 use crate::stages::estimate::EstimateError;
+use crate::stages::failure_kind::FailureKind;
 use crate::stages::predict::PredictStageError;
 use crate::stages::rerun::RerunError;
-use crate::stages::{Completion, StagesError};
+use crate::stages::{Completion, StageEnd, StagesError};
 use crate::stitch::StitchError;
 use crate::study::steps::StepError;
 use crate::synth::SynthError;
@@ -32,6 +34,8 @@ use crate::throughput::io::IoError;
 pub enum Exit {
     /// Everything is done.
     Done,
+    /// The program has a bug.
+    Bug,
     /// The arguments are invalid.
     Usage,
     /// The configuration or the model is invalid.
@@ -45,13 +49,31 @@ pub enum Exit {
 impl Exit {
     /// The process's exit code.
     pub fn code(self) -> ExitCode {
-        ExitCode::from(match self {
+        ExitCode::from(self.number())
+    }
+
+    /// The process's exit code as a number.
+    pub(super) fn number(self) -> u8 {
+        match self {
             Self::Done => 0,
+            Self::Bug => 1,
             Self::Usage => 2,
             Self::Configuration => 3,
             Self::Input => 4,
             Self::Partial => 5,
-        })
+        }
+    }
+
+    /// The kind of end that an exit code alone tells.
+    fn kind(self) -> OutcomeKind {
+        match self {
+            Self::Done => OutcomeKind::Done,
+            Self::Bug => OutcomeKind::Bug,
+            Self::Usage => OutcomeKind::Usage,
+            Self::Configuration => OutcomeKind::Configuration,
+            Self::Input => OutcomeKind::Input,
+            Self::Partial => OutcomeKind::Partial,
+        }
     }
 
     /// The end of two stages together: if one is done, that of the other; if they ended in
@@ -65,22 +87,69 @@ impl Exit {
     }
 }
 
-/// The reason why a command stopped, with its exit code.
+impl From<OutcomeKind> for Exit {
+    fn from(kind: OutcomeKind) -> Self {
+        match kind {
+            OutcomeKind::Done => Self::Done,
+            OutcomeKind::Bug => Self::Bug,
+            OutcomeKind::Usage => Self::Usage,
+            OutcomeKind::Configuration | OutcomeKind::NoEngine => Self::Configuration,
+            OutcomeKind::Input
+            | OutcomeKind::Damaged
+            | OutcomeKind::Memory
+            | OutcomeKind::DiskFull => Self::Input,
+            OutcomeKind::Partial | OutcomeKind::Interrupted => Self::Partial,
+        }
+    }
+}
+
+/// How a command ended that did not stop at a failure.
+#[derive(Debug)]
+pub(crate) struct CommandEnd {
+    /// The kind of the end, which gives the exit code.
+    pub(super) kind: OutcomeKind,
+    /// The items that are not done, or only in part.
+    pub(super) undone: Vec<Undone>,
+}
+
+impl From<Exit> for CommandEnd {
+    fn from(exit: Exit) -> Self {
+        Self { kind: exit.kind(), undone: Vec::new() }
+    }
+}
+
+impl From<StageEnd> for CommandEnd {
+    fn from(end: StageEnd) -> Self {
+        Self { kind: end.kind(), undone: end.undone }
+    }
+}
+
+/// The reason why a command stopped.
 #[derive(Debug)]
 pub struct Failure {
-    exit: Exit,
+    kind: OutcomeKind,
     message: String,
 }
 
 impl Failure {
     /// A failure with its exit code.
     pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
-        Self { exit, message: message.to_string() }
+        Self { kind: exit.kind(), message: message.to_string() }
+    }
+
+    /// A failure that has a kind, with the exit code of that kind.
+    fn from_kind(error: &(impl FailureKind + fmt::Display)) -> Self {
+        Self { kind: error.kind(), message: error.to_string() }
     }
 
     /// The exit code.
     pub fn exit(&self) -> Exit {
-        self.exit
+        self.kind.into()
+    }
+
+    /// The kind of the failure, which gives the exit code.
+    pub(super) fn kind(&self) -> OutcomeKind {
+        self.kind
     }
 }
 
@@ -152,9 +221,7 @@ impl From<PredictStageError> for Failure {
     fn from(error: PredictStageError) -> Self {
         match error {
             PredictStageError::Config(error) => error.into(),
-            PredictStageError::Engine(error) => error.into(),
-            PredictStageError::Predict(error) => error.into(),
-            error @ PredictStageError::Fixed { .. } => Self::new(Exit::Configuration, error),
+            error => Self::from_kind(&error),
         }
     }
 }
@@ -178,18 +245,6 @@ impl From<EstimateError> for Failure {
             EstimateError::Predict(error) => error.into(),
             error => Self::new(Exit::Input, error),
         }
-    }
-}
-
-impl From<PredictError> for Failure {
-    fn from(error: PredictError) -> Self {
-        let exit = match error {
-            PredictError::Format(_) | PredictError::Stage(_) | PredictError::Damaged(_) => {
-                Exit::Input
-            }
-            _ => Exit::Configuration,
-        };
-        Self::new(exit, error)
     }
 }
 
@@ -224,6 +279,19 @@ impl From<ChainError> for Failure {
     }
 }
 
+/// Implements the conversion of errors that have a kind.
+macro_rules! exit_by_kind {
+    ($($error:ty),+ $(,)?) => {$(
+        impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::from_kind(&error)
+            }
+        }
+    )+};
+}
+
+exit_by_kind! { EngineError, PredictError, StageError, StitchError }
+
 /// Implements the conversion of errors that always have the same exit code.
 macro_rules! exit_of {
     ($($error:ty => $exit:ident),+ $(,)?) => {$(
@@ -239,16 +307,13 @@ exit_of! {
     ImportError => Input,
     RaisedError => Input,
     SlidesError => Input,
-    StageError => Input,
     StateError => Input,
     StepError => Input,
-    StitchError => Input,
     SubmittedError => Input,
     SynthError => Input,
     TemplateError => Input,
     DenseError => Configuration,
     ModelError => Configuration,
-    EngineError => Configuration,
 }
 
 #[cfg(test)]

@@ -33,9 +33,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::jobs::outcome::{self, Outcome, OutcomeKind};
 use crate::process;
 use crate::progress::tell;
 
+use failure::CommandEnd;
 pub use failure::{Exit, Failure};
 use master::MasterArgs;
 use output::{check_stdout, print};
@@ -130,10 +132,12 @@ pub fn stitch() -> ExitCode {
 }
 
 /// Runs `command` with the arguments of this process.
-fn program<A: Parser>(command: impl FnOnce(&A) -> Result<Exit, Failure>) -> ExitCode {
+fn program<A: Parser, E: Into<CommandEnd>>(
+    command: impl FnOnce(&A) -> Result<E, Failure>,
+) -> ExitCode {
     match A::try_parse() {
-        Ok(args) => report(|| command(&args)),
-        Err(error) => report(|| print_usage(&error)),
+        Ok(args) => report(|| command(&args).map(E::into)),
+        Err(error) => report(|| print_usage(&error).map(Exit::into)),
     }
 }
 
@@ -153,19 +157,19 @@ fn print_usage(error: &clap::Error) -> Result<Exit, Failure> {
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
     let args = std::iter::once("slidegrid".into()).chain(args);
     let cli = Cli::try_parse_from(args).map_err(|e| Failure::new(Exit::Usage, e.to_string()))?;
-    dispatch(&cli)
+    dispatch(&cli).map(|end| end.kind.into())
 }
 
-fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
-    match &cli.command {
+fn dispatch(cli: &Cli) -> Result<CommandEnd, Failure> {
+    let exit = match &cli.command {
+        Command::Run(args) => return run::run(args),
+        Command::Split(args) => return args.run(),
+        Command::Predict(args) => return args.run(),
+        Command::Stitch(args) => return args.run(),
+        Command::Redo(args) => return redo::run(args),
         Command::Synth(args) => Ok(synth::run(args).map(|()| Exit::Done)?),
-        Command::Run(args) => run::run(args),
-        Command::Split(args) => args.run(),
         Command::Master(args) => args.run(),
-        Command::Predict(args) => args.run(),
         Command::Densify(args) => args.run(),
-        Command::Stitch(args) => args.run(),
-        Command::Redo(args) => redo::run(args),
         Command::Status(args) => status::run(args),
         Command::Report(args) => report::run(args),
         Command::Normalize(args) => normalize::run(args),
@@ -179,31 +183,35 @@ fn dispatch(cli: &Cli) -> Result<Exit, Failure> {
             print(String::from_utf8_lossy(&script).trim_end())?;
             Ok(Exit::Done)
         }
-    }
+    };
+    exit.map(CommandEnd::from)
 }
 
-/// Exit code of a bug.
-const BUG: u8 = 1;
-
-/// Runs `command`, prints its failure to stderr, and returns the exit code.
-fn report(command: impl FnOnce() -> Result<Exit, Failure>) -> ExitCode {
+/// Runs `command`, prints its failure to stderr, and returns the exit code. A task of a job
+/// also prints its outcome, as the last line.
+fn report(command: impl FnOnce() -> Result<CommandEnd, Failure>) -> ExitCode {
     process::report_file_size_limit();
     // Results get their final names only when they are complete, so a panic leaves no file
     // behind that could be mistaken for a result.
-    match std::panic::catch_unwind(AssertUnwindSafe(command)) {
-        Ok(Ok(exit)) => exit.code(),
+    let (kind, undone) = match std::panic::catch_unwind(AssertUnwindSafe(command)) {
+        Ok(Ok(end)) => (end.kind, end.undone),
         Ok(Err(failure)) => {
             tell(&format!("error: {failure}"));
-            failure.exit().code()
+            (failure.kind(), Vec::new())
         }
         Err(_) => {
             tell(&format!(
                 "error: this is a bug in {}; please report it with the lines above",
                 crate::version::WRITER
             ));
-            ExitCode::from(BUG)
+            (OutcomeKind::Bug, Vec::new())
         }
+    };
+    let exit = Exit::from(kind);
+    if std::env::var_os(outcome::VARIABLE).is_some() {
+        tell(&Outcome { exit: exit.number(), kind, items: undone }.line());
     }
+    exit.code()
 }
 
 #[cfg(test)]

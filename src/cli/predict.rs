@@ -3,7 +3,7 @@
 use clap::{Args, Parser};
 
 use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
-use super::{Exit, Failure};
+use super::{CommandEnd, Failure};
 use crate::config::Method;
 use crate::jobs::lookup::{Lookup, LookupError};
 use crate::model::Precision;
@@ -98,7 +98,7 @@ impl PredictArgs {
     ///
     /// # Errors
     /// [`Failure`] if nothing can be done. Groups that fail are listed.
-    pub(crate) fn run(&self) -> Result<Exit, Failure> {
+    pub(crate) fn run(&self) -> Result<CommandEnd, Failure> {
         let (run, progress) = (self.options.dir(), self.options.progress());
         let mut config = self.options.settle()?;
         let changes = PredictChanges {

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::options::{EngineOptions, ThreadOptions, catch_signals};
 use super::output::print_path;
-use super::{Exit, Failure};
+use super::{CommandEnd, Exit, Failure};
 use crate::config::{Method, RunConfig};
 use crate::jobs::lookup::Lookup;
 use crate::progress::Progress;
@@ -62,7 +62,7 @@ pub(crate) struct RedoArgs {
     engine: EngineOptions,
 }
 
-pub(super) fn run(args: &RedoArgs) -> Result<Exit, Failure> {
+pub(super) fn run(args: &RedoArgs) -> Result<CommandEnd, Failure> {
     let (run, progress) = (RunDir::new(&args.run), Progress::on_stderr(args.quiet));
     let mut config = RunConfig::read(&args.run)?;
     let lookup = Lookup::read(&run)?;
@@ -84,7 +84,7 @@ pub(super) fn run(args: &RedoArgs) -> Result<Exit, Failure> {
         progress.note(&format!(
             "redo: removed the scores and heatmaps of {names}; `slidegrid run` or `master retry` makes them again"
         ));
-        return Ok(Exit::Done);
+        return Ok(Exit::Done.into());
     }
     args.engine.over(&mut config);
     let names: HashSet<&str> = args.names.iter().map(String::as_str).collect();
@@ -93,7 +93,7 @@ pub(super) fn run(args: &RedoArgs) -> Result<Exit, Failure> {
     let signals = catch_signals()?;
     let workers = Workers { pool: &pool, interrupt: signals.interrupt() };
     let predicted = predict_all(&run, &config, &groups, &workers, &progress)?;
-    if predicted == Completion::Failed {
+    if predicted.completion == Completion::Failed {
         return Ok(predicted.into());
     }
     let options = StitchOptions {

@@ -8,17 +8,18 @@ use clap::Args;
 use super::cluster::{self, ClusterOptions, Wanted};
 use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use super::output::print_path;
-use super::{Exit, Failure, inputs, study};
+use super::{CommandEnd, Exit, Failure, inputs, study};
 use crate::config::SchedulerKind;
+use crate::jobs::outcome::{OutcomeKind, Undone};
 use crate::run_dir;
 use crate::slide_inputs::GivenSlides;
 use crate::split::Extent;
-use crate::stages::Completion;
 use crate::stages::plan::plan;
 use crate::stages::predict::{groups_where, predict_all};
 use crate::stages::slides::{register, select_records};
 use crate::stages::split::split_all;
 use crate::stages::stitch::{StitchOptions, stitch_all, stitchable};
+use crate::stages::{Completion, StageEnd};
 use crate::threads::Workers;
 
 /// Take slides to heatmaps: split, plan, predict and stitch in one go.
@@ -57,7 +58,7 @@ pub(crate) struct RunArgs {
     slides: Vec<PathBuf>,
 }
 
-pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
+pub(super) fn run(args: &RunArgs) -> Result<CommandEnd, Failure> {
     let (run, progress) = (args.options.dir(), args.options.progress());
     let signals = catch_signals()?;
     let interrupt = signals.interrupt();
@@ -66,7 +67,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     args.engine.over(&mut config);
     let records = register(&run, &slides)?;
     if args.cluster.kind(&config) != SchedulerKind::Local || args.cluster.dry_run {
-        return cluster::submit(&args.options, &args.cluster, &Wanted::default());
+        return cluster::submit(&args.options, &args.cluster, &Wanted::default()).map(Exit::into);
     }
     let wanted = select_records(&records, &slides);
     let names: HashSet<String> = wanted.iter().map(|record| record.name.clone()).collect();
@@ -78,29 +79,37 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     }
     let records = run_dir::list_slides(&run)?;
     if interrupt.requested().is_some() {
-        return Ok(Exit::Partial);
+        return Ok(interrupted(split.undone));
     }
-    if split == Completion::Failed && !records.iter().any(|r| run.patches(&r.name).exists()) {
+    if split.completion == Completion::Failed
+        && !records.iter().any(|r| run.patches(&r.name).exists())
+    {
         return Ok(split.into());
     }
     let (lookup, planned) = plan(&run, &progress)?;
     let predicted = match groups_where(&lookup, &|name| names.contains(name)) {
-        groups if groups.is_empty() => Completion::Done,
+        groups if groups.is_empty() => Completion::Done.into(),
         groups => predict_all(&run, &config, &groups, &workers, &progress)?,
     };
     if interrupt.requested().is_some() {
-        return Ok(Exit::Partial);
+        return Ok(interrupted(split.and(predicted).undone));
     }
     let wanted = records.into_iter().filter(|record| names.contains(&record.name)).collect();
     let options = StitchOptions { allow_missing: false, interrupt, on_file: &print_path };
     let stitched = stitch_all(&run, &config, &stitchable(&run, wanted), &options, &progress)?;
     if interrupt.requested().is_some() {
-        return Ok(Exit::Partial);
+        return Ok(interrupted(split.and(predicted).and(stitched).undone));
     }
     let studied = match &config.config.study.truth {
         Some(_) => study::study_run(run.root(), args.options.quiet)?,
         None => Exit::Done,
     };
-    let done = split.and(planned).and(predicted).and(stitched);
-    Ok(Exit::from(done).worst(studied))
+    let StageEnd { completion, undone } = split.and(planned.into()).and(predicted).and(stitched);
+    let end = CommandEnd::from(Exit::from(completion).worst(studied));
+    Ok(CommandEnd { undone, ..end })
+}
+
+/// The end of a command that a signal stopped between two stages, or within one.
+fn interrupted(undone: Vec<Undone>) -> CommandEnd {
+    CommandEnd { kind: OutcomeKind::Interrupted, undone }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::options::{RunOptions, ThreadOptions, catch_signals};
-use super::{Exit, Failure, inputs};
+use super::{CommandEnd, Failure, inputs};
 use crate::number::{ArrayShare, NumberList, TaskNumber};
 use crate::run_dir::{self, SlideRecord};
 use crate::slide_inputs::GivenSlides;
@@ -65,9 +65,9 @@ impl SplitArgs {
     /// Splits the slides.
     ///
     /// # Errors
-    /// [`Failure`] if nothing can be done. Slides that fail are listed; the exit is then
-    /// [`Exit::Partial`], or [`Exit::Input`] if all of them fail.
-    pub(crate) fn run(&self) -> Result<Exit, Failure> {
+    /// [`Failure`] if nothing can be done. Slides that fail are listed; the exit code
+    /// is then 5, or 4 if all of them fail.
+    pub(crate) fn run(&self) -> Result<CommandEnd, Failure> {
         let (run, progress) = (self.options.dir(), self.options.progress());
         let GivenSlides { slides, keys } = self.given.collect(&run, &self.slides, &progress)?;
         let config = self.options.settle_with(&keys)?;
@@ -86,10 +86,10 @@ impl SplitArgs {
         let extent = if self.masks_only { Extent::Masks } else { Extent::Patches };
         let signals = catch_signals()?;
         let workers = Workers { pool: &pool, interrupt: signals.interrupt() };
-        let completion = split_all(&run, &config, &wanted, extent, &workers, &progress)?;
+        let end = split_all(&run, &config, &wanted, extent, &workers, &progress)?;
         if self.task.is_none() && run.slides_csv().exists() {
             run_dir::write_slides(&run, &run_dir::read_slides(&run)?)?;
         }
-        Ok(completion.into())
+        Ok(end.into())
     }
 }

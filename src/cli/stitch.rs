@@ -4,7 +4,7 @@ use clap::Parser;
 
 use super::options::{RunOptions, catch_signals};
 use super::output::print_path;
-use super::{Exit, Failure};
+use super::{CommandEnd, Failure};
 use crate::damage::SetAside;
 use crate::number::TaskNumber;
 use crate::run_dir::{self, RunDir};
@@ -54,7 +54,7 @@ impl StitchArgs {
     ///
     /// # Errors
     /// [`Failure`] if nothing can be done. Slides that fail are listed.
-    pub(crate) fn run(&self) -> Result<Exit, Failure> {
+    pub(crate) fn run(&self) -> Result<CommandEnd, Failure> {
         let (run, progress) = (self.options.dir(), self.options.progress());
         let config = self.options.settle()?;
         let names = self.names(&run)?;

@@ -1,52 +1,51 @@
-//! How a task says that it has ended: the last line of its log.
+//! How a task ended, as its program writes it: one line in the task's log.
 //!
-//! The line is for programs. It carries what the scheduler does not know: the kind of
-//! failure, and of which slide and group. A task that is killed writes none.
+//! The line is for programs. It carries what the scheduler does not know: the kind of a
+//! failure, for each slide and group that is not done. A task that is killed writes none.
 
 use serde::{Deserialize, Serialize};
 
 use super::work::WorkItem;
-use crate::config::Stage;
 use crate::number::GroupNumber;
 
-/// The variable that has a task write its outcome; job scripts set it.
+/// The variable that makes a command write its outcome. The job scripts set it.
 pub const VARIABLE: &str = "SLIDEGRID_OUTCOME";
 
-/// How the line begins.
+/// The start of the line.
 const PREFIX: &str = "slidegrid-outcome: ";
 
-/// Items named in a line, so that it stays within what is read of a log.
+/// Items named in a line at most, so that the line fits into what is read of a log.
 const MOST_ITEMS: usize = 40;
 
-/// How a task ended.
+/// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// What it was to do.
-    pub stage: Stage,
-    /// Its exit code.
+    /// The exit code.
     pub exit: u8,
-    /// What that means.
+    /// The meaning of the exit code. It holds for every undone item that is not listed.
     pub kind: OutcomeKind,
-    /// What it left undone, and why; the first of them when there are many.
+    /// What is not done, and why: the first items if there are many.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Undone>,
 }
 
-/// Kinds of ends.
+/// The ways in which a command, or its work on one item, ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutcomeKind {
-    /// All of it is done.
+    /// All of the work is done.
     Done,
-    /// Part of it is done.
+    /// A part of the work is done.
     Partial,
-    /// A signal asked for an end; what was scored is saved.
+    /// A signal asked the program to stop. The scores so far are saved.
     Interrupted,
-    /// The command line makes no sense.
+    /// The arguments are invalid.
     Usage,
-    /// The configuration or model does not.
+    /// The configuration or the model is invalid.
     Configuration,
-    /// The input cannot be used, or the output not be written.
+    /// The library of the engine is not there, or cannot be used.
+    NoEngine,
+    /// The input cannot be used, or the output cannot be written.
     Input,
     /// A file of the run is damaged, and was set aside.
     Damaged,
@@ -54,37 +53,31 @@ pub enum OutcomeKind {
     Memory,
     /// The disk, or the user's share of it, is full.
     DiskFull,
-    /// A mistake in the program.
+    /// The program has a bug.
     Bug,
 }
 
-/// Something that a task left undone.
+/// An item that a command left undone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undone {
-    /// The slide.
+    /// Name of the slide.
     pub slide: String,
-    /// The group, of `predict`.
+    /// Number of the group, for `predict`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupNumber>,
-    /// Why.
+    /// Why the item is not done.
     pub kind: OutcomeKind,
-    /// Windows that are scored and saved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub saved_windows: Option<u64>,
-    /// Windows of the group, where some are saved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub windows: Option<u64>,
 }
 
 impl Outcome {
-    /// The line.
+    /// The line for the log, without a line feed.
     pub fn line(&self) -> String {
         let mut short = self.clone();
         short.items.truncate(MOST_ITEMS);
         format!("{PREFIX}{}", serde_json::to_string(&short).expect("an outcome is plain data"))
     }
 
-    /// Why an item was left undone.
+    /// Why an item is not done.
     pub fn kind_of(&self, item: &WorkItem) -> OutcomeKind {
         let found = self.items.iter().find(|undone| {
             undone.slide == item.slide() && (undone.group.is_none() || undone.group == item.group())
@@ -92,13 +85,13 @@ impl Outcome {
         found.map_or(self.kind, |undone| undone.kind)
     }
 
-    /// The last outcome in the end of a log, and what was printed after it; all of the
-    /// text when there is none.
+    /// The last outcome in the end of a log, and the text after it. Without an outcome the
+    /// result is the whole text.
     pub fn find(text: &str) -> (Option<Self>, &str) {
         let Some(at) = text.rfind(PREFIX) else { return (None, text) };
         let rest = &text[at + PREFIX.len()..];
         let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
-        // One of another version, or cut short: no outcome.
+        // A line of another version, or one that was cut short, is no outcome.
         serde_json::from_str(line).map_or((None, text), |outcome| (Some(outcome), after))
     }
 }
@@ -108,17 +101,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_line_is_found_and_says_why() {
+    fn the_last_line_is_found_and_names_the_kind_of_each_item() {
         let group = |k: u32| GroupNumber::try_from(k).unwrap();
-        let undone = |k, kind| Undone {
-            slide: "a".into(),
-            group: Some(group(k)),
-            kind,
-            saved_windows: Some(5),
-            windows: Some(9),
-        };
+        let undone = |k, kind| Undone { slide: "a".into(), group: Some(group(k)), kind };
         let outcome = Outcome {
-            stage: Stage::Predict,
             exit: 5,
             kind: OutcomeKind::Partial,
             items: vec![undone(3, OutcomeKind::Interrupted)],
@@ -126,7 +112,7 @@ mod tests {
         let line = outcome.line();
         assert_eq!(
             line,
-            r#"slidegrid-outcome: {"stage":"predict","exit":5,"kind":"partial","items":[{"slide":"a","group":3,"kind":"interrupted","saved_windows":5,"windows":9}]}"#
+            r#"slidegrid-outcome: {"exit":5,"kind":"partial","items":[{"slide":"a","group":3,"kind":"interrupted"}]}"#
         );
         let log = format!("x\nslidegrid-outcome: {{}}\n{line}\nslurmstepd: error\n");
         let (found, after) = Outcome::find(&log);
@@ -135,7 +121,7 @@ mod tests {
         let found = found.unwrap();
         assert_eq!(found.kind_of(&item(3)), OutcomeKind::Interrupted);
         assert_eq!(found.kind_of(&item(4)), OutcomeKind::Partial);
-        for log in ["", "x\n", "slidegrid-outcome: {\"stage\":\"pre"] {
+        for log in ["", "x\n", "slidegrid-outcome: {\"exit\":5,\"kin"] {
             assert_eq!(Outcome::find(log), (None, log));
         }
         let many = Outcome { items: vec![undone(3, OutcomeKind::Input); 5000], ..outcome };

@@ -1,8 +1,8 @@
-//! Why a task has left its work undone, and what another try needs.
+//! Why a task left its work undone, and what another try needs.
 //!
-//! The scheduler knows limits and lost nodes, the task itself what it could not do
-//! ([`Outcome`]). Where neither is known, the words that schedulers, kernels and
-//! runtimes print in a log are the last resort.
+//! The scheduler knows of limits and lost nodes. The task itself knows what it could not do,
+//! and writes it to its log ([`Outcome`]). Where neither is known, the words that schedulers,
+//! kernels and runtimes print in a log are the last resort.
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -19,33 +19,37 @@ use super::work::WorkItem;
 pub enum Reason {
     /// The program ended with this exit code.
     ExitCode(i32),
-    /// There was too little time.
+    /// The task reached its time limit.
     TimeLimit,
-    /// There was too little memory.
+    /// The task needed more memory than it had.
     Memory,
     /// The node was lost.
     NodeLoss,
-    /// A warning came; what was scored is saved.
+    /// A signal asked the program to stop. The scores so far are saved.
     Interrupted,
     /// The task was cancelled, or killed by someone.
     Killed,
-    /// The file was there, and is damaged.
+    /// The file, or one that it is made from, is damaged.
     Damaged,
+    /// The disk, or the user's share of it, is full.
+    DiskFull,
+    /// The library of the engine is not there, or cannot be used.
+    NoEngine,
     /// The reason is not known.
     Unknown,
 }
 
-/// What a second try needs.
+/// What another try needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Remedy {
-    /// Nothing else.
+    /// The same as before.
     SameAgain,
     /// More memory.
     MoreMemory,
     /// More time.
     MoreTime,
-    /// Trying again does not help: look at the log first.
+    /// Another try does not help before somebody has put the cause right.
     None,
 }
 
@@ -55,8 +59,8 @@ impl Reason {
         match self {
             Self::Memory => Remedy::MoreMemory,
             Self::TimeLimit => Remedy::MoreTime,
-            // Usage and configuration errors, see `cli::Exit`.
-            Self::ExitCode(2 | 3) => Remedy::None,
+            // 2 and 3 are usage and configuration errors, see `cli::Exit`.
+            Self::ExitCode(2 | 3) | Self::DiskFull | Self::NoEngine => Remedy::None,
             Self::ExitCode(_)
             | Self::NodeLoss
             | Self::Interrupted
@@ -66,7 +70,7 @@ impl Reason {
         }
     }
 
-    /// As `status` words it.
+    /// The reason in the words of `status`.
     pub fn describe(self) -> String {
         match self {
             Self::ExitCode(code) => format!("exit code {code}"),
@@ -76,12 +80,14 @@ impl Reason {
             Self::Interrupted => "interrupted, what was scored is saved".into(),
             Self::Killed => "killed".into(),
             Self::Damaged => "damaged file".into(),
+            Self::DiskFull => "disk full".into(),
+            Self::NoEngine => "engine not found".into(),
             Self::Unknown => "reason unknown".into(),
         }
     }
 }
 
-/// Words of runtimes, kernels and schedulers that mean too little memory.
+/// Words of runtimes, kernels and schedulers for a task that ran out of memory.
 const MEMORY_WORDS: [&str; 12] = [
     "memory allocation of",
     "out of memory",
@@ -97,7 +103,7 @@ const MEMORY_WORDS: [&str; 12] = [
     "pbs: job killed: vmem",
 ];
 
-/// Words of schedulers in the log of a task that they ended at its time limit.
+/// Words of schedulers for a task that they ended at its time limit.
 const TIME_WORDS: [&str; 3] = ["due to time limit", "term_runlimit", "pbs: job killed: walltime"];
 
 const SIGKILL: i32 = 9;
@@ -108,14 +114,14 @@ const SIGXCPU: i32 = 24;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LogEnd {
     outcome: Option<Outcome>,
-    /// What was printed after that, in lower case.
+    /// The text after the outcome, in lower case.
     after: String,
 }
 
 impl LogEnd {
     /// Reads the end of a log; `None` when there is no log.
     pub fn read(path: &Path) -> Option<Self> {
-        /// What is read at most.
+        /// The number of bytes that are read.
         const BYTES: u64 = 16 << 10;
         let read = || -> std::io::Result<Vec<u8>> {
             let mut file = std::fs::File::open(path)?;
@@ -134,12 +140,13 @@ impl LogEnd {
         Self { outcome, after: after.to_lowercase() }
     }
 
-    fn has(&self, words: &[&str]) -> bool {
+    fn contains(&self, words: &[&str]) -> bool {
         words.iter().any(|word| self.after.contains(word))
     }
 
-    /// What the task itself gave as the reason, when it ended with this exit code.
-    fn given(&self, item: &WorkItem, exit: Option<i32>) -> Option<Reason> {
+    /// The reason that the task itself wrote. The outcome of an earlier try in the same log
+    /// has another exit code than `exit`, if the two differ.
+    fn written(&self, item: &WorkItem, exit: Option<i32>) -> Option<Reason> {
         let outcome = self.outcome.as_ref()?;
         let code = i32::from(outcome.exit);
         if exit.is_some_and(|exit| exit != code) || code == 0 {
@@ -148,34 +155,42 @@ impl LogEnd {
         Some(match outcome.kind_of(item) {
             OutcomeKind::Interrupted => Reason::Interrupted,
             OutcomeKind::Memory => Reason::Memory,
-            _ => Reason::ExitCode(code),
+            OutcomeKind::Damaged => Reason::Damaged,
+            OutcomeKind::DiskFull => Reason::DiskFull,
+            OutcomeKind::NoEngine => Reason::NoEngine,
+            OutcomeKind::Done
+            | OutcomeKind::Partial
+            | OutcomeKind::Usage
+            | OutcomeKind::Configuration
+            | OutcomeKind::Input
+            | OutcomeKind::Bug => Reason::ExitCode(code),
         })
     }
 
-    /// What the words of others say.
+    /// The reason by the words of schedulers, kernels and runtimes.
     fn words(&self) -> Option<Reason> {
-        if self.has(&MEMORY_WORDS) {
+        if self.contains(&MEMORY_WORDS) {
             return Some(Reason::Memory);
         }
-        self.has(&TIME_WORDS).then_some(Reason::TimeLimit)
+        self.contains(&TIME_WORDS).then_some(Reason::TimeLimit)
     }
 }
 
-/// Why an item is not done, by how the scheduler says its task ended.
+/// Why an item is not done, by the end of its task that the scheduler reports.
 ///
-/// Schedulers often call both a memory kill and a crash "failed": the log decides then.
+/// Many schedulers report a kill for memory and a crash alike as "failed". The log decides then.
 pub fn reason_of(end: &End, log: &LogEnd, item: &WorkItem) -> Reason {
-    let by_words = |words: &[&str], reason| log.has(words).then_some(reason);
+    let by_words = |words: &[&str], reason| log.contains(words).then_some(reason);
     match end {
         End::TimeLimit => Reason::TimeLimit,
         End::Memory => Reason::Memory,
         End::NodeLoss => Reason::NodeLoss,
         End::ExitCode(code) => log
-            .given(item, Some(*code))
+            .written(item, Some(*code))
             .or_else(|| by_words(&MEMORY_WORDS, Reason::Memory))
             .unwrap_or(Reason::ExitCode(*code)),
         End::Signal(SIGXCPU) => Reason::TimeLimit,
-        End::Signal(SIGKILL | SIGABRT) if log.has(&MEMORY_WORDS) => Reason::Memory,
+        End::Signal(SIGKILL | SIGABRT) if log.contains(&MEMORY_WORDS) => Reason::Memory,
         End::Signal(_) | End::Cancelled => {
             by_words(&TIME_WORDS, Reason::TimeLimit).unwrap_or(Reason::Killed)
         }
@@ -185,15 +200,14 @@ pub fn reason_of(end: &End, log: &LogEnd, item: &WorkItem) -> Reason {
     }
 }
 
-/// Why an item is not done, by the log alone: schedulers forget, and lag.
+/// Why an item is not done, by the log alone. Schedulers lag, and forget.
 pub fn reason_in_log(log: &LogEnd, item: &WorkItem) -> Option<Reason> {
-    log.words().or_else(|| log.given(item, None))
+    log.words().or_else(|| log.written(item, None))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Stage;
     use crate::jobs::outcome::Undone;
     use crate::number::GroupNumber;
 
@@ -203,13 +217,12 @@ mod tests {
 
     fn line(exit: u8, kind: OutcomeKind) -> String {
         let (slide, group) = ("a".into(), Some(GroupNumber::FIRST));
-        let undone = Undone { slide, group, kind, saved_windows: None, windows: None };
-        let items = vec![undone];
-        Outcome { stage: Stage::Predict, exit, kind: OutcomeKind::Partial, items }.line()
+        let items = vec![Undone { slide, group, kind }];
+        Outcome { exit, kind: OutcomeKind::Partial, items }.line()
     }
 
     #[test]
-    fn the_scheduler_then_the_task_then_the_words_of_others() {
+    fn the_scheduler_comes_before_the_task_and_the_task_before_words_in_the_log() {
         let saved = line(5, OutcomeKind::Interrupted);
         let late = "slurmstepd: error: *** JOB 9 ON n1 CANCELLED AT 2026-11-21T07:04:47 DUE TO TIME LIMIT ***";
         let prose = "predict a t3: SIGTERM: saved; run the same command again to go on";
@@ -221,6 +234,9 @@ mod tests {
             (End::ExitCode(4), saved.as_str(), Reason::ExitCode(4), Remedy::SameAgain),
             (End::ExitCode(5), prose, Reason::ExitCode(5), Remedy::SameAgain),
             (End::ExitCode(4), &line(4, OutcomeKind::Memory), Reason::Memory, Remedy::MoreMemory),
+            (End::ExitCode(4), &line(4, OutcomeKind::Damaged), Reason::Damaged, Remedy::SameAgain),
+            (End::ExitCode(4), &line(4, OutcomeKind::DiskFull), Reason::DiskFull, Remedy::None),
+            (End::ExitCode(3), &line(3, OutcomeKind::NoEngine), Reason::NoEngine, Remedy::None),
             (End::ExitCode(12), "Out of memory!", Reason::Memory, Remedy::MoreMemory),
             (
                 End::Signal(6),
@@ -255,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_alone_tells_of_forgotten_tasks() {
+    fn the_log_alone_gives_the_reason_of_forgotten_tasks() {
         let reason = |log: &str| reason_in_log(&LogEnd::parse(log), &item());
         assert_eq!(reason(""), None);
         assert_eq!(reason(&line(4, OutcomeKind::Input)), Some(Reason::ExitCode(4)));

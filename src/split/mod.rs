@@ -45,13 +45,29 @@ pub enum Extent {
     Patches,
 }
 
+/// A slide after [`split_slide`].
+#[derive(Debug)]
+pub struct SplitEnd {
+    /// The slide's row of `slides.csv`.
+    pub record: SlideRecord,
+    /// Why the slide has no patches; `None` if it has, or if it has no tissue. The record
+    /// holds the same in words.
+    pub error: Option<SplitError>,
+}
+
+impl From<SlideRecord> for SplitEnd {
+    fn from(record: SlideRecord) -> Self {
+        Self { record, error: None }
+    }
+}
+
 /// Splits a slide, unless its patches are stored already, and writes the outcome to the run.
 ///
-/// The returned record holds the outcome, a failure included. After an interruption the slide's
-/// status is still `waiting`.
+/// The result holds the outcome, a failure included. After an interruption the slide's status is
+/// still `waiting`.
 ///
 /// # Errors
-/// [`StageError`] when the outcome cannot be written.
+/// [`StageError`] if the outcome cannot be written.
 pub fn split_slide(
     run: &RunDir,
     config: &RunConfig,
@@ -59,13 +75,14 @@ pub fn split_slide(
     extent: Extent,
     workers: &Workers<'_>,
     progress: &Progress,
-) -> Result<SlideRecord, StageError> {
+) -> Result<SplitEnd, StageError> {
     let (started, cpu_s) = (Instant::now(), process::cpu_s());
     let mut outcome = SlideRecord {
         name: record.name.clone(),
         path: record.path.clone(),
         ..SlideRecord::default()
     };
+    let mut failure = None;
     match finished(run, config, record, progress) {
         Ok(Some(done)) => {
             if extent == Extent::Masks && !run.mask_tiles(&record.name).exists() {
@@ -77,7 +94,7 @@ pub fn split_slide(
             if outcome != done {
                 write_outcome(run, &outcome)?;
             }
-            return Ok(outcome);
+            return Ok(outcome.into());
         }
         Ok(None) => {
             outcome.started_unix_s = Some(millis(process::unix_s()));
@@ -88,23 +105,23 @@ pub fn split_slide(
                     outcome = with_coords(run, config, outcome, true);
                 }
                 Err(error @ SplitError::Interrupted { .. }) => {
-                    return Ok(SlideRecord { reason: error.to_string(), ..record.clone() });
+                    let record = SlideRecord { reason: error.to_string(), ..record.clone() };
+                    return Ok(SplitEnd { record, error: Some(error) });
                 }
-                Err(error) => {
-                    outcome.status = SlideStatus::Failed;
-                    outcome.reason = error.to_string();
-                }
+                Err(error) => failure = Some(error),
             }
         }
         // The outcome on disk still describes the patches, so it is not overwritten.
         Err(error @ (SplitError::OtherMpp { .. } | SplitError::OtherTissue { .. })) => {
             let (status, reason) = (SlideStatus::Failed, error.to_string());
-            return Ok(SlideRecord { status, reason, ..outcome });
+            let record = SlideRecord { status, reason, ..outcome };
+            return Ok(SplitEnd { record, error: Some(error) });
         }
-        Err(error) => {
-            outcome.status = SlideStatus::Failed;
-            outcome.reason = error.to_string();
-        }
+        Err(error) => failure = Some(error),
+    }
+    if let Some(error) = &failure {
+        outcome.status = SlideStatus::Failed;
+        outcome.reason = error.to_string();
     }
     if outcome.status != SlideStatus::Waiting {
         outcome.split_s = Some(millis(started.elapsed().as_secs_f64()));
@@ -112,7 +129,7 @@ pub fn split_slide(
         outcome.split_cpu_s = Some(millis(process::cpu_s() - cpu_s));
     }
     write_outcome(run, &outcome)?;
-    Ok(outcome)
+    Ok(SplitEnd { record: outcome, error: failure })
 }
 
 fn write_outcome(run: &RunDir, outcome: &SlideRecord) -> Result<(), StageError> {

@@ -5,6 +5,7 @@ mod completion;
 mod error;
 pub(crate) mod estimate;
 pub(crate) mod failure_file;
+pub(crate) mod failure_kind;
 mod interrupted;
 pub(crate) mod plan;
 pub(crate) mod predict;
@@ -14,5 +15,5 @@ pub(crate) mod slides;
 pub(crate) mod split;
 pub(crate) mod stitch;
 
-pub use completion::Completion;
+pub use completion::{Completion, StageEnd};
 pub(crate) use error::StagesError;

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::completion::Completion;
+use super::completion::{Completion, StageEnd};
 use super::failure_file;
+use super::failure_kind::FailureKind;
 use super::interrupted::GO_ON;
 use crate::config::{ConfigError, Method, RunConfig};
 use crate::jobs::lookup::{Lookup, LookupRow};
+use crate::jobs::outcome::{OutcomeKind, Undone};
 use crate::model::{self, EngineChoice, EngineError, EngineRequest, Precision, SelectedEngine};
 use crate::number::{GroupNumber, counted};
 use crate::predict::{GroupOutcome, PredictError, Predictor, share};
@@ -45,6 +47,16 @@ pub(crate) enum PredictStageError {
         /// The run's precision.
         precision: Precision,
     },
+}
+
+impl FailureKind for PredictStageError {
+    fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Predict(error) => error.kind(),
+            Self::Engine(error) => error.kind(),
+            Self::Config(_) | Self::Fixed { .. } => OutcomeKind::Configuration,
+        }
+    }
 }
 
 /// Keys of `[predict]` that a command line can change; `None` leaves a key as it is.
@@ -118,6 +130,12 @@ pub(crate) struct SlideGroup {
     pub(crate) group: GroupNumber,
 }
 
+impl SlideGroup {
+    fn undone(&self, kind: OutcomeKind) -> Undone {
+        Undone { slide: self.slide.clone(), group: Some(self.group), kind }
+    }
+}
+
 impl fmt::Display for SlideGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} t{}", self.slide, self.group)
@@ -149,7 +167,7 @@ pub(crate) fn predict_all(
     groups: &[SlideGroup],
     workers: &Workers<'_>,
     progress: &Progress,
-) -> Result<Completion, PredictStageError> {
+) -> Result<StageEnd, PredictStageError> {
     let &Workers { pool, interrupt } = workers;
     if let Some(share) = config.config.predict.audit_share {
         progress.note(&format!("note: predict.audit_share = {share} is a key of earlier versions: the share of points that the cascade missed has no bound; predict.audit_bound sets one"));
@@ -158,23 +176,26 @@ pub(crate) fn predict_all(
     let mut predictor =
         Predictor::load(run, config, engine, pool)?.with_interrupt(interrupt.clone());
     let overall = progress.start("predict", "groups", groups.len());
-    let (mut done, mut failed, mut completion) = (0, 0, Completion::Done);
-    for group in groups {
+    let (mut done, mut failed, mut undone) = (0, 0, Vec::new());
+    for (index, group) in groups.iter().enumerate() {
         let SlideGroup { slide, group: number } = group;
         if let Some(signal) = interrupt.requested() {
             progress.note(&format!("predict: {signal}: ended before {group}; {GO_ON}"));
-            return Ok(Completion::Partial);
+            let rest = &groups[index..];
+            undone.extend(rest.iter().map(|group| group.undone(OutcomeKind::Interrupted)));
+            return Ok(StageEnd { completion: Completion::Partial, undone });
         }
         let marker = run.failure("predict", &format!("{slide}_t{number}"));
         match predictor.predict(slide, *number, progress) {
             Ok(outcome) => {
                 done += 1;
                 failure_file::clear(&marker);
-                let reported = report_outcome(run, group, &outcome, progress);
-                completion = completion.and(reported);
+                let kind = report_outcome(run, group, &outcome, progress);
+                undone.extend(kind.map(|kind| group.undone(kind)));
             }
             Err(error) => {
                 failed += 1;
+                undone.push(group.undone(error.kind()));
                 failure_file::mark(&marker, &error, progress);
                 if groups.len() == 1 {
                     return Err(error.into());
@@ -184,16 +205,16 @@ pub(crate) fn predict_all(
         }
         overall.advance(1);
     }
-    Ok(Completion::from_counts(done, failed).and(completion))
+    Ok(StageEnd::from_items(done, failed, undone))
 }
 
-/// Notes the outcome of a group and returns its completion.
+/// Notes the outcome of a group. Returns a kind if the group is not done, or lacks scores.
 fn report_outcome(
     run: &RunDir,
     group: &SlideGroup,
     outcome: &GroupOutcome,
     progress: &Progress,
-) -> Completion {
+) -> Option<OutcomeKind> {
     match *outcome {
         GroupOutcome::Present { failed_patches, missed } => {
             report_complete(run, group, failed_patches, missed, progress)
@@ -201,7 +222,7 @@ fn report_outcome(
         GroupOutcome::Interrupted { signal, scored, windows } => {
             let saved = share(scored, windows);
             progress.note(&format!("predict {group}: {signal}: {saved} saved; {GO_ON}"));
-            Completion::Partial
+            Some(OutcomeKind::Interrupted)
         }
         GroupOutcome::Scored { windows, resumed, failed_patches, unnormalized, missed, wall_s } => {
             let count = windows - resumed;
@@ -218,14 +239,14 @@ fn report_outcome(
     }
 }
 
-/// Warns of scores that a finished group lacks, and returns its completion.
+/// Warns of scores that a finished group lacks. Returns a kind if it lacks any.
 fn report_complete(
     run: &RunDir,
     group: &SlideGroup,
     failed_patches: u64,
     missed: u64,
     progress: &Progress,
-) -> Completion {
+) -> Option<OutcomeKind> {
     if failed_patches > 0 {
         progress.warn(&format!("warning: {group}: no scores for {}, which could not be decoded (see slides.csv) or whose stains could not be determined (see the score file)", counted(failed_patches, "patch", "patches")));
     }
@@ -236,7 +257,7 @@ fn report_complete(
             run.redo_by_window(&group.slide)
         ));
     }
-    if failed_patches == 0 && missed == 0 { Completion::Done } else { Completion::Partial }
+    (failed_patches > 0 || missed > 0).then_some(OutcomeKind::Partial)
 }
 
 /// Selects the engine and notes which one it is.

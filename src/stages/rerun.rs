@@ -110,7 +110,7 @@ fn run_at_stride(
     }
     let lookup = Lookup::read(&rerun)?;
     let groups = groups_where(&lookup, &|name| slides.contains(&name));
-    let completion = predict_all(&rerun, &config, &groups, workers, progress)?;
+    let completion = predict_all(&rerun, &config, &groups, workers, progress)?.completion;
     if completion != Completion::Done {
         let run = rerun.root().to_owned();
         return Err(RerunError::Incomplete { run, stride, completion });

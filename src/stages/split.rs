@@ -1,12 +1,14 @@
 //! The stage `split` over several slides.
 
-use super::completion::Completion;
+use super::completion::{Completion, StageEnd};
 use super::error::StagesError;
+use super::failure_kind::FailureKind;
 use crate::config::RunConfig;
+use crate::jobs::outcome::{OutcomeKind, Undone};
 use crate::number::counted;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
-use crate::split::{Extent, split_slide};
+use crate::split::{Extent, SplitEnd, split_slide};
 use crate::threads::Workers;
 
 /// Splits the slides one after the other and lists those that failed.
@@ -20,35 +22,39 @@ pub(crate) fn split_all(
     extent: Extent,
     workers: &Workers<'_>,
     progress: &Progress,
-) -> Result<Completion, StagesError> {
-    let (mut whole, mut failed) = (0, 0);
-    let mut partial = false;
-    for record in records {
-        let outcome = split_slide(run, config, record, extent, workers, progress)?;
+) -> Result<StageEnd, StagesError> {
+    let (mut done, mut failed, mut undone) = (0, 0, Vec::new());
+    let undone_slide = |name: &str, kind| Undone { slide: name.to_owned(), group: None, kind };
+    for (index, record) in records.iter().enumerate() {
+        let SplitEnd { record: outcome, error } =
+            split_slide(run, config, record, extent, workers, progress)?;
         if workers.interrupt.requested().is_some() && outcome.status == SlideStatus::Waiting {
             progress.note(&outcome_line(&outcome));
-            return Ok(Completion::Partial);
+            let rest = records[index..].iter();
+            undone.extend(rest.map(|rest| undone_slide(&rest.name, OutcomeKind::Interrupted)));
+            return Ok(StageEnd { completion: Completion::Partial, undone });
         }
         // A slide of which only the mask was made keeps the status "waiting".
         let masked = extent == Extent::Masks
             && outcome.status == SlideStatus::Waiting
             && outcome.tissue_tiles.is_some_and(|tiles| tiles > 0);
         if outcome.status.has_patches() || masked {
-            whole += 1;
+            done += 1;
+            if !outcome.reason.is_empty() {
+                undone.push(undone_slide(&outcome.name, OutcomeKind::Partial));
+            }
         } else {
             failed += 1;
+            let kind = error.map_or(OutcomeKind::Input, |error| error.kind());
+            undone.push(undone_slide(&outcome.name, kind));
         }
-        partial |= !outcome.reason.is_empty();
         if outcome.reason.is_empty() && outcome.note.is_empty() {
             progress.note(&outcome_line(&outcome));
         } else {
             progress.warn(&outcome_line(&outcome));
         }
     }
-    Ok(match Completion::from_counts(whole, failed) {
-        Completion::Done if partial => Completion::Partial,
-        completion => completion,
-    })
+    Ok(StageEnd::from_items(done, failed, undone))
 }
 
 fn outcome_line(outcome: &SlideRecord) -> String {

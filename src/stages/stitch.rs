@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::completion::Completion;
+use super::completion::{Completion, StageEnd};
 use super::error::StagesError;
 use super::failure_file;
+use super::failure_kind::FailureKind;
 use super::interrupted::GO_ON;
 use crate::config::RunConfig;
 use crate::interrupt::Interrupt;
 use crate::jobs::cost::StitchRecord;
+use crate::jobs::outcome::{OutcomeKind, Undone};
 use crate::number::{counted, ranges};
 use crate::process;
 use crate::progress::Progress;
@@ -62,13 +64,16 @@ pub(crate) fn stitch_all<E: From<StagesError>>(
     names: &[String],
     options: &StitchOptions<'_, E>,
     progress: &Progress,
-) -> Result<Completion, E> {
+) -> Result<StageEnd, E> {
     let task = progress.start("stitch", "slides", names.len());
-    let (mut done, mut failed, mut completion) = (0, 0, Completion::Done);
-    for name in names {
+    let undone_slide = |name: &String, kind| Undone { slide: name.clone(), group: None, kind };
+    let (mut done, mut failed, mut undone) = (0, 0, Vec::new());
+    for (index, name) in names.iter().enumerate() {
         if let Some(signal) = options.interrupt.requested() {
             progress.note(&format!("stitch: {signal}: ended before {name}; {GO_ON}"));
-            return Ok(Completion::Partial);
+            let rest = names[index..].iter();
+            undone.extend(rest.map(|name| undone_slide(name, OutcomeKind::Interrupted)));
+            return Ok(StageEnd { completion: Completion::Partial, undone });
         }
         let marker = run.failure("stitch", name);
         let (started_unix_s, started, cpu_s) =
@@ -85,21 +90,25 @@ pub(crate) fn stitch_all<E: From<StagesError>>(
                     staged::write(&run.stitch_record(name), &text).map_err(StagesError::from)?;
                 }
                 stitched.files.iter().try_for_each(|file| (options.on_file)(file))?;
-                completion = completion.and(report_result(run, name, &stitched, progress));
+                if !report_result(run, name, &stitched, progress) {
+                    undone.push(undone_slide(name, OutcomeKind::Partial));
+                }
             }
             Err(error) => {
                 failed += 1;
+                undone.push(undone_slide(name, error.kind()));
                 progress.warn(&format!("error: {error}"));
                 failure_file::mark(&marker, &error, progress);
             }
         }
         task.advance(1);
     }
-    Ok(Completion::from_counts(done, failed).and(completion))
+    Ok(StageEnd::from_items(done, failed, undone))
 }
 
-/// Notes the result for a slide and returns its completion.
-fn report_result(run: &RunDir, name: &str, stitched: &Stitched, progress: &Progress) -> Completion {
+/// Notes the result for a slide. Returns whether the heatmap is whole: its audit holds, and no
+/// group is missing.
+fn report_result(run: &RunDir, name: &str, stitched: &Stitched, progress: &Progress) -> bool {
     if let Some(set_aside) = &stitched.replaced {
         progress.warn(&format!("warning: {set_aside}"));
     }
@@ -121,15 +130,12 @@ fn report_result(run: &RunDir, name: &str, stitched: &Stitched, progress: &Progr
         progress.warn(&format!("warning: {name}: {reason}; `{redo}` scores the slide again"));
     }
     if stitched.missing.is_empty() {
-        return match stitched.audit_failure {
-            Some(_) => Completion::Partial,
-            None => Completion::Done,
-        };
+        return stitched.audit_failure.is_none();
     }
     progress.warn(&format!(
         "warning: {name}: left out {} without scores: {}",
         counted(stitched.missing.len(), "group", "groups"),
         ranges(&stitched.missing)
     ));
-    Completion::Partial
+    false
 }

@@ -33,6 +33,7 @@ mod small_lesions;
 mod status_cost;
 mod study_cli;
 mod study_reference;
+mod task_outcome;
 mod tissue;
 mod tissue_judge;
 mod write_faults;

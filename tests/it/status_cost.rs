@@ -1,10 +1,10 @@
 //! What `status` says of a run with jobs in a scheduler, and what a run took
 //! and will take.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use crate::common::cli::Outcome;
+use crate::common::fake_scheduler::{fake, fake_slurm, fake_text, with_fakes};
 use crate::common::{Case, noise};
 
 const CONFIG: &str = "[tissue]\nmethod = \"all\"\n[tiling]\ntile = 24\nblock = 1\npatches_per_group = 9\n[predict]\nstride = 8\nengine = \"tract\"\nthreads = 1\n";
@@ -21,48 +21,15 @@ fn planned(case: &Case) -> PathBuf {
     case.path("run")
 }
 
-/// Puts a shell script into `case/bin`.
-fn fake(case: &Case, program: &str, script: &str) {
-    let folder = case.path("bin");
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join(program);
-    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-/// A program that prints `text`.
-fn fake_text(case: &Case, program: &str, text: &str) {
-    fake(case, program, &format!("cat <<'EOF'\n{text}EOF"));
-}
-
-/// A SLURM that takes jobs, from number 7 on, and knows of none.
-fn fake_slurm(case: &Case) {
-    fake_text(case, "scontrol", "MaxArraySize = 1001\n");
-    fake(
-        case,
-        "sbatch",
-        "[ \"$1\" != --test-only ] || exit 0\nn=$(cat count 2>/dev/null || echo 6)\necho $((n + 1)) | tee count",
-    );
-    for program in ["sacctmgr", "sacct", "squeue"] {
-        fake_text(case, program, "");
-    }
-}
-
-/// `slidegrid LINE --run run` with the programs of `case/bin` first.
-fn with_fakes(case: &Case, line: &str) -> Outcome {
-    let path = format!("{}:{}", case.path("bin").display(), std::env::var("PATH").unwrap());
-    case.slidegrid(&format!("{line} --run run")).env("PATH", path).done()
-}
-
 fn status(case: &Case, more: &str) -> Outcome {
-    with_fakes(case, &format!("status {more}"))
+    with_fakes(case, &format!("status {more}")).done()
 }
 
 /// Submits jobs 7 and 9 that score `a` and `b`, and 8 and 10 that stitch them.
 fn submitted(case: &Case) -> PathBuf {
     let run = planned(case);
     fake_slurm(case);
-    let printed = with_fakes(case, "master submit --scheduler slurm").stdout;
+    let printed = with_fakes(case, "master submit --scheduler slurm").done().stdout;
     let expected =
         "7 predict a 1-4 (4 tasks)\n8 stitch a\n9 predict b 1-4 (4 tasks)\n10 stitch b\n";
     assert_eq!(printed, expected);
@@ -103,7 +70,7 @@ fn files_and_slurm_make_one_view() {
     assert_eq!(cost["retries"]["tries"], 3);
     assert_eq!(cost["retries"]["lost_core_s"], 300.0);
     // A retry says the same, and leaves alone what runs.
-    let retry = with_fakes(&case, "master retry --dry-run");
+    let retry = with_fakes(&case, "master retry --dry-run").done();
     for line in [
         "again: predict a t1: time limit; the same again, since [cluster] time_min",
         "again: predict a t4: memory; the same again, since [cluster] memory_mb",

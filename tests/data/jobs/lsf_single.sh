@@ -8,4 +8,5 @@
 #BSUB -n 1
 #BSUB -R span[hosts=1]
 set -eu
+export SLIDEGRID_OUTCOME=1
 exec /opt/slidegrid stitch --run /data/run --slide tumor_001

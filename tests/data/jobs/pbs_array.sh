@@ -17,4 +17,5 @@ set -eu
 cd /data/run
 module load hdf5
 export OMP_NUM_THREADS=1
+export SLIDEGRID_OUTCOME=1
 exec /opt/slidegrid predict --run /data/run --slide tumor_001 --group 1-40 --part "${PBS_ARRAY_INDEX:-1}"/40

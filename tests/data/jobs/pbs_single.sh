@@ -9,4 +9,5 @@
 #PBS -l select=1:ncpus=1
 set -eu
 cd /data/run
+export SLIDEGRID_OUTCOME=1
 exec /opt/slidegrid stitch --run /data/run --slide tumor_001

@@ -8,4 +8,5 @@
 #$ -j y
 #$ -r y
 set -eu
+export SLIDEGRID_OUTCOME=1
 exec /opt/slidegrid stitch --run /data/run --slide tumor_001

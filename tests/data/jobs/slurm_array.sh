@@ -20,6 +20,7 @@
 set -eu
 module load hdf5
 export OMP_NUM_THREADS=1
+export SLIDEGRID_OUTCOME=1
 # The program's end is read, not waited for: bash forgets exit codes when signals
 # come while it waits. A warning goes on to the program, which saves what is
 # scored and ends with 5.

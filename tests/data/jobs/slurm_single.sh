@@ -10,4 +10,5 @@
 #SBATCH --ntasks=1
 #SBATCH --cpus-per-task=1
 set -eu
+export SLIDEGRID_OUTCOME=1
 exec /opt/slidegrid stitch --run /data/run --slide tumor_001

@@ -8,4 +8,4 @@ mod original_code;
 mod settings;
 mod slides;
 mod system;
-mod tiff;
+pub(crate) mod tiff;

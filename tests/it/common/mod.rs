@@ -4,6 +4,7 @@ pub(crate) mod case;
 pub(crate) mod cli;
 pub(crate) mod cluster;
 pub(crate) mod contents;
+pub(crate) mod fake_scheduler;
 pub(crate) mod harness;
 pub(crate) mod needs;
 pub(crate) mod reference;
