@@ -98,7 +98,7 @@ fn scores() {
         let first = [files[0], words[0], "t2.h5.damaged", "slidegrid predict", "1 more"];
         case.slidegrid("stitch --run run --all").exits(4).says(&first);
         let told = case.slidegrid("predict --run run --all").exits(0);
-        assert_eq!(told.stderr.matches("/s)").count(), 2, "{told:?}");
+        assert_eq!(told.stderr.matches(" s (").count(), 2, "{told:?}");
         case.slidegrid("stitch --run run --all").exits(0);
         all_made_again(&case);
         // Or by who would have made it.

@@ -253,7 +253,7 @@ impl Cluster {
         for file in before {
             assert!(after.contains(file), "{} was computed again", file.0.display());
         }
-        let computed = self.logged(run, "/s)");
+        let computed = self.logged(run, " s (");
         for (path, _) in &after {
             let slide = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
             let start =
