@@ -8,7 +8,7 @@
 use std::collections::BinaryHeap;
 
 use super::context::Context;
-use super::draw::{End, drawn, lot_of, number_of};
+use super::draw::{Purpose, is_drawn, slide_draw_key, slide_key};
 use super::error::PredictError;
 use super::group::{Group, lattice_of, points_of, tiling_of};
 use crate::geometry::lattice::LatticePoint;
@@ -37,18 +37,18 @@ impl Audit {
         points: impl Fn() -> P,
         bound: f64,
     ) -> Self {
-        let slide = number_of(slide);
+        let slide = slide_key(slide);
         let count = points_to_draw(points().count() as u64, bound);
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         // A heap of the lowest numbers, with the highest of them on top.
         let mut lowest = BinaryHeap::new();
         for (row, col) in points() {
-            let lot = lot_of(slide, End::Audit, row.into(), col.into());
+            let key = slide_draw_key(slide, Purpose::Audit, row.into(), col.into());
             if lowest.len() < count {
-                lowest.push(lot);
-            } else if lowest.peek().is_some_and(|&highest| lot < highest) {
+                lowest.push(key);
+            } else if lowest.peek().is_some_and(|&highest| key < highest) {
                 lowest.pop();
-                lowest.push(lot);
+                lowest.push(key);
             }
         }
         Self::Lowest { slide, up_to: lowest.peek().copied(), bound }
@@ -58,9 +58,9 @@ impl Audit {
     pub(super) fn draws(&self, point: &LatticePoint) -> bool {
         let (row, col) = (point.row.into(), point.col.into());
         match *self {
-            Self::Share(share) => drawn(End::Audit, row, col, share),
+            Self::Share(share) => is_drawn(Purpose::Audit, row, col, share),
             Self::Lowest { slide, up_to, .. } => {
-                up_to.is_some_and(|up_to| lot_of(slide, End::Audit, row, col) <= up_to)
+                up_to.is_some_and(|up_to| slide_draw_key(slide, Purpose::Audit, row, col) <= up_to)
             }
         }
     }

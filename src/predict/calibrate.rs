@@ -12,11 +12,11 @@ use super::calibration::{Calibration, Residual};
 use super::classes::{Classes, DETECTION};
 use super::context::Context;
 use super::error::PredictError;
+use super::fit_support::{FitSupport, ScorePair};
 use super::group::{Group, lattice_of};
 use super::loaded_dense::{DenseWorker, LoadedDense};
 use super::pair_scorer::PairScorer;
 use super::sample::{Sample, SampleSize, samples};
-use super::span::{ScorePair, Span};
 use crate::config::Method;
 use crate::hdf5_file::FormatError;
 use crate::model::{DenseNetwork, Session};
@@ -114,8 +114,8 @@ impl Calibrated {
         };
         let all = join(&|_| true);
         let sampled = (all.exact.len() / classes.count.max(1)) as u64;
-        let span = Span::of(pairs, classes);
-        let near = span.near;
+        let support = FitSupport::measure(pairs, classes);
+        let near = support.near;
         if exact || pairs.is_empty() || sampled == 0 {
             return Self {
                 config_sha256,
@@ -125,7 +125,7 @@ impl Calibrated {
                 near,
                 slope_range: None,
                 // A slide without points has nothing to calibrate.
-                open: if exact || pairs.is_empty() { String::new() } else { span.open },
+                open: if exact || pairs.is_empty() { String::new() } else { support.open },
                 lowest_detection: None,
             };
         }
@@ -143,8 +143,8 @@ impl Calibrated {
             residual: Residual::between(&held_out.dense, &held_out.exact),
             sampled,
             near,
-            slope_range: Some(span.slope),
-            open: span.open,
+            slope_range: Some(support.slope),
+            open: support.open,
             lowest_detection: lowest_detection(&held_out, classes),
         }
     }

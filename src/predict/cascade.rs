@@ -49,9 +49,9 @@ impl CascadeScorer<'_> {
     }
 
     /// The rules by which the screen's scores are judged.
-    fn rules(&self, context: &Context<'_>, drawn: HashSet<usize>) -> Rules {
+    fn rules(&self, context: &Context<'_>, drawn: HashSet<usize>) -> CascadeRules {
         let (keys, p99) = (context.keys(), self.calibrated.residual.p99);
-        Rules {
+        CascadeRules {
             from: refine_from(keys.refine_above, p99, self.calibrated.lowest_detection),
             to: refine_to(keys.refine_below, p99),
             drawn,
@@ -65,7 +65,7 @@ impl CascadeScorer<'_> {
         context: &Context<'_>,
         work: GroupWork<'_>,
         todo: &[Vec<Numbered>],
-        rules: &Rules,
+        rules: &CascadeRules,
     ) -> Result<Vec<Vec<Numbered>>, Stopped> {
         let classes = context.classes();
         let mut exact = HashSet::new();
@@ -159,14 +159,14 @@ pub(super) fn refine_to(refine_below: f64, p99: f64) -> Option<f64> {
 }
 
 /// Decides how screened points get their scores.
-struct Rules {
+struct CascadeRules {
     from: f64,
     to: Option<f64>,
     /// Numbers of the points drawn for the audit.
     drawn: HashSet<usize>,
 }
 
-impl Rules {
+impl CascadeRules {
     fn how(&self, number: usize, score: f64) -> How {
         let sure = self.to.is_some_and(|from| score >= from);
         match (score >= self.from, self.drawn.contains(&number)) {
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_point_is_left_alone_refined_or_audited() {
-        let rules = Rules { from: 0.1, to: Some(0.9), drawn: HashSet::from([1]) };
+        let rules = CascadeRules { from: 0.1, to: Some(0.9), drawn: HashSet::from([1]) };
         let how = |number, score| rules.how(number, score);
         assert_eq!(
             (how(0, 0.05), how(0, 0.1), how(0, 0.95)),
@@ -211,7 +211,7 @@ mod tests {
             (how(1, 0.05), how(1, 0.1), how(1, 0.95)),
             (How::Audited, How::Refined, How::AuditedHigh)
         );
-        let all = Rules { from: 0.1, to: None, drawn: HashSet::new() };
+        let all = CascadeRules { from: 0.1, to: None, drawn: HashSet::new() };
         assert_eq!(all.how(0, 1.0), How::Refined);
     }
 }

@@ -21,7 +21,7 @@ use super::classes::DETECTION;
 use super::context::Context;
 use super::group_work::GroupWork;
 use super::scored::Scored;
-use super::stream::{Stopped, Wanted};
+use super::stream::{Stopped, WantedPoints};
 use super::windows::WindowScorer;
 use crate::geometry::Lattice;
 use crate::geometry::lattice::LatticePoint;
@@ -32,20 +32,20 @@ const MOST_STEP_PX: u32 = 64;
 
 /// A place on the lattice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Place {
+struct LatticePlace {
     row: i32,
     col: i32,
 }
 
-impl Place {
-    fn of(point: &LatticePoint) -> Self {
+impl LatticePlace {
+    fn at(point: &LatticePoint) -> Self {
         Self { row: point.row, col: point.col }
     }
 }
 
 /// The lattice of screened points, in strides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Grid {
+struct ScreenLattice {
     /// Distance between neighbours; 1 if all points are screened.
     step: i32,
     /// Largest distance from a point to the screened points that decide about it, wide enough
@@ -53,10 +53,10 @@ struct Grid {
     reach: i32,
 }
 
-impl Grid {
+impl ScreenLattice {
     /// The coarsest lattice within [`MOST_STEP_PX`] on which the corners of every cell lie in
     /// the patches' margin.
-    fn of(stride_px: u32, margin_px: u32) -> Self {
+    fn new(stride_px: u32, margin_px: u32) -> Self {
         let strides = |px: u32| px / stride_px.max(1);
         let step = strides(MOST_STEP_PX).min(strides(margin_px) + 1).max(1);
         let reach = step.min(strides(margin_px));
@@ -65,12 +65,12 @@ impl Grid {
     }
 
     /// Whether a point is screened.
-    fn has(self, point: &LatticePoint) -> bool {
+    fn contains(self, point: &LatticePoint) -> bool {
         point.row % self.step == 0 && point.col % self.step == 0
     }
 
     /// Screened points within reach of `point`.
-    fn around(self, point: &LatticePoint, lattice: &Lattice) -> impl Iterator<Item = Place> {
+    fn around(self, point: &LatticePoint, lattice: &Lattice) -> impl Iterator<Item = LatticePlace> {
         let (rows, cols) = lattice.shape();
         let Self { step, reach } = self;
         let along = move |at: i32, count: usize| {
@@ -81,7 +81,8 @@ impl Grid {
                 .filter(move |&other| (at - other).abs() <= reach && on_lattice(other))
         };
         let (row, col) = (point.row, point.col);
-        along(row, rows).flat_map(move |row| along(col, cols).map(move |col| Place { row, col }))
+        along(row, rows)
+            .flat_map(move |row| along(col, cols).map(move |col| LatticePlace { row, col }))
     }
 }
 
@@ -104,7 +105,7 @@ impl CoarseCascade<'_> {
     ) -> Result<(), Stopped> {
         let Self { windows, drawn, bound } = self;
         let (ledger, lattice) = (work.ledger, &work.group.lattice);
-        let grid = Grid::of(lattice.stride_px(), work.group.tiling.margin_px());
+        let grid = ScreenLattice::new(lattice.stride_px(), work.group.tiling.margin_px());
         let positive = context.classes().positive;
         // A screened score of half the threshold or more is never low, whatever is configured.
         let refine_from = context.keys().refine_above.min(DETECTION / 2.0);
@@ -119,11 +120,11 @@ impl CoarseCascade<'_> {
         let mut beyond = ledger.len();
         let coarse: Vec<Vec<Numbered>> =
             todo.iter().map(|points| screen_of(points, grid, lattice, &mut beyond)).collect();
-        let known = screen(windows, context, work, &Screened { todo, grid, coarse: &coarse })?;
+        let known = screen(windows, context, work, &ScreenPoints { todo, grid, coarse: &coarse })?;
         if context.interrupt.requested().is_some() {
             return Ok(());
         }
-        let rules = Rules { grid, positive, refine_from, drawn };
+        let rules = CoarseRules { grid, positive, refine_from, drawn };
         let mut exact = vec![Vec::new(); todo.len()];
         for (patch, points) in todo.iter().enumerate() {
             // Without screened scores the patch is not scored at all.
@@ -135,23 +136,23 @@ impl CoarseCascade<'_> {
 }
 
 /// Scores of screened points, one per class.
-type Known = HashMap<Place, Vec<f32>>;
+type ScreenedScores = HashMap<LatticePlace, Vec<f32>>;
 
 /// The points that the screen scores for `points` of a patch: those of `points` that are on its
 /// lattice, and those around the others. A screened point that is not among `points` gets a
 /// number from `beyond` on.
 fn screen_of(
     points: &[Numbered],
-    grid: Grid,
+    grid: ScreenLattice,
     lattice: &Lattice,
     beyond: &mut usize,
 ) -> Vec<Numbered> {
-    let own: HashMap<Place, usize> =
-        points.iter().map(|n| (Place::of(&n.point), n.number)).collect();
-    let mut wanted: BTreeMap<Place, LatticePoint> = BTreeMap::new();
+    let own: HashMap<LatticePlace, usize> =
+        points.iter().map(|n| (LatticePlace::at(&n.point), n.number)).collect();
+    let mut wanted: BTreeMap<LatticePlace, LatticePoint> = BTreeMap::new();
     for Numbered { point, .. } in points {
-        if grid.has(point) {
-            wanted.insert(Place::of(point), *point);
+        if grid.contains(point) {
+            wanted.insert(LatticePlace::at(point), *point);
             continue;
         }
         for place in grid.around(point, lattice) {
@@ -169,8 +170,8 @@ fn screen_of(
 }
 
 /// The lattice point `to`, located in the patch of `point`.
-fn moved(point: &LatticePoint, to: Place, lattice: &Lattice) -> LatticePoint {
-    let Place { row, col } = to;
+fn moved(point: &LatticePoint, to: LatticePlace, lattice: &Lattice) -> LatticePoint {
+    let LatticePlace { row, col } = to;
     let stride_px = i64::from(lattice.stride_px());
     let along = |at_px: u32, from: i32, to: i32| {
         let px = i64::from(at_px) + (i64::from(to) - i64::from(from)) * stride_px;
@@ -185,10 +186,10 @@ fn moved(point: &LatticePoint, to: Place, lattice: &Lattice) -> LatticePoint {
 }
 
 /// The points of a group and those of the screen.
-struct Screened<'s> {
+struct ScreenPoints<'s> {
     /// Points to score, per patch.
     todo: &'s [Vec<Numbered>],
-    grid: Grid,
+    grid: ScreenLattice,
     /// Points that the screen scores, per patch.
     coarse: &'s [Vec<Numbered>],
 }
@@ -199,11 +200,11 @@ fn screen(
     windows: &mut WindowScorer,
     context: &Context<'_>,
     work: GroupWork<'_>,
-    &Screened { todo, grid, coarse }: &Screened<'_>,
-) -> Result<Vec<Option<Known>>, Stopped> {
+    &ScreenPoints { todo, grid, coarse }: &ScreenPoints<'_>,
+) -> Result<Vec<Option<ScreenedScores>>, Stopped> {
     let classes = context.classes().count;
     let own: HashSet<usize> =
-        todo.iter().flatten().filter(|n| grid.has(&n.point)).map(|n| n.number).collect();
+        todo.iter().flatten().filter(|n| grid.contains(&n.point)).map(|n| n.number).collect();
     let mut found: HashMap<usize, Vec<f32>> = HashMap::new();
     let mut sink = |scored: &Scored| {
         let each = || scored.numbers.iter().copied().zip(scored.scores.chunks_exact(classes));
@@ -213,33 +214,38 @@ fn screen(
         work.ledger.note_how(How::Coarse, &numbers);
         work.enter(&Scored { numbers, scores: scores.concat(), ..*scored });
     };
-    windows.run(context, Wanted { work, points: coarse, given_up: todo }, &mut sink)?;
+    windows.run(context, WantedPoints { work, points: coarse, given_up: todo }, &mut sink)?;
     let known = coarse.iter().map(|points| {
         let scored = points.iter().map(|numbered| {
-            let place = Place::of(&numbered.point);
+            let place = LatticePlace::at(&numbered.point);
             Some((place, found.get(&numbered.number)?.clone()))
         });
-        scored.collect::<Option<Known>>()
+        scored.collect::<Option<ScreenedScores>>()
     });
     Ok(known.collect())
 }
 
 /// Decides how the points between screened ones get their scores.
-struct Rules {
-    grid: Grid,
+struct CoarseRules {
+    grid: ScreenLattice,
     positive: usize,
     refine_from: f64,
     /// Numbers of the points drawn for the audit.
     drawn: HashSet<usize>,
 }
 
-impl Rules {
+impl CoarseRules {
     /// Enters the scores of a patch's points that are left alone, and returns the others.
-    fn settle(&self, points: &[Numbered], known: &Known, work: GroupWork<'_>) -> Vec<Numbered> {
+    fn settle(
+        &self,
+        points: &[Numbered],
+        known: &ScreenedScores,
+        work: GroupWork<'_>,
+    ) -> Vec<Numbered> {
         let (numbers, scores, infer) = (Vec::new(), Vec::new(), Duration::ZERO);
         let mut left = Scored { numbers, scores, infer, shared: false };
         let mut exact = Vec::new();
-        for numbered in points.iter().filter(|n| !self.grid.has(&n.point)) {
+        for numbered in points.iter().filter(|n| !self.grid.contains(&n.point)) {
             let how = self.how(numbered, known, &work.group.lattice);
             work.ledger.note_how(how, &[numbered.number]);
             if how == How::Screened {
@@ -253,8 +259,8 @@ impl Rules {
         exact
     }
 
-    fn how(&self, numbered: &Numbered, known: &Known, lattice: &Lattice) -> How {
-        let low = |place: Place| {
+    fn how(&self, numbered: &Numbered, known: &ScreenedScores, lattice: &Lattice) -> How {
+        let low = |place: LatticePlace| {
             let scores = known.get(&place);
             scores.is_some_and(|scores| f64::from(scores[self.positive]) < self.refine_from)
         };
@@ -270,7 +276,7 @@ impl Rules {
 
 /// Interpolates the scores at a point between screened ones (bilinear). At the lattice's edge
 /// only some of the four corners exist; their weights are scaled to sum to 1.
-fn between(point: &LatticePoint, step: i32, known: &Known) -> Vec<f32> {
+fn between(point: &LatticePoint, step: i32, known: &ScreenedScores) -> Vec<f32> {
     let corners = |at: i32| {
         let before = at.div_euclid(step) * step;
         let share = f64::from(at - before) / f64::from(step);
@@ -280,7 +286,7 @@ fn between(point: &LatticePoint, step: i32, known: &Known) -> Vec<f32> {
     for (row, of_row) in corners(point.row) {
         for (col, of_col) in corners(point.col) {
             let weight = of_row * of_col;
-            let scores = known.get(&Place { row, col }).filter(|_| weight > 0.0);
+            let scores = known.get(&LatticePlace { row, col }).filter(|_| weight > 0.0);
             let Some(scores) = scores else { continue };
             sums.resize(scores.len(), 0.0);
             for (sum, &score) in sums.iter_mut().zip(scores) {
@@ -305,7 +311,7 @@ mod tests {
     #[test]
     fn steps_are_multiples_of_the_stride_up_to_64_px_within_the_margin() {
         let step_px_and_reach = |stride, margin| {
-            let Grid { step, reach } = Grid::of(stride, margin);
+            let ScreenLattice { step, reach } = ScreenLattice::new(stride, margin);
             (step * i32::try_from(stride).unwrap(), reach)
         };
         let found = [(16, 200), (20, 200), (24, 200)].map(|(s, m)| step_px_and_reach(s, m));
@@ -326,15 +332,15 @@ mod tests {
             row in 0i32..50, col in 0i32..50, rows in 51usize..60, step in 1i32..9, less in 0i32..2,
         ) {
             let reach = (step - less).max(0);
-            let grid = Grid { step, reach };
+            let grid = ScreenLattice { step, reach };
             let lattice = Lattice::new(51, u32::try_from(rows).unwrap(), 1);
-            let found: HashSet<Place> = grid.around(&at(row, col), &lattice).collect();
+            let found: HashSet<LatticePlace> = grid.around(&at(row, col), &lattice).collect();
             let count = grid.around(&at(row, col), &lattice).count();
             let mut expected = HashSet::new();
             for r in (0..60).filter(|r| r % step == 0 && usize::try_from(*r).unwrap() < rows) {
                 for c in (0..51).filter(|c| c % step == 0) {
                     if (r - row).abs() <= reach && (c - col).abs() <= reach {
-                        expected.insert(Place { row: r, col: c });
+                        expected.insert(LatticePlace { row: r, col: c });
                     }
                 }
             }
@@ -348,10 +354,10 @@ mod tests {
         ) {
             // A plane of scores is met exactly; beyond the last corner the nearest scores hold.
             let plane = |r: i32, c: i32| 0.001 * (r + 2 * c) as f32;
-            let known: Known = (0..=40)
+            let known: ScreenedScores = (0..=40)
                 .flat_map(|r| (0..=40).map(move |c| (r, c)))
                 .filter(|(r, c)| r % step == 0 && c % step == 0)
-                .map(|(row, col)| (Place { row, col }, vec![1.0 - plane(row, col), plane(row, col)]))
+                .map(|(row, col)| (LatticePlace { row, col }, vec![1.0 - plane(row, col), plane(row, col)]))
                 .collect();
             let found = between(&at(row, col), step, &known);
             let last = 40 / step * step;
@@ -368,10 +374,11 @@ mod tests {
     fn a_point_near_a_screened_score_that_is_not_low_is_refined() {
         let lattice = Lattice::new(41, 41, 1);
         let low = (0..=40).step_by(4).flat_map(|r| (0..=40).step_by(4).map(move |c| (r, c)));
-        let mut known: Known = low.map(|(row, col)| (Place { row, col }, vec![0.09])).collect();
-        known.insert(Place { row: 20, col: 20 }, vec![0.1]);
-        let rules = Rules {
-            grid: Grid { step: 4, reach: 4 },
+        let mut known: ScreenedScores =
+            low.map(|(row, col)| (LatticePlace { row, col }, vec![0.09])).collect();
+        known.insert(LatticePlace { row: 20, col: 20 }, vec![0.1]);
+        let rules = CoarseRules {
+            grid: ScreenLattice { step: 4, reach: 4 },
             positive: 0,
             refine_from: 0.1,
             drawn: HashSet::from([7]),
@@ -401,7 +408,7 @@ mod tests {
             })
             .collect();
         let mut beyond = 100;
-        let screen = screen_of(&points, Grid { step: 4, reach: 4 }, &lattice, &mut beyond);
+        let screen = screen_of(&points, ScreenLattice { step: 4, reach: 4 }, &lattice, &mut beyond);
         // Rows and columns 4, 8, 12: (4, 4) is within a step of (8, 8) alone, which is screened
         // itself.
         let places: Vec<(i32, i32)> = screen.iter().map(|n| (n.point.row, n.point.col)).collect();

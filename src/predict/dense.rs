@@ -15,7 +15,7 @@ use super::prepare::PreparedPatch;
 use super::sample::Sample;
 use super::scored::Scored;
 use super::scorer::Scorer;
-use super::stream::{Cut, Stopped, Wanted, stream};
+use super::stream::{Cut, Stopped, WantedPoints, stream};
 use crate::geometry::dense_tiles::{DenseTile, DenseTiles};
 use crate::geometry::lattice::LatticePoint;
 use crate::model::DenseSession;
@@ -58,7 +58,7 @@ impl DenseScorer<'_> {
                 Ok(())
             }
         });
-        let wanted = Wanted { work, points, given_up: points };
+        let wanted = WantedPoints { work, points, given_up: points };
         stream(context, wanted, queue, cut, workers, sink)
     }
 }

@@ -15,6 +15,7 @@ mod dense_plan;
 mod deviation;
 mod draw;
 mod error;
+mod fit_support;
 mod group;
 mod group_work;
 mod last_slide;
@@ -31,7 +32,6 @@ mod scored;
 mod scorer;
 mod sessions;
 mod shared;
-mod span;
 mod stream;
 mod windows;
 

@@ -2,10 +2,10 @@
 
 use super::colour::Normalizer;
 use super::error::PredictError;
+use super::fit_support::ScorePair;
 use super::loaded_dense::DenseWorker;
 use super::prepare::Preparation;
 use super::sample::{Sample, Square, window_scores};
-use super::span::ScorePair;
 use crate::geometry::dense_tiles::DenseTile;
 use crate::model::{EngineError, Session};
 

@@ -36,13 +36,13 @@ fn scale_pixels_plain(pixels: &[u8], scale: [f32; 3], bias: [f32; 3], values: &m
 }
 
 /// Separates the channels of `[pixel, rgb]`; each of `planes` takes one byte per pixel.
-pub(super) fn part_channels(rgb: &[u8], planes: [&mut [u8]; 3]) {
+pub(super) fn separate_channels(rgb: &[u8], planes: [&mut [u8]; 3]) {
     #[cfg(target_arch = "x86_64")]
     if std::is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has AVX2, as the line above checks.
-        return unsafe { part_channels_avx2(rgb, planes) };
+        return unsafe { separate_channels_avx2(rgb, planes) };
     }
-    part_channels_plain(rgb, planes);
+    separate_channels_plain(rgb, planes);
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -60,12 +60,12 @@ fn scale_row_plain(pixels: &[u8], scale: f32, bias: f32, values: &mut [f32]) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn part_channels_avx2(rgb: &[u8], planes: [&mut [u8]; 3]) {
-    part_channels_plain(rgb, planes);
+fn separate_channels_avx2(rgb: &[u8], planes: [&mut [u8]; 3]) {
+    separate_channels_plain(rgb, planes);
 }
 
 #[inline(always)]
-fn part_channels_plain(rgb: &[u8], [first, second, third]: [&mut [u8]; 3]) {
+fn separate_channels_plain(rgb: &[u8], [first, second, third]: [&mut [u8]; 3]) {
     let pixels = rgb.chunks_exact(3).zip(first).zip(second).zip(third);
     for (((pixel, first), second), third) in pixels {
         (*first, *second, *third) = (pixel[0], pixel[1], pixel[2]);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::pixels::{part_channels, scale_pixels, scale_row};
+use super::pixels::{scale_pixels, scale_row, separate_channels};
 use crate::model::{Channels, Layout, ModelCard, Range};
 
 /// `value = pixel * scale + bias`, per channel of the network's input.
@@ -104,7 +104,7 @@ impl Preparation {
                 if self.source != [0, 1, 2] {
                     planes.reverse();
                 }
-                part_channels(rgb, planes);
+                separate_channels(rgb, planes);
             }
             Layout::Nhwc => {
                 for (to, from) in patch.pixels.chunks_exact_mut(3).zip(rgb.chunks_exact(3)) {
@@ -136,8 +136,9 @@ impl Preparation {
     /// `out`: `[3, height, width]` for NCHW or `[height, width, 3]` for NHWC.
     pub fn area(&self, patch: &PreparedPatch, area: PatchArea, out: &mut [f32]) {
         let PatchArea { x_px, y_px, width_px, height_px } = area;
-        let has = patch.side_px;
-        let (cols, rows) = (Seen::of(x_px, width_px, has), Seen::of(y_px, height_px, has));
+        let patch_px = patch.side_px;
+        let (cols, rows) =
+            (Overlap::new(x_px, width_px, patch_px), Overlap::new(y_px, height_px, patch_px));
         let white = [0, 1, 2].map(|c| 255.0f32 * self.scale[c] + self.bias[c]);
         match self.layout {
             Layout::Nchw => {
@@ -148,7 +149,7 @@ impl Preparation {
                             values.fill(white[channel]);
                             continue;
                         };
-                        let from = (channel * has + row) * has + cols.from;
+                        let from = (channel * patch_px + row) * patch_px + cols.from;
                         let pixels = &patch.pixels[from..from + cols.len];
                         values[..cols.before].fill(white[channel]);
                         values[cols.before + cols.len..].fill(white[channel]);
@@ -165,7 +166,7 @@ impl Preparation {
                         fill(values);
                         continue;
                     };
-                    let from = (row * has + cols.from) * 3;
+                    let from = (row * patch_px + cols.from) * 3;
                     let pixels = &patch.pixels[from..from + cols.len * 3];
                     fill(&mut values[..cols.before * 3]);
                     fill(&mut values[(cols.before + cols.len) * 3..]);
@@ -177,7 +178,7 @@ impl Preparation {
 }
 
 /// The part of an area that lies in the patch, along one axis, px.
-struct Seen {
+struct Overlap {
     /// Pixels of the area before the patch, which are white.
     before: usize,
     /// Where the part starts in the patch.
@@ -185,17 +186,17 @@ struct Seen {
     len: usize,
 }
 
-impl Seen {
-    fn of(start_px: i64, side_px: usize, has_px: usize) -> Self {
+impl Overlap {
+    fn new(start_px: i64, side_px: usize, patch_px: usize) -> Self {
         let before = usize::try_from(-start_px).unwrap_or(0).min(side_px);
-        let from = usize::try_from(start_px).unwrap_or(0).min(has_px);
-        Self { before, from, len: (side_px - before).min(has_px - from) }
+        let from = usize::try_from(start_px).unwrap_or(0).min(patch_px);
+        Self { before, from, len: (side_px - before).min(patch_px - from) }
     }
 
     /// The row or column of the patch at index `at` of the area; `None` beyond the patch.
     fn source(&self, at: usize) -> Option<usize> {
-        let seen = at.checked_sub(self.before)?;
-        (seen < self.len).then_some(self.from + seen)
+        let index = at.checked_sub(self.before)?;
+        (index < self.len).then_some(self.from + index)
     }
 }
 
@@ -219,27 +220,27 @@ mod tests {
     proptest! {
         #[test]
         fn an_area_shows_the_patch_and_white_around_it(
-            has in 1usize..70, width in 1usize..70, height in 1usize..70, x in -90i64..90, y in -90i64..90,
+            side in 1usize..70, width in 1usize..70, height in 1usize..70, x in -90i64..90, y in -90i64..90,
             planar: bool, bgr: bool, seed: u8,
         ) {
             let layout = if planar { Layout::Nchw } else { Layout::Nhwc };
             let source = if bgr { [2, 1, 0] } else { [0, 1, 2] };
             let preparation = preparation(layout, source);
-            let rgb: Vec<u8> = (0..has * has * 3)
+            let rgb: Vec<u8> = (0..side * side * 3)
                 .map(|at| u8::try_from(at * 37 % 251).unwrap().wrapping_add(seed))
                 .collect();
             let mut patch = PreparedPatch::default();
-            preparation.prepare(&rgb, has, &mut patch);
+            preparation.prepare(&rgb, side, &mut patch);
             // Whatever was there before is overwritten.
             let mut out = vec![f32::NAN; width * height * 3];
             let area = PatchArea { x_px: x, y_px: y, width_px: width, height_px: height };
             preparation.area(&patch, area, &mut out);
-            let within = |at: i64| usize::try_from(at).ok().filter(|&at| at < has);
+            let within = |at: i64| usize::try_from(at).ok().filter(|&at| at < side);
             for row in 0..height {
                 for col in 0..width {
                     let from = within(y + row as i64).zip(within(x + col as i64));
                     for channel in 0..3 {
-                        let pixel = from.map_or(255, |(r, c)| rgb[(r * has + c) * 3 + source[channel]]);
+                        let pixel = from.map_or(255, |(r, c)| rgb[(r * side + c) * 3 + source[channel]]);
                         let expected = f32::from(pixel) * preparation.scale[channel] + preparation.bias[channel];
                         let at = if planar { (channel * height + row) * width + col } else { (row * width + col) * 3 + channel };
                         prop_assert_eq!(out[at], expected);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::colour::Normalizer;
-use super::draw::{End, lot};
+use super::draw::{Purpose, draw_key};
 use super::error::PredictError;
 use super::group::points_of;
 use super::prepare::{Preparation, PreparedPatch};
@@ -119,14 +119,14 @@ pub(super) fn samples<'r>(
         }
     }
     let mut tiles: Vec<((i64, i64), Sample<'r>)> = tiles.into_iter().collect();
-    tiles.sort_by_key(|&((row, col), _)| lot(End::Tiles, row, col));
+    tiles.sort_by_key(|&((row, col), _)| draw_key(Purpose::Tiles, row, col));
     tiles.truncate(most.tiles);
     tiles
         .into_iter()
         .map(|(_, mut sample)| {
-            sample
-                .points
-                .sort_by_key(|point| lot(End::Windows, i64::from(point.row), i64::from(point.col)));
+            sample.points.sort_by_key(|point| {
+                draw_key(Purpose::Windows, i64::from(point.row), i64::from(point.col))
+            });
             sample.points.truncate(most.points);
             sample
         })

@@ -34,7 +34,7 @@ impl Stopped {
 
 /// Points of a group that are to be scored.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'w> {
+pub(super) struct WantedPoints<'w> {
     pub(super) work: GroupWork<'w>,
     /// Points to score, per patch.
     pub(super) points: &'w [Vec<Numbered>],
@@ -61,7 +61,7 @@ pub(super) trait Cut {
 /// Memory: at most `queue` waiting pieces with their patches, and one piece per worker.
 pub(super) fn stream<C: Cut + Send>(
     context: &Context<'_>,
-    wanted: Wanted<'_>,
+    wanted: WantedPoints<'_>,
     queue: usize,
     cut: C,
     workers: impl Iterator<
@@ -94,7 +94,7 @@ pub(super) fn stream<C: Cut + Send>(
 /// Reads, prepares and cuts patch after patch; returns the time spent reading.
 fn read_patches<C: Cut>(
     context: &Context<'_>,
-    Wanted { work, points, given_up }: Wanted<'_>,
+    WantedPoints { work, points, given_up }: WantedPoints<'_>,
     mut cut: C,
     outlet: &Outlet<'_, C::Piece>,
 ) -> Result<Duration, FormatError> {

@@ -15,7 +15,7 @@ use super::scored::Scored;
 use super::scorer::Scorer;
 use super::sessions::load_sessions;
 use super::shared::{SharedPiece, SharedWindows};
-use super::stream::{Cut, Stopped, Wanted, stream};
+use super::stream::{Cut, Stopped, WantedPoints, stream};
 use crate::model::{EngineError, Session};
 use crate::pipeline::{Outlet, map};
 use crate::scores::DenseMeta;
@@ -53,7 +53,7 @@ impl WindowScorer {
         work: GroupWork<'_>,
         points: &[Vec<Numbered>],
     ) -> Result<(), Stopped> {
-        let wanted = Wanted { work, points, given_up: points };
+        let wanted = WantedPoints { work, points, given_up: points };
         self.run(context, wanted, &mut |scored| work.enter(scored))
     }
 
@@ -62,7 +62,7 @@ impl WindowScorer {
     pub(super) fn run(
         &mut self,
         context: &Context<'_>,
-        wanted: Wanted<'_>,
+        wanted: WantedPoints<'_>,
         sink: &mut dyn FnMut(&Scored),
     ) -> Result<(), Stopped> {
         let (preparation, classes) = (&context.preparation, context.classes().count);

@@ -133,7 +133,7 @@ impl Cut for SharedCut<'_> {
     type Piece = SharedPiece;
 
     fn cut(&mut self, patch: &Arc<PreparedPatch>, points: &[Numbered]) -> Vec<SharedPiece> {
-        let Parted { regions, alone } = self.sharing.parted(points);
+        let DividedWindows { regions, alone } = self.sharing.divided(points);
         let regions = regions.into_iter().map(|NumberedTile { tile, numbers }| {
             SharedPiece::Region(RegionWindows { patch: Arc::clone(patch), tile, numbers })
         });
@@ -193,7 +193,7 @@ struct NumberedTile {
 
 /// The windows of a patch, divided into those that share their first layers and the others.
 #[derive(Debug)]
-struct Parted {
+struct DividedWindows {
     /// Regions in which sharing costs less.
     regions: Vec<NumberedTile>,
     alone: Vec<Numbered>,
@@ -201,7 +201,7 @@ struct Parted {
 
 impl Sharing {
     /// Divides the windows of a patch into regions in which sharing costs less, and the others.
-    fn parted(&self, points: &[Numbered]) -> Parted {
+    fn divided(&self, points: &[Numbered]) -> DividedWindows {
         let places: Vec<LatticePoint> = points.iter().map(|numbered| numbered.point).collect();
         let tiles = self.tiles.tiles_of(&places, 0);
         let boxes = tiles.iter().flat_map(|tile| self.tiles.cover(tile));
@@ -214,7 +214,7 @@ impl Sharing {
         let mut alone: Vec<usize> = alone.into_iter().flat_map(|tile| tile.points).collect();
         alone.sort_unstable();
         let alone = alone.into_iter().map(|point| points[point]).collect();
-        Parted { regions: shared.into_iter().map(numbered).collect(), alone }
+        DividedWindows { regions: shared.into_iter().map(numbered).collect(), alone }
     }
 
     /// Whether the first layers cost less for all windows of a tile together than one by one.
@@ -306,10 +306,10 @@ mod tests {
     fn clustered_windows_share_and_scattered_ones_do_not() {
         let sharing = sharing(1);
         let clustered = points((0..40).flat_map(|row| (0..40).map(move |col| (row, col))));
-        let Parted { regions, alone } = sharing.parted(&clustered);
+        let DividedWindows { regions, alone } = sharing.divided(&clustered);
         assert!(alone.is_empty() && regions.len() >= 4, "{}", regions.len());
         let scattered = points((0..9).map(|at| (40 * (at / 3), 40 * (at % 3))));
-        let Parted { regions, alone } = sharing.parted(&scattered);
+        let DividedWindows { regions, alone } = sharing.divided(&scattered);
         assert!(regions.is_empty());
         assert_eq!(alone, scattered);
     }
@@ -321,7 +321,7 @@ mod tests {
             places in prop::collection::btree_set((0u32..90, 0u32..90), 0..400),
         ) {
             let (sharing, given) = (sharing(4), points(places.into_iter()));
-            let Parted { regions, alone } = sharing.parted(&given);
+            let DividedWindows { regions, alone } = sharing.divided(&given);
             let mut seen: BTreeSet<(usize, u32, u32)> = alone
                 .iter()
                 .map(|numbered| (numbered.number, numbered.point.patch_x_px, numbered.point.patch_y_px))

@@ -32,7 +32,7 @@ struct MapPiece {
 
 /// Receives the indices of the tile's points, their scores `[window, class]` and the time spent
 /// in the network. Returning `false` ends the region.
-pub(super) type Scored<'s> = dyn FnMut(&[usize], &[f32], Duration) -> bool + 's;
+pub(super) type ScoreSink<'s> = dyn FnMut(&[usize], &[f32], Duration) -> bool + 's;
 
 impl SharedRegion<'_> {
     /// Scores all windows of the region, one batch of the head at a time.
@@ -40,7 +40,7 @@ impl SharedRegion<'_> {
         &self,
         network: &mut LoadedTrunkHead,
         classes: usize,
-        scored: &mut Scored<'_>,
+        scored: &mut ScoreSink<'_>,
     ) -> Result<(), EngineError> {
         let mut started = Instant::now();
         let mut filling = Duration::ZERO;

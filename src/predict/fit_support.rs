@@ -37,7 +37,7 @@ pub(super) struct ScorePair {
 
 /// How well a sample determines the fit.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Span {
+pub(super) struct FitSupport {
     /// Windows near the threshold or above it.
     pub(super) near: u64,
     /// 5 % and 95 % quantile of the positive class's slope over the draws.
@@ -46,9 +46,9 @@ pub(super) struct Span {
     pub(super) open: String,
 }
 
-impl Span {
+impl FitSupport {
     /// Measures the windows of each tile.
-    pub(super) fn of(tiles: &[ScorePair], classes: Classes) -> Self {
+    pub(super) fn measure(tiles: &[ScorePair], classes: Classes) -> Self {
         let near_in = |pair: &ScorePair| {
             classes.positives(&pair.exact).filter(|&score| score >= NEAR).count()
         };
@@ -140,8 +140,11 @@ mod tests {
         // All windows are low; their dense scores are noise of the border.
         let tiles =
             sample(|_, noise| -3.5 + 0.3 * noise, |_, noise| -3.0 + 2.0 * noise, |logit| logit);
-        let span = Span::of(&tiles, CLASSES);
-        assert!(span.near == 0 && span.open.contains("0 of 256 sampled windows"), "{span:?}");
+        let support = FitSupport::measure(&tiles, CLASSES);
+        assert!(
+            support.near == 0 && support.open.contains("0 of 256 sampled windows"),
+            "{support:?}"
+        );
         // The fit itself is nearly a constant, and its residual is small.
         let join = |scores: &dyn Fn(&ScorePair) -> &Vec<f32>| -> Vec<f32> {
             tiles.iter().flat_map(|pair| scores(pair).clone()).collect()
@@ -157,24 +160,26 @@ mod tests {
     #[test]
     fn tumor_in_three_tiles_is_not_enough() {
         let logits = |tile, noise| if tile < 3 { 2.0 + noise } else { -5.0 + noise };
-        let span = Span::of(&sample(logits, |logit, _| logit, |logit| logit), CLASSES);
-        assert!(span.near == 24 && span.open.contains("of 3 tissue tiles"), "{span:?}");
+        let support =
+            FitSupport::measure(&sample(logits, |logit, _| logit, |logit| logit), CLASSES);
+        assert!(support.near == 24 && support.open.contains("of 3 tissue tiles"), "{support:?}");
     }
 
     #[test]
     fn a_sample_with_and_without_tumor_determines_the_slope() {
         let logits = |tile: usize, noise: f64| tile as f64 / 4.0 - 6.0 + noise;
         let dense = |logit: f64, noise: f64| logit / 1.5 + 1.0 + 0.2 * noise;
-        let span = Span::of(&sample(logits, dense, |logit| logit), CLASSES);
-        assert!(span.open.is_empty() && span.near >= 16, "{span:?}");
-        assert!(span.slope[0] < 1.5 && span.slope[1] > 1.4, "{span:?}");
+        let support = FitSupport::measure(&sample(logits, dense, |logit| logit), CLASSES);
+        assert!(support.open.is_empty() && support.near >= 16, "{support:?}");
+        assert!(support.slope[0] < 1.5 && support.slope[1] > 1.4, "{support:?}");
     }
 
     #[test]
     fn a_slope_that_differs_from_draw_to_draw_is_open() {
         // There is enough tumor, but the dense scores do not follow it.
         let logits = |tile, noise| if tile < 6 { 2.0 + noise } else { -4.0 + noise };
-        let span = Span::of(&sample(logits, |_, noise| 3.0 * noise, |logit| logit), CLASSES);
-        assert!(span.near == 48 && span.open.starts_with("the slope is"), "{span:?}");
+        let support =
+            FitSupport::measure(&sample(logits, |_, noise| 3.0 * noise, |logit| logit), CLASSES);
+        assert!(support.near == 48 && support.open.starts_with("the slope is"), "{support:?}");
     }
 }
