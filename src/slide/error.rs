@@ -70,6 +70,20 @@ pub enum SlideError {
         /// The reader that was tried.
         reader: String,
     },
+    /// The file has the name of a format of several files, and begins as a picture: the files
+    /// that hold the slide are missing.
+    #[error(
+        "{}: found {found} with the name of a whole-slide format, which {reader} does not recognise: the files that belong to it are missing; keep them together (a MIRAX slide NAME.mrxs with its folder NAME)",
+        path.display()
+    )]
+    PartsMissing {
+        /// The file.
+        path: PathBuf,
+        /// The kind of file that its first bytes suggest.
+        found: String,
+        /// The reader that was tried.
+        reader: String,
+    },
     /// A reader recognises the format, and the content is damaged or unsupported.
     #[error(
         "{}: {reader} cannot open it: {reason}; the file is probably truncated or damaged: compare size and checksum with its source, or convert it to a pyramidal TIFF",
@@ -82,6 +96,30 @@ pub enum SlideError {
         reader: String,
         /// The reader's error.
         reason: String,
+    },
+    /// The file is intact and stores its pixels in a way that no reader here knows.
+    #[error(
+        "{}: {reader} does not read its kind: {found}; convert it to a tiled pyramidal TIFF, for example: vips tiffsave IN OUT.tif --tile --pyramid --compression jpeg --bigtiff",
+        path.display()
+    )]
+    Unsupported {
+        /// The picture.
+        path: PathBuf,
+        /// The reader that was tried.
+        reader: String,
+        /// How the pixels are stored.
+        found: String,
+    },
+    /// No single picture of the file is the slide.
+    #[error(
+        "{}: {found}, expected one colour picture of the slide; write that picture to a file of its own, for example: vips tiffsave 'IN[page=0]' OUT.tif --tile --pyramid --compression jpeg --bigtiff (join channels first: vips bandjoin)",
+        path.display()
+    )]
+    NoSlidePage {
+        /// The file.
+        path: PathBuf,
+        /// The pictures that were found.
+        found: String,
     },
     /// The file is a plain picture, which is decoded whole, and it is too large for that.
     #[error(

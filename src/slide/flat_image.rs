@@ -5,9 +5,10 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
-use super::raster::{Raster, over_white};
+use super::flat_tiff::FlatTiff;
+use super::raster::{Alpha, Raster};
 use super::region_reader::check_region;
 use super::{Level, Region, RegionError, Resolution, Slide, SlideError, resolution_tags};
 
@@ -40,6 +41,11 @@ impl fmt::Display for Sniffed {
 }
 
 impl Sniffed {
+    /// Whether the file begins as one that is decoded whole.
+    pub(crate) fn is_picture(self) -> bool {
+        self.format().is_some()
+    }
+
     fn format(self) -> Option<(ImageFormat, &'static str)> {
         match self {
             Self::Png => Some((ImageFormat::Png, "image (png)")),
@@ -86,22 +92,36 @@ impl PlainSlide {
                 reader: "image".to_owned(),
             });
         };
+        if format == ImageFormat::Tiff {
+            let FlatTiff { raster, resolution, icc_profile } =
+                FlatTiff::open(path, reader, LIMIT_PX)?;
+            return Ok(Self::new(path, reader, raster, resolution, icc_profile));
+        }
         let (picture, icc_profile) = decode(path, format, reader)?;
         let tags = match format {
-            ImageFormat::Tiff => resolution_tags::tiff_tags(path),
             ImageFormat::Png => resolution_tags::png_tags(path),
-            _ => None,
+            _ => resolution_tags::jfif_tags(path),
         };
-        let raster = opaque(picture);
-        let (width_px, height_px) = (raster.width_px, raster.height_px);
-        Ok(Self {
-            path: path.to_owned(),
+        let resolution = Resolution { tags, ..Resolution::default() };
+        Ok(Self::new(
+            path,
             reader,
-            level: [Level { width_px, height_px, downsample: 1.0 }],
-            raster,
-            resolution: Resolution { tags, ..Resolution::default() },
+            Raster::opaque(picture, Alpha::Straight),
+            resolution,
             icc_profile,
-        })
+        ))
+    }
+
+    fn new(
+        path: &Path,
+        reader: &'static str,
+        raster: Raster,
+        resolution: Resolution,
+        icc_profile: Option<Vec<u8>>,
+    ) -> Self {
+        let (width_px, height_px) = (raster.width_px, raster.height_px);
+        let level = [Level { width_px, height_px, downsample: 1.0 }];
+        Self { path: path.to_owned(), reader, level, raster, resolution, icc_profile }
     }
 }
 
@@ -110,10 +130,14 @@ fn decode(
     format: ImageFormat,
     reader: &'static str,
 ) -> Result<(DynamicImage, Option<Vec<u8>>), SlideError> {
-    let broken = |error: image::ImageError| SlideError::Broken {
-        path: path.to_owned(),
-        reader: reader.to_owned(),
-        reason: error.to_string(),
+    let broken = |error: ImageError| {
+        let (path, reader) = (path.to_owned(), reader.to_owned());
+        match error {
+            ImageError::Unsupported(error) => {
+                SlideError::Unsupported { path, reader, found: error.to_string() }
+            }
+            error => SlideError::Broken { path, reader, reason: error.to_string() },
+        }
     };
     let file =
         File::open(path).map_err(|source| SlideError::Io { path: path.to_owned(), source })?;
@@ -129,19 +153,6 @@ fn decode(
     }
     let icc_profile = decoder.icc_profile().ok().flatten();
     Ok((DynamicImage::from_decoder(decoder).map_err(broken)?, icc_profile))
-}
-
-/// Converts any picture to RGB; transparency is composited over white.
-fn opaque(picture: DynamicImage) -> Raster {
-    let (width_px, height_px) = (picture.width(), picture.height());
-    let rgb = if picture.color().has_alpha() {
-        let rgba = picture.into_rgba8().into_raw();
-        let pixels = rgba.chunks_exact(4);
-        pixels.flat_map(|p| [0, 1, 2].map(|channel| over_white(p[channel], p[3]))).collect()
-    } else {
-        picture.into_rgb8().into_raw()
-    };
-    Raster { width_px, height_px, rgb }
 }
 
 impl Slide for PlainSlide {

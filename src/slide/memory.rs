@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array3;
 
-use super::raster::{Raster, over_white};
+use super::raster::{Alpha, Raster};
 use super::region_reader::{check_region, level_downsample};
 use super::{Level, Region, RegionError, Resolution, Slide};
 
@@ -47,7 +47,7 @@ impl MemorySlide {
             picture.iter().copied().collect()
         } else {
             let pixels = picture.rows().into_iter();
-            pixels.flat_map(|p| [0, 1, 2].map(|channel| over_white(p[channel], p[3]))).collect()
+            pixels.flat_map(|p| Alpha::Straight.over_white([p[0], p[1], p[2]], p[3])).collect()
         };
         let side = |side: usize| u32::try_from(side).expect("a side fits 32 bits");
         let raster = Raster { width_px: side(cols), height_px: side(rows), rgb };

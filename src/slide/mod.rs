@@ -9,9 +9,11 @@
 
 mod error;
 mod flat_image;
+mod flat_tiff;
 mod icc;
 pub mod memory;
 mod names;
+mod ome;
 mod open;
 mod openslide;
 mod overview;
@@ -23,7 +25,9 @@ mod resample;
 pub mod resolution;
 mod resolution_tags;
 mod thumbnail;
+mod tiff_file;
 mod tiff_jpeg_tiles;
+mod tiff_pages;
 mod tiled_jpeg;
 
 pub use error::{RegionError, SlideError};

@@ -1,5 +1,7 @@
 //! A picture held in memory, from which regions are copied.
 
+use image::DynamicImage;
+
 use super::region::Region;
 
 /// A picture of u8 RGB, row by row.
@@ -12,6 +14,19 @@ pub(crate) struct Raster {
 }
 
 impl Raster {
+    /// Converts any picture to RGB; transparency is composited over white.
+    pub(crate) fn opaque(picture: DynamicImage, alpha: Alpha) -> Self {
+        let (width_px, height_px) = (picture.width(), picture.height());
+        let rgb = if picture.color().has_alpha() {
+            let rgba = picture.into_rgba8().into_raw();
+            let pixels = rgba.chunks_exact(4);
+            pixels.flat_map(|p| alpha.over_white([p[0], p[1], p[2]], p[3])).collect()
+        } else {
+            picture.into_rgb8().into_raw()
+        };
+        Self { width_px, height_px, rgb }
+    }
+
     /// Copies a region, in px of the picture, into `out`, u8 [row, col, rgb]. Pixels outside
     /// the picture are white (255).
     pub(crate) fn copy_region(&self, region: Region, out: &mut [u8]) {
@@ -84,10 +99,28 @@ fn overlap(start: i64, width: u32, limit: u32) -> (std::ops::Range<usize>, usize
     }
 }
 
-/// Composites one channel, not premultiplied, over white.
-pub(crate) fn over_white(value: u8, alpha: u8) -> u8 {
-    let (value, alpha) = (u32::from(value), u32::from(alpha));
-    u8::try_from((value * alpha + 255 * (255 - alpha) + 127) / 255).unwrap_or(u8::MAX)
+/// How colours and alpha of a pixel are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Alpha {
+    /// The colour is stored as it is.
+    Straight,
+    /// The colour is stored multiplied by alpha.
+    Premultiplied,
+}
+
+impl Alpha {
+    /// Composites a pixel over white.
+    pub(crate) fn over_white(self, rgb: [u8; 3], alpha: u8) -> [u8; 3] {
+        let alpha = u32::from(alpha);
+        rgb.map(|value| {
+            let value = u32::from(value);
+            let over = match self {
+                Self::Straight => (value * alpha + 255 * (255 - alpha) + 127) / 255,
+                Self::Premultiplied => value + 255 - alpha,
+            };
+            u8::try_from(over).unwrap_or(u8::MAX)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -119,9 +152,12 @@ mod tests {
 
     #[test]
     fn transparency_is_composited_over_white() {
-        assert_eq!(over_white(10, 255), 10);
-        assert_eq!(over_white(10, 0), 255);
-        assert_eq!(over_white(0, 128), 127);
+        assert_eq!(Alpha::Straight.over_white([10, 0, 255], 255), [10, 0, 255]);
+        assert_eq!(Alpha::Straight.over_white([10, 0, 255], 0), [255; 3]);
+        assert_eq!(Alpha::Straight.over_white([0; 3], 128), [127; 3]);
+        assert_eq!(Alpha::Premultiplied.over_white([64, 0, 128], 128), [191, 127, 255]);
+        // A colour above its alpha contradicts the format; white is the most there is.
+        assert_eq!(Alpha::Premultiplied.over_white([200; 3], 10), [255; 3]);
     }
 
     #[test]

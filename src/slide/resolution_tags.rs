@@ -1,92 +1,25 @@
-//! Reads the resolution tags of plain TIFF and PNG files, without decoding the pixels.
+//! Reads the resolution tags of plain TIFF, PNG and JPEG files, without decoding the pixels.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::resolution::{ResolutionTags, ResolutionUnit};
+use super::tiff_file::{Entry, RESOLUTION_UNIT, Tiff, X_RESOLUTION, Y_RESOLUTION};
 
-/// XResolution, YResolution and ResolutionUnit of a TIFF's first directory; `None` when the
-/// file has no such tags or is not a readable TIFF.
+/// XResolution, YResolution and ResolutionUnit of a directory; `None` when it has no such tags.
 ///
 /// Source: TIFF 6.0, sections 2 and 8; BigTIFF as in libtiff.
-pub(crate) fn tiff_tags(path: &Path) -> Option<ResolutionTags> {
-    TiffReader::open(path).ok()?.resolution().ok()?
-}
-
-struct TiffReader {
-    file: File,
-    big_endian: bool,
-    big_tiff: bool,
-}
-
-impl TiffReader {
-    fn open(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
-        let mut head = [0; 4];
-        file.read_exact(&mut head)?;
-        let big_endian = match &head[..2] {
-            b"II" => false,
-            b"MM" => true,
-            _ => return Err(io::ErrorKind::InvalidData.into()),
-        };
-        let version = if big_endian { head[3] } else { head[2] };
-        Ok(Self { file, big_endian, big_tiff: version == 43 })
-    }
-
-    fn number(&mut self, bytes: usize) -> io::Result<u64> {
-        let mut buffer = [0; 8];
-        self.file.read_exact(&mut buffer[..bytes])?;
-        if self.big_endian {
-            buffer[..bytes].reverse();
-        }
-        Ok(u64::from_le_bytes(buffer))
-    }
-
-    fn resolution(&mut self) -> io::Result<Option<ResolutionTags>> {
-        let (offset_bytes, count_bytes, entry_bytes) =
-            if self.big_tiff { (8, 8, 20) } else { (4, 2, 12) };
-        self.file.seek(SeekFrom::Start(if self.big_tiff { 8 } else { 4 }))?;
-        let directory = self.number(offset_bytes)?;
-        self.file.seek(SeekFrom::Start(directory))?;
-        let entries = self.number(count_bytes)?.min(4096);
-        let (mut x, mut y) = (None, None);
+pub(super) fn tiff_tags(tiff: &Tiff<'_>, entries: &[Entry]) -> io::Result<Option<ResolutionTags>> {
+    let [x, y] = [X_RESOLUTION, Y_RESOLUTION].map(|tag| tiff.rational(entries, tag));
+    let (x, y) = (x?, y?);
+    let unit = match tiff.numbers(entries, RESOLUTION_UNIT)?.first() {
         // The default of TIFF 6.0 is inches.
-        let mut unit = ResolutionUnit::Inch;
-        for index in 0..entries {
-            let at = directory + count_bytes as u64 + index * entry_bytes;
-            self.file.seek(SeekFrom::Start(at))?;
-            let tag = self.number(2)?;
-            let value_at = at + if self.big_tiff { 12 } else { 8 };
-            match tag {
-                282 => x = Some(self.rational(value_at)?),
-                283 => y = Some(self.rational(value_at)?),
-                296 => unit = self.unit(value_at)?,
-                _ => {}
-            }
-        }
-        Ok(x.or(y).map(|any| ResolutionTags { x: x.unwrap_or(any), y: y.unwrap_or(any), unit }))
-    }
-
-    /// Reads a RATIONAL, which is inline in BigTIFF and behind an offset in classic TIFF.
-    fn rational(&mut self, value_at: u64) -> io::Result<f64> {
-        self.file.seek(SeekFrom::Start(value_at))?;
-        if !self.big_tiff {
-            let at = self.number(4)?;
-            self.file.seek(SeekFrom::Start(at))?;
-        }
-        let (numerator, denominator) = (self.number(4)?, self.number(4)?);
-        Ok(numerator as f64 / denominator as f64)
-    }
-
-    fn unit(&mut self, value_at: u64) -> io::Result<ResolutionUnit> {
-        self.file.seek(SeekFrom::Start(value_at))?;
-        Ok(match self.number(2)? {
-            2 => ResolutionUnit::Inch,
-            3 => ResolutionUnit::Centimeter,
-            _ => ResolutionUnit::None,
-        })
-    }
+        None | Some(2) => ResolutionUnit::Inch,
+        Some(3) => ResolutionUnit::Centimeter,
+        Some(_) => ResolutionUnit::None,
+    };
+    Ok(x.or(y).map(|any| ResolutionTags { x: x.unwrap_or(any), y: y.unwrap_or(any), unit }))
 }
 
 /// The pHYs chunk of a PNG, as pixels per centimetre; `None` when the file has no such chunk
@@ -118,4 +51,24 @@ pub(crate) fn png_tags(path: &Path) -> Option<ResolutionTags> {
             _ => file.seek(SeekFrom::Current(i64::from(length) + 4)).ok()?,
         };
     }
+}
+
+/// The density of a JPEG's JFIF header; `None` when the file has no such header.
+///
+/// Source: JFIF 1.02, section "JPEG File Interchange Format Specification".
+pub(crate) fn jfif_tags(path: &Path) -> Option<ResolutionTags> {
+    // SOI, APP0 with its length, the identifier, two bytes of version, unit and densities.
+    let mut head = [0; 18];
+    File::open(path).ok()?.read_exact(&mut head).ok()?;
+    if head[..4] != [0xFF, 0xD8, 0xFF, 0xE0] || &head[6..11] != b"JFIF\0" {
+        return None;
+    }
+    let unit = match head[13] {
+        1 => ResolutionUnit::Inch,
+        2 => ResolutionUnit::Centimeter,
+        // Densities without a unit state the shape of a pixel.
+        _ => return None,
+    };
+    let density = |at: usize| f64::from(u16::from_be_bytes([head[at], head[at + 1]]));
+    Some(ResolutionTags { x: density(14), y: density(16), unit })
 }

@@ -1,20 +1,24 @@
 //! The reader of whole-slide formats, which uses the OpenSlide library.
 
 mod argb;
+mod empty_tiles;
 mod find;
 mod library;
+mod properties;
 
 use std::cell::RefCell;
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 pub use find::OpenSlideMissing;
 use library::{Handle, library};
+use properties::{levels_of, resolution_of};
 
-use super::region_reader::{check_region, level_downsample};
-use super::resolution::{ResolutionTags, ResolutionUnit};
-use super::tiff_jpeg_tiles;
+use empty_tiles::EmptyTiles;
+
+use super::region_reader::check_region;
+use super::tiff_file;
 use super::{Level, Region, RegionError, Resolution, Slide, SlideError};
 
 /// Largest number of pixels read in one call of OpenSlide: 16 MB of ARGB per thread.
@@ -46,6 +50,8 @@ pub(crate) struct OpenSlideReader {
     /// For each level the downsample that OpenSlide states, by which positions in a level
     /// are converted to level-0 px.
     address_scale: Vec<f64>,
+    /// The tiles without data of each level, where this version of OpenSlide cannot read them.
+    empty_tiles: Vec<Option<EmptyTiles>>,
     resolution: Resolution,
     handle: RwLock<Handle>,
 }
@@ -76,14 +82,44 @@ impl OpenSlideReader {
         let (levels, address_scale) =
             levels_of(&handle).map_err(|reason| broken(&reader, reason))?;
         let resolution = resolution_of(&handle, &vendor);
+        // OpenSlide 4 returns background where a tile has no data; OpenSlide 3 fails.
+        let empty_tiles = match library.version().starts_with("3.") {
+            true => empty_tiles::of_levels(path, &vendor, &levels),
+            false => levels.iter().map(|_| None).collect(),
+        };
         let path = path.to_owned();
         let handle = RwLock::new(handle);
-        Ok(Some(Self { path, c_path, vendor, reader, levels, address_scale, resolution, handle }))
+        Ok(Some(Self {
+            path,
+            c_path,
+            vendor,
+            reader,
+            levels,
+            address_scale,
+            empty_tiles,
+            resolution,
+            handle,
+        }))
     }
 
     /// OpenSlide's name of the format, such as "aperio".
     pub(super) fn vendor(&self) -> &str {
         &self.vendor
+    }
+
+    /// The slide with micrometres per px, [x, y], that its file states in a way that OpenSlide
+    /// does not read.
+    pub(super) fn with_mpp(mut self, mpp: [Option<f64>; 2]) -> Self {
+        self.resolution.mpp_x = self.resolution.mpp_x.or(mpp[0]);
+        self.resolution.mpp_y = self.resolution.mpp_y.or(mpp[1]);
+        self
+    }
+
+    /// Reads a few pixels in the middle of the slide, to see whether they can be decoded.
+    pub(super) fn read_middle(&self) -> Result<(), RegionError> {
+        let Level { width_px, height_px, .. } = self.levels[0];
+        let middle = Region::new(i64::from(width_px / 2), i64::from(height_px / 2), 8, 8);
+        self.read_region(0, middle, &mut [0; 3 * 8 * 8])
     }
 
     /// Whether each pixel of a level has an exact address in level-0 px; see
@@ -124,12 +160,41 @@ impl OpenSlideReader {
         out: &mut [u8],
         stride_px: usize,
     ) -> Result<(), RegionError> {
+        if let Some(tiles) = &self.empty_tiles[level] {
+            return self.read_around_empty(level, tiles, region, out, stride_px);
+        }
         if self.downsample_is_whole(level) {
             let columns = region.width_px.min(PIECE_WIDTH_PX);
             let rows = (PIECE_PX / columns.max(1)).min(region.height_px);
             return self.read_cells(level, region, [columns, rows.max(1)], out, stride_px);
         }
         self.read_squares(level, region, out, stride_px)
+    }
+
+    /// Reads `region` tile by tile; tiles without data are white.
+    fn read_around_empty(
+        &self,
+        level: usize,
+        tiles: &EmptyTiles,
+        region: Region,
+        out: &mut [u8],
+        stride_px: usize,
+    ) -> Result<(), RegionError> {
+        for (tile, is_empty) in tiles.touched_by(region) {
+            let Some(part) = tile.intersection(&region) else { continue };
+            let start = rgb_offset(&region, &part, stride_px);
+            if is_empty {
+                let width = 3 * part.width_px as usize;
+                for line in out[start..].chunks_mut(3 * stride_px).take(part.height_px as usize) {
+                    line[..width].fill(255);
+                }
+            } else if self.downsample_is_whole(level) {
+                self.read_cell(level, part, part, &mut out[start..], stride_px)?;
+            } else {
+                self.read_cell(level, tile, part, &mut out[start..], stride_px)?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads `region` cut into cells of `cell_px` [x, y].
@@ -263,54 +328,6 @@ fn rgb_offset(region: &Region, part: &Region, stride_px: usize) -> usize {
     3 * (offset(part.y_px, region.y_px) * stride_px + offset(part.x_px, region.x_px))
 }
 
-fn levels_of(handle: &Handle) -> Result<(Vec<Level>, Vec<f64>), String> {
-    let mut levels: Vec<Level> = Vec::new();
-    let mut address_scale = Vec::new();
-    for index in 0..handle.level_count() {
-        let size = handle.level_dimensions(index);
-        let [width_px, height_px] = size.map(|side| u32::try_from(side).unwrap_or(0));
-        let scale = handle.level_downsample(index);
-        if width_px == 0 || height_px == 0 || !scale.is_finite() || scale < 1.0 {
-            return Err(format!(
-                "level {index} is {} x {} px with downsample {scale}",
-                size[0], size[1]
-            ));
-        }
-        let level0 = levels.first().map_or([width_px, height_px], |l| [l.width_px, l.height_px]);
-        let downsample = level_downsample(level0, [width_px, height_px]);
-        levels.push(Level { width_px, height_px, downsample });
-        address_scale.push(scale);
-    }
-    if levels.is_empty() {
-        return Err(handle.error().unwrap_or_else(|| "it has no levels".to_owned()));
-    }
-    Ok((levels, address_scale))
-}
-
-fn resolution_of(handle: &Handle, vendor: &str) -> Resolution {
-    let number = |name: &CStr| handle.property(name)?.trim().parse::<f64>().ok();
-    let unit = match handle.property(c"tiff.ResolutionUnit").as_deref() {
-        Some("none") => ResolutionUnit::None,
-        Some("centimeter") => ResolutionUnit::Centimeter,
-        _ => ResolutionUnit::Inch,
-    };
-    let tags = match (number(c"tiff.XResolution"), number(c"tiff.YResolution")) {
-        (Some(x), Some(y)) => Some(ResolutionTags { x, y, unit }),
-        (Some(any), None) | (None, Some(any)) => Some(ResolutionTags { x: any, y: any, unit }),
-        (None, None) => None,
-    };
-    // For a generic TIFF, OpenSlide 4 derives micrometres from the tags, however
-    // implausible, and OpenSlide 3.4 does not. These values are ignored, so that both give
-    // the same resolution.
-    let derived = vendor == "generic-tiff";
-    Resolution {
-        mpp_x: number(c"openslide.mpp-x").filter(|_| !derived),
-        mpp_y: number(c"openslide.mpp-y").filter(|_| !derived),
-        objective_power: number(c"openslide.objective-power"),
-        tags,
-    }
-}
-
 impl Slide for OpenSlideReader {
     fn path(&self) -> &Path {
         &self.path
@@ -347,7 +364,7 @@ impl Slide for OpenSlideReader {
         // OpenSlide 3 does not return profiles; in a TIFF file they are in a tag.
         let from_tag = || {
             let file = std::fs::File::open(&self.path).ok()?;
-            tiff_jpeg_tiles::icc_profile(&file).ok().flatten()
+            tiff_file::icc_profile(&file).ok().flatten()
         };
         let known = self.shared().icc_profile();
         known.or_else(from_tag)

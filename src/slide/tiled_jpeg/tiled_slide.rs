@@ -21,7 +21,19 @@ pub(super) struct TiledJpegSlide {
     pub(super) turbo: &'static TurboJpeg,
     /// The tiles of each level; `None` for a level that OpenSlide reads.
     pub(super) levels: Vec<Option<TileLevel>>,
+    /// Whether a tile without data is background. OpenSlide fills such tiles of Aperio's from
+    /// another level.
+    empty_is_background: bool,
     cache: Cache,
+}
+
+/// Fills the part of a region that a tile covers.
+fn fill_white(out: &mut [u8], [x, y]: [Span; 2], width_px: u32) {
+    let stride = 3 * width_px as usize;
+    let start = y.to * stride + 3 * x.to;
+    for line in out[start..].chunks_mut(stride).take(y.len) {
+        line[..3 * x.len].fill(255);
+    }
 }
 
 impl TiledJpegSlide {
@@ -31,7 +43,8 @@ impl TiledJpegSlide {
         turbo: &'static TurboJpeg,
         levels: Vec<Option<TileLevel>>,
     ) -> Self {
-        Self { slide, file, turbo, levels, cache: Cache::new(CACHE_BYTES) }
+        let empty_is_background = slide.vendor() != "aperio";
+        Self { slide, file, turbo, levels, empty_is_background, cache: Cache::new(CACHE_BYTES) }
     }
 
     /// Assembles a region from tiles; `None` when a tile cannot be decoded.
@@ -47,6 +60,10 @@ impl TiledJpegSlide {
         for row in rows {
             for column in columns.clone() {
                 let [x, y] = tiles.spans(column, row, asked);
+                if self.empty_is_background && tiles.bytes(tiles.number(column, row)) == 0 {
+                    fill_white(out, [x, y], asked.width_px);
+                    continue;
+                }
                 self.paste(tiles, index, tiles.number(column, row), [x, y], asked.width_px, out)?;
             }
         }

@@ -2,6 +2,7 @@
 //! [`crate::common::needs::shared_data`].
 
 mod contract;
+mod kinds;
 mod plane;
 mod readers;
 mod support;
