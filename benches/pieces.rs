@@ -13,7 +13,7 @@ use slidegrid::geometry::plane::TargetMpp;
 use slidegrid::geometry::{BlockPlan, Lattice, Tiling, WorkingPlane};
 use slidegrid::heatmap::{Heatmap, HeatmapPicture, PlaneThumbnail, render_heatmap};
 use slidegrid::model::ModelCard;
-use slidegrid::normalize::{Method, Transform};
+use slidegrid::normalize::{ColourMethod, ColourTransform};
 use slidegrid::number::GroupNumber;
 use slidegrid::patches::{
     Compression, PatchCompressor, PatchesFile, PatchesMeta, PatchesWriter, compress_patch,
@@ -250,13 +250,13 @@ fn normalize(c: &mut Criterion) {
     let mut group = c.benchmark_group("normalize");
     group.sample_size(20);
     let template = tissue(512);
-    for method in Method::ALL {
+    for method in ColourMethod::ALL {
         let target = method.estimate(&template).expect("a good template");
         for block in BLOCKS {
             let side_px = patch_px(block);
             let rgb = tissue(side_px);
             let source = method.estimate(&rgb).expect("good tissue");
-            let transform = Transform::new(&source, &target).expect("of one method");
+            let transform = ColourTransform::new(&source, &target).expect("of one method");
             let mut out = rgb.clone();
             group.throughput(Throughput::Elements((side_px * side_px) as u64));
             group.bench_function(BenchmarkId::new(format!("{method} change"), side_px), |b| {

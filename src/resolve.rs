@@ -9,7 +9,7 @@ use crate::config::{
     Config, ConfigError, Method, NormalizeKeys, RUN_VERSION, Resolved, RunConfig, Slides, TargetMpp,
 };
 use crate::model::{DenseError, Model, ModelError, card_sha256, densify};
-use crate::normalize::Estimate;
+use crate::normalize::ColourEstimate;
 
 /// Largest margin of a patch, px; DenseNet-121 needs 1,021 px.
 const MARGIN_LIMIT_PX: u32 = 2048;
@@ -132,7 +132,7 @@ fn window_px(config: &Config, model: Option<&Model>, origin: &str) -> Result<u32
 }
 
 /// The colours that patches are given; `None` without normalisation.
-fn target_estimate(keys: &NormalizeKeys) -> Result<Option<Estimate>, TemplateError> {
+fn target_estimate(keys: &NormalizeKeys) -> Result<Option<ColourEstimate>, TemplateError> {
     match (keys.method.method(), &keys.template) {
         (Some(method), Some(path)) => colour_template::read(path, method, keys.icc).map(Some),
         _ => Ok(None),

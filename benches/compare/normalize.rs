@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use slidegrid::normalize::{Method, Transform};
+use slidegrid::normalize::{ColourMethod, ColourTransform};
 use slidegrid::{colour_template, process};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,12 +14,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [template, image, method, scope, seconds] = args.as_slice() else {
         return Err("expected TEMPLATE IMAGE METHOD SCOPE SECONDS".into());
     };
-    let method: Method = method.parse()?;
+    let method: ColourMethod = method.parse()?;
     let target = colour_template::read(Path::new(template), method, false)?;
     let picture = colour_template::whole_picture(Path::new(image), false)?.rgb;
     let known = method.estimate(&picture)?;
     let limit = Duration::from_secs_f64(seconds.parse()?);
-    let transform = Transform::new(&known, &target)?;
+    let transform = ColourTransform::new(&known, &target)?;
     let mut rgb = picture.clone();
     // Processor time: other programs do not count. Copies do: a hundredth.
     let (started, busy_s, mut count) = (Instant::now(), process::cpu_s(), 0u32);
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         if scope == "slide" {
             transform.apply(&mut rgb);
         } else {
-            Transform::new(&method.estimate(&rgb)?, &target)?.apply(&mut rgb);
+            ColourTransform::new(&method.estimate(&rgb)?, &target)?.apply(&mut rgb);
         }
         count += 1;
     }

@@ -8,7 +8,7 @@ use super::{Exit, Failure, print};
 use crate::colour_template::{self, StainsFile, TemplateError, pool, sample_tiles, whole_picture};
 use crate::export::png;
 use crate::heatmap::{RgbPicture, Swatches, TilePair, render_preview};
-use crate::normalize::{Estimate, Method, Transform, normalize_patch};
+use crate::normalize::{ColourEstimate, ColourMethod, ColourTransform, normalize_patch};
 use crate::progress::{Progress, tell};
 use crate::slide::IccOutcome;
 use crate::slide_inputs::expand;
@@ -49,9 +49,9 @@ Example:
 
 #[derive(Debug, Args)]
 struct Common {
-    /// Method of normalisation: reinhard, macenko or vahadane.
+    /// ColourMethod of normalisation: reinhard, macenko or vahadane.
     #[arg(long, value_name = "METHOD")]
-    method: Method,
+    method: ColourMethod,
 
     /// First apply the colour profile that a file contains.
     #[arg(long)]
@@ -107,7 +107,7 @@ struct PreviewArgs {
     #[arg(long, value_name = "PNG", default_value = "preview.png")]
     out: PathBuf,
 
-    /// Estimate the stains of each tile by itself, as scope = "patch" does.
+    /// ColourEstimate the stains of each tile by itself, as scope = "patch" does.
     #[arg(long)]
     per_tile: bool,
 
@@ -175,11 +175,9 @@ fn fit(args: &FitArgs) -> Result<Exit, Failure> {
     }
     let done = sources.len();
     let Some(first) = slides.first().filter(|_| done > 0) else { return Ok(Exit::Input) };
-    let estimate = method.estimate(&pool(&sources)).map_err(|source| TemplateError::Estimate {
-        path: first.clone(),
-        method,
-        source,
-    })?;
+    let estimate = method
+        .estimate(&pool(&sources))
+        .map_err(|source| TemplateError::ColourEstimate { path: first.clone(), method, source })?;
     StainsFile::new(estimate, names).write(&args.out)?;
     tell(&format!("fit {}: {}", args.out.display(), summary_line(&estimate)));
     print(&args.out.display().to_string())?;
@@ -205,10 +203,10 @@ fn apply(args: &ApplyArgs) -> Result<Exit, Failure> {
     Ok(Completion::from_counts(done, failed).into())
 }
 
-fn apply_one(args: &ApplyArgs, target: &Estimate, image: &Path) -> Result<PathBuf, Failure> {
+fn apply_one(args: &ApplyArgs, target: &ColourEstimate, image: &Path) -> Result<PathBuf, Failure> {
     let mut picture = whole_picture(image, args.common.icc)?;
     warn_of_profile(image, picture.icc.as_ref());
-    normalize_patch(&mut picture.rgb, target).map_err(|source| TemplateError::Estimate {
+    normalize_patch(&mut picture.rgb, target).map_err(|source| TemplateError::ColourEstimate {
         path: image.to_owned(),
         method: args.common.method,
         source,
@@ -242,7 +240,8 @@ fn preview(args: &PreviewArgs) -> Result<Exit, Failure> {
     let estimate = method.estimate(&all);
     let by_slide = |rgb: &mut Vec<u8>| -> Result<(), String> {
         let estimate = estimate.map_err(|error| error.to_string())?;
-        let transform = Transform::new(&estimate, &target).map_err(|error| error.to_string())?;
+        let transform =
+            ColourTransform::new(&estimate, &target).map_err(|error| error.to_string())?;
         transform.apply(rgb);
         Ok(())
     };
@@ -274,16 +273,16 @@ fn preview(args: &PreviewArgs) -> Result<Exit, Failure> {
     Ok(Completion::from_counts(pairs.len() - refused, refused).into())
 }
 
-fn swatches(of: &str, estimate: &Estimate) -> Swatches {
+fn swatches(of: &str, estimate: &ColourEstimate) -> Swatches {
     let colours = estimate.stains().map_or(Vec::new(), |stains| stains.swatches().to_vec());
     Swatches { label: format!("{of}: {}", summary_line(estimate)), colours }
 }
 
 /// An estimate as one line of text.
-fn summary_line(estimate: &Estimate) -> String {
+fn summary_line(estimate: &ColourEstimate) -> String {
     let three = |v: [f64; 3]| format!("({:.3} {:.3} {:.3})", v[0], v[1], v[2]);
     match (estimate, estimate.stains()) {
-        (Estimate::Reinhard(lab), _) => {
+        (ColourEstimate::Reinhard(lab), _) => {
             format!("L*a*b* mean {}, deviation {}", three(lab.mean), three(lab.std))
         }
         (_, Some(stains)) => format!(

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::normalize::{Method, NormalizeError};
+use crate::normalize::{ColourMethod, NormalizeError};
 use crate::slide::{RegionError, SlideError};
 use crate::staged::StageError;
 
@@ -34,9 +34,9 @@ pub enum TemplateError {
         /// The file.
         path: PathBuf,
         /// The method of the file.
-        found: Method,
+        found: ColourMethod,
         /// The configured method.
-        expected: Method,
+        expected: ColourMethod,
     },
     /// The picture cannot be opened.
     #[error(transparent)]
@@ -58,11 +58,11 @@ pub enum TemplateError {
     },
     /// The picture shows no stains.
     #[error("{}: {method} finds no stains in it: {source}; take a picture full of well stained tissue", path.display())]
-    Estimate {
+    ColourEstimate {
         /// The picture, or the first of several.
         path: PathBuf,
         /// The method of the estimate.
-        method: Method,
+        method: ColourMethod,
         /// The reason why the estimate failed.
         source: NormalizeError,
     },

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::TemplateError;
-use crate::normalize::{Estimate, Method};
+use crate::normalize::{ColourEstimate, ColourMethod};
 use crate::staged;
 
 /// The `format` of the file.
@@ -27,12 +27,12 @@ pub struct StainsFile {
     /// The pictures or slides to which the estimate was fitted.
     pub sources: Vec<String>,
     /// The fitted colours.
-    pub estimate: Estimate,
+    pub estimate: ColourEstimate,
 }
 
 impl StainsFile {
     /// A file with the rounded `estimate`, which was fitted to `sources`.
-    pub fn new(estimate: Estimate, sources: Vec<String>) -> Self {
+    pub fn new(estimate: ColourEstimate, sources: Vec<String>) -> Self {
         Self {
             format: FORMAT.to_owned(),
             version: VERSION,
@@ -72,8 +72,8 @@ impl StainsFile {
     pub(super) fn for_method(
         &self,
         path: &Path,
-        method: Method,
-    ) -> Result<Estimate, TemplateError> {
+        method: ColourMethod,
+    ) -> Result<ColourEstimate, TemplateError> {
         let found = self.estimate.method();
         if found != method {
             let path = path.to_owned();

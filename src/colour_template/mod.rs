@@ -7,7 +7,7 @@ mod sample;
 
 use std::path::Path;
 
-use crate::normalize::{Estimate, Method};
+use crate::normalize::{ColourEstimate, ColourMethod};
 
 pub use error::TemplateError;
 pub use file::{FORMAT, StainsFile, VERSION};
@@ -22,15 +22,13 @@ pub use sample::{SampleTile, WholePicture, pool, sample_tiles, whole_picture};
 /// # Errors
 /// [`TemplateError`] naming the file, when it cannot be read, shows no stains, or was
 /// fitted with another method.
-pub fn read(path: &Path, method: Method, icc: bool) -> Result<Estimate, TemplateError> {
+pub fn read(path: &Path, method: ColourMethod, icc: bool) -> Result<ColourEstimate, TemplateError> {
     if path.extension().is_some_and(|suffix| suffix == "toml") {
         return StainsFile::read(path)?.for_method(path, method);
     }
     let picture = whole_picture(path, icc)?;
-    let estimate = method.estimate(&picture.rgb).map_err(|source| TemplateError::Estimate {
-        path: path.to_owned(),
-        method,
-        source,
+    let estimate = method.estimate(&picture.rgb).map_err(|source| {
+        TemplateError::ColourEstimate { path: path.to_owned(), method, source }
     })?;
     Ok(estimate.rounded())
 }

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::normalize::Method;
+use crate::normalize::ColourMethod;
 
 /// `[normalize]`
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NormalizeKeys {
-    /// Method of stain normalisation.
+    /// ColourMethod of stain normalisation.
     pub method: NormalizeMethod,
     /// The template of the colours: a picture, or a file of stains that `slidegrid normalize fit`
     /// wrote.
@@ -54,29 +54,29 @@ impl NormalizeKeys {
     }
 }
 
-/// Method of stain normalisation.
+/// ColourMethod of stain normalisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormalizeMethod {
     /// Stains are not normalised.
     #[default]
     None,
-    /// [`Method::Reinhard`].
+    /// [`ColourMethod::Reinhard`].
     Reinhard,
-    /// [`Method::Macenko`].
+    /// [`ColourMethod::Macenko`].
     Macenko,
-    /// [`Method::Vahadane`].
+    /// [`ColourMethod::Vahadane`].
     Vahadane,
 }
 
 impl NormalizeMethod {
     /// The method, or `None` if stains are not normalised.
-    pub fn method(self) -> Option<Method> {
+    pub fn method(self) -> Option<ColourMethod> {
         match self {
             Self::None => None,
-            Self::Reinhard => Some(Method::Reinhard),
-            Self::Macenko => Some(Method::Macenko),
-            Self::Vahadane => Some(Method::Vahadane),
+            Self::Reinhard => Some(ColourMethod::Reinhard),
+            Self::Macenko => Some(ColourMethod::Macenko),
+            Self::Vahadane => Some(ColourMethod::Vahadane),
         }
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::plane::TargetMpp;
-use crate::normalize::Estimate;
+use crate::normalize::ColourEstimate;
 
 /// Version of `run.toml`.
 pub(crate) const RUN_VERSION: u32 = 1;
@@ -26,7 +26,7 @@ pub struct Resolved {
     pub card_sha256: String,
     /// The colours that patches are given, as measured on `normalize.template`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target: Option<Estimate>,
+    pub target: Option<ColourEstimate>,
     /// Margin of the patches, px: the reach of the dense network. Absent if it is 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin: Option<u32>,

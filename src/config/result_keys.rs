@@ -13,7 +13,7 @@ use super::resolved::Resolved;
 use super::tiling::TilingKeys;
 use super::tissue::TissueKeys;
 use crate::model::Precision;
-use crate::normalize::{Estimate, LabStatistics, Stains};
+use crate::normalize::{ColourEstimate, LabStatistics, Stains};
 use crate::sha256::sha256_of_pairs;
 
 /// The results that a key changes.
@@ -142,15 +142,15 @@ impl ResultKeys {
     }
 
     /// The target colours change scores only, because patches keep the slide's own colours.
-    fn add_target(&mut self, target: &Estimate) {
+    fn add_target(&mut self, target: &ColourEstimate) {
         self.add(Affects::Scores, "resolved.target.method", target.method().name());
         match target {
-            Estimate::Reinhard(LabStatistics { mean, std }) => {
+            ColourEstimate::Reinhard(LabStatistics { mean, std }) => {
                 self.add(Affects::Scores, "resolved.target.mean", mean);
                 self.add(Affects::Scores, "resolved.target.std", std);
             }
-            Estimate::Macenko(stains) => self.add_stains(stains),
-            Estimate::Vahadane { luminosity, stains } => {
+            ColourEstimate::Macenko(stains) => self.add_stains(stains),
+            ColourEstimate::Vahadane { luminosity, stains } => {
                 self.add(Affects::Scores, "resolved.target.luminosity", luminosity);
                 self.add_stains(stains);
             }

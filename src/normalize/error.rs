@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::method::Method;
+use super::method::ColourMethod;
 
 /// Why a picture's colours cannot be measured or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
@@ -45,9 +45,9 @@ pub enum NormalizeError {
     /// Slide and template were measured by different methods.
     #[error("the estimate is of method {found}, expected {expected} as the template's")]
     OtherMethod {
-        /// Method of the slide's estimate.
-        found: Method,
-        /// Method of the template's estimate.
-        expected: Method,
+        /// ColourMethod of the slide's estimate.
+        found: ColourMethod,
+        /// ColourMethod of the template's estimate.
+        expected: ColourMethod,
     },
 }

@@ -2,17 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::method::Method;
+use super::method::ColourMethod;
 
 /// The measurements of a picture by one of the methods.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "kebab-case")]
-pub enum Estimate {
-    /// By [`Method::Reinhard`].
+pub enum ColourEstimate {
+    /// By [`ColourMethod::Reinhard`].
     Reinhard(LabStatistics),
-    /// By [`Method::Macenko`].
+    /// By [`ColourMethod::Macenko`].
     Macenko(Stains),
-    /// By [`Method::Vahadane`].
+    /// By [`ColourMethod::Vahadane`].
     Vahadane {
         /// 95th percentile of L\* as OpenCV stores L\*, 0 to 255.
         luminosity: f64,
@@ -22,13 +22,13 @@ pub enum Estimate {
     },
 }
 
-impl Estimate {
+impl ColourEstimate {
     /// The method of the estimate.
-    pub fn method(&self) -> Method {
+    pub fn method(&self) -> ColourMethod {
         match self {
-            Self::Reinhard(_) => Method::Reinhard,
-            Self::Macenko(_) => Method::Macenko,
-            Self::Vahadane { .. } => Method::Vahadane,
+            Self::Reinhard(_) => ColourMethod::Reinhard,
+            Self::Macenko(_) => ColourMethod::Macenko,
+            Self::Vahadane { .. } => ColourMethod::Vahadane,
         }
     }
 

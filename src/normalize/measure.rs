@@ -1,18 +1,18 @@
 //! The measurement of a picture by a method.
 
 use super::error::NormalizeError;
-use super::estimate::Estimate;
-use super::method::Method;
+use super::estimate::ColourEstimate;
+use super::method::ColourMethod;
 use super::{macenko, reinhard, vahadane};
 
-impl Method {
+impl ColourMethod {
     /// Measures a picture.
     ///
     /// `rgb` is `[pixel, rgb]`, any number of pixels in any order.
     ///
     /// # Errors
     /// [`NormalizeError`] if the picture's colours cannot be measured.
-    pub fn estimate(self, rgb: &[u8]) -> Result<Estimate, NormalizeError> {
+    pub fn estimate(self, rgb: &[u8]) -> Result<ColourEstimate, NormalizeError> {
         #[cfg(target_arch = "x86_64")]
         if std::is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has AVX2, for which the function is compiled.
@@ -24,15 +24,15 @@ impl Method {
     /// The same code compiled for eight values per instruction; the results are the same.
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2")]
-    fn estimate_avx2(self, rgb: &[u8]) -> Result<Estimate, NormalizeError> {
+    fn estimate_avx2(self, rgb: &[u8]) -> Result<ColourEstimate, NormalizeError> {
         self.estimate_anywhere(rgb)
     }
 
     #[inline(always)]
-    fn estimate_anywhere(self, rgb: &[u8]) -> Result<Estimate, NormalizeError> {
+    fn estimate_anywhere(self, rgb: &[u8]) -> Result<ColourEstimate, NormalizeError> {
         match self {
-            Self::Reinhard => reinhard::estimate(rgb).map(Estimate::Reinhard),
-            Self::Macenko => macenko::estimate(rgb).map(Estimate::Macenko),
+            Self::Reinhard => reinhard::estimate(rgb).map(ColourEstimate::Reinhard),
+            Self::Macenko => macenko::estimate(rgb).map(ColourEstimate::Macenko),
             Self::Vahadane => vahadane::estimate(rgb),
         }
     }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// How colours are measured and changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Method {
+pub enum ColourMethod {
     /// Mean and standard deviation in L\*a\*b\*.
     Reinhard,
     /// Two stains by extreme angles in the plane of optical density.
@@ -16,7 +16,7 @@ pub enum Method {
     Vahadane,
 }
 
-impl Method {
+impl ColourMethod {
     /// All methods.
     pub const ALL: [Self; 3] = [Self::Reinhard, Self::Macenko, Self::Vahadane];
 
@@ -30,13 +30,13 @@ impl Method {
     }
 }
 
-impl fmt::Display for Method {
+impl fmt::Display for ColourMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Method {
+impl FromStr for ColourMethod {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

@@ -9,7 +9,7 @@ const PX: usize = 20_000;
 fn known_stains_are_found_within_two_degrees() {
     for seed in 0..20 {
         let known = stains(seed);
-        for (method, light) in [(Method::Macenko, 240.0), (Method::Vahadane, 255.0)] {
+        for (method, light) in [(ColourMethod::Macenko, 240.0), (ColourMethod::Vahadane, 255.0)] {
             let estimate = method.estimate(&tissue(known, light, PX, seed)).unwrap();
             let found = estimate.stains().unwrap();
             for (known, found) in known.into_iter().zip(found.vectors()) {
@@ -24,9 +24,9 @@ fn known_stains_are_found_within_two_degrees() {
 #[test]
 fn normalising_the_template_hardly_changes_it() {
     for seed in 0..10 {
-        for method in Method::ALL {
+        for method in ColourMethod::ALL {
             let mut template = tissue(stains(seed), 245.0, PX, seed);
-            if method == Method::Vahadane {
+            if method == ColourMethod::Vahadane {
                 // The method changes a template's brightness as well, so it is standardised
                 // before the comparison.
                 standardize_luminosity(&mut template).unwrap();
@@ -54,7 +54,7 @@ fn pictures_of_two_scanners_become_more_alike() {
         let sum: usize = a.iter().zip(b).map(|(a, b)| usize::from(a.abs_diff(*b))).sum();
         sum as f64 / a.len() as f64
     };
-    for method in Method::ALL {
+    for method in ColourMethod::ALL {
         let target = method.estimate(&a).unwrap();
         let (mut from_a, mut from_b) = (a.clone(), b.clone());
         normalize_patch(&mut from_a, &target).unwrap();
@@ -79,7 +79,7 @@ fn pictures_without_two_stains_are_refused_with_a_reason() {
         ),
     ];
     let target = tissue(stains(3), 240.0, PX, 3);
-    for method in Method::ALL {
+    for method in ColourMethod::ALL {
         let target = method.estimate(&target).unwrap();
         for (name, picture) in &pictures {
             let mut rgb = picture.clone();
@@ -92,28 +92,31 @@ fn pictures_without_two_stains_are_refused_with_a_reason() {
             }
         }
     }
-    let reason = Method::Macenko.estimate(&pictures[0].1).unwrap_err();
+    let reason = ColourMethod::Macenko.estimate(&pictures[0].1).unwrap_err();
     assert_eq!(reason.to_string(), "too little tissue: 0 of 4096 pixels, expected at least 64");
 }
 
 #[test]
 fn estimates_of_two_methods_do_not_mix() {
     let picture = tissue(stains(3), 240.0, PX, 3);
-    let [reinhard, macenko, _] = Method::ALL.map(|method| method.estimate(&picture).unwrap());
+    let [reinhard, macenko, _] = ColourMethod::ALL.map(|method| method.estimate(&picture).unwrap());
     assert!(matches!(
-        Transform::new(&reinhard, &macenko),
-        Err(NormalizeError::OtherMethod { found: Method::Reinhard, expected: Method::Macenko })
+        ColourTransform::new(&reinhard, &macenko),
+        Err(NormalizeError::OtherMethod {
+            found: ColourMethod::Reinhard,
+            expected: ColourMethod::Macenko
+        })
     ));
 }
 
 #[test]
 fn estimates_survive_toml_and_rounding() {
     let picture = tissue(stains(5), 240.0, PX, 5);
-    for method in Method::ALL {
+    for method in ColourMethod::ALL {
         let estimate = method.estimate(&picture).unwrap().rounded();
         let text = toml::to_string(&estimate).unwrap();
         assert!(text.contains(&format!("method = \"{method}\"")), "{text}");
-        assert_eq!(toml::from_str::<Estimate>(&text).unwrap(), estimate);
+        assert_eq!(toml::from_str::<ColourEstimate>(&text).unwrap(), estimate);
         assert_eq!(estimate.rounded(), estimate);
     }
 }
@@ -151,7 +154,7 @@ proptest! {
     fn no_picture_makes_normalisation_panic(picture in any_picture(), template in any_picture()) {
         let good = tissue(stains(3), 240.0, 4000, 3);
         let whole = picture.len() / 3 * 3;
-        for method in Method::ALL {
+        for method in ColourMethod::ALL {
             for target in [method.estimate(&good), method.estimate(&template[..template.len() / 3 * 3])] {
                 let Ok(target) = target else { continue };
                 let mut rgb = picture[..whole].to_vec();
@@ -167,9 +170,9 @@ proptest! {
     fn pixels_do_not_depend_on_their_neighbours(seed in 0u64..50, at in 0usize..1000) {
         let picture = tissue(stains(seed), 240.0, 1000, seed);
         let template = tissue(stains(seed + 1), 235.0, 4000, seed);
-        for method in Method::ALL {
+        for method in ColourMethod::ALL {
             let (source, target) = (method.estimate(&picture), method.estimate(&template));
-            let transform = Transform::new(&source.unwrap(), &target.unwrap()).unwrap();
+            let transform = ColourTransform::new(&source.unwrap(), &target.unwrap()).unwrap();
             let (mut all, mut one) = (picture.clone(), picture[3 * at..3 * at + 3].to_vec());
             transform.apply(&mut all);
             transform.apply(&mut one);

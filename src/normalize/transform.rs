@@ -3,11 +3,11 @@
 use super::macenko::DensityMap;
 use super::reinhard::ColorTransfer;
 use super::vahadane::SparseMap;
-use super::{Estimate, NormalizeError};
+use super::{ColourEstimate, NormalizeError};
 
 /// A function of single pixels that changes the colours of one estimate to those of another.
 #[derive(Debug, Clone)]
-pub struct Transform(Kind);
+pub struct ColourTransform(Kind);
 
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "one per slide or patch, never in a list")]
@@ -17,23 +17,23 @@ enum Kind {
     Vahadane(SparseMap),
 }
 
-impl Transform {
+impl ColourTransform {
     /// The transform from `source`, the estimate of a picture, to `target`, that of the
     /// template.
     ///
     /// # Errors
     /// [`NormalizeError::OtherMethod`] if the two estimates are of different methods.
-    pub fn new(source: &Estimate, target: &Estimate) -> Result<Self, NormalizeError> {
+    pub fn new(source: &ColourEstimate, target: &ColourEstimate) -> Result<Self, NormalizeError> {
         Ok(Self(match (source, target) {
-            (Estimate::Reinhard(source), Estimate::Reinhard(target)) => {
+            (ColourEstimate::Reinhard(source), ColourEstimate::Reinhard(target)) => {
                 Kind::Reinhard(ColorTransfer::new(source, target))
             }
-            (Estimate::Macenko(source), Estimate::Macenko(target)) => {
+            (ColourEstimate::Macenko(source), ColourEstimate::Macenko(target)) => {
                 Kind::Macenko(DensityMap::new(source, target))
             }
             (
-                Estimate::Vahadane { luminosity, stains: source },
-                Estimate::Vahadane { stains: target, .. },
+                ColourEstimate::Vahadane { luminosity, stains: source },
+                ColourEstimate::Vahadane { stains: target, .. },
             ) => Kind::Vahadane(SparseMap::new(*luminosity, source, target)),
             (source, target) => {
                 let (found, expected) = (source.method(), target.method());

@@ -12,7 +12,7 @@ use super::matrix::to_f32;
 use super::percentile::percentile;
 use super::planes::{self, CHUNK, EMPTY, Planes};
 use super::stains::{check_tissue, ordered, with_strength};
-use super::{Estimate, NormalizeError, Stains};
+use super::{ColourEstimate, NormalizeError, Stains};
 
 /// Tissue has an 8-bit L\* below this, 0.8 of its range.
 const TISSUE_BELOW_L: u8 = 204;
@@ -38,7 +38,7 @@ fn density_table() -> [f32; 256] {
 }
 
 #[inline(always)]
-pub(super) fn estimate(rgb: &[u8]) -> Result<Estimate, NormalizeError> {
+pub(super) fn estimate(rgb: &[u8]) -> Result<ColourEstimate, NormalizeError> {
     let luminosity = percentile_of_l(rgb)?;
     let mut standard = rgb.to_vec();
     Luminosity::new(luminosity).apply(&mut standard);
@@ -49,7 +49,7 @@ pub(super) fn estimate(rgb: &[u8]) -> Result<Estimate, NormalizeError> {
     let vectors = ordered(a, b)?;
     let amounts = amounts_of(&amounts_lasso(vectors), &standard);
     let strength = [0, 1].map(|k| percentile(&amounts[k], STRENGTH));
-    Ok(Estimate::Vahadane { luminosity, stains: with_strength(vectors, strength)? })
+    Ok(ColourEstimate::Vahadane { luminosity, stains: with_strength(vectors, strength)? })
 }
 
 /// The pixels of tissue, `[pixel, rgb]`: those that are dark enough.

@@ -1,7 +1,7 @@
 //! The measured colours of a slide, stored as attributes `colour_<name>`.
 
 use crate::hdf5_file::{Attributes, FormatError};
-use crate::normalize::{Estimate, LabStatistics, Method, Stains};
+use crate::normalize::{ColourEstimate, ColourMethod, LabStatistics, Stains};
 
 const METHOD: &str = "colour_method";
 const FAILURE: &str = "colour_failure";
@@ -15,10 +15,10 @@ const STD: &str = "colour_std";
 /// The measured colours of a slide.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SlideColours {
-    /// Method of the measurement.
-    pub method: Method,
+    /// ColourMethod of the measurement.
+    pub method: ColourMethod,
     /// The estimate, or the reason why there is none.
-    pub estimate: Result<Estimate, String>,
+    pub estimate: Result<ColourEstimate, String>,
 }
 
 impl SlideColours {
@@ -26,12 +26,12 @@ impl SlideColours {
         attributes.put_str(METHOD, self.method.name())?;
         match &self.estimate {
             Err(reason) => attributes.put_str(FAILURE, &reason.replace('\0', "\u{fffd}")),
-            Ok(Estimate::Reinhard(LabStatistics { mean, std })) => {
+            Ok(ColourEstimate::Reinhard(LabStatistics { mean, std })) => {
                 attributes.put_f64s(MEAN, mean)?;
                 attributes.put_f64s(STD, std)
             }
-            Ok(Estimate::Macenko(stains)) => put_stains(stains, attributes),
-            Ok(Estimate::Vahadane { luminosity, stains }) => {
+            Ok(ColourEstimate::Macenko(stains)) => put_stains(stains, attributes),
+            Ok(ColourEstimate::Vahadane { luminosity, stains }) => {
                 attributes.put_f64(LUMINOSITY, *luminosity)?;
                 put_stains(stains, attributes)
             }
@@ -46,7 +46,7 @@ impl SlideColours {
             return Ok(None);
         }
         let invalid = |problem: String| FormatError::invalid(attributes.path(), problem);
-        let method: Method = attributes
+        let method: ColourMethod = attributes
             .str(METHOD)?
             .parse()
             .map_err(|problem: String| invalid(format!("{METHOD} is {problem}")))?;
@@ -54,12 +54,12 @@ impl SlideColours {
             return Ok(Some(Self { method, estimate: Err(attributes.str(FAILURE)?) }));
         }
         let estimate = match method {
-            Method::Reinhard => Estimate::Reinhard(LabStatistics {
+            ColourMethod::Reinhard => ColourEstimate::Reinhard(LabStatistics {
                 mean: numbers(attributes, MEAN)?,
                 std: numbers(attributes, STD)?,
             }),
-            Method::Macenko => Estimate::Macenko(get_stains(attributes)?),
-            Method::Vahadane => Estimate::Vahadane {
+            ColourMethod::Macenko => ColourEstimate::Macenko(get_stains(attributes)?),
+            ColourMethod::Vahadane => ColourEstimate::Vahadane {
                 luminosity: attributes.f64(LUMINOSITY)?,
                 stains: get_stains(attributes)?,
             },

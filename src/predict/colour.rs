@@ -1,18 +1,18 @@
 //! Normalises the colours of patches to those of the template, as patches are read.
 
 use crate::config::{NormalizeKeys, OnFailure, RunConfig, Scope};
-use crate::normalize::{Estimate, Transform, normalize_patch};
+use crate::normalize::{ColourEstimate, ColourTransform, normalize_patch};
 use crate::patches::PatchesFile;
 
 use super::error::PredictError;
 
 /// Normalises the patches of one slide to the template's colours.
 pub(super) struct Normalizer {
-    target: Estimate,
+    target: ColourEstimate,
     scope: Scope,
     on_failure: OnFailure,
     /// The transform by the slide's estimate, or the reason why there is none.
-    slide: Result<Transform, String>,
+    slide: Result<ColourTransform, String>,
 }
 
 /// Why a patch was not normalised in the configured way.
@@ -38,7 +38,7 @@ impl Normalizer {
         let keys = &config.config.normalize;
         let slide = match patches.colours()? {
             Some(colours) => colours.estimate.and_then(|estimate| {
-                Transform::new(&estimate, &target).map_err(|error| error.to_string())
+                ColourTransform::new(&estimate, &target).map_err(|error| error.to_string())
             }),
             None if keys.needs_slide_estimate() => {
                 return Err(PredictError::NoColours { path: patches.path().to_owned() });
@@ -91,7 +91,7 @@ impl Normalizer {
 
 /// The normalisation as score files describe it; empty without normalisation.
 pub(super) fn described(keys: &NormalizeKeys) -> String {
-    let named = |method: crate::normalize::Method| {
+    let named = |method: crate::normalize::ColourMethod| {
         format!("{method}, scope {}, on_failure {}", keys.scope.name(), keys.on_failure.name())
     };
     keys.method.method().map_or(String::new(), named)
@@ -100,7 +100,7 @@ pub(super) fn described(keys: &NormalizeKeys) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::normalize::Method;
+    use crate::normalize::ColourMethod;
 
     /// Pixels with two stains in all proportions.
     fn tissue() -> Vec<u8> {
@@ -113,9 +113,9 @@ mod tests {
     }
 
     fn normalizer(scope: Scope, on_failure: OnFailure, slide: bool) -> Normalizer {
-        let target = Method::Macenko.estimate(&tissue()).unwrap();
+        let target = ColourMethod::Macenko.estimate(&tissue()).unwrap();
         let slide = if slide {
-            Ok(Transform::new(&target, &target).unwrap())
+            Ok(ColourTransform::new(&target, &target).unwrap())
         } else {
             Err("too little tissue".to_owned())
         };

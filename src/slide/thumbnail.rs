@@ -60,7 +60,7 @@ pub fn tile_thumbnail(
     tile_px: u32,
     pool: &ThreadPool,
 ) -> Result<TileThumbnail, RegionError> {
-    Job::new(reader, f64::from(tile_px.max(1)), MIN_PX).run(pool)
+    TileMeans::new(reader, f64::from(tile_px.max(1)), MIN_PX).run(pool)
 }
 
 /// Mean colours of squares of `step_px` working px (at least 1). This differs from
@@ -74,7 +74,7 @@ pub fn tissue_picture(
     step_px: f64,
     pool: &ThreadPool,
 ) -> Result<TileThumbnail, RegionError> {
-    Job::new(reader, step_px.max(1.0), MIN_PICTURE_PX).run(pool)
+    TileMeans::new(reader, step_px.max(1.0), MIN_PICTURE_PX).run(pool)
 }
 
 /// A rectangle of tiles: ranges of tile rows and columns.
@@ -113,7 +113,8 @@ struct Means {
     failed: Vec<FailedTiles>,
 }
 
-struct Job<'a> {
+/// Measures the mean colours of all tiles of a plane.
+struct TileMeans<'a> {
     slide: &'a dyn Slide,
     level: usize,
     /// Level px along a tile's side.
@@ -122,7 +123,7 @@ struct Job<'a> {
     tiles: Area,
 }
 
-impl<'a> Job<'a> {
+impl<'a> TileMeans<'a> {
     /// Squares of `tile_px` working px, from a level with at least `fewest_px` along them.
     fn new(reader: &PlaneReader<'a>, tile_px: f64, fewest_px: f64) -> Self {
         let (slide, plane) = (reader.slide(), reader.plane());

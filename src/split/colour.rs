@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::geometry::{BlockPlan, PatchCoord, WorkingPlane};
-use crate::normalize::{Estimate, Method};
+use crate::normalize::{ColourEstimate, ColourMethod};
 use crate::patches::SlideColours;
 
 /// Number of sampled pixels of a slide with enough tissue.
@@ -18,7 +18,7 @@ const TILE_SAMPLE_PX: std::ops::RangeInclusive<usize> = 36..=12_544;
 /// Collects pixels of tissue tiles, on a fixed lattice in each. The sample does not depend on
 /// threads, blocks or groups.
 pub(super) struct Sampler<'a> {
-    method: Method,
+    method: ColourMethod,
     plan: &'a BlockPlan,
     plane: &'a WorkingPlane,
     step_px: usize,
@@ -27,7 +27,7 @@ pub(super) struct Sampler<'a> {
 }
 
 impl<'a> Sampler<'a> {
-    pub(super) fn new(method: Method, plan: &'a BlockPlan, plane: &'a WorkingPlane) -> Self {
+    pub(super) fn new(method: ColourMethod, plan: &'a BlockPlan, plane: &'a WorkingPlane) -> Self {
         let tissue = plan.mask().iter().filter(|&&tile| tile != 0).count().max(1);
         let tile_px = plan.tiling().tile_px() as usize;
         let wanted = (SAMPLE_PX / tissue).clamp(*TILE_SAMPLE_PX.start(), *TILE_SAMPLE_PX.end());
@@ -68,7 +68,7 @@ impl<'a> Sampler<'a> {
     pub(super) fn colours(self) -> SlideColours {
         let tiles = self.tiles.into_inner().unwrap_or_else(PoisonError::into_inner);
         let pixels = tiles.into_values().flatten().collect::<Vec<u8>>();
-        let estimate = self.method.estimate(&pixels).map(Estimate::rounded);
+        let estimate = self.method.estimate(&pixels).map(ColourEstimate::rounded);
         SlideColours { method: self.method, estimate: estimate.map_err(|e| e.to_string()) }
     }
 }

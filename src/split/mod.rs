@@ -259,8 +259,9 @@ fn split(
     }
     let method = config.config.normalize.method.method();
     let sampler = method.map(|method| Sampler::new(method, &plan, &plane));
-    let job = store::Job { run, config, outcome, plane: &plane, reader: &reader, plan: &plan };
-    let mut stored = store::store(&job, &found, &overview.rgb, sampler, workers, progress)?;
+    let inputs =
+        store::StoreInputs { run, config, outcome, plane: &plane, reader: &reader, plan: &plan };
+    let mut stored = store::store(&inputs, &found, &overview.rgb, sampler, workers, progress)?;
     outcome.patches = Some(plan.patches().len());
     outcome.groups = Some(stored.groups);
     outcome.failed_patches = Some(stored.failures.len());
@@ -330,7 +331,11 @@ fn working_plane(
     Ok(plane)
 }
 
-fn verdict(name: &str, found: &tissue::Found, stored: &store::Stored) -> (SlideStatus, String) {
+fn verdict(
+    name: &str,
+    found: &tissue::FoundTissue,
+    stored: &store::Stored,
+) -> (SlideStatus, String) {
     if found.mask.tissue_tiles == 0 {
         return (SlideStatus::NoTissue, tissue::none_found(name, found));
     }

@@ -14,7 +14,7 @@ use super::colour::Sampler;
 use super::error::SplitError;
 use super::interrupted::check_interrupt;
 use super::superblock::{cells, region_of, superblocks};
-use super::tissue::Found;
+use super::tissue::FoundTissue;
 use crate::config::{CompressionKey, RunConfig};
 use crate::geometry::{BlockPlan, PatchCoord, WorkingPlane};
 use crate::hdf5_file::FormatError;
@@ -44,7 +44,7 @@ impl Buffers {
 }
 
 /// The patches to store, and where they are stored.
-pub(super) struct Job<'a> {
+pub(super) struct StoreInputs<'a> {
     pub(super) run: &'a RunDir,
     pub(super) config: &'a RunConfig,
     pub(super) outcome: &'a SlideRecord,
@@ -75,31 +75,31 @@ enum Message {
 /// [`SplitError`] when the patch file cannot be written, or a signal ends the work; no file is
 /// left then.
 pub(super) fn store(
-    job: &Job<'_>,
-    tissue: &Found,
+    inputs: &StoreInputs<'_>,
+    tissue: &FoundTissue,
     overview: &Array3<u8>,
     sampler: Option<Sampler<'_>>,
     workers: &Workers<'_>,
     progress: &Progress,
 ) -> Result<Stored, SplitError> {
-    let tiling = job.plan.tiling();
-    let per_group = job.config.config.tiling.group_size().patches(tiling.patch_bytes());
-    let meta = meta(job, tissue, per_group);
-    let compression = compression(job.config);
-    let path = job.run.patches(&job.outcome.name);
-    let mut writer = PatchesWriter::create(&path, &meta, job.plan, per_group, compression)?;
+    let tiling = inputs.plan.tiling();
+    let per_group = inputs.config.config.tiling.group_size().patches(tiling.patch_bytes());
+    let meta = meta(inputs, tissue, per_group);
+    let compression = compression(inputs.config);
+    let path = inputs.run.patches(&inputs.outcome.name);
+    let mut writer = PatchesWriter::create(&path, &meta, inputs.plan, per_group, compression)?;
     writer.set_thumbnail(overview.view())?;
     if let Some(texture) = &tissue.mask.texture {
         writer.set_texture(texture.mask.view())?;
     }
     let queue = (QUEUE_BYTES / usize::try_from(tiling.patch_bytes()).unwrap_or(usize::MAX)).max(2);
     let buffers = Buffers::default();
-    let what = format!("split {}", job.outcome.name);
-    let task = progress.start(&what, "patches", job.plan.patches().len());
+    let what = format!("split {}", inputs.outcome.name);
+    let task = progress.start(&what, "patches", inputs.plan.patches().len());
     let pipeline = Pipeline { queue, interrupt: workers.interrupt };
     let ((), (mut writer, failures)) = pipeline.feed(
         |outlet| {
-            read_all(job, compression, sampler.as_ref(), workers, &buffers, outlet);
+            read_all(inputs, compression, sampler.as_ref(), workers, &buffers, outlet);
             Ok(())
         },
         |messages| write_all(writer, messages, &buffers, &task),
@@ -118,7 +118,7 @@ pub(super) fn store(
 /// Reads every superblock and sends its patches to the writer. Stops when the writer has
 /// stopped, or at an interrupt.
 fn read_all(
-    job: &Job<'_>,
+    inputs: &StoreInputs<'_>,
     compression: Compression,
     sampler: Option<&Sampler<'_>>,
     workers: &Workers<'_>,
@@ -126,15 +126,20 @@ fn read_all(
     outlet: &Outlet<'_, Message>,
 ) {
     let mut canvas = Canvas::new();
-    for superblock in superblocks(job.plan) {
+    for superblock in superblocks(inputs.plan) {
         if workers.interrupt.requested().is_some() {
             return;
         }
-        canvas.read(superblock.region, &cells(&superblock, job.plan), job.reader, workers.pool);
+        canvas.read(
+            superblock.region,
+            &cells(&superblock, inputs.plan),
+            inputs.reader,
+            workers.pool,
+        );
         let canvas = &canvas;
         let cutter = || {
             let compressor = compressor(compression);
-            Cutter { job, canvas, sampler, buffers, compressor }
+            Cutter { inputs, canvas, sampler, buffers, compressor }
         };
         let sent = workers.pool.install(|| {
             let patches = superblock.patches.iter().par_bridge();
@@ -148,7 +153,7 @@ fn read_all(
 
 /// Cuts patches from a canvas, on one thread.
 struct Cutter<'a> {
-    job: &'a Job<'a>,
+    inputs: &'a StoreInputs<'a>,
     canvas: &'a Canvas,
     sampler: Option<&'a Sampler<'a>>,
     buffers: &'a Buffers,
@@ -157,7 +162,7 @@ struct Cutter<'a> {
 
 impl Cutter<'_> {
     fn cut(&mut self, index: usize) -> Message {
-        let patch = &self.job.plan.patches()[index];
+        let patch = &self.inputs.plan.patches()[index];
         let mut pixels = self.buffers.take();
         match self.canvas.cut(&region_of(patch), &mut pixels) {
             Ok(()) => {
@@ -183,7 +188,7 @@ impl Cutter<'_> {
 
     /// The line about a patch that could not be decoded.
     fn failure(&self, patch: &PatchCoord, error: &RegionError) -> String {
-        let level0 = |px: i64| (px as f64 * self.job.plane.downsample).round();
+        let level0 = |px: i64| (px as f64 * self.inputs.plane.downsample).round();
         format!(
             "patch of tile ({}, {}), level-0 px ({}, {}): {error}",
             patch.tile_col,
@@ -235,19 +240,19 @@ fn compression(config: &RunConfig) -> Compression {
     }
 }
 
-fn meta(job: &Job<'_>, tissue: &Found, per_group: usize) -> PatchesMeta {
-    let config = &job.config;
+fn meta(inputs: &StoreInputs<'_>, tissue: &FoundTissue, per_group: usize) -> PatchesMeta {
+    let config = &inputs.config;
     let thresholds =
         tissue.mask.thresholds.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
-    let mut provenance = BTreeMap::from([("reader".to_owned(), job.outcome.reader.clone())]);
-    if !job.outcome.icc.is_empty() {
-        provenance.insert("icc".to_owned(), job.outcome.icc.clone());
+    let mut provenance = BTreeMap::from([("reader".to_owned(), inputs.outcome.reader.clone())]);
+    if !inputs.outcome.icc.is_empty() {
+        provenance.insert("icc".to_owned(), inputs.outcome.icc.clone());
     }
     PatchesMeta {
         tissue_method: tissue.options.method.to_string(),
         thresholds,
         config_sha256: config.patches_sha256(),
         provenance,
-        ..PatchesMeta::planned(&job.outcome.name, job.plane, job.plan, per_group)
+        ..PatchesMeta::planned(&inputs.outcome.name, inputs.plane, inputs.plan, per_group)
     }
 }

@@ -21,7 +21,7 @@ use crate::tissue::{
 };
 
 /// The tissue of a slide.
-pub(super) struct Found {
+pub(super) struct FoundTissue {
     /// The settings with which the tissue was found.
     pub(super) options: TissueOptions,
     pub(super) mask: TissueMask,
@@ -35,7 +35,7 @@ pub(super) fn find(
     reader: &PlaneReader<'_>,
     record: &SlideRecord,
     pool: &ThreadPool,
-) -> Result<Found, SplitError> {
+) -> Result<FoundTissue, SplitError> {
     let (path, plane) = (&record.path, reader.plane());
     let keys = config.config.slides.tissue(&record.name, &config.config.tissue);
     let options = keys.options();
@@ -81,11 +81,11 @@ pub(super) fn find(
     let mask = tissue::find_tissue(&views, &options)
         .map_err(|source| SplitError::Tissue { path: path.clone(), source })?;
     let unseen = failed.iter().map(|failed| failed.error.to_string()).collect();
-    Ok(Found { options, mask, unseen })
+    Ok(FoundTissue { options, mask, unseen })
 }
 
 /// Records in the slide's row how much tissue was found, and doubts about the mask.
-pub(super) fn note(record: &mut SlideRecord, found: &Found) {
+pub(super) fn note(record: &mut SlideRecord, found: &FoundTissue) {
     record.tissue_tiles = Some(found.mask.tissue_tiles);
     let mut notes = Vec::new();
     let ink = found.mask.ink.as_ref().map_or(0, |ink| ink.iter().filter(|&&t| t != 0).count());
@@ -101,13 +101,13 @@ pub(super) fn note(record: &mut SlideRecord, found: &Found) {
 }
 
 /// A sentence about areas that could not be decoded, if there are any.
-pub(super) fn unseen(found: &Found) -> Option<String> {
+pub(super) fn unseen(found: &FoundTissue) -> Option<String> {
     let first = found.unseen.first()?;
     let areas = counted(found.unseen.len(), "area", "areas");
     Some(format!("{areas} could not be decoded while looking for tissue, first: {first}"))
 }
 
-fn note_texture(record: &mut SlideRecord, found: &Found, notes: &mut Vec<String>) {
+fn note_texture(record: &mut SlideRecord, found: &FoundTissue, notes: &mut Vec<String>) {
     let Some(texture) = &found.mask.texture else { return };
     record.tissue_differs = Some((texture.differing_share * 1000.0).round() / 1000.0);
     record.tissue_left_out = Some(texture.left_out);
@@ -117,7 +117,7 @@ fn note_texture(record: &mut SlideRecord, found: &Found, notes: &mut Vec<String>
     }
 }
 
-fn doubt(name: &str, found: &Found, texture: &TextureCheck) -> String {
+fn doubt(name: &str, found: &FoundTissue, texture: &TextureCheck) -> String {
     format!(
         "tissue: {} marks {} tiles, texture {}; they differ on {:.0} % of the tiles that either marks ({} left out, {} without texture): look at masks/{name}.png, where what was left out is orange, and if tissue is, try another [tissue] method or a mask for this slide",
         found.options.method,
@@ -130,7 +130,7 @@ fn doubt(name: &str, found: &Found, texture: &TextureCheck) -> String {
 }
 
 /// A sentence that begins with `no tissue found`, and what can be done about that.
-pub(super) fn none_found(name: &str, found: &Found) -> String {
+pub(super) fn none_found(name: &str, found: &FoundTissue) -> String {
     let dark = if found.mask.dark > 0.5 {
         format!(
             "; {:.0} % of the slide is dark, as in fluorescence, and has no bright glass to compare stain with",
@@ -146,7 +146,7 @@ pub(super) fn none_found(name: &str, found: &Found) -> String {
     )
 }
 
-fn thresholds(found: &Found) -> String {
+fn thresholds(found: &FoundTissue) -> String {
     let values: Vec<_> =
         found.mask.thresholds.iter().map(|(name, value)| format!("{name} {value}")).collect();
     match values.as_slice() {
@@ -186,7 +186,7 @@ pub(super) fn write_picture(
     run: &RunDir,
     record: &SlideRecord,
     overview: &Array3<u8>,
-    found: &Found,
+    found: &FoundTissue,
     plane: &WorkingPlane,
     plan: &BlockPlan,
 ) -> Result<(), SplitError> {

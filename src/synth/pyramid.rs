@@ -1,7 +1,7 @@
 //! Draws and writes a whole slide in bounded memory: tiles are drawn in the order of a
 //! quad-tree, and a parent is made as soon as its four children are done.
 //!
-//! Memory: about 4 MB and four encoded jobs per thread, two tiles of 0.8 MB per level, and
+//! Memory: about 4 MB and four encoded families per thread, two tiles of 0.8 MB per level, and
 //! 12 bytes per tile. That is below 100 MB for 100,000 x 100,000 px with eight threads.
 
 use std::io;
@@ -36,7 +36,7 @@ struct Encoded {
 
 /// One unit of the drawing threads' work: a tile of level 1 and the four tiles of level 0
 /// below it.
-struct Job {
+struct TileFamily {
     /// The encoded tiles, as far as they exist.
     tiles: Vec<Encoded>,
     /// The pixels of the tile of level 1.
@@ -140,7 +140,12 @@ impl Plan<'_> {
     }
 
     /// Draws and encodes tile (`column`, `row`) of level 1 and the tiles below it.
-    fn job(&self, column: u32, row: u32, brush: &mut Brush) -> Result<Job, EncodingError> {
+    fn family(
+        &self,
+        column: u32,
+        row: u32,
+        brush: &mut Brush,
+    ) -> Result<TileFamily, EncodingError> {
         let mut tiles = Vec::with_capacity(5);
         let mut children = [const { Pixels::Glass }; 4];
         for (child, (dx, dy)) in children.iter_mut().zip([(0, 0), (1, 0), (0, 1), (1, 1)]) {
@@ -158,11 +163,11 @@ impl Plan<'_> {
         if self.exists(1, column, row) {
             tiles.push(self.encoded(1, column, row, &top)?);
         }
-        Ok(Job { tiles, top })
+        Ok(TileFamily { tiles, top })
     }
 
     /// The tiles (column, row) of level 1 in the order of the quad-tree.
-    fn jobs(&self) -> Vec<(u32, u32)> {
+    fn families(&self) -> Vec<(u32, u32)> {
         let mut found = Vec::new();
         self.collect(self.tiles.len(), 0, 0, &mut found);
         found
@@ -180,14 +185,14 @@ impl Plan<'_> {
     }
 }
 
-/// Writes the tiles of the jobs in order, and makes the levels above level 1.
+/// Writes the tiles of the families in order, and makes the levels above level 1.
 struct Writer<'a> {
     plan: &'a Plan<'a>,
     tiff: &'a mut BigTiff,
     glass_jpeg: Vec<u8>,
     glass: Option<TileLocation>,
-    /// In the order of [`Plan::jobs`].
-    jobs: &'a mut dyn Iterator<Item = Job>,
+    /// In the order of [`Plan::families`].
+    families: &'a mut dyn Iterator<Item = TileFamily>,
 }
 
 impl Writer<'_> {
@@ -213,9 +218,10 @@ impl Writer<'_> {
         }
         if level == 1 {
             // None is left where drawing failed, whose error is the one to report.
-            let job = self.jobs.next().ok_or_else(|| io::Error::other("a tile is missing"))?;
-            job.tiles.iter().try_for_each(|tile| self.put(tile))?;
-            return Ok(job.top);
+            let family =
+                self.families.next().ok_or_else(|| io::Error::other("a tile is missing"))?;
+            family.tiles.iter().try_for_each(|tile| self.put(tile))?;
+            return Ok(family.top);
         }
         let mut children = [const { Pixels::Glass }; 4];
         for (child, (dx, dy)) in children.iter_mut().zip([(0, 0), (1, 0), (0, 1), (1, 1)]) {
@@ -251,14 +257,14 @@ pub(super) fn write(
     let pipeline = Pipeline { queue: 4 * threads, interrupt: &Interrupt::new() };
     let workers = (0..threads).map(|_| {
         let (plan, mut brush) = (&plan, Brush::new());
-        move |(column, row)| plan.job(column, row, &mut brush).map_err(io::Error::other)
+        move |(column, row)| plan.family(column, row, &mut brush).map_err(io::Error::other)
     });
-    let write = |jobs: &mut dyn Iterator<Item = Job>| {
-        let mut writer = Writer { plan: &plan, tiff: &mut tiff, glass_jpeg, glass: None, jobs };
+    let write = |families: &mut dyn Iterator<Item = TileFamily>| {
+        let mut writer = Writer { plan: &plan, tiff: &mut tiff, glass_jpeg, glass: None, families };
         // The walk begins one level above the last, at the single node over the whole tree.
         writer.visit(plan.tiles.len(), 0, 0).map(drop)
     };
-    pipeline.run_in_order(plan.jobs().into_iter(), workers, write).map_err(undrawn)?;
+    pipeline.run_in_order(plan.families().into_iter(), workers, write).map_err(undrawn)?;
     tiff.finish(&Tags {
         pixels: TilePixels::JpegRgb,
         links: DirectoryLinks::Successive,

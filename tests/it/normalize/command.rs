@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ndarray::Array3;
 use slidegrid::colour_template::{self, StainsFile};
-use slidegrid::normalize::{Method, normalize_patch};
+use slidegrid::normalize::{ColourMethod, normalize_patch};
 
 use crate::common::Case;
 use crate::normalize::pictures::{FIRST, SECOND, bytes};
@@ -20,7 +20,7 @@ fn pictures_get_the_colours_of_a_template() {
     case.slide("a.b.png", &slide);
     let template = case.slide("template.png", &FIRST.tissue(200, 200, 1));
     case.slide("blank.png", &Array3::from_elem((50, 50, 3), 255));
-    for method in Method::ALL {
+    for method in ColourMethod::ALL {
         let out = case.path(method.name());
         let line =
             format!("normalize apply --method {method} --template template.png --out {method}");
@@ -46,8 +46,9 @@ fn stains_fitted_to_a_cohort_are_a_template() {
     case.slidegrid(fit).exits(5);
     let file = StainsFile::read(&out).unwrap();
     assert_eq!(file.sources, ["a.png", "b.png"]);
-    assert_eq!(colour_template::read(&out, Method::Vahadane, false).unwrap(), file.estimate);
-    let message = colour_template::read(&out, Method::Macenko, false).unwrap_err().to_string();
+    assert_eq!(colour_template::read(&out, ColourMethod::Vahadane, false).unwrap(), file.estimate);
+    let message =
+        colour_template::read(&out, ColourMethod::Macenko, false).unwrap_err().to_string();
     assert!(message.contains("fitted with vahadane"), "{message}");
 
     for (text, expected) in [

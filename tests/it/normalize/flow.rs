@@ -3,7 +3,7 @@
 
 use ndarray::{Array2, Array3, Axis, s};
 use slidegrid::colour_template;
-use slidegrid::normalize::{Method, Transform, normalize_patch};
+use slidegrid::normalize::{ColourMethod, ColourTransform, normalize_patch};
 use slidegrid::patches::PatchesFile;
 use slidegrid::run_dir::{RunDir, read_slides};
 use slidegrid::scores::read_scores;
@@ -70,11 +70,11 @@ impl Colour {
     }
 
     /// The slide changed pixel by pixel, by the estimate in its patch file.
-    fn by_slide(&self, run: &str, method: Method) -> Array3<u8> {
+    fn by_slide(&self, run: &str, method: ColourMethod) -> Array3<u8> {
         let target = colour_template::read(&self.case.path("template.png"), method, false).unwrap();
         let colours = self.patches(run).colours().unwrap().unwrap();
         assert_eq!(colours.method, method);
-        let transform = Transform::new(&colours.estimate.unwrap(), &target).unwrap();
+        let transform = ColourTransform::new(&colours.estimate.unwrap(), &target).unwrap();
         let mut rgb = bytes(&self.slide);
         transform.apply(&mut rgb);
         Array3::from_shape_vec(self.slide.dim(), rgb).unwrap()
@@ -98,7 +98,7 @@ impl Colour {
 #[test]
 fn a_slide_is_changed_pixel_by_pixel_without_seams() {
     let colour = Colour::new(SECOND.tissue(300, 270, 4));
-    for method in Method::ALL {
+    for method in ColourMethod::ALL {
         let name = method.name();
         colour.run(name, name, "").done();
         let shown = colour.case.heatmap(name, "slide");
@@ -134,7 +134,8 @@ fn patches_are_changed_by_their_own_estimates() {
     let more = "scope = \"patch\"\non_failure = \"raw\"\n";
     colour.run("patch", "macenko", more).done();
     let target =
-        colour_template::read(&colour.case.path("template.png"), Method::Macenko, false).unwrap();
+        colour_template::read(&colour.case.path("template.png"), ColourMethod::Macenko, false)
+            .unwrap();
     let mut changed = colour.slide.clone();
     let patches = colour.patches("patch");
     for group in patches.group_numbers() {
@@ -185,7 +186,7 @@ fn what_cannot_be_told_follows_the_policy_and_is_counted() {
                 assert_eq!(failed, lines.len() as u64);
             }
             _ => {
-                let changed = expected(&colour.by_slide(policy, Method::Macenko));
+                let changed = expected(&colour.by_slide(policy, ColourMethod::Macenko));
                 assert_same(&shown, &changed.slice(right).to_owned(), 0.0);
             }
         }

@@ -4,7 +4,7 @@
 use ndarray::{Array3, s};
 use serde_json::{Value, json};
 use slidegrid::normalize::{
-    Method, lab_to_rgb, normalize_patch, rgb_to_lab, standardize_luminosity,
+    ColourMethod, lab_to_rgb, normalize_patch, rgb_to_lab, standardize_luminosity,
 };
 
 use crate::common::{Case, needs, noise, reference};
@@ -45,7 +45,7 @@ fn compare(template: &Array3<u8>, pictures: &[(String, Array3<u8>)]) -> Value {
     let mut cases = Vec::new();
     for (name, picture) in pictures {
         case.slide(&format!("{name}.png"), picture);
-        for method in Method::ALL {
+        for method in ColourMethod::ALL {
             let target = method.estimate(&bytes(template)).unwrap();
             let mut rgb = bytes(picture);
             let estimate = method.estimate(&rgb).unwrap_or_else(|e| panic!("{name} {method}: {e}"));
