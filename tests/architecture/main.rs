@@ -70,7 +70,7 @@ fn imports_do_not_run_in_circles() {
 /// Circles, each with the imports that make it one.
 fn circles(source: &Source, graph: &Graph) -> Vec<String> {
     let name = |file: &usize| &source.files[*file].name;
-    let told = |circle: &BTreeSet<usize>| {
+    let described = |circle: &BTreeSet<usize>| {
         let edges = circle.iter().flat_map(|file| {
             let inside = graph.imports[*file].iter().filter(|(target, _)| circle.contains(target));
             inside.map(move |(target, path)| {
@@ -79,7 +79,7 @@ fn circles(source: &Source, graph: &Graph) -> Vec<String> {
         });
         format!("{} files:{}", circle.len(), edges.collect::<String>())
     };
-    graph.circles().iter().map(told).collect()
+    graph.circles().iter().map(described).collect()
 }
 
 #[test]
@@ -131,10 +131,11 @@ fn the_report_page_does_no_io_itself() {
 fn files_stay_small_enough_to_know() {
     let (_, source, _) = &*LIBRARY;
     let long = source.files.iter().filter(|file| file.lines > MOST_LINES);
-    let told = long.map(|file| format!("src/{}: {} lines without tests", file.name, file.lines));
+    let described =
+        long.map(|file| format!("src/{}: {} lines without tests", file.name, file.lines));
     assert_none(
         &format!("files of more than {MOST_LINES} lines: part them"),
-        &told.collect::<Vec<_>>(),
+        &described.collect::<Vec<_>>(),
     );
 }
 

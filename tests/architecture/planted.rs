@@ -115,7 +115,7 @@ fn a_name_is_followed_to_the_file_that_defines_it() {
 }
 
 #[test]
-fn a_path_that_names_nothing_is_told() {
+fn a_path_that_names_nothing_is_reported() {
     let files = [("lib.rs", "mod a; mod b;"), ("a.rs", "use crate::b::Gone;"), ("b.rs", "")];
     let (_, graph) = planted(&files);
     assert_eq!(Vec::from_iter(graph.unresolved), ["src/a.rs: crate::b::Gone"]);
@@ -135,9 +135,9 @@ fn circles_are_found() {
     for edge in ["a.rs imports b.rs by crate::b::B", "c.rs imports a.rs by super::a::A"] {
         assert!(found[0].contains(edge), "{}", found[0]);
     }
-    let mut told = siblings;
-    told[3].1 = "pub struct C;";
-    let (source, graph) = planted(&told);
+    let mut files = siblings;
+    files[3].1 = "pub struct C;";
+    let (source, graph) = planted(&files);
     assert!(circles(&source, &graph).is_empty());
 }
 

@@ -1,5 +1,5 @@
-//! `slidegrid bench`: what is measured is real, what cannot be is said, and
-//! nothing is left behind.
+//! `slidegrid bench`: measurements are real, settings that cannot be measured are reported, and
+//! no file is left behind.
 
 use std::path::Path;
 
@@ -41,7 +41,7 @@ fn every_setting_is_measured_and_one_recommended() {
         assert!(least.as_f64().unwrap() > 0.0);
         let per_core = median.as_f64().unwrap() / number("threads");
         assert!((number("windows_per_core_s") - per_core).abs() < 1e-6 * per_core);
-        // A process with a network in it, and not all of the machine.
+        // As much memory as a process with a network takes, and less than the machine has.
         assert!((5e6..2e9).contains(&number("peak_rss_bytes")));
     }
     let best = &report["recommended"];
@@ -58,17 +58,17 @@ fn the_recommendation_can_be_pasted() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_said() {
+fn what_cannot_be_measured_is_reported() {
     let missing = "/nonexistent/libonnxruntime.so";
     let more =
         format!("--batches 1 --threads 1 --ort-library {missing} --json --engines ort,tract");
     let report = infer("padded", &more).json();
-    let said = &report["not_measured"][0];
-    assert_eq!(said["what"], "ort");
-    assert!(said["reason"].as_str().unwrap().contains(missing), "{said}");
+    let failure = &report["not_measured"][0];
+    assert_eq!(failure["what"], "ort");
+    assert!(failure["reason"].as_str().unwrap().contains(missing), "{failure}");
     assert_eq!(report["settings"].as_array().unwrap().len(), 1);
 
-    // An operator that only running into it shows.
+    // An operator that fails only when it runs.
     let outcome = infer("unknown_operator", "--engines tract --batches 1 --threads 1").exits(3);
     let outcome =
         outcome.prints(&["not measured: tract, batch 1, 1 thread: ", "org.example:Sharpen"]);
@@ -127,7 +127,7 @@ fn storage_is_measured_drawn_and_left_clean() {
 }
 
 #[test]
-fn storage_settings_can_be_pasted_and_the_cache_is_spoken_of() {
+fn storage_settings_can_be_pasted_and_the_page_cache_is_mentioned() {
     let case = Case::new();
     let outcome = io(&case, 64, "--sizes 4 --repeats 1").done();
     let tiling = pasted(&outcome).tiling;

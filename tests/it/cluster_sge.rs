@@ -1,6 +1,6 @@
-//! The chain on a real Grid Engine that allows 8 tasks an array, and what may
-//! happen to it there: whatever it is, the heatmaps are those of a run without
-//! a scheduler, and nothing that was complete is computed again.
+//! The chain on a real Grid Engine that allows 8 tasks per array, with failures of many kinds.
+//! The heatmaps always equal those of a run without a scheduler, and nothing that was complete
+//! is computed again.
 
 use crate::common::cluster::{Cluster, Cohort};
 
@@ -8,8 +8,8 @@ const UP: &str = "sge-up";
 const LISTED: [&str; 2] = ["qstat", "-u *"];
 const KEYS: &str = "[cluster]\nscheduler = \"sge\"\nqueue = \"all.q\"\nparallel_environment = \"thread\"\ntime_min = 10\n";
 
-/// One test, since the settings of the one Grid Engine change along the way.
-/// What can happen at the same time does: most of it is waiting.
+/// One test, since the settings of the one Grid Engine change along the way. Cases that can run
+/// at the same time do, because most of the time is waiting.
 #[test]
 fn slides_become_the_same_heatmaps_whatever_happens() {
     let mut cluster = Cluster::start(UP, &[("MAX_TASKS", "8")], LISTED, KEYS);
@@ -30,7 +30,7 @@ fn slides_become_the_same_heatmaps_whatever_happens() {
     cluster.assert_done(&cluster.quick, "waves", &Vec::new());
 }
 
-/// The demo cohort; then nothing is left to retry.
+/// Runs the demo cohort, after which a retry finds nothing to do.
 fn whole_chain(cluster: &Cluster, demo: &Cohort) {
     assert!(demo.groups > 16, "no slide needs two arrays: {} groups", demo.groups);
     cluster.run_command(demo, "chain").set(&["cluster.cpus=2"]).done();
@@ -38,8 +38,8 @@ fn whole_chain(cluster: &Cluster, demo: &Cohort) {
     cluster.assert_done(demo, "chain", &Vec::new());
     cluster.assert_studied(demo, "chain");
     let before = cluster.scored(demo, "chain");
-    let said = cluster.retry("chain", &[]);
-    assert!(said.contains("nothing is missing"), "{said}");
+    let stdout = cluster.retry("chain", &[]);
+    assert!(stdout.contains("nothing is missing"), "{stdout}");
     cluster.assert_done(demo, "chain", &before);
 }
 
@@ -55,8 +55,8 @@ fn half_deleted(cluster: &Cluster) {
     cluster.wait("delete");
     let before = cluster.scored(&cluster.quick, "delete");
     assert!(before.len() < cluster.quick.groups, "nothing was deleted");
-    let said = cluster.retry("delete", &[]);
-    assert!(said.contains("again: predict s0 t"), "{said}");
+    let stdout = cluster.retry("delete", &[]);
+    assert!(stdout.contains("again: predict s0 t"), "{stdout}");
     cluster.wait("delete");
     cluster.assert_done(&cluster.quick, "delete", &before);
 }
@@ -75,15 +75,15 @@ fn failing_tasks(cluster: &Cluster) {
     assert_eq!(cluster.scored(&cluster.quick, "fail"), before, "nothing can be written");
     std::fs::remove_file(&scores).unwrap();
     cluster.until("fail", "exit code", |cluster| {
-        let said = cluster.retry("fail", &["--dry-run"]);
-        said.contains("again: predict s1 t1-9: exit code 4; the same again [")
+        let stdout = cluster.retry("fail", &["--dry-run"]);
+        stdout.contains("again: predict s1 t1-9: exit code 4; the same again [")
     });
     cluster.retry("fail", &[]);
     cluster.wait("fail");
     cluster.assert_done(&cluster.quick, "fail", &before);
 }
 
-/// One task does not end while it has but a minute.
+/// One task does not end within its limit of a minute.
 fn time_limit(cluster: &Cluster) {
     let stalls = "cluster.setup=['[ -e let_go ] || [ \"$JOB_NAME\" != sg_predict_s1 ] || [ \"$SGE_TASK_ID\" != 2 ] || sleep 600']";
     cluster.submit("time", &["--set", "cluster.time_min=1", "--set", stalls]);
@@ -92,22 +92,22 @@ fn time_limit(cluster: &Cluster) {
     let before = cluster.scored(&cluster.quick, "time");
     assert_eq!(before.len() + 1, cluster.quick.groups);
     std::fs::write(cluster.file("time", "let_go"), "").unwrap();
-    let said = cluster.retry("time", &[]);
-    assert!(said.contains("time limit; 2 minutes instead of 1 ["), "{said}");
+    let stdout = cluster.retry("time", &[]);
+    assert!(stdout.contains("time limit; 2 minutes instead of 1 ["), "{stdout}");
     cluster.wait("time");
     cluster.assert_done(&cluster.quick, "time", &before);
     assert!(cluster.asked("time", "#$ -l h_rt=120"));
 }
 
-/// One task needs more memory than is asked for, and does not get it.
+/// One task needs more memory than it requests, and fails.
 fn memory_kill(cluster: &Cluster) {
     let hungry = "cluster.setup=['[ \"$(ulimit -v)\" -ge 5000000 ] || [ \"$JOB_NAME\" != sg_predict_s0 ] || [ \"$SGE_TASK_ID\" != 3 ] || perl -e \"\\$x = q(x) x 5000000000\"']";
     cluster.submit("memory", &["--set", "cluster.memory_mb=3000", "--set", hungry]);
     cluster.wait("memory");
     cluster.wait_for_reason("memory", "memory");
     let before = cluster.scored(&cluster.quick, "memory");
-    let said = cluster.retry("memory", &[]);
-    assert!(said.contains("memory; 6000 MB instead of 3000 ["), "{said}");
+    let stdout = cluster.retry("memory", &[]);
+    assert!(stdout.contains("memory; 6000 MB instead of 3000 ["), "{stdout}");
     cluster.wait("memory");
     cluster.assert_done(&cluster.quick, "memory", &before);
     assert!(cluster.asked("memory", "#$ -l h_vmem=6000M"));
@@ -126,8 +126,7 @@ fn warned(cluster: &Cluster, slow: &Cohort) {
     assert!(script.contains(" timeout --signal=USR1 480 "), "{script}");
 }
 
-/// What a lost host leads to, asked for by hand: the tasks run again, and
-/// nobody has to retry.
+/// Tasks are rescheduled by hand, as after the loss of a host: they run again without a retry.
 fn rescheduled(cluster: &Cluster) {
     cluster.submit("again", &["--set", "cluster.cpus=4", "--set", "cluster.setup=[\"sleep 2\"]"]);
     cluster.wait_for("again", "sg_stitch");

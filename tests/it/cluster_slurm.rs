@@ -1,6 +1,6 @@
-//! The chain on a real SLURM that allows array indices up to 7, and what may
-//! happen to it there: whatever it is, the heatmaps are those of a run without
-//! a scheduler, and nothing that was complete is computed again.
+//! The chain on a real SLURM that allows array indices up to 7, with failures of many kinds.
+//! The heatmaps always equal those of a run without a scheduler, and nothing that was complete
+//! is computed again.
 
 use crate::common::cluster::{Cluster, Cohort, printed};
 
@@ -9,8 +9,8 @@ const LISTED: [&str; 2] = ["squeue", "-h -r -o %F|%j|%K|%T|%r|%i"];
 const KEYS: &str =
     "[cluster]\nscheduler = \"slurm\"\nqueue = \"main\"\nmemory_mb = 1000\ntime_min = 10\n";
 
-/// One test, since the settings of the one SLURM change along the way. What
-/// can happen at the same time does: most of it is waiting.
+/// One test, since the settings of the one SLURM change along the way. Cases that can run at
+/// the same time do, because most of the time is waiting.
 #[test]
 fn slides_become_the_same_heatmaps_whatever_happens() {
     let mut cluster = Cluster::start(UP, &[("MAX_ARRAY", "8")], LISTED, KEYS);
@@ -32,17 +32,17 @@ fn slides_become_the_same_heatmaps_whatever_happens() {
     waves(&cluster);
 }
 
-/// The demo cohort; then nothing is left to retry.
+/// Runs the demo cohort, after which a retry finds nothing to do.
 fn whole_chain(cluster: &Cluster, demo: &Cohort) {
     assert!(demo.groups > 14, "no slide needs two arrays: {} groups", demo.groups);
-    let said = printed(cluster.run_command(demo, "chain"));
-    assert!(said.contains("split 1-4 (4 tasks)") && said.contains(" master"), "{said}");
+    let stdout = printed(cluster.run_command(demo, "chain"));
+    assert!(stdout.contains("split 1-4 (4 tasks)") && stdout.contains(" master"), "{stdout}");
     cluster.wait("chain");
     cluster.assert_done(demo, "chain", &Vec::new());
     cluster.assert_studied(demo, "chain");
     let before = cluster.scored(demo, "chain");
-    let said = cluster.retry("chain", &[]);
-    assert!(said.contains("nothing is missing"), "{said}");
+    let stdout = cluster.retry("chain", &[]);
+    assert!(stdout.contains("nothing is missing"), "{stdout}");
     cluster.assert_done(demo, "chain", &before);
 }
 
@@ -58,9 +58,9 @@ fn half_cancelled(cluster: &Cluster) {
     let before = cluster.scored(&cluster.quick, "cancel");
     assert!(before.len() < cluster.quick.groups, "nothing was cancelled");
     // SLURM keeps no record of tasks that never began.
-    let said = cluster.retry("cancel", &[]);
+    let stdout = cluster.retry("cancel", &[]);
     let line = "again: predict s0 t2,4-6,9: no earlier try is known; the same again";
-    assert!(said.contains(line), "{said}");
+    assert!(stdout.contains(line), "{stdout}");
     cluster.wait("cancel");
     cluster.assert_done(&cluster.quick, "cancel", &before);
 }
@@ -80,8 +80,8 @@ fn failing_tasks(cluster: &Cluster) {
     std::fs::remove_file(&scores).unwrap();
     // Accounting lags some seconds behind.
     cluster.until("fail", "exit code", |cluster| {
-        let said = cluster.retry("fail", &["--time-factor", "2", "--dry-run"]);
-        said.contains("again: predict s1 t1-9: exit code 4; 20 minutes instead of 10")
+        let stdout = cluster.retry("fail", &["--time-factor", "2", "--dry-run"]);
+        stdout.contains("again: predict s1 t1-9: exit code 4; 20 minutes instead of 10")
     });
     cluster.retry("fail", &["--time-factor", "2"]);
     cluster.wait("fail");
@@ -89,7 +89,7 @@ fn failing_tasks(cluster: &Cluster) {
     assert!(cluster.asked("fail", "#SBATCH --time=20"));
 }
 
-/// One task does not end while it has but a minute.
+/// One task does not end within its limit of a minute.
 fn time_limit(cluster: &Cluster) {
     let stalls = "cluster.setup=['[ \"$(squeue -h -j \"${SLURM_ARRAY_JOB_ID-}_${SLURM_ARRAY_TASK_ID-}\" -o %l)\" != 1:00 ] || [ \"$SLURM_JOB_NAME\" != sg_predict_s1 ] || [ \"$SLURM_ARRAY_TASK_ID\" != 2 ] || sleep 600']";
     let here = "cluster.extra=[\"--nodelist=n1\"]";
@@ -99,17 +99,17 @@ fn time_limit(cluster: &Cluster) {
     let before = cluster.scored(&cluster.quick, "time");
     // The second task of both arrays.
     assert_eq!(before.len() + 2, cluster.quick.groups);
-    let said = cluster.retry("time", &[]);
+    let stdout = cluster.retry("time", &[]);
     assert!(
-        said.contains("again: predict s1 t2,9: time limit; 2 minutes instead of 1 ["),
-        "{said}"
+        stdout.contains("again: predict s1 t2,9: time limit; 2 minutes instead of 1 ["),
+        "{stdout}"
     );
-    assert!(said.contains("predict s1 2,9 (2 tasks)"), "{said}");
+    assert!(stdout.contains("predict s1 2,9 (2 tasks)"), "{stdout}");
     cluster.wait("time");
     cluster.assert_done(&cluster.quick, "time", &before);
 }
 
-/// One task needs more memory than is asked for, and is killed for it.
+/// One task needs more memory than it requests, and is killed.
 const HUNGRY: &str = "cluster.setup=['[ \"$SLURM_MEM_PER_NODE\" -ge 600 ] || [ \"$SLURM_JOB_NAME\" != sg_predict_s0 ] || [ \"$SLURM_ARRAY_TASK_ID\" != 3 ] || perl -e \"\\$x = q(x) x 500000000; sleep 600\"']";
 
 fn memory_kill(cluster: &Cluster) {
@@ -118,8 +118,8 @@ fn memory_kill(cluster: &Cluster) {
     cluster.wait("memory");
     cluster.wait_for_reason("memory", "memory");
     let before = cluster.scored(&cluster.quick, "memory");
-    let said = cluster.retry("memory", &[]);
-    assert!(said.contains("memory; 600 MB instead of 300 ["), "{said}");
+    let stdout = cluster.retry("memory", &[]);
+    assert!(stdout.contains("memory; 600 MB instead of 300 ["), "{stdout}");
     cluster.wait("memory");
     cluster.assert_done(&cluster.quick, "memory", &before);
     assert!(cluster.asked("memory", "#SBATCH --mem=600M"));
@@ -148,7 +148,7 @@ fn node_n2(cluster: &Cluster, state: &str) {
     cluster.command("scontrol", &words.map(ToOwned::to_owned));
 }
 
-/// SLURM runs the tasks again by itself; nobody has to retry.
+/// SLURM runs the tasks again by itself, without a retry.
 fn a_node_lost_and_a_requeue(cluster: &Cluster) {
     cluster.submit("node", &["--set", "cluster.cpus=4", "--set", "cluster.setup=[\"sleep 2\"]"]);
     cluster.wait_for("node", "|sg_predict_s0|1|RUNNING");
@@ -162,7 +162,7 @@ fn a_node_lost_and_a_requeue(cluster: &Cluster) {
     cluster.assert_done(&cluster.quick, "node", &Vec::new());
 }
 
-/// Where jobs may not be requeued, a lost node ends them.
+/// Without requeueing, the loss of a node ends its jobs.
 fn a_node_lost_for_good(cluster: &Cluster) {
     let extra = "cluster.predict.extra=[\"--no-requeue\", \"--nodelist=n2\"]";
     cluster.submit("lost", &["--set", extra, "--set", "cluster.setup=[\"sleep 3\"]"]);
@@ -173,25 +173,25 @@ fn a_node_lost_for_good(cluster: &Cluster) {
     cluster.wait_for_reason("lost", "node-loss");
     let before = cluster.scored(&cluster.quick, "lost");
     assert!(before.len() < cluster.quick.groups);
-    let said = cluster.retry("lost", &[]);
-    assert!(said.contains("node loss; the same again"), "{said}");
+    let stdout = cluster.retry("lost", &[]);
+    assert!(stdout.contains("node loss; the same again"), "{stdout}");
     cluster.wait("lost");
     cluster.assert_done(&cluster.quick, "lost", &before);
 }
 
-/// Several groups a task, and scripts from a dry run submitted by hand.
+/// Several groups per task, and scripts from a dry run that are submitted by hand.
 fn packed_and_by_hand(cluster: &Cluster) {
     let packed = ["--set", "cluster.groups_per_task=3", "--dry-run"];
-    let said = cluster.submit("hand", &packed);
-    assert!(said.contains("#SBATCH --array=1-2"), "{said}");
+    let stdout = cluster.submit("hand", &packed);
+    assert!(stdout.contains("#SBATCH --array=1-2"), "{stdout}");
     let by_hand = |script: &str| {
         let script = cluster.file("hand", &format!("jobs/{script}"));
         // Ends with its jobs; 1 when a task did not end with 0.
         cluster.say(&format!("sbatch --wait {}", script.display()));
     };
     by_hand("split.sh");
-    let said = cluster.submit("hand", &packed);
-    assert!(said.contains("#SBATCH --array=1-4"), "{said}");
+    let stdout = cluster.submit("hand", &packed);
+    assert!(stdout.contains("#SBATCH --array=1-4"), "{stdout}");
     for slide in ["s0", "s1"] {
         by_hand(&format!("predict_{slide}.sh"));
         by_hand(&format!("stitch_{slide}.sh"));
@@ -199,16 +199,16 @@ fn packed_and_by_hand(cluster: &Cluster) {
     cluster.assert_done(&cluster.quick, "hand", &Vec::new());
 }
 
-/// Where jobs may not submit jobs, the command stays and does it.
+/// Where jobs must not submit jobs, the command on the login node waits and submits.
 fn from_the_login_node(cluster: &Cluster) {
-    let said = cluster.submit("login", &["--set", "cluster.submit_from=\"login\""]);
-    assert!(said.contains("waiting for 1 jobs to end"), "{said}");
+    let stdout = cluster.submit("login", &["--set", "cluster.submit_from=\"login\""]);
+    assert!(stdout.contains("waiting for 1 jobs to end"), "{stdout}");
     assert!(cluster.submitted("login").iter().all(|job| job["stage"] != "master"));
     cluster.wait("login");
     cluster.assert_done(&cluster.quick, "login", &Vec::new());
 }
 
-/// At most ten jobs at a time; a retry's later waves ask for more memory too.
+/// At most ten jobs at a time; the later waves of a retry request more memory too.
 fn waves(cluster: &Cluster) {
     // Every task of s0.
     let hungry = HUNGRY.replace("[ \"$SLURM_ARRAY_TASK_ID\" != 3 ] || ", "");
@@ -217,8 +217,11 @@ fn waves(cluster: &Cluster) {
     cluster.wait_for_reason("waves", "memory");
     let before = cluster.scored(&cluster.quick, "waves");
     assert_eq!(before.len(), 9, "s1 alone");
-    let said = cluster.retry("waves", &[]);
-    assert!(said.contains("again: predict s0 t1-10: memory; 600 MB instead of 300 ["), "{said}");
+    let stdout = cluster.retry("waves", &[]);
+    assert!(
+        stdout.contains("again: predict s0 t1-10: memory; 600 MB instead of 300 ["),
+        "{stdout}"
+    );
     cluster.wait("waves");
     cluster.assert_done(&cluster.quick, "waves", &before);
 }

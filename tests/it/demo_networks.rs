@@ -1,5 +1,5 @@
-//! The demonstration networks on slides they never saw: they tell tumour from normal
-//! tissue, and the mean and spread of a colour do not.
+//! The demonstration networks on slides outside their training data: they distinguish tumor
+//! from normal tissue, while the mean and spread of a colour do not.
 
 use crate::common::Case;
 use ndarray::{Array2, Array3, s};
@@ -12,11 +12,11 @@ use slidegrid::truth::{AnnotationGroups, Truth};
 const SIDE_PX: u32 = 4000;
 const STRIDE_PX: u16 = 96;
 const WINDOW_PX: usize = 224;
-/// As in training: points nearer to an outline than this have no sure label.
+/// Points nearer to an outline than this have no certain label, as in training.
 const BORDER_PX: f64 = 16.0;
-/// What a network must reach.
+/// Smallest area under the ROC curve for a network.
 const MIN_AUC: f64 = 0.97;
-/// What no colour statistic may reach, in either direction.
+/// Largest area under the ROC curve for a colour statistic, in either direction.
 const MAX_COLOR_AUC: f64 = 0.85;
 
 fn cohort() -> Cohort {
@@ -32,7 +32,7 @@ fn cohort() -> Cohort {
     }
 }
 
-/// Whether each lattice point is tumour; `None` within [`BORDER_PX`] of an outline.
+/// Whether each lattice point is tumor; `None` within [`BORDER_PX`] of an outline.
 fn labels(made: &SyntheticSlide, rows: usize, cols: usize) -> Array2<Option<bool>> {
     let Some(path) = &made.truth else {
         return Array2::from_elem((rows, cols), Some(false));
@@ -80,7 +80,7 @@ fn pixels(made: &SyntheticSlide) -> Array3<u8> {
 }
 
 #[test]
-fn demo_networks_tell_tumour_on_fresh_slides_where_colour_cannot() {
+fn demo_networks_find_tumor_on_new_slides_where_colour_does_not() {
     let case = Case::new();
     let made = make(&cohort(), &case.path("demo"), |_| {}).unwrap();
     for network in ["demo-valid", "demo-padded"] {
@@ -101,8 +101,8 @@ fn demo_networks_tell_tumour_on_fresh_slides_where_colour_cannot() {
         let (rows, cols) = maps[0].dim();
         let pixels = pixels(slide);
         for ((row, col), label) in labels(slide, rows, cols).indexed_iter() {
-            let Some(tumour) = label.filter(|_| !maps[0][[row, col]].is_nan()) else { continue };
-            truth.push(tumour);
+            let Some(tumor) = label.filter(|_| !maps[0][[row, col]].is_nan()) else { continue };
+            truth.push(tumor);
             for (scores, map) in scores.iter_mut().zip(&maps) {
                 scores.push(f64::from(map[[row, col]]));
             }
@@ -110,8 +110,8 @@ fn demo_networks_tell_tumour_on_fresh_slides_where_colour_cannot() {
             features.push(colors(&pixels, px(col), px(row)));
         }
     }
-    let tumours = truth.iter().filter(|&&tumour| tumour).count();
-    assert!(tumours >= 50 && truth.len() >= 1000, "{tumours} of {}", truth.len());
+    let tumors = truth.iter().filter(|&&tumor| tumor).count();
+    assert!(tumors >= 50 && truth.len() >= 1000, "{tumors} of {}", truth.len());
 
     let reached = scores.map(|scores| auc(&truth, &scores).unwrap().auc);
     assert!(reached.iter().all(|&auc| auc > MIN_AUC), "demo-valid, demo-padded: {reached:?}");

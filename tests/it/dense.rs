@@ -6,7 +6,7 @@ use crate::common::{Case, assert_same, model_card, noise};
 use ndarray::{Array2, Array3, s};
 use slidegrid::scores::{CascadeMeta, ScoresMeta, Screen, read_scores};
 
-/// A byte.
+/// The value as a byte.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "30 to 252")]
 fn byte(value: f32) -> u8 {
     value as u8
@@ -93,8 +93,8 @@ fn a_padded_network_s_dense_scores_are_refused_beyond_the_tolerance() {
     case.slidegrid("run --quiet --run run --config").arg(config).arg(path).exits(4);
     let markers = std::fs::read_dir(case.path("run/logs/predict")).unwrap();
     let marker = markers.map(Result::unwrap).next().unwrap();
-    let told = std::fs::read_to_string(marker.path()).unwrap();
-    assert!(told.contains("dense_tolerance = 0") && told.contains("--force"), "{told}");
+    let message = std::fs::read_to_string(marker.path()).unwrap();
+    assert!(message.contains("dense_tolerance = 0") && message.contains("--force"), "{message}");
     case.slidegrid("predict --quiet --run run --all --force").done();
     let dense = scores_meta(&case, "run").dense.unwrap();
     assert!(dense.forced && dense.rms > 0.0, "{dense:?}");
@@ -130,7 +130,7 @@ fn a_cascade_of_few_positive_windows_screens_by_windows_further_apart() {
     assert!(!dense.open.is_empty() && counts.screen == Screen::Windows { step_px: 8 }, "{dense:?}");
     assert!(counts.coarse > 0 && counts.audited > 0, "{counts:?}");
     assert!(counts.refined > 0 && counts.screened > 0, "{counts:?}");
-    // What is above the threshold is the windows' own; what is below was screened.
+    // Scores above the threshold are exact; those below were screened.
     let (mut exact, mut screened) = (0, 0);
     for (cascade, window) in cascade.iter().zip(&window) {
         let same = (cascade - window).abs() < 1e-6;
@@ -141,7 +141,7 @@ fn a_cascade_of_few_positive_windows_screens_by_windows_further_apart() {
         );
     }
     assert!(exact as u64 >= counts.exact() && screened > 0, "{exact} {screened}");
-    // Another tiling, the same choice.
+    // Another tiling chooses the same points.
     case.run("other", &config, &path, &["tiling.block=3", "tiling.patches_per_group=2"]);
     assert_same(&cascade, &case.heatmap("other", "slide"), 2e-5);
 }
@@ -201,14 +201,14 @@ fn a_cascade_loses_no_detection_of_the_demo_network() {
         counts.screened > counts.refined && counts.missed_bound_of_slide() <= 0.02,
         "{counts:?}"
     );
-    // What is above the threshold is the windows' own; what is below was screened.
+    // Scores above the threshold are exact; those below were screened.
     for (window, cascade) in window.iter().zip(cascade).filter(|(window, _)| !window.is_nan()) {
         let same = (cascade - window).abs() < 1e-4;
         assert!(same || f64::from(*cascade) < counts.refine_from, "{cascade} for {window}");
     }
 }
 
-/// What the cascades of all groups did, together.
+/// The counts of the cascades of all groups together.
 fn cascade_counts(case: &Case, run: &str) -> CascadeMeta {
     let folder = case.path(run).join("scores/slide");
     let groups = (1..).map(|k| folder.join(format!("t{k}.h5"))).take_while(|path| path.exists());

@@ -23,7 +23,7 @@ fn made_dense(case: &Case, folder: &Path, name: &str, stride: u32, patch: Option
     command.arg("--out").arg(out).arg(card).done();
 }
 
-/// What the script says of each dense network.
+/// The script's report on each dense network.
 fn report(folder: &Path) -> serde_json::Map<String, Value> {
     let found = reference::printed("dense_networks.py", ["check".as_ref(), folder.as_os_str()]);
     serde_json::from_str(&found).unwrap()

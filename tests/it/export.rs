@@ -1,7 +1,8 @@
-//! Exports: what other programs read in them, and when they are made.
+//! Exports: other programs read every score in its place, and exports are made when they are
+//! requested.
 //!
-//! The readers are Python's (tests/reference/read_exports.py), see
-//! CONTRIBUTING.md; what needs none of them runs without.
+//! The readers are Python packages (tests/reference/read_exports.py), see CONTRIBUTING.md;
+//! tests that need no reader run without them.
 #![expect(clippy::cast_possible_truncation, reason = "tests count small numbers")]
 
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ fn meta(stride: u32, downsample: f64, [width, height]: [u32; 2], mpp: Option<f64
         height_px: working(height),
         level0_width_px: width,
         level0_height_px: height,
-        classes: vec!["normal".into(), "tumour, µ".into()],
+        classes: vec!["normal".into(), "tumor, µ".into()],
         positive: 1,
         method: "window".into(),
         ..HeatmapMeta::default()
@@ -66,7 +67,7 @@ fn export_all(case: &Case, file: &Path) {
     case.slidegrid("export -q").arg(file).args(formats).done();
 }
 
-/// How many files of each kind Python's readers found in order.
+/// Number of files of each kind that the Python readers found correct.
 fn checked(folder: &Path) -> BTreeMap<String, usize> {
     serde_json::from_str(&reference::printed("read_exports.py", [folder])).unwrap()
 }
@@ -169,7 +170,7 @@ fn features(path: &Path) -> Vec<serde_json::Value> {
 }
 
 #[test]
-fn geojson_holds_what_was_asked_for() {
+fn geojson_holds_the_requested_features() {
     let case = Case::new();
     let file = case.path("a.h5");
     // Points 4 um apart: the default radius of 187 um is 47 points.
@@ -191,7 +192,7 @@ fn geojson_holds_what_was_asked_for() {
     assert_eq!(found.len(), 2, "the second maximum is within the first one's reach");
     let first = &found[0];
     assert_eq!(first["properties"]["objectType"], "detection");
-    assert_eq!(first["properties"]["measurements"]["prob_tumour, µ"], 0.875);
+    assert_eq!(first["properties"]["measurements"]["prob_tumor, µ"], 0.875);
     // The window of 64 px centred on x = 320, y = 160.
     let ring = serde_json::json!([[[352, 128], [352, 192], [288, 192], [288, 128], [352, 128]]]);
     let numbers = |value: &serde_json::Value| value.to_string().replace(".0", "");
@@ -223,7 +224,7 @@ fn a_run_writes_its_exports_and_only_what_is_missing() {
     let before = [&asap, &file(".h5"), &file(".png")].map(|path| modified(path));
     assert!(csv.exists() && !file(".geojson.gz").exists());
     fs::remove_file(&csv).unwrap();
-    // A later wish is no other run.
+    // Another export is no other run.
     let wish = format!("stitch.export={FORMATS:?}");
     case.slidegrid("stitch -q --run run --all").set(&[wish.as_str()]).done();
     assert_eq!(before, [&asap, &file(".h5"), &file(".png")].map(|path| modified(path)));
@@ -238,7 +239,7 @@ fn a_run_writes_its_exports_and_only_what_is_missing() {
 }
 
 #[test]
-fn split_says_where_its_tiles_are() {
+fn split_writes_the_coordinates_of_its_tiles() {
     let case = Case::new();
     let path = case.slide("slide.png", &noise(150, 170, 3));
     let mask = noise(6, 7, 11).slice(ndarray::s![.., .., 0]).mapv(|v| u8::from(v < 128));
@@ -258,7 +259,7 @@ fn split_says_where_its_tiles_are() {
         assert!(clam.exists());
         let written = fs::metadata(&clam).unwrap().modified().unwrap();
         assert_eq!(run.join("coords/slide_patches.h5").exists(), name == "a");
-        // Asked for later: made of the patches that are there.
+        // Requested later, the file is made from the existing patches.
         let wish = "tiling.coords=[\"clam\",\"trident\"]";
         case.slidegrid("split -q --run").arg(&run).set(&[wish]).done();
         assert!(run.join("coords/slide_patches.h5").exists());
@@ -268,7 +269,7 @@ fn split_says_where_its_tiles_are() {
         let export = || case.slidegrid("export -q --format clam-coords").arg(&patches);
         export().arg("--out").arg(&out).done();
         assert!(out.join("slide.h5").exists());
-        // CLAM's file has the patch file's name: never in its place.
+        // CLAM's file has the name of the patch file and must not replace it.
         let before = fs::read(&patches).unwrap();
         let above = patches.parent().unwrap();
         export().arg("--out").arg(above).exits(4);

@@ -1,5 +1,5 @@
-//! `synth`, from settings to files: same bytes whatever the threads, a pyramid
-//! that decodes, truth that matches the pixels.
+//! `synth`, from settings to files: the bytes do not depend on threads, the pyramid decodes,
+//! and the truth matches the pixels.
 
 use std::collections::HashMap;
 use std::fs;
@@ -249,8 +249,8 @@ fn share(pixels: &[bool], width: usize, column: u32, row: u32) -> f64 {
     block.iter().filter(|&&pixel| pixel).count() as f64 / block.len() as f64
 }
 
-/// The criterion knows the drawn pixels alone: what glass does not reach is tissue, and
-/// fat and other tissue are told apart by how much white they hold.
+/// The criterion uses the drawn pixels alone: tissue is what cannot be reached over glass, and
+/// fat is distinguished from other tissue by its share of white.
 #[test]
 fn the_tissue_map_is_what_was_drawn() {
     let folder = tempfile::tempdir().unwrap();

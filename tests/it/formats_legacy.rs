@@ -67,7 +67,7 @@ fn check_legacy(file: &PatchesFile, width: i64, height: i64) {
 }
 
 #[test]
-fn legacy_patches_are_put_back_where_they_belong() {
+fn legacy_patches_are_read_at_their_true_positions() {
     let folder = tempfile::tempdir().unwrap();
     // Moved at the right edge; just not moved (675 = 2 * 224 + 227); smaller
     // than a patch; one pixel short of telling its width.
@@ -89,7 +89,7 @@ fn legacy_patches_are_put_back_where_they_belong() {
 /// The same through the script that follows `split_grp.py` line by line, with
 /// the index file beside it.
 #[test]
-fn a_file_made_in_python_is_put_back_as_well() {
+fn a_file_made_in_python_is_read_at_its_true_positions_too() {
     let folder = tempfile::tempdir().unwrap();
     for (width, height) in [(700_i64, 680_i64), (1000, 560)] {
         let path = folder.path().join(format!("p{width}.h5"));

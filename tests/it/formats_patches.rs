@@ -1,4 +1,4 @@
-//! `patches/<slide>.h5`: what is written is read, what is wrong is refused.
+//! `patches/<slide>.h5`: what is written can be read, and invalid input is refused.
 
 use std::path::Path;
 

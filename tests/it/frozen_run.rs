@@ -1,5 +1,5 @@
-//! A run that an earlier version made, in tests/data/frozen_run: this version reads it,
-//! says the same of it, goes on with it, and makes the same of the same settings.
+//! A run that an earlier version made, in tests/data/frozen_run: this version reads it, reports
+//! the same, continues it, and makes the same results from the same settings.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -11,16 +11,16 @@ use crate::common::cli::Slidegrid;
 use crate::common::contents::{Entry, Values, hdf5, is_of_the_try};
 use crate::common::{Case, repository};
 
-/// What stands in the stored files for the folder that they are in.
+/// Placeholder in the stored files for the folder that they are in.
 const FOLDER: &str = "@FOLDER@";
 
-/// How far numbers may be off: processors round differently.
+/// Tolerance of numbers, since processors round differently.
 const TOLERANCE: f64 = 1e-6;
 
 /// Attributes that name versions.
 const VERSIONS: [&str; 2] = ["/@writer", "/@engine"];
 
-/// Texts for people, which may be put in other words.
+/// Keys of texts for people, whose wording may change.
 const PROSE: [&str; 4] = ["reason", "note", "stitch_failure", "told"];
 
 /// The folder of the run, with its paths put right: `run`, `input`, `expected`, `bin`.
@@ -124,13 +124,13 @@ fn asked_for(dry_run: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_retry_asks_for_the_same() {
+fn a_retry_requests_the_same_resources() {
     let case = frozen();
     let found = slidegrid(&case, "master retry --run run --dry-run").done().stdout;
     let expected = asked_for(&case.read("expected/retry.txt"));
     assert_eq!(expected.iter().filter(|line| line.contains(" --run ")).count(), 3, "{expected:?}");
     assert_eq!(asked_for(&found), expected);
-    // What runs is left alone.
+    // Running tasks are not submitted again.
     let retry = slidegrid(&case, "master retry --run run --dry-run").env("RUNNING", "4718_3");
     assert!(!retry.done().stdout.contains("predict_second"));
 }

@@ -1,5 +1,5 @@
-//! Signals, kills and leftovers: whatever ends a task, the next one goes on
-//! from what was saved, and the heatmap is that of an uninterrupted run.
+//! Signals, kills and leftover files: whatever ends a task, the next one goes on from the saved
+//! scores, and the heatmap is that of an uninterrupted run.
 
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -44,8 +44,7 @@ impl Slow {
         self.case.slidegrid(&line).spawn()
     }
 
-    /// Scores what is missing, stitches, and compares with a run that nothing
-    /// has interrupted.
+    /// Scores the rest, stitches, and compares the heatmap with that of an uninterrupted run.
     fn finish_and_compare(&self) -> ScoresMeta {
         Outcome::of(self.start("0")).has_code(0);
         assert!(!self.part().exists());
@@ -165,7 +164,7 @@ fn a_part_that_is_not_this_groups_is_set_aside() {
     for (message, damage) in damages {
         std::fs::write(slow.part(), &good).unwrap();
         damage(&slow, &good);
-        // Ended at once: only what it says of the part matters here.
+        // The process is ended at once; only its message about the part file matters here.
         let mut child = slow.start("0.0001");
         wait_for(&slow.run.join("scores/slide/t1.part.h5.refused"), &mut child);
         wait_for(&slow.part(), &mut child);

@@ -1,11 +1,11 @@
-//! What must not change a heatmap, and what a heatmap must show, from slide to
-//! file through the whole pipeline.
+//! Settings that must not change a heatmap, and pixels that a heatmap must show, through the
+//! whole pipeline.
 
 use crate::common::{Case, assert_same, noise};
 use ndarray::{Array2, Array3, s};
 use proptest::prelude::*;
 
-/// What the `centre` networks score: the pixel at the middle of the window.
+/// The score of the `centre` networks: the pixel at the middle of the window.
 fn pixel_score(slide: &Array3<u8>, x: usize, y: usize) -> f32 {
     let channel = |c| f32::from(slide[[y, x, c]]);
     (channel(0) + 256.0 * channel(1) + 65536.0 * channel(2)) / 16_777_216.0
@@ -20,7 +20,7 @@ fn expected(slide: &Array3<u8>, mask: &Array2<u8>, tile: usize, stride: usize) -
     })
 }
 
-/// A tile mask blown up to one pixel a slide pixel, so that it means itself.
+/// A tile mask enlarged to one pixel per slide pixel, so that `split` reads back the same mask.
 fn per_pixel(mask: &Array2<u8>, tile: usize, height: usize, width: usize) -> Array2<u8> {
     Array2::from_shape_fn((height, width), |(y, x)| mask[[y / tile, x / tile]])
 }
@@ -59,7 +59,7 @@ proptest! {
     }
 }
 
-/// The settings of a heatmap that says more than its central pixel.
+/// The settings of a heatmap whose scores depend on more than the central pixel.
 const BASE: &str = "[tissue]\nmethod = \"all\"\n[tiling]\ntile = 24\nblock = 2\npatches_per_group = 3\n[predict]\nstride = 8\nengine = \"tract\"\nthreads = 1\nbatch = 1\n";
 
 #[test]

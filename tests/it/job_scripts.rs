@@ -1,5 +1,5 @@
-//! What job scripts do with signals: they pass them on, keep the program's exit
-//! code, and queue themselves again after a warning and nothing else.
+//! Signals and job scripts: a script passes signals on, keeps the program's exit code, and
+//! queues itself again only after a warning.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -12,8 +12,8 @@ use slidegrid::jobs::scheduler::scheduler;
 use slidegrid::jobs::script::Job;
 use tempfile::TempDir;
 
-/// Ends like `predict` when a signal comes: saves and exits with 5. Not in bash,
-/// which cannot trap what it was started to ignore.
+/// Ends like `predict` on a signal: saves and exits with 5. It is no bash script, because bash
+/// cannot trap a signal that was ignored when it started.
 const PROGRAM: &str = "#!/usr/bin/perl
 use POSIX ();
 $SIG{$_} = sub { syswrite STDOUT, qq(saved\\n); POSIX::_exit(5) } for qw(USR1 TERM);
@@ -100,7 +100,7 @@ impl Script {
         script.wait().unwrap().code()
     }
 
-    /// How often it asked SLURM to be queued again.
+    /// Number of times the script asked SLURM to requeue it.
     fn requeued(&self) -> usize {
         let text = std::fs::read_to_string(self.folder.path().join("requeued"));
         text.unwrap_or_default().lines().filter(|line| *line == "requeue 77").count()
@@ -117,9 +117,9 @@ fn until(path: &Path, child: &mut Child) {
 }
 
 #[test]
-fn slurm_is_asked_to_go_on_after_its_warning_alone() {
+fn slurm_is_asked_to_requeue_after_its_warning_only() {
     let script = Script::new(SchedulerKind::Slurm, PROGRAM, &[]);
-    // More than once: what is lost when a signal comes is lost now and then.
+    // Repeated, because a race would lose a signal only now and then.
     for times in 1..=8 {
         assert_eq!(script.end("1", &["USR1"]), Some(5));
         assert_eq!(script.requeued(), times);
@@ -136,7 +136,7 @@ fn slurm_is_asked_to_go_on_after_its_warning_alone() {
 }
 
 #[test]
-fn grid_engine_gets_99_after_a_warning_so_many_times() {
+fn grid_engine_gets_exit_code_99_after_a_limited_number_of_warnings() {
     let script = Script::new(SchedulerKind::Sge, PROGRAM, &[]);
     for _ in 0..8 {
         assert_eq!(script.end("", &["-USR1"]), Some(99));
@@ -157,7 +157,7 @@ fn grid_engine_gets_99_after_a_warning_so_many_times() {
 }
 
 #[test]
-fn exit_codes_of_the_program_are_the_scripts() {
+fn a_script_ends_with_the_exit_code_of_the_program() {
     for kind in [SchedulerKind::Slurm, SchedulerKind::Sge] {
         for code in [0, 3, 5, 137] {
             let program = format!("#!/bin/bash\n[ \"$1\" = 2 ] && exit {code}\n");

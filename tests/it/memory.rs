@@ -1,5 +1,5 @@
-//! What `split` holds does not grow with the slide: whole processes, their
-//! peak resident memory told by the kernel.
+//! The memory of `split` does not grow with the slide: peak resident memory of whole processes,
+//! as the kernel reports it.
 
 use std::process::Stdio;
 
@@ -41,7 +41,7 @@ fn split_holds_no_more_of_a_large_slide() {
     // Were slide or patches held, it would grow by this much.
     let grown_mb = large_stored_mb - small_stored_mb;
     assert!(grown_mb > 450.0, "{small_stored_mb} {large_stored_mb}");
-    let told = format!("{small_mb} MB for 6000 px, {large_mb} MB for 12000 px");
-    assert!(large_mb - small_mb < grown_mb / 2.0, "{told}");
-    assert!(large_mb < 500.0, "{told}");
+    let figures = format!("{small_mb} MB for 6000 px, {large_mb} MB for 12000 px");
+    assert!(large_mb - small_mb < grown_mb / 2.0, "{figures}");
+    assert!(large_mb < 500.0, "{figures}");
 }

@@ -122,7 +122,7 @@ fn the_graph_s_own_batch_wins() {
 }
 
 #[test]
-fn the_centre_network_tells_the_centre_pixel_exactly() {
+fn the_centre_network_returns_the_centre_pixel_exactly() {
     for name in ["centre32", "centre224"] {
         let model = model(name);
         let side = model.card.window_px as usize;

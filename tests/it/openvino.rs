@@ -1,4 +1,4 @@
-//! OpenVINO beside onnxruntime, and bf16 beside f32. Both engines are Python packages.
+//! OpenVINO compared with onnxruntime, and bf16 with f32. Both engines are Python packages.
 
 use crate::common::cli::{Outcome, Slidegrid};
 use crate::common::harness::ignore;
@@ -124,9 +124,9 @@ fn the_stored_deviation_is_what_a_recount_gives() {
     let meta = heatmap_h5::read_heatmap_meta(&heatmap).unwrap();
     assert_eq!((meta.precision.as_str(), meta.deviation), ("bf16", Some(stored)));
     let status = small.case.slidegrid("status --json --run bf16").json();
-    let told = &status["slides"][0]["lower_precision"];
-    assert_eq!(told["precision"], "bf16", "{status}");
-    assert_eq!(told["deviation_max"].as_f64(), Some(stored.max));
+    let deviation = &status["slides"][0]["lower_precision"];
+    assert_eq!(deviation["precision"], "bf16", "{status}");
+    assert_eq!(deviation["deviation_max"].as_f64(), Some(stored.max));
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn too_large_a_deviation_is_refused_unless_forced() {
 }
 
 #[test]
-fn less_precision_is_never_taken_unasked_nor_emulated() {
+fn reduced_precision_is_used_and_emulated_only_on_request() {
     needs::engine(EngineChoice::OpenVino);
     let small = Small::new("padded");
     let auto = small.command("auto", &["precision=bf16"], "1").exits(3);
@@ -167,7 +167,7 @@ fn less_precision_is_never_taken_unasked_nor_emulated() {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap();
     let listed = |flag: &str| cpuinfo.split_whitespace().any(|word| word == flag);
     let detected = std::is_x86_feature_detected!("avx512bf16");
-    // /proc/cpuinfo may be of another processor than an emulated one, so both are asked.
+    // Under an emulator /proc/cpuinfo may describe another processor, so both are checked.
     if detected || (std::is_x86_feature_detected!("avx512f") && listed("amx_bf16")) {
         native.has_code(0);
     } else if native.code != Some(0) {
@@ -178,7 +178,8 @@ fn less_precision_is_never_taken_unasked_nor_emulated() {
     }
 }
 
-/// An error for want of bf16 names the processor, what it lacks, and what to do.
+/// Checks that the error about missing bf16 names the processor, its missing instructions, and
+/// what to do.
 fn assert_names_the_way_out(outcome: Outcome) -> Outcome {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap();
     let mut names = cpuinfo.lines().filter_map(|line| line.strip_prefix("model name"));
@@ -191,7 +192,7 @@ fn assert_names_the_way_out(outcome: Outcome) -> Outcome {
     ])
 }
 
-/// Emulation asked of a processor that has not what it takes is refused as well.
+/// Emulation on a processor without AVX-512 is refused as well.
 #[test]
 fn bf16_is_refused_by_name_where_it_cannot_be_emulated() {
     needs::engine(EngineChoice::OpenVino);
@@ -201,5 +202,5 @@ fn bf16_is_refused_by_name_where_it_cannot_be_emulated() {
     }
     let refused = Small::new("padded").command("refused", &BF16, "1").exits(3);
     let refused = assert_names_the_way_out(refused);
-    refused.mentions(&[&lacking.join(", ")]).lacks("SLIDEGRID_EMULATE_BF16");
+    refused.mentions(&[&lacking.join(", ")]).omits("SLIDEGRID_EMULATE_BF16");
 }

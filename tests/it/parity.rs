@@ -46,7 +46,7 @@ impl Parity {
         self.runs.push(self.case.path(&name));
     }
 
-    /// What the reference finds, a report a run; each must be sound.
+    /// The reference's report on each run; each must be sound.
     fn compare(&self) -> Vec<Value> {
         let text = printed("pipeline.py", &self.runs);
         let reports: Vec<Value> = serde_json::from_str(&text).unwrap();
@@ -199,7 +199,7 @@ fn resampled_slides_are_pillows_to_two_grey_levels() {
     for report in parity.compare() {
         assert_eq!(report["exact_plane"], false, "{report:#}");
         assert!(number(&report, "max_pixel_difference") <= 2.0, "{report:#}");
-        // Scored on the pixels the patches hold, nothing is loose.
+        // On the pixels that the patches hold, scores agree without a tolerance for resampling.
         assert!(number(&report, "max_abs_score_difference_on_stored_pixels") <= 1e-4, "{report:#}");
         assert!(number(&report, "max_abs_score_difference") <= 0.05, "{report:#}");
     }

@@ -138,7 +138,7 @@ fn what_is_not_shared_stays_whole() {
 }
 
 #[test]
-fn what_a_worker_takes_is_weights_and_maps() {
+fn a_worker_needs_memory_for_weights_and_maps() {
     let networks = Networks::made();
     let parts = networks.cut("padded", 16).unwrap();
     let weights = (parts.trunk_onnx.len() + parts.head_onnx.len()) as u64;

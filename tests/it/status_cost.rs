@@ -1,5 +1,5 @@
-//! What `status` says of a run with jobs in a scheduler, and what a run took
-//! and will take.
+//! `status` of a run with jobs in a scheduler, the cost of a finished run, and the estimate of
+//! a planned one.
 
 use std::path::PathBuf;
 
@@ -65,11 +65,11 @@ fn files_and_slurm_make_one_view() {
     let table = status(&case, "").stdout;
     assert!(table.contains("time limit") && table.contains("a.7_4.log"), "{table}");
     assert!(table.contains("1 of 8 groups scored, 1 running, 4 waiting, 2 failed"), "{table}");
-    // The failed try of a group that is done, and tries that bought nothing.
+    // A failed try of a group that is done by now, and tries without a result.
     let cost = status(&case, "--json --cost").json();
     assert_eq!(cost["retries"]["tries"], 3);
     assert_eq!(cost["retries"]["lost_core_s"], 300.0);
-    // A retry says the same, and leaves alone what runs.
+    // A retry reports the same, and does not submit running tasks again.
     let retry = with_fakes(&case, "master retry --dry-run").done();
     for line in [
         "again: predict a t1: time limit; the same again, since [cluster] time_min",
@@ -83,7 +83,7 @@ fn files_and_slurm_make_one_view() {
 }
 
 #[test]
-fn without_a_scheduler_files_alone_tell_and_it_is_said() {
+fn without_a_scheduler_status_reads_files_alone_and_says_so() {
     let case = Case::new();
     submitted(&case);
     for program in ["sacct", "squeue"] {
@@ -95,7 +95,7 @@ fn without_a_scheduler_files_alone_tell_and_it_is_said() {
 }
 
 #[test]
-fn a_finished_run_tells_what_it_took() {
+fn a_finished_run_reports_its_cost() {
     let case = Case::new();
     let run = planned(&case);
     case.slidegrid("run -q --run run").done();

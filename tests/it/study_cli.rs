@@ -19,7 +19,7 @@ fn study(case: &Case, words: &[&str]) -> Slidegrid {
     case.slidegrid("study").args(words)
 }
 
-/// What a study that exits with `code` says; it must print no results.
+/// The message of a study that exits with `code` and prints no results.
 #[track_caller]
 fn complaint(case: &Case, words: &[&str], code: i32) -> String {
     let outcome = study(case, words).exits(code);
@@ -61,7 +61,7 @@ fn outline(case: &Case, folder: &str, slide: &str) {
 }
 
 #[test]
-fn an_area_is_told_and_compared() {
+fn an_area_under_the_curve_is_printed_and_compared() {
     let case = Case::new();
     let csv = text(&case.write(
         "a.csv",
@@ -110,7 +110,7 @@ fn detections_of_an_array_are_scored_against_outlines() {
     // Hit at the higher score, the false positive only after it.
     assert_eq!(report["score"], 1.0);
     assert_eq!(report["dropped_a_real_score"], true);
-    // At 0.25 um the lesion is 75 um wide: isolated tumour cells.
+    // At 0.25 um the lesion is 75 um wide: isolated tumor cells.
     let small = ["froc", "--detections", &found, "--truth", &truth, "--mpp", "0.25"];
     assert!(complaint(&case, &small, 4).contains("no lesion to find"));
     study(&case, &[&small[..], &["--itc-um", "0", "--json"]].concat()).json();
@@ -142,7 +142,7 @@ fn features_are_a_table_that_the_forest_reads() {
     assert_eq!(csv.lines().count(), 13);
     let row: Vec<&str> = csv.lines().nth(1).unwrap().split(',').collect();
     assert_eq!((row[1], row[2], row[13]), ("s0", "1", "253"));
-    // All slides alike: nothing to learn, but a score each.
+    // All slides are alike: the forest has nothing to learn, but each slide gets a score.
     let report = study(&case, &["classify", &out, "--trees", "10", "--json"]).json();
     assert_eq!(report["slides"].as_array().unwrap().len(), 12);
     let report =
@@ -152,7 +152,7 @@ fn features_are_a_table_that_the_forest_reads() {
 }
 
 #[test]
-fn dice_is_swept_and_told_by_class() {
+fn dice_is_swept_and_printed_per_class() {
     let case = Case::new();
     let heatmap = text(&array(&case, "slide.npy"));
     outline(&case, "truth", "slide");
@@ -257,7 +257,7 @@ fn a_run_is_studied_from_its_heatmaps_alone() {
         (of(0, "auc"), of(1, "auc"), of(0, "method")),
         (1.0.into(), 1.0.into(), "window".into())
     );
-    // Each tumour slide has its lesion and a spot that is none.
+    // Each tumor slide has its lesion and a spot that is none.
     assert_eq!((of(0, "lesions_hit"), of(0, "false_positives")), (4.into(), 4.into()));
     assert_eq!((of(0, "windows"), of(1, "windows")), (96_000.into(), 6_000.into()));
     assert!(of(0, "core_hours").is_null() && of(0, "map_deviation") == 0.0);
@@ -298,7 +298,7 @@ fn points_inside(stride: u32) -> Vec<(u32, u32)> {
 }
 
 #[test]
-fn how_much_of_each_lesion_was_scored_is_told() {
+fn the_scored_share_of_each_lesion_is_listed() {
     let case = Case::new();
     let inside = points_inside(16);
     let (run, truth) = kept_heatmaps_but(&case, |slide, score| match slide {
@@ -317,7 +317,7 @@ fn how_much_of_each_lesion_was_scored_is_told() {
         }),
         _ => {}
     });
-    // The last tumour slide has no tissue, and so no heatmap.
+    // The last tumor slide has no tissue, and so no heatmap.
     let record = SlideRecord {
         name: "s6".into(),
         status: SlideStatus::NoTissue,
@@ -335,7 +335,7 @@ fn how_much_of_each_lesion_was_scored_is_told() {
     let words = ["--run", &run, "--truth", &truth, "--strides", "16,64,1600", "--quiet", "--json"];
     let output = study(&case, &words).done();
     let study = output.json();
-    let told = &output.stderr;
+    let stderr = &output.stderr;
 
     // Counted here point by point: all, and those right of column 40.
     let (all, right) = (inside.len(), inside.iter().filter(|(x, _)| *x >= 40 * 16).count());
@@ -378,11 +378,11 @@ fn how_much_of_each_lesion_was_scored_is_told() {
     assert_eq!(of_s0["reason"], "no point of the lattice lies inside");
 
     // One warning a lesion, not one a stride.
-    let warned: Vec<&str> = told.lines().filter(|line| line.contains("points scored")).collect();
-    assert_eq!(warned.len(), 3, "{told}");
-    assert!(warned[0].contains("s0: lesion 1") && warned[0].contains("190 of 361"), "{told}");
-    assert!(warned[1].contains("s2: lesion 1") && warned[1].contains(outside), "{told}");
-    assert!(warned[2].contains("s6: lesion 1") && warned[2].contains(nowhere), "{told}");
+    let warned: Vec<&str> = stderr.lines().filter(|line| line.contains("points scored")).collect();
+    assert_eq!(warned.len(), 3, "{stderr}");
+    assert!(warned[0].contains("s0: lesion 1") && warned[0].contains("190 of 361"), "{stderr}");
+    assert!(warned[1].contains("s2: lesion 1") && warned[1].contains(outside), "{stderr}");
+    assert!(warned[2].contains("s6: lesion 1") && warned[2].contains(nowhere), "{stderr}");
     let md = fs::read_to_string(case.path("run/study/study.md")).unwrap();
     assert!(md.contains("3 of 4 lesions to find") && md.contains("2 of these on none"), "{md}");
     assert!(md.contains("| s0 | 1 |") && md.contains("| 361 | 190 | 52.6 % | hit |"), "{md}");
@@ -394,33 +394,33 @@ fn how_much_of_each_lesion_was_scored_is_told() {
 }
 
 #[test]
-fn where_every_lesion_was_scored_nothing_is_warned_of() {
+fn fully_scored_lesions_cause_no_warning() {
     let case = Case::new();
     let (run, truth) = kept_heatmaps(&case);
     let words = ["--run", &run, "--truth", &truth, "--strides", "16", "--quiet"];
     let output = study(&case, &words).done();
-    let told = &output.stderr;
-    assert!(!told.contains("points scored"), "{told}");
+    let stderr = &output.stderr;
+    assert!(!stderr.contains("points scored"), "{stderr}");
     let md = fs::read_to_string(case.path("run/study/study.md")).unwrap();
     assert!(md.contains("every lesion to find has scores on at least nine tenths"), "{md}");
 }
 
 #[test]
-fn isolated_tumour_cells_are_listed_and_not_warned_of() {
+fn isolated_tumor_cells_are_listed_without_a_warning() {
     let case = Case::new();
     let (run, truth) = kept_heatmaps_but(&case, |slide, score| {
         if slide == "s2" {
             score.fill(f32::NAN);
         }
     });
-    // 270 um across, grown: below 2,000 um all are isolated tumour cells.
+    // 270 um across, grown: below 2,000 um all are isolated tumor cells.
     let settings = case.path("run/run.toml");
     let text = fs::read_to_string(&settings).unwrap() + "\n[study]\nitc_um = 2000.0\n";
     fs::write(&settings, text).unwrap();
     let words = ["--run", &run, "--truth", &truth, "--strides", "16", "--quiet", "--json"];
     let output = study(&case, &words).done();
-    let told = &output.stderr;
-    assert!(!told.contains("points scored"), "{told}");
+    let stderr = &output.stderr;
+    assert!(!stderr.contains("points scored"), "{stderr}");
     let study = output.json();
     let of_s2 = &study["settings"][0]["coverage"][1];
     assert_eq!((&of_s2["is_itc"], &of_s2["scored"]), (&true.into(), &0.into()));
@@ -430,7 +430,7 @@ fn isolated_tumour_cells_are_listed_and_not_warned_of() {
 }
 
 #[test]
-fn what_a_study_cannot_do_is_said() {
+fn studies_that_cannot_be_made_are_refused() {
     let case = Case::new();
     let (run, truth) = kept_heatmaps(&case);
     let message = complaint(&case, &["--run", &run, "--truth", &truth, "--strides", "16,24"], 4);

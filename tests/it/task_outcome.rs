@@ -1,4 +1,4 @@
-//! The line about its end that a task writes to its log, and what is read from it.
+//! The line about its outcome that a task writes to its log, and the reason read from it.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ fn log_of(case: &Case, line: &str, code: i32) -> String {
     log
 }
 
-/// The reason by a log on disk: that of an exit code, and that of the log alone.
+/// The reason that a log on disk gives, with an exit code and without.
 fn reasons(case: &Case, log: &str, code: i32, item: &WorkItem) -> [Option<Reason>; 2] {
     let log = LogEnd::read(&case.write("task.log", log)).unwrap();
     [Some(reason_of(&End::ExitCode(code), &log, item)), reason_in_log(&log, item)]
@@ -71,11 +71,11 @@ fn the_reason_of_a_failure_is_read_from_the_line_that_the_program_writes() {
     expect("stitch --run run --slide a", 4, stitch("a"), Reason::Damaged);
     std::fs::remove_file(case.path("b.png")).unwrap();
     expect("split --run run --task 2", 4, split("b"), Reason::ExitCode(4));
-    // All is well: no reason.
+    // A task without a failure has no reason.
     let log = log_of(&case, "predict --run run --slide a", 0);
     assert_eq!(reasons(&case, &log, 0, &group("a", 1))[1], None, "{log}");
     // Without the variable, a command for a person writes no line.
-    case.slidegrid("predict --run run --slide a").done().lacks("slidegrid-outcome");
+    case.slidegrid("predict --run run --slide a").done().omits("slidegrid-outcome");
 }
 
 #[test]

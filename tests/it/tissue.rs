@@ -1,5 +1,5 @@
-//! Where tissue is found, held against what was drawn; masks to look at, and settings for
-//! single slides.
+//! Detected tissue compared with drawn tissue; masks for inspection, and settings for single
+//! slides.
 
 use std::path::Path;
 
@@ -136,7 +136,7 @@ fn record(run: &Path) -> SlideRecord {
 }
 
 #[test]
-fn what_was_left_out_is_said_wherever_one_looks() {
+fn tissue_left_out_is_reported_everywhere() {
     let case = pale();
     let run = case.path("run");
     case.slidegrid("run --quiet --run run --config c.toml pale.png").done();
@@ -183,7 +183,7 @@ fn masks_come_first_and_can_be_edited_and_given_back() {
     let found = record(&run);
     assert_eq!((found.status, found.tissue_tiles), (SlideStatus::Done, Some(200)));
     assert!(found.tissue_settings.contains("edited.png"), "{}", found.tissue_settings);
-    // Again it is done; with other settings it is refused and nothing is overwritten.
+    // A second run finds the slide done. Other settings are refused and nothing is overwritten.
     split().done();
     case.write("cohort.csv", "slide,tissue_method\npale.png,otsu-s\n");
     split().exits(4);
@@ -206,7 +206,7 @@ fn the_method_may_be_changed_until_something_is_split() {
     split("stain").done();
     assert_eq!(record(&run).tissue_tiles, Some(100));
     split("all").exits(3).mentions(&["tissue.method: the run has"]);
-    // The mask of what is split can be had to edit, too.
+    // `--masks-only` writes the mask of a slide that is split already, too.
     std::fs::remove_dir_all(run.join("masks/tiles")).unwrap();
     case.slidegrid("split --quiet --run run --masks-only").done();
     assert_eq!(tiles(&run, "pale").pixels().filter(|pixel| pixel[0] > 0).count(), 100);
@@ -232,12 +232,12 @@ fn a_manifest_that_cannot_be_used_says_why() {
 }
 
 #[test]
-fn a_run_that_was_begun_keeps_its_method() {
+fn a_started_run_keeps_its_method() {
     let case = pale();
     let run = || case.slidegrid("run --quiet --run run --config c.toml pale.png");
     run().set(&["tissue.method=otsu-s"]).done();
     let before = case.read("run/run.toml");
-    // The same configuration, which names no method, goes on with the run's.
+    // A configuration that names no method continues with the method of the run.
     std::fs::remove_file(case.path("run/heatmaps/pale.h5")).unwrap();
     run().done();
     assert_eq!(case.read("run/run.toml"), before);

@@ -21,15 +21,15 @@ fn split(case: &Case, run: &str, mask: &Path) {
     command.arg(format!("slides/{SLIDE}.tif")).done();
 }
 
-/// Exit code, and what is printed about the slide.
+/// Exit code, and the line about the slide.
 fn judged(folder: &Path, run: &str, truth: [&str; 2]) -> (i32, String) {
     let mut command = reference::script("tissue_judge.py");
     command.arg(folder.join(run)).arg(truth[0]).arg(folder.join(truth[1]));
     let output = command.output().unwrap();
-    let told = String::from_utf8(output.stdout).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
     let code = output.status.code().unwrap();
-    assert!(code < 2, "{told}{}", String::from_utf8_lossy(&output.stderr));
-    (code, told.lines().next().unwrap().to_owned())
+    assert!(code < 2, "{text}{}", String::from_utf8_lossy(&output.stderr));
+    (code, text.lines().next().unwrap().to_owned())
 }
 
 /// A rectangle of tiles (left, top, right, bottom), as QuPath would write it.
@@ -110,7 +110,7 @@ fn the_judge_counts_areas_and_holds_them_to_its_bar() {
     let share = tissue.iter().filter(|&&marked| marked).count() as f64 / tissue.len() as f64;
     let found = judged(folder, "rectangle", ["--synth", "."]);
     holds(found, 1, &[&format!("tissue {share:.4}")]);
-    // Marked wherever it says so, the map passes its own judge.
+    // A mask made from the map itself passes.
     let covered = GrayImage::from_fn(10, 7, |column, row| {
         let mut pixels = (0..14).flat_map(|y| (0..14).map(move |x| (x, y)));
         Luma([if pixels.any(|(x, y)| map.get_pixel(14 * column + x, 14 * row + y)[0] > 0) {

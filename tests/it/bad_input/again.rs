@@ -1,4 +1,4 @@
-//! Commands given a second time, or with other wishes.
+//! Commands that are given a second time, with the same or other settings.
 
 use crate::common::case::SMALL;
 use crate::common::{Case, model_card, noise};
@@ -15,14 +15,14 @@ fn a_run_of_named_slides_leaves_the_others_waiting() {
 }
 
 #[test]
-fn other_wishes_for_a_finished_heatmap_are_met() {
+fn files_that_a_finished_heatmap_lacks_are_added() {
     let case = Case::scored();
     case.slidegrid("stitch --run run --all").exits(0);
     let heatmap = || slidegrid::heatmap_h5::read_heatmap(&case.path("run/heatmaps/a.h5"));
     let (meta, before) = heatmap().unwrap();
     let classes =
         |class| slidegrid::heatmap_h5::read_heatmap_class(&case.path("run/heatmaps/a.h5"), class);
-    assert!(classes(0).is_err(), "all classes were not asked for");
+    assert!(classes(0).is_err(), "all classes were not requested");
     let set = "--set stitch.all_classes=true --set stitch.npy=true";
     let again = case.slidegrid(&format!("stitch --run run --all {set}")).exits(0);
     assert!(again.stdout.contains("a.npy"), "{again:?}");
@@ -56,7 +56,7 @@ fn stitch_refuses_an_edited_card() {
 }
 
 #[test]
-fn nothing_is_not_a_number_of_threads_or_windows() {
+fn zero_threads_or_windows_are_refused() {
     let case = Case::planned();
     for flag in ["--batch", "--threads"] {
         case.slidegrid(&format!("predict --run run --all {flag} 0")).exits(2).mentions(&[flag]);

@@ -4,7 +4,7 @@ use slidegrid::heatmap_h5::read_heatmap;
 
 use crate::common::Case;
 
-/// What can be wrong with an HDF5 file, and a word of the message.
+/// A fault of an HDF5 file, and a word of the message about it.
 fn spoil(case: &Case, name: &str, how: &str) -> &'static str {
     match how {
         "cut" => {
@@ -36,13 +36,14 @@ fn spoil(case: &Case, name: &str, how: &str) -> &'static str {
     }
 }
 
-/// Damaged files: they are set aside, and made again without more ado.
+/// Faults by damage: the file is set aside, and the next command makes it again.
 const DAMAGED: [&str; 2] = ["cut", "empty"];
 
-/// Whole files that this program cannot use: they stay until somebody removes them.
+/// Faults of complete files that this program cannot use: they stay until the user removes
+/// them.
 const OTHER: [&str; 2] = ["foreign", "newer"];
 
-/// Nothing of what was set aside is left.
+/// Checks that no file is set aside any longer.
 fn all_made_again(case: &Case) {
     for folder in ["run/patches", "run/scores/a", "run/heatmaps"] {
         for entry in std::fs::read_dir(case.path(folder)).unwrap() {
@@ -73,15 +74,15 @@ fn patches() {
 }
 
 #[test]
-fn patches_spoilt_between_plan_and_predict() {
+fn patches_damaged_between_plan_and_predict() {
     for how in DAMAGED.into_iter().chain(OTHER) {
         let case = Case::planned();
         let word = spoil(&case, "run/patches/a.h5", how);
         // Of two tasks only the first one finds the file.
         for task in [2, 3] {
-            let told = case.slidegrid(&format!("predict --run run --task {task}")).exits(4);
-            assert_eq!(told.stderr.matches("error: ").count(), 1, "{told:?}");
-            told.says(&["run/patches/a.h5", word]);
+            let outcome = case.slidegrid(&format!("predict --run run --task {task}")).exits(4);
+            assert_eq!(outcome.stderr.matches("error: ").count(), 1, "{outcome:?}");
+            outcome.says(&["run/patches/a.h5", word]);
         }
         let status = case.slidegrid("status --run run").exits(0);
         assert!(status.stdout.contains(word), "{status:?}");
@@ -97,11 +98,11 @@ fn scores() {
         // Both are found at once, and scored again at once.
         let first = [files[0], words[0], "t2.h5.damaged", "slidegrid predict", "1 more"];
         case.slidegrid("stitch --run run --all").exits(4).says(&first);
-        let told = case.slidegrid("predict --run run --all").exits(0);
-        assert_eq!(told.stderr.matches(" s (").count(), 2, "{told:?}");
+        let outcome = case.slidegrid("predict --run run --all").exits(0);
+        assert_eq!(outcome.stderr.matches(" s (").count(), 2, "{outcome:?}");
         case.slidegrid("stitch --run run --all").exits(0);
         all_made_again(&case);
-        // Or by who would have made it.
+        // The stage that made the file finds the damage as well.
         let word = spoil(&case, files[1], how);
         case.slidegrid("predict --run run --all").exits(0).says(&[files[1], word]);
         all_made_again(&case);
@@ -117,7 +118,7 @@ fn scores() {
     }
 }
 
-/// Points that the slide does not have: a whole file, but not of this slide.
+/// A complete file with points that the slide does not have.
 #[test]
 fn scores_outside_the_slide() {
     let case = Case::scored();
@@ -154,7 +155,7 @@ fn heatmaps() {
         let whole = case.heatmap("run", "a");
         let word = spoil(&case, "run/heatmaps/a.h5", how);
         if DAMAGED.contains(&how) {
-            // Set aside by who reads it first.
+            // The command that reads it first sets it aside.
             let status = case.slidegrid("status --run run").exits(0).stdout;
             assert!(status.contains("0 of 1 slides done, 1 failed"), "{status}");
             assert!(status.contains(word), "{status}");
@@ -193,7 +194,7 @@ fn a_retry_mends_what_is_damaged() {
     ] {
         let word = spoil(&case, &format!("run/{file}"), "cut");
         if !file.starts_with("heatmaps") {
-            // Somebody reads it.
+            // A command reads the file and sets it aside.
             std::fs::remove_file(case.path("run/heatmaps/a.h5")).unwrap();
             case.slidegrid("stitch --run run --all").exits(4);
         }
@@ -209,8 +210,8 @@ fn a_retry_mends_what_is_damaged() {
             let ended = &slide["ended"][0];
             assert_eq!((&ended["stage"], &ended["reason"]), (&trouble.into(), &"damaged".into()));
         }
-        let told = again("--dry-run");
-        assert!(told.contains(retry), "{told}");
+        let outcome = again("--dry-run");
+        assert!(outcome.contains(retry), "{outcome}");
         again("");
         let report = case.slidegrid("status --run run --json").exits(0).json();
         assert_eq!(report["totals"]["done"], 1, "{report:#}");

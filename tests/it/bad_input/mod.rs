@@ -1,6 +1,5 @@
-//! What the program does with everything that can be wrong: the exit code, a
-//! message that names the file and what to do, nothing half-written, and the
-//! rest of the work done.
+//! Everything that can be wrong: the exit code fits, a message names the file and what to do,
+//! nothing is half-written, and the rest of the work is done.
 
 mod again;
 mod files;

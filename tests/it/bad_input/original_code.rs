@@ -1,4 +1,4 @@
-//! Files of the original HPC_DPAI code, in the same commands.
+//! Files of the original HPC_DPAI code, used by the same commands.
 
 use std::path::Path;
 
@@ -78,7 +78,7 @@ fn patches_become_the_heatmap_of_the_same_slide() {
         }
     }
 
-    // Nothing else is needed, and the slide itself never replaces the patches.
+    // No other file is needed, and `split` never replaces the patches.
     case.slidegrid("run --run run").exits(0);
     case.slidegrid("run --run run --config c.toml s.png").exits(0);
     assert_eq!(std::fs::read(case.path("run/patches/s.h5")).unwrap(), patches);

@@ -66,7 +66,7 @@ fn a_run_directory_of_another_configuration() {
     }
 }
 
-/// A copy of `centre32` and its card, to be spoilt.
+/// A copy of `centre32` and its card, for tests that change them.
 fn own_model(case: &Case, change: impl Fn(String) -> String) {
     let card = model_card("centre32");
     case.write("net/centre32.onnx", std::fs::read(card.with_extension("onnx")).unwrap());
@@ -92,8 +92,8 @@ fn a_card_that_contradicts_its_network() {
             assert!(card.contains(from), "{card}");
             card.replace(from, to)
         });
-        let told = case.slidegrid("run --run run --config c.toml a.png").exits(3);
-        told.mentions(&["net/"]).mentions(&words);
+        let outcome = case.slidegrid("run --run run --config c.toml a.png").exits(3);
+        outcome.mentions(&["net/"]).mentions(&words);
         assert!(!case.path("run").exists(), "{to}");
     }
 }
@@ -115,7 +115,7 @@ fn no_card_and_no_network() {
 #[test]
 fn a_network_that_changes_or_goes_after_split() {
     let case = Case::usual();
-    // Without a digest in the card the run's own must notice.
+    // Without a hash in the card the one that the run stores must show the change.
     own_model(&case, |card| {
         card.lines().filter(|l| !l.starts_with("sha256")).map(|l| format!("{l}\n")).collect()
     });

@@ -23,7 +23,7 @@ fn a_slide_that_does_not_exist() {
 }
 
 #[test]
-fn errors_are_told_even_when_quiet() {
+fn errors_are_printed_even_with_quiet() {
     let case = Case::usual();
     case.slidegrid("run -q --run run --config c.toml a.png none.svs")
         .exits(5)
@@ -31,7 +31,7 @@ fn errors_are_told_even_when_quiet() {
 }
 
 #[test]
-fn a_mistyped_path_can_be_put_right() {
+fn a_mistyped_path_can_be_corrected() {
     let case = Case::usual();
     case.slidegrid("split --run run --config c.toml wrong/a.png").exits(4);
     case.slidegrid("run --run run a.png").exits(0);
@@ -93,8 +93,8 @@ fn a_tiff_cut_in_its_pixels_keeps_what_is_whole() {
     // The last tile row is gone, and half of the tile before it.
     cut.truncate(cut.len() - 4 * tiff::TILE_BYTES - tiff::TILE_BYTES / 2);
     case.write("cut.tif", cut);
-    let told = case.slidegrid("run --run run --config c.toml cut.tif a.png").exits(5);
-    told.lacks("TIFFFillTile").says(&["cut", "partial", "could not be decoded", "level-0"]);
+    let outcome = case.slidegrid("run --run run --config c.toml cut.tif a.png").exits(5);
+    outcome.omits("TIFFFillTile").says(&["cut", "partial", "could not be decoded", "level-0"]);
     let row = case.read("run/slides.csv");
     let row = row.lines().find(|line| line.starts_with("cut,")).unwrap().to_owned();
     assert!(row.contains(",partial,") && row.contains("cut.tif"), "{row}");
@@ -107,9 +107,9 @@ fn a_tiff_cut_in_its_pixels_keeps_what_is_whole() {
     assert_eq!(score.dim(), (32, 32));
     assert!(score[[0, 0]].is_finite() && score[[4, 20]].is_finite());
     assert!(score[[30, 10]].is_nan(), "nothing may be made up");
-    // Again: the same verdict, no new work.
+    // A second run has the same outcome and computes nothing.
     case.slidegrid("run --run run").exits(5).says(&["cut", "could not be decoded"]);
-    // What is there is whole for good, and what it lacks is said again.
+    // The stored patches stay as they are, and the message about missing ones is repeated.
     case.slidegrid("predict --run run --all").exits(5).says(&["cut t", "have no scores"]);
 }
 
@@ -134,11 +134,11 @@ fn a_slide_without_mpp_names_ways_out_that_work() {
     case.slidegrid("run --run one --config one.toml plain.tif").exits(0);
     let file = PatchesFile::open(&case.path("one/patches/plain.h5")).unwrap();
     assert_eq!((file.meta().downsample, file.meta().width_px), (2.0, 128));
-    case.slidegrid("run --run told --config c.toml --mpp 0.25 plain.tif").exits(0);
-    let both = "split --run told1 --config c.toml --mpp 0.25 --mpp plain=0.125 plain.tif";
+    case.slidegrid("run --run given --config c.toml --mpp 0.25 plain.tif").exits(0);
+    let both = "split --run given1 --config c.toml --mpp 0.25 --mpp plain=0.125 plain.tif";
     case.slidegrid(both).exits(0);
-    let told = PatchesFile::open(&case.path("told1/patches/plain.h5")).unwrap();
-    assert_eq!(told.meta().downsample, 2.0);
+    let patches = PatchesFile::open(&case.path("given1/patches/plain.h5")).unwrap();
+    assert_eq!(patches.meta().downsample, 2.0);
     for wrong in ["0", "-1", "plain=", "NaN", "0.25um"] {
         let command = format!("run --run wrong --config c.toml --mpp={wrong} plain.tif");
         case.slidegrid(&command).exits(2).says(&["--mpp", "um per px above 0"]);
@@ -148,8 +148,8 @@ fn a_slide_without_mpp_names_ways_out_that_work() {
     assert!(!case.path("other").exists());
     case.config("level0.toml", "centre32", &at("\"level0\""));
     case.slidegrid("run --run level0 --config level0.toml plain.tif").exits(0);
-    // Patches that are there are not passed off as made at another resolution.
-    // However often it is asked.
+    // Existing patches are never presented as made at another resolution, however often the
+    // command runs.
     let words = ["0.25 um/px", "0.125", "patches/plain.h5", "delete"];
     let before = std::fs::read(case.path("run/patches/plain.h5")).unwrap();
     for _ in 0..2 {

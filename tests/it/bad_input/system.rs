@@ -1,4 +1,4 @@
-//! Disks, limits, kills, and others at work in the same place.
+//! Full disks, limits, kills, and other processes that work in the same run.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -39,7 +39,7 @@ fn a_full_disk_at_every_stage() {
         ("predict --run run --task 1", "run/scores/a/t1.h5"),
         ("stitch --run run --all", "run/heatmaps/a.h5"),
     ] {
-        // What is there, and a few pages: no scores or heatmap fit.
+        // Room for the existing files and a few pages: neither scores nor a heatmap fit.
         let filler = fill(&case);
         case.slidegrid(command).exits(4).says(&FULL);
         assert!(!case.path(file).exists(), "{command}");
@@ -132,10 +132,10 @@ fn logs_and_results_on_a_full_disk() {
     assert_eq!(status.code(), Some(0), "the work counts, not its log");
     let results = ["status --run run", "--help", "split --help", "--version", "completions bash"];
     for command in results {
-        let told = case.slidegrid(command).command().stdout(full()).output().unwrap();
-        assert_eq!(told.status.code(), Some(4), "{command}");
-        let said = String::from_utf8_lossy(&told.stderr);
-        assert!(said.contains("cannot write results to stdout"), "{command}: {said}");
+        let result = case.slidegrid(command).command().stdout(full()).output().unwrap();
+        assert_eq!(result.status.code(), Some(4), "{command}");
+        let message = String::from_utf8_lossy(&result.stderr);
+        assert!(message.contains("cannot write results to stdout"), "{command}: {message}");
     }
 }
 
@@ -176,7 +176,7 @@ fn kills_at_random_moments() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // The first at once: no machine is done by then.
+        // The first kill comes at once, before any machine can finish.
         let alive_ms = if round == 0 { 0 } else { random.below(256) };
         std::thread::sleep(Duration::from_millis(alive_ms));
         child.kill().unwrap();
@@ -208,7 +208,7 @@ fn what_a_killed_writer_left_is_removed_by_the_next() {
     let output = case.slidegrid("predict --run run --task 1").command().output().unwrap();
     assert!(output.status.success());
     let left: Vec<_> = parts(&case.path("run"));
-    // Ours is being written; the one of t2 waits for the next task 2.
+    // The first belongs to a running process; that of t2 is left for the next task on t2.
     assert_eq!(left.len(), 2, "{left:?}");
     assert!(staged.path().exists() && !case.path(&format!("run/scores/a/{dead}")).exists());
     drop(staged);

@@ -21,7 +21,7 @@ pub(crate) struct Slidegrid {
     folder: PathBuf,
     words: Vec<OsString>,
     variables: Vec<(OsString, OsString)>,
-    /// What a shell does before it becomes the program.
+    /// Shell commands that run before the program.
     prelude: String,
     /// Whether nothing else writes into the folder.
     alone: bool,
@@ -134,7 +134,7 @@ impl Slidegrid {
     }
 }
 
-/// What became of a command.
+/// The outcome of a command.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     line: String,
@@ -181,7 +181,7 @@ impl Outcome {
 
     /// Stderr must not hold `word`.
     #[track_caller]
-    pub(crate) fn lacks(self, word: &str) -> Self {
+    pub(crate) fn omits(self, word: &str) -> Self {
         assert!(!self.stderr.contains(word), "{word:?} in {self:#?}");
         self
     }

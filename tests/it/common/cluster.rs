@@ -115,8 +115,8 @@ impl Cluster {
         let script = repository("tests/schedulers").join(up);
         let output = Command::new(script).envs(settings.iter().copied()).output().unwrap();
         assert!(output.status.success(), "{up}: {}", String::from_utf8_lossy(&output.stderr));
-        let said = String::from_utf8(output.stdout).unwrap();
-        let variables = said.split_whitespace().filter_map(|word| word.split_once('='));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let variables = text.split_whitespace().filter_map(|word| word.split_once('='));
         self.variables = variables.map(|(name, value)| (name.into(), value.into())).collect();
     }
 
@@ -207,8 +207,8 @@ impl Cluster {
         }
     }
 
-    /// Waits until `status` gives `reason` for a piece of work of `run`:
-    /// accounting lags some seconds behind.
+    /// Waits until `status` gives `reason` for a task of `run`, since accounting lags some
+    /// seconds behind.
     pub(crate) fn wait_for_reason(&self, run: &str, reason: &str) {
         self.until(run, reason, |cluster| {
             let report = cluster.slidegrid(&format!("status --json --run {run}")).json();
@@ -263,7 +263,7 @@ impl Cluster {
         }
     }
 
-    /// The study that ends `run` found what that of the local run did.
+    /// Checks that the study at the end of `run` equals that of the local run.
     pub(crate) fn assert_studied(&self, cohort: &Cohort, run: &str) {
         let settings = |run: &str| {
             let text = std::fs::read_to_string(self.file(run, "study/study.json"));
@@ -291,7 +291,7 @@ impl Cluster {
         lines
     }
 
-    /// Whether a job script of the run has this line.
+    /// Whether a job script of the run contains this line.
     pub(crate) fn asked(&self, run: &str, line: &str) -> bool {
         let scripts = std::fs::read_dir(self.file(run, "jobs")).unwrap();
         let mut scripts = scripts.map(|entry| entry.unwrap().path());
@@ -306,7 +306,7 @@ fn config_file(case: &Case, name: &str, model: &str, rest: &str) -> PathBuf {
     case.config(&format!("{name}.toml"), model, rest)
 }
 
-/// What a command that must succeed prints, to stdout and to stderr.
+/// The output of a command that must succeed, stdout and stderr.
 #[track_caller]
 pub(crate) fn printed(command: Slidegrid) -> String {
     let Outcome { stdout, stderr, .. } = command.done();

@@ -1,4 +1,4 @@
-//! What a run directory holds, but for times and the machine.
+//! The contents of a run directory, without times and the machine.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn gather(folder: &Path, within: &str, found: &mut BTreeMap<String, String>) {
         let path = entry.path();
         let place = format!("{within}{name}");
         if within == "logs/stitch/" && name.ends_with(".json") {
-            // What a stitch took is not known any more when that alone was not written.
+            // The cost of a stitch may be missing, if only its record could not be written.
             continue;
         }
         if name.ends_with(".part") {
@@ -54,7 +54,7 @@ fn content(path: &Path) -> String {
     }
 }
 
-/// Whether what has this name differs from try to try: times, the machine.
+/// Whether the value of this name differs between tries: times, the machine.
 pub(crate) fn is_of_the_try(name: &str) -> bool {
     let name = name.rsplit('/').next().unwrap_or(name);
     name.ends_with("_s") || ["peak_rss_bytes", "host", "resumed_windows"].contains(&name)

@@ -19,7 +19,7 @@ pub(crate) fn fake_text(case: &Case, program: &str, text: &str) {
     fake(case, program, &format!("cat <<'EOF'\n{text}EOF"));
 }
 
-/// A SLURM that takes jobs, from number 7 on, and knows of none.
+/// A SLURM that accepts jobs, numbered from 7 on, and lists none.
 pub(crate) fn fake_slurm(case: &Case) {
     fake_text(case, "scontrol", "MaxArraySize = 1001\n");
     fake(

@@ -27,7 +27,7 @@ pub(crate) struct Test {
 
 inventory::collect!(Test);
 
-/// What a test that cannot be made here unwinds with.
+/// The payload with which a test unwinds that cannot run on this machine.
 struct Ignored(String);
 
 /// Ends the test as ignored.

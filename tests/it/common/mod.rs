@@ -1,4 +1,4 @@
-//! What tests share.
+//! Helpers that tests share.
 
 pub(crate) mod case;
 pub(crate) mod cli;

@@ -1,5 +1,5 @@
-//! What tests need that may be missing. A test that asks for it in vain ends as ignored,
-//! with the reason, or fails where the environment demands it.
+//! Requirements of tests that may be missing. A test without its requirement ends as ignored,
+//! with the reason, or fails if the environment demands the requirement.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use super::harness::ignore;
 use super::noise;
 use crate::slide::tiff::{Level, tiff};
 
-/// Ends the test as ignored for want of something; as failed where the variable
+/// Ends the test as ignored because something is missing, or as failed if the variable
 /// `required` is 1.
 fn missing(reason: &str, required: &str) -> ! {
     assert!(std::env::var(required).as_deref() != Ok("1"), "{required}=1, but {reason}");

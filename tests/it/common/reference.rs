@@ -13,7 +13,7 @@ pub(crate) fn script(name: &str) -> Command {
     command
 }
 
-/// What a script that must succeed prints.
+/// The output of a script that must succeed.
 pub(crate) fn printed(
     name: &str,
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,

@@ -1,6 +1,6 @@
-//! Which of many tries are made when not all are.
+//! Chooses which of many tries a test makes.
 
-/// `SLIDEGRID_TEST_SEED`, which `scripts/test` sets and prints; else always the same.
+/// `SLIDEGRID_TEST_SEED`, which `scripts/test` sets and prints, or a fixed seed.
 pub(crate) fn seed() -> u64 {
     let given = std::env::var("SLIDEGRID_TEST_SEED").ok();
     given.map_or(2_023, |seed| seed.parse().expect("SLIDEGRID_TEST_SEED: a whole number"))

@@ -1,5 +1,5 @@
-//! Through a run, with a network that scores the pixel at its window's centre:
-//! a heatmap then shows the pixels that reached the network.
+//! Colour normalisation in a run, with a network that scores the pixel at its window's centre,
+//! so that a heatmap shows the pixels that reached the network.
 
 use ndarray::{Array2, Array3, Axis, s};
 use slidegrid::colour_template;
@@ -14,7 +14,7 @@ use crate::normalize::pictures::{FIRST, SECOND, bytes};
 
 const STRIDE: usize = 8;
 
-/// What the `centre32` network says of a pixel.
+/// The score of the `centre32` network for a pixel.
 fn score(pixel: &[u8]) -> f32 {
     let [r, g, b] = [0, 1, 2].map(|c| f32::from(pixel[c]));
     (r + 256.0 * g + 65536.0 * b) / 16_777_216.0
@@ -169,7 +169,7 @@ fn half_glass() -> Array3<u8> {
 }
 
 #[test]
-fn what_cannot_be_told_follows_the_policy_and_is_counted() {
+fn unknown_stains_follow_the_policy_and_are_counted() {
     let colour = Colour::new(half_glass());
     let right = s![.., 48..];
     for (policy, exit) in [("raw", 0), ("slide-estimate", 0), ("fail", 5)] {
@@ -195,7 +195,7 @@ fn what_cannot_be_told_follows_the_policy_and_is_counted() {
         }
         let left = colour.case.heatmap(policy, "slide").slice(s![.., ..16]).to_owned();
         assert!(left.iter().all(|score| !score.is_nan()), "{policy}");
-        // The same command again finds everything done, and says again what is not.
+        // A second run of the command finds everything done and repeats the warning.
         colour.run(policy, "macenko", &more).exits(exit);
     }
 }
@@ -233,7 +233,7 @@ fn a_patch_file_without_colours_says_what_to_do() {
 }
 
 #[test]
-fn a_profile_is_applied_when_asked_for_and_its_absence_recorded() {
+fn a_colour_profile_is_applied_if_configured_and_its_absence_recorded() {
     let colour = Colour::new(SECOND.tissue(128, 128, 4));
     let path = colour.case.path("slide.png");
     let with_profile = |profile: moxcms::ColorProfile| {
@@ -285,9 +285,9 @@ fn dense_runs_and_cascades_see_the_colours_that_windows_see() {
         let lost = window.iter().filter(|score| score.is_nan()).count();
         assert_eq!(lost > 0, scope == "patch", "{scope}: {lost} lost");
         for method in ["dense", "cascade"] {
-            let (shown, told) = run(method);
+            let (shown, counts) = run(method);
             assert_same(&shown, &window, 1e-4);
-            assert_eq!(told, counted, "{scope}-{method}");
+            assert_eq!(counts, counted, "{scope}-{method}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Against tests/reference/stains.py: torchstain, scikit-learn, scikit-image and
-//! OpenCV. `SLIDEGRID_TEST_PYTHON` names the Python that has them.
+//! Colour normalisation against tests/reference/stains.py, which uses torchstain, scikit-learn,
+//! scikit-image and OpenCV. `SLIDEGRID_TEST_PYTHON` names the Python that has them.
 
 use ndarray::{Array3, s};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use slidegrid::normalize::{
 use crate::common::{Case, needs, noise, reference};
 use crate::normalize::pictures::{FIRST, SECOND, Scanner, bytes};
 
-/// Side of what is compared of a real picture: the reference takes its time.
+/// Side of the part of a real picture that is compared, because the reference is slow.
 const CROP_PX: usize = 224;
 
 /// The middle of H&E pictures.

@@ -1,4 +1,4 @@
-//! A small run with everything a report has to tell.
+//! A small run with everything that a report shows.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use ndarray::Array3;
 
 use crate::common::Case;
 
-/// A name that means something to HTML, addresses and scripts.
+/// A name with characters that are special in HTML, addresses and scripts.
 pub(crate) const ODD: &str = "odd <b>&'\" #50%? é";
 /// Level-0 px of every slide.
 pub(crate) const SIZE: [usize; 2] = [640, 480];
@@ -72,7 +72,7 @@ fn truth(case: &Case) {
     case.write("truth/reference.csv", "image,type\nspot,Tumor\nglass,Normal\nbroken,Normal\n");
 }
 
-/// `slidegrid report` with more words; result: what it printed.
+/// Runs `slidegrid report` with more arguments and returns its output.
 pub(crate) fn report(case: &Case, more: &[&str]) -> String {
     case.slidegrid("report -q --run run --truth truth").args(more).done().stdout
 }

@@ -1,4 +1,4 @@
-//! What the report's files say.
+//! The contents of the report's files.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -17,7 +17,7 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// What the last call in a script is given.
+/// The argument of the last call in a script.
 fn argument(path: &Path, call: &str) -> Value {
     let text = read(path);
     let line = text.lines().find(|line| line.starts_with(call)).unwrap();
@@ -56,7 +56,7 @@ fn rows(page: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_page_tells_what_became_of_every_slide() {
+fn the_page_lists_the_outcome_of_every_slide() {
     let case = Case::new();
     run(&case);
     assert_eq!(report(&case, &[]), "run/report/index.html\n");
@@ -81,10 +81,10 @@ fn the_page_tells_what_became_of_every_slide() {
     let facts = read(&case.path("run/report/slides").join(ODD_FOLDER).join("facts.js"));
     assert!(facts.contains("\\u003cscript>alert(1)") && !facts.contains('<'), "{facts}");
 
-    // Everything of elsewhere is beside the page.
+    // Every file that the page shows lies beside the page.
     assert!(!page.contains("http:") && !page.contains("https:"), "an address of a network");
-    for told in ["tract", "model_sha256", "Groups without scores", "run.toml", "core-hours"] {
-        assert!(page.contains(told), "{told}");
+    for text in ["tract", "model_sha256", "Groups without scores", "run.toml", "core-hours"] {
+        assert!(page.contains(text), "{text}");
     }
 }
 
@@ -151,7 +151,7 @@ fn a_second_report_makes_only_what_changed() {
     report(&case, &[]);
     assert_eq!((spot, glass), (inode("spot", "slide.jpg"), inode("glass", "layers.js")));
     assert_ne!(page, fs::metadata(run.join("report/index.html")).unwrap().ino());
-    // A heatmap of another time is another heatmap.
+    // A heatmap with another time of change is drawn again.
     let heatmap = run.join("heatmaps/spot.h5");
     let bytes = fs::read(&heatmap).unwrap();
     fs::write(&heatmap, bytes).unwrap();
@@ -161,7 +161,7 @@ fn a_second_report_makes_only_what_changed() {
 }
 
 #[test]
-fn damage_is_told_and_the_rest_is_shown() {
+fn damage_is_reported_and_the_rest_is_shown() {
     let case = Case::new();
     let run = run(&case);
     // No patches any more, and no slide either; a heatmap cut short.

@@ -1,4 +1,4 @@
-//! `slidegrid report`: what is in the page, and what a browser makes of it.
+//! `slidegrid report`: the page's contents, and the page in a browser.
 
 mod browser;
 mod cohort;

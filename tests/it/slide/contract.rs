@@ -1,4 +1,4 @@
-//! What every reader of slides has to keep.
+//! The contract of every reader of slides.
 
 use slidegrid::slide::{Region, RegionError, Slide};
 
@@ -8,7 +8,7 @@ pub(crate) fn read(slide: &dyn Slide, level: usize, x: i64, y: i64, w: u32, h: u
     out
 }
 
-/// Runs every promise of [`Slide`] against a slide without damage.
+/// Checks every promise of [`Slide`] on a slide without damage.
 pub(crate) fn check(slide: &dyn Slide) {
     levels_are_ordered(slide);
     for level in 0..slide.levels().len() {
@@ -34,7 +34,7 @@ fn outside_is_white(slide: &dyn Slide, level: usize) {
     {
         assert!(read(slide, level, x, y, 9, 9).iter().all(|v| *v == 255), "({x}, {y})");
     }
-    // The corner pixel sits at the same place of a region that hangs over.
+    // In a region that reaches beyond the slide, the corner pixel is at the expected place.
     let corner = read(slide, level, 0, 0, 1, 1);
     let over = read(slide, level, -5, -3, 8, 7);
     assert_eq!(over[3 * (3 * 8 + 5)..][..3], corner);

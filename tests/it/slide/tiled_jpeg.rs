@@ -47,8 +47,8 @@ fn region(slide: &dyn Slide, level: usize, at: [i64; 2], size: [u32; 2]) -> Opti
         .map(|()| out)
 }
 
-/// Compares random regions, which reach outside, on every level. What one
-/// cannot read the other cannot either. Returns how many were compared.
+/// Compares random regions on every level, some of which reach beyond the slide. A region that
+/// one reader refuses, the other must refuse too. Returns the number of regions compared.
 fn assert_same(faster: &dyn Slide, openslide: &dyn Slide, seed: u64) -> usize {
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     let mut compared = 0;

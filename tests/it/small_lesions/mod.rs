@@ -1,4 +1,4 @@
-//! A normal slide with one small lesion: what a screen must not lose without a word.
+//! A normal slide with one small lesion, which a screen must not lose silently.
 //!
 //! `cargo test --test it small_lesions -- --ignored --nocapture` tries more places, sizes
 //! and networks: CONTRIBUTING.md.
@@ -16,10 +16,10 @@ use slidegrid::scores::{
     CascadeMeta, Screen, points_to_draw, read_scores, read_scores_meta, write_part,
 };
 
-/// Share of a slide's points that may be missed where nothing else is said.
+/// Default share of a slide's points that may be missed.
 const BOUND: f64 = 0.0033;
 
-/// A slide whose sample has next to none of its lesion.
+/// A slide whose sample contains almost nothing of its lesion.
 const UNSEEN: Lesion = Lesion { seed: 13, size_px: 3000, side_px: 320, place: 0.5 };
 /// A smaller one.
 const SMALL: Lesion = Lesion { seed: 13, size_px: 2200, side_px: 256, place: 0.5 };
@@ -45,7 +45,7 @@ fn heatmap_meta(case: &Case, run: &str) -> HeatmapMeta {
     read_heatmap_meta(&case.path(run).join("heatmaps/slide.h5")).unwrap()
 }
 
-/// What each group of a cascade did.
+/// The counts of each group of a cascade.
 fn groups(case: &Case, run: &str) -> Vec<CascadeMeta> {
     let folder = case.path(run).join("scores/slide");
     let files = (1..).map(|k| folder.join(format!("t{k}.h5"))).take_while(|path| path.exists());
@@ -53,7 +53,7 @@ fn groups(case: &Case, run: &str) -> Vec<CascadeMeta> {
 }
 
 #[test]
-fn a_screen_that_has_seen_no_tumour_is_not_used_and_loses_nothing() {
+fn a_screen_that_has_seen_no_tumor_is_not_used_and_loses_nothing() {
     let case = Case::new();
     let slide = UNSEEN.slide(&case, "slide.png");
     run(&case, "window", &config(&case, "demo-padded", "window", ""), &slide, &[]).done();
@@ -67,7 +67,7 @@ fn a_screen_that_has_seen_no_tumour_is_not_used_and_loses_nothing() {
     let (dense, counts) = (meta.dense.clone().unwrap(), meta.cascade.unwrap());
     assert!(dense.open.contains("sampled windows") && dense.near.unwrap() < 40, "{dense:?}");
     assert_eq!(counts.screen, Screen::Windows { step_px: 64 });
-    // Nothing above 0.5 is lost, and the audit holds what it is to hold.
+    // Nothing above 0.5 is lost, and the audit meets its bound.
     let found = case.heatmap("cascade", "slide");
     for (at, (&exact, &found)) in window.iter().zip(&found).enumerate() {
         assert_eq!(exact.is_nan(), found.is_nan());
@@ -86,7 +86,7 @@ fn a_screen_that_has_seen_no_tumour_is_not_used_and_loses_nothing() {
     // The screen itself and what it raises; the audit is large on so small a slide.
     assert!(counts.coarse + counts.refined < points / 2, "{counts:?}");
     assert!(counts.screened > points / 4, "{counts:?}");
-    // What is left alone is low, as the screen is around it.
+    // Points that are left alone are low, as the screened points around them are.
     let low = found.iter().zip(&window).filter(|(f, w)| !f.is_nan() && (**f - **w).abs() > 1e-4);
     assert!(low.into_iter().all(|(found, _)| f64::from(*found) < counts.refine_from));
     let status = status(&case, "cascade");
@@ -103,13 +103,13 @@ fn a_screen_that_has_seen_no_tumour_is_not_used_and_loses_nothing() {
     assert_eq!((again.drawn, again.coarse, again.missed), (counts.drawn, counts.coarse, 0));
     assert!(again.screened.abs_diff(counts.screened) < 3, "{again:?} {counts:?}");
 
-    resumed_is_the_same(&case, &cascade, &slide);
+    a_resumed_cascade_scores_the_same(&case, &cascade, &slide);
     every_point_is_its_own_screen_at_a_coarse_stride(&case, &slide);
     dense_is_refused(&case, &slide);
 }
 
-/// Goes on from half of a group's points, which any screen may have left.
-fn resumed_is_the_same(case: &Case, config: &Path, slide: &Path) {
+/// Resumes from half of a group's points, whichever the screen had finished.
+fn a_resumed_cascade_scores_the_same(case: &Case, config: &Path, slide: &Path) {
     let whole = case.path("cascade/scores/slide/t1.h5");
     let scores = read_scores(&whole).unwrap();
     let half = |values: &[i32]| -> Vec<i32> { values.iter().step_by(2).copied().collect() };
@@ -148,9 +148,9 @@ fn dense_is_refused(case: &Case, slide: &Path) {
     run(case, "dense", &dense, slide, &[]).exits(4);
     let marker =
         std::fs::read_dir(case.path("dense/logs/predict")).unwrap().next().unwrap().unwrap();
-    let told = std::fs::read_to_string(marker.path()).unwrap();
+    let message = std::fs::read_to_string(marker.path()).unwrap();
     for word in ["sampled windows", "slidegrid redo --run", "--method window", "--force"] {
-        assert!(told.contains(word), "{told}");
+        assert!(message.contains(word), "{message}");
     }
     case.slidegrid("predict -q --run dense --all --force").done();
     case.slidegrid("stitch -q --run dense --all").done();
@@ -164,7 +164,7 @@ fn dense_is_refused(case: &Case, slide: &Path) {
     assert_same(&case.heatmap("window", "slide"), &case.heatmap("dense", "slide"), 1e-4);
 }
 
-/// What `status --json` says of the slide.
+/// The slide in the output of `status --json`.
 #[derive(Debug)]
 struct Said {
     screen: Option<String>,
@@ -212,12 +212,12 @@ fn a_miss_makes_the_slide_partial_until_it_is_done_by_windows() {
     let partial: hdf5::types::VarLenUnicode = file.attr("partial").unwrap().read_scalar().unwrap();
     assert_eq!(Some(partial.to_string()), meta.audit_failure());
     file.close().unwrap();
-    let said = status(&case, "run");
-    let told = said.partial.unwrap();
-    assert!(said.done && told.contains(&format!("found {missed} of")), "{told}");
+    let view = status(&case, "run");
+    let message = view.partial.unwrap();
+    assert!(view.done && message.contains(&format!("found {missed} of")), "{message}");
     assert!(
-        told.contains("slidegrid redo --run") && told.contains("slide --method window"),
-        "{told}"
+        message.contains("slidegrid redo --run") && message.contains("slide --method window"),
+        "{message}"
     );
     case.slidegrid("report -q --run run").done();
     let page = std::fs::read_to_string(root.join("report/index.html")).unwrap();
@@ -237,11 +237,11 @@ fn a_miss_makes_the_slide_partial_until_it_is_done_by_windows() {
     run(&case, "run", &cascade, &slide, &[]).done();
     assert_eq!(heatmap_meta(&case, "run").method, "window");
 
-    what_is_left_of_another_method_is_refused(&case, &root);
+    scores_of_another_method_are_refused(&case, &root);
 }
 
-/// Scores of before that come back, as from a task that was still running.
-fn what_is_left_of_another_method_is_refused(case: &Case, root: &Path) {
+/// Earlier scores reappear, as from a task that was still running.
+fn scores_of_another_method_are_refused(case: &Case, root: &Path) {
     let group = root.join("scores/slide/t1.h5");
     let stays = case.path("t1.h5");
     std::fs::copy(&group, &stays).unwrap();
@@ -256,8 +256,8 @@ fn what_is_left_of_another_method_is_refused(case: &Case, root: &Path) {
     case.slidegrid("redo --run run slide --method dense").exits(3);
 }
 
-/// Leaves a calibration that says of everything that it is surely low, as one fitted to
-/// low scores alone may, and nothing of what was scored.
+/// Stores a calibration that makes every score surely low, as one fitted to low scores alone
+/// may, and removes all scores.
 fn blind_the_screen(case: &Case) {
     let folder = case.path("run/scores/slide");
     let path = folder.join("calibration.json");

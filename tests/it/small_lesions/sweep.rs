@@ -1,11 +1,11 @@
-//! Small lesions of many places, sizes and seeds, by many networks. Every day one of them
-//! is tried, drawn from the seed; with `--ignored` all.
+//! Small lesions of many places, sizes and seeds, scored by many networks. An ordinary test run
+//! tries one of them, drawn from the seed; `--ignored` tries all.
 //!
 //! SLIDEGRID_SWEEP_CARDS: model cards, separated by commas (the demonstration networks
 //! where there are none). SLIDEGRID_SWEEP_SLIDES: more slides, likewise.
 //! SLIDEGRID_SWEEP_LESIONS: how many of the ten are made.
-//! SLIDEGRID_SWEEP_STRIDES: `64,16` where nothing is said; stride 16 leaves out slides
-//! of more than 5,000 px.
+//! SLIDEGRID_SWEEP_STRIDES: strides, by default `64,16`; slides of more than 5,000 px are left
+//! out at stride 16.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -68,20 +68,20 @@ fn slides(case: &Case, lesions: &[Lesion]) -> Vec<(PathBuf, u32, String)> {
 }
 
 #[test]
-fn a_small_lesion_is_not_lost_unsaid() {
+fn a_small_lesion_is_not_lost_silently() {
     let case = Case::new();
     let mut random = Random::new(seed());
     // The last ones are larger slides.
     let lesions = random.sample(LESIONS[..7].to_vec(), 1);
     let card = random.sample(DEMO_CARDS.to_vec(), 1)[0];
     let (slide, _, name) = slides(&case, &lesions).remove(0);
-    let told = tried(&case, &repository(card), 64, &slide);
-    assert!(!told.unsaid, "seed {}, {card}, {name}: {}", seed(), told.line);
+    let result = tried(&case, &repository(card), 64, &slide);
+    assert!(!result.unsaid, "seed {}, {card}, {name}: {}", seed(), result.line);
 }
 
 #[test]
 #[ignore = "half an hour or more: CONTRIBUTING.md"]
-fn no_small_lesion_is_lost_unsaid() {
+fn no_small_lesion_is_lost_silently() {
     let case = Case::new();
     let mut cards = list("SLIDEGRID_SWEEP_CARDS");
     if cards.is_empty() {
@@ -102,10 +102,10 @@ fn no_small_lesion_is_lost_unsaid() {
                 if stride < 64 && *side_px > MAX_PX_AT_16 {
                     continue;
                 }
-                let told = tried(&case, card, stride, slide);
-                let line = format!("{} stride {stride} {name}: {}", card.display(), told.line);
+                let result = tried(&case, card, stride, slide);
+                let line = format!("{} stride {stride} {name}: {}", card.display(), result.line);
                 println!("{line}");
-                unsaid.extend(told.unsaid.then_some(line));
+                unsaid.extend(result.unsaid.then_some(line));
             }
         }
     }
@@ -117,7 +117,7 @@ struct Told {
     unsaid: bool,
 }
 
-/// Runs `window` and `cascade`, and holds one against the other.
+/// Runs `window` and `cascade` and compares their heatmaps.
 fn tried(case: &Case, card: &Path, stride: u32, slide: &Path) -> Told {
     let config = |method: &str| {
         let text = format!(
@@ -140,7 +140,7 @@ fn tried(case: &Case, card: &Path, stride: u32, slide: &Path) -> Told {
     let above = window.iter().zip(&cascade).filter(|(window, _)| **window > 0.5);
     let (mut all, mut lost) = (0, 0);
     for (window, cascade) in above {
-        // What is exact is not lost, were it on the other side of 0.5 by rounding.
+        // An exact score that rounding puts on the other side of 0.5 is not lost.
         let kept = *cascade >= 0.5 || (window - cascade).abs() < 1e-3;
         (all, lost) = (all + 1, lost + usize::from(!kept));
     }

@@ -1,8 +1,9 @@
-//! One system call of `split`, `master plan`, `predict` or `stitch` fails: the command
-//! fails, or what it made is what it makes undisturbed; nothing incomplete has a final
-//! name; and the same command, given again, completes all of it.
+//! One system call of `split`, `master plan`, `predict` or `stitch` fails. Then the command
+//! fails, or its results are those of an undisturbed command; no incomplete file has a final
+//! name; and the same command, given again, completes everything.
 //!
-//! A sample of the calls, drawn from [`seed`]; all of them, some thousand tries, by
+//! The test tries a sample of the calls, drawn from [`seed`]. All of them, some thousand, are
+//! tried by
 //!
 //! ```text
 //! SLIDEGRID_WRITE_FAULTS=all cargo test --test it write_faults
@@ -90,7 +91,7 @@ impl Bench {
             let traced = bench.run(stage, None).unwrap_or_else(|error| {
                 ignore(format!("processes cannot be traced here: {error}"))
             });
-            assert_eq!(traced.code, Some(0), "{}", bench.said());
+            assert_eq!(traced.code, Some(0), "{}", bench.stderr());
             if !traced.calls.contains_key(&Kind::Write) {
                 ignore("calls cannot be counted here");
             }
@@ -107,19 +108,19 @@ impl Bench {
 
     /// A stage in the folder `run`; its stdout is a file there too.
     fn run(&self, stage: usize, fault: Option<(Kind, usize, Fault)>) -> std::io::Result<Traced> {
-        let told = |name: &str| std::fs::File::create(self.path(name)).unwrap();
-        std::fs::create_dir_all(self.path("told")).unwrap();
+        let log = |name: &str| std::fs::File::create(self.path(name)).unwrap();
+        std::fs::create_dir_all(self.path("log")).unwrap();
         let command = Slidegrid::new(self.folder.path(), STAGES[stage]);
         let mut command = command.env("TMPDIR", self.folder.path()).command();
-        command.stdout(told("told/out")).stderr(told("told/err"));
+        command.stdout(log("log/out")).stderr(log("log/err"));
         tracer::run(&mut command, &self.path("run"), fault)
     }
 
-    fn said(&self) -> String {
-        std::fs::read_to_string(self.path("told/err")).unwrap()
+    fn stderr(&self) -> String {
+        std::fs::read_to_string(self.path("log/err")).unwrap()
     }
 
-    /// Disturbs one call; what went wrong, if anything did.
+    /// Disturbs one call, and returns what went wrong, if anything did.
     fn try_one(&self, stage: usize, fault: (Kind, usize, Fault)) -> Result<Ended, String> {
         let run = self.path("run");
         drop(std::fs::remove_dir_all(&run));
@@ -127,7 +128,7 @@ impl Bench {
             copy(&self.path(&format!("s{stage}")), &run);
         }
         let traced = self.run(stage, Some(fault)).map_err(|e| e.to_string())?;
-        let (said, found) = (self.said(), contents(&run));
+        let (stderr, found) = (self.stderr(), contents(&run));
         let expected = &self.states[stage + 1];
         let differs = |found: &BTreeMap<String, String>| {
             let names = expected.keys().chain(found.keys());
@@ -136,11 +137,11 @@ impl Bench {
         };
         let ended = match traced.code {
             Some(0) => match differs(&found) {
-                Some(name) => return Err(format!("exit 0, and {name} differs; said: {said}")),
+                Some(name) => return Err(format!("exit 0, and {name} differs; stderr: {stderr}")),
                 None => Ended::Same,
             },
-            Some(3..=5) if !said.trim().is_empty() => Ended::Failed,
-            code => return Err(format!("exit {code:?}, said: {said}")),
+            Some(3..=5) if !stderr.trim().is_empty() => Ended::Failed,
+            code => return Err(format!("exit {code:?}, stderr: {stderr}")),
         };
         // The tables of all slides leave out, or say of, what failed; so do logs.
         let tables = ["slides.csv", "lookup.csv"];
@@ -150,7 +151,7 @@ impl Bench {
                 [expected, &self.states[stage]].iter().any(|s| s.get(name) == Some(content));
             let whole = name.ends_with(".part.h5") && !content.starts_with("damaged");
             if !known && !whole {
-                return Err(format!("{name} is not what it should be, after: {said}"));
+                return Err(format!("{name} is not what it should be, after: {stderr}"));
             }
         }
         let again = self.run(stage, None).map_err(|e| e.to_string())?;
@@ -158,7 +159,7 @@ impl Bench {
         match (again.code, differs(&found)) {
             (Some(0), None) => Ok(ended),
             (code, other) => {
-                Err(format!("again: exit {code:?}, differs: {other:?}: {}", self.said()))
+                Err(format!("again: exit {code:?}, differs: {other:?}: {}", self.stderr()))
             }
         }
     }

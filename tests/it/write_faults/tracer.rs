@@ -1,5 +1,5 @@
-//! A program whose system calls are counted, and one of them made to fail: as a disk
-//! that is full or broken does. x86-64 Linux, by ptrace.
+//! Runs a program, counts its system calls and makes one of them fail, as a full or broken disk
+//! does. Only for Linux on x86-64, by ptrace.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::c_long;
@@ -8,14 +8,14 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What is done to a call.
+/// The fault of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It is not made; the program is told this error.
+    /// The call is not made, and returns this error.
     Error(i32),
-    /// Half of what was to be written is.
+    /// Half of the bytes are written.
     Short,
-    /// It is not made; the program is told that it was.
+    /// The call is not made, but returns success.
     Lost,
 }
 
@@ -135,8 +135,8 @@ impl Tracer<'_> {
             Fault::Error(number) => drop(self.answers.insert(thread, -i64::from(number))),
             Fault::Lost => {
                 let writes = kind == Kind::Write;
-                let told = if writes { registers.rdx.cast_signed() } else { 0 };
-                self.answers.insert(thread, told);
+                let answer = if writes { registers.rdx.cast_signed() } else { 0 };
+                self.answers.insert(thread, answer);
             }
         }
         request(libc::PTRACE_SETREGS, thread, 0, (&raw mut registers) as c_long);
