@@ -73,6 +73,17 @@ impl Submission {
         }
     }
 
+    /// Checks that the tasks' work can be read; otherwise they would pass for never submitted.
+    fn check(&self) -> Result<(), String> {
+        let items = match (self.stage, &self.slide) {
+            (Stage::Predict | Stage::Stitch, None) => return Err("it has no slide".to_owned()),
+            (Stage::Split, _) => self.items.parse::<NumberList<TaskNumber>>().err(),
+            (Stage::Predict, _) => self.items.parse::<NumberList<GroupNumber>>().err(),
+            _ => None,
+        };
+        items.map_or(Ok(()), |error| Err(format!("items: {error}")))
+    }
+
     /// Its items, each with the array index that works on it.
     fn indexed<N: Number>(&self) -> Vec<(Option<TaskNumber>, N)> {
         let Ok(items) = self.items.parse::<NumberList<N>>() else { return Vec::new() };
@@ -178,19 +189,21 @@ pub fn read_submitted(run: &RunDir) -> Result<Vec<Submission>, SubmittedError> {
 fn parse(path: &Path, text: &str) -> Result<Vec<Submission>, SubmittedError> {
     let mut list = Vec::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        match serde_json::from_str(line) {
-            Ok(submission) => list.push(submission),
-            // A line cut short when its writer was killed.
-            Err(e) if e.is_eof() => {}
-            Err(e) => {
-                return Err(SubmittedError {
-                    path: path.to_owned(),
-                    problem: format!(
-                        "line {} is not a submission: {e}; delete the line, or the file once nothing of this run is queued",
-                        number + 1
-                    ),
-                });
+        let invalid = |problem: String| SubmittedError {
+            path: path.to_owned(),
+            problem: format!(
+                "line {} is not a submission: {problem}; delete the line, or the file once nothing of this run is queued",
+                number + 1
+            ),
+        };
+        match serde_json::from_str::<Submission>(line) {
+            Ok(submission) => {
+                submission.check().map_err(invalid)?;
+                list.push(submission);
             }
+            // The line was cut short when its writer was killed.
+            Err(e) if e.is_eof() => {}
+            Err(e) => return Err(invalid(e.to_string())),
         }
     }
     Ok(list)
@@ -235,6 +248,19 @@ mod tests {
         assert_eq!(read, [predict("1"), predict("3")]);
         std::fs::write(run.submitted(), "{\"id\":1}\n").unwrap();
         assert!(read_submitted(&run).unwrap_err().to_string().contains("line 1"));
+    }
+
+    #[test]
+    fn a_line_whose_work_cannot_be_read_is_an_error() {
+        let good = serde_json::to_string(&predict("1")).unwrap();
+        let items = serde_json::to_string(&submission("2", Stage::Split, "x", Some(2))).unwrap();
+        let slide = Submission { slide: None, ..predict("3") };
+        let slide = serde_json::to_string(&slide).unwrap();
+        for (line, words) in [(items, "line 2 is not a submission: items: \"x\""), (slide, "slide")]
+        {
+            let error = parse(Path::new("x"), &format!("{good}\n{line}\n")).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+        }
     }
 
     /// As version 0.1.0 wrote it.

@@ -156,6 +156,7 @@ mod tests {
         let numbers: NumberList<GroupNumber> = "3-5,17,4,1".parse().unwrap();
         assert_eq!(plain(numbers.as_slice()), [1, 3, 4, 5, 17]);
         assert_eq!(numbers.to_string(), "1,3-5,17");
+        assert_eq!(list([1, 2, 3, 7, 9, 10]).to_string(), "1-3,7,9-10");
         assert_eq!(ranges::<GroupNumber>(&[]), "");
         for text in ["", "0", "5-3", "1,,2", "a", "1-99999999999"] {
             assert!(text.parse::<NumberList<GroupNumber>>().is_err(), "{text}");
