@@ -61,9 +61,11 @@
 //!     bigtiff         <- staged version
 //!     hdf5_file       <- pipeline staged version
 //!     slide           <- geometry
+//!     label_image
+//!     text_file
 //!     synth           <- bigtiff interrupt pipeline staged threads
 //!     colour_template <- geometry normalize slide staged threads tissue version
-//!     truth           <- metrics slide spelling
+//!     truth           <- label_image metrics slide spelling text_file
 //!     patches         <- geometry hdf5_file normalize number
 //!     scores          <- hdf5_file number
 //!     heatmap_h5      <- hdf5_file number scores staged
@@ -77,16 +79,16 @@
 //!                        truth
 //!     resolve         <- colour_template config geometry model normalize version
 //!     slide_inputs    <- config progress run_dir slide tissue
-//!     split           <- config damage export geometry hdf5_file heatmap interrupt normalize
-//!                        number patches pipeline process progress run_dir slide staged threads
-//!                        tissue
+//!     split           <- config damage export geometry hdf5_file heatmap interrupt label_image
+//!                        normalize number patches pipeline process progress run_dir slide staged
+//!                        threads tissue
 //!     predict         <- config damage geometry hdf5_file interrupt model normalize number
 //!                        patches pipeline process progress run_dir scores staged
 //!     jobs            <- config damage export heatmap_h5 number run_dir scores shell staged
 //!     stitch          <- config damage export geometry hdf5_file heatmap heatmap_h5 model
 //!                        number patches run_dir scores staged
-//!     study           <- chart config export hdf5_file heatmap heatmap_h5 metrics progress
-//!                        run_dir scores spelling staged truth version
+//!     study           <- chart config export hdf5_file heatmap heatmap_h5 label_image metrics
+//!                        progress run_dir scores spelling staged text_file truth version
 //!     report          <- config damage heatmap heatmap_h5 jobs metrics number patches process
 //!                        progress run_dir scores slide staged study tissue truth version
 //!     stages          <- config damage export geometry hdf5_file interrupt jobs model number
@@ -114,6 +116,7 @@ pub mod heatmap_h5;
 pub mod import;
 pub mod interrupt;
 pub mod jobs;
+pub mod label_image;
 pub mod metrics;
 pub mod model;
 pub mod normalize;
@@ -138,6 +141,7 @@ pub mod stages;
 pub mod stitch;
 pub mod study;
 pub mod synth;
+mod text_file;
 pub mod threads;
 pub mod throughput;
 pub mod tissue;

@@ -55,6 +55,9 @@ pub struct StudyKeys {
     pub lesion_groups: Vec<String>,
     /// Annotation groups whose areas are taken away from lesions, in addition to the default ones.
     pub exclude_groups: Vec<String>,
+    /// Values of mask images that are lesions; empty where all but 0 are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lesion_values: Vec<u16>,
 }
 
 /// How a slide's score is computed from its heatmap.
@@ -102,6 +105,7 @@ impl Default for StudyKeys {
             bootstrap: 1000,
             lesion_groups: Vec::new(),
             exclude_groups: Vec::new(),
+            lesion_values: Vec::new(),
         }
     }
 }
@@ -161,6 +165,7 @@ impl StudyKeys {
         let mut groups = AnnotationGroups::default();
         groups.lesion.extend(self.lesion_groups.iter().cloned());
         groups.excluded.extend(self.exclude_groups.iter().cloned());
+        groups.values.clone_from(&self.lesion_values);
         groups
     }
 }

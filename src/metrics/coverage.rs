@@ -62,7 +62,7 @@ mod tests {
 
     fn rectangle(x: f64, y: f64, width: f64, height: f64, excludes: bool) -> Outline {
         let ring = vec![[x, y], [x + width, y], [x + width, y + height], [x, y + height]];
-        Outline { rings: vec![ring], excludes }
+        Outline { rings: vec![ring], excludes, ..Outline::default() }
     }
 
     fn coverage_of(

@@ -118,7 +118,7 @@ mod tests {
     fn square(x: f64, y: f64, side: f64) -> Outline {
         Outline {
             rings: vec![vec![[x, y], [x + side, y], [x + side, y + side], [x, y + side]]],
-            excludes: false,
+            ..Outline::default()
         }
     }
 

@@ -5,12 +5,23 @@ use super::mask::{ColumnSpan, Mask};
 /// A shape drawn on a slide.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outline {
-    /// Rings of points (x, y) in level-0 px, closed or not. A point is inside if an odd number
-    /// of rings encloses that point, so a ring within a ring is a hole.
+    /// Rings of points (x, y) in level-0 px, closed or not.
     pub rings: Vec<Vec<[f64; 2]>>,
+    /// Which points the rings enclose.
+    pub fill: FillRule,
     /// Whether the outline removes its area from other outlines instead of adding it, like group
     /// `_2` of CAMELYON16.
     pub excludes: bool,
+}
+
+/// Which points lie inside an outline whose rings cross themselves or each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FillRule {
+    /// Those that an odd number of turns encloses, so a ring within a ring is a hole.
+    #[default]
+    EvenOdd,
+    /// Those around which the rings turn, so an area that is drawn twice stays inside.
+    Winding,
 }
 
 /// The points at which a raster samples the slide. Element (row, col) is the point
@@ -101,6 +112,8 @@ struct Edge {
     outline: u32,
     from: [f64; 2],
     to: [f64; 2],
+    /// 1 if the ring runs towards larger y, -1 if not.
+    direction: i8,
 }
 
 /// The place where an edge crosses a row. `col` is the first element that is not left of the
@@ -110,14 +123,15 @@ struct Crossing {
     row: u32,
     outline: u32,
     col: u32,
+    direction: i8,
 }
 
 fn edges_of(outline: &Outline, number: u32) -> impl Iterator<Item = Edge> + '_ {
     outline.rings.iter().flat_map(move |ring| {
         let next = ring.iter().cycle().skip(1);
         ring.iter().zip(next).filter(|(a, b)| a[1] != b[1]).map(move |(&a, &b)| {
-            let (from, to) = if a[1] < b[1] { (a, b) } else { (b, a) };
-            Edge { outline: number, from, to }
+            let (from, to, direction) = if a[1] < b[1] { (a, b, 1) } else { (b, a, -1) };
+            Edge { outline: number, from, to, direction }
         })
     })
 }
@@ -133,7 +147,7 @@ impl Edge {
             let y = grid.origin[1] + f64::from(row) * grid.pitch[1];
             let x = self.from[0] + (y - self.from[1]) * slope;
             let col = count(((x - grid.origin[0]) / grid.pitch[0]).ceil()).min(grid.cols);
-            crossings.push(Crossing { row, outline: self.outline, col });
+            crossings.push(Crossing { row, outline: self.outline, col, direction: self.direction });
         }
     }
 }
@@ -141,15 +155,9 @@ impl Edge {
 fn fill_row(mask: &mut Mask, outlines: &[Outline], crossings: &[Crossing]) {
     let (mut adds, mut excludes) = (Vec::new(), Vec::new());
     for of_outline in crossings.chunk_by(|a, b| a.outline == b.outline) {
-        let excluding = outlines[of_outline[0].outline as usize].excludes;
-        let spans = if excluding { &mut excludes } else { &mut adds };
-        spans.extend(
-            of_outline
-                .as_chunks()
-                .0
-                .iter()
-                .map(|[a, b]: &[Crossing; 2]| ColumnSpan { start: a.col, end: b.col }),
-        );
+        let outline = &outlines[of_outline[0].outline as usize];
+        let spans = if outline.excludes { &mut excludes } else { &mut adds };
+        inside_spans(outline.fill, of_outline, spans);
     }
     excludes.sort_unstable();
     let mut left = Vec::new();
@@ -165,6 +173,23 @@ fn fill_row(mask: &mut Mask, outlines: &[Outline], crossings: &[Crossing]) {
     mask.push_row(crossings[0].row, &mut left);
 }
 
+/// Adds the columns of a row that lie inside an outline, from its crossings, sorted by column.
+fn inside_spans(fill: FillRule, crossings: &[Crossing], spans: &mut Vec<ColumnSpan>) {
+    let (mut turns, mut start) = (0_i32, 0);
+    for crossing in crossings {
+        let was_inside = turns != 0;
+        turns = match fill {
+            FillRule::EvenOdd => 1 - turns,
+            FillRule::Winding => turns + i32::from(crossing.direction),
+        };
+        match (was_inside, turns != 0) {
+            (false, true) => start = crossing.col,
+            (true, false) => spans.push(ColumnSpan { start, end: crossing.col }),
+            _ => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,24 +197,29 @@ mod tests {
 
     /// Whether a point is inside, by counting the edges to its right.
     fn inside(outline: &Outline, x: f64, y: f64) -> bool {
-        let mut odd = false;
+        let (mut odd, mut turns) = (false, 0);
         for ring in &outline.rings {
             for (i, a) in ring.iter().enumerate() {
                 let b = ring[(i + 1) % ring.len()];
                 if (a[1] > y) != (b[1] > y) && x < (b[0] - a[0]) * (y - a[1]) / (b[1] - a[1]) + a[0]
                 {
                     odd = !odd;
+                    turns += if b[1] > a[1] { 1 } else { -1 };
                 }
             }
         }
-        odd
+        match outline.fill {
+            FillRule::EvenOdd => odd,
+            FillRule::Winding => turns != 0,
+        }
     }
 
     fn outlines() -> impl Strategy<Value = Vec<Outline>> {
         let point = (-9.0..60.0_f64, -9.0..60.0_f64).prop_map(|(x, y)| [x, y]);
         let ring = proptest::collection::vec(point, 3..9);
-        let outline = (proptest::collection::vec(ring, 1..3), any::<bool>())
-            .prop_map(|(rings, excludes)| Outline { rings, excludes });
+        let fill = prop_oneof![Just(FillRule::EvenOdd), Just(FillRule::Winding)];
+        let outline = (proptest::collection::vec(ring, 1..3), fill, any::<bool>())
+            .prop_map(|(rings, fill, excludes)| Outline { rings, fill, excludes });
         proptest::collection::vec(outline, 0..4)
     }
 
@@ -211,7 +241,8 @@ mod tests {
     #[test]
     fn closed_and_open_rings_are_equal_and_exclusions_may_come_first() {
         let square = |a: f64, b: f64| vec![[a, a], [b, a], [b, b], [a, b]];
-        let outline = |ring, excludes| Outline { rings: vec![ring], excludes };
+        let outline =
+            |ring, excludes| Outline { rings: vec![ring], excludes, ..Outline::default() };
         let grid = SampleGrid::pixels(10.0, 10.0, 1.0);
         let open = rasterise(&[outline(square(1.0, 9.0), false)], &grid);
         let mut closed = square(1.0, 9.0);

@@ -38,13 +38,13 @@ pub(super) fn read(
     groups: &AnnotationGroups,
     size_px: [f64; 2],
 ) -> Result<Shapes, TruthError> {
-    let truth = Truth::read(path, groups)?;
+    let truth = Truth::read(path, groups)?.truth;
     Ok(match truth {
         Truth::Outlines(outlines) => Shapes::Outlines(outlines.iter().flat_map(rings).collect()),
         image @ Truth::Image(..) => {
             let cell_px = (size_px[0].max(size_px[1]) / MASK_CELLS).max(1.0);
             let grid = SampleGrid::pixels(size_px[0], size_px[1], cell_px);
-            let mask = image.covering(size_px[0], size_px[1]).raster(&grid);
+            let mask = image.covering(path, size_px[0], size_px[1])?.raster(&grid);
             Shapes::Mask(tile_layer(array(&mask.unwrap_or(Mask::empty(1, 1))).view(), cell_px))
         }
     })

@@ -52,14 +52,14 @@ pub enum SplitError {
         source: PlaneError,
     },
     /// The user's tissue mask cannot be read.
-    #[error("{}: cannot read the tissue mask {}: {source}; expected a greyscale image, non-zero where there is tissue", path.display(), mask.display())]
+    #[error("{}: the tissue mask {}: {problem}; expected a picture of the whole slide, not 0 where there is tissue", path.display(), mask.display())]
     Mask {
         /// The slide.
         path: PathBuf,
         /// The mask image.
         mask: PathBuf,
-        /// What is wrong.
-        source: image::ImageError,
+        /// What was found.
+        problem: String,
     },
     /// The tissue cannot be found with the configured settings.
     #[error("{}: {source}", path.display())]

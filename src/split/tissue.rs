@@ -11,6 +11,7 @@ use crate::config::RunConfig;
 use crate::export::png;
 use crate::geometry::{BlockPlan, WorkingPlane};
 use crate::heatmap::{MaskPicture, PlaneThumbnail, render_mask};
+use crate::label_image::{LabelImage, check_shape};
 use crate::number::counted;
 use crate::patches::PatchesFile;
 use crate::run_dir::{RunDir, SlideRecord};
@@ -65,7 +66,7 @@ pub(super) fn find(
     let tiles = |px: u32| px.div_ceil(tile_px) as usize;
     let mask = match (&keys.mask, options.method) {
         (Some(file), TissueMethod::Mask) => Some(SlideMask {
-            pixels: read_mask(path, &record.name, file)?,
+            pixels: read_mask(path, &record.name, file, plane)?,
             tiles_down: f64::from(plane.height_px) / f64::from(tile_px),
             tiles_across: f64::from(plane.width_px) / f64::from(tile_px),
         }),
@@ -155,14 +156,21 @@ fn thresholds(found: &FoundTissue) -> String {
     }
 }
 
-/// Reads the user's mask image, `[row, col]`; a folder holds one per slide, `<slide>.png`.
-fn read_mask(slide: &Path, name: &str, given: &Path) -> Result<Array2<u8>, SplitError> {
+/// Reads the user's mask image, `[row, col]`; a folder holds one per slide, `<slide>.png`. Every
+/// value but 0 is tissue.
+fn read_mask(
+    slide: &Path,
+    name: &str,
+    given: &Path,
+    plane: &WorkingPlane,
+) -> Result<Array2<u8>, SplitError> {
     let file = if given.is_dir() { given.join(format!("{name}.png")) } else { given.to_owned() };
-    let grey = image::open(&file)
-        .map_err(|source| SplitError::Mask { path: slide.to_owned(), mask: file, source })?
-        .to_luma8();
-    let shape = (grey.height() as usize, grey.width() as usize);
-    Ok(Array2::from_shape_vec(shape, grey.into_raw()).expect("an image has height x width pixels"))
+    let (width, height) = (f64::from(plane.width_px), f64::from(plane.height_px));
+    let mask = LabelImage::read(&file).and_then(|image| {
+        check_shape(image.values.dim(), width, height)?;
+        Ok(image.nonzero())
+    });
+    mask.map_err(|problem| SplitError::Mask { path: slide.to_owned(), mask: file, problem })
 }
 
 /// Writes the tile mask of a slide that is split already, as `--masks-only` does for other

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::metrics::detect::Detection;
 use crate::spelling::is_same;
 use crate::staged::{self, StageError};
+use crate::text_file::{delimiter, number, read_text};
 
 /// A CSV file cannot be read or written.
 #[derive(Debug, Error)]
@@ -30,13 +31,21 @@ fn content(path: &Path, problem: String) -> CsvError {
     CsvError::Content { path: path.to_owned(), problem }
 }
 
-fn reader(path: &Path, has_headers: bool) -> Result<csv::Reader<io::Cursor<Vec<u8>>>, CsvError> {
-    let text =
-        std::fs::read(path).map_err(|e| content(path, format!("cannot read the file: {e}")))?;
-    let mut reader = csv::ReaderBuilder::new();
-    reader.has_headers(has_headers).flexible(true).trim(csv::Trim::All);
-    Ok(reader.from_reader(io::Cursor::new(text)))
+/// Whether a cell is a word, which only the first line of a table has.
+fn is_heading(cell: &str) -> bool {
+    cell.chars().any(char::is_alphabetic) && cell.parse::<f64>().is_err()
 }
+
+/// A reader of a table, and the character that separates its cells.
+fn reader(path: &Path, has_headers: bool) -> Result<(Table, u8), CsvError> {
+    let text = read_text(path).map_err(|e| content(path, format!("cannot read the file: {e}")))?;
+    let delimiter = delimiter(&text);
+    let mut reader = csv::ReaderBuilder::new();
+    reader.delimiter(delimiter).has_headers(has_headers).flexible(true).trim(csv::Trim::All);
+    Ok((reader.from_reader(io::Cursor::new(text.into_bytes())), delimiter))
+}
+
+type Table = csv::Reader<io::Cursor<Vec<u8>>>;
 
 /// Reads the detections of one slide: rows of confidence, x, y in level-0 px, with or
 /// without a header. An empty file means that there are no detections.
@@ -45,13 +54,13 @@ fn reader(path: &Path, has_headers: bool) -> Result<csv::Reader<io::Cursor<Vec<u
 /// [`CsvError`] that names the line.
 pub fn read_detections(path: &Path) -> Result<Vec<Detection>, CsvError> {
     let mut detections = Vec::new();
-    for (index, row) in reader(path, false)?.records().enumerate() {
+    let (mut table, delimiter) = reader(path, false)?;
+    for (index, row) in table.records().enumerate() {
         let row = row.map_err(|e| content(path, format!("not a CSV file: {e}")))?;
-        let numbers: Option<Vec<f64>> =
-            row.iter().map(|cell| cell.parse().ok().filter(|n: &f64| n.is_finite())).collect();
+        let numbers: Option<Vec<f64>> = row.iter().map(|cell| number(cell, delimiter)).collect();
         match numbers.as_deref() {
             Some(&[score, x, y]) => detections.push(Detection { score, x, y }),
-            None if index == 0 && row.iter().all(|cell| cell.parse::<f64>().is_err()) => {}
+            None if index == 0 && row.iter().all(is_heading) => {}
             _ => {
                 let problem = format!(
                     "line {}: found {:?}, expected three numbers: confidence, x, y in level-0 px",
@@ -84,7 +93,12 @@ pub fn write_detections(path: &Path, detections: &[Detection]) -> Result<(), Csv
 /// # Errors
 /// [`CsvError`] that names a missing column and the columns that the file has.
 pub fn read_columns(path: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>, CsvError> {
-    let mut reader = reader(path, true)?;
+    columns_of(path, columns).map(|(cells, _)| cells)
+}
+
+/// The cells of the named columns, and the character that separates cells.
+fn columns_of(path: &Path, columns: &[&str]) -> Result<(Vec<Vec<String>>, u8), CsvError> {
+    let (mut reader, delimiter) = reader(path, true)?;
     let headers = reader.headers().map_err(|e| content(path, format!("not a CSV file: {e}")))?;
     let position = |column: &&str| {
         let exact = headers.iter().position(|header| header == *column);
@@ -103,7 +117,7 @@ pub fn read_columns(path: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>, C
             cells.push(row.get(position).unwrap_or_default().to_owned());
         }
     }
-    Ok(cells)
+    Ok((cells, delimiter))
 }
 
 /// Reads the named columns of a CSV file as numbers, in the order of `columns`.
@@ -112,10 +126,10 @@ pub fn read_columns(path: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>, C
 /// As [`read_columns`], and an error that names the line of a cell that is empty or not a
 /// finite number.
 pub fn read_numbers(path: &Path, columns: &[&str]) -> Result<Vec<Vec<f64>>, CsvError> {
-    let cells = read_columns(path, columns)?;
+    let (cells, delimiter) = columns_of(path, columns)?;
     let column = |(column, cells): (&&str, Vec<String>)| {
         let number = |(index, cell): (usize, String)| {
-            cell.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| {
+            number(&cell, delimiter).ok_or_else(|| {
                 let line = index + 2;
                 content(path, format!("line {line}, column {column}: {cell:?}, expected a number"))
             })
@@ -146,6 +160,12 @@ mod tests {
         assert_eq!(read_detections(&path).unwrap(), []);
         std::fs::write(&path, "Confidence,X coordinate,Y coordinate\n0.5, 3, 4\n").unwrap();
         assert_eq!(read_detections(&path).unwrap(), [detection(0.5, 3.0, 4.0)]);
+        std::fs::write(&path, "\u{feff}0,5;3;4\r\n").unwrap();
+        assert_eq!(read_detections(&path).unwrap(), [detection(0.5, 3.0, 4.0)]);
+        std::fs::write(&path, "confidence;x;y\n0.5;3;4").unwrap();
+        assert_eq!(read_detections(&path).unwrap(), [detection(0.5, 3.0, 4.0)]);
+        std::fs::write(&path, "0.5 3 4\n").unwrap();
+        assert!(read_detections(&path).unwrap_err().to_string().contains("line 1"));
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod slide_truth;
 pub(crate) mod steps;
 mod summary;
 mod tables;
+mod truth_file;
 
 pub(crate) use detections::detect;
 pub use error::StudyError;

@@ -7,6 +7,7 @@ use crate::metrics::coverage::{Coverage, coverage};
 use crate::metrics::lesions::{Lesions, evaluation_downsample};
 use crate::metrics::raster::SampleGrid;
 use crate::run_dir::list_slides;
+use crate::study::truth_file::read_truth;
 use crate::truth::{self, SlideKind, Truth, TruthError};
 
 /// Size and resolution of a slide.
@@ -73,6 +74,20 @@ impl SlideGeometry {
         Ok(Self { width: f64::from(width_px), height: f64::from(height_px), mpp, downsample })
     }
 
+    /// The problem of a slide that is listed as having tumor and shows none.
+    fn beside(&self, slide: &str, truth: &Truth) -> String {
+        let reach = match (truth, truth.extent()) {
+            (Truth::Outlines(outlines), Some([x, y])) if !outlines.is_empty() => {
+                format!("the outlines reach to ({x:.0}, {y:.0})")
+            }
+            _ => "it holds no lesion".to_owned(),
+        };
+        format!(
+            "no lesion of {slide}, which is listed as having tumor, lies on the slide of {} x {} level-0 px: {reach}; are they in level-0 px, and of this slide?",
+            self.width, self.height
+        )
+    }
+
     /// The lattice of a heatmap of this stride, over the whole slide.
     pub(super) fn lattice(&self, stride_px: u32) -> SampleGrid {
         let pitch = f64::from(stride_px) * self.downsample;
@@ -117,8 +132,11 @@ impl SlideTruth {
                 slide.name
             ),
         })?;
-        let truth = Truth::read(&path, &request.keys.groups())?;
-        let truth = truth.covering(geometry.width, geometry.height);
+        let truth = read_truth(&path, &request.keys.groups())?;
+        let truth = truth.covering(&path, geometry.width, geometry.height)?;
+        if !truth.touches(geometry.width, geometry.height) {
+            return Err(TruthError::invalid(&path, geometry.beside(&slide.name, &truth)).into());
+        }
         let grid = SampleGrid::pixels(
             geometry.width,
             geometry.height,

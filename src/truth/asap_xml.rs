@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
-use quick_xml::reader::Reader;
 
+use super::drawn::{Drawn, encloses};
+use super::xml_events::{Events, attribute, coordinate};
 use super::{AnnotationGroups, TruthError, UNGROUPED};
-use crate::metrics::raster::Outline;
+use crate::metrics::raster::{FillRule, Outline};
 
 /// Types of annotation that enclose an area; their coordinates are the corners.
 const AREAS: [&str; 3] = ["polygon", "spline", "rectangle"];
@@ -15,112 +15,99 @@ const AREAS: [&str; 3] = ["polygon", "spline", "rectangle"];
 /// An annotation whose element is open: its coordinates are being read.
 struct OpenAnnotation {
     name: String,
-    excludes: bool,
+    /// The type, such as "Polygon".
+    kind: String,
+    group: String,
     /// (`Order`, [x, y]) of each point read so far, level-0 px.
     points: Vec<(u64, [f64; 2])>,
 }
 
-/// Reads the outlines of a file, level-0 px.
-pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Vec<Outline>, TruthError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| TruthError::Read { path: path.to_owned(), source })?;
-    let mut reader = Reader::from_str(&text);
-    let mut outlines = Vec::new();
+/// Reads the outlines of a file, level-0 px. An area that an outline encloses twice is inside, as
+/// in the masks that ASAP writes.
+pub(super) fn read(
+    path: &Path,
+    text: &str,
+    groups: &AnnotationGroups,
+) -> Result<Drawn, TruthError> {
+    let mut events = Events::new(path, text);
+    let mut drawn = Drawn::default();
     let mut open: Option<OpenAnnotation> = None;
-    let mut is_asap = false;
+    let mut is_complete = false;
     loop {
-        let at = reader.buffer_position();
-        let broken = |e: &dyn std::fmt::Display| {
-            TruthError::invalid(path, format!("not XML at byte {at}: {e}; was it cut short?"))
-        };
-        match reader.read_event().map_err(|e| broken(&e))? {
+        match events.next()? {
             Event::Eof => break,
             Event::Start(tag) | Event::Empty(tag) => match tag.name().as_ref() {
-                "ASAP_Annotations" => is_asap = true,
-                "Annotation" => open = Some(annotation(path, &tag, groups)?),
+                "Annotation" => open = Some(annotation(path, &tag)?),
                 "Coordinate" => {
                     if let Some(open) = &mut open {
-                        let point = coordinate(path, &open.name, &tag)?;
+                        let point = point(path, &open.name, &tag)?;
                         open.points.push(point);
                     }
                 }
                 _ => {}
             },
-            Event::End(tag) if tag.name().as_ref() == "Annotation" => {
-                outlines.extend(open.take().map(|open| finish(path, open)).transpose()?);
-            }
+            Event::End(tag) => match tag.name().as_ref() {
+                "Annotation" => {
+                    if let Some(open) = open.take() {
+                        finish(path, open, groups, &mut drawn)?;
+                    }
+                }
+                "ASAP_Annotations" => is_complete = true,
+                _ => {}
+            },
             _ => {}
         }
     }
-    if !is_asap || open.is_some() {
-        let problem = match open {
-            Some(open) => format!("ends inside annotation {:?}: was it cut short?", open.name),
-            None => "not an annotation file of ASAP: it has no <ASAP_Annotations>".into(),
-        };
-        return Err(TruthError::invalid(path, problem));
+    if !is_complete {
+        let inside =
+            open.map_or(String::new(), |open| format!(" inside annotation {:?}", open.name));
+        return Err(TruthError::invalid(path, format!("ends{inside}: was it cut short?")));
     }
-    Ok(outlines)
+    Ok(drawn)
 }
 
-fn annotation(
-    path: &Path,
-    tag: &BytesStart<'_>,
-    groups: &AnnotationGroups,
-) -> Result<OpenAnnotation, TruthError> {
+fn annotation(path: &Path, tag: &BytesStart<'_>) -> Result<OpenAnnotation, TruthError> {
     let get = |name: &str| attribute(path, tag, name);
-    let name = get("Name")?.unwrap_or_default();
-    let kind = get("Type")?.unwrap_or_default();
-    if !AREAS.iter().any(|area| area.eq_ignore_ascii_case(&kind)) {
-        let problem = format!(
-            "annotation {name:?} is of type {kind:?}, which has no area; expected Polygon, Spline or Rectangle"
-        );
-        return Err(TruthError::invalid(path, problem));
-    }
-    let group = get("PartOfGroup")?.unwrap_or_else(|| UNGROUPED.into());
-    Ok(OpenAnnotation { excludes: groups.excludes(path, &group)?, name, points: Vec::new() })
+    Ok(OpenAnnotation {
+        name: get("Name")?.unwrap_or_default(),
+        kind: get("Type")?.unwrap_or_default(),
+        group: get("PartOfGroup")?.unwrap_or_else(|| UNGROUPED.into()),
+        points: Vec::new(),
+    })
 }
 
-fn coordinate(
+fn point(
     path: &Path,
     annotation: &str,
     tag: &BytesStart<'_>,
 ) -> Result<(u64, [f64; 2]), TruthError> {
-    let number = |name: &str| -> Result<f64, TruthError> {
-        let text = attribute(path, tag, name)?.unwrap_or_default();
-        // ASAP writes a decimal comma in some locales.
-        let value = text.replace(',', ".").parse().ok().filter(|v: &f64| v.is_finite());
-        value.ok_or_else(|| {
-            let problem = format!(
-                "annotation {annotation:?} has a point with {name} {text:?}, expected a number"
-            );
-            TruthError::invalid(path, problem)
-        })
-    };
+    let number = |name: &str| coordinate(path, annotation, tag, name);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an ordinal")]
     let order = number("Order")?.max(0.0) as u64;
     Ok((order, [number("X")?, number("Y")?]))
 }
 
-fn attribute(path: &Path, tag: &BytesStart<'_>, name: &str) -> Result<Option<String>, TruthError> {
-    let unreadable = |e: &dyn std::fmt::Display| {
-        TruthError::invalid(path, format!("attribute {name} cannot be read: {e}"))
-    };
-    let found = tag.try_get_attribute(name).map_err(|e| unreadable(&e))?;
-    let value =
-        found.map(|found| found.normalized_value(XmlVersion::Explicit1_0).map(|v| v.into_owned()));
-    value.transpose().map_err(|e| unreadable(&e))
-}
-
-fn finish(path: &Path, mut open: OpenAnnotation) -> Result<Outline, TruthError> {
-    if open.points.len() < 3 {
-        let problem = format!(
-            "annotation {:?} has {} points, expected at least 3: it encloses nothing; delete it or draw it",
-            open.name,
-            open.points.len()
-        );
-        return Err(TruthError::invalid(path, problem));
-    }
+fn finish(
+    path: &Path,
+    mut open: OpenAnnotation,
+    groups: &AnnotationGroups,
+    drawn: &mut Drawn,
+) -> Result<(), TruthError> {
     open.points.sort_by_key(|&(order, _)| order);
-    let ring = open.points.into_iter().map(|(_, point)| point).collect();
-    Ok(Outline { rings: vec![ring], excludes: open.excludes })
+    let OpenAnnotation { name, kind, group, points } = &open;
+    if !AREAS.iter().any(|area| area.eq_ignore_ascii_case(kind)) {
+        drawn.left_out.push(format!("annotation {name:?} is of type {kind:?}, which has no area"));
+        return Ok(());
+    }
+    let ring: Vec<[f64; 2]> = points.iter().map(|&(_, point)| point).collect();
+    if !encloses(&ring) {
+        let points = ring.len();
+        drawn
+            .left_out
+            .push(format!("annotation {name:?} has {points} points and encloses nothing"));
+        return Ok(());
+    }
+    let excludes = groups.excludes(path, group, &format!("annotation {name:?}"))?;
+    drawn.outlines.push(Outline { rings: vec![ring], fill: FillRule::Winding, excludes });
+    Ok(())
 }

@@ -25,11 +25,13 @@ pub enum TruthError {
     },
     /// An annotation belongs to a group that is neither a lesion nor an exclusion.
     #[error(
-        "{}: an annotation of group {found:?}, expected a lesion ({lesion}) or an exclusion ({excluded}); say what it is with --lesion-group or --exclude-group, or study.lesion_groups and study.exclude_groups", path.display()
+        "{}: {annotation} is of group {found:?}, expected a lesion ({lesion}) or an exclusion ({excluded}); give it a class or delete it, or say what all of that group are with --lesion-group or --exclude-group, or study.lesion_groups and study.exclude_groups", path.display()
     )]
     Group {
         /// The file.
         path: PathBuf,
+        /// The annotation: its name or its number.
+        annotation: String,
         /// The group of the annotation.
         found: String,
         /// The groups that are lesions, comma-separated.
@@ -40,7 +42,8 @@ pub enum TruthError {
 }
 
 impl TruthError {
-    pub(super) fn invalid(path: &std::path::Path, problem: impl Into<String>) -> Self {
+    /// An error about the content of a file.
+    pub(crate) fn invalid(path: &std::path::Path, problem: impl Into<String>) -> Self {
         Self::Invalid { path: path.to_owned(), problem: problem.into() }
     }
 }

@@ -6,15 +6,19 @@ use libdeflater::{DecompressionError, Decompressor};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::drawn::{Drawn, encloses};
 use super::{AnnotationGroups, TruthError, UNGROUPED};
 use crate::metrics::raster::Outline;
+use crate::text_file;
 
 /// A ring of points; each point holds x, y and possibly more numbers.
 type Ring = Vec<Vec<f64>>;
 
 #[derive(Deserialize)]
 struct Feature {
-    geometry: Geometry,
+    /// Absent or null for a feature without a shape.
+    #[serde(default)]
+    geometry: Option<Geometry>,
     #[serde(default)]
     properties: Value,
 }
@@ -25,75 +29,131 @@ struct Geometry {
     kind: String,
     #[serde(default)]
     coordinates: Value,
+    /// The members of a collection.
+    #[serde(default)]
+    geometries: Vec<Geometry>,
 }
 
 /// Reads the outlines of a file, level-0 px. The file, gzipped or not, holds a feature
 /// collection, a list of features, or one feature.
-pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Vec<Outline>, TruthError> {
+pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Drawn, TruthError> {
     let bytes =
         std::fs::read(path).map_err(|source| TruthError::Read { path: path.to_owned(), source })?;
     let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { decompress(path, &bytes)? } else { bytes };
+    let text = text_file::decode(&bytes).map_err(|problem| TruthError::invalid(path, problem))?;
     let invalid = |e: serde_json::Error| TruthError::invalid(path, format!("not GeoJSON: {e}"));
-    let mut value: Value = serde_json::from_slice(&bytes).map_err(invalid)?;
+    let mut value: Value = serde_json::from_str(&text).map_err(invalid)?;
     let features: Vec<Feature> = match value.get_mut("features").map(Value::take) {
         Some(features) => serde_json::from_value(features).map_err(invalid)?,
         None if value.is_array() => serde_json::from_value(value).map_err(invalid)?,
         None => vec![serde_json::from_value(value).map_err(invalid)?],
     };
-    let mut outlines = Vec::new();
+    let mut drawn = Drawn::default();
     for (index, feature) in features.into_iter().enumerate() {
-        outlines.extend(outlines_of(path, index + 1, feature, groups)?);
-    }
-    Ok(outlines)
-}
-
-/// The outlines of a feature; `number` counts features from 1.
-fn outlines_of(
-    path: &Path,
-    number: usize,
-    feature: Feature,
-    groups: &AnnotationGroups,
-) -> Result<Vec<Outline>, TruthError> {
-    let excludes = groups.excludes(path, class_of(&feature.properties))?;
-    let invalid = |problem: String| {
-        TruthError::invalid(path, format!("feature {number} (counted from 1): {problem}"))
-    };
-    let Geometry { kind, coordinates } = feature.geometry;
-    let broken =
-        |e: serde_json::Error| invalid(format!("its coordinates are not those of a {kind}: {e}"));
-    let polygons: Vec<Vec<Ring>> = match kind.as_str() {
-        "Polygon" => vec![serde_json::from_value(coordinates).map_err(broken)?],
-        "MultiPolygon" => serde_json::from_value(coordinates).map_err(broken)?,
-        _ => {
-            let problem = format!(
-                "its geometry is a {kind}, which has no area; expected Polygon or MultiPolygon"
-            );
-            return Err(invalid(problem));
+        let name = format!("feature {} (counted from 1)", index + 1);
+        let class = class_of(&feature.properties);
+        let Some(geometry) = feature.geometry else {
+            drawn.left_out.push(format!("{name} has no geometry"));
+            continue;
+        };
+        let mut reader = FeatureReader { path, name: &name, drawn: &mut drawn, rings: Vec::new() };
+        reader.read(geometry)?;
+        let polygons = reader.rings;
+        if polygons.is_empty() {
+            continue;
         }
-    };
-    let ring = |ring: Ring| -> Option<Vec<[f64; 2]>> {
-        let points = ring.iter().map(|point| match point[..] {
-            [x, y, ..] => Some([x, y]),
-            _ => None,
-        });
-        points.collect::<Option<Vec<_>>>().filter(|points| points.len() >= 3)
-    };
-    let outline = |rings: Vec<Ring>| {
-        let rings: Option<Vec<_>> = rings.into_iter().map(ring).collect();
-        let rings = rings.filter(|rings| !rings.is_empty()).ok_or_else(|| {
-            invalid("a ring is not a list of at least 3 points of x and y".to_owned())
-        });
-        rings.map(|rings| Outline { rings, excludes })
-    };
-    polygons.into_iter().map(outline).collect()
+        let excludes = groups.excludes(path, &class, &name)?;
+        let outline = |rings| Outline { rings, excludes, ..Outline::default() };
+        drawn.outlines.extend(polygons.into_iter().map(outline));
+    }
+    Ok(drawn)
 }
 
-/// The class of a feature: `name` of its `classification`, or the first of `names`, which
-/// run from the general to the special; [`UNGROUPED`] without one.
-fn class_of(properties: &Value) -> &str {
+/// Collects the polygons of a feature.
+struct FeatureReader<'a> {
+    path: &'a Path,
+    name: &'a str,
+    drawn: &'a mut Drawn,
+    /// The rings of each polygon.
+    rings: Vec<Vec<Vec<[f64; 2]>>>,
+}
+
+impl FeatureReader<'_> {
+    fn read(&mut self, geometry: Geometry) -> Result<(), TruthError> {
+        let Geometry { kind, coordinates, geometries } = geometry;
+        let polygons: Vec<Vec<Ring>> = match kind.as_str() {
+            "Polygon" => vec![self.coordinates(&kind, coordinates)?],
+            "MultiPolygon" => self.coordinates(&kind, coordinates)?,
+            "GeometryCollection" => {
+                return geometries.into_iter().try_for_each(|member| self.read(member));
+            }
+            "Point" | "MultiPoint" | "LineString" | "MultiLineString" => {
+                let name = self.name;
+                self.drawn.left_out.push(format!("{name} is a {kind}, which has no area"));
+                return Ok(());
+            }
+            _ => {
+                let problem =
+                    format!("its geometry is a {kind:?}, expected Polygon or MultiPolygon");
+                return Err(self.invalid(&problem));
+            }
+        };
+        polygons.into_iter().try_for_each(|rings| self.polygon(rings))
+    }
+
+    fn polygon(&mut self, rings: Vec<Ring>) -> Result<(), TruthError> {
+        let mut kept = Vec::new();
+        for ring in rings {
+            let points = ring.iter().map(|point| match point[..] {
+                [x, y, ..] => Some([x, y]),
+                _ => None,
+            });
+            let points: Vec<[f64; 2]> = points
+                .collect::<Option<_>>()
+                .ok_or_else(|| self.invalid("a point has fewer than two coordinates"))?;
+            if encloses(&points) {
+                kept.push(points);
+            } else {
+                let text = format!(
+                    "{} has a ring of {} points, which encloses nothing",
+                    self.name,
+                    points.len()
+                );
+                self.drawn.left_out.push(text);
+                // Without its outer ring a polygon has only holes.
+                if kept.is_empty() {
+                    return Ok(());
+                }
+            }
+        }
+        self.rings.extend(Some(kept).filter(|kept| !kept.is_empty()));
+        Ok(())
+    }
+
+    fn coordinates<T: serde::de::DeserializeOwned>(
+        &self,
+        kind: &str,
+        value: Value,
+    ) -> Result<T, TruthError> {
+        serde_json::from_value(value)
+            .map_err(|e| self.invalid(&format!("its coordinates are not those of a {kind}: {e}")))
+    }
+
+    fn invalid(&self, problem: &str) -> TruthError {
+        TruthError::invalid(self.path, format!("{}: {problem}", self.name))
+    }
+}
+
+/// The class of a feature; [`UNGROUPED`] without one. QuPath writes an object with `name`, or
+/// with `names` from the general to the special; other programs write the name alone, or the
+/// object as text.
+fn class_of(properties: &Value) -> String {
     let class = &properties["classification"];
+    let parsed = class.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let class = parsed.as_ref().filter(|parsed| parsed.is_object()).unwrap_or(class);
     let general = || class["names"].as_array()?.first()?.as_str();
-    class["name"].as_str().or_else(general).unwrap_or(UNGROUPED)
+    let name = class["name"].as_str().or_else(general).or(class.as_str());
+    name.filter(|name| !name.is_empty()).unwrap_or(UNGROUPED).to_owned()
 }
 
 /// Largest size of an unpacked file, bytes.

@@ -2,29 +2,33 @@
 //! of the slides with and without tumor. A study compares heatmaps with the truth.
 //!
 //! ```text
-//! .xml (ASAP) .geojson (QuPath) .json (NCRF) ──> outlines ──┐
-//! .png .tif (mask images) ──────────────────────────────────┴──> Truth ──> raster
+//! .xml (ASAP, ImageScope) .geojson (QuPath) .json (NCRF) ──> outlines ──┐
+//! .png .tif (mask images) ──────────────────────────────────────────────┴──> Truth ──> raster
 //! reference.csv ──> the slides, and which of them have tumor
 //! ```
 
 mod asap_xml;
+mod drawn;
 mod error;
 mod geojson;
 mod groups;
+mod imagescope_xml;
 mod mask_image;
 mod ncrf_json;
 mod slide_list;
+mod xml;
+mod xml_events;
 
 use std::path::{Path, PathBuf};
 
 use ndarray::Array2;
 
+use crate::label_image::{LabelImage, check_shape};
 use crate::metrics::mask::Mask;
 use crate::metrics::raster::{Outline, SampleGrid, rasterise};
 
 pub use error::TruthError;
 pub use groups::{AnnotationGroups, UNGROUPED};
-pub use mask_image::read_labels;
 pub use slide_list::{SlideKind, read_slide_list};
 
 /// The lesions of one slide.
@@ -63,23 +67,42 @@ pub fn slide_name(path: &Path) -> Option<String> {
     name.strip_suffix(ending).filter(|stem| !stem.is_empty()).map(str::to_owned)
 }
 
+/// The truth of a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TruthFile {
+    /// The lesions.
+    pub truth: Truth,
+    /// Lines that a reader of the result should see; each names the file.
+    pub notes: Vec<String>,
+}
+
 impl Truth {
-    /// Reads a file of truth.
+    /// Reads a file of truth, and what a reader of the result should know: shapes that are left
+    /// out because they enclose nothing, and how the values of an image were understood.
     ///
     /// # Errors
     /// [`TruthError`] naming the file, what was found and what was expected.
-    pub fn read(path: &Path, groups: &AnnotationGroups) -> Result<Self, TruthError> {
+    pub fn read(path: &Path, groups: &AnnotationGroups) -> Result<TruthFile, TruthError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        if name.ends_with(".xml") {
-            return asap_xml::read(path, groups).map(Self::Outlines);
-        }
-        if name.ends_with(".geojson") || name.ends_with(".gz") {
-            return geojson::read(path, groups).map(Self::Outlines);
-        }
-        if name.ends_with(".json") {
-            return ncrf_json::read(path, groups).map(Self::Outlines);
-        }
-        Ok(Self::Image(read_labels(path)?, None))
+        let drawn = if name.ends_with(".xml") {
+            xml::read(path, groups)?
+        } else if name.ends_with(".geojson") || name.ends_with(".gz") {
+            geojson::read(path, groups)?
+        } else if name.ends_with(".json") {
+            ncrf_json::read(path, groups)?
+        } else {
+            let image = LabelImage::read(path)
+                .and_then(|image| image.binary(&groups.values))
+                .map_err(|problem| TruthError::invalid(path, problem))?;
+            let notes = image.note.map(|note| format!("{}: {note}", path.display()));
+            let truth = Self::Image(image.mask, None);
+            return Ok(TruthFile { truth, notes: notes.into_iter().collect() });
+        };
+        let note = match drawn.left_out.as_slice() {
+            [] => None,
+            left_out => Some(format!("{}: left out: {}", path.display(), left_out.join("; "))),
+        };
+        Ok(TruthFile { truth: Self::Outlines(drawn.outlines), notes: note.into_iter().collect() })
     }
 
     /// Sets the size of a mask image's pixels along x and y, level-0 px. Outlines stay
@@ -94,16 +117,39 @@ impl Truth {
 
     /// Stretches a mask image whose pixel size is unknown over a slide of this width and
     /// height, level-0 px. Other truth stays unchanged.
-    #[must_use]
-    pub fn covering(self, width: f64, height: f64) -> Self {
+    ///
+    /// # Errors
+    /// [`TruthError`] for `path` when the image has another shape than the slide.
+    pub fn covering(self, path: &Path, width: f64, height: f64) -> Result<Self, TruthError> {
         let pixel = match &self {
             Self::Image(labels, None) => {
+                check_shape(labels.dim(), width, height)
+                    .map_err(|problem| TruthError::invalid(path, problem))?;
                 let (rows, cols) = labels.dim();
                 [width / cols.max(1) as f64, height / rows.max(1) as f64]
             }
-            _ => return self,
+            _ => return Ok(self),
         };
-        self.with_pixel(pixel)
+        Ok(self.with_pixel(pixel))
+    }
+
+    /// Whether some of the truth lies on a slide of this width and height, level-0 px. Outlines
+    /// count by the rectangles around them; an image covers its slide, and counts if a pixel is
+    /// set.
+    pub fn touches(&self, width: f64, height: f64) -> bool {
+        match self {
+            Self::Outlines(outlines) => {
+                let lesions = outlines.iter().filter(|outline| !outline.excludes);
+                lesions.flat_map(|outline| &outline.rings).any(|ring| {
+                    let beside = |axis: usize, limit: f64| {
+                        ring.iter().all(|point| point[axis] <= 0.0)
+                            || ring.iter().all(|point| point[axis] >= limit)
+                    };
+                    !beside(0, width) && !beside(1, height)
+                })
+            }
+            Self::Image(labels, _) => labels.iter().any(|&label| label != 0),
+        }
     }
 
     /// Width and height, level-0 px, of the area from the slide's origin that contains

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::drawn::{Drawn, encloses};
 use super::{AnnotationGroups, TruthError, geojson};
 use crate::metrics::raster::Outline;
+use crate::text_file::read_text;
 
 #[derive(Deserialize)]
 struct File {
@@ -22,17 +24,35 @@ struct Polygon {
 
 /// Reads the outlines of a file, level-0 px. A `.json` file without `positive` is read as
 /// GeoJSON.
-pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Vec<Outline>, TruthError> {
-    let bytes =
-        std::fs::read(path).map_err(|source| TruthError::Read { path: path.to_owned(), source })?;
-    let value: serde_json::Value = serde_json::from_slice(&bytes)
+pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Drawn, TruthError> {
+    let text =
+        read_text(path).map_err(|source| TruthError::Read { path: path.to_owned(), source })?;
+    let value: serde_json::Value = serde_json::from_str(&text)
         .map_err(|e| TruthError::invalid(path, format!("not JSON: {e}")))?;
     if value.get("positive").is_none() {
         return geojson::read(path, groups);
     }
     let file: File = serde_json::from_value(value)
         .map_err(|e| TruthError::invalid(path, format!("not polygons in NCRF's form: {e}")))?;
-    let outline = |polygon: Polygon, excludes| Outline { rings: vec![polygon.vertices], excludes };
-    let lesions = file.positive.into_iter().map(|polygon| outline(polygon, false));
-    Ok(lesions.chain(file.negative.into_iter().map(|polygon| outline(polygon, true))).collect())
+    let mut drawn = Drawn::default();
+    for (polygons, list, excludes) in
+        [(file.positive, "positive", false), (file.negative, "negative", true)]
+    {
+        for (index, Polygon { vertices }) in polygons.into_iter().enumerate() {
+            if encloses(&vertices) {
+                drawn.outlines.push(Outline {
+                    rings: vec![vertices],
+                    excludes,
+                    ..Outline::default()
+                });
+            } else {
+                let points = vertices.len();
+                drawn.left_out.push(format!(
+                    "{list} polygon {} (counted from 1) has {points} points and encloses nothing",
+                    index + 1
+                ));
+            }
+        }
+    }
+    Ok(drawn)
 }

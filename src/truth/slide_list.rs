@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::TruthError;
 use crate::spelling::is_same_ignoring_case;
+use crate::text_file::{delimiter, read_text};
 
 /// A slide of the list and its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +30,13 @@ const KIND_HEADERS: [&str; 6] = ["type", "truth", "is_tumor", "tumor", "label", 
 pub fn read_slide_list(path: &Path) -> Result<Vec<SlideKind>, TruthError> {
     let invalid = |problem: String| TruthError::invalid(path, problem);
     let text =
-        std::fs::read(path).map_err(|e| invalid(format!("cannot read the list of slides: {e}")))?;
+        read_text(path).map_err(|e| invalid(format!("cannot read the list of slides: {e}")))?;
     let mut reader = csv::ReaderBuilder::new()
+        .delimiter(delimiter(&text))
         .has_headers(false)
         .flexible(true)
         .trim(csv::Trim::All)
-        .from_reader(text.as_slice());
+        .from_reader(text.as_bytes());
     let (mut name_at, mut kind_at) = (0, 1);
     let mut slides = Vec::new();
     for (index, row) in reader.records().enumerate() {

@@ -11,7 +11,8 @@ fn write(name: &str, text: &[u8]) -> (tempfile::TempDir, PathBuf) {
 
 fn area(name: &str, text: &[u8]) -> Result<usize, TruthError> {
     let (_folder, path) = write(name, text);
-    let truth = Truth::read(&path, &AnnotationGroups::default())?.covering(20.0, 20.0);
+    let truth = Truth::read(&path, &AnnotationGroups::default())?.truth;
+    let truth = truth.covering(&path, 20.0, 20.0)?;
     Ok(truth.raster(&SampleGrid::pixels(20.0, 20.0, 1.0)).unwrap().area())
 }
 
@@ -80,16 +81,135 @@ fn errors_say_what_was_found_and_what_to_do() {
     let message = |name: &str, text: &str| area(name, text.as_bytes()).unwrap_err().to_string();
     let other = message("a.xml", &good.replace("_0", "Stroma"));
     assert!(other.contains("\"Stroma\"") && other.contains("--lesion-group"), "{other}");
-    assert!(message("a.xml", &good.replace("Polygon", "Dot")).contains("no area"));
     assert!(message("a.xml", &good.replace("Y=\"2,0\"", "Y=\"two\"")).contains("\"two\""));
     assert!(message("a.xml", &good[..good.len() / 2]).contains("cut short"));
     assert!(message("a.xml", "<other/>").contains("ASAP_Annotations"));
     assert!(message("a.geojson", "{").contains("not GeoJSON"));
-    let line = "[{\"geometry\":{\"type\":\"LineString\",\"coordinates\":[]},\"properties\":{\"classification\":{\"name\":\"Tumor\"}}}]";
-    assert!(message("a.geojson", line).contains("feature 1"));
-    let unclassified = "[{\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[]}}]";
-    assert!(message("a.geojson", unclassified).contains("\"none\""));
+    let unclassified =
+        "[{\"geometry\":{\"type\":\"Polygon\",\"coordinates\":[[[0,0],[1,0],[1,1]]]}}]";
+    let unclassified = message("a.geojson", unclassified);
+    assert!(
+        unclassified.contains("\"none\"") && unclassified.contains("feature 1"),
+        "{unclassified}"
+    );
     assert!(message("a.png", "no picture").contains("not a picture"));
+}
+
+/// The area of a file's lesions, and its notes.
+fn area_and_notes(name: &str, text: &str) -> (usize, String) {
+    let (_folder, path) = write(name, text.as_bytes());
+    let TruthFile { truth, notes } = Truth::read(&path, &AnnotationGroups::default()).unwrap();
+    (truth.raster(&SampleGrid::pixels(20.0, 20.0, 1.0)).unwrap().area(), notes.join("\n"))
+}
+
+#[test]
+fn shapes_without_area_are_left_out_and_named() {
+    let click = "<Annotation Name=\"_8\" Type=\"Polygon\" PartOfGroup=\"_0\"><Coordinates><Coordinate Order=\"0\" X=\"1\" Y=\"1\"/><Coordinate Order=\"1\" X=\"2\" Y=\"2\"/></Coordinates></Annotation>";
+    let dot = annotation("_0", square(4, 14)).replace("Polygon", "Dot");
+    let (area, note) =
+        area_and_notes("a.xml", &xml(&format!("{click}{dot}{}", annotation("_0", square(4, 14)))));
+    assert_eq!(area, 100);
+    assert!(
+        note.contains("a.xml") && note.contains("\"_8\"") && note.contains("\"Dot\""),
+        "{note}"
+    );
+
+    let feature = |geometry: &str, class: &str| {
+        format!(
+            "{{\"type\":\"Feature\",\"geometry\":{geometry},\"properties\":{{\"classification\":{class}}}}}"
+        )
+    };
+    let polygon = "{\"type\":\"Polygon\",\"coordinates\":[[[4,4],[14,4],[14,14],[4,14],[4,4]]]}";
+    let features = [
+        feature("{\"type\":\"LineString\",\"coordinates\":[[0,0],[9,9]]}", "null"),
+        feature("{\"type\":\"Point\",\"coordinates\":[3,3]}", "null"),
+        feature("null", "null"),
+        feature("{\"type\":\"Polygon\",\"coordinates\":[[[1,1],[2,2],[1,1]]]}", "\"Tumor\""),
+        feature(
+            &format!(
+                "{{\"type\":\"GeometryCollection\",\"geometries\":[{polygon},{{\"type\":\"Point\",\"coordinates\":[1,1]}}]}}"
+            ),
+            "\"Tumor\"",
+        ),
+    ];
+    let (area, note) = area_and_notes("a.geojson", &format!("[{}]", features.join(",")));
+    assert_eq!(area, 100);
+    for part in
+        ["feature 1", "LineString", "feature 2", "feature 3", "feature 4", "feature 5", "Point"]
+    {
+        assert!(note.contains(part), "{part} missing in {note}");
+    }
+    let ncrf = "{\"positive\":[{\"vertices\":[[1,1],[2,2]]},{\"vertices\":[[4,4],[14,4],[14,14],[4,14]]}]}";
+    let (area, note) = area_and_notes("a.json", ncrf);
+    assert!(area == 100 && note.contains("positive polygon 1"), "{note}");
+}
+
+#[test]
+fn a_class_may_be_an_object_a_name_or_an_object_as_text() {
+    for class in [
+        "\"Tumor\"",
+        "{\"name\":\"Tumor\"}",
+        "\"{\\\"name\\\": \\\"Tumor\\\"}\"",
+        "{\"names\":[\"Tumor\",\"Positive\"]}",
+    ] {
+        let text = format!(
+            "[{{\"geometry\":{{\"type\":\"Polygon\",\"coordinates\":[[[4,4],[14,4],[14,14],[4,14]]]}},\"properties\":{{\"classification\":{class}}}}}]"
+        );
+        assert_eq!(area_and_notes("a.geojson", &text), (100, String::new()), "{class}");
+    }
+}
+
+#[test]
+fn an_area_that_is_drawn_twice_stays_inside_in_asap() {
+    let mut twice =
+        "<Annotation Name=\"a\" Type=\"Polygon\" PartOfGroup=\"_0\"><Coordinates>".to_owned();
+    for (order, [x, y]) in square(4, 14).into_iter().chain(square(4, 14)).enumerate() {
+        twice += &format!("<Coordinate Order=\"{order}\" X=\"{x}\" Y=\"{y}\"/>");
+    }
+    assert_eq!(
+        area("a.xml", xml(&(twice + "</Coordinates></Annotation>")).as_bytes()).unwrap(),
+        100
+    );
+}
+
+#[test]
+fn imagescope_files_have_layers_regions_and_negative_regions() {
+    let vertices = |points: &[[u32; 2]]| -> String {
+        points.iter().map(|[x, y]| format!("<Vertex X=\"{x}\" Y=\"{y},0\" Z=\"0\"/>")).collect()
+    };
+    let region = |kind: u32, negative: u32, points: &[[u32; 2]]| {
+        format!(
+            "<Region Id=\"1\" Type=\"{kind}\" NegativeROA=\"{negative}\"><Vertices>{}</Vertices></Region>",
+            vertices(points)
+        )
+    };
+    let text = format!(
+        "<Annotations MicronsPerPixel=\"0.25\"><Annotation Id=\"1\" Name=\"Tumor\"><Regions>{}{}{}</Regions></Annotation></Annotations>",
+        region(0, 0, &square(4, 14)),
+        region(1, 1, &square(6, 8)),
+        region(4, 0, &[[0, 0], [20, 20]]),
+    );
+    let (area, note) = area_and_notes("a.xml", &text);
+    assert_eq!(area, 96);
+    assert!(note.contains("type 4"), "{note}");
+    let ellipse = format!(
+        "<Annotations><Annotation Name=\"Tumor\"><Regions>{}</Regions></Annotation></Annotations>",
+        region(2, 0, &[[2, 2], [18, 18]])
+    );
+    let (area, _) = area_and_notes("a.xml", &ellipse);
+    assert!((190..212).contains(&area), "{area}");
+}
+
+#[test]
+fn truth_beside_the_slide_does_not_touch_it() {
+    let ring = |x: f64| {
+        Truth::Outlines(vec![Outline {
+            rings: vec![vec![[x, 1.0], [x + 5.0, 1.0], [x, 9.0]]],
+            ..Outline::default()
+        }])
+    };
+    assert!(ring(-4.0).touches(20.0, 20.0) && ring(19.0).touches(20.0, 20.0));
+    assert!(!ring(-6.0).touches(20.0, 20.0) && !ring(20.0).touches(20.0, 20.0));
 }
 
 #[test]
@@ -100,8 +220,9 @@ fn groups_may_be_spelled_tumor_or_tumour() {
     let groups = AnnotationGroups {
         lesion: vec!["Tumour cells".to_owned()],
         excluded: vec!["necrotic tumor".to_owned()],
+        values: Vec::new(),
     };
-    let excludes = |group: &str| groups.excludes(Path::new("a.xml"), group);
+    let excludes = |group: &str| groups.excludes(Path::new("a.xml"), group, "annotation \"a\"");
     assert!(!excludes("tumor cells").unwrap() && excludes("Necrotic tumour").unwrap());
     assert!(excludes("tumor").is_err());
 }

@@ -223,7 +223,7 @@ fn dice_and_iou_are_scikit_learns() {
 fn outlines_are_filled_as_scikit_image_does() {
     for case in cases("raster") {
         let ring = case["ring"].as_array().unwrap().iter().map(numbers).map(|p| [p[0], p[1]]);
-        let outline = Outline { rings: vec![ring.collect()], excludes: false };
+        let outline = Outline { rings: vec![ring.collect()], ..Outline::default() };
         let found = rasterise(&[outline], &SampleGrid::pixels(50.0, 40.0, 1.0)).to_array();
         assert_eq!(found, drawn(&case["mask"]));
     }

@@ -19,6 +19,10 @@ pub(super) struct GroupOptions {
     /// Normal, Exclusion and Ignore*. Repeatable.
     #[arg(long, value_name = "NAME")]
     exclude_group: Vec<String>,
+
+    /// Value of mask images that is a lesion, where they have several besides 0. Repeatable.
+    #[arg(long, value_name = "VALUE")]
+    lesion_value: Vec<u16>,
 }
 
 impl GroupOptions {
@@ -26,6 +30,7 @@ impl GroupOptions {
         let mut groups = AnnotationGroups::default();
         groups.lesion.extend(self.lesion_group.iter().cloned());
         groups.excluded.extend(self.exclude_group.iter().cloned());
+        groups.values.clone_from(&self.lesion_value);
         groups
     }
 }

@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use super::error::StepError;
 use super::heatmaps::LoadedHeatmap;
+use crate::label_image::LabelImage;
 use crate::metrics::overlap::{Overlap, per_class, threshold_sweep};
-use crate::truth::{self, AnnotationGroups, Truth, read_labels};
+use crate::study::truth_file::read_truth;
+use crate::truth::{self, AnnotationGroups, Truth};
 
 /// The truth that segmentations are compared with.
 pub(crate) struct DrawnTruth<'t> {
@@ -136,7 +138,11 @@ fn compare_labels(
         let problem = format!("no truth about {slide}, expected {slide}.png");
         StepError::content(truth.path, problem)
     })?;
-    let (predicted, drawn) = (read_labels(path)?, read_labels(&drawn_path)?);
+    let classes = |path: &Path| {
+        let image = LabelImage::read(path).and_then(|image| image.classes());
+        image.map_err(|problem| StepError::content(path, problem))
+    };
+    let (predicted, drawn) = (classes(path)?, classes(&drawn_path)?);
     if predicted.dim() != drawn.dim() {
         let ((h, w), (rows, cols)) = (predicted.dim(), drawn.dim());
         let problem = format!(
@@ -154,8 +160,9 @@ fn compare_heatmap(
     thresholds: &[f32],
 ) -> Result<Vec<Overlap>, StepError> {
     let grid = heatmap.grid()?;
-    let truth = match drawn.path_of(&heatmap.slide) {
-        Some(path) => Truth::read(&path, &drawn.groups)?,
+    let path = drawn.path_of(&heatmap.slide);
+    let truth = match &path {
+        Some(path) => read_truth(path, &drawn.groups)?,
         None if is_normal(drawn.path, &heatmap.slide)? => Truth::Outlines(Vec::new()),
         None => {
             let slide = &heatmap.slide;
@@ -167,7 +174,9 @@ fn compare_heatmap(
     };
     let truth = match (drawn.image_px, heatmap.size_px) {
         (Some(px), _) => truth.with_pixel([px; 2]),
-        (None, Some([width, height])) => truth.covering(width, height),
+        (None, Some([width, height])) => {
+            truth.covering(path.as_deref().unwrap_or(drawn.path), width, height)?
+        }
         (None, None) => truth,
     };
     let mask = truth.raster(&grid).ok_or_else(|| {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::StepError;
+use crate::study::truth_file::read_truth;
 use crate::truth::{self, AnnotationGroups, SlideKind, Truth, read_slide_list};
 
 /// The slides of a folder with truth: those of `list`, or those of its `reference.csv`. Without
@@ -49,7 +50,7 @@ pub(super) fn truth_of(
         );
         StepError::content(folder, problem)
     })?;
-    let truth = Truth::read(&path, groups)?;
+    let truth = read_truth(&path, groups)?;
     Ok(match image_px {
         Some(px) => truth.with_pixel([px; 2]),
         None => truth,

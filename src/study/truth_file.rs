@@ -1,0 +1,19 @@
+//! Reads files of truth for a study, and says on stderr what was left out of them.
+
+use std::path::Path;
+
+use crate::progress;
+use crate::truth::{AnnotationGroups, Truth, TruthError};
+
+/// Reads a file of truth. Shapes that are left out, and values that were not plain, are named on
+/// stderr.
+///
+/// # Errors
+/// The same as those of [`Truth::read`].
+pub(super) fn read_truth(path: &Path, groups: &AnnotationGroups) -> Result<Truth, TruthError> {
+    let file = Truth::read(path, groups)?;
+    for note in file.notes {
+        progress::tell(&format!("note: {note}"));
+    }
+    Ok(file.truth)
+}
