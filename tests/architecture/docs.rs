@@ -1,5 +1,5 @@
-//! The documentation: links lead somewhere, every page is reached from the README, the
-//! glossary names types that exist, and `tumor` has one spelling.
+//! The documentation: links and paths lead somewhere, every page is reached from the README,
+//! the glossary names types that exist, and `tumor` has one spelling.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,6 +21,9 @@ const BOTH_SPELLINGS: [&str; 11] = [
     "src/truth/tests.rs",
     "tests/architecture/docs.rs",
 ];
+
+/// The file that the worked example of CONTRIBUTING.md adds.
+const PATH_OF_THE_EXAMPLE: &str = "src/export/asc.rs";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -148,6 +151,71 @@ fn every_page_is_reached_from_the_readme() {
     );
 }
 
+/// The paths in the repository that a text names, in order. A bare name of a Rust file
+/// belongs to a folder that the same paragraph names before it.
+fn named_paths(text: &str) -> Vec<NamedPath> {
+    const TOP: [&str; 6] = ["src", "tests", "docs", "scripts", "benches", "configs"];
+    let mut named = Vec::new();
+    for paragraph in text.split("\n\n") {
+        let mut folders: Vec<PathBuf> = Vec::new();
+        for word in paragraph.split(|c: char| !(c.is_ascii_alphanumeric() || "_-./".contains(c))) {
+            let word = word.trim_matches(['.', '/']);
+            let mut parts = word.split('/');
+            if parts.next().is_some_and(|top| TOP.contains(&top)) && parts.next().is_some() {
+                let path = PathBuf::from(word);
+                folders.push(match path.extension() {
+                    Some(_) => path.parent().unwrap().to_owned(),
+                    None => path.clone(),
+                });
+                // What ends so goes on with a wildcard.
+                if !word.ends_with(['-', '_']) {
+                    named.push(NamedPath {
+                        word: word.to_owned(),
+                        candidates: vec![path],
+                        is_bare: false,
+                    });
+                }
+            } else if word.len() > 3 && word.ends_with(".rs") {
+                let candidates = folders.iter().map(|folder| folder.join(word));
+                let candidates = candidates.chain([Path::new("src").join(word)]).collect();
+                named.push(NamedPath { word: word.to_owned(), candidates, is_bare: true });
+            }
+        }
+    }
+    named
+}
+
+/// A path that a text names, and the files or folders that it may mean.
+#[derive(Debug, PartialEq)]
+struct NamedPath {
+    word: String,
+    candidates: Vec<PathBuf>,
+    /// Whether the word is the name of a file without its folder.
+    is_bare: bool,
+}
+
+#[test]
+fn the_paths_that_pages_name_exist() {
+    let mut missing = Vec::new();
+    let mut checked = 0;
+    for (page, text) in &pages() {
+        let named = named_paths(text);
+        // Only the design pages name files within a folder that they name before.
+        let in_design = page.starts_with("docs/design");
+        for NamedPath { word, candidates, is_bare } in named {
+            if (is_bare && !in_design) || word == PATH_OF_THE_EXAMPLE {
+                continue;
+            }
+            checked += 1;
+            if !candidates.iter().any(|path| root().join(path).exists()) {
+                missing.push(format!("{}: {word}", page.display()));
+            }
+        }
+    }
+    assert!(checked > 100, "{checked} paths were found");
+    assert_none("paths that do not exist", &missing);
+}
+
 #[test]
 fn the_glossary_names_types_and_modules_that_exist() {
     let text = fs::read_to_string(root().join("docs/glossary.md")).unwrap();
@@ -206,4 +274,18 @@ fn links_and_anchors_are_read_as_github_reads_them() {
     let from = |link| resolved(Path::new("docs/design/a.md"), link);
     assert_eq!(from("../../README.md"), Path::new("README.md"));
     assert_eq!(from("b.md"), Path::new("docs/design/b.md"));
+}
+
+#[test]
+fn bare_file_names_belong_to_the_folders_of_their_paragraph() {
+    let text = "`src/a/b.rs`, `c.rs`.\n\n`d.rs` and tests/it.";
+    let found: Vec<_> = named_paths(text).into_iter().map(|named| named.candidates).collect();
+    let path = |text: &str| PathBuf::from(text);
+    let expected = [
+        vec![path("src/a/b.rs")],
+        vec![path("src/a/c.rs"), path("src/c.rs")],
+        vec![path("src/d.rs")],
+        vec![path("tests/it")],
+    ];
+    assert_eq!(found, expected);
 }
