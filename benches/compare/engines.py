@@ -367,7 +367,7 @@ class Bench:
                     found["windows"] += int(file.attrs["windows"])
                     found["mb"] = max(found["mb"], float(file.attrs["peak_rss_bytes"]) / 1e6)
                     found["told"] = {key: float(value) for key, value in file.attrs.items() if key.startswith(("dense_", "cascade_")) and not hasattr(value, "__len__")}
-                    at = list(file.attrs["classes"]).index(tomllib.loads(network["card"].read_text())["positive"])
+                    at = [name.decode() for name in file.attrs["classes"]].index(tomllib.loads(network["card"].read_text())["positive"])
                     found["scores"] += [[int(r), int(c), float(s)] for r, c, s in zip(file["row"][:], file["col"][:], file["score"][:, at])]
             spent.append(found["cpu_s"])
         if len(spent) == 2:

@@ -89,7 +89,7 @@ pub fn write_coords(
         CoordsFormat::Trident => Some(magnification(slide, meta)?),
     };
     let coords = corners(meta, patches.tissue()?.view());
-    let mut output = StagedHdf5::create(&target)?;
+    let mut output = StagedHdf5::create_foreign(&target)?;
     let dataset = output
         .file()
         .new_dataset::<i64>()
@@ -146,8 +146,8 @@ fn put_clam(
     attributes.put_f64s("downsample", &[1.0, 1.0])?;
     attributes.put_i64s("downsampled_level_dim", &size)?;
     attributes.put_i64s("level_dim", &size)?;
-    attributes.put_str("name", slide)?;
-    attributes.put_str("save_path", folder)
+    attributes.put_variable_str("name", slide)?;
+    attributes.put_variable_str("save_path", folder)
 }
 
 fn put_trident(
@@ -170,8 +170,8 @@ fn put_trident(
         }
     }
     attributes.put_i64("overlap", 0)?;
-    attributes.put_str("name", slide)?;
-    attributes.put_str("savetodir", folder)?;
+    attributes.put_variable_str("name", slide)?;
+    attributes.put_variable_str("savetodir", folder)?;
     attributes.put_i64("level0_width", i64::from(meta.level0_width_px))?;
     attributes.put_i64("level0_height", i64::from(meta.level0_height_px))
 }

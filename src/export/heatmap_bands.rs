@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use hdf5::Dataset;
 use ndarray::{Array2, Array3, Axis, s};
 
-use crate::hdf5_file::{self, Attributes, FormatError, check_dataset};
+use crate::hdf5_file::{self, Attributes, FormatError, check_chunks, check_dataset};
 use crate::heatmap_h5::{CHUNK, CLASSES, HeatmapMeta, SCORE};
 
 /// A heatmap file, open for reading in bands.
@@ -26,8 +26,12 @@ impl Bands {
         let (rows, cols) = meta.shape();
         let shape = [Some(rows), Some(cols), Some(meta.classes.len())];
         let score = check_dataset::<f32>(path, &file, SCORE, &shape[..2])?;
+        check_chunks(path, &file, SCORE, None)?;
         let classes = match hdf5_file::link_exists(path, &file, CLASSES)? {
-            true => Some(check_dataset::<f32>(path, &file, CLASSES, &shape)?),
+            true => {
+                check_chunks(path, &file, CLASSES, None)?;
+                Some(check_dataset::<f32>(path, &file, CLASSES, &shape)?)
+            }
             false => None,
         };
         Ok(Self { path: path.to_owned(), meta, score, classes })

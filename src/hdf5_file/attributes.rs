@@ -8,6 +8,7 @@ use hdf5::{Attribute, H5Type, Location};
 
 use super::FormatError;
 use super::exists::attribute_exists;
+use super::text::{self, PaddedTexts};
 
 /// The attributes of one object in a file.
 pub(crate) struct Attributes<'a> {
@@ -59,14 +60,17 @@ impl<'a> Attributes<'a> {
     }
 
     pub(crate) fn put_str(&self, name: &str, value: &str) -> Result<(), FormatError> {
-        let value = self.unicode(name, value)?;
-        self.put_scalar(name, &value)
+        self.put_texts(name, &[value], false)
     }
 
     pub(crate) fn put_strs(&self, name: &str, values: &[String]) -> Result<(), FormatError> {
-        let values: Vec<_> =
-            values.iter().map(|v| self.unicode(name, v)).collect::<Result<_, _>>()?;
-        self.put_array(name, &values)
+        self.put_texts(name, values, true)
+    }
+
+    /// Stores a text of variable length, as files of other programs have them.
+    pub(crate) fn put_variable_str(&self, name: &str, value: &str) -> Result<(), FormatError> {
+        let value = VarLenUnicode::from_str(value).map_err(|_| self.nul_error(name, value))?;
+        self.put_scalar(name, &value)
     }
 
     pub(crate) fn put_i64s(&self, name: &str, values: &[i64]) -> Result<(), FormatError> {
@@ -122,13 +126,24 @@ impl<'a> Attributes<'a> {
     }
 
     pub(crate) fn str(&self, name: &str) -> Result<String, FormatError> {
-        let value: VarLenUnicode = self.scalar(name, "UTF-8 text")?;
-        self.checked_text(name, &value)
+        const EXPECTED: &str = "UTF-8 text";
+        let attribute = self.open(name, EXPECTED)?;
+        let mut texts =
+            text::of_attribute(&attribute).map_err(|e| self.read_error(name, &e, EXPECTED))?;
+        match (texts.pop(), texts.is_empty()) {
+            (Some(text), true) => Ok(text),
+            _ => Err(self.value_error(name, format!("{} texts", attribute.size()), EXPECTED)),
+        }
     }
 
     pub(crate) fn strs(&self, name: &str) -> Result<Vec<String>, FormatError> {
-        let values: Vec<VarLenUnicode> = self.array(name, "a list of UTF-8 texts")?;
-        values.iter().map(|value| self.checked_text(name, value)).collect()
+        const EXPECTED: &str = "a list of UTF-8 texts";
+        let attribute = self.open(name, EXPECTED)?;
+        if attribute.ndim() != 1 {
+            let found = format!("an array of {} dimensions", attribute.ndim());
+            return Err(self.value_error(name, found, EXPECTED));
+        }
+        text::of_attribute(&attribute).map_err(|e| self.read_error(name, &e, EXPECTED))
     }
 
     pub(crate) fn i64s(&self, name: &str) -> Result<Vec<i64>, FormatError> {
@@ -180,17 +195,22 @@ impl<'a> Attributes<'a> {
             .map_err(|e| FormatError::hdf5(self.path, &format!("write attribute {name}"), &e))
     }
 
-    fn unicode(&self, name: &str, value: &str) -> Result<VarLenUnicode, FormatError> {
-        VarLenUnicode::from_str(value).map_err(|_| {
-            self.value_error(name, format!("{value:?}"), "text without NUL characters")
-        })
+    fn put_texts<S: AsRef<str>>(
+        &self,
+        name: &str,
+        values: &[S],
+        is_list: bool,
+    ) -> Result<(), FormatError> {
+        let with_nul = || values.iter().map(AsRef::as_ref).find(|value| value.contains('\0'));
+        let texts = PaddedTexts::new(values)
+            .ok_or_else(|| self.nul_error(name, with_nul().unwrap_or_default()))?;
+        texts
+            .write_attribute(self.location, name, is_list)
+            .map_err(|e| FormatError::hdf5(self.path, &format!("write attribute {name}"), &e))
     }
 
-    fn checked_text(&self, name: &str, value: &VarLenUnicode) -> Result<String, FormatError> {
-        // The bytes come from a file, and the HDF5 library has not checked them.
-        std::str::from_utf8(value.as_bytes())
-            .map(str::to_owned)
-            .map_err(|_| self.value_error(name, "not UTF-8".into(), "UTF-8 text"))
+    fn nul_error(&self, name: &str, value: &str) -> FormatError {
+        self.value_error(name, format!("{value:?}"), "text without NUL characters")
     }
 
     /// The system's error if there is one, or else an error that names the attribute.

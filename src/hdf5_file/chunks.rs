@@ -37,12 +37,53 @@ pub(crate) fn write_chunk(dataset: &Dataset, row: usize, bytes: &[u8]) -> Result
     })
 }
 
-/// The place of the chunk of row `row`; `None` if the chunk was never written.
-pub(crate) fn chunk_place(dataset: &Dataset, row: usize) -> Result<Option<ChunkPlace>, Error> {
-    let offset = [row as u64, 0, 0, 0];
+/// The chunks of a dataset, counted in row-major order.
+#[derive(Debug)]
+pub(crate) struct ChunkGrid {
+    /// Extents of a chunk, elements.
+    chunk: Vec<usize>,
+    /// Chunks along each axis.
+    counts: Vec<usize>,
+}
+
+impl ChunkGrid {
+    /// Number of chunks.
+    pub(crate) fn len(&self) -> usize {
+        self.counts.iter().product()
+    }
+
+    /// Indices of the first element of a chunk.
+    pub(crate) fn first_element(&self, mut index: usize) -> Vec<u64> {
+        let mut first = vec![0; self.counts.len()];
+        for ((first, count), side) in first.iter_mut().zip(&self.counts).zip(&self.chunk).rev() {
+            *first = (index % count * side) as u64;
+            index /= count;
+        }
+        first
+    }
+
+    /// The place of a chunk along the last axis, in chunks.
+    pub(crate) fn last_axis(&self, index: usize) -> usize {
+        index % self.counts.last().copied().unwrap_or(1).max(1)
+    }
+}
+
+/// The chunks of a dataset; `None` if it is stored in one piece.
+pub(crate) fn chunk_grid(dataset: &Dataset) -> Option<ChunkGrid> {
+    let chunk = dataset.chunk()?;
+    let counts = dataset.shape().iter().zip(&chunk).map(|(n, side)| n.div_ceil(*side)).collect();
+    Some(ChunkGrid { chunk, counts })
+}
+
+/// The place of the chunk that starts at the element `offset`, which has an index for each axis;
+/// `None` if the chunk was never written.
+pub(crate) fn chunk_place(dataset: &Dataset, offset: &[u64]) -> Result<Option<ChunkPlace>, Error> {
+    if offset.len() != dataset.ndim() {
+        return Err(format!("a chunk of {} axes, expected {}", offset.len(), dataset.ndim()).into());
+    }
     let (mut filter_mask, mut address, mut bytes) = (0, u64::MAX, 0);
     hdf5::sync::sync(|| {
-        // SAFETY: the dataset is open and has four dimensions like `offset`; the three results
+        // SAFETY: the dataset is open and has as many dimensions as `offset`; the three results
         // are valid for writing; HDF5's lock is held.
         let status = unsafe {
             H5Dget_chunk_info_by_coord(

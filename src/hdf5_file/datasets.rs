@@ -5,8 +5,11 @@ use std::path::Path;
 
 use hdf5::{Dataset, Group, H5Type};
 use ndarray::{Array, ArrayView, Dimension};
+use xxhash_rust::xxh3::xxh3_64;
 
-use super::{FormatError, link_exists};
+use super::checksums::{check_hash, check_whole};
+use super::hashed::Hashed;
+use super::{FormatError, link_exists, text};
 
 /// Largest plausible ratio of a dataset's size to its stored size; deflate reaches at most 1032.
 const LARGEST_RATIO: u64 = 1100;
@@ -17,14 +20,17 @@ pub(super) fn write_dataset<T: H5Type, D: Dimension>(
     group: &Group,
     name: &str,
     data: ArrayView<'_, T, D>,
-) -> Result<(), FormatError> {
+) -> Result<Dataset, FormatError> {
     group
         .new_dataset_builder()
         .obj_track_times(false)
         .empty::<T>()
         .shape(data.shape())
         .create(name)
-        .and_then(|dataset| if data.is_empty() { Ok(()) } else { dataset.write(data) })
+        .and_then(|dataset| match data.is_empty() {
+            true => Ok(dataset),
+            false => dataset.write(data).map(|()| dataset),
+        })
         .map_err(|e| FormatError::hdf5(path, &format!("write {}", item(group, name)), &e))
 }
 
@@ -62,15 +68,50 @@ pub(crate) fn check_dataset<T: H5Type>(
     Ok(dataset)
 }
 
-/// Reads a dataset that [`check_dataset`] has opened.
-pub(crate) fn read_all<T: H5Type, D: Dimension>(
+/// Reads a dataset that [`check_dataset`] has opened, and compares it with its checksum if it
+/// has one of its own.
+pub(crate) fn read_all<T: Hashed, D: Dimension>(
     path: &Path,
     dataset: &Dataset,
 ) -> Result<Array<T, D>, FormatError> {
     refuse_implausible::<T>(path, dataset)?;
-    dataset
+    let array = dataset
         .read::<T, D>()
-        .map_err(|e| FormatError::hdf5(path, &format!("read {}", dataset.name()), &e))
+        .map_err(|e| FormatError::hdf5(path, &format!("read {}", dataset.name()), &e))?;
+    check_whole(path, dataset, array.as_slice().expect("HDF5 reads into standard layout"))?;
+    Ok(array)
+}
+
+/// Reads a one-dimensional dataset of texts, and compares it with its checksum. `None` in
+/// `count` allows any number of texts.
+pub(crate) fn read_texts(
+    path: &Path,
+    group: &Group,
+    name: &str,
+    count: Option<usize>,
+) -> Result<Vec<String>, FormatError> {
+    let item = item(group, name);
+    let expected = || format!("texts [{}]", count.map_or("any".into(), |n| n.to_string()));
+    if !link_exists(path, group, name)? {
+        return Err(FormatError::Missing { path: path.to_owned(), item, expected: expected() });
+    }
+    let unreadable = |e: hdf5::Error| FormatError::hdf5(path, &format!("read {item}"), &e);
+    let dataset = group.dataset(name).map_err(unreadable)?;
+    let shape = dataset.shape();
+    if shape.len() != 1 || count.is_some_and(|count| shape[0] != count) {
+        let (found, expected) = (format!("{shape:?}"), expected());
+        return Err(FormatError::Layout { path: path.to_owned(), item, found, expected });
+    }
+    match text::bytes_of(&dataset).map_err(unreadable)? {
+        None => {
+            refuse_implausible::<u8>(path, &dataset)?;
+            text::variable(&dataset).map_err(unreadable)
+        }
+        Some((width, bytes)) => {
+            check_hash(path, &dataset, || xxh3_64(&bytes))?;
+            text::split(&bytes, width).map_err(unreadable)
+        }
+    }
 }
 
 /// Refuses a dataset whose extents need more elements than its stored bytes can hold, so that a
@@ -92,6 +133,7 @@ fn refuse_implausible<T>(path: &Path, dataset: &Dataset) -> Result<(), FormatErr
     })
 }
 
-fn item(group: &Group, name: &str) -> String {
+/// Path of a dataset in its file.
+pub(super) fn item(group: &Group, name: &str) -> String {
     format!("{}/{name}", group.name().trim_end_matches('/'))
 }

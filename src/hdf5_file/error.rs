@@ -97,6 +97,28 @@ pub enum FormatError {
         /// Shape or type expected.
         expected: String,
     },
+    /// A checksum does not fit: bytes of the file have changed since it was written.
+    #[error(
+        "{}: {item} is not what was written (its checksum differs): the file is damaged or was changed by another program; make it again",
+        path.display()
+    )]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// What has changed.
+        item: String,
+    },
+    /// The file lacks the checksums that its version has.
+    #[error(
+        "{}: has no checksums at its end, expected those of a file of version {version}: it was cut short or changed by another program; make it again",
+        path.display()
+    )]
+    Unsealed {
+        /// The file.
+        path: PathBuf,
+        /// Version of the file.
+        version: i64,
+    },
     /// The content read back differs from what was written.
     #[error(
         "{}: {item} read back is not what was written, though no write failed; nothing of it was kept: check the disk or file system, then run the same command again",
@@ -138,6 +160,8 @@ impl FormatError {
             | Self::Missing { path, .. }
             | Self::Attribute { path, .. }
             | Self::Layout { path, .. }
+            | Self::Checksum { path, .. }
+            | Self::Unsealed { path, .. }
             | Self::Lost { path, .. }
             | Self::Content { path, .. } => path,
         }
@@ -153,6 +177,8 @@ impl FormatError {
             | Self::Missing { .. }
             | Self::Attribute { .. }
             | Self::Layout { .. }
+            | Self::Checksum { .. }
+            | Self::Unsealed { .. }
             | Self::Content { .. } => true,
             Self::Stage(_) | Self::Foreign { .. } | Self::Newer { .. } | Self::Lost { .. } => false,
         }

@@ -1,34 +1,47 @@
 //! Access to HDF5 files, shared by the formats of patches, scores and heatmaps.
 //!
-//! Files are opened without file locks and written through a temporary file. Errors name the
-//! file and the attribute or dataset.
+//! Files are opened without file locks and written through a temporary file. Data and metadata
+//! have checksums, which are compared wherever they are read. Errors name the file and the
+//! attribute or dataset.
 
 mod attributes;
+mod checksums;
 mod chunks;
 mod datasets;
 mod error;
 mod exists;
+mod hashed;
+mod heap;
 mod open;
+mod part_hashes;
 mod readback;
+mod seal;
+mod spans;
+mod text;
+mod unlocked;
 
 use std::path::Path;
 
-use hdf5::File;
 use hdf5::file::{FileCloseDegree, LibraryVersion};
-use ndarray::{ArrayView, Dimension};
+use hdf5::{Dataset, File};
+use ndarray::{ArrayView, ArrayView1, Dimension};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::pipeline;
-use crate::staged::StagedFile;
+use crate::staged::{READ_BACK, StagedFile};
 
 pub(crate) use attributes::Attributes;
+pub(crate) use checksums::hashes_of;
 pub(crate) use chunks::{chunk_place, write_chunk};
-use datasets::write_dataset;
-pub(crate) use datasets::{check_dataset, read_all};
+pub(crate) use datasets::{check_dataset, read_all, read_texts};
+use datasets::{item, write_dataset};
 pub use error::FormatError;
 pub(crate) use exists::link_exists;
+pub(crate) use hashed::Hashed;
 pub(crate) use open::open;
-pub(crate) use readback::Hashed;
+pub(crate) use part_hashes::{check_chunks, read_hashes};
 use readback::WrittenContent;
+use text::PaddedTexts;
 
 /// An HDF5 file that is being written under a temporary name.
 ///
@@ -41,11 +54,21 @@ pub(crate) struct StagedHdf5 {
     file: File,
     staged: StagedFile,
     written: WrittenContent,
+    sealed: bool,
 }
 
 impl StagedHdf5 {
     /// Starts a file that will become `target`.
     pub(crate) fn create(target: &Path) -> Result<Self, FormatError> {
+        Self::start(target, true)
+    }
+
+    /// Starts a file in the format of another program, which gets no seal.
+    pub(crate) fn create_foreign(target: &Path) -> Result<Self, FormatError> {
+        Self::start(target, false)
+    }
+
+    fn start(target: &Path, sealed: bool) -> Result<Self, FormatError> {
         let staged = StagedFile::new(target)?;
         // Every HDF5 library since 1.10 opens files of these versions, and metadata has
         // checksums from 1.10 on. A strong close degree closes the file even if a dataset handle
@@ -60,7 +83,7 @@ impl StagedHdf5 {
             })
             .create(staged.path())
             .map_err(|e| FormatError::hdf5(target, "create it", &e))?;
-        Ok(Self { file, staged, written: WrittenContent::default() })
+        Ok(Self { file, staged, written: WrittenContent::default(), sealed })
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -88,9 +111,43 @@ impl StagedHdf5 {
         data: ArrayView<'_, T, D>,
     ) -> Result<(), FormatError> {
         let data = data.as_standard_layout();
-        write_dataset(self.target(), &self.file, name, data.view())?;
-        self.written.whole(name, data.as_slice().expect("standard layout"));
+        let dataset = write_dataset(self.target(), &self.file, name, data.view())?;
+        let values = data.as_slice().expect("standard layout");
+        self.put_hash(&dataset, name, T::hash(values))?;
+        self.written.whole(name, values);
         Ok(())
+    }
+
+    /// Writes `texts` as dataset `name`, a path from the root.
+    pub(crate) fn write_texts(&mut self, name: &str, texts: &[String]) -> Result<(), FormatError> {
+        let texts = PaddedTexts::new(texts).ok_or_else(|| {
+            let problem = format!("{name} has a text with a NUL character, expected none");
+            FormatError::invalid(self.target(), problem)
+        })?;
+        let action = format!("write {}", item(&self.file, name));
+        let dataset = texts
+            .write_dataset(&self.file, name)
+            .map_err(|e| FormatError::hdf5(self.target(), &action, &e))?;
+        self.put_hash(&dataset, name, xxh3_64(&texts.bytes))?;
+        self.written.texts(name, &texts.bytes);
+        Ok(())
+    }
+
+    /// Writes the hashes of the stored chunks of `dataset`, all of which are written. `name` is
+    /// its path from the root.
+    pub(crate) fn hash_chunks(&mut self, name: &str, dataset: &Dataset) -> Result<(), FormatError> {
+        // Chunks lie in HDF5's cache until they are flushed.
+        self.flush()?;
+        let hashes = std::fs::File::open(self.staged.path())
+            .and_then(|file| checksums::hash_chunks(dataset, &file))
+            .map_err(|e| FormatError::io(self.target(), READ_BACK, e))?;
+        self.write_dataset(&hashes_of(name), ArrayView1::from(&hashes))
+    }
+
+    fn put_hash(&self, dataset: &Dataset, name: &str, hash: u64) -> Result<(), FormatError> {
+        let action = format!("write the checksum of {name}");
+        checksums::put_hash(dataset, hash)
+            .map_err(|e| FormatError::hdf5(self.target(), &action, &e))
     }
 
     /// Makes HDF5 write all cached data, also of open datasets. Datasets whose chunks HDF5
@@ -111,15 +168,23 @@ impl StagedHdf5 {
     /// its temporary name and must still be committed.
     pub(crate) fn close(self) -> Result<StagedFile, FormatError> {
         self.flush()?;
-        let Self { file, mut staged, written } = self;
+        let Self { file, mut staged, written, sealed } = self;
         let failed =
             |staged: &StagedFile, action, e| FormatError::hdf5(staged.target(), action, &e);
         let described =
             written.attributes(&file).map_err(|e| failed(&staged, "finish its attributes", e))?;
         file.close().map_err(|e| failed(&staged, "close it", e))?;
+        if sealed {
+            seal::append(staged.path(), staged.target())?;
+        }
         // Both run at the same time: the sync waits for the disk, the check reads from memory.
         let (path, target) = (staged.path().to_owned(), staged.target().to_owned());
-        let check = || written.check(&path, &target, &described);
+        let check = || {
+            if sealed && !seal::check(&path).is_ok_and(|sealed| sealed) {
+                return Err(FormatError::Lost { path: target.clone(), item: "its end".into() });
+            }
+            written.check(&path, &target, &described)
+        };
         let (synced, checked) = pipeline::join(|| staged.sync(), check);
         synced?;
         checked?;

@@ -6,26 +6,52 @@ use std::path::Path;
 use hdf5::File;
 
 use super::error::{FormatError, cause};
+use super::exists::attribute_exists;
+use super::unlocked::open_unlocked;
+use super::{heap, seal};
 
-/// Opens `path` for reading, without a file lock. Many tasks read one file, often on network
-/// file systems that have no locks.
+/// The version of the formats from which on files are sealed. The next one has to be sealed
+/// too, or has to be looked for here.
+const SEALED_VERSION: i64 = 2;
+
+/// Opens `path` for reading, without a file lock, and checks its metadata before the HDF5
+/// library relies on them. Many tasks read one file, often on network file systems that have
+/// no locks.
 pub(crate) fn open(path: &Path) -> Result<File, FormatError> {
     let metadata = fs::metadata(path).map_err(|e| FormatError::io(path, "open", e))?;
     if metadata.is_dir() {
         return Err(FormatError::invalid(path, "is a folder, expected an HDF5 file"));
     }
-    open_unlocked(path).map_err(|error| {
+    let is_sealed = seal::check(path)?;
+    let file = open_unlocked(path).map_err(|error| {
         // A file that cannot be read now, for example for want of file descriptors, may be whole.
         FormatError::system(path, &error).unwrap_or_else(|| FormatError::NotHdf5 {
             path: path.to_owned(),
             bytes: metadata.len(),
             cause: cause(&error),
         })
-    })
+    })?;
+    if !is_sealed {
+        check_unsealed(path, &file)?;
+    }
+    Ok(file)
 }
 
-pub(super) fn open_unlocked(path: &Path) -> hdf5::Result<File> {
-    File::with_options().with_fapl(|p| p.file_locking(false)).open(path)
+/// Checks what can be checked of a file without a seal, if it is one of this program: of
+/// version 1, or one that has lost its seal.
+fn check_unsealed(path: &Path, file: &File) -> Result<(), FormatError> {
+    let failed = |e: hdf5::Error| FormatError::hdf5(path, "read attribute version", &e);
+    let has = |name| attribute_exists(file, name).map_err(failed);
+    if !has("format")? || !has("version")? {
+        return Ok(());
+    }
+    let version = file.attr("version").and_then(|version| version.read_scalar::<i64>());
+    match version.map_err(failed)? {
+        SEALED_VERSION => {
+            Err(FormatError::Unsealed { path: path.to_owned(), version: SEALED_VERSION })
+        }
+        _ => heap::check(path, file),
+    }
 }
 
 #[cfg(test)]

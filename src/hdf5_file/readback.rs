@@ -11,57 +11,17 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
-use hdf5::{Attribute, Dataset, File, H5Type, Location};
+use hdf5::types::{FloatSize, IntSize, TypeDescriptor};
+use hdf5::{Attribute, Dataset, File, Location};
 use ndarray::{ArrayView2, s};
-use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
+use xxhash_rust::xxh3::xxh3_64;
 
-use super::FormatError;
+use super::checksums::stored_hash;
 use super::chunks::chunk_place;
+use super::hashed::Hashed;
+use super::{FormatError, text};
 use crate::pipeline;
 use crate::staged::READ_BACK;
-
-/// A type of numbers or texts whose values can be hashed.
-pub(crate) trait Hashed: H5Type + Clone {
-    /// Hash of `values`, which depends on their number too.
-    fn hash(values: &[Self]) -> u64;
-}
-
-impl Hashed for u8 {
-    fn hash(values: &[Self]) -> u64 {
-        xxh3_64(values)
-    }
-}
-
-macro_rules! hash_by_bytes {
-    ($($number:ty),+) => {$(
-        impl Hashed for $number {
-            fn hash(values: &[Self]) -> u64 {
-                let mut hash = Xxh3Default::new();
-                let mut bytes = Vec::new();
-                for values in values.chunks(4096) {
-                    bytes.clear();
-                    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-                    hash.update(&bytes);
-                }
-                hash.digest()
-            }
-        }
-    )+};
-}
-
-hash_by_bytes!(i32, i64, f32, f64);
-
-impl Hashed for VarLenUnicode {
-    fn hash(values: &[Self]) -> u64 {
-        let mut hash = Xxh3Default::new();
-        for text in values {
-            hash.update(&(text.as_bytes().len() as u64).to_le_bytes());
-            hash.update(text.as_bytes());
-        }
-        hash.digest()
-    }
-}
 
 /// The record of a file's content.
 #[derive(Debug, Default)]
@@ -91,6 +51,15 @@ impl WrittenContent {
             _ => dataset.read_raw::<T>().map(|values| T::hash(&values)),
         };
         self.parts.push((dataset.to_owned(), ContentPart::Whole(T::hash(values), read)));
+    }
+
+    /// Records `bytes`, texts of one length, as the whole content of `dataset`.
+    pub(crate) fn texts(&mut self, dataset: &str, bytes: &[u8]) {
+        let read = |dataset: &Dataset| {
+            let (_, bytes) = text::bytes_of(dataset)?.unwrap_or_default();
+            Ok(xxh3_64(&bytes))
+        };
+        self.parts.push((dataset.to_owned(), ContentPart::Whole(xxh3_64(bytes), read)));
     }
 
     /// Records a plane of f32, `[rows, cols]`, which is read back `step` rows at a time.
@@ -138,7 +107,7 @@ impl WrittenContent {
     ) -> Result<(), FormatError> {
         let lost = |item: &str| FormatError::Lost { path: target.to_owned(), item: item.into() };
         let read_error = |e: hdf5::Error| FormatError::hdf5(target, READ_BACK, &e);
-        let file = super::open::open_unlocked(path).map_err(read_error)?;
+        let file = super::unlocked::open_unlocked(path).map_err(read_error)?;
         let bytes = std::fs::File::open(path).map_err(|e| FormatError::io(target, READ_BACK, e))?;
         let found = self.attributes(&file).map_err(read_error)?;
         let other = described.iter().find(|(name, value)| found.get(*name) != Some(*value));
@@ -148,7 +117,11 @@ impl WrittenContent {
         for (name, part) in &self.parts {
             let dataset = file.dataset(name).map_err(read_error)?;
             let same = match part {
-                ContentPart::Whole(hash, read) => read(&dataset).map_err(read_error)? == *hash,
+                ContentPart::Whole(hash, read) => {
+                    let stored = stored_hash(&dataset).map_err(read_error)?;
+                    stored.is_none_or(|stored| stored == *hash)
+                        && read(&dataset).map_err(read_error)? == *hash
+                }
                 ContentPart::Rows { hash, rows, class } => {
                     read_rows(&dataset, rows, *class).map_err(read_error)? == *hash
                 }
@@ -193,8 +166,12 @@ fn value_of(attribute: &Attribute) -> hdf5::Result<(&'static str, usize, u64)> {
         TypeDescriptor::Float(FloatSize::U8) => {
             ("float", size, f64::hash(&attribute.read_raw::<f64>()?))
         }
-        TypeDescriptor::VarLenUnicode => {
-            ("text", size, VarLenUnicode::hash(&attribute.read_raw::<VarLenUnicode>()?))
+        TypeDescriptor::Unsigned(IntSize::U8) => {
+            ("integer", size, u64::hash(&attribute.read_raw::<u64>()?))
+        }
+        TypeDescriptor::VarLenUnicode | TypeDescriptor::FixedUnicode(_) => {
+            let texts = text::of_attribute(attribute)?;
+            ("text", size, xxh3_64(texts.join("\0").as_bytes()))
         }
         other => return Err(format!("attribute of type {other}, which nobody writes").into()),
     })
@@ -226,7 +203,7 @@ fn changed_row(
     for (row, &hash) in hashes.iter().enumerate() {
         let place = match row_bytes {
             Some(bytes) => dataset.offset().map(|start| (start + (row * bytes) as u64, bytes)),
-            None => chunk_place(dataset, row)
+            None => chunk_place(dataset, &[row as u64, 0, 0, 0])
                 .map_err(io::Error::other)?
                 .map(|place| (place.offset, usize::try_from(place.bytes).unwrap_or(usize::MAX))),
         };

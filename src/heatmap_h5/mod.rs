@@ -1,10 +1,11 @@
 //! Reads and writes `heatmaps/<slide>.h5`, the heatmap that `stitch` assembles from the
-//! scores of a slide's groups. This is format version 1.
+//! scores of a slide's groups. This is format version 2.
 //!
 //! | item | type and shape | meaning |
 //! |---|---|---|
 //! | `/score` | f32 [rows, cols] | positive class, NaN where not scored |
 //! | `/classes` | f32 [rows, cols, C] | all classes; only with `stitch.all_classes` |
+//! | `/score_xxh3`, `/classes_xxh3` | u64 `[N]` | hash of each chunk's stored bytes |
 //!
 //! Element (r, c) is the score of the window centred on working pixel x = c * stride,
 //! y = r * stride. A working coordinate times `downsample` is the level-0 coordinate.

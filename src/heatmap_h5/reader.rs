@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::{Array2, Ix2, s};
 
 use super::schema::{CLASSES, HeatmapMeta, SCORE};
-use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, read_all};
+use crate::hdf5_file::{self, Attributes, FormatError, check_chunks, check_dataset, read_all};
 
 /// Reads the attributes of a heatmap file, without its scores.
 ///
@@ -36,6 +36,7 @@ pub fn read_heatmap(path: &Path) -> Result<(HeatmapMeta, Array2<f32>), FormatErr
     let meta = HeatmapMeta::read_attributes(&Attributes::new(path, &file))?;
     let (rows, cols) = meta.shape();
     let score = check_dataset::<f32>(path, &file, SCORE, &[Some(rows), Some(cols)])?;
+    check_chunks(path, &file, SCORE, None)?;
     let score = read_all::<f32, Ix2>(path, &score)?;
     Ok((meta, score))
 }
@@ -55,6 +56,7 @@ pub fn read_heatmap_class(path: &Path, class: usize) -> Result<Array2<f32>, Form
         let problem = format!("class {class}, expected less than {}", meta.classes.len());
         return Err(FormatError::invalid(path, problem));
     }
+    check_chunks(path, &file, CLASSES, Some(class))?;
     classes
         .read_slice_2d::<f32, _>(s![.., .., class])
         .map_err(|e| FormatError::hdf5(path, "read /classes", &e))

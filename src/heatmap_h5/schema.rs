@@ -9,7 +9,7 @@ use crate::scores::{CascadeMeta, DenseMeta, PrecisionMeta};
 /// The `format` attribute.
 pub const FORMAT: &str = "slidegrid-heatmap";
 /// The version that this program writes, and the newest that it reads.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 pub(crate) const SCORE: &str = "score";
 pub(crate) const CLASSES: &str = "classes";

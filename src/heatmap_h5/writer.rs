@@ -134,8 +134,12 @@ impl HeatmapWriter {
             let problem = format!("class {class} was never written, expected all or none");
             return Err(FormatError::invalid(self.output.target(), problem));
         }
-        self.output.flush()?;
-        let Self { score, classes, output, .. } = self;
+        let Self { score, classes, mut output, .. } = self;
+        output.hash_chunks(SCORE, &score)?;
+        if let Some(classes) = &classes {
+            output.hash_chunks(CLASSES, classes)?;
+        }
+        output.flush()?;
         drop((score, classes));
         output.close()
     }

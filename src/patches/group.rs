@@ -8,6 +8,7 @@ use std::sync::Arc;
 use hdf5::Dataset;
 use libdeflater::Decompressor;
 use ndarray::{Array3, Ix3};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::legacy::Legacy;
 use super::schema::PatchesMeta;
@@ -31,6 +32,8 @@ pub struct GroupReader {
     pub(super) bytes: Arc<fs::File>,
     pub(super) images: Dataset,
     pub(super) storage: Storage,
+    /// Hash of each patch's stored bytes; `None` in files of version 1.
+    pub(super) hashes: Option<Vec<u64>>,
     pub(super) legacy: Option<(Legacy, Vec<[i64; 2]>)>,
 }
 
@@ -98,8 +101,8 @@ impl GroupReader {
     }
 
     /// Reads the square of `side_px` at (`x_px`, `y_px`) of patch `index` into
-    /// `pixels`, `[side, side, 3]`. Where patches are stored uncompressed, only the square is
-    /// read from the file.
+    /// `pixels`, `[side, side, 3]`. Where patches are stored uncompressed and have no checksums,
+    /// only the square is read from the file.
     ///
     /// # Panics
     /// If the square does not lie in the patch.
@@ -118,6 +121,7 @@ impl GroupReader {
         let rows = pixels.chunks_exact_mut(side_px * 3).enumerate();
         let place = |row: usize| ((y_px + row) * self.patch_px + x_px) * 3;
         if let (Storage::Contiguous { offset }, None) = (&self.storage, &self.legacy)
+            && self.hashes.is_none()
             && index < self.len()
         {
             let patch = offset + (index * self.patch_bytes()) as u64;
@@ -147,7 +151,9 @@ impl GroupReader {
             return Err(self.value_error(&problem));
         }
         if let (None, Storage::Contiguous { offset }) = (&self.legacy, self.storage) {
-            return self.read_bytes(pixels, offset);
+            self.read_bytes(pixels, offset)?;
+            let patches = pixels.chunks_exact(self.patch_bytes().max(1)).enumerate();
+            return patches.into_iter().try_for_each(|(index, stored)| self.check(index, stored));
         }
         let patches = pixels.chunks_exact_mut(self.patch_bytes().max(1)).enumerate();
         patches.into_iter().try_for_each(|(index, pixels)| self.read_patch(index, pixels))
@@ -160,14 +166,16 @@ impl GroupReader {
         match self.storage {
             Storage::Contiguous { offset } => {
                 let at = offset + (index * self.patch_bytes()) as u64;
-                self.read_bytes(pixels, at)
+                self.read_bytes(pixels, at)?;
+                self.check(index, pixels)
             }
             Storage::Deflate => {
-                let place = chunk_place(&self.images, index)
+                let place = chunk_place(&self.images, &[index as u64, 0, 0, 0])
                     .map_err(failed)?
                     .ok_or_else(|| self.value_error(&format!("patch {index} was never written")))?;
                 if place.filter_mask != 0 && place.bytes == pixels.len() as u64 {
-                    return self.read_bytes(pixels, place.offset);
+                    self.read_bytes(pixels, place.offset)?;
+                    return self.check(index, pixels);
                 }
                 let too_long = place.bytes > 2 * pixels.len() as u64 + 4096;
                 let length = usize::try_from(place.bytes).ok().filter(|_| !too_long);
@@ -175,6 +183,7 @@ impl GroupReader {
                     || self.value_error(&format!("patch {index} is damaged: make the file again"));
                 let mut chunk = vec![0; length.ok_or_else(damaged)?];
                 self.read_bytes(&mut chunk, place.offset)?;
+                self.check(index, &chunk)?;
                 match Decompressor::new().zlib_decompress(&chunk, pixels) {
                     Ok(bytes) if bytes == pixels.len() => Ok(()),
                     _ => Err(damaged()),
@@ -189,6 +198,16 @@ impl GroupReader {
                 Ok(())
             }
         }
+    }
+
+    /// Compares the stored bytes of a patch with their hash, if there is one.
+    fn check(&self, index: usize, stored: &[u8]) -> Result<(), FormatError> {
+        let expected = self.hashes.as_ref().map(|hashes| hashes[index]);
+        if expected.is_none_or(|expected| xxh3_64(stored) == expected) {
+            return Ok(());
+        }
+        let item = format!("{} patch {index}", self.label);
+        Err(FormatError::Checksum { path: self.path.clone(), item })
     }
 
     fn read_bytes(&self, buffer: &mut [u8], offset: u64) -> Result<(), FormatError> {

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, File, Group};
 use ndarray::{Array1, Array2, Array3, Ix1, Ix2, Ix3};
 
@@ -13,7 +12,9 @@ use super::group::{GroupReader, Storage};
 use super::legacy::{self, Legacy, SlideSize};
 use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, TEXTURE, THUMBNAIL, TISSUE};
 use crate::geometry::PatchCoord;
-use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, link_exists, read_all};
+use crate::hdf5_file::{
+    self, Attributes, FormatError, check_dataset, link_exists, read_all, read_hashes, read_texts,
+};
 use crate::number::GroupNumber;
 
 /// An open patch file. Opening reads the attributes but no pixels.
@@ -129,14 +130,7 @@ impl PatchesFile {
         if self.legacy.is_some() {
             return Ok(Vec::new());
         }
-        let lines = check_dataset::<VarLenUnicode>(&self.path, &self.file, FAILURES, &[None])?;
-        if lines.size() == 0 {
-            return Ok(Vec::new());
-        }
-        let lines = lines
-            .read_1d::<VarLenUnicode>()
-            .map_err(|e| FormatError::hdf5(&self.path, "read /failures", &e))?;
-        Ok(lines.iter().map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned()).collect())
+        read_texts(&self.path, &self.file, FAILURES, None)
     }
 
     /// A small picture of the slide, `[row, col, rgb]`; `None` if there is none.
@@ -184,6 +178,7 @@ impl PatchesFile {
             return Err(FormatError::invalid(path, problem));
         }
         let storage = self.storage(&label, &images, stored.len(), patch_px)?;
+        let hashes = read_hashes(path, &handle, IMG, stored.len())?;
         let mut reader = GroupReader {
             coords: Vec::new(),
             tissue: Array3::zeros((0, 0, 0)),
@@ -197,6 +192,7 @@ impl PatchesFile {
             bytes: Arc::clone(&self.bytes),
             images,
             storage,
+            hashes,
             legacy: None,
         };
         if let Some(legacy) = &self.legacy {

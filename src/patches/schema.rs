@@ -1,4 +1,4 @@
-//! The schema of a patch file, format version 1: names, types and meanings.
+//! The schema of a patch file, format version 2: names, types and meanings.
 //!
 //! | item | type and shape | meaning |
 //! |---|---|---|
@@ -9,6 +9,7 @@
 //! | `/t<k>/coord` | i64 [N, 5] | tile col, tile row, x, y, P |
 //! | `/t<k>/tissue` | u8 [N, B, B] | tissue tiles of the block |
 //! | `/t<k>/failed` | u8 `[N]` | 1 = the patch could not be read, its pixels are white |
+//! | `/t<k>/img_xxh3` | u64 `[N]` | hash of each patch's stored bytes |
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use crate::number::GroupNumber;
 /// The `format` attribute.
 pub const FORMAT: &str = "slidegrid-patches";
 /// The newest version this program reads, and the one it writes.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 pub(crate) const TISSUE: &str = "tissue";
 /// `[tile row, tile col]`, 1 = textured like tissue, independent of the tissue method.

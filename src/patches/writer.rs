@@ -1,10 +1,8 @@
 //! Writing of a patch file, one patch at a time, in any order.
 
 use std::path::Path;
-use std::str::FromStr;
 
 use hdf5::dataset::{AllocTime, FillTime};
-use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, Group};
 use libdeflater::{CompressionLvl, Compressor};
 use ndarray::{Array1, Array2, Array3, ArrayView, ArrayView2, ArrayView3, Axis, s};
@@ -13,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::SlideColours;
 use super::schema::{self, COORD, FAILED, FAILURES, IMG, PatchesMeta, TEXTURE, THUMBNAIL, TISSUE};
 use crate::geometry::{BlockPlan, PatchCoord, groups::group_ranges};
-use crate::hdf5_file::{FormatError, StagedHdf5, write_chunk};
+use crate::hdf5_file::{FormatError, StagedHdf5, hashes_of, write_chunk};
 use crate::number::GroupNumber;
 
 /// How pixels are stored.
@@ -236,6 +234,7 @@ impl PatchesWriter {
         for (group, hashes) in self.groups().zip(self.hashes.chunks(self.per_group)) {
             let name = format!("{}/{IMG}", schema::group_name(group));
             self.output.written().stored(&name, hashes.to_vec(), row_bytes);
+            self.output.write_dataset(&hashes_of(&name), ArrayView::from(hashes))?;
         }
         self.output.commit()
     }
@@ -253,13 +252,12 @@ impl PatchesWriter {
         }
         // Threads mark patches as failed in any order; sorting makes equal runs write equal files.
         self.failures.sort();
-        let lines: Array1<VarLenUnicode> = self
+        let lines: Vec<String> = self
             .failures
             .iter()
             .map(|(index, reason)| format!("{}: {reason}", self.label(*index)))
-            .map(|line| VarLenUnicode::from_str(&line).expect("NUL characters were replaced"))
             .collect();
-        self.output.write_dataset(FAILURES, lines.view())
+        self.output.write_texts(FAILURES, &lines)
     }
 
     /// Marks a patch as written and returns its dataset and its row in it.

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hdf5::types::VarLenUnicode;
-use ndarray::{Array1, Array2, Ix1, Ix2};
+use ndarray::{Array2, Ix1, Ix2};
 
 use super::schema::{COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED};
 use super::writer::check_scores;
-use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, read_all};
+use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, read_all, read_texts};
 
 /// The scores of one group.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,10 +81,8 @@ fn read_unnormalized(
         return Ok(BTreeMap::new());
     }
     let count = usize::try_from(meta.unnormalized_patches).ok();
-    let lines = check_dataset::<VarLenUnicode>(path, file, UNNORMALIZED, &[count])?;
-    let lines: Array1<VarLenUnicode> = read_all::<VarLenUnicode, Ix1>(path, &lines)?;
-    let parsed = |line: &VarLenUnicode| {
-        let line = String::from_utf8_lossy(line.as_bytes()).into_owned();
+    let lines = read_texts(path, file, UNNORMALIZED, count)?;
+    let parsed = |line: &String| {
         let parts = line.strip_prefix("patch ").and_then(|rest| rest.split_once(": "));
         parts.and_then(|(patch, reason)| Some((patch.parse().ok()?, reason.to_owned()))).ok_or_else(
             || {

@@ -1,4 +1,4 @@
-//! The schema of a score file, format version 1: names, types and meanings.
+//! The schema of a score file, format version 2: names, types and meanings.
 //!
 //! | item | type and shape | meaning |
 //! |---|---|---|
@@ -20,7 +20,7 @@ pub const FORMAT: &str = "slidegrid-scores";
 /// takes a part file for the scores of a whole group.
 pub const PART_FORMAT: &str = "slidegrid-scores-part";
 /// The newest version this program reads, and the one it writes.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 pub(crate) const ROW: &str = "row";
 pub(crate) const COL: &str = "col";

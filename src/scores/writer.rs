@@ -1,10 +1,8 @@
 //! Writing of a score file, in one step because the scores of a group are small.
 
 use std::path::Path;
-use std::str::FromStr;
 
-use hdf5::types::VarLenUnicode;
-use ndarray::{Array1, ArrayView1, ArrayView2};
+use ndarray::{ArrayView1, ArrayView2};
 
 use super::schema::{COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED};
 use crate::hdf5_file::{FormatError, StagedHdf5};
@@ -59,11 +57,10 @@ fn stage(
     output.write_dataset(SCORE, score)?;
     if !meta.normalize.is_empty() {
         let line = |(patch, reason): (&u32, &String)| {
-            let line = format!("patch {patch}: {}", reason.replace('\0', "\u{fffd}"));
-            VarLenUnicode::from_str(&line).expect("NUL characters were replaced")
+            format!("patch {patch}: {}", reason.replace('\0', "\u{fffd}"))
         };
-        let lines: Array1<VarLenUnicode> = meta.unnormalized.iter().map(line).collect();
-        output.write_dataset(UNNORMALIZED, lines.view())?;
+        let lines: Vec<String> = meta.unnormalized.iter().map(line).collect();
+        output.write_texts(UNNORMALIZED, &lines)?;
     }
     Ok(output)
 }

@@ -41,7 +41,14 @@ class Report(dict):
                 close = np.isclose(found[name], value, rtol=1e-9, atol=0, equal_nan=True)
                 self.expect(f"{what} attribute {name} {found[name]} for {value}", bool(close), True)
             else:
-                self.expect(f"{what} attribute {name}", found[name], value)
+                self.expect(f"{what} attribute {name}", texts(found[name]), value)
+
+
+def texts(value):
+    """Texts of an attribute as str: h5py gives those of a fixed length as bytes."""
+    if isinstance(value, np.ndarray) and value.dtype.kind == "S":
+        return np.char.decode(value, "utf-8")
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def facts(row, config):
@@ -62,7 +69,7 @@ def facts(row, config):
         "slide": row["name"], "width": width, "height": height,
         "level0_width": slide.levels[0][0], "level0_height": slide.levels[0][1],
         "downsample": downsample, "mpp_x": um[0] * downsample, "mpp_y": um[1] * downsample,
-        "window": card["window"], "version": 1,
+        "window": card["window"], "version": 2,
     }
     return slide, plane, exact, common, tiling["tile"], tiling["block"], card["window"]
 
@@ -154,7 +161,7 @@ def check_scores(report, run, name, mask, config, common, classes, groups):
     network = load_network(config["model"]["card"])
     digest = hashlib.sha256(network.file.read_bytes()).hexdigest()
     facts = {"slide": name, "stride": stride, "window": common["window"], "classes": classes,
-             "method": "window", "model_sha256": digest, "version": 1}
+             "method": "window", "model_sha256": digest, "version": 2}
     points, scores = [], []
     for number in range(1, groups + 1):
         with h5py.File(run / "scores" / name / f"t{number}.h5") as file:
@@ -164,7 +171,7 @@ def check_scores(report, run, name, mask, config, common, classes, groups):
             report.expect(f"scores t{number} types", types, [np.int32, np.int32, np.float32])
             points += zip(file["row"][()].tolist(), file["col"][()].tolist())
             scores.append(file["score"][()])
-            report["engine"] = file.attrs["engine"]
+            report["engine"] = texts(file.attrs["engine"])
     scores = np.concatenate(scores)
     report["points_misplaced"] = len(expected ^ set(points)) + len(points) - len(set(points))
     positive = classes.index(network.card["positive"])

@@ -39,7 +39,7 @@ class Heatmap:
             at = dict(file.attrs)
         self.stem = os.path.join(os.path.dirname(path), os.path.basename(path)[: -len(".h5")])
         self.name = os.path.basename(self.stem)
-        self.classes = [str(c) for c in at["classes"]]
+        self.classes = [c.decode() for c in at["classes"]]
         self.positive = int(at["positive"])
         self.pitch = float(at["stride"]) * float(at["downsample"])
         self.window = float(at["window"]) * float(at["downsample"])

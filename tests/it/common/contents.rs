@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hdf5::types::{FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
+use hdf5::types::{FixedUnicode, FloatSize, IntSize, TypeDescriptor, VarLenUnicode};
 use hdf5::{Container, File, Group};
 
 /// Files by their path within the folder, temporary ones left out; each as text that is
@@ -109,6 +109,10 @@ fn group(group: &Group, found: &mut BTreeMap<String, Entry>) -> hdf5::Result<()>
 fn entry(of: &Container) -> hdf5::Result<Entry> {
     let (kind, shape) = (of.dtype()?.to_descriptor()?, of.shape());
     let values = match kind {
+        TypeDescriptor::VarLenUnicode | TypeDescriptor::FixedUnicode(_) => {
+            let texts = Values::Others(format!("{:?}", texts(of)?));
+            return Ok(Entry { kind: "text".into(), shape, values: texts });
+        }
         _ if of.size() == 0 => Values::Others(String::new()),
         TypeDescriptor::Float(FloatSize::U4) => {
             Values::Floats(of.read_raw::<f32>()?.into_iter().map(f64::from).collect())
@@ -117,10 +121,23 @@ fn entry(of: &Container) -> hdf5::Result<Entry> {
         TypeDescriptor::Unsigned(IntSize::U1) => others(of.read_raw::<u8>()?),
         TypeDescriptor::Integer(IntSize::U4) => others(of.read_raw::<i32>()?),
         TypeDescriptor::Integer(IntSize::U8) => others(of.read_raw::<i64>()?),
-        TypeDescriptor::VarLenUnicode => others(of.read_raw::<VarLenUnicode>()?),
+        TypeDescriptor::Unsigned(IntSize::U8) => others(of.read_raw::<u64>()?),
         other => return Err(format!("no test reads {other}").into()),
     };
     Ok(Entry { kind: kind.to_string(), shape, values })
+}
+
+/// The texts of an attribute or dataset, of variable length or shorter than 1000 bytes.
+fn texts(of: &Container) -> hdf5::Result<Vec<String>> {
+    if of.size() == 0 {
+        return Ok(Vec::new());
+    }
+    Ok(match of.dtype()?.to_descriptor()? {
+        TypeDescriptor::VarLenUnicode => {
+            of.read_raw::<VarLenUnicode>()?.iter().map(ToString::to_string).collect()
+        }
+        _ => of.read_raw::<FixedUnicode<1000>>()?.iter().map(ToString::to_string).collect(),
+    })
 }
 
 fn others<T: std::fmt::Debug>(values: Vec<T>) -> Values {

@@ -8,6 +8,7 @@ pub(crate) mod fake_scheduler;
 pub(crate) mod harness;
 pub(crate) mod needs;
 pub(crate) mod reference;
+pub(crate) mod seal;
 pub(crate) mod seed;
 
 use std::path::{Path, PathBuf};

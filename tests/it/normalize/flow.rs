@@ -9,7 +9,7 @@ use slidegrid::run_dir::{RunDir, read_slides};
 use slidegrid::scores::read_scores;
 
 use crate::common::cli::Slidegrid;
-use crate::common::{Case, assert_same};
+use crate::common::{Case, assert_same, seal};
 use crate::normalize::pictures::{FIRST, SECOND, bytes};
 
 const STRIDE: usize = 8;
@@ -219,9 +219,7 @@ fn a_patch_file_without_colours_says_what_to_do() {
     let colour = Colour::new(SECOND.tissue(256, 256, 4));
     colour.run("run", "macenko", "").done();
     let run = colour.case.path("run");
-    let file = hdf5::File::open_rw(run.join("patches/slide.h5")).unwrap();
-    file.delete_attr("colour_method").unwrap();
-    file.close().unwrap();
+    seal::edit(&run.join("patches/slide.h5"), |file| file.delete_attr("colour_method").unwrap());
     std::fs::remove_dir_all(run.join("scores")).unwrap();
     let predict = colour.case.slidegrid("predict --quiet --run run --slide slide --group 1");
     predict.exits(3).mentions(&[

@@ -209,7 +209,8 @@ fn a_miss_makes_the_slide_partial_until_it_is_done_by_windows() {
     assert_eq!(counts.drawn, points_to_draw(counts.points(), BOUND), "{counts:?}");
     assert!(counts.missed_bound_of_slide() > BOUND && meta.audit_failure().is_some());
     let file = hdf5::File::open(root.join("heatmaps/slide.h5")).unwrap();
-    let partial: hdf5::types::VarLenUnicode = file.attr("partial").unwrap().read_scalar().unwrap();
+    let partial: hdf5::types::FixedUnicode<1000> =
+        file.attr("partial").unwrap().read_scalar().unwrap();
     assert_eq!(Some(partial.to_string()), meta.audit_failure());
     file.close().unwrap();
     let view = status(&case, "run");
