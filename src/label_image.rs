@@ -116,7 +116,7 @@ impl LabelImage {
         if let Some(large) = self.values.iter().find(|&&value| value > 255) {
             return Err(format!("it holds the label {large}, expected classes from 0 to 255"));
         }
-        Ok(self.values.mapv(|value| u8::try_from(value).unwrap_or(u8::MAX)))
+        Ok(self.values.mapv(|value| u8::try_from(value).expect("labels above 255 are errors")))
     }
 
     /// The pixels that are set: those of `wanted` values, or all but 0 where `wanted` is empty and

@@ -141,7 +141,7 @@ impl BigTiff {
             return Ok(());
         }
         let gap = 8 - self.position % 8;
-        self.append(&[0u8; 8][..usize::try_from(gap).unwrap_or(0)])
+        self.append(&[0u8; 8][..usize::try_from(gap).expect("the gap is shorter than 8")])
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {

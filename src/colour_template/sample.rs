@@ -122,7 +122,7 @@ fn tissue_tiles(reader: &PlaneReader<'_>, tile_px: u32) -> Result<Vec<(u32, u32)
     let is_small = grid.rows * grid.cols < 64;
     let views = TissueViews { thumbnail: None, picture: &picture, tile_px, grid, mask: None };
     let mask = find_tissue(&views, &TissueOptions::default()).map_err(|error| error.to_string())?;
-    let index = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    let index = |at: usize| u32::try_from(at).expect("a mask has fewer than 2^32 rows and columns");
     let found: Vec<(u32, u32)> = mask
         .mask
         .indexed_iter()

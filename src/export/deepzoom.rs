@@ -69,7 +69,7 @@ fn png(tile: &Tile<'_>) -> Vec<u8> {
         }
     };
     let pixels: Vec<u8> = tile.rows.iter().flat_map(|row| row.iter()).flat_map(colour).collect();
-    let side = |px: usize| u32::try_from(px).unwrap_or(u32::MAX);
+    let side = |px: usize| u32::try_from(px).expect("a tile is small");
     let (width, height) = (side(tile.rows[0].len()), side(tile.rows.len()));
     let mut bytes = Vec::new();
     PngEncoder::new_with_quality(&mut bytes, CompressionType::Fast, FilterType::NoFilter)

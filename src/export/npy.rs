@@ -168,9 +168,7 @@ fn split(content: &[u8]) -> Result<(&str, &[u8]), String> {
     let rest = content.strip_prefix(MAGIC).ok_or("it does not begin with \\x93NUMPY")?;
     let (length, rest) = match *rest {
         [1, 0, a, b, ref rest @ ..] => (usize::from(u16::from_le_bytes([a, b])), rest),
-        [2, 0, a, b, c, d, ref rest @ ..] => {
-            (usize::try_from(u32::from_le_bytes([a, b, c, d])).unwrap_or(usize::MAX), rest)
-        }
+        [2, 0, a, b, c, d, ref rest @ ..] => (u32::from_le_bytes([a, b, c, d]) as usize, rest),
         [major @ (1 | 2), 0, ..] => return Err(format!("version {major}.0 file cut short")),
         [major, minor, ..] => {
             return Err(format!("version {major}.{minor}, expected 1.0 or 2.0"));

@@ -26,7 +26,9 @@ pub(super) fn write(
 ) -> Result<(), ExportError> {
     let lattice = SlideLattice::new(meta);
     let (rows, cols) = score.dim();
-    let side = |points: usize| u32::try_from(points).unwrap_or(u32::MAX);
+    let side = |points: usize| {
+        u32::try_from(points).expect("a lattice has fewer than 2^32 rows and columns")
+    };
     let (width, height) = (side(cols), side(rows));
     let sizes = pyramid::sizes(width, height, TILE_PX);
     let description = ome_xml(meta, &lattice, width, height);

@@ -29,7 +29,9 @@ pub(super) fn write(
 ) -> Result<(), ExportError> {
     let mut folder = StagedFolder::new(target)?;
     let (rows, cols) = score.dim();
-    let side = |points: usize| u32::try_from(points).unwrap_or(u32::MAX);
+    let side = |points: usize| {
+        u32::try_from(points).expect("a lattice has fewer than 2^32 rows and columns")
+    };
     let levels = pyramid::sizes(side(cols), side(rows), side(zarr_array::CHUNK)).len();
     let mut reduced: Option<Array2<f32>> = None;
     for level in 0..levels {

@@ -36,7 +36,8 @@ pub enum PngError {
 /// # Errors
 /// [`PngError`] naming the file.
 pub fn write_png(target: &Path, picture: &RgbPicture) -> Result<(), PngError> {
-    let side = |px: usize| u32::try_from(px).unwrap_or(u32::MAX);
+    let side =
+        |px: usize| u32::try_from(px).expect("a picture has fewer than 2^32 rows and columns");
     // The picture is encoded to memory first, so that a full disk is reported by the
     // system's own error, which says what to do, and not by the encoder's.
     let mut bytes = Vec::new();

@@ -113,7 +113,7 @@ fn flush<E>(
     tile_px: usize,
     sink: &mut impl FnMut(&Tile<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let number = |n: usize| u32::try_from(n).expect("a level has fewer than 2^32 rows and columns");
     let row = number((band.received - 1) / tile_px);
     for (column, left) in (0..band.width).step_by(tile_px).enumerate() {
         let right = (left + tile_px).min(band.width);

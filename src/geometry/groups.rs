@@ -19,7 +19,7 @@ impl GroupSize {
             Self::Patches(patches) => u64::from(patches),
             Self::Bytes(bytes) => bytes / patch_bytes.max(1),
         };
-        usize::try_from(patches.max(1)).unwrap_or(usize::MAX)
+        usize::try_from(patches.max(1)).expect("a usize has 64 bits")
     }
 }
 

@@ -203,9 +203,9 @@ fn changed_row(
     for (row, &hash) in hashes.iter().enumerate() {
         let place = match row_bytes {
             Some(bytes) => dataset.offset().map(|start| (start + (row * bytes) as u64, bytes)),
-            None => chunk_place(dataset, &[row as u64, 0, 0, 0])
-                .map_err(io::Error::other)?
-                .map(|place| (place.offset, usize::try_from(place.bytes).unwrap_or(usize::MAX))),
+            None => chunk_place(dataset, &[row as u64, 0, 0, 0]).map_err(io::Error::other)?.map(
+                |place| (place.offset, usize::try_from(place.bytes).expect("a usize has 64 bits")),
+            ),
         };
         let within =
             |&(offset, bytes): &(u64, usize)| offset.saturating_add(bytes as u64) <= length;

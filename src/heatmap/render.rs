@@ -284,7 +284,7 @@ fn points_per_pixel(
     points: usize,
 ) -> Vec<Range<usize>> {
     let (n, extent, stride) = (pixels as u64, u64::from(extent_px), u64::from(stride_px));
-    let index = |point: u64| usize::try_from(point).unwrap_or(usize::MAX).min(points);
+    let index = |point: u64| usize::try_from(point).expect("a usize has 64 bits").min(points);
     (0..n)
         .map(|pixel| {
             let first = (pixel * extent).div_ceil(n * stride);
@@ -372,7 +372,8 @@ fn hatch_tiles(
 /// The tile that holds the middle of a picture pixel.
 pub(crate) fn tile_at(pixel: usize, pixels: usize, extent_px: u32, tile_px: u32) -> usize {
     let middle = (2 * pixel as u64 + 1) * u64::from(extent_px);
-    usize::try_from(middle / (2 * pixels as u64 * u64::from(tile_px.max(1)))).unwrap_or(usize::MAX)
+    let tile = middle / (2 * pixels as u64 * u64::from(tile_px.max(1)));
+    usize::try_from(tile).expect("a usize has 64 bits")
 }
 
 #[cfg(test)]

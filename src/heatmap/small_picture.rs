@@ -27,8 +27,9 @@ pub fn render_small(
 fn map_only_layout(slide: &PlaneThumbnail<'_>, side_px: usize) -> SheetLayout {
     let (width, height) = (u64::from(slide.width_px), u64::from(slide.height_px));
     let longer = width.max(height).max(1);
-    let side =
-        |px: u64| usize::try_from((px * side_px as u64 / longer).max(1)).unwrap_or(usize::MAX);
+    let side = |px: u64| {
+        usize::try_from((px * side_px as u64 / longer).max(1)).expect("a usize has 64 bits")
+    };
     let (width_px, height_px) = (side(width), side(height));
     let (header, footer) = (Vec::new(), Vec::new());
     let sheet_px = (width_px, height_px);

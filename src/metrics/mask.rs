@@ -141,7 +141,7 @@ impl Mask {
         let mut result = Self::empty(self.rows, self.cols);
         // Each row is the union of the widened runs of the rows within reach.
         let starts = row_starts(&self.runs, self.rows);
-        let reach = u32::try_from(half_widths.len()).unwrap_or(u32::MAX);
+        let reach = u32::try_from(half_widths.len()).expect("a disk has fewer than 2^32 rows");
         let mut spans = Vec::new();
         for row in 0..self.rows {
             spans.clear();

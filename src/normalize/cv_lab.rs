@@ -93,9 +93,9 @@ impl CvLab {
             let x = step / 4096.0;
             let coded =
                 if x <= 0.003_130_8 { x * 12.92 } else { 1.055 * x.powf(1.0 / 2.4) - 0.055 };
-            u8::try_from(rounded(255.0 * coded)).unwrap_or(u8::MAX)
+            u8::try_from(rounded(255.0 * coded)).expect("a coded value is 0 to 1")
         };
-        let last_root = MIN_ROOT + i32::try_from(ROOTS).unwrap_or(i32::MAX);
+        let last_root = MIN_ROOT + i32::try_from(ROOTS).expect("the table is short");
         Self {
             light,
             root: steps(3072).map(root).collect(),

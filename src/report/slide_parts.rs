@@ -121,7 +121,8 @@ impl SlideFiles<'_> {
     /// Width and height of the working plane, px; those of a picture of so many rows and
     /// columns if they are unknown.
     fn plane_px(&self, rows: usize, cols: usize) -> (u32, u32) {
-        let side = |px: usize| u32::try_from(px).unwrap_or(u32::MAX);
+        let side =
+            |px: usize| u32::try_from(px).expect("a picture has fewer than 2^32 rows and columns");
         self.record.width.zip(self.record.height).unwrap_or((side(cols), side(rows)))
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Tally {
     pub(super) peak_rss_bytes: u64,
     /// Patches that could not be scored.
     pub(super) failed_patches: u64,
-    /// Patches whose stains could not be told.
+    /// Patches whose stains could not be determined.
     pub(super) unnormalized_patches: u64,
     /// The same by kind of reason and what was done.
     pub(super) unnormalized: BTreeMap<String, u64>,

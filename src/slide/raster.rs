@@ -83,7 +83,7 @@ impl Raster {
 
 /// `total` / `count` for a sum of u8 values, with halves rounded up.
 pub(crate) fn rounded_mean(total: u64, count: u64) -> u8 {
-    u8::try_from((2 * total + count) / (2 * count)).unwrap_or(u8::MAX)
+    u8::try_from((2 * total + count) / (2 * count)).expect("a mean of bytes is a byte")
 }
 
 /// The part of `width` pixels from `start` that lies in [0, limit): as a range relative to

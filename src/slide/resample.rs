@@ -60,7 +60,7 @@ impl Axis {
             self.weights.push(1.0);
         }
         let taps = start..self.weights.len();
-        let last = first + u32::try_from(taps.len()).unwrap_or(0);
+        let last = first + u32::try_from(taps.len()).expect("the taps lie in the level");
         self.source = self.source.start.min(first)..self.source.end.max(last);
         self.taps.push((first, taps));
     }

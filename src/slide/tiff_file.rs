@@ -100,8 +100,8 @@ impl<'a> Tiff<'a> {
         let body = self.bytes(at + count_len, count * entry_len as u64 + link_len as u64)?;
         let (entries, link) = body.split_at(body.len() - link_len);
         let entry = |bytes: &[u8]| Entry {
-            tag: u16::try_from(self.number(&bytes[..2])).unwrap_or(0),
-            kind: u16::try_from(self.number(&bytes[2..4])).unwrap_or(0),
+            tag: u16::try_from(self.number(&bytes[..2])).expect("two bytes"),
+            kind: u16::try_from(self.number(&bytes[2..4])).expect("two bytes"),
             count: self.number(&bytes[4..value_at]),
             value: bytes[value_at..].to_vec(),
         };
@@ -125,7 +125,7 @@ impl<'a> Tiff<'a> {
         let bytes =
             entry.count.checked_mul(size.into()).ok_or_else(|| invalid("a tag is too large"))?;
         let value = if bytes <= entry.value.len() as u64 {
-            entry.value[..usize::try_from(bytes).unwrap_or(0)].to_vec()
+            entry.value[..usize::try_from(bytes).expect("a usize has 64 bits")].to_vec()
         } else {
             self.bytes(self.number(&entry.value), bytes)?
         };

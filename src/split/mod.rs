@@ -346,7 +346,7 @@ fn verdict(
     }
     if let Some(SlideColours { method, estimate: Err(reason) }) = &stored.colours {
         problems.push(format!(
-            "its colours cannot be told by {method}: {reason}; [normalize] on_failure says what becomes of its patches"
+            "its colours cannot be estimated by {method}: {reason}; [normalize] on_failure decides what happens to its patches"
         ));
     }
     problems.extend(tissue::unseen(found));

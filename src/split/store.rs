@@ -92,7 +92,8 @@ pub(super) fn store(
     if let Some(texture) = &tissue.mask.texture {
         writer.set_texture(texture.mask.view())?;
     }
-    let queue = (QUEUE_BYTES / usize::try_from(tiling.patch_bytes()).unwrap_or(usize::MAX)).max(2);
+    let queue =
+        (QUEUE_BYTES / usize::try_from(tiling.patch_bytes()).expect("a usize has 64 bits")).max(2);
     let buffers = Buffers::default();
     let what = format!("split {}", inputs.outcome.name);
     let task = progress.start(&what, "patches", inputs.plan.patches().len());

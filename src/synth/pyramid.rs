@@ -61,7 +61,7 @@ fn encode(rgb: &[u8]) -> Result<Vec<u8>, EncodingError> {
     let mut jpeg = Vec::with_capacity(128 << 10);
     let mut encoder = Encoder::new(&mut jpeg, JPEG_QUALITY);
     encoder.set_sampling_factor(SamplingFactor::F_2_2);
-    let side = u16::try_from(TILE_PX).unwrap_or(u16::MAX);
+    let side = u16::try_from(TILE_PX).expect("a tile is small");
     encoder.encode(rgb, side, side, ColorType::Rgb)?;
     Ok(jpeg)
 }
@@ -98,7 +98,7 @@ fn reduce(children: &[Pixels; 4], background: [u8; 3]) -> Pixels {
                         + u16::from(a[c + 3])
                         + u16::from(b[c])
                         + u16::from(b[c + 3]);
-                    pixel[c] = u8::try_from((sum + 2) >> 2).unwrap_or(u8::MAX);
+                    pixel[c] = u8::try_from((sum + 2) >> 2).expect("a mean of bytes is a byte");
                 }
             }
         }

@@ -23,7 +23,7 @@ pub fn tissue(seed: u64, side_px: usize) -> Vec<u8> {
     assert!(side_px.is_multiple_of(SIDE) && side_px <= 16 * SIDE, "{side_px} px of tissue");
     let scene = Scene::new(seed, SCENE_PX, SCENE_PX, f64::from(UM_PER_PX), true);
     let across = side_px / SIDE;
-    let tiles = SCENE_PX / u32::try_from(SIDE).unwrap_or(u32::MAX);
+    let tiles = SCENE_PX / u32::try_from(SIDE).expect("a tile is small");
     let places = (0..tiles * tiles).map(|place| (place % tiles, place / tiles));
     let places: Vec<_> = places.filter(|&(column, row)| is_tissue(&scene, column, row)).collect();
     let (mut rgb, mut tile) = (vec![0; side_px * side_px * 3], vec![0; SIDE * SIDE * 3]);

@@ -41,7 +41,7 @@ pub(super) fn draw(scene: &Scene, width_px: u32, height_px: u32, pool: &ThreadPo
             }
         });
     });
-    let side = |blocks: usize| u32::try_from(blocks).unwrap_or(u32::MAX);
+    let side = |blocks: usize| u32::try_from(blocks).expect("a slide has fewer than 2^32 blocks");
     GrayImage::from_raw(side(columns), side(rows), pixels).expect("one pixel per block")
 }
 

@@ -149,6 +149,6 @@ impl Rng {
     }
 
     fn below(&mut self, limit: u32) -> u32 {
-        u32::try_from((self.bits() >> 11) % u64::from(limit)).unwrap_or(0)
+        u32::try_from((self.bits() >> 11) % u64::from(limit)).expect("it is below the limit")
     }
 }

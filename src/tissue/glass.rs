@@ -114,7 +114,7 @@ fn density(value: f64, full: f64) -> f32 {
 pub(super) fn mean_grey(rgb: ArrayView3<'_, u8>) -> Array2<u8> {
     Array2::from_shape_fn((rgb.dim().0, rgb.dim().1), |(row, col)| {
         let sum: u16 = (0..3).map(|channel| u16::from(rgb[[row, col, channel]])).sum();
-        u8::try_from(sum / 3).unwrap_or(u8::MAX)
+        u8::try_from(sum / 3).expect("a mean of bytes is a byte")
     })
 }
 

@@ -91,7 +91,7 @@ impl EmptyTiles {
 
 /// A position inside the level, which is not negative.
 fn to_px(position: i64) -> u32 {
-    u32::try_from(position).unwrap_or(0)
+    u32::try_from(position).expect("a position inside the level is at least 0")
 }
 
 #[cfg(test)]

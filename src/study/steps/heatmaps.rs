@@ -72,7 +72,8 @@ impl LoadedHeatmap {
     pub(super) fn grid(&self) -> Result<SampleGrid, StepError> {
         let pitch = self.pitch_px()?;
         let (rows, cols) = self.score.dim();
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let count =
+            |n: usize| u32::try_from(n).expect("a heatmap has fewer than 2^32 rows and columns");
         Ok(SampleGrid::lattice(count(rows), count(cols), pitch))
     }
 }
