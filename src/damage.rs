@@ -226,7 +226,7 @@ mod tests {
         staged::write(&run.patches("a"), b"not HDF5").unwrap();
         let set_aside = || Watched::patches(&run, "a").set_aside("it is short", "predict");
         assert_eq!(set_aside(), None);
-        run_dir::register(&run, &[folder.path().join("a.svs")]).unwrap();
+        run_dir::register_files(&run, &[folder.path().join("a.svs")]).unwrap();
         assert_eq!(set_aside(), None, "it was not split");
         let mut records = run_dir::read_slides(&run).unwrap();
         records[0].started_unix_s = Some(1.0);

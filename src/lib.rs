@@ -78,7 +78,7 @@
 //!     config          <- export geometry heatmap metrics model normalize sha256 staged tissue
 //!                        truth
 //!     resolve         <- colour_template config geometry model normalize version
-//!     slide_inputs    <- config progress run_dir slide tissue
+//!     slide_inputs    <- config progress run_dir slide text_file tissue
 //!     split           <- config damage export geometry hdf5_file heatmap interrupt label_image
 //!                        normalize number patches pipeline process progress run_dir slide staged
 //!                        threads tissue

@@ -10,6 +10,7 @@ use crate::export::png;
 use crate::heatmap::{RgbPicture, Swatches, TilePair, render_preview};
 use crate::normalize::{ColourEstimate, ColourMethod, ColourTransform, normalize_patch};
 use crate::progress::{Progress, tell};
+use crate::run_dir::NamedSlide;
 use crate::slide::IccOutcome;
 use crate::slide_inputs::expand;
 use crate::stages::Completion;
@@ -161,7 +162,7 @@ fn fit(args: &FitArgs) -> Result<Exit, Failure> {
     let method = args.common.method;
     let slides = expand(&args.slides, &Progress::on_stderr(false))?;
     let (mut sources, mut names, mut failed) = (Vec::new(), Vec::new(), 0);
-    for slide in &slides {
+    for NamedSlide { path: slide, .. } in &slides {
         match sample_pixels(slide, &args.common, args.tiles.into()) {
             Ok(pixels) => {
                 sources.push(pixels);
@@ -175,9 +176,9 @@ fn fit(args: &FitArgs) -> Result<Exit, Failure> {
     }
     let done = sources.len();
     let Some(first) = slides.first().filter(|_| done > 0) else { return Ok(Exit::Input) };
-    let estimate = method
-        .estimate(&pool(&sources))
-        .map_err(|source| TemplateError::ColourEstimate { path: first.clone(), method, source })?;
+    let estimate = method.estimate(&pool(&sources)).map_err(|source| {
+        TemplateError::ColourEstimate { path: first.path.clone(), method, source }
+    })?;
     StainsFile::new(estimate, names).write(&args.out)?;
     tell(&format!("fit {}: {}", args.out.display(), summary_line(&estimate)));
     print(&args.out.display().to_string())?;
@@ -188,7 +189,7 @@ fn apply(args: &ApplyArgs) -> Result<Exit, Failure> {
     let target = colour_template::read(&args.template, args.common.method, args.common.icc)?;
     let images = expand(&args.images, &Progress::on_stderr(false))?;
     let (mut done, mut failed) = (0, 0);
-    for image in &images {
+    for NamedSlide { path: image, .. } in &images {
         match apply_one(args, &target, image) {
             Ok(written) => {
                 done += 1;

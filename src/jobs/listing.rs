@@ -190,7 +190,7 @@ mod tests {
         let run = RunDir::new(folder.path());
         assert!(RunListing::read(&run).is_err(), "no slides");
         let slides = ["a", "b"].map(|name| folder.path().join(format!("{name}.svs")));
-        crate::run_dir::register(&run, &slides).unwrap();
+        crate::run_dir::register_files(&run, &slides).unwrap();
         Lookup::plan([("a", 4, 4)]).unwrap().write(&run).unwrap();
         for file in [
             run.patches("a"),
@@ -224,7 +224,7 @@ mod tests {
     fn damaged_patches_are_split_again_and_deleted_ones_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
-        crate::run_dir::register(&run, &[folder.path().join("a.svs")]).unwrap();
+        crate::run_dir::register_files(&run, &[folder.path().join("a.svs")]).unwrap();
         let done = SlideRecord {
             name: "a".into(),
             status: SlideStatus::Done,

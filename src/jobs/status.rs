@@ -250,7 +250,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
         let slides = [folder.path().join("a.svs"), folder.path().join("b.svs")];
-        crate::run_dir::register(&run, &slides).unwrap();
+        crate::run_dir::register_files(&run, &slides).unwrap();
         Lookup::plan([("a", 3, 3)]).unwrap().write(&run).unwrap();
         staged::write(&run.scores("a", group(2)), b"x").unwrap();
         staged::write(&run.failure("predict", "a_t3"), b"out of memory\n").unwrap();

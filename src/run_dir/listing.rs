@@ -53,7 +53,7 @@ mod tests {
             list_slides(run).unwrap().into_iter().map(|record| record.name).collect()
         };
         assert_eq!(names(&run), ["a", "b", "z"]);
-        crate::run_dir::register(&run, &[folder.path().join("z.svs")]).unwrap();
+        crate::run_dir::register_files(&run, &[folder.path().join("z.svs")]).unwrap();
         assert_eq!(names(&run), ["z", "a", "b"]);
     }
 }

@@ -6,5 +6,9 @@ mod slides_csv;
 
 pub use listing::list_slides;
 pub use paths::RunDir;
-pub use slides_csv::{SlideRecord, SlideStatus, SlidesError, read_slides, register, write_slides};
-pub(crate) use slides_csv::{registered, slide_name};
+#[cfg(test)]
+pub(crate) use slides_csv::register_files;
+pub(crate) use slides_csv::registered;
+pub use slides_csv::{
+    NamedSlide, SlideRecord, SlideStatus, SlidesError, read_slides, register, write_slides,
+};

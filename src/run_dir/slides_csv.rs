@@ -51,7 +51,7 @@ impl SlideStatus {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SlideRecord {
-    /// Name of the slide: the stem of its file.
+    /// Name of the slide: the stem of its file, or the name that the user or the format gives it.
     pub name: String,
     /// Absolute path of the slide file.
     pub path: PathBuf,
@@ -110,7 +110,7 @@ pub struct SlideRecord {
 #[derive(Debug, Error)]
 pub enum SlidesError {
     /// Two slide files have the same name.
-    #[error("two slides are called {name}: {} and {}; slide names are file stems and name every result, so rename one", first.display(), second.display())]
+    #[error("two slides are called {name}: {} and {}; slide names are file stems and name every result, so rename one, or give each an id in a table (--manifest)", first.display(), second.display())]
     SameName {
         /// The name.
         name: String,
@@ -140,6 +140,46 @@ pub enum SlidesError {
     Write(#[from] StageError),
 }
 
+/// A slide file and the name of its slide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedSlide {
+    /// The name, which names every result.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
+impl NamedSlide {
+    /// A slide that is named after the stem of its file.
+    ///
+    /// # Errors
+    /// [`SlidesError::Input`] if the stem cannot be used in the names of results.
+    pub fn by_stem(path: &Path) -> Result<Self, SlidesError> {
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let name = stem.ok_or_else(|| SlidesError::Input {
+            path: path.to_owned(),
+            problem: "its name is not UTF-8 text; rename it".to_owned(),
+        })?;
+        Self::with_name(path, name)
+    }
+
+    /// A slide with a name of its own.
+    ///
+    /// # Errors
+    /// [`SlidesError::Input`] if the name cannot be used in the names of results.
+    pub fn with_name(path: &Path, name: &str) -> Result<Self, SlidesError> {
+        let problem = if name.is_empty() || name.contains('/') {
+            "is empty or holds a slash"
+        } else if name.starts_with('.') || name.contains(['\n', '\r', '\t']) {
+            "starts with a dot or holds a control character"
+        } else {
+            return Ok(Self { name: name.to_owned(), path: path.to_owned() });
+        };
+        let problem = format!("its name {name:?} {problem}; rename it");
+        Err(SlidesError::Input { path: path.to_owned(), problem })
+    }
+}
+
 /// Adds slides to the table and returns all rows. The table is made if there is none.
 ///
 /// Row numbers are array indices, so existing rows keep their places. A slide file that was
@@ -149,16 +189,16 @@ pub enum SlidesError {
 /// [`SlidesError::SameName`] if two slides have the same name, and [`SlidesError::Input`] if a
 /// name cannot be used; in both cases nothing is written. Otherwise errors of reading or
 /// writing the table.
-pub fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideRecord>, SlidesError> {
+pub fn register(run: &RunDir, slides: &[NamedSlide]) -> Result<Vec<SlideRecord>, SlidesError> {
     let mut records = registered(run)?;
     let mut in_table: BTreeSet<String> = records.iter().map(|r| r.name.clone()).collect();
     let mut changed = false;
     let mut by_name: BTreeMap<String, PathBuf> =
         records.iter().map(|r| (r.name.clone(), r.path.clone())).collect();
-    for slide in slides {
+    for NamedSlide { name, path } in slides {
         // A symbolic link keeps its own name: the file it points to may be named by a hash.
-        let path = std::path::absolute(slide).unwrap_or_else(|_| slide.clone());
-        let name = slide_name(&path)?;
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let name = name.clone();
         match by_name.get(&name) {
             Some(known) if same_file(known, &path) => continue,
             // The file was moved, or its path was mistyped before.
@@ -185,27 +225,20 @@ pub fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideRecord>, Sl
     Ok(records)
 }
 
+/// Registers files under their stems, for tests.
+#[cfg(test)]
+pub(crate) fn register_files(
+    run: &RunDir,
+    files: &[PathBuf],
+) -> Result<Vec<SlideRecord>, SlidesError> {
+    let slides = files.iter().map(|file| NamedSlide::by_stem(file));
+    register(run, &slides.collect::<Result<Vec<_>, _>>()?)
+}
+
 /// Whether two paths lead to the same file, after resolving `..` and links.
 fn same_file(a: &Path, b: &Path) -> bool {
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     a == b || real(a).is_some_and(|a| real(b) == Some(a))
-}
-
-/// The name of a slide: the stem of its file.
-///
-/// # Errors
-/// [`SlidesError::Input`] if the stem cannot be used in the names of results.
-pub(crate) fn slide_name(path: &Path) -> Result<String, SlidesError> {
-    let problem =
-        |problem: &str| SlidesError::Input { path: path.to_owned(), problem: problem.to_owned() };
-    let stem = path
-        .file_stem()
-        .and_then(|stem| stem.to_str())
-        .ok_or_else(|| problem("its name is not UTF-8 text; rename it"))?;
-    if stem.starts_with('.') || stem.contains(['\n', '\r', '\t']) {
-        return Err(problem("its name starts with a dot or holds a control character; rename it"));
-    }
-    Ok(stem.to_owned())
 }
 
 /// Reads the table; a run without a table has no slides yet.
@@ -281,7 +314,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(&folder.path().join("run"));
         let slide = |name: &str| folder.path().join(name);
-        register(&run, &[slide("b.svs"), slide("a.svs")]).unwrap();
+        register_files(&run, &[slide("b.svs"), slide("a.svs")]).unwrap();
         let done = SlideRecord {
             name: "b".into(),
             path: slide("b.svs"),
@@ -290,7 +323,7 @@ mod tests {
             ..SlideRecord::default()
         };
         staged::write(&run.split_outcome("b"), &serde_json::to_vec(&done).unwrap()).unwrap();
-        let records = register(&run, &[slide("a.svs"), slide("c.svs")]).unwrap();
+        let records = register_files(&run, &[slide("a.svs"), slide("c.svs")]).unwrap();
         let names: Vec<_> = records.iter().map(|r| r.name.as_str()).collect();
         assert_eq!(names, ["b", "a", "c"]);
         let records = read_slides(&run).unwrap();
@@ -308,10 +341,10 @@ mod tests {
         fs::write(folder.path().join("0a1b2c"), "x").unwrap();
         let link = folder.path().join("patient7.svs");
         std::os::unix::fs::symlink(folder.path().join("0a1b2c"), &link).unwrap();
-        let records = register(&run, std::slice::from_ref(&link)).unwrap();
+        let records = register_files(&run, std::slice::from_ref(&link)).unwrap();
         assert_eq!((records[0].name.as_str(), &records[0].path), ("patient7", &link));
         let other = folder.path().join("run/../patient7.svs");
-        assert_eq!(register(&run, &[other]).unwrap().len(), 1);
+        assert_eq!(register_files(&run, &[other]).unwrap().len(), 1);
     }
 
     #[test]
@@ -319,7 +352,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(&folder.path().join("run"));
         let slides = [folder.path().join("x/s.svs"), folder.path().join("y/s.tif")];
-        let message = register(&run, &slides).unwrap_err().to_string();
+        let message = register_files(&run, &slides).unwrap_err().to_string();
         assert!(message.contains("x/s.svs") && message.contains("y/s.tif"), "{message}");
         assert!(!run.slides_csv().exists());
     }
@@ -329,15 +362,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(&folder.path().join("run"));
         let slide = |name: &str| folder.path().join(name);
-        register(&run, &[slide("old/a.svs"), slide("b.svs")]).unwrap();
+        register_files(&run, &[slide("old/a.svs"), slide("b.svs")]).unwrap();
         let failed = SlideRecord { name: "a".into(), ..SlideRecord::default() };
         staged::write(&run.split_outcome("a"), &serde_json::to_vec(&failed).unwrap()).unwrap();
         fs::write(slide("a.svs"), "").unwrap();
-        register(&run, &[slide("a.svs")]).unwrap();
+        register_files(&run, &[slide("a.svs")]).unwrap();
         let records = read_slides(&run).unwrap();
         assert_eq!((records[0].path.clone(), records.len()), (slide("a.svs"), 2));
         // Now that the file exists, another file of the same name is an error.
-        assert!(register(&run, &[slide("c/a.svs")]).is_err());
+        assert!(register_files(&run, &[slide("c/a.svs")]).is_err());
     }
 
     #[test]

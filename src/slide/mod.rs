@@ -32,9 +32,9 @@ mod tiled_jpeg;
 
 pub use error::{RegionError, SlideError};
 pub use icc::{IccOutcome, through_icc};
-pub use names::is_slide_name;
+pub use names::{is_picture_name, is_slide_name};
 pub use open::{open, open_by_openslide};
-pub use openslide::{OpenSlideMissing, version as openslide_version};
+pub use openslide::{DicomSeries, OpenSlideMissing, dicom_series, version as openslide_version};
 pub use overview::{Overview, overview};
 pub use plane_reader::PlaneReader;
 pub use region::Region;

@@ -16,6 +16,11 @@ pub fn is_slide_name(path: &Path) -> bool {
     !hidden && suffix(path).is_some_and(|suffix| SLIDE_SUFFIXES.contains(&suffix.as_str()))
 }
 
+/// Whether a file has the name of a plain picture: PNG or JPEG.
+pub fn is_picture_name(path: &Path) -> bool {
+    suffix(path).is_some_and(|suffix| matches!(suffix.as_str(), "png" | "jpg" | "jpeg"))
+}
+
 pub(super) fn suffix(path: &Path) -> Option<String> {
     Some(path.extension()?.to_str()?.to_ascii_lowercase())
 }

@@ -13,6 +13,14 @@ pub(crate) enum InputsError {
     /// A file cannot be a slide of a run.
     #[error(transparent)]
     Slides(#[from] SlidesError),
+    /// A path of the command line leads to nothing.
+    #[error("{}: no such file or folder{}; check the path. Nothing was registered", path.display(), near.as_deref().map_or(String::new(), |near| format!(", did you mean {near}?")))]
+    NotFound {
+        /// The path.
+        path: PathBuf,
+        /// The most similar name in the same folder.
+        near: Option<String>,
+    },
     /// A folder cannot be read.
     #[error("{}: cannot list the folder: {source}", path.display())]
     Folder {
@@ -42,7 +50,7 @@ pub(crate) enum InputsError {
         path: PathBuf,
     },
     /// A manifest that is no table of slides.
-    #[error("{}: {problem}; expected a CSV table with the column slide and any of mpp, mask, tissue_method, tissue_threshold", path.display())]
+    #[error("{}: {problem}; expected a CSV table with the column slide and any of id, mpp, mask, tissue_method, tissue_threshold", path.display())]
     Manifest {
         /// The table.
         path: PathBuf,

@@ -1,71 +1,64 @@
 //! Slides named by files, folders and lists of files.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::error::InputsError;
+use super::folder::slides_in;
+use super::series::one_per_series;
 use crate::progress::Progress;
-use crate::slide::is_slide_name;
+use crate::run_dir::NamedSlide;
+use crate::text_file::read_text;
 
-/// Suffixes of list files, which have one path per line; `#` starts a comment.
+/// Suffixes of list files, which have one path per line.
 const LISTS: [&str; 3] = ["txt", "list", "lst"];
 
-/// The slides in the given order; those of a folder are sorted by name.
+/// The slides in the given order; those of a folder are sorted by path. A DICOM series is one
+/// slide, whatever the number of its files.
 ///
-/// A file that does not exist is kept in the list. It becomes a failed slide and does not stop
-/// the others.
+/// A file of a list or of a folder that does not exist is kept. It becomes a failed slide and does
+/// not stop the others.
 ///
 /// # Errors
-/// [`InputsError`] if a folder or a list cannot be read, or has no slides.
-pub(crate) fn expand(given: &[PathBuf], progress: &Progress) -> Result<Vec<PathBuf>, InputsError> {
-    let mut slides = Vec::new();
+/// [`InputsError`] if a given path does not exist, or a folder or a list cannot be read or has no
+/// slides.
+pub(crate) fn expand(
+    given: &[PathBuf],
+    progress: &Progress,
+) -> Result<Vec<NamedSlide>, InputsError> {
+    let mut files = Vec::new();
     for path in given {
+        if path.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
+            return Err(InputsError::NotFound { path: path.clone(), near: similar_name(path) });
+        }
         if path.is_dir() {
-            slides.extend(slides_in(path, progress)?);
+            files.extend(slides_in(path, progress)?);
         } else if LISTS.iter().any(|suffix| path.extension().is_some_and(|e| e == *suffix)) {
-            slides.extend(listed(path)?);
+            files.extend(listed(path)?);
         } else {
-            slides.push(path.clone());
+            files.push(path.clone());
         }
     }
-    Ok(slides)
+    one_per_series(&files, progress)
 }
 
-fn slides_in(folder: &Path, progress: &Progress) -> Result<Vec<PathBuf>, InputsError> {
-    let unreadable = |source| InputsError::Folder { path: folder.to_owned(), source };
-    let mut files = Vec::new();
-    let mut ignored = Vec::new();
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if is_slide_name(&path) && path.is_file() {
-            files.push(path);
-        } else if path.is_file() {
-            ignored.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
-        }
-    }
-    files.sort();
-    ignored.sort();
-    if !ignored.is_empty() {
-        progress.note(&format!(
-            "{}: {} files do not have a slide's suffix and are left out: {}",
-            folder.display(),
-            ignored.len(),
-            ignored.join(", ")
-        ));
-    }
-    if files.is_empty() {
-        return Err(InputsError::EmptyFolder { path: folder.to_owned() });
-    }
-    Ok(files)
+/// The name in the same folder that is most like that of a path which does not exist.
+fn similar_name(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let entries = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let scored = names.map(|known| (strsim::jaro_winkler(name, &known), known));
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 > 0.85).then_some(best.1)
 }
 
 fn listed(list: &Path) -> Result<Vec<PathBuf>, InputsError> {
-    let text = fs::read_to_string(list)
-        .map_err(|source| InputsError::List { path: list.to_owned(), source })?;
+    let text =
+        read_text(list).map_err(|source| InputsError::List { path: list.to_owned(), source })?;
     let base = list.parent().unwrap_or(Path::new("."));
     let slides: Vec<PathBuf> = text
         .lines()
-        .map(|line| line.split('#').next().unwrap_or_default().trim())
+        .map(without_comment)
         .filter(|line| !line.is_empty())
         .map(|line| base.join(line))
         .collect();
@@ -73,4 +66,44 @@ fn listed(list: &Path) -> Result<Vec<PathBuf>, InputsError> {
         return Err(InputsError::EmptyList { path: list.to_owned() });
     }
     Ok(slides)
+}
+
+/// A line of a list without its comment. A `#` starts a comment at the start of a line or after a
+/// space; elsewhere it belongs to a name.
+fn without_comment(line: &str) -> &str {
+    let is_comment =
+        |&(at, _): &(usize, &str)| line[..at].chars().next_back().is_none_or(char::is_whitespace);
+    let end = line.match_indices('#').find(is_comment).map_or(line.len(), |(at, _)| at);
+    line[..end].trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_inside_a_name_belongs_to_it() {
+        assert_eq!(without_comment("a#1.tif"), "a#1.tif");
+        assert_eq!(without_comment(" a b.svs  # old"), "a b.svs");
+        assert_eq!(without_comment("#a.svs"), "");
+        assert_eq!(without_comment("x\t# \u{e9}"), "x");
+    }
+
+    #[test]
+    fn a_mistyped_path_is_refused_with_the_nearest_name() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("tumor_026.svs"), b"").unwrap();
+        let given = [folder.path().join("tumor_062.svs")];
+        let message = expand(&given, &Progress::on_stderr(true)).unwrap_err().to_string();
+        assert!(message.contains("tumor_026.svs") && message.contains("Nothing"), "{message}");
+    }
+
+    #[test]
+    fn lists_may_have_a_byte_order_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("list.txt");
+        std::fs::write(&list, "\u{feff}a.tif\r\nb#2.tif\r\n").unwrap();
+        let names: Vec<_> = expand(&[list], &Progress::on_stderr(true)).unwrap();
+        assert_eq!(names.iter().map(|slide| slide.name.as_str()).collect::<Vec<_>>(), ["a", "b#2"]);
+    }
 }

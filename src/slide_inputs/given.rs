@@ -9,12 +9,12 @@ use super::expand::expand;
 use super::manifest::Manifest;
 use crate::config::Slides;
 use crate::progress::Progress;
-use crate::run_dir::{self, RunDir, slide_name};
+use crate::run_dir::{self, NamedSlide, RunDir};
 
 /// The slides that were named, and the settings of single slides.
 #[derive(Debug)]
 pub(crate) struct GivenSlides {
-    pub(crate) slides: Vec<PathBuf>,
+    pub(crate) slides: Vec<NamedSlide>,
     /// The settings, as in `[slides]` of a configuration.
     pub(crate) keys: Slides,
 }
@@ -39,8 +39,7 @@ impl GivenSlides {
             slides.extend(manifest.slides);
             keys = manifest.keys;
         }
-        let mut names: HashSet<String> =
-            slides.iter().map(|slide| slide_name(slide)).collect::<Result<_, _>>()?;
+        let mut names: HashSet<String> = slides.iter().map(|slide| slide.name.clone()).collect();
         names.extend(run_dir::registered(run)?.into_iter().map(|record| record.name));
         for given in mpp {
             let Some(name) = &given.name else {

@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::error::InputsError;
 use crate::config::{SlideTissue, Slides};
-use crate::run_dir::slide_name;
+use crate::run_dir::NamedSlide;
+use crate::text_file::{delimiter, read_text};
 use crate::tissue::TissueMethod;
 
 /// A row of the table. Paths are relative to the table's folder.
@@ -14,6 +15,9 @@ use crate::tissue::TissueMethod;
 #[serde(deny_unknown_fields)]
 struct Row {
     slide: PathBuf,
+    /// The slide's name; that of the file without one.
+    #[serde(default)]
+    id: Option<String>,
     #[serde(default)]
     mpp: Option<f64>,
     #[serde(default)]
@@ -27,21 +31,23 @@ struct Row {
 /// The slides, in the order of the table, and their settings.
 #[derive(Debug, Default)]
 pub(crate) struct Manifest {
-    pub(crate) slides: Vec<PathBuf>,
+    pub(crate) slides: Vec<NamedSlide>,
     pub(crate) keys: Slides,
 }
 
 impl Manifest {
-    /// Reads a CSV table with the column `slide` and any of `mpp` (um per level-0 px), `mask`,
+    /// Reads a CSV table with the column `slide` and any of `id` (the slide's name), `mpp` (um per level-0 px), `mask`,
     /// `tissue_method` and `tissue_threshold`. An empty cell sets nothing.
     ///
     /// # Errors
     /// [`InputsError`] if the file is no such table, or names a slide twice.
     pub(crate) fn read(path: &Path) -> Result<Self, InputsError> {
         let error = |problem: String| InputsError::Manifest { path: path.to_owned(), problem };
-        let bytes = std::fs::read(path).map_err(|e| error(format!("cannot be read: {e}")))?;
-        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
+        let text = read_text(path).map_err(|e| error(format!("cannot be read: {e}")))?;
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter(&text))
+            .trim(csv::Trim::All)
+            .from_reader(text.as_bytes());
         let base = path.parent().unwrap_or(Path::new("."));
         let mut manifest = Self::default();
         for row in reader.deserialize() {
@@ -59,7 +65,11 @@ impl Manifest {
 
     fn add(&mut self, base: &Path, row: Row) -> Result<(), InputsError> {
         let slide = base.join(&row.slide);
-        let name = slide_name(&slide)?;
+        let slide = match row.id.as_deref().filter(|id| !id.is_empty()) {
+            Some(id) => NamedSlide::with_name(&slide, id)?,
+            None => NamedSlide::by_stem(&slide)?,
+        };
+        let name = slide.name.clone();
         if let Some(mpp) = row.mpp {
             self.keys.mpp_of.insert(name.clone(), mpp);
         }
@@ -75,8 +85,8 @@ impl Manifest {
             mask: row.mask.map(absolute),
             threshold: row.tissue_threshold,
         };
-        if self.slides.contains(&slide) {
-            return Err(InputsError::Twice { slide });
+        if self.slides.iter().any(|known| known.path == slide.path) {
+            return Err(InputsError::Twice { slide: slide.path });
         }
         if own != SlideTissue::default() {
             self.keys.tissue_of.insert(name, own);

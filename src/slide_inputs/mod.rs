@@ -3,8 +3,10 @@
 
 mod error;
 mod expand;
+mod folder;
 mod given;
 mod manifest;
+mod series;
 
 pub(crate) use error::InputsError;
 pub(crate) use expand::expand;

@@ -1,16 +1,19 @@
 //! The slides that a command works on.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
 
 use super::error::StagesError;
 use crate::number::TaskNumber;
-use crate::run_dir::{self, RunDir, SlideRecord};
+use crate::run_dir::{self, NamedSlide, RunDir, SlideRecord};
 
 /// Adds the slides to the run's table, and returns all its rows.
 ///
 /// # Errors
 /// [`StagesError`] if the table cannot be used, or if the run has no slides and none are given.
-pub(crate) fn register(run: &RunDir, slides: &[PathBuf]) -> Result<Vec<SlideRecord>, StagesError> {
+pub(crate) fn register(
+    run: &RunDir,
+    slides: &[NamedSlide],
+) -> Result<Vec<SlideRecord>, StagesError> {
     if slides.is_empty() && run_dir::list_slides(run).is_err() && !run.slides_csv().exists() {
         return Err(StagesError::NoSlides { run: run.root().to_owned() });
     }
@@ -36,11 +39,10 @@ pub(crate) fn record_of_task<'a>(
 /// The rows of `slides`, or all rows if no slides were named.
 pub(crate) fn select_records<'a>(
     records: &'a [SlideRecord],
-    slides: &[PathBuf],
+    slides: &[NamedSlide],
 ) -> Vec<&'a SlideRecord> {
-    let stems: Vec<_> = slides.iter().filter_map(|slide| slide.file_stem()).collect();
-    records
-        .iter()
-        .filter(|record| stems.is_empty() || stems.iter().any(|stem| *stem == record.name.as_str()))
-        .collect()
+    let names: HashSet<&str> = slides.iter().map(|slide| slide.name.as_str()).collect();
+    let is_wanted =
+        |record: &&SlideRecord| names.is_empty() || names.contains(record.name.as_str());
+    records.iter().filter(is_wanted).collect()
 }

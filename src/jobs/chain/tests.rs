@@ -306,7 +306,7 @@ fn splits_are_followed_by_a_master_job() {
     let run = RunDir::new(folder.path());
     let (keys, fake) = (ClusterKeys::default(), Fake::default());
     let slides: Vec<_> = (1..=5).map(|row| folder.path().join(format!("s{row}.svs"))).collect();
-    for record in crate::run_dir::register(&run, &slides).unwrap() {
+    for record in crate::run_dir::register_files(&run, &slides).unwrap() {
         let status = match record.name.as_str() {
             "s3" => SlideStatus::Done,
             "s4" => SlideStatus::NoTissue,

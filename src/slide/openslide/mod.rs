@@ -1,6 +1,7 @@
 //! The reader of whole-slide formats, which uses the OpenSlide library.
 
 mod argb;
+mod dicom;
 mod empty_tiles;
 mod find;
 mod library;
@@ -11,6 +12,7 @@ use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+pub use dicom::{DicomSeries, dicom_series};
 pub use find::OpenSlideMissing;
 use library::{Handle, library};
 use properties::{levels_of, resolution_of};

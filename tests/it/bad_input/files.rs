@@ -280,6 +280,7 @@ fn groups_without_scores() {
 #[test]
 fn a_slide_that_failed_cannot_be_stitched_by_task() {
     let case = Case::usual();
-    case.slidegrid("split --run run --config c.toml none.png a.png").exits(5);
+    case.write("list.txt", "none.png\na.png\n");
+    case.slidegrid("split --run run --config c.toml list.txt").exits(5);
     case.slidegrid("stitch --run run --task 1").exits(4).says(&["none", "no such slide"]);
 }

@@ -11,9 +11,13 @@ use crate::common::{Case, noise};
 fn a_slide_that_does_not_exist() {
     let case = Case::usual();
     let alone = case.slidegrid("run --run alone --config c.toml none.svs");
-    alone.exits(4).says(&["none.svs", "no such slide", "check the path"]);
-    assert!(!case.path("alone/patches").exists());
-    let among = case.slidegrid("run --run run --config c.toml a.png none.svs b.png");
+    alone.exits(4).says(&["none.svs", "no such file", "check the path", "Nothing was registered"]);
+    assert!(!case.path("alone/slides.csv").exists());
+    case.slidegrid("run --run run --config c.toml a.png none.svs b.png").exits(4);
+    assert!(!case.path("run/slides.csv").exists());
+    // Of a list or a folder, a slide that is missing does not stop the others.
+    case.write("list.txt", "a.png\nnone.svs\nb.png\n");
+    let among = case.slidegrid("run --run run --config c.toml list.txt");
     among.exits(5).says(&["none.svs", "no such slide"]);
     assert!(case.path("run/heatmaps/a.h5").exists() && case.path("run/heatmaps/b.h5").exists());
     let row = case.read("run/slides.csv");
@@ -25,7 +29,8 @@ fn a_slide_that_does_not_exist() {
 #[test]
 fn errors_are_printed_even_with_quiet() {
     let case = Case::usual();
-    case.slidegrid("run -q --run run --config c.toml a.png none.svs")
+    case.write("list.txt", "a.png\nnone.svs\n");
+    case.slidegrid("run -q --run run --config c.toml list.txt")
         .exits(5)
         .says(&["none.svs", "no such slide"]);
 }
@@ -33,7 +38,8 @@ fn errors_are_printed_even_with_quiet() {
 #[test]
 fn a_mistyped_path_can_be_corrected() {
     let case = Case::usual();
-    case.slidegrid("split --run run --config c.toml wrong/a.png").exits(4);
+    case.write("list.txt", "wrong/a.png\n");
+    case.slidegrid("split --run run --config c.toml list.txt").exits(4);
     case.slidegrid("run --run run a.png").exits(0);
     assert!(case.path("run/heatmaps/a.h5").exists());
 }
@@ -110,7 +116,7 @@ fn a_tiff_cut_in_its_pixels_keeps_what_is_whole() {
     // A second run has the same outcome and computes nothing.
     case.slidegrid("run --run run").exits(5).says(&["cut", "could not be decoded"]);
     // The stored patches stay as they are, and the message about missing ones is repeated.
-    case.slidegrid("predict --run run --all").exits(5).says(&["cut t", "have no scores"]);
+    case.slidegrid("predict --run run --all").exits(5).says(&["cut t", "no scores for"]);
 }
 
 #[test]
@@ -214,6 +220,6 @@ fn a_mask_that_is_no_image() {
         "a.png",
         "masks/a.png",
         "tissue mask",
-        "expected a greyscale image",
+        "expected a picture of the whole slide",
     ]);
 }
