@@ -1,8 +1,9 @@
 //! Normalises the colours of patches to those of the template, as patches are read.
 
 use crate::config::{NormalizeKeys, OnFailure, RunConfig, Scope};
-use crate::normalize::{ColourEstimate, ColourTransform, normalize_patch};
+use crate::normalize::{ColourEstimate, ColourTransform, NormalizeError, normalize_patch};
 use crate::patches::PatchesFile;
+use crate::scores::{ColourFailure, UnnormalizedKind, UnnormalizedPatch};
 
 use super::error::PredictError;
 
@@ -20,8 +21,14 @@ pub(super) struct Normalizer {
 pub(super) struct Unnormalized {
     /// What went wrong, and what was done instead.
     pub(super) reason: String,
-    /// Whether the patch is scored nevertheless.
-    pub(super) scored: bool,
+    /// The same as a code.
+    pub(super) kind: UnnormalizedKind,
+}
+
+impl From<Unnormalized> for UnnormalizedPatch {
+    fn from(failure: Unnormalized) -> Self {
+        Self { reason: failure.reason, kind: Some(failure.kind) }
+    }
 }
 
 impl Normalizer {
@@ -56,9 +63,10 @@ impl Normalizer {
 
     /// Normalises the pixels of a patch in place; `rgb`: `[row, col, rgb]`.
     pub(super) fn apply(&self, rgb: &mut [u8]) -> Result<(), Unnormalized> {
-        let failed = |what: String, scored: bool| {
+        let failed = |cause: ColourFailure, what: String, scored: bool| {
             let done = if scored { "scored" } else { "not scored" };
-            Err(Unnormalized { reason: format!("{what}; {done}"), scored })
+            let kind = UnnormalizedKind { cause, scored };
+            Err(Unnormalized { reason: format!("{what}; {done}"), kind })
         };
         let raw = self.on_failure == OnFailure::Raw;
         let reason = match (self.scope, &self.slide) {
@@ -68,24 +76,38 @@ impl Normalizer {
             }
             (Scope::Slide, Err(reason)) => {
                 let what = if raw { ", in its own colours" } else { "" };
-                return failed(format!("no estimate of the slide: {reason}{what}"), raw);
+                let what = format!("no estimate of the slide: {reason}{what}");
+                return failed(ColourFailure::NoSlideEstimate, what, raw);
             }
             (Scope::Patch, _) => match normalize_patch(rgb, &self.target) {
                 Ok(()) => return Ok(()),
                 Err(reason) => reason,
             },
         };
+        let cause = cause_of(&reason);
         match (self.on_failure, &self.slide) {
-            (OnFailure::Raw, _) => failed(format!("{reason}, in its own colours"), true),
-            (OnFailure::Fail, _) => failed(reason.to_string(), false),
+            (OnFailure::Raw, _) => failed(cause, format!("{reason}, in its own colours"), true),
+            (OnFailure::Fail, _) => failed(cause, reason.to_string(), false),
             (OnFailure::SlideEstimate, Ok(transform)) => {
                 transform.apply(rgb);
-                failed(format!("{reason}, by the slide's estimate"), true)
+                failed(cause, format!("{reason}, by the slide's estimate"), true)
             }
             (OnFailure::SlideEstimate, Err(slide)) => {
-                failed(format!("{reason}, and no estimate of the slide: {slide}"), false)
+                let what = format!("{reason}, and no estimate of the slide: {slide}");
+                failed(cause, what, false)
             }
         }
+    }
+}
+
+/// The code of an error, as score files name it.
+fn cause_of(error: &NormalizeError) -> ColourFailure {
+    match error {
+        NormalizeError::TooLittleTissue { .. } => ColourFailure::TooLittleTissue,
+        NormalizeError::OneColour => ColourFailure::OneColour,
+        NormalizeError::SingularStains { .. } => ColourFailure::SingularStains,
+        NormalizeError::AbsentStain { .. } => ColourFailure::AbsentStain,
+        NormalizeError::OtherMethod { .. } => ColourFailure::OtherMethod,
     }
 }
 
@@ -140,12 +162,20 @@ mod tests {
             let mut rgb = glass.clone();
             let found = normalizer(scope, on_failure, slide).apply(&mut rgb);
             let case = format!("{scope:?} {on_failure:?} {slide}: {found:?}");
-            assert_eq!(found.as_ref().err().map(|failure| failure.scored), expected, "{case}");
+            assert_eq!(found.as_ref().err().map(|failure| failure.kind.scored), expected, "{case}");
             let changed = rgb != glass;
             let by_slide = slide && (scope == Scope::Slide || on_failure == SlideEstimate);
             assert_eq!(changed, by_slide, "{case}");
             if let Err(failure) = found {
                 assert!(failure.reason.contains("too little tissue"), "{case}");
+                let of_slide = scope == Scope::Slide;
+                assert_eq!(
+                    failure.kind.cause == ColourFailure::NoSlideEstimate,
+                    of_slide,
+                    "{case}"
+                );
+                let of_patch = failure.kind.cause == ColourFailure::TooLittleTissue;
+                assert_eq!(of_patch, !of_slide, "{case}");
             }
             let mut rgb = tissue();
             assert_eq!(normalizer(Scope::Patch, on_failure, slide).apply(&mut rgb), Ok(()));

@@ -32,8 +32,8 @@ impl GroupWork<'_> {
         let Some(Err(failure)) = normalizer.map(|normalizer| normalizer.apply(rgb)) else {
             return Ok(true);
         };
-        let scored = failure.scored;
-        self.ledger.note_unnormalized(index, failure);
+        let scored = failure.kind.scored;
+        self.ledger.note_unnormalized(index, failure.into());
         if !scored {
             self.ledger.give_up(windows);
             self.task.advance(windows);

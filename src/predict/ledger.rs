@@ -15,12 +15,11 @@ use ndarray::{Array2, Axis};
 
 use super::batch::Numbered;
 use super::cascade_tally::{CascadeTally, How, Tallied};
-use super::colour::Unnormalized;
 use crate::geometry::lattice::LatticePoint;
 use crate::hdf5_file::FormatError;
 use crate::process;
 use crate::progress::Progress;
-use crate::scores::{self, CascadeMeta, Scores, ScoresMeta};
+use crate::scores::{self, CascadeMeta, Scores, ScoresMeta, UnnormalizedPatch};
 
 /// The files of a group, and how often to save.
 pub(super) struct Places {
@@ -81,7 +80,7 @@ struct Book {
     /// Patches that were given up.
     refused: u64,
     /// Why patches could not be normalised, by index of the patch.
-    unnormalized: BTreeMap<u32, String>,
+    unnormalized: BTreeMap<usize, UnnormalizedPatch>,
     read: Duration,
     infer: Duration,
     shared: u64,
@@ -184,9 +183,8 @@ impl<'p> Ledger<'p> {
     }
 
     /// Records why a patch could not be normalised.
-    pub(super) fn note_unnormalized(&self, patch: usize, failure: Unnormalized) {
-        let patch = u32::try_from(patch).unwrap_or(u32::MAX);
-        self.book().unnormalized.insert(patch, failure.reason);
+    pub(super) fn note_unnormalized(&self, index: usize, patch: UnnormalizedPatch) {
+        self.book().unnormalized.insert(index, patch);
     }
 
     /// Records that a patch is not scored, and gives up its `windows`.

@@ -67,7 +67,7 @@ impl Sample<'_> {
         let mut rgb = vec![0; side_px * side_px * 3];
         self.reader.read_square(self.index, x_px, y_px, side_px, &mut rgb)?;
         if let Some(Err(failure)) = normalizer.map(|normalizer| normalizer.apply(&mut rgb))
-            && !failure.scored
+            && !failure.kind.scored
         {
             return Ok(None);
         }

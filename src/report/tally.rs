@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::damage::{self, Watched};
 use crate::number::GroupNumber;
 use crate::run_dir::RunDir;
-use crate::scores::{self, CascadeMeta, DenseMeta, ScoresMeta};
+use crate::scores::{
+    self, CascadeMeta, DenseMeta, ScoresMeta, UnnormalizedKind, UnnormalizedPatch,
+};
 
 /// What the score files of a slide, or of a run, say together.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Tally {
-    /// Groups read.
+    /// Number of groups.
     pub(super) groups: u64,
     /// Windows scored.
     pub(super) windows: u64,
@@ -20,9 +22,9 @@ pub(super) struct Tally {
     pub(super) peak_rss_bytes: u64,
     /// Patches that could not be scored.
     pub(super) failed_patches: u64,
-    /// Patches whose stains could not be determined.
+    /// Number of patches whose stains could not be determined.
     pub(super) unnormalized_patches: u64,
-    /// The same by kind of reason and what was done.
+    /// The same by reason, and by whether the patch was scored.
     pub(super) unnormalized: BTreeMap<String, u64>,
     /// Groups and processor time by machine.
     pub(super) hosts: BTreeMap<String, (u64, f64)>,
@@ -69,8 +71,8 @@ impl Tally {
         self.peak_rss_bytes = self.peak_rss_bytes.max(meta.peak_rss_bytes);
         self.failed_patches += meta.failed_patches;
         self.unnormalized_patches += meta.unnormalized_patches;
-        for reason in meta.unnormalized.values() {
-            *self.unnormalized.entry(kind_of(reason)).or_default() += 1;
+        for patch in meta.unnormalized.values() {
+            *self.unnormalized.entry(kind_in_words(patch)).or_default() += 1;
         }
         let host = self.hosts.entry(meta.host.clone()).or_default();
         *host = (host.0 + 1, host.1 + meta.cpu_s);
@@ -127,15 +129,10 @@ pub(super) fn spared(cascade: &CascadeMeta) -> f64 {
     if all == 0 { 0.0 } else { cascade.screened as f64 / all as f64 }
 }
 
-/// `too little tissue: 3 of 900 pixels, ..; scored` is `too little tissue; scored`:
-/// numbers differ from patch to patch, kinds can be counted.
-fn kind_of(reason: &str) -> String {
-    const SLIDE: &str = "no estimate of the slide: ";
-    let (what, done) = reason.rsplit_once("; ").unwrap_or((reason, ""));
-    let (before, what) = what.strip_prefix(SLIDE).map_or(("", what), |rest| (SLIDE, rest));
-    let kind = what.split(": ").next().unwrap_or(what);
-    let kind = kind.trim_end_matches(", in its own colours");
-    if done.is_empty() { format!("{before}{kind}") } else { format!("{before}{kind}; {done}") }
+/// The words under which a patch is counted.
+fn kind_in_words(patch: &UnnormalizedPatch) -> String {
+    let unknown = || "no code in this file, which another version wrote".to_owned();
+    patch.kind.map_or_else(unknown, UnnormalizedKind::describe)
 }
 
 #[cfg(test)]
@@ -144,31 +141,33 @@ mod tests {
 
     #[test]
     fn reasons_are_counted_by_kind() {
-        let meta = |reasons: &[&str]| ScoresMeta {
-            cpu_s: 3.0,
-            host: "n1".into(),
-            unnormalized_patches: reasons.len() as u64,
-            unnormalized: (0..).zip(reasons.iter().map(|&reason| reason.to_owned())).collect(),
-            ..ScoresMeta::default()
+        let meta = |codes: &[&str]| {
+            let patch = |code: &&str| UnnormalizedPatch {
+                reason: "3 of 900 pixels".into(),
+                kind: code.parse().ok(),
+            };
+            ScoresMeta {
+                cpu_s: 3.0,
+                host: "n1".into(),
+                unnormalized_patches: codes.len() as u64,
+                unnormalized: (0..).zip(codes.iter().map(patch)).collect(),
+                ..ScoresMeta::default()
+            }
         };
         let mut tally = Tally::default();
-        tally.add(&meta(&[
-            "too little tissue: 3 of 900 pixels, expected at least 90; not scored",
-            "too little tissue: 7 of 900 pixels, expected at least 90; not scored",
-        ]));
+        tally.add(&meta(&["too-little-tissue not-scored"; 2]));
         let mut other = Tally::default();
-        other.add(&meta(&[
-            "no estimate of the slide: one colour: its pixels hardly vary, in its own colours; scored",
-            "too little tissue: 9 of 900 pixels, expected at least 90; not scored",
-        ]));
+        let codes = ["no-slide-estimate scored", "too-little-tissue not-scored", ""];
+        other.add(&meta(&codes));
         tally.merge(&other);
         let found: Vec<_> = tally.unnormalized.iter().map(|(k, &n)| (k.as_str(), n)).collect();
         let expected = [
-            ("no estimate of the slide: one colour; scored", 1),
+            ("no code in this file, which another version wrote", 1),
+            ("no estimate of the slide; scored", 1),
             ("too little tissue; not scored", 3),
         ];
         assert_eq!(found, expected);
-        assert_eq!(tally.unnormalized_patches, 4);
+        assert_eq!(tally.unnormalized_patches, 5);
         assert_eq!(tally.hosts["n1"], (2, 6.0));
     }
 

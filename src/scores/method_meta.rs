@@ -130,7 +130,7 @@ impl CascadeMeta {
                 None => "more may have been missed".to_owned(),
             };
             return Some(format!(
-                "the audit found {} of {audited} points at 0.5 or above that the cascade had left alone: {at_most}",
+                "the audit found {} of {audited} points at 0.5 or above that the cascade had not refined: {at_most}",
                 self.missed
             ));
         }

@@ -7,6 +7,7 @@ mod method_meta;
 mod precision_meta;
 mod reader;
 mod schema;
+mod unnormalized;
 mod writer;
 
 pub use audit::{missed_bound, missed_bound_finite, points_to_draw};
@@ -16,4 +17,5 @@ pub use reader::{
     Scores, read_part, read_part_meta, read_scores, read_scores_meta, read_scores_notes,
 };
 pub use schema::{FORMAT, PART_FORMAT, ScoresMeta, VERSION};
+pub use unnormalized::{ColourFailure, UnnormalizedKind, UnnormalizedPatch};
 pub use writer::{write_part, write_scores};

@@ -5,9 +5,14 @@ use std::path::Path;
 
 use ndarray::{Array2, Ix1, Ix2};
 
-use super::schema::{COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED};
+use super::schema::{
+    COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED, UNNORMALIZED_KIND,
+};
+use super::unnormalized::UnnormalizedPatch;
 use super::writer::check_scores;
-use crate::hdf5_file::{self, Attributes, FormatError, check_dataset, read_all, read_texts};
+use crate::hdf5_file::{
+    self, Attributes, FormatError, check_dataset, link_exists, read_all, read_texts,
+};
 
 /// The scores of one group.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,27 +76,35 @@ pub fn read_part_meta(path: &Path) -> Result<(ScoresMeta, u64), FormatError> {
     Ok((meta, attributes.u64(TOTAL)?))
 }
 
-/// The patches whose stains could not be measured, and the reasons.
+/// The patches whose stains could not be measured, by index, with the reasons.
 fn read_unnormalized(
     path: &Path,
     file: &hdf5::File,
     meta: &ScoresMeta,
-) -> Result<BTreeMap<u32, String>, FormatError> {
+) -> Result<BTreeMap<usize, UnnormalizedPatch>, FormatError> {
     if meta.unnormalized_patches == 0 {
         return Ok(BTreeMap::new());
     }
     let count = usize::try_from(meta.unnormalized_patches).ok();
-    let lines = read_texts(path, file, UNNORMALIZED, count)?;
-    let parsed = |line: &String| {
+    let texts = |name: &str| read_texts(path, file, name, count);
+    let mut patches = Vec::new();
+    for line in texts(UNNORMALIZED)? {
         let parts = line.strip_prefix("patch ").and_then(|rest| rest.split_once(": "));
-        parts.and_then(|(patch, reason)| Some((patch.parse().ok()?, reason.to_owned()))).ok_or_else(
-            || {
-                let problem = format!("/{UNNORMALIZED} has {line:?}, expected \"patch N: reason\"");
-                FormatError::invalid(path, problem)
-            },
-        )
-    };
-    lines.iter().map(parsed).collect()
+        let patch = parts.and_then(|(index, reason)| {
+            let patch = UnnormalizedPatch { reason: reason.to_owned(), kind: None };
+            Some((index.parse().ok()?, patch))
+        });
+        patches.push(patch.ok_or_else(|| {
+            let problem = format!("/{UNNORMALIZED} has {line:?}, expected \"patch N: reason\"");
+            FormatError::invalid(path, problem)
+        })?);
+    }
+    if link_exists(path, file, UNNORMALIZED_KIND)? {
+        for ((_, patch), kind) in patches.iter_mut().zip(texts(UNNORMALIZED_KIND)?) {
+            patch.kind = kind.parse().ok();
+        }
+    }
+    Ok(patches.into_iter().collect())
 }
 
 fn read_points(path: &Path, format: &'static str) -> Result<Scores, FormatError> {

@@ -6,11 +6,13 @@
 //! | `/col` | i32 `[M]` | lattice column |
 //! | `/score` | f32 [M, C] | the model's output, classes in the order of the model |
 //! | `/unnormalized` | UTF-8 `[U]` | `patch 17: reason`, one per patch whose stains could not be measured |
+//! | `/unnormalized_kind` | UTF-8 `[U]` | the code of each of these reasons; absent in older files |
 
 use std::collections::BTreeMap;
 
 use super::method_meta::{CascadeMeta, DenseMeta};
 use super::precision_meta::PrecisionMeta;
+use super::unnormalized::UnnormalizedPatch;
 use crate::hdf5_file::{Attributes, FormatError, check_header, put_header};
 use crate::number::GroupNumber;
 
@@ -26,6 +28,7 @@ pub(crate) const ROW: &str = "row";
 pub(crate) const COL: &str = "col";
 pub(crate) const SCORE: &str = "score";
 pub(crate) const UNNORMALIZED: &str = "unnormalized";
+pub(crate) const UNNORMALIZED_KIND: &str = "unnormalized_kind";
 /// Attribute of a part file: number of windows of the whole group.
 pub(crate) const TOTAL: &str = "windows_total";
 
@@ -80,7 +83,7 @@ pub struct ScoresMeta {
     /// are read.
     pub unnormalized_patches: u64,
     /// For each of these patches, by index in the group from 0, the reason and what was done.
-    pub unnormalized: BTreeMap<u32, String>,
+    pub unnormalized: BTreeMap<usize, UnnormalizedPatch>,
     /// Number of the `windows` that earlier, interrupted tries had scored.
     pub resumed_windows: u64,
     /// Number of windows that shared the trunk with neighbours.

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use ndarray::{ArrayView1, ArrayView2};
 
-use super::schema::{COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED};
+use super::schema::{
+    COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED, UNNORMALIZED_KIND,
+};
+use super::unnormalized::UnnormalizedPatch;
 use crate::hdf5_file::{FormatError, StagedHdf5};
 
 /// Writes the scores of one group.
@@ -56,11 +59,17 @@ fn stage(
     output.write_dataset(COL, ArrayView1::from(col))?;
     output.write_dataset(SCORE, score)?;
     if !meta.normalize.is_empty() {
-        let line = |(patch, reason): (&u32, &String)| {
-            format!("patch {patch}: {}", reason.replace('\0', "\u{fffd}"))
+        let patches = meta.unnormalized.iter();
+        let line = |(index, patch): (&usize, &UnnormalizedPatch)| {
+            format!("patch {index}: {}", patch.reason.replace('\0', "\u{fffd}"))
         };
-        let lines: Vec<String> = meta.unnormalized.iter().map(line).collect();
+        let lines: Vec<String> = patches.clone().map(line).collect();
         output.write_texts(UNNORMALIZED, &lines)?;
+        let code = |(_, patch): (&usize, &UnnormalizedPatch)| {
+            patch.kind.map_or(String::new(), |kind| kind.to_string())
+        };
+        let codes: Vec<String> = patches.map(code).collect();
+        output.write_texts(UNNORMALIZED_KIND, &codes)?;
     }
     Ok(output)
 }

@@ -1,47 +1,82 @@
 //! Writes the coordinates of tiles for other programs.
 
+use super::outcome::Outcome;
 use crate::config::RunConfig;
 use crate::export::ExportError;
 use crate::export::coords::write_coords;
 use crate::patches::PatchesFile;
-use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
-
-/// Start of the sentence about coordinates at the end of an outcome's reason.
-const NONE: &str = "no coords/ of its tiles: ";
+use crate::run_dir::{RunDir, SlideStatus};
 
 /// Writes the coordinates of the tiles in the formats of `[tiling] coords`. Files that exist
 /// are replaced only if the patches are `new`. A failure is added to the outcome's reason.
 pub(super) fn with_coords(
     run: &RunDir,
     config: &RunConfig,
-    mut outcome: SlideRecord,
+    mut outcome: Outcome,
     new: bool,
-) -> SlideRecord {
-    let (folder, name) = (run.coords(), outcome.name.clone());
+) -> Outcome {
+    let (folder, name) = (run.coords(), outcome.record.name.clone());
     let formats = config.config.tiling.coords.0.iter().copied();
+    let mut failures = Vec::new();
     for format in formats.filter(|format| new || !format.path(&folder, &name).exists()) {
         let patches = PatchesFile::open(&run.patches(&name)).map_err(ExportError::from);
         let written = patches.and_then(|file| write_coords(&file, &folder, &name, format));
-        let Err(error) = written else { continue };
-        if outcome.status == SlideStatus::Done {
-            outcome.status = SlideStatus::Partial;
-        }
-        let before = std::mem::take(&mut outcome.reason);
-        let reasons = [before, format!("{NONE}{error}")];
-        outcome.reason =
-            reasons.into_iter().filter(|r| !r.is_empty()).collect::<Vec<_>>().join("; ");
+        failures.extend(written.err().map(|error| format!("no coords/ of its tiles: {error}")));
     }
+    if failures.is_empty() {
+        return outcome;
+    }
+    outcome.coords_failure = failures.join(SEPARATOR);
+    let record = &mut outcome.record;
+    if record.status == SlideStatus::Done {
+        record.status = SlideStatus::Partial;
+    }
+    if !record.reason.is_empty() {
+        record.reason.push_str(SEPARATOR);
+    }
+    record.reason.push_str(&outcome.coords_failure);
     outcome
 }
 
-/// The outcome without the sentence of an earlier try about coordinates.
-pub(super) fn without_coords(mut outcome: SlideRecord) -> SlideRecord {
-    if let Some(at) = outcome.reason.find(NONE) {
-        outcome.reason.truncate(at);
-        outcome.reason.truncate(outcome.reason.trim_end_matches("; ").len());
-        if outcome.status == SlideStatus::Partial && outcome.reason.is_empty() {
-            outcome.status = SlideStatus::Done;
+/// Stands between the reasons of an outcome.
+const SEPARATOR: &str = "; ";
+
+/// The outcome without the failure of an earlier try to write coordinates.
+pub(super) fn without_coords(outcome: Outcome) -> Outcome {
+    let Outcome { mut record, coords_failure } = outcome;
+    let rest = record.reason.strip_suffix(&coords_failure);
+    if let Some(rest) = rest.filter(|_| !coords_failure.is_empty()) {
+        record.reason = rest.strip_suffix(SEPARATOR).unwrap_or(rest).to_owned();
+        if record.status == SlideStatus::Partial && record.reason.is_empty() {
+            record.status = SlideStatus::Done;
         }
     }
-    outcome
+    record.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_dir::SlideRecord;
+
+    #[test]
+    fn only_the_failure_of_coordinates_is_removed_from_an_outcome() {
+        let failure = "no coords/ of its tiles: a; b";
+        let record = |status, reason: &str, coords_failure: &str| Outcome {
+            record: SlideRecord { status, reason: reason.into(), ..SlideRecord::default() },
+            coords_failure: coords_failure.into(),
+        };
+        let (done, partial) = (SlideStatus::Done, SlideStatus::Partial);
+        for (before, after) in [
+            (record(partial, failure, failure), record(done, "", "")),
+            (
+                record(partial, &format!("2 patches; {failure}"), failure),
+                record(partial, "2 patches", ""),
+            ),
+            (record(partial, "2 patches", ""), record(partial, "2 patches", "")),
+            (record(done, "", ""), record(done, "", "")),
+        ] {
+            assert_eq!(without_coords(before), after);
+        }
+    }
 }

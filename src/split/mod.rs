@@ -6,6 +6,7 @@ mod colour;
 mod coords;
 mod error;
 mod interrupted;
+mod outcome;
 mod store;
 mod superblock;
 mod tissue;
@@ -23,13 +24,14 @@ use crate::process;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
 use crate::slide::{self, IccOutcome, MppSource, PlaneReader};
-use crate::staged::{self, StageError};
+use crate::staged::StageError;
 use crate::threads::Workers;
 
 use colour::Sampler;
 use coords::{with_coords, without_coords};
 pub use error::SplitError;
 use interrupted::check_interrupt;
+use outcome::Outcome;
 
 /// Longest side of the thumbnail that is stored with the patches.
 const THUMBNAIL_PX: u32 = 2048;
@@ -82,7 +84,7 @@ pub fn split_slide(
         path: record.path.clone(),
         ..SlideRecord::default()
     };
-    let mut failure = None;
+    let (mut failure, mut has_new_patches) = (None, false);
     match finished(run, config, record, progress) {
         Ok(Some(done)) => {
             if extent == Extent::Masks && !run.mask_tiles(&record.name).exists() {
@@ -92,9 +94,9 @@ pub fn split_slide(
             }
             let outcome = with_coords(run, config, without_coords(done.clone()), false);
             if outcome != done {
-                write_outcome(run, &outcome)?;
+                outcome.write(run)?;
             }
-            return Ok(outcome.into());
+            return Ok(outcome.record.into());
         }
         Ok(None) => {
             outcome.started_unix_s = Some(millis(process::unix_s()));
@@ -102,7 +104,7 @@ pub fn split_slide(
                 Ok(()) if extent == Extent::Masks => {}
                 Ok(()) => {
                     damage::clear(&run.patches(&record.name));
-                    outcome = with_coords(run, config, outcome, true);
+                    has_new_patches = true;
                 }
                 Err(error @ SplitError::Interrupted { .. }) => {
                     let record = SlideRecord { reason: error.to_string(), ..record.clone() };
@@ -123,18 +125,18 @@ pub fn split_slide(
         outcome.status = SlideStatus::Failed;
         outcome.reason = error.to_string();
     }
-    if outcome.status != SlideStatus::Waiting {
-        outcome.split_s = Some(millis(started.elapsed().as_secs_f64()));
-        outcome.split_threads = Some(workers.pool.current_num_threads());
-        outcome.split_cpu_s = Some(millis(process::cpu_s() - cpu_s));
+    let mut outcome = Outcome::from(outcome);
+    if has_new_patches {
+        outcome = with_coords(run, config, outcome, true);
     }
-    write_outcome(run, &outcome)?;
-    Ok(SplitEnd { record: outcome, error: failure })
-}
-
-fn write_outcome(run: &RunDir, outcome: &SlideRecord) -> Result<(), StageError> {
-    let bytes = serde_json::to_vec_pretty(outcome).expect("a record is plain data");
-    staged::write(&run.split_outcome(&outcome.name), &bytes)
+    let record = &mut outcome.record;
+    if record.status != SlideStatus::Waiting {
+        record.split_s = Some(millis(started.elapsed().as_secs_f64()));
+        record.split_threads = Some(workers.pool.current_num_threads());
+        record.split_cpu_s = Some(millis(process::cpu_s() - cpu_s));
+    }
+    outcome.write(run)?;
+    Ok(SplitEnd { record: outcome.record, error: failure })
 }
 
 /// Rounds seconds to milliseconds.
@@ -149,7 +151,7 @@ fn finished(
     config: &RunConfig,
     record: &SlideRecord,
     progress: &Progress,
-) -> Result<Option<SlideRecord>, SplitError> {
+) -> Result<Option<Outcome>, SplitError> {
     let path = run.patches(&record.name);
     if !path.exists() {
         return Ok(None);
@@ -165,7 +167,7 @@ fn finished(
     };
     if meta.legacy {
         // The user put patches of the original code here; they are never overwritten.
-        return Ok(Some(stored_by_hand(record, &meta)));
+        return Ok(Some(stored_by_hand(record, &meta).into()));
     }
     if meta.config_sha256 != config.patches_sha256() {
         return Err(SplitError::OtherConfig {
@@ -174,33 +176,31 @@ fn finished(
             expected: config.patches_sha256(),
         });
     }
-    let known = std::fs::read(run.split_outcome(&record.name))
-        .ok()
-        .and_then(|bytes| serde_json::from_slice::<SlideRecord>(&bytes).ok());
-    let known = known.filter(|outcome| outcome.status != SlideStatus::Failed);
-    known.map(|outcome| check_given(config, outcome, path)).transpose()
+    let known = Outcome::read(run, &record.name);
+    let Some(known) = known.filter(|outcome| outcome.record.status != SlideStatus::Failed) else {
+        return Ok(None);
+    };
+    check_given(config, &known.record, path)?;
+    Ok(Some(known))
 }
 
 /// Checks that the configured resolution and tissue settings of a slide are those of its
 /// patches.
-fn check_given(
-    config: &RunConfig,
-    outcome: SlideRecord,
-    path: PathBuf,
-) -> Result<SlideRecord, SplitError> {
+fn check_given(config: &RunConfig, record: &SlideRecord, path: PathBuf) -> Result<(), SplitError> {
     let slides = &config.config.slides;
-    let for_all = slides.mpp.filter(|_| outcome.mpp_source == MppSource::User.to_string());
-    let given = slides.mpp_of.get(&outcome.name).copied().or(for_all);
-    let settings = slides.tissue_settings(&outcome.name);
-    if settings != outcome.tissue_settings {
-        let (name, found) = (outcome.name, outcome.tissue_settings);
+    let for_all = slides.mpp.filter(|_| record.mpp_source == MppSource::User.to_string());
+    let given = slides.mpp_of.get(&record.name).copied().or(for_all);
+    let settings = slides.tissue_settings(&record.name);
+    let name = record.name.clone();
+    if settings != record.tissue_settings {
+        let found = record.tissue_settings.clone();
         return Err(SplitError::OtherTissue { path, name, found, expected: settings });
     }
-    match (given, outcome.mpp) {
+    match (given, record.mpp) {
         (Some(expected), Some(found)) if (found / expected - 1.0).abs() > 1e-6 => {
-            Err(SplitError::OtherMpp { path, name: outcome.name, found, expected })
+            Err(SplitError::OtherMpp { path, name, found, expected })
         }
-        _ => Ok(outcome),
+        _ => Ok(()),
     }
 }
 

@@ -89,7 +89,11 @@ impl Colour {
             assert!(meta.normalize.starts_with("macenko, scope "), "{}", meta.normalize);
             assert_eq!(meta.unnormalized_patches, meta.unnormalized.len() as u64);
             failed += meta.failed_patches;
-            lines.extend(meta.unnormalized.into_values());
+            for patch in meta.unnormalized.into_values() {
+                let scored = patch.kind.expect("a new file has codes").scored;
+                assert_eq!(scored, !patch.reason.ends_with("; not scored"), "{patch:?}");
+                lines.push(patch.reason);
+            }
         }
         (failed, lines)
     }

@@ -1,0 +1,69 @@
+//! The outcome of splitting a slide, as a task stores it in `logs/split/<slide>.json`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::run_dir::{RunDir, SlideRecord};
+use crate::staged::{self, StageError};
+
+/// The outcome of splitting a slide.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    /// The slide's row of `slides.csv`.
+    #[serde(flatten)]
+    pub(super) record: SlideRecord,
+    /// Why the coordinates of the tiles could not be written; otherwise empty. The reason in the
+    /// record ends with the same text. Older files do not have this key.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) coords_failure: String,
+}
+
+impl From<SlideRecord> for Outcome {
+    fn from(record: SlideRecord) -> Self {
+        Self { record, coords_failure: String::new() }
+    }
+}
+
+impl Outcome {
+    /// Reads the outcome that a task left for a slide; `None` if there is none.
+    pub(super) fn read(run: &RunDir, slide: &str) -> Option<Self> {
+        let bytes = std::fs::read(run.split_outcome(slide)).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Writes the outcome.
+    pub(super) fn write(&self, run: &RunDir) -> Result<(), StageError> {
+        let bytes = serde_json::to_vec_pretty(self).expect("an outcome is plain data");
+        staged::write(&run.split_outcome(&self.record.name), &bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run_dir::SlideStatus;
+
+    #[test]
+    fn an_outcome_is_read_as_it_was_written_and_as_a_plain_record() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::new(folder.path());
+        assert_eq!(Outcome::read(&run, "a"), None);
+        let record = SlideRecord {
+            name: "a".into(),
+            status: SlideStatus::Partial,
+            mpp: Some(0.25),
+            ..SlideRecord::default()
+        };
+        for coords_failure in ["", "disk full"] {
+            let outcome =
+                Outcome { record: record.clone(), coords_failure: coords_failure.to_owned() };
+            outcome.write(&run).unwrap();
+            assert_eq!(Outcome::read(&run, "a"), Some(outcome));
+            let text = std::fs::read_to_string(run.split_outcome("a")).unwrap();
+            assert_eq!(text.contains("coords_failure"), !coords_failure.is_empty());
+            assert_eq!(serde_json::from_str::<SlideRecord>(&text).unwrap(), record);
+        }
+        // A file of an earlier version.
+        staged::write(&run.split_outcome("a"), &serde_json::to_vec(&record).unwrap()).unwrap();
+        assert_eq!(Outcome::read(&run, "a"), Some(record.into()));
+    }
+}
