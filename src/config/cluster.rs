@@ -224,7 +224,7 @@ impl Resources {
     /// before it has done much.
     pub fn warning_s(&self) -> Option<u32> {
         let is_long_enough = |warn_s: u32| {
-            self.time_min.is_none_or(|minutes| minutes.saturating_mul(60) >= 3 * warn_s)
+            self.time_min.is_none_or(|minutes| u64::from(minutes) * 60 >= 3 * u64::from(warn_s))
         };
         self.warn_s.filter(|&warn_s| warn_s > 0 && is_long_enough(warn_s))
     }

@@ -150,6 +150,7 @@ fn convex_area(runs: &[PixelRun], bbox: [u32; 4]) -> usize {
             least = least.min(-(-top).div_euclid(below));
             most = most.max(top.div_euclid(below));
         }
+        // Where no pixel lies between the sides, `most` is below `least`.
         area += usize::try_from(most - least + 1).unwrap_or(0);
     }
     area

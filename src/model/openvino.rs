@@ -177,7 +177,7 @@ fn message_of(error: InferenceError) -> String {
 }
 
 fn sizes(shape: [usize; 4]) -> [i64; 4] {
-    shape.map(|size| i64::try_from(size).unwrap_or(i64::MAX))
+    shape.map(|size| i64::try_from(size).expect("no tensor in memory is that large"))
 }
 
 /// The error for a network that OpenVINO does not load; it names the node if an operator

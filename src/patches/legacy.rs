@@ -261,7 +261,8 @@ impl Legacy {
         if left >= right {
             return;
         }
-        let at = |x: i64, y: i64| usize::try_from((y * PATCH_PX + x) * 3).unwrap_or(usize::MAX);
+        let at =
+            |x: i64, y: i64| usize::try_from((y * PATCH_PX + x) * 3).expect("inside both patches");
         let bytes = at(right - left, 0);
         for y in top..bottom {
             let from = at(left - origin[0], y - origin[1]);

@@ -39,7 +39,7 @@ impl Audit {
     ) -> Self {
         let slide = slide_key(slide);
         let count = points_to_draw(points().count() as u64, bound);
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let count = usize::try_from(count).expect("no more points than were counted");
         // A heap of the lowest numbers, with the highest of them on top.
         let mut lowest = BinaryHeap::new();
         for (row, col) in points() {

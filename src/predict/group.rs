@@ -5,6 +5,7 @@ use super::context::Context;
 use super::error::PredictError;
 use crate::geometry::lattice::LatticePoint;
 use crate::geometry::{Lattice, Tiling};
+use crate::hdf5_file::FormatError;
 use crate::number::GroupNumber;
 use crate::patches::{GroupReader, PatchesFile};
 
@@ -89,7 +90,10 @@ pub(super) fn tiling_of(
     reader: &GroupReader,
 ) -> Result<Tiling, PredictError> {
     let meta = patches.meta();
-    let halo_px = u32::try_from(reader.halo_px()).unwrap_or(u32::MAX);
+    let halo_px = u32::try_from(reader.halo_px()).map_err(|_| {
+        let problem = format!("patches have a halo of {} px, expected less", reader.halo_px());
+        FormatError::invalid(patches.path(), problem)
+    })?;
     Tiling::new(meta.tile_px, meta.block_tiles, meta.window_px)
         .and_then(|tiling| tiling.with_margin(halo_px.saturating_sub(tiling.halo_px())))
         .map_err(|source| PredictError::Tiling { path: patches.path().to_owned(), source })

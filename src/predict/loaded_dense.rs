@@ -62,7 +62,7 @@ impl LoadedDense {
     ) -> Result<SampleSessions, PredictError> {
         let tiles = self.sizes.one_tile();
         let room = engine.engine.dense_map_bytes() / self.network.map_bytes(tiles.grid()).max(1);
-        let count = count.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1);
+        let count = count.min(usize::try_from(room).expect("a pointer has 64 bits")).max(1);
         let (network, side_px) = (&self.network, tiles.side_px());
         let sessions = load_sessions(context, engine, network, side_px, count, DenseUse::Sampling)?;
         Ok(SampleSessions { tiles, sessions })

@@ -177,7 +177,7 @@ fn meta_of(
         precision: context.precision_name().to_owned(),
         model_sha256: context.model.sha256.clone(),
         config_sha256: context.config.scores_sha256(),
-        threads: u32::try_from(context.workers()).unwrap_or(u32::MAX),
+        threads: u32::try_from(context.workers()).expect("no machine has 2^32 threads"),
         host: process::host(),
         failed_patches: group.failed_patches(),
         normalize: colour::described(&context.config.config.normalize),

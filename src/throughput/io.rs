@@ -109,8 +109,10 @@ impl Workload {
         let mask = Array2::from_shape_fn((rows, columns), |(row, column)| {
             u8::from(row * columns + column < patches)
         });
-        let side_px =
-            |tiles: usize| u32::try_from(tiles).unwrap_or(u32::MAX).saturating_mul(tile_px);
+        let side_px = |tiles: usize| {
+            let px = u32::try_from(tiles).ok().and_then(|tiles| tiles.checked_mul(tile_px));
+            px.expect("the mask of fewer patches fills the memory")
+        };
         let (width_px, height_px) = (side_px(columns), side_px(rows));
         let plane = WorkingPlane {
             level0_width_px: width_px,

@@ -1,4 +1,4 @@
-//! The same array tasks by a pool of processes on this machine.
+//! The scheduler `local`: a pool of processes on this machine that runs the same array tasks.
 
 use std::num::NonZero;
 use std::path::Path;
@@ -10,24 +10,24 @@ use super::task::{JobQuery, Tasks};
 use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::{Job, common_values, render};
 
-/// Runs a job when it is submitted, and returns when it has ended.
+/// A pool of processes. A job runs when it is submitted, and submitting returns when it has ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Local {
-    /// Cores to share between the tasks.
+    /// Number of cores that the tasks share.
     pub cores: u32,
 }
 
 impl Default for Local {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self { cores: u32::try_from(cores).unwrap_or(u32::MAX) }
+        Self { cores: u32::try_from(cores).expect("no machine has 2^32 cores") }
     }
 }
 
 const TEMPLATE: &str = include_str!("../../../local/job.sh");
 
-/// One process a task, at most `$3` at once. Tasks that fail are no failure of
-/// the pool: what they left undone is seen from the files.
+/// Runs one process per task, at most `$3` at once. The pool does not fail if tasks fail, because
+/// files say what they left undone.
 const POOL: &str =
     r#"seq "$2" | xargs -P "$3" -I{} env SLIDEGRID_TASK={} bash "$1" || true; echo "local-$$""#;
 
@@ -70,12 +70,12 @@ impl Scheduler for Local {
         Ok(Limits { array_tasks: u32::MAX, jobs: None, jobs_in_use: 0 })
     }
 
-    /// What was submitted has ended.
+    /// All jobs have ended.
     fn jobs_in_use(&self, _: &dyn Commands) -> Result<usize, SchedulerError> {
         Ok(0)
     }
 
-    /// What was submitted has ended, and nobody keeps accounts of it.
+    /// All jobs have ended, and there are no records of them.
     fn query(&self, _: &dyn Commands, _: &JobQuery) -> Tasks {
         Tasks::default()
     }

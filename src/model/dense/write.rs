@@ -21,6 +21,7 @@ pub(super) fn finish(
     rewriter.builder.sized(&output, map.channels, map.axes);
     let window_px = i64::from(model.card.window_px);
     let beyond = map.axes.map(|axis| (-axis.from_px).max(axis.to_px - window_px).max(0));
+    // A reach that does not fit into u32 is too far for any patch, as u32::MAX is.
     let reach_px = u32::try_from(beyond[0].max(beyond[1])).unwrap_or(u32::MAX);
     let Builder { nodes, weights, sizes, .. } = rewriter.builder;
     let graph = pb::GraphProto {
@@ -53,7 +54,7 @@ pub(super) fn finish(
         opset: model.graph.opset,
         sizes,
         window_px: model.card.window_px,
-        stride_px: u32::try_from(rewriter.stride_px).unwrap_or(u32::MAX),
+        stride_px: u32::try_from(rewriter.stride_px).expect("a stride is given as u32"),
         reach_px,
         inexact: rewriter.inexact,
     }

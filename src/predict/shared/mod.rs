@@ -257,6 +257,7 @@ impl Sharing {
 /// Side of a region in pixels for each of `threads` workers ([`REGION_PX`]).
 fn region_px(threads: usize) -> u32 {
     let RegionSides { all_px, min_px, max_px } = REGION_PX;
+    // More threads than u32 counts get the smallest region, as u32::MAX threads do.
     let threads = u32::try_from(threads.max(1)).unwrap_or(u32::MAX);
     (all_px / threads).clamp(min_px, max_px)
 }
