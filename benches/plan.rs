@@ -5,19 +5,27 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use slidegrid::jobs::lookup::Lookup;
-use slidegrid::jobs::plan::{all_groups, plan_arrays};
+use slidegrid::jobs::lookup::{Lookup, LookupRow};
+use slidegrid::jobs::plan::{SlideGroups, plan_arrays};
+use slidegrid::jobs::work::Request;
 
 fn plan(c: &mut Criterion) {
     let names: Vec<String> = (0..399).map(|index| format!("slide_{index:03}")).collect();
     let groups = |index: usize| if index < 148 { 69u32 } else { 68 };
-    for (what, array_tasks, packing) in [("one array a slide", 1000, 1), ("MaxArraySize 8", 7, 1)] {
+    let slide_groups = |row: &LookupRow| SlideGroups {
+        slide: row.name.clone(),
+        groups: row.group_numbers().collect(),
+        request: Request::NONE,
+    };
+    for (what, array_tasks, packing) in [("one array per slide", 1000, 1), ("MaxArraySize 8", 7, 1)]
+    {
         c.bench_function(&format!("399 slides, 27,280 groups, {what}"), |b| {
             b.iter(|| {
                 let slides =
                     names.iter().enumerate().map(|(i, name)| (name.as_str(), groups(i), 0));
                 let lookup = Lookup::plan(slides).expect("27,280 are few");
-                plan_arrays(black_box(&all_groups(&lookup)), array_tasks, packing)
+                let work: Vec<SlideGroups> = lookup.rows().iter().map(slide_groups).collect();
+                plan_arrays(black_box(&work), array_tasks, packing)
             });
         });
     }

@@ -74,7 +74,7 @@ impl HeatmapWriter {
         cascade.write_attributes(&attributes)?;
         match cascade.audit_failure() {
             None => Ok(()),
-            Some(fault) => attributes.put_str("partial", &fault),
+            Some(failure) => attributes.put_str("partial", &failure),
         }
     }
 

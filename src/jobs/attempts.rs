@@ -1,4 +1,5 @@
-//! The last try of every item that was submitted.
+//! The last try of each item that was submitted, from what was submitted and what the
+//! schedulers answer.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,53 +12,48 @@ use crate::number::TaskNumber;
 /// A try of an item.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
-    /// The job or array.
-    pub job: String,
-    /// Array index.
-    pub index: Option<TaskNumber>,
-    /// What the scheduler says of it; `None` when the scheduler does not know of it yet,
-    /// or any more.
+    /// State of the task. `None` if the scheduler does not know the task yet, or has forgotten
+    /// it.
     pub state: Option<TaskState>,
-    /// Where its log is, once it has begun.
+    /// Node on which the task runs or ran; empty if it is not known.
+    pub node: String,
+    /// Path of the log, which exists once the task has begun.
     pub log: PathBuf,
-    /// What was asked for.
+    /// Memory and time that the task requested.
     pub request: Request,
-    /// When it was submitted, Unix time.
+    /// Time of the submission, Unix time in seconds.
     pub submitted_unix_s: u64,
 }
 
 impl Attempt {
-    /// Whether the scheduler still has it.
+    /// Whether the task is queued or running.
     pub fn is_live(&self) -> bool {
         self.state.as_ref().is_some_and(TaskState::is_live)
     }
 }
 
-/// Connects submissions with what schedulers answer.
+/// Finds the last try of each item. If a try of the item is queued or running, that one counts,
+/// and otherwise the one that was submitted last.
 ///
-/// Of two tries of one item the live one counts, else the later one: how an earlier try
-/// ended says nothing about a later one.
-///
-/// `slide_of`: the slide in a row of slides.csv.
+/// `slide_of` returns the slide in a row of slides.csv.
 pub fn last_attempts<'a>(
     submissions: &[Submission],
     records: &[TaskRecord],
     slide_of: &dyn Fn(TaskNumber) -> Option<&'a str>,
 ) -> BTreeMap<WorkItem, Attempt> {
-    // Later records are newer, and those in the queue come last.
+    // A later record of a task replaces an earlier one; those of the queue come last.
     let known: BTreeMap<(&str, Option<TaskNumber>), &TaskRecord> =
         records.iter().map(|record| ((record.job.as_str(), record.index), record)).collect();
     let mut attempts: BTreeMap<WorkItem, Attempt> = BTreeMap::new();
     for submission in submissions {
         for (index, item) in submission.work(slide_of) {
             let id = submission.id.as_str();
-            // An array of one task may be a plain job to its scheduler.
-            let plain = || known.get(&(id, None)).filter(|_| submission.tasks == Some(1));
-            let record = known.get(&(id, index)).or_else(plain);
+            // Schedulers may list an array of one task as a job without an index.
+            let without_index = || known.get(&(id, None)).filter(|_| submission.tasks == Some(1));
+            let record = known.get(&(id, index)).or_else(without_index);
             let attempt = Attempt {
-                job: id.to_owned(),
-                index,
                 state: record.map(|record| record.state.clone()),
+                node: record.map_or(String::new(), |record| record.node.clone()),
                 log: submission.log_of(index),
                 request: submission.request,
                 submitted_unix_s: submission.time_s,

@@ -1,5 +1,4 @@
-//! What a run has cost, from the figures its files carry: the paper's
-//! Tables I to III for it.
+//! The cost of a run, from the figures in its files: what Tables I to III of the paper show.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,97 +12,98 @@ use crate::export::ExportFormat;
 use crate::run_dir::RunDir;
 use crate::scores;
 
-/// One try of one task, on the clock.
+/// The time in which one try of a task ran.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Span {
     /// Start, Unix time.
     pub from_unix_s: f64,
     /// End, Unix time.
     pub to_unix_s: f64,
-    /// Cores it had.
+    /// Number of cores of the task.
     pub cores: f64,
 }
 
-/// What `stitch` notes of a slide, `logs/stitch/<slide>.json`.
+/// What `stitch` records for a slide in `logs/stitch/<slide>.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct StitchRecord {
     /// Start, Unix time.
     pub started_unix_s: f64,
-    /// Wall time.
+    /// Wall time, seconds.
     pub wall_s: f64,
-    /// Processor time.
+    /// Processor time, seconds.
     pub cpu_s: f64,
 }
 
-/// What a stage has cost.
+/// The cost of a stage.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct StageCost {
     /// `split`, `predict`, `stitch`.
     pub stage: &'static str,
-    /// Slides, or groups for `predict`.
+    /// Number of slides, or of groups for `predict`.
     pub tasks: usize,
-    /// Of these, tasks whose file has no times (older files): not in the sums.
+    /// Number of these whose files hold no times, as older files do. The sums leave them out.
     pub untimed: usize,
-    /// Processor time over all tasks: what one core would have taken.
+    /// Processor time of all tasks, seconds: the time that one core would take.
     pub serial_s: f64,
-    /// Wall time times cores over all tasks: what a cluster bills.
+    /// Sum of wall time times cores over all tasks, seconds: what a cluster bills.
     pub core_s: f64,
-    /// From the first start to the last end.
+    /// Time from the first start to the last end, seconds.
     pub parallel_s: f64,
     /// `serial_s / parallel_s`.
     pub speed_up: f64,
-    /// Most cores in use at one moment.
+    /// Largest number of cores in use at one moment.
     pub peak_cores: f64,
     /// `speed_up / peak_cores`.
     pub efficiency: f64,
-    /// Bytes of input.
+    /// Size of the input, bytes.
     pub read_bytes: u64,
-    /// Bytes of output.
+    /// Size of the output, bytes.
     pub written_bytes: u64,
-    /// When tasks ran.
+    /// When the tasks ran.
     #[serde(skip)]
     pub spans: Vec<Span>,
 }
 
-/// Core time that bought nothing.
+/// Core time that was lost to tries that ended badly.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct RetryCost {
-    /// Tries that ended otherwise than well, over all stages.
+    /// Number of tries that ended badly, over all stages.
     pub tries: usize,
-    /// Their core time, less what later tries went on from.
+    /// Core time of these tries, less the part that later tries continued, seconds.
     pub lost_core_s: f64,
-    /// The same stage by stage; stages without such tries are left out.
+    /// The same for each stage; stages without such tries are left out.
     pub stages: Vec<StageRetries>,
 }
 
-/// Core time of a stage that bought nothing.
+/// Core time of a stage that was lost to tries that ended badly.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StageRetries {
     /// `split`, `predict`, `stitch`.
     pub stage: &'static str,
-    /// Tries that ended otherwise than well.
+    /// Number of tries that ended badly.
     pub tries: usize,
-    /// Their core time, less what later tries went on from.
+    /// Core time of these tries, less the part that later tries continued, seconds.
     pub lost_core_s: f64,
 }
 
-/// What a run has cost.
+/// The cost of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunCost {
-    /// In the order of the flow.
+    /// The stages, in the order of the flow.
     pub stages: Vec<StageCost>,
-    /// What schedulers say of tries that failed; `None` when none was asked.
+    /// The tries that failed according to the schedulers; `None` if nothing was submitted.
     pub retries: Option<RetryCost>,
 }
 
-/// Adds up what the files of a run say, and the tries that schedulers say failed.
+/// Adds up the figures in the files of a run, and the tries that failed according to the
+/// schedulers.
 pub fn cost_of(run: &RunDir, state: &RunState) -> RunCost {
     let (predict, kept_core_s) = predict_cost(run, state);
     let stages = vec![split_cost(run, state), predict, stitch_cost(run, state)];
     RunCost { stages, retries: retry_cost(state, kept_core_s) }
 }
 
-/// A task's figures on their way into a stage.
+/// The figures of one task.
 struct Figures {
     cpu_s: f64,
     wall_s: f64,
@@ -126,7 +126,7 @@ impl StageCost {
         self.spans.extend(figures.spans);
     }
 
-    fn settled(mut self) -> Self {
+    fn with_sums(mut self) -> Self {
         let first = self.spans.iter().map(|span| span.from_unix_s).fold(f64::INFINITY, f64::min);
         let last = self.spans.iter().map(|span| span.to_unix_s).fold(f64::NEG_INFINITY, f64::max);
         if first < last {
@@ -158,14 +158,14 @@ fn split_cost(run: &RunDir, state: &RunState) -> StageCost {
         };
         cost.add(figures);
     }
-    cost.settled()
+    cost.with_sums()
 }
 
 fn span(from_unix_s: f64, wall_s: f64, cores: Option<usize>) -> Span {
     Span { from_unix_s, to_unix_s: from_unix_s + wall_s, cores: cores.unwrap_or(1) as f64 }
 }
 
-/// The stage, and the core time that interrupted tries have handed on.
+/// The cost of `predict`, and the core time of interrupted tries that later tries continued.
 fn predict_cost(run: &RunDir, state: &RunState) -> (StageCost, f64) {
     let (mut cost, mut kept_core_s) = (StageCost::new("predict"), 0.0);
     for slide in state.listing.slides.iter().filter(|slide| slide.planned) {
@@ -186,7 +186,7 @@ fn predict_cost(run: &RunDir, state: &RunState) -> (StageCost, f64) {
             cost.add(Some(Figures { cpu_s: meta.cpu_s, wall_s: meta.wall_s, spans }));
         }
     }
-    (cost.settled(), kept_core_s)
+    (cost.with_sums(), kept_core_s)
 }
 
 fn core_s(spans: &[Span]) -> f64 {
@@ -210,11 +210,11 @@ fn stitch_cost(run: &RunDir, state: &RunState) -> StageCost {
             spans: vec![span(record.started_unix_s, record.wall_s, Some(1))],
         }));
     }
-    cost.settled()
+    cost.with_sums()
 }
 
-/// Tries that the schedulers say did not end well. Only `predict` hands on what
-/// an interrupted try has done.
+/// The tries that ended badly according to the schedulers. Only in `predict` do later tries
+/// continue what an interrupted try has scored, in `kept_core_s`.
 fn retry_cost(state: &RunState, kept_core_s: f64) -> Option<RetryCost> {
     let stages: BTreeMap<&str, Stage> = state
         .submissions
@@ -258,23 +258,23 @@ fn folder_bytes(folder: &Path) -> u64 {
     entries.filter_map(Result::ok).map(|entry| bytes(&entry.path())).sum()
 }
 
-/// From `at_unix_s` on, so much runs.
+/// What runs from a moment on, until the next step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Step {
-    /// Unix time.
+    /// The moment, Unix time.
     pub at_unix_s: f64,
-    /// Tasks.
+    /// Number of tasks that run.
     pub tasks: usize,
-    /// Their cores.
+    /// Number of their cores.
     pub cores: f64,
 }
 
-/// How much runs over time, one step a change, the last one 0.
+/// How many tasks run over time: one step per change, in order; the last step has 0 tasks.
 pub fn running(spans: &[Span]) -> Vec<Step> {
     let starts = spans.iter().map(|span| (span.from_unix_s, true, span.cores));
     let ends = spans.iter().map(|span| (span.to_unix_s, false, span.cores));
     let mut events: Vec<(f64, bool, f64)> = starts.chain(ends).collect();
-    // Ends first: a task that follows another at once does not overlap it.
+    // Ends come first, so that a task that follows another at once does not overlap it.
     events.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let (mut tasks, mut cores) = (0usize, 0.0);
     let mut steps: Vec<Step> = Vec::new();
@@ -285,7 +285,7 @@ pub fn running(spans: &[Span]) -> Vec<Step> {
         };
         steps.push(Step { at_unix_s, tasks, cores });
     }
-    // Of changes at one moment the last one holds.
+    // The last of several changes at one moment counts.
     steps.reverse();
     steps.dedup_by_key(|step| step.at_unix_s);
     steps.reverse();
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_is_counted() {
+    fn running_tasks_and_cores_are_counted() {
         let steps = running(&spans(&[(0.0, 10.0, 2.0), (5.0, 15.0, 2.0), (10.0, 12.0, 1.0)]));
         let found: Vec<_> = steps.iter().map(|s| (s.at_unix_s, s.tasks, s.cores)).collect();
         let expected =
@@ -317,23 +317,23 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_is_its_tasks() {
+    fn a_stage_sums_up_its_tasks() {
         let mut cost = StageCost::new("predict");
         for from in [0.0, 0.0, 10.0, 10.0] {
             let spans = spans(&[(from, from + 10.0, 2.0)]);
             cost.add(Some(Figures { cpu_s: 16.0, wall_s: 10.0, spans }));
         }
         cost.add(None);
-        let cost = cost.settled();
+        let cost = cost.with_sums();
         assert_eq!((cost.tasks, cost.untimed), (5, 1));
         assert_eq!((cost.serial_s, cost.core_s, cost.parallel_s), (64.0, 80.0, 20.0));
         assert_eq!((cost.speed_up, cost.peak_cores, cost.efficiency), (3.2, 4.0, 0.8));
-        let nothing = StageCost::new("split").settled();
+        let nothing = StageCost::new("split").with_sums();
         assert_eq!((nothing.speed_up, nothing.efficiency), (0.0, 0.0));
     }
 
     #[test]
-    fn lost_is_what_failed_tries_did_not_hand_on() {
+    fn core_time_that_later_tries_continue_is_not_lost() {
         let record = |job: &str, end, elapsed_s, cores| TaskRecord {
             job: job.into(),
             index: None,

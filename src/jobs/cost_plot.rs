@@ -1,4 +1,4 @@
-//! Tasks running over time, as SVG.
+//! A plot of the tasks that run over time, as SVG.
 
 use std::fmt::Write;
 
@@ -6,13 +6,13 @@ use super::cost::{RunCost, running};
 
 const WIDTH_PX: f64 = 900.0;
 const HEIGHT_PX: f64 = 360.0;
-/// Left, right, top, bottom.
+/// Margins: left, right, top, bottom.
 const MARGIN_PX: [f64; 4] = [60.0, 20.0, 40.0, 46.0];
-/// Told apart by people who do not tell red from green (Okabe and Ito).
+/// Colours that are distinct for people who confuse red and green (Okabe and Ito).
 const COLOURS: [&str; 3] = ["#0072b2", "#e69f00", "#009e73"];
 
-/// Draws how many tasks of each stage ran at each moment; `None` when no file
-/// carries times.
+/// Draws how many tasks of each stage ran at each moment, as an SVG file. `None` if no file holds
+/// times.
 pub fn plot_tasks(title: &str, cost: &RunCost) -> Option<String> {
     let spans = || cost.stages.iter().flat_map(|stage| &stage.spans);
     let first = spans().map(|span| span.from_unix_s).reduce(f64::min)?;
@@ -58,7 +58,7 @@ pub fn plot_tasks(title: &str, cost: &RunCost) -> Option<String> {
     Some(svg)
 }
 
-/// Frame, ticks and labels.
+/// Adds the frame, ticks and labels.
 fn axes(svg: &mut String, most: usize, total_s: f64) {
     let [left, right, top, bottom] = MARGIN_PX;
     let (width, height) = (WIDTH_PX - left - right, HEIGHT_PX - top - bottom);
@@ -112,7 +112,7 @@ fn axes(svg: &mut String, most: usize, total_s: f64) {
     );
 }
 
-/// Round numbers from 0 to `most`, four to ten of them.
+/// Round numbers from 0 to `most`, in four to ten steps.
 fn ticks(most: f64) -> Vec<f64> {
     let magnitude = 10f64.powf((most / 4.0).log10().floor());
     let steps = [5.0, 2.0, 1.0].map(|factor| factor * magnitude);
@@ -120,7 +120,7 @@ fn ticks(most: f64) -> Vec<f64> {
     let mut ticks = Vec::new();
     let mut count = 0.0;
     while count * step <= most * (1.0 + 1e-9) {
-        // Free of the noise of binary fractions.
+        // Rounding removes the noise of binary fractions.
         ticks.push((count * step * 1e6).round() / 1e6);
         count += 1.0;
     }
@@ -167,7 +167,7 @@ mod tests {
         assert!(
             svg.contains("a &lt; b") && svg.contains("minutes since") && svg.contains(">predict<")
         );
-        // Two at once reach the top, one the middle.
+        // Two tasks at once reach the top.
         assert!(svg.contains("L552.0 40.0"), "{svg}");
         cost.stages.truncate(0);
         assert_eq!(plot_tasks("", &cost), None);

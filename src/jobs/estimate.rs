@@ -1,4 +1,4 @@
-//! What the rest of a run will cost, from a few groups that were timed.
+//! Estimates what the rest of a run will cost, from a few groups that were timed.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,20 +11,20 @@ use crate::number::GroupNumber;
 /// A group that was timed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Timed {
-    /// Its slide.
+    /// Name of the slide.
     pub slide: String,
-    /// Its number.
+    /// Number of the group.
     pub group: GroupNumber,
-    /// Windows timed.
+    /// Number of windows that were scored.
     pub windows: u64,
-    /// Wall time.
+    /// Wall time, seconds.
     pub wall_s: f64,
-    /// Cores used.
+    /// Number of cores that were used.
     pub cores: u32,
 }
 
 impl Timed {
-    /// Core time a window.
+    /// Core-seconds per window.
     pub fn core_s_per_window(&self) -> f64 {
         self.wall_s * f64::from(self.cores) / self.windows.max(1) as f64
     }
@@ -33,42 +33,41 @@ impl Timed {
 /// The windows of a slide's groups that have no scores yet.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SlideWork {
-    /// Its name.
+    /// Name of the slide.
     pub slide: String,
-    /// Groups without scores.
+    /// Number of groups without scores.
     pub groups: usize,
-    /// Windows of a group, on average.
+    /// Mean number of windows per group.
     pub windows_per_group: f64,
 }
 
-/// What there is to work with, and what it costs.
+/// The cores to plan for, and their price.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Terms {
-    /// Cores in all.
+    /// Number of cores in all.
     pub cores: usize,
-    /// Cores a task.
+    /// Number of cores per task.
     pub cores_per_task: usize,
-    /// Seconds before a task scores its first window: loading the model.
+    /// Time until a task scores its first window, seconds: mostly loading the model.
     pub start_s: f64,
     /// Price of a core-hour.
     pub price: Option<f64>,
 }
 
-/// One figure three ways: at the fastest, median and slowest sampled group's
-/// speed.
+/// One figure at the speeds of the fastest, the median and the slowest group that was timed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
-    /// At the fastest speed.
+    /// Smallest value.
     pub min: f64,
-    /// At the median speed.
+    /// Median.
     pub median: f64,
-    /// At the slowest speed.
+    /// Largest value.
     pub max: f64,
 }
 
 impl Spread {
-    /// Of some values; `None` of none.
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    /// The spread of some values; `None` if there are none.
+    pub fn from_values(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let (min, max) = (*values.first()?, *values.last()?);
@@ -86,27 +85,27 @@ impl Spread {
     }
 }
 
-/// What is left to do, and what it takes.
+/// The work that is left, and what it takes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Estimate {
-    /// Groups left.
+    /// Number of groups left.
     pub groups: usize,
-    /// Windows left.
+    /// Number of windows left.
     pub windows: f64,
-    /// Windows a second and core.
+    /// Windows per second and core.
     pub windows_per_core_s: Spread,
-    /// Core-hours, starting tasks included.
+    /// Core-hours, including the start of tasks.
     pub core_hours: Spread,
-    /// Hours on the cores given.
+    /// Hours on the cores of the [`Terms`].
     pub wall_hours: Spread,
-    /// At the price given.
+    /// Cost, at the price of the [`Terms`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub money: Option<Spread>,
 }
 
-/// Estimates the work left; `None` without a timed group.
+/// Estimates the work that is left; `None` if no group was timed.
 pub fn estimate(timed: &[Timed], work: &[SlideWork], terms: &Terms) -> Option<Estimate> {
-    let core_s_per_window = Spread::of(timed.iter().map(Timed::core_s_per_window))?;
+    let core_s_per_window = Spread::from_values(timed.iter().map(Timed::core_s_per_window))?;
     let per_task = terms.cores_per_task.max(1);
     let groups = work.iter().map(|slide| slide.groups).sum();
     let windows: f64 = work.iter().map(|slide| slide.groups as f64 * slide.windows_per_group).sum();
@@ -137,9 +136,9 @@ pub fn estimate(timed: &[Timed], work: &[SlideWork], terms: &Terms) -> Option<Es
     })
 }
 
-/// When the last task ends, each given to whoever is free first.
+/// The time until the last task ends, seconds, if each task in turn goes to the first free worker.
 fn makespan_s(tasks: impl IntoIterator<Item = f64>, workers: usize) -> f64 {
-    /// Microseconds, so that they have an order.
+    /// Microseconds as an integer, because floating-point numbers have no total order.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     fn micros(seconds: f64) -> u64 {
         (seconds * 1e6).round() as u64
@@ -155,7 +154,8 @@ fn makespan_s(tasks: impl IntoIterator<Item = f64>, workers: usize) -> f64 {
     last as f64 / 1e6
 }
 
-/// Lattice points that lie in tissue tiles: `tissue` `[tile row, tile col]`.
+/// Counts the lattice points that lie in tissue tiles. `tissue` has shape `[tile row, tile col]`,
+/// 1 for tissue.
 pub fn points_in_tissue(
     tissue: ArrayView2<'_, u8>,
     tile_px: u32,
@@ -173,7 +173,7 @@ pub fn points_in_tissue(
     tissue.indexed_iter().filter(|(_, tissue)| **tissue == 1).map(points).sum()
 }
 
-/// `count` of `candidates`, spread evenly over them, without repetition.
+/// Selects `count` of `candidates`, spread evenly over them, without repetition.
 pub fn sample<T: Clone>(candidates: &[T], count: usize) -> Vec<T> {
     let count = count.min(candidates.len());
     // The middle of each of `count` equal parts.
@@ -191,8 +191,8 @@ mod tests {
     }
 
     #[test]
-    fn figures_by_hand() {
-        // 0.02, 0.04 and 0.1 core-seconds a window.
+    fn figures_are_those_computed_by_hand() {
+        // 0.02, 0.04 and 0.1 core-seconds per window.
         let sampled = [timed(100, 1.0), timed(100, 2.0), timed(100, 5.0)];
         let work = [SlideWork { slide: "a".into(), groups: 36, windows_per_group: 1000.0 }];
         let terms = Terms { cores: 8, cores_per_task: 2, start_s: 0.0, price: Some(0.05) };
@@ -205,7 +205,7 @@ mod tests {
         };
         close(found.windows_per_core_s, 10.0, 25.0, 50.0);
         close(found.core_hours, 0.2, 0.4, 1.0);
-        // Four at a time, nine rounds of 10, 20 and 50 s.
+        // Four tasks at a time, in nine rounds of 10, 20 and 50 s.
         close(found.wall_hours, 0.025, 0.05, 0.125);
         close(found.money.unwrap(), 0.01, 0.02, 0.05);
         let slow = estimate(&sampled, &work, &Terms { start_s: 5.0, ..terms }).unwrap();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn the_paper_is_planned_at_once() {
+    fn the_cohort_of_the_paper_is_planned_at_once() {
         let work: Vec<_> = (0..399)
             .map(|i| SlideWork { slide: format!("s{i}"), groups: 68, windows_per_group: 78_400.0 })
             .collect();
@@ -249,7 +249,7 @@ mod tests {
         }
 
         #[test]
-        fn no_plan_beats_its_bounds(tasks in prop::collection::vec(0.0f64..100.0, 1..60), workers in 1usize..9) {
+        fn the_end_of_the_last_task_lies_within_its_bounds(tasks in prop::collection::vec(0.0f64..100.0, 1..60), workers in 1usize..9) {
             let span = makespan_s(tasks.iter().copied(), workers);
             let sum: f64 = tasks.iter().sum();
             let longest = tasks.iter().copied().fold(0.0, f64::max);

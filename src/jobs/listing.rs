@@ -1,8 +1,7 @@
-//! What of a run is done, from listings of its folders alone.
+//! Finds out which work of a run is done, from listings of its folders alone.
 //!
-//! A file that is there under its final name is complete, and what it holds is done. A
-//! file that turned out damaged has been set aside by whoever read it ([`damage`]): it
-//! is missing, and the listing says why.
+//! A file under its final name is complete, so its work is done. A damaged file was set aside by
+//! the command that read it ([`damage`]). Its work is missing, and the listing says why.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -18,30 +17,30 @@ use crate::run_dir::{RunDir, SlideRecord, SlideStatus, list_slides};
 /// The slides of a run.
 #[derive(Debug, Clone, Default)]
 pub struct RunListing {
-    /// In the order of slides.csv, then those whose patches were put there by hand.
+    /// The slides in the order of slides.csv, then those whose patches were put there by hand.
     pub slides: Vec<SlideListing>,
 }
 
 /// What the folders say of a slide.
 #[derive(Debug, Clone, Default)]
 pub struct SlideListing {
-    /// What `split` noted of it.
+    /// The outcome of `split`.
     pub record: SlideRecord,
-    /// Its row of slides.csv.
+    /// Row of slides.csv; `None` for patches that were put there by hand.
     pub row: Option<TaskNumber>,
-    /// Whether its patches are there.
+    /// Whether the patch file exists.
     pub patches: bool,
-    /// Whether the look-up table has its groups.
+    /// Whether the look-up table has the slide.
     pub planned: bool,
-    /// How many groups it has.
+    /// Number of groups.
     pub groups: u32,
     /// Groups without scores, ascending.
     pub missing: Vec<GroupNumber>,
-    /// Groups of which an interrupted task has saved a part.
+    /// Groups for which an interrupted task has saved a part file.
     pub parts: BTreeSet<GroupNumber>,
-    /// Whether the heatmap is there.
+    /// Whether the heatmap exists.
     pub heatmap: bool,
-    /// What is missing because it was damaged.
+    /// The items that are missing because their file was damaged.
     pub damaged: BTreeMap<WorkItem, Damage>,
 }
 
@@ -49,7 +48,8 @@ impl RunListing {
     /// Lists the folders of a run.
     ///
     /// # Errors
-    /// [`StateError`] without a table of slides, or when a table is damaged.
+    /// [`StateError`] if there is no table of slides, if a table cannot be read, or if a folder
+    /// cannot be listed.
     pub fn read(run: &RunDir) -> Result<Self, StateError> {
         let lookup = if run.lookup_csv().exists() { Lookup::read(run)? } else { Lookup::default() };
         let rows: BTreeMap<&str, u32> =
@@ -59,7 +59,7 @@ impl RunListing {
         let slides = records.map(|(row, record)| {
             let planned = rows.get(record.name.as_str()).copied();
             let file = format!("{}.h5", record.name);
-            // Patches that were put there by hand stand in no row.
+            // Patches that were put there by hand have no row.
             let by_hand = record.path == run.patches(&record.name);
             let mut slide = SlideListing {
                 row: Some(row).filter(|_| !by_hand),
@@ -84,7 +84,7 @@ impl RunListing {
         slide.map(|slide| slide.record.name.as_str())
     }
 
-    /// Everything that is missing, the heatmaps last.
+    /// All items that are missing, the heatmaps last.
     pub fn missing(&self) -> Vec<WorkItem> {
         let unsplit = self.slides.iter().filter(|slide| slide.to_split().is_some());
         let split = unsplit.map(|slide| WorkItem::Split(slide.record.name.clone()));
@@ -96,21 +96,21 @@ impl RunListing {
         split.chain(groups).chain(stitch).collect()
     }
 
-    /// Slides whose groups can be scored: those of the look-up table, unless their patches
-    /// turned out damaged.
+    /// The slides whose groups can be scored: those in the look-up table, except slides with
+    /// damaged patches.
     pub fn planned(&self) -> impl Iterator<Item = &SlideListing> {
         self.slides.iter().filter(|slide| slide.planned && !slide.has_damaged_patches())
     }
 }
 
 impl SlideListing {
-    /// The row of slides.csv to split; `None` when that is done, or cannot be.
+    /// The row of slides.csv to split; `None` if the slide is split, or cannot be.
     pub fn to_split(&self) -> Option<TaskNumber> {
         let open = matches!(self.record.status, SlideStatus::Waiting | SlideStatus::Failed);
         self.row.filter(|_| open || self.has_damaged_patches())
     }
 
-    /// Whether the patches were there, and were damaged.
+    /// Whether the patch file is missing because it was damaged.
     pub fn has_damaged_patches(&self) -> bool {
         self.damaged.contains_key(&WorkItem::Split(self.record.name.clone()))
     }
@@ -139,38 +139,39 @@ impl SlideListing {
     ) {
         let name = &self.record.name;
         let mut found = BTreeMap::new();
-        let mut look = |missing: bool, listed: &BTreeSet<String>, path: &Path, item: WorkItem| {
-            let aside = damage::aside(path);
-            let is_listed = aside.file_name().and_then(|name| name.to_str());
-            if missing && is_listed.is_some_and(|name| listed.contains(name)) {
-                found.insert(item, damage::read(path));
-            }
-        };
-        look(!self.patches, patches, &run.patches(name), WorkItem::Split(name.clone()));
+        let mut add_damaged =
+            |missing: bool, names: &BTreeSet<String>, path: &Path, item: WorkItem| {
+                let aside = damage::aside(path);
+                let is_listed = aside.file_name().and_then(|name| name.to_str());
+                if missing && is_listed.is_some_and(|name| names.contains(name)) {
+                    found.insert(item, damage::read(path));
+                }
+            };
+        add_damaged(!self.patches, patches, &run.patches(name), WorkItem::Split(name.clone()));
         for &group in &self.missing {
             let item = WorkItem::Predict(name.clone(), group);
-            look(true, scores, &run.scores(name, group), item);
+            add_damaged(true, scores, &run.scores(name, group), item);
         }
         let heatmap = run.heatmap(name, "h5");
-        look(!self.heatmap, heatmaps, &heatmap, WorkItem::Stitch(name.clone()));
+        add_damaged(!self.heatmap, heatmaps, &heatmap, WorkItem::Stitch(name.clone()));
         self.damaged = found;
     }
 }
 
-/// The names in a folder; none when there is no folder. Any other trouble is an error:
-/// a folder that cannot be read must not pass for an empty one.
+/// The names in a folder; none if there is no folder. A folder that cannot be read is an error,
+/// because otherwise its work would count as missing.
 fn names(folder: &Path) -> Result<BTreeSet<String>, StateError> {
-    let wrong = |source| StateError::Folder { path: folder.to_owned(), source };
+    let error = |source| StateError::Folder { path: folder.to_owned(), source };
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(BTreeSet::new());
         }
-        Err(e) => return Err(wrong(e)),
+        Err(e) => return Err(error(e)),
     };
     let mut found = BTreeSet::new();
     for entry in entries {
-        found.extend(entry.map_err(wrong)?.file_name().into_string());
+        found.extend(entry.map_err(error)?.file_name().into_string());
     }
     Ok(found)
 }
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn folders_tell_what_is_done_and_what_was_damaged() {
+    fn the_listing_says_what_is_done_and_what_was_damaged() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
         assert!(RunListing::read(&run).is_err(), "no slides");

@@ -1,4 +1,4 @@
-//! `lookup.csv`: which slide and group a cumulative task number means.
+//! The look-up table, `lookup.csv`: the slide and group of each task number.
 
 use std::path::PathBuf;
 
@@ -9,18 +9,18 @@ use crate::number::{GroupNumber, NumberError, TaskNumber};
 use crate::run_dir::RunDir;
 use crate::staged::{self, StageError};
 
-/// A row: the tasks of a slide, 1-based, cumulative, inclusive.
+/// A row of the table: the tasks of one slide. Tasks are counted over all slides, from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LookupRow {
-    /// First task.
+    /// First task of the slide.
     pub start: TaskNumber,
-    /// Last task.
+    /// Last task of the slide, inclusive.
     pub end: TaskNumber,
-    /// Slide name.
+    /// Name of the slide.
     pub name: String,
-    /// Groups, `end - start + 1`.
+    /// Number of groups, `end - start + 1`.
     pub groups: u32,
-    /// Patches over all groups.
+    /// Number of patches in all groups.
     pub patches: usize,
 }
 
@@ -37,10 +37,10 @@ pub struct Lookup {
     rows: Vec<LookupRow>,
 }
 
-/// The look-up table cannot be used.
+/// Why the look-up table cannot be used.
 #[derive(Debug, Error)]
 pub enum LookupError {
-    /// None, or not one of ours.
+    /// The table cannot be read, or its content is not allowed.
     #[error("{}: {problem}", path.display())]
     Table {
         /// The table.
@@ -48,22 +48,22 @@ pub enum LookupError {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// A task number outside the table.
+    /// The table does not have the task.
     #[error("{}: --task {task} is out of range: the run has {tasks} tasks, numbered from 1", path.display())]
     Task {
         /// The table.
         path: PathBuf,
-        /// The number asked for.
+        /// The requested number.
         task: TaskNumber,
-        /// How many there are.
+        /// Number of tasks.
         tasks: u32,
     },
-    /// A slide or group the table does not have.
+    /// The table does not have the slide or group.
     #[error("{}: {problem}", path.display())]
     Slide {
         /// The table.
         path: PathBuf,
-        /// What was asked for and what there is.
+        /// What is missing, and what there is.
         problem: String,
     },
     /// The table cannot be written.
@@ -72,11 +72,11 @@ pub enum LookupError {
 }
 
 impl Lookup {
-    /// Numbers the groups of (slide, groups, patches); slides without groups
-    /// get no row.
+    /// Numbers the groups of slides, given as (name, number of groups, number of patches). Slides
+    /// without groups get no row.
     ///
     /// # Errors
-    /// [`NumberError`] when there are more groups than numbers for tasks.
+    /// [`NumberError`] if there are more groups than numbers for tasks.
     pub fn plan<'a>(
         slides: impl IntoIterator<Item = (&'a str, u32, usize)>,
     ) -> Result<Self, NumberError> {
@@ -94,7 +94,7 @@ impl Lookup {
         Ok(Self { rows })
     }
 
-    /// Rows in task order.
+    /// The rows, in task order.
     pub fn rows(&self) -> &[LookupRow] {
         &self.rows
     }
@@ -104,7 +104,7 @@ impl Lookup {
         self.rows.last().map_or(0, |row| row.end.get())
     }
 
-    /// The slide and group that a task means.
+    /// The slide and group of a task.
     pub fn find(&self, task: TaskNumber) -> Option<(&str, GroupNumber)> {
         let index = self.rows.partition_point(|row| row.end < task);
         let row = self.rows.get(index).filter(|row| row.start <= task)?;
@@ -120,7 +120,7 @@ impl Lookup {
     /// Writes `lookup.csv`.
     ///
     /// # Errors
-    /// [`LookupError::Write`].
+    /// [`LookupError::Write`] if the table cannot be written.
     pub fn write(&self, run: &RunDir) -> Result<(), LookupError> {
         let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
         writer
@@ -136,26 +136,26 @@ impl Lookup {
     /// Reads `lookup.csv` and checks that tasks are numbered without gaps.
     ///
     /// # Errors
-    /// [`LookupError::Table`].
+    /// [`LookupError::Table`] if the table cannot be read, or numbers tasks otherwise.
     pub fn read(run: &RunDir) -> Result<Self, LookupError> {
         let path = run.lookup_csv();
-        let wrong = |problem: String| LookupError::Table { path: path.clone(), problem };
-        // At once: the reader of CSV takes a file that cannot be read for an empty one.
+        let invalid = |problem: String| LookupError::Table { path: path.clone(), problem };
+        // The file is read whole, because the CSV reader takes an unreadable file for an empty one.
         let text = std::fs::read(&path).map_err(|e| {
-            wrong(format!(
+            invalid(format!(
                 "cannot read the look-up table: {e}; `slidegrid master plan --run {}` writes it",
                 run.root().display()
             ))
         })?;
         let mut reader = csv::Reader::from_reader(text.as_slice());
         let rows: Vec<LookupRow> = reader.deserialize().collect::<Result<_, _>>().map_err(|e| {
-            wrong(format!("not a look-up table: {e}; make it again with `slidegrid master plan`"))
+            invalid(format!("not a look-up table: {e}; make it again with `slidegrid master plan`"))
         })?;
         let mut next = 1;
         for row in &rows {
             let (start, end) = (u64::from(row.start.get()), u64::from(row.end.get()));
             if start != next || end + 1 != start + u64::from(row.groups) || row.groups == 0 {
-                return Err(wrong(format!(
+                return Err(invalid(format!(
                     "tasks of {} are {} to {} for {} groups, expected to start at {next} and to be as many as the groups; make it again with `slidegrid master plan`",
                     row.name, row.start, row.end, row.groups
                 )));

@@ -1,5 +1,5 @@
-//! From patches to tasks, to the jobs of a scheduler, and back to what is done and why the
-//! rest is not.
+//! Numbers groups as tasks, submits them as jobs, and finds out what is done and why the rest is
+//! not.
 //!
 //! ```text
 //!               lookup.csv [lookup]: task ──> slide, group
@@ -15,9 +15,9 @@
 //!                                                   └──────> submitted.jsonl
 //! ```
 //!
-//! What is done is decided by the listing alone: a file that is there under its final name.
-//! Schedulers and logs say what becomes of the rest. Everything that asks about a run (the
-//! chain, `master retry`, `status`, the cost, the report) asks one [`state::RunState`].
+//! The listing alone decides what is done: work whose file exists under its final name.
+//! Schedulers and logs tell the state of the rest. The chain, `master retry`, `status`, the cost
+//! and the report all use the same [`state::RunState`].
 
 pub mod attempts;
 pub mod chain;

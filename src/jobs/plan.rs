@@ -1,52 +1,40 @@
-//! From groups to arrays: pure, so that 27,280 groups take no time.
+//! Distributes groups over the tasks of array jobs.
 
-use super::lookup::Lookup;
 use super::work::Request;
 use crate::number::{GroupNumber, NumberList};
 
-/// Groups of one slide that are to be scored with the same resources.
+/// Groups of one slide that request the same memory and time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SlideGroups {
-    /// Slide name.
+    /// Name of the slide.
     pub slide: String,
-    /// Groups, ascending.
+    /// Numbers of the groups, ascending.
     pub groups: Vec<GroupNumber>,
-    /// What to ask for.
+    /// Memory and time to request.
     pub request: Request,
 }
 
 /// An array job of `predict`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ArraySpec {
-    /// Slide name.
+    /// Name of the slide.
     pub slide: String,
-    /// Groups of the array.
+    /// Groups that the array scores.
     pub groups: NumberList<GroupNumber>,
-    /// Tasks, each of which has its share of the groups.
+    /// Number of tasks, each of which scores its share of the groups.
     pub tasks: u32,
-    /// What to ask for.
+    /// Memory and time to request.
     pub request: Request,
 }
 
-/// Every group of the table.
-pub fn all_groups(lookup: &Lookup) -> Vec<SlideGroups> {
-    let rows = lookup.rows().iter();
-    rows.map(|row| SlideGroups {
-        slide: row.name.clone(),
-        groups: row.group_numbers().collect(),
-        request: Request::NONE,
-    })
-    .collect()
-}
-
-/// One array a slide, or as few as `array_tasks` tasks each allow; one task
-/// for `groups_per_task` groups.
+/// Plans one array per slide, or as few as possible if an array may have at most `array_tasks`
+/// tasks. A task scores up to `groups_per_task` groups.
 ///
-/// Array indices start at 1 whatever the groups are, so that a limit on the
-/// index (SLURM) and one on the number of tasks (Grid Engine) are the same.
+/// Array indices always start at 1, so that a limit on the index (SLURM) and one on the number of
+/// tasks (Grid Engine) are the same.
 pub fn plan_arrays(work: &[SlideGroups], array_tasks: u32, groups_per_task: u32) -> Vec<ArraySpec> {
     let (array_tasks, groups_per_task) = (array_tasks.max(1), groups_per_task.max(1));
-    // More than a list can hold is the same as all of it.
+    // A chunk longer than any list holds all groups.
     let chunk = (array_tasks as usize).saturating_mul(groups_per_task as usize);
     let arrays = work.iter().flat_map(|work| {
         work.groups.chunks(chunk).map(|groups| {
@@ -61,6 +49,7 @@ pub fn plan_arrays(work: &[SlideGroups], array_tasks: u32, groups_per_task: u32)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::lookup::{Lookup, LookupRow};
     use crate::number::ArrayShare;
     use proptest::prelude::*;
 
@@ -92,13 +81,18 @@ mod tests {
     }
 
     #[test]
-    fn the_papers_cohort_is_one_array_a_slide() {
+    fn the_cohort_of_the_paper_is_one_array_per_slide() {
         let names: Vec<String> = (0..399).map(|i| format!("slide{i}")).collect();
         let groups = |i: usize| if i < 148 { 69u32 } else { 68 };
         let slides = names.iter().enumerate().map(|(i, name)| (name.as_str(), groups(i), 0));
         let lookup = Lookup::plan(slides).unwrap();
         assert_eq!(lookup.tasks(), 27_280);
-        let work = all_groups(&lookup);
+        let slide_groups = |row: &LookupRow| SlideGroups {
+            slide: row.name.clone(),
+            groups: row.group_numbers().collect(),
+            request: Request::NONE,
+        };
+        let work: Vec<SlideGroups> = lookup.rows().iter().map(slide_groups).collect();
         assert_eq!(plan_arrays(&work, 1000, 1).len(), 399);
         assert_eq!(plan_arrays(&work, 7, 1).len(), 399 * 10);
         let tasks: u32 = plan_arrays(&work, 1000, 4).iter().map(|array| array.tasks).sum();

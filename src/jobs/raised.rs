@@ -1,6 +1,6 @@
-//! `jobs/grown.json`: what asks for more than configured, since it ran out of it.
+//! The requests of items that ran out of memory or time, kept in `jobs/grown.json`.
 //!
-//! It is kept so that later waves, and later commands, ask for it too.
+//! They are kept so that later waves, and later commands, request as much.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,29 +14,29 @@ use crate::number::{GroupNumber, ListError, NumberList};
 use crate::run_dir::RunDir;
 use crate::staged::{self, StageError};
 
-/// What items of work ask for.
+/// The memory and time that items request, where that is more than configured.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Raised {
     items: BTreeMap<WorkItem, Request>,
 }
 
-/// `grown.json` cannot be used.
+/// Why `grown.json` cannot be used.
 #[derive(Debug, Error)]
 pub enum RaisedError {
-    /// Damaged.
-    #[error("{}: {problem}; delete the file: everything then asks for what [cluster] says", path.display())]
+    /// The file cannot be read, or its content is not allowed.
+    #[error("{}: {problem}; delete the file, so that all tasks request what [cluster] says", path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// What is wrong.
         problem: String,
     },
-    /// It cannot be written.
+    /// The file cannot be written.
     #[error(transparent)]
     Write(#[from] StageError),
 }
 
-/// Groups of a slide, or a slide, that ask for the same.
+/// Groups of a slide, or a slide, that request the same.
 #[derive(Serialize, Deserialize)]
 struct Entry {
     stage: Stage,
@@ -48,12 +48,12 @@ struct Entry {
 }
 
 impl Raised {
-    /// What an item asks for.
+    /// The request of an item.
     pub fn get(&self, item: &WorkItem) -> Request {
         self.items.get(item).copied().unwrap_or(Request::NONE)
     }
 
-    /// From now on it asks for this.
+    /// Sets the request of an item.
     pub fn set(&mut self, item: WorkItem, request: Request) {
         if request == Request::NONE {
             self.items.remove(&item);
@@ -62,19 +62,19 @@ impl Raised {
         }
     }
 
-    /// Reads the file; without one nothing asks for more.
+    /// Reads the file. Without a file, nothing requests more than configured.
     ///
     /// # Errors
-    /// [`RaisedError::File`].
+    /// [`RaisedError::File`] if there is a file that cannot be used.
     pub fn read(run: &RunDir) -> Result<Self, RaisedError> {
         let path = run.grown();
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(e) => return Err(wrong(&path, format!("cannot read it: {e}"))),
+            Err(e) => return Err(invalid(&path, format!("cannot read it: {e}"))),
         };
         let entries: Vec<Entry> =
-            serde_json::from_str(&text).map_err(|e| wrong(&path, e.to_string()))?;
+            serde_json::from_str(&text).map_err(|e| invalid(&path, e.to_string()))?;
         let mut raised = Self::default();
         for Entry { stage, slide, groups, request } in entries {
             match stage {
@@ -82,24 +82,25 @@ impl Raised {
                 Stage::Stitch => raised.set(WorkItem::Stitch(slide), request),
                 Stage::Predict => {
                     let groups: NumberList<GroupNumber> =
-                        groups.parse().map_err(|e: ListError| wrong(&path, e.to_string()))?;
+                        groups.parse().map_err(|e: ListError| invalid(&path, e.to_string()))?;
                     for &group in groups.as_slice() {
                         raised.set(WorkItem::Predict(slide.clone(), group), request);
                     }
                 }
                 Stage::Master | Stage::Study => {
-                    let problem = format!("{} jobs do not ask for more", stage.name());
-                    return Err(wrong(&path, problem));
+                    let problem =
+                        format!("{} jobs do not request more than configured", stage.name());
+                    return Err(invalid(&path, problem));
                 }
             }
         }
         Ok(raised)
     }
 
-    /// Writes the file; none when nothing asks for more and there was none.
+    /// Writes the file, unless there is none and nothing requests more.
     ///
     /// # Errors
-    /// [`RaisedError::Write`].
+    /// [`RaisedError::Write`] if the file cannot be written.
     pub fn write(&self, run: &RunDir) -> Result<(), RaisedError> {
         let path = run.grown();
         if self.items.is_empty() && !path.exists() {
@@ -131,7 +132,7 @@ impl Raised {
     }
 }
 
-fn wrong(path: &Path, problem: String) -> RaisedError {
+fn invalid(path: &Path, problem: String) -> RaisedError {
     RaisedError::File { path: path.to_owned(), problem }
 }
 
@@ -147,14 +148,14 @@ mod tests {
         Raised::default().write(&run).unwrap();
         assert!(!run.grown().exists());
         let memory = Request { memory_mb: Some(900), time_min: None };
-        let both = Request { memory_mb: Some(900), time_min: Some(20) };
+        let memory_and_time = Request { memory_mb: Some(900), time_min: Some(20) };
         let mut raised = Raised::default();
         let group = |k: u32| WorkItem::Predict("a".into(), GroupNumber::try_from(k).unwrap());
         for k in [1, 2, 3, 7] {
             raised.set(group(k), memory);
         }
-        raised.set(group(5), both);
-        raised.set(WorkItem::Stitch("a".into()), both);
+        raised.set(group(5), memory_and_time);
+        raised.set(WorkItem::Stitch("a".into()), memory_and_time);
         raised.set(WorkItem::Split("b".into()), memory);
         raised.write(&run).unwrap();
         assert!(std::fs::read_to_string(run.grown()).unwrap().contains("\"1-3,7\""));

@@ -1,4 +1,5 @@
-//! What a second try asks for, by why the first one ended.
+//! Plans the next try of everything that is missing: what it requests depends on how the last try
+//! ended.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,33 +11,32 @@ use super::work::{Request, WorkItem};
 use crate::config::{ClusterKeys, Resources};
 use crate::number::{GroupNumber, ranges};
 
-/// An item that is tried again.
+/// The next try of an item.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Retry {
-    /// What.
+    /// The item.
     pub item: WorkItem,
-    /// Why the last try left it undone; `None` when there was none, or nobody
-    /// knows of it any more.
+    /// Why the last try left the item undone. `None` if there was no try, or if it is forgotten.
     pub reason: Option<Reason>,
-    /// Its log, when there is one.
+    /// Log of the last try, if there is one.
     pub log: Option<PathBuf>,
-    /// What the last try had asked for.
+    /// Request of the last try.
     pub had: Request,
-    /// What this one asks for.
+    /// Request of the next try.
     pub request: Request,
 }
 
-/// Factors that a person has given for everything that is tried again.
+/// Factors on the configured requests, given on the command line for all tries.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Factors {
-    /// On the configured memory.
+    /// Factor on the memory.
     pub memory: Option<f64>,
-    /// On the configured time.
+    /// Factor on the time.
     pub time: Option<f64>,
 }
 
-/// Everything that is missing and that no task is at, and what it asks for from now on;
-/// that is noted in `raised`.
+/// Plans a try of every item that is missing and that is neither queued nor running. The requests
+/// are recorded in `raised`.
 pub fn plan_retries(
     state: &RunState,
     keys: &ClusterKeys,
@@ -59,11 +59,11 @@ pub fn plan_retries(
     retries
 }
 
-/// What an item asks for now: more of what its last try ran out of, and never less than
+/// The request of the next try: more of what the last try ran out of, and never less than
 /// `before`.
 ///
-/// `last`: why the last try ended, and what it had; `configured`: what its stage asks
-/// for anyway.
+/// `reason` is why the last try ended and `had` its request; `configured` holds the resources of
+/// the stage.
 fn next_request(
     (reason, had): (Option<Reason>, Request),
     before: Request,
@@ -85,21 +85,20 @@ fn next_request(
     }
 }
 
-/// More of what a try ran out of. What was asked for since, and not tried yet,
-/// is as much already. More than can be written down is as much as can be.
+/// Twice of what a try ran out of, at most the largest number that a script can hold.
 fn twice(ran_out_of: Option<u32>) -> Option<u32> {
     ran_out_of.map(|value| value.saturating_mul(2))
 }
 
-/// `None`, as configured, for a factor of 1.
+/// The configured value times a factor; `None`, which means as configured, for a factor of 1.
 fn times(value: Option<u32>, factor: f64) -> Option<u32> {
     let value = value.filter(|_| factor > 1.0);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped first")]
     value.map(|value| (f64::from(value) * factor).ceil().clamp(1.0, f64::from(u32::MAX)) as u32)
 }
 
-/// A line for all that goes the same way: what, why, what it asks for, the log
-/// of the first.
+/// One line for all tries of a slide with the same reason and request: the items, the reason, the
+/// request, and the log of the first.
 pub fn describe(retries: &[Retry]) -> Vec<String> {
     type Key<'a> = (&'static str, &'a str, Option<Reason>, Request, Request);
     let mut together: BTreeMap<(u8, Key), Vec<&Retry>> = BTreeMap::new();
@@ -126,11 +125,11 @@ fn line(together: &[&Retry]) -> String {
     };
     let log = first.log.as_ref().map_or(String::new(), |log| format!(" [{}]", log.display()));
     let why = first.reason.map_or("no earlier try is known".to_owned(), Reason::describe);
-    format!("{what}: {why}; {}{log}", asks(first))
+    format!("{what}: {why}; {}{log}", request_in_words(first))
 }
 
-/// What it asks for, against what it had.
-fn asks(retry: &Retry) -> String {
+/// The request in words, compared with the last one.
+fn request_in_words(retry: &Retry) -> String {
     let (had, request) = (retry.had, retry.request);
     let mut parts = Vec::new();
     for (unit, had, now) in
@@ -177,15 +176,15 @@ mod tests {
     }
 
     #[test]
-    fn what_ran_out_of_something_asks_for_twice_as_much() {
+    fn a_try_that_ran_out_of_something_is_followed_by_one_with_twice_as_much() {
         let plain = request(Some(1000), Some(60));
         let more = request(Some(2000), None);
         assert_eq!(next(Reason::Memory, plain, Request::NONE), more);
-        // Asked for already, but not tried since.
+        // Requested already, but not tried since.
         assert_eq!(next(Reason::Memory, plain, more), more);
         let had = request(Some(2000), Some(60));
         assert_eq!(next(Reason::Memory, had, more), request(Some(4000), None));
-        // What it once needed it still needs when a node is lost.
+        // An item that once needed more still needs more when a node is lost.
         assert_eq!(next(Reason::NodeLoss, had, more), more);
         assert_eq!(next(Reason::TimeLimit, had, more), request(Some(2000), Some(120)));
         assert_eq!(next(Reason::Memory, Request::NONE, Request::NONE), Request::NONE);
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_has_the_last_word() {
+    fn factors_of_the_command_line_replace_what_was_learned() {
         let had = request(Some(1000), Some(60));
         let memory = |factor, before| {
             let factors = Factors { memory: Some(factor), time: None };
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_the_same_way_is_one_line() {
+    fn tries_with_the_same_reason_and_request_share_a_line() {
         let group = |k: u32| WorkItem::Predict("a".into(), GroupNumber::try_from(k).unwrap());
         let retry = |item, reason: Option<Reason>, had| {
             let request = reason.map_or(Request::NONE, |reason| next(reason, had, Request::NONE));

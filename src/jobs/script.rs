@@ -1,43 +1,42 @@
-//! Job scripts from templates.
+//! Makes job scripts from templates.
 //!
-//! A template is a shell script with `{{names}}`. A line whose name has no
-//! value is left out, one whose name has several is repeated for each.
+//! A template is a shell script with `{{names}}`. A line whose name has no value is left out. A
+//! line whose name has several values is repeated for each.
 
 use crate::config::{Resources, Stage};
 
-/// A job to write down.
+/// A job to make a script for.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// Which level it belongs to.
+    /// The stage of the job.
     pub stage: Stage,
-    /// Its name, safe for every scheduler.
+    /// Name of the job, made of characters that every scheduler takes.
     pub name: String,
-    /// Tasks of the array; none for a single job.
+    /// Number of tasks of the array; `None` for a single job.
     pub tasks: Option<u32>,
-    /// What is asked for.
+    /// The resources to request.
     pub resources: Resources,
-    /// Run directory, absolute: where it starts.
+    /// Absolute path of the run directory, in which the job starts.
     pub run: String,
-    /// Log file without the scheduler's numbers and the suffix.
+    /// Path of the log file, without the scheduler's numbers and the suffix.
     pub log: String,
-    /// The script itself, for its head.
+    /// Path of the script, which its head names.
     pub script: String,
-    /// A sentence about it, for its head.
+    /// A sentence about the job, for the head of the script.
     pub about: String,
-    /// Lines before the command: set-up and environment.
+    /// Lines before the command, for set-up and environment.
     pub setup: Vec<String>,
-    /// The command, quoted for the shell; `{index}` is the array index.
+    /// The command, quoted for the shell; `{index}` stands for the array index.
     pub command: String,
 }
 
-/// Names and values of a template.
+/// The names in a template, with their values.
 pub type Values = Vec<(&'static str, Vec<String>)>;
 
-/// What every scheduler's template may use.
+/// The values that the template of every scheduler may use.
 ///
-/// `resumable` is how the program is run when a signal shall make it save its
-/// work and be queued again; where that is not wanted it takes the shell's
-/// place.
+/// `resumable` is a template that runs the program so that a signal makes it save its work and
+/// queue itself again. Without it, or without requeues, the program takes the place of the shell.
 pub fn common_values(job: &Job, index: &str, resumable: Option<&str>) -> Values {
     let resources = &job.resources;
     let command = job.command.replace("{index}", index);
@@ -50,24 +49,24 @@ pub fn common_values(job: &Job, index: &str, resumable: Option<&str>) -> Values 
         }
     };
     let one = |value: String| vec![value];
-    let maybe = |value: Option<String>| value.into_iter().collect::<Vec<_>>();
+    let optional = |value: Option<String>| value.into_iter().collect::<Vec<_>>();
     vec![
         ("name", one(job.name.clone())),
         ("about", one(job.about.clone())),
         ("script", one(job.script.clone())),
         ("run", one(job.run.clone())),
-        ("tasks", maybe(job.tasks.map(|tasks| tasks.to_string()))),
-        ("queue", maybe(resources.queue.clone())),
-        ("account", maybe(resources.account.clone())),
+        ("tasks", optional(job.tasks.map(|tasks| tasks.to_string()))),
+        ("queue", optional(resources.queue.clone())),
+        ("account", optional(resources.account.clone())),
         ("cpus", one(resources.cpus.to_string())),
-        ("memory_mb", maybe(resources.memory_mb.map(|mb| mb.to_string()))),
+        ("memory_mb", optional(resources.memory_mb.map(|mb| mb.to_string()))),
         ("extra", resources.extra.clone()),
         ("setup", job.setup.clone()),
         ("program", program),
     ]
 }
 
-/// Fills in a template.
+/// Fills in a template, line by line.
 pub fn render(template: &str, values: &Values) -> String {
     let mut script = String::new();
     for line in template.lines() {
@@ -93,8 +92,8 @@ fn fill(line: &str, values: &Values) -> Vec<String> {
     lines
 }
 
-/// A slide's name as part of job and file names: other characters than
-/// letters, digits, `.`, `_` and `-` become `_`.
+/// A slide's name as part of the names of jobs and files: characters other than letters, digits,
+/// `.`, `_` and `-` become `_`.
 pub fn plain_name(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     name.chars().map(plain).collect()
@@ -105,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn absent_lines_go_and_lists_repeat() {
+    fn lines_without_a_value_are_left_out_and_lists_repeat_their_line() {
         let values: Values = vec![
             ("a", vec!["1".into()]),
             ("none", vec![]),
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_jobs_are_plain() {
+    fn names_of_jobs_have_no_special_characters() {
         assert_eq!(plain_name("a b/ü%.x-1"), "a_b___.x-1");
     }
 }

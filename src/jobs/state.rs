@@ -1,7 +1,8 @@
-//! What is known of a run: what is done, by its files, and what becomes of the rest, by
-//! the schedulers and the logs.
+//! The state of a run: what is done, by its files, and the state of the rest, by the schedulers
+//! and the logs.
 //!
-//! Chain, retry, status, cost and report all ask this one state, so that they agree.
+//! The chain, `retry`, `status`, the cost and the report all use this one state, so that they
+//! agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -17,63 +18,62 @@ use crate::config::{SchedulerKind, Stage};
 use crate::damage::Damage;
 use crate::run_dir::RunDir;
 
-/// What is known of a run.
+/// The state of a run.
 #[derive(Debug, Default)]
 pub struct RunState {
-    /// What the files say.
+    /// The files of the run.
     pub listing: RunListing,
-    /// What was submitted, oldest first.
+    /// The jobs that were submitted, oldest first.
     pub submissions: Vec<Submission>,
-    /// What the schedulers say of it.
+    /// What the schedulers answer about these jobs.
     pub answers: Answers,
     attempts: BTreeMap<WorkItem, Attempt>,
     damaged: BTreeMap<WorkItem, Damage>,
 }
 
-/// What schedulers say of what was submitted to them.
+/// What schedulers answer about the jobs that were submitted to them.
 #[derive(Debug, Default)]
 pub struct Answers {
-    /// Every run of every task that is known: ended ones in order, then what is queued
-    /// or running now.
+    /// All known runs of tasks: ended ones in order, then those that are queued or running.
     pub records: Vec<TaskRecord>,
-    /// What could not be asked, and why.
+    /// The schedulers that did not answer, and why.
     pub warnings: Vec<String>,
-    /// Schedulers whose queue could not be asked.
+    /// The schedulers whose queue could not be read.
     pub(super) queue_errors: BTreeMap<SchedulerKind, SchedulerError>,
 }
 
-/// What becomes of an item that is missing.
+/// The state of an item that is missing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outlook {
-    /// A task runs that does it.
+    /// A task that does the item runs.
     Running,
-    /// A task in the queue will do it.
+    /// A task that does the item is queued.
     Queued,
-    /// A task in the queue that would do it waits for a person.
+    /// A task that does the item is in the queue, and waits for a person.
     Stuck {
-        /// In these words.
+        /// The state of the task, in words.
         words: String,
-        /// Where its log is or will be.
+        /// Path of the log, which may not exist yet.
         log: PathBuf,
     },
-    /// It failed, and no task is at it.
+    /// The last try failed, and no task is queued or running.
     Failed(Failed),
-    /// Nothing is known to be wrong, and no task is at it.
+    /// No failure is known, and no task is queued or running.
     Open,
 }
 
-/// Why an item is missing that was tried.
+/// Why the last try of an item failed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failed {
-    /// In a word.
+    /// The reason as a code.
     pub reason: Reason,
-    /// In more words: the scheduler's, or what is wrong with the file.
+    /// The reason in words: those of the scheduler, or what is wrong with the file.
     pub words: String,
-    /// Where its log is, if it has begun.
+    /// Path of the log, if the task has begun.
     pub log: Option<PathBuf>,
 }
 
-/// Asks the schedulers about what was submitted to them.
+/// Asks the schedulers about the jobs that were submitted to them.
 fn ask(submissions: &[Submission], commands: &dyn Commands, with_ended: bool) -> Answers {
     let mut queries: BTreeMap<SchedulerKind, JobQuery> = BTreeMap::new();
     for submission in submissions {
@@ -87,7 +87,9 @@ fn ask(submissions: &[Submission], commands: &dyn Commands, with_ended: bool) ->
     for (kind, query) in queries {
         let tasks = scheduler(kind).tasks(commands, &query);
         let errors = tasks.accounting_error.iter().chain(&tasks.queue_error);
-        let warning = |error: &SchedulerError| format!("{}: files alone tell", error.in_short());
+        let warning = |error: &SchedulerError| {
+            format!("{}: the state is that of the files alone", error.in_short())
+        };
         answers.warnings.extend(errors.map(warning));
         answers.queue_errors.extend(tasks.queue_error.map(|error| (kind, error)));
         answers.records.extend(tasks.records);
@@ -96,13 +98,13 @@ fn ask(submissions: &[Submission], commands: &dyn Commands, with_ended: bool) ->
 }
 
 impl RunState {
-    /// Asks the schedulers, then lists the files: what has been written meanwhile counts.
+    /// Asks the schedulers, and then lists the files, so that a task that ends in between is done.
     ///
-    /// `with_ended`: whether to ask how tasks ended, too.
+    /// `with_ended` says whether to ask how tasks ended, too.
     ///
     /// # Errors
-    /// [`StateError`] when the files cannot be listed. A scheduler that does not answer
-    /// is a warning.
+    /// [`StateError`] if the files cannot be listed. A scheduler that does not answer is a
+    /// warning.
     pub fn read(
         run: &RunDir,
         submissions: &[Submission],
@@ -113,7 +115,7 @@ impl RunState {
         Ok(Self::new(RunListing::read(run)?, submissions.to_vec(), answers))
     }
 
-    /// Puts together what files, submissions and schedulers say.
+    /// Combines the files, the submitted jobs and the answers of the schedulers.
     pub fn new(listing: RunListing, submissions: Vec<Submission>, answers: Answers) -> Self {
         let slide_of = |row| listing.slide_in(row);
         let attempts = last_attempts(&submissions, &answers.records, &slide_of);
@@ -121,11 +123,11 @@ impl RunState {
         Self { listing, submissions, answers, attempts, damaged }
     }
 
-    /// Nothing may be submitted to a scheduler whose queue could not be asked: it may
-    /// have the work already.
+    /// Checks that the queue of a scheduler could be read. Otherwise nothing may be submitted to
+    /// it, because it may have the work already.
     ///
     /// # Errors
-    /// Why the queue could not be asked.
+    /// The reason why the queue could not be read.
     pub fn require_queue(&mut self, kind: SchedulerKind) -> Result<(), SchedulerError> {
         self.answers.queue_errors.remove(&kind).map_or(Ok(()), Err)
     }
@@ -135,12 +137,12 @@ impl RunState {
         self.attempts.get(item)
     }
 
-    /// Whether a task is queued or running that does an item.
+    /// Whether a task that does an item is queued or running.
     pub fn is_live(&self, item: &WorkItem) -> bool {
         self.attempt(item).is_some_and(Attempt::is_live)
     }
 
-    /// What becomes of an item that is missing; reads the log of its last try.
+    /// The state of an item that is missing. Reads the log of its last try.
     pub fn outlook(&self, item: &WorkItem) -> Outlook {
         let attempt = self.attempt(item);
         if let Some(Attempt { state: Some(state), log, .. }) = attempt {
@@ -163,7 +165,7 @@ impl RunState {
         failed.map_or(Outlook::Open, Outlook::Failed)
     }
 
-    /// The submissions of which a task is queued or running.
+    /// The jobs of which a task is queued or running.
     pub fn live_jobs(&self) -> impl Iterator<Item = &Submission> {
         let live: BTreeSet<&str> = self.live_records().map(|record| record.job.as_str()).collect();
         self.submissions.iter().filter(move |submission| live.contains(submission.id.as_str()))
@@ -175,7 +177,7 @@ impl RunState {
         jobs.map(|submission| submission.id.clone()).collect()
     }
 
-    /// Jobs with tasks that wait for a person, and in what state those are.
+    /// Ids of the jobs with tasks that wait for a person, and the state of these tasks.
     pub fn stuck(&self) -> BTreeSet<(&str, String)> {
         let stuck = self.live_records().filter_map(|record| match &record.state {
             TaskState::Stuck(why) => Some((record.job.as_str(), why.clone())),
@@ -190,8 +192,8 @@ impl RunState {
     }
 }
 
-/// Why the last try of an item left it undone; `None` when nobody knows of the try any
-/// more, and its log says nothing.
+/// Why the last try of an item left it undone. `None` if the scheduler has forgotten the try and
+/// its log gives no reason.
 fn failure(attempt: &Attempt, item: &WorkItem) -> Option<Failed> {
     let log = LogEnd::read(&attempt.log).unwrap_or_default();
     let (reason, words) = match &attempt.state {
@@ -199,9 +201,13 @@ fn failure(attempt: &Attempt, item: &WorkItem) -> Option<Failed> {
             let reason = reason_of(end, &log, item);
             let words = match end {
                 End::Success => {
-                    format!("{}, but its file is not there ({})", end.describe(), reason.describe())
+                    format!("{}, but its file is missing ({})", end.describe(), reason.describe())
                 }
                 end => end.describe(),
+            };
+            let words = match attempt.node.as_str() {
+                "" => words,
+                node => format!("{words} on {node}"),
             };
             (reason, words)
         }
@@ -264,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_has_the_last_word_and_the_log_the_reason() {
+    fn the_queue_decides_what_is_live_and_the_log_why_a_task_failed() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("7_2.log");
         std::fs::write(&log, "x\nmemory allocation of 9 bytes failed\n").unwrap();
@@ -282,7 +288,7 @@ mod tests {
         let all = state(&arrays, records.clone());
         let live: Vec<u32> = (1..=4).filter(|&group| all.is_live(&item(group))).collect();
         assert_eq!(live, [1, 3, 4]);
-        assert_eq!(all.outlook(&item(2)), Outlook::Open, "nobody knows of its last try yet");
+        assert_eq!(all.outlook(&item(2)), Outlook::Open, "its last try is not known yet");
         assert_eq!(all.live_ids(Stage::Predict), ["7", "8"].map(String::from).into());
         let first = state(&arrays[..1], records);
         assert_eq!(first.outlook(&item(1)), Outlook::Queued);
@@ -292,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_tells_of_jobs_that_are_forgotten() {
+    fn the_log_gives_the_reason_of_forgotten_jobs() {
         let folder = tempfile::tempdir().unwrap();
         let pattern = folder.path().join("{id}_{index}.log").display().to_string();
         let forgotten = state(&[array("7", &pattern)], Vec::new());

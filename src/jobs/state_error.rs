@@ -1,4 +1,4 @@
-//! Why the state of a run cannot be read.
+//! The error of reading the state of a run.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::run_dir::SlidesError;
 /// Why the state of a run cannot be read.
 #[derive(Debug, Error)]
 pub enum StateError {
-    /// There is no table of slides, or a damaged one.
+    /// The table of slides is missing or damaged.
     #[error(transparent)]
     Slides(#[from] SlidesError),
     /// The look-up table is damaged.
@@ -21,11 +21,11 @@ pub enum StateError {
     #[error(transparent)]
     Submitted(#[from] SubmittedError),
     /// A folder of the run cannot be listed.
-    #[error("{}: cannot list the folder: {source}; nothing is known of what is done in it", path.display())]
+    #[error("{}: cannot list the folder: {source}; without it, what is done is not known", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
 }

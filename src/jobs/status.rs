@@ -1,4 +1,4 @@
-//! How far each slide has come: what a listing says, and what its files hold.
+//! The progress of each slide, from the listing of the run and the content of files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,80 +14,80 @@ use crate::number::GroupNumber;
 use crate::run_dir::{RunDir, SlideStatus};
 use crate::scores::{self, CascadeMeta, DenseMeta};
 
-/// A slide and how far it has come.
+/// The progress of a slide.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SlideProgress {
-    /// Slide name.
+    /// Name of the slide.
     pub name: String,
-    /// What `split` made of it.
+    /// Outcome of `split`.
     pub split: &'static str,
-    /// Why, when it was not `done`.
+    /// Reason of that outcome; empty if it is `done`.
     pub reason: String,
-    /// What somebody should look at though nothing failed.
+    /// Something to look at although nothing failed; empty if there is nothing.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub note: String,
-    /// Groups to score.
+    /// Number of groups.
     pub groups: u32,
-    /// Groups scored.
+    /// Number of groups with scores.
     pub scored: usize,
     /// Groups without scores.
     pub missing: Vec<GroupNumber>,
-    /// Of these, groups that an interrupted task has begun.
+    /// Groups of these that an interrupted task has begun.
     pub begun: Vec<BegunGroup>,
     /// Groups whose last try failed, and why.
     pub failed: Vec<GroupFailure>,
-    /// Whether the heatmap is there.
+    /// Whether the heatmap exists.
     pub heatmap: bool,
-    /// Groups that the heatmap was made without.
+    /// Groups that are missing from the heatmap.
     pub heatmap_without: Vec<GroupNumber>,
-    /// Patches whose stains could not be told, once the heatmap is there.
+    /// Number of patches whose stains could not be determined, once the heatmap exists.
     pub unnormalized_patches: u64,
-    /// Scores of less precision than f32, once the heatmap is there.
+    /// Precision of the scores, if it is lower than f32, once the heatmap exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lower_precision: Option<LowerPrecision>,
-    /// What was no fit screen, and what took its place, once the heatmap is there.
+    /// Why dense scores were not a fit screen, and what took their place, once the heatmap exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub screen: Option<String>,
-    /// Why the heatmap is partial although no group is missing, and the command that
-    /// does the slide afresh.
+    /// Why the heatmap is partial although no group is missing, and the command that scores the
+    /// slide again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partial: Option<String>,
     /// Why the last stitch failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stitch_failure: Option<String>,
-    /// Why the heatmap, which is there, cannot be read now.
+    /// Why the heatmap, which exists, cannot be read now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub heatmap_unread: Option<String>,
 }
 
-/// How far scores lie from those in f32.
+/// How much scores differ from those in f32.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LowerPrecision {
-    /// What the network computed in.
+    /// Number type in which the network ran.
     pub precision: String,
-    /// Largest difference of a sampled window's score.
+    /// Largest absolute difference of the score of a sampled window.
     pub deviation_max: f64,
     /// Mean absolute difference.
     pub deviation_mean: f64,
-    /// Windows scored both ways.
+    /// Number of windows that were scored in both number types.
     pub sample_windows: u64,
 }
 
-/// A group of which part is scored and saved.
+/// A group of which a part is scored and saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BegunGroup {
-    /// Its number.
+    /// Number of the group.
     pub group: GroupNumber,
-    /// Share that is scored, percent, rounded down.
+    /// Share of windows that are scored, percent, rounded down.
     pub percent: u64,
 }
 
 /// A group whose last try failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GroupFailure {
-    /// Its number.
+    /// Number of the group.
     pub group: GroupNumber,
-    /// What the task said.
+    /// The error message of the task.
     pub reason: String,
 }
 
@@ -109,18 +109,18 @@ impl SlideProgress {
     }
 }
 
-/// What status reads of the files of a run, besides listing them.
+/// Content of files of a run that `status` needs besides the listing.
 #[derive(Debug, Default)]
 pub struct FilesRead {
-    /// Attributes of the heatmaps, or why they cannot be read now.
+    /// Attributes of the heatmaps by slide, or why they cannot be read now.
     heatmaps: BTreeMap<String, Result<HeatmapMeta, String>>,
-    /// Names of the files in which `predict` and `stitch` have left why they failed.
+    /// Names of the files with the reasons of failures, by stage.
     failures: BTreeMap<&'static str, BTreeSet<String>>,
 }
 
 impl FilesRead {
-    /// Reads the attributes of every heatmap; a damaged one is set aside, so that a
-    /// listing made after that tells it missing.
+    /// Reads the attributes of every heatmap. A damaged heatmap is set aside, so that a listing
+    /// made afterwards counts it as missing.
     pub fn read(run: &RunDir) -> Self {
         let mut heatmaps = BTreeMap::new();
         for name in names(&run.heatmaps()) {
@@ -138,7 +138,7 @@ impl FilesRead {
         Self { heatmaps, failures: failures.into() }
     }
 
-    /// Why a task failed, in its own words.
+    /// The error message of a task that failed.
     fn failure(&self, run: &RunDir, stage: Stage, task: &str) -> Option<String> {
         let path = run.failure(stage.name(), task);
         let listed = self.failures.get(stage.name())?.contains(path.file_name()?.to_str()?);
@@ -147,13 +147,13 @@ impl FilesRead {
     }
 }
 
-/// The names in a folder; none where it cannot be listed.
+/// The names in a folder; none if it cannot be listed.
 fn names(folder: &Path) -> impl Iterator<Item = String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok())
 }
 
-/// How far a slide has come.
+/// The progress of a slide.
 pub fn progress_of(run: &RunDir, slide: &SlideListing, read: &FilesRead) -> SlideProgress {
     let record = &slide.record;
     let name = &record.name;
@@ -172,7 +172,7 @@ pub fn progress_of(run: &RunDir, slide: &SlideListing, read: &FilesRead) -> Slid
     };
     let partial = meta
         .audit_failure()
-        .map(|fault| format!("{fault}; `{}` does the slide afresh", run.redo_by_window(name)));
+        .map(|failure| format!("{failure}; `{}` scores the slide again", run.redo_by_window(name)));
     let lower_precision = meta.deviation.map(|found| LowerPrecision {
         precision: meta.precision,
         deviation_max: found.max,
@@ -207,7 +207,7 @@ pub fn progress_of(run: &RunDir, slide: &SlideListing, read: &FilesRead) -> Slid
     }
 }
 
-/// What is to be said of a dense fit that its sample leaves open.
+/// A sentence about a calibration that its sample does not determine; `None` if there is none.
 pub(crate) fn screen_of(
     dense: Option<&DenseMeta>,
     cascade: Option<&CascadeMeta>,
@@ -215,20 +215,19 @@ pub(crate) fn screen_of(
     let dense = dense?;
     if dense.near.is_none() && !dense.exact {
         return Some(
-            "calibrated by an earlier version, which did not look whether its sample fixes the calibration; `slidegrid redo` does the slide afresh".to_owned(),
+            "calibrated by an earlier version, which did not check whether its sample determines the calibration; `slidegrid redo` scores the slide again".to_owned(),
         );
     }
     let open = Some(dense.open.as_str()).filter(|open| !open.is_empty())?;
     Some(match cascade {
         Some(cascade) => format!("no dense screen ({open}); {}", cascade.summary()),
         None => format!(
-            "dense scores, taken all the same although their calibration is not fixed ({open})"
+            "dense scores, used nevertheless although the sample does not determine their calibration ({open})"
         ),
     })
 }
 
-/// How far a part has come; one that cannot be read counts for nothing, as it
-/// does for `predict`.
+/// The progress of a part file. One that cannot be read is ignored, as `predict` does.
 fn begun(part: &Path, group: GroupNumber) -> Option<BegunGroup> {
     let (meta, total) = scores::read_part_meta(part).ok()?;
     Some(BegunGroup { group, percent: 100 * meta.windows / total.max(1) })
@@ -246,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn files_tell_what_is_done() {
+    fn progress_is_read_from_files() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
         let slides = [folder.path().join("a.svs"), folder.path().join("b.svs")];
@@ -254,7 +253,7 @@ mod tests {
         Lookup::plan([("a", 3, 3)]).unwrap().write(&run).unwrap();
         staged::write(&run.scores("a", group(2)), b"x").unwrap();
         staged::write(&run.failure("predict", "a_t3"), b"out of memory\n").unwrap();
-        // Not a heatmap: set aside when it is read.
+        // This file is no heatmap, and is set aside when it is read.
         staged::write(&run.heatmap("b", "h5"), b"x").unwrap();
         let read = FilesRead::read(&run);
         let listing = RunListing::read(&run).unwrap();

@@ -1,7 +1,7 @@
-//! `jobs/submitted.jsonl`: what was submitted, a line a job, appended.
+//! The journal of submitted jobs, `jobs/submitted.jsonl`, with one line per job.
 //!
-//! It connects a scheduler's ids and array indices with slides and groups, and
-//! nothing else rests on it: what is done is decided by files.
+//! The journal connects the ids and array indices of a scheduler with slides and groups. It does
+//! not say what is done; files do.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -18,40 +18,40 @@ use crate::run_dir::RunDir;
 /// A line of `submitted.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Submission {
-    /// The scheduler's id.
+    /// Id of the job in the scheduler.
     pub id: String,
     /// The scheduler.
     pub scheduler: SchedulerKind,
-    /// The stage of its tasks.
+    /// Stage of the tasks.
     pub stage: Stage,
-    /// Slide of `predict` and `stitch`.
+    /// Name of the slide, for `predict` and `stitch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slide: Option<String>,
-    /// Rows of slides.csv (`split`) or groups (`predict`): `3-10,17`.
+    /// Rows of slides.csv (`split`) or groups (`predict`), as in `3-10,17`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub items: String,
-    /// Tasks of the array, each of which has its share of the items; none for a single
+    /// Number of tasks of the array, each of which has its share of the items; `None` for a single
     /// job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<u32>,
-    /// Commands given by hand count up; what a master job submits later
-    /// belongs to the command that started it.
+    /// Number of the command given by hand, counted from 1. Jobs that a master job submits have the
+    /// number of the command that started the chain.
     pub round: usize,
-    /// When, seconds since 1970.
+    /// Time of the submission, Unix time in seconds.
     pub time_s: u64,
-    /// The script.
+    /// Path of the script.
     pub script: PathBuf,
-    /// Its log, with `{id}` and `{index}`.
+    /// Path of the log, with `{id}` and `{index}` in place of numbers.
     pub log: String,
-    /// Memory and time asked for.
+    /// Memory and time that each task requests.
     #[serde(flatten)]
     pub request: Request,
 }
 
 impl Submission {
-    /// What each array index works on; no index for a single job.
+    /// The items of the job, each with its array index; a single job has no index.
     ///
-    /// `slide_of`: the slide in a row of slides.csv.
+    /// `slide_of` returns the slide in a row of slides.csv.
     pub fn work<'a>(
         &self,
         slide_of: &dyn Fn(TaskNumber) -> Option<&'a str>,
@@ -84,7 +84,7 @@ impl Submission {
         items.map_or(Ok(()), |error| Err(format!("items: {error}")))
     }
 
-    /// Its items, each with the array index that works on it.
+    /// The numbers in `items`, each with its array index.
     fn indexed<N: Number>(&self) -> Vec<(Option<TaskNumber>, N)> {
         let Ok(items) = self.items.parse::<NumberList<N>>() else { return Vec::new() };
         let Some(tasks) = self.tasks else {
@@ -105,7 +105,7 @@ impl Submission {
     }
 }
 
-/// `submitted.jsonl` cannot be used.
+/// Why `submitted.jsonl` cannot be used.
 #[derive(Debug, Error)]
 #[error("{}: {problem}", path.display())]
 pub struct SubmittedError {
@@ -115,74 +115,74 @@ pub struct SubmittedError {
     pub problem: String,
 }
 
-/// The file, locked: one command submits at a time.
+/// The journal, locked, so that one command at a time submits jobs.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     file: File,
-    /// What was submitted before and since.
+    /// All jobs in the journal.
     pub list: Vec<Submission>,
 }
 
 impl Journal {
-    /// Opens the file, waits for another command that submits, and reads it.
+    /// Opens and reads the journal, after waiting for other commands that submit jobs.
     ///
     /// # Errors
-    /// [`SubmittedError`] when it cannot be made or read.
+    /// [`SubmittedError`] if the file cannot be made or read.
     pub fn open(run: &RunDir) -> Result<Self, SubmittedError> {
         let path = run.submitted();
-        let wrong = |e: std::io::Error| SubmittedError {
+        let error = |e: std::io::Error| SubmittedError {
             path: path.clone(),
-            problem: format!("cannot open it: {e}; the run directory must be writable"),
+            problem: format!("cannot open the file: {e}; the run directory must be writable"),
         };
-        std::fs::create_dir_all(run.jobs()).map_err(wrong)?;
+        std::fs::create_dir_all(run.jobs()).map_err(error)?;
         let mut options = OpenOptions::new();
-        let mut file = options.create(true).append(true).read(true).open(&path).map_err(wrong)?;
-        // Some parallel file systems cannot lock; then only two commands given
-        // at the same moment could submit the same groups, which is harmless.
+        let mut file = options.create(true).append(true).read(true).open(&path).map_err(error)?;
+        // Some parallel file systems cannot lock. Two commands given at the same moment could then
+        // submit the same groups, which is harmless.
         drop(file.lock());
         let mut text = String::new();
-        file.seek(SeekFrom::Start(0)).map_err(wrong)?;
-        file.read_to_string(&mut text).map_err(wrong)?;
+        file.seek(SeekFrom::Start(0)).map_err(error)?;
+        file.read_to_string(&mut text).map_err(error)?;
         if !text.is_empty() && !text.ends_with('\n') {
-            // Somebody was killed while writing the last line.
-            file.write_all(b"\n").map_err(wrong)?;
+            // The writer of the last line was killed.
+            file.write_all(b"\n").map_err(error)?;
         }
         let list = parse(&path, &text)?;
         Ok(Self { path, file, list })
     }
 
-    /// Adds a line.
+    /// Adds a job.
     ///
     /// # Errors
-    /// [`SubmittedError`] naming the job, which is in the queue by then.
+    /// [`SubmittedError`] with the id of the job, which is in the queue by then.
     pub fn add(&mut self, submission: Submission) -> Result<(), SubmittedError> {
         let line = serde_json::to_string(&submission).expect("a submission is plain data");
         let written = self.file.write_all(format!("{line}\n").as_bytes());
         written.and_then(|()| self.file.sync_data()).map_err(|e| SubmittedError {
             path: self.path.clone(),
-            problem: format!("job {} was submitted but cannot be written down: {e}", submission.id),
+            problem: format!("job {} was submitted, but cannot be recorded: {e}", submission.id),
         })?;
         self.list.push(submission);
         Ok(())
     }
 
-    /// The round of a new command.
+    /// The round of a new command given by hand.
     pub fn next_round(&self) -> usize {
         self.list.iter().map(|submission| submission.round).max().unwrap_or(0) + 1
     }
 }
 
-/// Reads the file, when there is one.
+/// Reads the journal; empty if there is none.
 ///
 /// # Errors
-/// [`SubmittedError`] when it is damaged.
+/// [`SubmittedError`] if the file cannot be read, or a line is not a job.
 pub fn read_submitted(run: &RunDir) -> Result<Vec<Submission>, SubmittedError> {
     let path = run.submitted();
     match std::fs::read_to_string(&path) {
         Ok(text) => parse(&path, &text),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(e) => Err(SubmittedError { path, problem: format!("cannot read it: {e}") }),
+        Err(e) => Err(SubmittedError { path, problem: format!("cannot read the file: {e}") }),
     }
 }
 
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_kept_and_a_cut_one_is_survived() {
+    fn lines_are_kept_and_a_line_cut_short_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
         assert_eq!(read_submitted(&run).unwrap(), []);
@@ -263,9 +263,9 @@ mod tests {
         }
     }
 
-    /// As version 0.1.0 wrote it.
+    /// A line as version 0.1.0 wrote it.
     #[test]
-    fn a_line_of_before_is_read() {
+    fn a_line_of_an_earlier_version_is_read() {
         let line = r#"{"id":"123","scheduler":"slurm","stage":"predict","slide":"a","items":"1-8,11","tasks":3,"round":1,"time_s":1790000000,"script":"/run/jobs/predict-a.sh","log":"/run/logs/predict/a.{id}.{index}.log","memory_mb":4096,"time_min":240}"#;
         let read = parse(Path::new("x"), line).unwrap();
         assert_eq!(read[0].request, Request { memory_mb: Some(4096), time_min: Some(240) });
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_works_on_its_share() {
+    fn each_array_index_has_its_share_of_the_items() {
         let slide_of = |row: TaskNumber| ["x", "y", "z"].get(row.index()).copied();
         let group = |k: u32| WorkItem::Predict("a".into(), GroupNumber::try_from(k).unwrap());
         let index = |i: u32| Some(TaskNumber::try_from(i).unwrap());

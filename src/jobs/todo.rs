@@ -1,4 +1,4 @@
-//! What is left to submit: pure, from the state of a run.
+//! Selects the items to submit from the state of a run.
 
 use std::collections::BTreeSet;
 
@@ -7,31 +7,30 @@ use super::state::RunState;
 use super::work::{Request, WorkItem};
 use crate::number::{Number, TaskNumber};
 
-/// Rows of slides.csv that ask for the same.
+/// Rows of slides.csv that request the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows {
-    /// Their numbers.
+    /// Numbers of the rows.
     pub rows: Vec<TaskNumber>,
-    /// What to ask for.
+    /// Memory and time to request.
     pub request: Request,
 }
 
-/// What is to be submitted.
+/// The items to submit.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Todo {
     /// Rows of slides.csv to split.
     pub split: Vec<Rows>,
     /// Groups to score.
     pub predict: Vec<SlideGroups>,
-    /// Slides to stitch, once their groups are done, and what to ask for.
+    /// Slides to stitch once their groups have ended, with the memory and time to request.
     pub stitch: Vec<(String, Request)>,
 }
 
-/// What is missing, was not submitted in this round, and is neither queued nor
-/// running.
+/// Selects the items that are missing, neither queued nor running, and not submitted in this round.
 ///
-/// A round never submits the same thing twice: a task that always fails is not
-/// resubmitted in a loop.
+/// A round never submits an item twice, so that a task that always fails is not resubmitted in a
+/// loop.
 pub fn todo(state: &RunState, round: usize, request: &dyn Fn(&WorkItem) -> Request) -> Todo {
     let slide_of = |row| state.listing.slide_in(row);
     let in_round = state.submissions.iter().filter(|submission| submission.round >= round);
@@ -54,7 +53,7 @@ pub fn todo(state: &RunState, round: usize, request: &dyn Fn(&WorkItem) -> Reque
         });
         let groups = by_request(groups);
         let item = WorkItem::Stitch(name.clone());
-        // A stitch that waits already waits for nothing that is submitted now.
+        // A stitch that is queued already does not wait for groups that are submitted now.
         let waits = state.is_live(&item) && groups.is_empty();
         if (!slide.heatmap || !groups.is_empty()) && !waits && !tried.contains(&item) {
             stitch.push((name.clone(), request(&item)));
@@ -68,7 +67,7 @@ pub fn todo(state: &RunState, round: usize, request: &dyn Fn(&WorkItem) -> Reque
     Todo { split, predict, stitch }
 }
 
-/// Numbers that ask for the same together, in the order they first come.
+/// Collects the numbers of each request, in the order in which the requests first occur.
 fn by_request<N: Number>(numbers: impl Iterator<Item = (N, Request)>) -> Vec<(Request, Vec<N>)> {
     let mut together: Vec<(Request, Vec<N>)> = Vec::new();
     for (number, request) in numbers {
@@ -147,8 +146,8 @@ mod tests {
     const PLAIN: &dyn Fn(&WorkItem) -> Request = &|_| Request::NONE;
 
     #[test]
-    fn what_is_queued_or_done_is_not_submitted() {
-        // Two groups a task: index 2 of array 7 is groups 3 and 4.
+    fn items_that_are_queued_or_done_are_not_submitted() {
+        // Two groups per task: index 2 of array 7 has groups 3 and 4.
         let submitted = [submission("7", Stage::Predict, "1-6", Some(3))];
         let records = vec![queued("7", Some(2)), queued("99", Some(1))];
         let state = state(vec![a(&[1, 3, 4, 6])], &submitted, records);
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_stitch_is_enough_unless_groups_are_added() {
+    fn a_queued_stitch_is_enough_unless_groups_are_added() {
         let submitted = [
             submission("7", Stage::Predict, "1-2", Some(2)),
             submission("8", Stage::Stitch, "", None),
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_split_once_a_round() {
+    fn a_row_is_split_once_per_round() {
         let submitted = [submission("7", Stage::Split, "1-3", Some(3))];
         let status =
             [SlideStatus::Failed, SlideStatus::Waiting, SlideStatus::Done, SlideStatus::Waiting];
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_more_goes_apart() {
+    fn items_that_request_more_are_apart() {
         let more = Request { memory_mb: Some(900), time_min: None };
         let needy = [WorkItem::Predict("a".into(), group(2)), WorkItem::Split("s4".into())];
         let request = |item: &WorkItem| if needy.contains(item) { more } else { Request::NONE };

@@ -1,4 +1,5 @@
-//! One view per slide: what its files say, and what the schedulers add.
+//! The view of each slide that `status` and the report show: its progress, and the state of its
+//! tasks.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,24 +10,24 @@ use super::reason::Reason;
 use super::state::{Failed, Outlook, RunState};
 use super::status::SlideProgress;
 use super::work::WorkItem;
-use crate::number::{GroupNumber, ranges};
+use crate::number::{GroupNumber, counted, ranges};
 use crate::run_dir::SlideStatus;
 
-/// A slide, and why what is not done is not.
+/// The progress of a slide, with the state of its tasks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SlideView {
-    /// What its files say.
+    /// The progress, from the files.
     #[serde(flatten)]
     pub files: SlideProgress,
-    /// Groups that run now.
+    /// Groups that run.
     pub running: Vec<GroupNumber>,
-    /// Groups that wait in a queue, or that nobody has submitted.
+    /// Groups that are queued, or that were not submitted.
     pub waiting: Vec<GroupNumber>,
-    /// Of these, groups that are in a queue.
+    /// Groups of these that are queued.
     pub queued: Vec<GroupNumber>,
-    /// Work in a queue that will not go on by itself.
+    /// Items in a queue that wait for a person.
     pub stuck: Vec<Trouble>,
-    /// Work that was tried and is not done.
+    /// Items whose last try failed.
     pub ended: Vec<Trouble>,
 }
 
@@ -35,21 +36,22 @@ pub struct SlideView {
 pub struct Trouble {
     /// `split`, `predict` or `stitch`.
     pub stage: &'static str,
-    /// Group of `predict`.
+    /// Number of the group, for `predict`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupNumber>,
-    /// In a word, when it has ended.
+    /// The reason as a code, if a task has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// In more words: the program's own, else the scheduler's.
+    /// The reason in words: those of the program, or else of the scheduler.
     #[serde(rename = "told")]
     pub words: String,
-    /// The log to read.
+    /// Path of the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<PathBuf>,
 }
 
-/// Joins what the files of a slide say with what becomes of the rest; files win.
+/// Combines the progress of a slide with the state of its tasks. Items whose file exists are done,
+/// whatever a scheduler says.
 pub fn view_of(files: SlideProgress, state: &RunState) -> SlideView {
     let mut view = SlideView {
         running: Vec::new(),
@@ -81,7 +83,7 @@ pub fn view_of(files: SlideProgress, state: &RunState) -> SlideView {
 }
 
 impl SlideView {
-    /// `by_task`: why the task failed, in its own words.
+    /// Adds the state of an item; `by_task` is the error message of the task, if it failed.
     fn add(&mut self, item: &WorkItem, outlook: Outlook, by_task: Option<String>) {
         let (stage, group) = (item.stage().name(), item.group());
         let trouble = |reason, words, log| Trouble { stage, group, reason, words, log };
@@ -95,7 +97,7 @@ impl SlideView {
             Outlook::Failed(Failed { reason, words, log }) => {
                 self.ended.push(trouble(Some(reason), by_task.unwrap_or(words), log));
             }
-            // A stitch that failed without a scheduler is in `files`.
+            // The failure of a stitch without a scheduler is in `files`.
             Outlook::Open => match (group, by_task) {
                 (Some(_), Some(words)) => self.ended.push(trouble(None, words, None)),
                 (group, _) => self.waiting.extend(group),
@@ -103,7 +105,7 @@ impl SlideView {
         }
     }
 
-    /// Whether something of it failed, and nobody is at it again.
+    /// Whether the last try of an item failed.
     pub fn has_failed(&self) -> bool {
         !self.files.is_done() && (self.files.has_failed() || !self.ended.is_empty())
     }
@@ -113,7 +115,7 @@ impl SlideView {
         self.ended.iter().filter_map(|trouble| trouble.group).collect()
     }
 
-    /// Why it is not done, in a line; empty when there is nothing to say.
+    /// What is not done and why, in one line; empty if there is nothing to say.
     pub fn why(&self) -> String {
         let mut parts = Vec::new();
         let files = &self.files;
@@ -133,14 +135,15 @@ impl SlideView {
         }
         if !files.heatmap_without.is_empty() {
             parts.push(format!(
-                "the heatmap was made without {} groups; `slidegrid stitch` makes it anew",
-                files.heatmap_without.len()
+                "the heatmap was made without {}; `slidegrid stitch` makes it again",
+                counted(files.heatmap_without.len(), "group", "groups")
             ));
         }
         if files.unnormalized_patches > 0 {
             parts.push(format!(
-                "the stains of {} patches could not be told (scores/{}/t*.h5, /unnormalized)",
-                files.unnormalized_patches, files.name
+                "the stains of {} could not be determined (scores/{}/t*.h5, /unnormalized)",
+                counted(files.unnormalized_patches, "patch", "patches"),
+                files.name
             ));
         }
         parts.extend(files.partial.clone());
@@ -163,7 +166,8 @@ impl SlideView {
     }
 }
 
-/// Troubles of one kind together: how many, which, the first one's words and log.
+/// One line per stage and reason: the number of items, their groups, and the words and log of the
+/// first.
 fn reasons(troubles: &[Trouble], state: &str) -> Vec<String> {
     let mut kinds: BTreeMap<(&str, Option<Reason>), Vec<&Trouble>> = BTreeMap::new();
     for trouble in troubles {
@@ -174,7 +178,11 @@ fn reasons(troubles: &[Trouble], state: &str) -> Vec<String> {
         let groups: Vec<GroupNumber> =
             troubles.iter().filter_map(|trouble| trouble.group).collect();
         let what = match first.group {
-            Some(_) => format!("{} groups {state} (t{})", groups.len(), ranges(&groups)),
+            Some(_) => format!(
+                "{} {state} (t{})",
+                counted(groups.len(), "group", "groups"),
+                ranges(&groups)
+            ),
             None => format!("{stage} {state}"),
         };
         let reason = reason.map_or(String::new(), |reason| format!("{}, ", reason.describe()));
@@ -225,7 +233,7 @@ mod tests {
         }
     }
 
-    /// A state in which the task of each group is.
+    /// A run with an array whose tasks have these states.
     fn state_of(states: impl IntoIterator<Item = (u32, TaskState)>) -> RunState {
         let array = Submission {
             id: "7".into(),
@@ -254,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn files_first_then_the_queue_then_the_last_end() {
+    fn files_come_before_the_queue_and_the_queue_before_the_last_end() {
         let state = state_of([
             (1, TaskState::Ended(End::ExitCode(4))),
             (2, TaskState::Running),
@@ -274,9 +282,9 @@ mod tests {
         );
         let why = view.why();
         for part in [
-            "1 groups failed (t4): exit code 4, a.h5: damaged [l/7.log]",
-            "1 groups failed (t5): time limit, ended at its time limit [l/7.log]",
-            "1 groups stuck (t7): stuck (Eqw) [l/7.log]",
+            "1 group failed (t4): exit code 4, a.h5: damaged [l/7.log]",
+            "1 group failed (t5): time limit, ended at its time limit [l/7.log]",
+            "1 group stuck (t7): stuck (Eqw) [l/7.log]",
         ] {
             assert!(why.contains(part), "{part}: {why}");
         }
@@ -284,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_scheduler_files_tell() {
+    fn without_a_scheduler_the_view_is_that_of_the_files() {
         let view = view_of(files(), &RunState::default());
         assert_eq!(
             (view.waiting.as_slice(), view.failed()),

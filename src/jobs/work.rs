@@ -1,11 +1,11 @@
-//! What there is to do in a run, and what is asked of a scheduler for it.
+//! The items of work in a run, and what a task requests from a scheduler for them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::Stage;
 use crate::number::GroupNumber;
 
-/// The smallest thing that is done, or missing, of a run.
+/// The smallest piece of work of a run: it is done, or it is missing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WorkItem {
     /// Splitting a slide.
@@ -17,7 +17,7 @@ pub enum WorkItem {
 }
 
 impl WorkItem {
-    /// The stage it belongs to.
+    /// The stage of the item.
     pub fn stage(&self) -> Stage {
         match self {
             Self::Split(_) => Stage::Split,
@@ -26,14 +26,14 @@ impl WorkItem {
         }
     }
 
-    /// The slide it is about.
+    /// Name of the slide.
     pub fn slide(&self) -> &str {
         match self {
             Self::Split(slide) | Self::Predict(slide, _) | Self::Stitch(slide) => slide,
         }
     }
 
-    /// The group, of `predict`.
+    /// Number of the group, for `predict`.
     pub fn group(&self) -> Option<GroupNumber> {
         match self {
             Self::Predict(_, group) => Some(*group),
@@ -42,18 +42,18 @@ impl WorkItem {
     }
 }
 
-/// Memory and time asked for, where that is more than nothing.
+/// Memory and time that a task requests; `None` for what is configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Request {
-    /// Memory of a task, MB.
+    /// Memory per task, MB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_mb: Option<u32>,
-    /// Wall time of a task, minutes.
+    /// Wall time per task, minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_min: Option<u32>,
 }
 
 impl Request {
-    /// As configured.
+    /// A request for what is configured.
     pub const NONE: Self = Self { memory_mb: None, time_min: None };
 }

@@ -86,7 +86,7 @@ pub struct ModelCard {
     pub output: Option<String>,
 }
 
-/// A fault in a card; the caller adds the file's name.
+/// An error in a card; the caller adds the file's name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CardError {
     /// The card has an unknown key.

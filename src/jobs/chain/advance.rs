@@ -1,4 +1,4 @@
-//! The one operation of the chain.
+//! The operation of the chain: submits what is missing.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,37 +15,36 @@ use crate::jobs::state::RunState;
 use crate::jobs::submitted::{Journal, Submission};
 use crate::jobs::todo::todo;
 
-/// What came of [`Chain::advance`].
+/// The result of [`Chain::advance`].
 #[derive(Debug, Default)]
 pub struct Advanced {
-    /// What was submitted, or in a dry run would be.
+    /// The jobs that were submitted, or that a dry run would submit.
     pub submitted: Vec<Submission>,
-    /// More will follow: when to look again.
+    /// When to repeat the operation; `None` if nothing will follow.
     pub next: Option<Hold>,
-    /// Tasks there was no room for.
+    /// Number of tasks for which the queue has no room.
     pub unsent_tasks: u32,
-    /// Work that would need more than there is.
+    /// Work whose request no node can fulfil.
     pub refused: Vec<Refused>,
-    /// This round.
+    /// The round of the jobs.
     pub round: usize,
 }
 
 impl Chain<'_> {
     /// Submits what is missing and neither queued nor running.
     ///
-    /// `state`: read while `journal` was open, so that no other command has submitted
-    /// since.
+    /// `state` must be read while `journal` is open, so that no other command submits jobs in
+    /// between.
     ///
     /// # Errors
-    /// [`ChainError`]; what was submitted before stays submitted and is known
-    /// to the next command.
+    /// [`ChainError`]. Jobs that were submitted before the error are in the journal.
     pub fn advance(
         &self,
         state: &mut RunState,
         journal: &mut Journal,
     ) -> Result<Advanced, ChainError> {
         self.folders()?;
-        // A dry run may be far from the cluster.
+        // A dry run may take place where there is no scheduler.
         if !self.dry_run {
             state.require_queue(self.scheduler.kind())?;
         }
@@ -58,20 +57,21 @@ impl Chain<'_> {
         let refused = self.checked(&mut todo)?;
         let mut wave = Wave::new(limits, state, journal, round);
         for step in self.steps(&todo, &wave) {
-            self.send(step, &mut wave)?;
+            self.submit_step(step, &mut wave)?;
         }
         if let Some(step) = self.study_step(state, &wave) {
-            self.send(step, &mut wave)?;
+            self.submit_step(step, &mut wave)?;
         }
         let next = next(&wave, state);
         let submitted = std::mem::take(&mut wave.done);
         Ok(Advanced { unsent_tasks: wave.unsent_tasks, refused, submitted, next, round })
     }
 
-    /// Submits the job that goes on with this round.
+    /// Submits the master job that continues the round. If the queue is full, this waits for up to
+    /// an hour.
     ///
     /// # Errors
-    /// [`ChainError`]; waits for a place when the queue is full.
+    /// [`ChainError`] if the job cannot be submitted.
     pub fn submit_master(
         &self,
         hold: &Hold,
@@ -88,7 +88,7 @@ impl Chain<'_> {
                 Err(error) => return Err(error.into()),
                 Ok(id) => {
                     let submission = self.submission(id, &job, script, round);
-                    self.note(submission.clone(), journal)?;
+                    self.record(submission.clone(), journal)?;
                     return Ok(submission);
                 }
             }
@@ -96,7 +96,7 @@ impl Chain<'_> {
         Err(ChainError::Full { run: self.run.root().to_owned() })
     }
 
-    /// Whether a master job other than this one will go on anyway.
+    /// Whether a master job other than this one continues anyway.
     pub fn has_master(&self, state: &RunState, advanced: &Advanced) -> bool {
         let own = ["SLURM_JOB_ID", "JOB_ID", "PBS_JOBID", "LSB_JOBID"];
         let own: Vec<String> = own.iter().filter_map(|name| std::env::var(name).ok()).collect();
@@ -104,7 +104,7 @@ impl Chain<'_> {
         advanced.unsent_tasks == 0 && masters.iter().any(|id| !own.contains(id))
     }
 
-    fn send(&self, step: Step, wave: &mut Wave) -> Result<(), ChainError> {
+    fn submit_step(&self, step: Step, wave: &mut Wave) -> Result<(), ChainError> {
         if let Step::Stitch { slide, .. } = &step
             && wave.held_back.contains(slide)
         {
@@ -128,10 +128,10 @@ impl Chain<'_> {
             }
             let (now, later) = step.cut(fits);
             rest = later;
-            match self.send_one(&now, wave) {
+            match self.submit_job(&now, wave) {
                 Ok(()) => {}
                 Err(ChainError::Scheduler(SchedulerError::Refused { full: true, .. })) => {
-                    // A limit that could not be read: half of it may fit.
+                    // The queue has a limit that could not be read. Half of the tasks may fit.
                     let once = self.scheduler.counts_arrays_once();
                     let half = if once { 0 } else { now.tasks() / 2 };
                     wave.room = Some(half as usize);
@@ -146,7 +146,7 @@ impl Chain<'_> {
         Ok(())
     }
 
-    fn send_one(&self, step: &Step, wave: &mut Wave) -> Result<(), ChainError> {
+    fn submit_job(&self, step: &Step, wave: &mut Wave) -> Result<(), ChainError> {
         let job = self.step_job(step, &wave.scripts);
         let script = self.write(&job)?;
         let after: Vec<String> = match step {
@@ -170,10 +170,10 @@ impl Chain<'_> {
         wave.ids.push(id);
         wave.scripts.insert(submission.script.clone());
         wave.done.push(submission.clone());
-        self.note(submission, wave.journal)
+        self.record(submission, wave.journal)
     }
 
-    fn note(&self, submission: Submission, journal: &mut Journal) -> Result<(), ChainError> {
+    fn record(&self, submission: Submission, journal: &mut Journal) -> Result<(), ChainError> {
         if !self.dry_run {
             journal.add(submission.clone())?;
         }

@@ -1,4 +1,4 @@
-//! What the scheduler allows: limits, and whether a request can be had.
+//! Limits of the scheduler, and the check whether a request can be fulfilled.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +11,14 @@ use crate::jobs::todo::Todo;
 use crate::jobs::work::Request;
 use crate::staged;
 
-/// Work that would need more than there is.
+/// Work whose request no node can fulfil.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// Which level.
+    /// Stage of the work.
     pub stage: Stage,
-    /// What was asked for.
+    /// The request.
     pub request: Request,
-    /// Why the scheduler refused it.
+    /// The answer of the scheduler.
     pub why: String,
 }
 
@@ -26,7 +26,7 @@ impl Chain<'_> {
     pub(super) fn limits(&self) -> Result<Limits, ChainError> {
         match self.scheduler.limits(self.commands, self.cluster) {
             Ok(limits) => Ok(limits),
-            // A dry run may be far from the cluster.
+            // A dry run may take place where there is no scheduler.
             Err(_) if self.dry_run => {
                 let array_tasks = self.cluster.max_array_tasks.unwrap_or(1000).max(1);
                 Ok(Limits { array_tasks, jobs: None, jobs_in_use: 0 })
@@ -35,13 +35,13 @@ impl Chain<'_> {
         }
     }
 
-    /// Asks whether jobs like these can ever run, before there are thousands.
-    /// What would need more than there is goes out of `todo`.
+    /// Asks the scheduler whether such jobs can ever run, before thousands are submitted. Work
+    /// whose request cannot be fulfilled is removed from `todo`.
     pub(super) fn checked(&self, todo: &mut Todo) -> Result<Vec<Refused>, ChainError> {
         if self.dry_run || *todo == Todo::default() {
             return Ok(Vec::new());
         }
-        // A master job has asked already.
+        // The command that started the round has done this already.
         if self.round.is_none() {
             for stage in [Stage::Split, Stage::Predict, Stage::Stitch, Stage::Master] {
                 self.check(stage, Request::NONE)?
@@ -51,9 +51,10 @@ impl Chain<'_> {
         let split = todo.split.iter().map(|rows| (Stage::Split, rows.request));
         let predict = todo.predict.iter().map(|work| (Stage::Predict, work.request));
         let stitch = todo.stitch.iter().map(|(_, request)| (Stage::Stitch, *request));
-        let grown: BTreeSet<(Stage, Request)> = split.chain(predict).chain(stitch).collect();
+        let raised: BTreeSet<(Stage, Request)> = split.chain(predict).chain(stitch).collect();
         let mut refused = Vec::new();
-        for (stage, request) in grown.into_iter().filter(|(_, request)| *request != Request::NONE) {
+        for (stage, request) in raised.into_iter().filter(|(_, request)| *request != Request::NONE)
+        {
             if let Err(source) = self.check(stage, request)? {
                 match stage {
                     Stage::Split => todo.split.retain(|rows| rows.request != request),

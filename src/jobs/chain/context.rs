@@ -1,4 +1,4 @@
-//! What the chain works with.
+//! The run, the scheduler and the options of a chain.
 
 use std::path::Path;
 
@@ -8,30 +8,30 @@ use crate::jobs::submitted::Submission;
 use crate::jobs::work::{Request, WorkItem};
 use crate::run_dir::RunDir;
 
-/// Everything that is needed to submit.
+/// A chain of jobs: what is needed to submit them.
 pub struct Chain<'a> {
-    /// The run.
+    /// The run directory.
     pub run: &'a RunDir,
-    /// What is asked for.
+    /// The section `[cluster]` of the configuration.
     pub cluster: &'a ClusterKeys,
-    /// Who runs the tasks.
+    /// The scheduler that runs the tasks.
     pub scheduler: &'a dyn Scheduler,
-    /// Who runs its commands.
+    /// Runs the commands of the scheduler.
     pub commands: &'a dyn Commands,
-    /// This program, absolute.
+    /// Absolute path of this program.
     pub program: &'a Path,
-    /// More memory or time for what ran out of it.
+    /// Returns the raised request of an item that ran out of memory or time.
     pub request: &'a dyn Fn(&WorkItem) -> Request,
-    /// Groups a task scores.
+    /// Number of groups that a task scores.
     pub groups_per_task: u32,
-    /// Whether heatmaps are wanted.
+    /// Whether to make heatmaps.
     pub stitch: bool,
-    /// Whether a study is wanted, last of all.
+    /// Whether to make a study at the end.
     pub study: bool,
-    /// Write the scripts and submit nothing.
+    /// Whether to write the scripts only, and submit nothing.
     pub dry_run: bool,
-    /// The round to go on with; a new one when absent.
+    /// The round to continue; `None` starts a new one.
     pub round: Option<usize>,
-    /// Called with each job.
+    /// Called with each job that is submitted.
     pub on_submit: &'a dyn Fn(&Submission),
 }

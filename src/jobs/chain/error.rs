@@ -1,4 +1,4 @@
-//! Why the chain cannot go on.
+//! The error of submitting jobs.
 
 use std::path::PathBuf;
 
@@ -8,39 +8,38 @@ use crate::jobs::scheduler::SchedulerError;
 use crate::jobs::submitted::SubmittedError;
 use crate::staged::StageError;
 
-/// The chain cannot go on.
+/// Why jobs cannot be submitted.
 #[derive(Debug, Error)]
 pub enum ChainError {
-    /// The scheduler refused or is not there.
+    /// The scheduler refuses a job, or is not installed.
     #[error(transparent)]
     Scheduler(#[from] SchedulerError),
-    /// No job like this could ever run.
+    /// A job of this stage could never run.
     #[error(
-        "what [cluster] asks for a {stage} job cannot be had, so nothing was submitted: {source}"
+        "no node can fulfil what [cluster] requests for a {stage} job, so nothing was submitted: {source}"
     )]
     Check {
-        /// Which level.
+        /// Stage of the job.
         stage: &'static str,
-        /// What the scheduler said.
+        /// The answer of the scheduler.
         source: SchedulerError,
     },
-    /// What was submitted cannot be read or written.
+    /// The journal of submitted jobs cannot be read or written.
     #[error(transparent)]
     Submitted(#[from] SubmittedError),
     /// A script cannot be written.
     #[error(transparent)]
     Write(#[from] StageError),
-    /// The queue stayed full.
-    #[error("{}: for an hour the queue had no place for the job that goes on; run `slidegrid master retry` later", run.display())]
+    /// The queue stayed full for an hour.
+    #[error("{}: the queue had no room for the master job for an hour; run `slidegrid master retry` later", run.display())]
     Full {
         /// The run directory.
         run: PathBuf,
     },
-    /// A folder or script cannot be made, or has a name that schedulers do not
-    /// take.
+    /// A folder cannot be made, or has a name that schedulers do not take.
     #[error("{}: {problem}", path.display())]
     Folder {
-        /// The folder or script.
+        /// The folder.
         path: PathBuf,
         /// What is wrong, and what to do.
         problem: String,

@@ -1,8 +1,8 @@
-//! The chain: submits what is missing, and the job that goes on from there.
+//! The chain of jobs: submits what is missing, and a master job that continues later.
 //!
-//! There is one operation, [`Chain::advance`]: from the state of the run, submit what
-//! can be submitted now, and say what to wait for when more will follow. A master job is
-//! the same operation, run again when that has ended.
+//! There is one operation, [`Chain::advance`]. It submits what can be submitted now, by the state
+//! of the run, and returns what to wait for if more will follow. A master job repeats the operation
+//! when that has ended.
 //!
 //! ```text
 //! RunState ──[todo]──> steps in order [wave] ──[checks]──> jobs, scripts [scripts]

@@ -1,4 +1,4 @@
-//! What each step of the chain is as a job and as a script.
+//! Makes the job and the script of each step of the chain.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::shell::quoted;
 use crate::staged;
 
 impl Chain<'_> {
-    /// A job without its command.
+    /// A job of a stage, without its command; `what` is the slide, or empty.
     pub(super) fn job(&self, stage: Stage, what: &str, request: Request) -> Job {
         let plain = plain_name(what);
         let name = if plain.is_empty() {
@@ -28,7 +28,7 @@ impl Chain<'_> {
             keys.environment.iter().map(|(name, value)| format!("export {name}={}", quoted(value)));
         Job {
             stage,
-            // Grid Engine takes no names that start with a digit.
+            // Grid Engine does not take names that start with a digit.
             name: format!("sg_{name}"),
             tasks: None,
             resources: raised(keys.resources(stage), request),
@@ -41,7 +41,7 @@ impl Chain<'_> {
         }
     }
 
-    /// `taken`: scripts that other jobs have.
+    /// The job of a step; `taken` holds the scripts of other jobs.
     pub(super) fn step_job(&self, step: &Step, taken: &BTreeSet<PathBuf>) -> Job {
         let run = quoted(&self.run.root().to_string_lossy());
         let program = quoted(&self.program.to_string_lossy());
@@ -51,7 +51,7 @@ impl Chain<'_> {
         match step {
             Step::Split { .. } => {
                 job.tasks = Some(tasks);
-                job.about = format!("Splits rows {items} of slides.csv, one a task.");
+                job.about = format!("Splits rows {items} of slides.csv, one per task.");
                 job.command =
                     format!("{program} split --run {run} --task {items} --part {{index}}/{tasks}");
             }
@@ -69,24 +69,24 @@ impl Chain<'_> {
                 job.command = format!("{program} stitch --run {run} --slide {}", quoted(slide));
             }
             Step::Study { .. } => {
-                job.about = "Holds the heatmaps against truth, as [study] says.".into();
+                job.about = "Compares the heatmaps with the truth, as [study] says.".into();
                 job.command = format!("{program} study --run {run}");
             }
         }
-        number(&mut job, taken);
+        make_unique(&mut job, taken);
         job
     }
 
     pub(super) fn master_job(&self, round: usize, journal: &Journal) -> Job {
         let mut job = self.job(Stage::Master, "", Request::NONE);
-        job.about = "Submits what has become possible: predict for slides that are split.".into();
+        job.about = "Submits the next jobs: predict for slides that are split.".into();
         job.command = format!(
             "{} master submit --run {} --round {round}{}",
             quoted(&self.program.to_string_lossy()),
             quoted(&self.run.root().to_string_lossy()),
             if self.stitch { "" } else { " --no-stitch" },
         );
-        number(&mut job, &scripts_of(journal));
+        make_unique(&mut job, &scripts_of(journal));
         job
     }
 
@@ -122,8 +122,8 @@ impl Chain<'_> {
         Ok(script)
     }
 
-    /// Folders for scripts and logs; schedulers fail tasks without a word when
-    /// the one for logs is missing.
+    /// Makes the folders for scripts and logs. Without a folder for logs, tasks fail without a
+    /// message.
     pub(super) fn folders(&self) -> Result<(), ChainError> {
         let root = self.run.root();
         let plain = |c: char| c.is_alphanumeric() || "/._+=@-".contains(c);
@@ -145,15 +145,14 @@ impl Chain<'_> {
     }
 }
 
-/// Scripts of jobs that were submitted.
+/// The scripts of the jobs in the journal.
 pub(super) fn scripts_of(journal: &Journal) -> BTreeSet<PathBuf> {
     journal.list.iter().map(|submission| submission.script.clone()).collect()
 }
 
-/// Every job that was submitted keeps a script of its own: a slide's second
-/// array, a second slide whose name only differs in characters that file names
-/// lose, a later round.
-fn number(job: &mut Job, taken: &BTreeSet<PathBuf>) {
+/// Appends a number to the name of the script if another job has it: an earlier array of the slide,
+/// a job of an earlier round, or a slide whose name differs only in special characters.
+fn make_unique(job: &mut Job, taken: &BTreeSet<PathBuf>) {
     let stem = job.script.strip_suffix(".sh").unwrap_or(&job.script).to_owned();
     let mut number = 1;
     while taken.contains(Path::new(&job.script)) {
@@ -162,14 +161,14 @@ fn number(job: &mut Job, taken: &BTreeSet<PathBuf>) {
     }
 }
 
-/// A comment ends with its line.
+/// Replaces line feeds, which would end a comment in the script.
 fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }
 
 fn raised(resources: Resources, request: Request) -> Resources {
     Resources {
-        // The configuration may ask for more by now.
+        // The configuration may have been raised above the request.
         memory_mb: request.memory_mb.max(resources.memory_mb),
         time_min: request.time_min.max(resources.time_min),
         ..resources

@@ -1,20 +1,20 @@
-//! The steps of the chain: what is submitted as one job.
+//! The steps of the chain, each of which is submitted as one job.
 
 use crate::config::Stage;
 use crate::jobs::plan::ArraySpec;
 use crate::jobs::work::Request;
 use crate::number::{ArrayShare, GroupNumber, Number, NumberList, TaskNumber};
 
-/// One submission.
+/// A job to submit.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Step {
-    /// Rows of slides.csv, a task each.
+    /// Splits rows of slides.csv, one per task.
     Split { rows: NumberList<TaskNumber>, request: Request },
-    /// Groups of a slide.
+    /// Scores groups of a slide.
     Predict(ArraySpec),
-    /// The heatmap of a slide.
+    /// Makes the heatmap of a slide.
     Stitch { slide: String, request: Request },
-    /// The heatmaps against truth, once these jobs have ended.
+    /// Compares the heatmaps with the truth, once these jobs have ended.
     Study { after: Vec<String> },
 }
 
@@ -64,7 +64,7 @@ impl Step {
         }
     }
 
-    /// The first `tasks` tasks, and the others.
+    /// Cuts the step into its first `tasks` tasks and the rest, if there is one.
     pub(super) fn cut(self, tasks: u32) -> (Self, Option<Self>) {
         if tasks >= self.tasks() {
             return (self, None);
@@ -75,21 +75,21 @@ impl Step {
                 (Self::split(now, request), Some(Self::split(later, request)))
             }
             Self::Predict(array) => {
-                let of = array.tasks;
-                let shares = ArrayShare::all(of).take(tasks as usize);
+                let all = array.tasks;
+                let shares = ArrayShare::all(all).take(tasks as usize);
                 let now: usize = shares.map(|share| array.groups.share(share).len()).sum();
                 let (now, later) = array.groups.as_slice().split_at(now);
                 let array_of = |groups: &[GroupNumber], tasks| {
                     let groups = groups.iter().copied().collect();
                     Self::Predict(ArraySpec { groups, tasks, ..array.clone() })
                 };
-                (array_of(now, tasks), Some(array_of(later, of - tasks)))
+                (array_of(now, tasks), Some(array_of(later, all - tasks)))
             }
             Self::Stitch { .. } | Self::Study { .. } => (self, None),
         }
     }
 
-    /// Undoes [`Step::cut`].
+    /// Joins two parts of a step, as [`Step::cut`] makes them.
     pub(super) fn joined(self, later: Self) -> Self {
         match (self, later) {
             (Self::Split { rows, request }, Self::Split { rows: more, .. }) => {

@@ -1,4 +1,4 @@
-//! What is kept while submitting, and when to look again.
+//! A wave: the jobs that one command submits, and when the next wave follows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -13,23 +13,23 @@ use crate::jobs::state::RunState;
 use crate::jobs::submitted::{Journal, Submission};
 use crate::jobs::todo::Todo;
 
-/// Minutes a master job waits when the queue is full of other things.
+/// Time that a master job waits if the queue is full of other jobs, minutes.
 const WAIT_MIN: u32 = 5;
 
-/// What is kept while submitting.
+/// The state of a wave while its jobs are submitted.
 pub(super) struct Wave<'a> {
     pub(super) limits: Limits,
-    /// Jobs that still fit; none: any number.
+    /// Number of jobs that still fit into the queue; `None` for any number.
     pub(super) room: Option<usize>,
-    /// Names that are taken.
+    /// Scripts of jobs, whose names are taken.
     pub(super) scripts: BTreeSet<PathBuf>,
     pub(super) journal: &'a mut Journal,
     pub(super) round: usize,
-    /// Ids of this wave, in order.
+    /// Ids of the jobs of this wave, in order.
     pub(super) ids: Vec<String>,
-    /// Ids each slide's stitch waits for.
+    /// Ids of the jobs for which the stitch of each slide waits.
     pub(super) arrays: BTreeMap<String, BTreeSet<String>>,
-    /// Slides with groups that found no room.
+    /// Slides with groups for which the queue has no room.
     pub(super) held_back: BTreeSet<String>,
     pub(super) unsent_tasks: u32,
     pub(super) done: Vec<Submission>,
@@ -49,7 +49,7 @@ impl<'a> Wave<'a> {
         }
         Self {
             limits,
-            // One place is kept for the master job that goes on.
+            // One place is kept for the master job.
             room: limits.jobs.map(|limit| limit.saturating_sub(limits.jobs_in_use + 1)),
             scripts: scripts_of(journal),
             journal,
@@ -69,8 +69,8 @@ impl<'a> Wave<'a> {
 }
 
 impl Chain<'_> {
-    /// Steps in the order to submit them: `predict` of a slide, then its
-    /// `stitch`.
+    /// The steps in the order in which they are submitted: `split`, slides that only need a
+    /// `stitch`, and then for each slide `predict` and `stitch`.
     pub(super) fn steps(&self, todo: &Todo, wave: &Wave) -> Vec<Step> {
         let limit = wave.limits.array_tasks;
         let rows = todo.split.iter().flat_map(|rows| {
@@ -87,7 +87,7 @@ impl Chain<'_> {
         }
         let (mut with_groups, alone): (BTreeMap<_, _>, BTreeMap<_, _>) =
             todo.stitch.iter().cloned().partition(|(slide, _)| arrays.contains_key(slide));
-        // Slides that wait for nothing else come first.
+        // Slides whose groups are all scored come first.
         steps.extend(alone.into_iter().map(|(slide, request)| Step::Stitch { slide, request }));
         for slide in order {
             steps.extend(arrays.remove(&slide).unwrap_or_default());
@@ -100,8 +100,8 @@ impl Chain<'_> {
 }
 
 impl Chain<'_> {
-    /// The study, when it is wanted and all that it waits for is submitted;
-    /// once a round, and only when heatmaps are new or it was never made.
+    /// The study, if one is to be made and all jobs for which it waits are submitted. There is one
+    /// per round, and only if heatmaps are new or no study exists.
     pub(super) fn study_step(&self, state: &RunState, wave: &Wave) -> Option<Step> {
         let in_round = |submission: &&Submission| submission.round >= wave.round;
         let mut known = wave.journal.list.iter().filter(in_round).chain(&wave.done);
@@ -120,9 +120,9 @@ impl Chain<'_> {
     }
 }
 
-/// When to look again: never, when all is submitted; when all is split, to plan
-/// `predict`; when the first half of a wave has ended, to submit the next
-/// while the other half keeps the cluster busy.
+/// When the next wave follows. If tasks found no room, this is when the first half of this wave has
+/// ended, so that the other half keeps the cluster busy. Otherwise it is when all slides are split,
+/// or never if no slide is being split.
 pub(super) fn next(wave: &Wave, state: &RunState) -> Option<Hold> {
     let splits = wave.done.iter().filter(|submission| submission.stage == Stage::Split);
     let mut splits: BTreeSet<String> = splits.map(|submission| submission.id.clone()).collect();

@@ -1,4 +1,4 @@
-//! The one place where a scheduler's programs are run.
+//! Runs the programs of schedulers.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,25 +13,25 @@ pub struct Call {
     pub program: String,
     /// Its arguments.
     pub args: Vec<String>,
-    /// A file it reads from standard input.
+    /// File that the program reads as its standard input.
     pub stdin: Option<PathBuf>,
 }
 
 impl Call {
-    /// A program with arguments.
+    /// A command line of a program and its arguments.
     pub fn new(program: &str, args: &[&str]) -> Self {
         let args = args.iter().map(|&arg| arg.to_owned()).collect();
         Self { program: program.to_owned(), args, stdin: None }
     }
 
-    /// One more argument.
+    /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
         self
     }
 
-    /// As it would be typed.
+    /// The command line as one would type it.
     pub fn line(&self) -> String {
         let words = std::iter::once(&self.program).chain(&self.args);
         let mut line = words.map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
@@ -42,10 +42,10 @@ impl Call {
     }
 }
 
-/// What a program said.
+/// The result of a program.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answer {
-    /// Whether it ended with 0.
+    /// Whether the exit code is 0.
     pub ok: bool,
     /// Exit code or signal, in words.
     pub status: String,
@@ -55,22 +55,22 @@ pub struct Answer {
     pub stderr: String,
 }
 
-/// Who runs commands: the system, or a test.
+/// Runs commands: by the system, or in a test by prepared answers.
 pub trait Commands {
-    /// Runs one to its end.
+    /// Runs a command and waits for its end.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// [`io::Error`] if the program cannot be started.
     fn run(&self, call: &Call) -> io::Result<Answer>;
 }
 
-/// Runs them.
+/// Runs commands by the system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct System;
 
 impl Commands for System {
     fn run(&self, call: &Call) -> io::Result<Answer> {
-        let mut command = Command::new(found(&call.program));
+        let mut command = Command::new(path_of(&call.program));
         command.args(&call.args).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.stdin(match &call.stdin {
             Some(file) => Stdio::from(std::fs::File::open(file)?),
@@ -81,7 +81,7 @@ impl Commands for System {
                 command.env_remove(&name);
             }
         }
-        // The language decides how some schedulers word their answers.
+        // The answers of some schedulers depend on the language.
         command.env("LC_ALL", "C");
         let output = command.spawn()?.wait_with_output()?;
         io::stderr().flush()?;
@@ -94,15 +94,15 @@ impl Commands for System {
     }
 }
 
-/// A job submitted by a job would inherit what SLURM told the first one, such
-/// as its number of cores.
+/// Whether a variable describes the SLURM job in which this program runs, such as its number of
+/// cores. A job that it submits would inherit the variable.
 fn belongs_to_this_job(name: &str) -> bool {
     name.starts_with("SLURM_") && name != "SLURM_CONF"
 }
 
-/// Where a program is: on PATH, or on the PATH of who submitted this Grid
-/// Engine job, whose own PATH is often bare.
-fn found(program: &str) -> PathBuf {
+/// The path of a program: from PATH, or from the PATH of the shell that submitted this job, because
+/// that of a Grid Engine job is often bare.
+fn path_of(program: &str) -> PathBuf {
     if program.contains('/') {
         return program.into();
     }

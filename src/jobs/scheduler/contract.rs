@@ -1,4 +1,4 @@
-//! What every scheduler can do.
+//! The trait [`Scheduler`], and its limits and conditions.
 
 use std::path::Path;
 
@@ -8,83 +8,83 @@ use super::task::{JobQuery, Tasks};
 use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::Job;
 
-/// What a scheduler allows.
+/// The limits of a scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Tasks of an array whose indices start at 1.
+    /// Largest number of tasks of an array whose indices start at 1.
     pub array_tasks: u32,
-    /// Jobs a user may have queued and running, when that is limited.
+    /// Largest number of jobs that a user may have queued and running, if there is a limit.
     pub jobs: Option<usize>,
-    /// Jobs the user has queued and running; not counted, and 0, without a limit.
+    /// Number of jobs that the user has queued and running; 0 without a limit.
     pub jobs_in_use: usize,
 }
 
 /// When a job may start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Hold {
-    /// Job ids; it starts when all have ended, however they ended.
+    /// Ids of the jobs that must have ended, however they ended.
     pub after: Vec<String>,
-    /// Minutes from now.
+    /// Least time from now, minutes.
     pub delay_min: Option<u32>,
 }
 
 /// A scheduler.
 pub trait Scheduler {
-    /// Which one it is.
+    /// The kind of the scheduler.
     fn kind(&self) -> SchedulerKind;
 
-    /// The job script.
+    /// Makes the script of a job.
     fn render(&self, job: &Job) -> String;
 
-    /// The name of the log file of array index `{index}` of job `{id}`.
+    /// Path of the log of a task, with `{id}` and `{index}` in place of the job and the array index.
     fn log_pattern(&self, job: &Job) -> String;
 
     /// The command that submits a script.
     fn submit_call(&self, script: &Path, job: &Job, hold: &Hold) -> Call;
 
-    /// The job's id in what that command printed.
+    /// Reads the job's id from the output of that command.
     fn job_id(&self, stdout: &str) -> Option<String>;
 
-    /// The command that only checks whether a script could ever run.
+    /// The command that checks whether a script can ever run; `None` if the scheduler has none.
     fn check_call(&self, script: &Path) -> Option<Call>;
 
-    /// Whether a refusal means that too many jobs are queued already.
+    /// Whether the message of a refusal means that too many jobs are queued.
     fn is_full(&self, printed: &str) -> bool;
 
-    /// Whether limits count an array as one job, and not each of its tasks.
+    /// Whether limits count an array as one job, instead of each task as one.
     fn counts_arrays_once(&self) -> bool {
         false
     }
 
-    /// What the site allows; jobs in use are 0.
+    /// Reads the limits of the site; `jobs_in_use` is 0.
     ///
     /// # Errors
-    /// [`SchedulerError`] when the scheduler does not answer.
+    /// [`SchedulerError`] if the scheduler does not answer.
     fn site_limits(
         &self,
         commands: &dyn Commands,
         keys: &ClusterKeys,
     ) -> Result<Limits, SchedulerError>;
 
-    /// How many jobs, as limits count them, this user has queued and running.
+    /// Number of jobs that this user has queued and running, as limits count them.
     ///
     /// # Errors
-    /// [`SchedulerError`] when the scheduler does not answer.
+    /// [`SchedulerError`] if the scheduler does not answer.
     fn jobs_in_use(&self, commands: &dyn Commands) -> Result<usize, SchedulerError>;
 
-    /// What is known of the tasks of some jobs; there is at least one job.
+    /// Asks about the tasks of some jobs, of which there is at least one.
     fn query(&self, commands: &dyn Commands, query: &JobQuery) -> Tasks;
 
-    /// What is known of the tasks of some jobs: those queued and running, and where
-    /// the accounting is wanted and knows them, those that have ended.
+    /// Asks about the tasks of some jobs: those that are queued and running, and if the query says
+    /// so, those that have ended.
     fn tasks(&self, commands: &dyn Commands, query: &JobQuery) -> Tasks {
         if query.ids.is_empty() { Tasks::default() } else { self.query(commands, query) }
     }
 
-    /// What the site and the configuration allow.
+    /// The limits of the site and the configuration.
     ///
     /// # Errors
-    /// [`SchedulerError`] when the scheduler does not answer.
+    /// [`SchedulerError`] if the scheduler does not answer.
     fn limits(
         &self,
         commands: &dyn Commands,
@@ -97,7 +97,7 @@ pub trait Scheduler {
         Ok(Limits { array_tasks, jobs, jobs_in_use })
     }
 
-    /// How many of the jobs that a limit counts `tasks` tasks of one array are.
+    /// How many jobs a limit counts for `tasks` tasks of one array.
     fn counted(&self, tasks: u32) -> usize {
         if self.counts_arrays_once() { 1 } else { tasks as usize }
     }
@@ -105,7 +105,8 @@ pub trait Scheduler {
     /// Submits a script and returns the job's id.
     ///
     /// # Errors
-    /// [`SchedulerError::Refused`] with `full` when a limit on jobs is reached.
+    /// [`SchedulerError::Refused`] if the scheduler refuses the job, with `full` if a limit on jobs
+    /// is reached.
     fn submit(
         &self,
         commands: &dyn Commands,
@@ -116,15 +117,15 @@ pub trait Scheduler {
         let call = self.submit_call(script, job, hold);
         let answer = self.run(commands, &call)?;
         self.job_id(&answer.stdout).ok_or_else(|| {
-            let expected = "the id of the job; it may have been submitted: look at the queue";
+            let expected = "the id of the job, which may be in the queue now";
             SchedulerError::answer(&call.line(), answer.stdout.trim(), expected)
         })
     }
 
-    /// Asks the scheduler whether a job like this can ever run.
+    /// Asks the scheduler whether a job can ever run.
     ///
     /// # Errors
-    /// [`SchedulerError::Refused`] with the scheduler's words.
+    /// [`SchedulerError::Refused`] with the scheduler's message if it cannot.
     fn check(&self, commands: &dyn Commands, script: &Path) -> Result<(), SchedulerError> {
         let Some(call) = self.check_call(script) else { return Ok(()) };
         match self.run(commands, &call) {
@@ -136,7 +137,7 @@ pub trait Scheduler {
     /// Runs a command that must succeed.
     ///
     /// # Errors
-    /// [`SchedulerError`] when it cannot be started, or fails.
+    /// [`SchedulerError`] if the program cannot be started, or fails.
     fn run(&self, commands: &dyn Commands, call: &Call) -> Result<Answer, SchedulerError> {
         let answer = self.run_any(commands, call)?;
         if answer.ok { Ok(answer) } else { Err(self.refused(call, answer)) }
@@ -145,7 +146,7 @@ pub trait Scheduler {
     /// Runs a command that may fail.
     ///
     /// # Errors
-    /// [`SchedulerError::Start`] when it cannot be started.
+    /// [`SchedulerError::Start`] if the program cannot be started.
     fn run_any(&self, commands: &dyn Commands, call: &Call) -> Result<Answer, SchedulerError> {
         commands.run(call).map_err(|source| SchedulerError::Start {
             program: call.program.clone(),
@@ -154,7 +155,7 @@ pub trait Scheduler {
         })
     }
 
-    /// The error of a command that has failed.
+    /// The error for a command that failed.
     fn refused(&self, call: &Call, answer: Answer) -> SchedulerError {
         let printed = format!("{}\n{}", answer.stderr.trim(), answer.stdout.trim());
         let printed = printed.trim().to_owned();

@@ -1,54 +1,54 @@
-//! Why a scheduler cannot be used.
+//! The errors of schedulers.
 
 use thiserror::Error;
 
 /// Why a scheduler cannot be used.
 #[derive(Debug, Error)]
 pub enum SchedulerError {
-    /// A program cannot be started.
+    /// A program of the scheduler cannot be started.
     #[error(
-        "{program}: cannot run it: {source}; is {scheduler} installed here, and its folder on PATH?"
+        "{program}: cannot run the program: {source}; is {scheduler} installed here, and its folder on PATH?"
     )]
     Start {
         /// The program.
         program: String,
-        /// The scheduler it belongs to.
+        /// The scheduler of the program.
         scheduler: &'static str,
-        /// Why the system did not start it.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A program failed.
+    /// A program of the scheduler failed.
     #[error("{call} ended with {status}: {printed}")]
     Refused {
         /// The command line.
         call: String,
         /// Exit code or signal.
         status: String,
-        /// What it printed.
+        /// The output of the program.
         printed: String,
-        /// Whether a limit on submitted jobs is the reason.
+        /// Whether the reason is a limit on submitted jobs.
         full: bool,
     },
-    /// A program printed something unexpected.
-    #[error("{call} said {printed:?}, expected {expected}")]
+    /// The output of a program is not as expected.
+    #[error("{call} printed {printed:?}, expected {expected}")]
     Answer {
         /// The command line.
         call: String,
-        /// What it printed, or the start of it.
+        /// The output of the program, or its start.
         printed: String,
-        /// What was expected.
+        /// The expected output.
         expected: &'static str,
     },
 }
 
 impl SchedulerError {
-    /// Of a program whose answer makes no sense.
+    /// The error for output that is not as expected.
     pub(super) fn answer(call: &str, printed: &str, expected: &'static str) -> Self {
         let printed = printed.chars().take(200).collect();
         Self::Answer { call: call.to_owned(), printed, expected }
     }
 
-    /// The program, and in a few words what is wrong with it.
+    /// A short form of the message, for warnings.
     pub fn in_short(&self) -> String {
         let program = |call: &str| call.split(' ').next().unwrap_or_default().to_owned();
         match self {
@@ -58,7 +58,7 @@ impl SchedulerError {
                 format!("{} does not answer ({last})", program(call))
             }
             Self::Answer { call, printed, expected } => {
-                format!("{} said {printed:?}, expected {expected}", program(call))
+                format!("{} printed {printed:?}, expected {expected}", program(call))
             }
         }
     }

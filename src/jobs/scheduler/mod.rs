@@ -1,16 +1,16 @@
-//! Schedulers: what differs between them, and nothing else.
+//! The schedulers, behind one trait.
 //!
 //! ```text
-//! [command]   the one place that runs a scheduler's programs, and that tests replace
+//! [command]   runs the programs of a scheduler; tests replace this part
 //! [contract]  the trait: submit, tasks, limits, check
 //!    ├─ [slurm] ├─ [sge] ├─ [pbs] ├─ [lsf] └─ [local]
-//! [task]      what they answer: the state of each task, in words they share
+//! [task]      the state of each task, in terms that all schedulers share
 //! ```
 //!
-//! A job is a script ([`Scheduler::render`]) that can be submitted by hand; what the
-//! job waits for is given when it is submitted. Of every scheduler the weakest
-//! condition is asked: "when those have ended, however they ended". Whether they did
-//! their work is then read from files.
+//! A job is a script ([`Scheduler::render`]) that can be submitted by hand. The jobs for which it
+//! waits are given when it is submitted. Every scheduler is asked for the weakest condition: the
+//! job starts when the others have ended, however they ended. Files then say whether those did
+//! their work.
 
 mod clock;
 mod command;
@@ -38,7 +38,7 @@ pub use sge::Sge;
 pub use slurm::Slurm;
 pub use task::{End, JobQuery, TaskRecord, TaskState, Tasks};
 
-/// The scheduler of that kind.
+/// Returns the scheduler of a kind.
 pub fn scheduler(kind: SchedulerKind) -> Box<dyn Scheduler> {
     match kind {
         SchedulerKind::Local => Box::new(Local::default()),

@@ -1,14 +1,14 @@
-//! Pieces of text that several schedulers print.
+//! Parsers of text that several schedulers print.
 
 use std::str::FromStr;
 
 use crate::number::TaskNumber;
 
-/// More array indices than any scheduler allows.
+/// A number of array indices that no scheduler allows.
 const MOST_INDICES: usize = 4_000_001;
 
-/// The indices of `[1,3,7-9%2]`, `2-10:4` and `7-10:1`; a throttle (`%2`) is left out.
-/// `None` when the text is no such list, or absurdly long.
+/// Reads a list of array indices, as in `[1,3,7-9%2]` or `2-10:4`. A throttle (`%2`) is ignored.
+/// `None` if the text is no such list, or has more indices than any scheduler allows.
 pub(super) fn indices(text: &str) -> Option<Vec<TaskNumber>> {
     let list = text.trim().trim_matches(['[', ']']).split('%').next()?;
     let mut found = Vec::new();
@@ -18,6 +18,7 @@ pub(super) fn indices(text: &str) -> Option<Vec<TaskNumber>> {
         let first: TaskNumber = first.trim().parse().ok()?;
         let last: TaskNumber = last.trim().parse().ok()?;
         let step: usize = step.trim().parse().ok().filter(|&step| step > 0)?;
+        // A range whose last index lies before its first is empty.
         let count = (last.get().saturating_sub(first.get())) as usize;
         if count + found.len() > MOST_INDICES {
             return None;
@@ -29,7 +30,7 @@ pub(super) fn indices(text: &str) -> Option<Vec<TaskNumber>> {
     Some(found)
 }
 
-/// The value of `key` in lines of `key value` or `key = value`.
+/// The value of `key` in a text with lines `key value` or `key = value`.
 pub(super) fn setting<N: FromStr>(text: &str, key: &str) -> Option<N> {
     text.lines().find_map(|line| {
         let rest = line.trim().strip_prefix(key)?;
@@ -40,7 +41,7 @@ pub(super) fn setting<N: FromStr>(text: &str, key: &str) -> Option<N> {
     })
 }
 
-/// Seconds of `01:30:05`, as PBS writes them; days would be hours above 24.
+/// The seconds of a time such as `01:30:05`. PBS writes days as hours above 24.
 pub(super) fn clock_seconds(text: &str) -> Option<f64> {
     let fields: Vec<u32> =
         text.split(':').map(|field| field.parse().ok()).collect::<Option<_>>()?;
@@ -54,14 +55,14 @@ mod tests {
 
     #[test]
     fn index_lists_are_read() {
-        let plain = |text: &str| -> Option<Vec<u32>> {
+        let numbers = |text: &str| -> Option<Vec<u32>> {
             Some(indices(text)?.into_iter().map(TaskNumber::get).collect())
         };
-        assert_eq!(plain("[1,3,7-9%2]").unwrap(), [1, 3, 7, 8, 9]);
-        assert_eq!(plain("2-5%1").unwrap(), [2, 3, 4, 5]);
-        assert_eq!(plain("1,4-10:3").unwrap(), [1, 4, 7, 10]);
+        assert_eq!(numbers("[1,3,7-9%2]").unwrap(), [1, 3, 7, 8, 9]);
+        assert_eq!(numbers("2-5%1").unwrap(), [2, 3, 4, 5]);
+        assert_eq!(numbers("1,4-10:3").unwrap(), [1, 4, 7, 10]);
         for odd in ["", "a", "1-", "0-3", "1-5:0", "1-99999999999", "1-4294967295"] {
-            assert_eq!(plain(odd), None, "{odd}");
+            assert_eq!(numbers(odd), None, "{odd}");
         }
         assert_eq!(clock_seconds("01:30:05"), Some(5405.0));
         assert_eq!(clock_seconds("100:00:00"), Some(360_000.0));

@@ -1,60 +1,59 @@
-//! What a scheduler knows of a task, in words that all schedulers share.
+//! The state of a task, in terms that all schedulers share.
 //!
-//! Schedulers lag and forget, so none of this decides what is done: files do. It
-//! decides what is left alone, because it is still in a queue, and says why
-//! something is not done.
+//! Schedulers lag and forget, so files decide what is done, and not these states. The states
+//! decide which items are not submitted again because they are in a queue, and why others failed.
 
 use std::collections::BTreeSet;
 
 use super::error::SchedulerError;
 use crate::number::TaskNumber;
 
-/// Where a task is.
+/// The state of a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskState {
-    /// It waits in the queue, for this reason as far as the scheduler gives one.
+    /// The task waits in the queue; the reason is empty if the scheduler gives none.
     Queued(String),
-    /// It runs, is about to, or is suspended by the scheduler, which resumes it.
+    /// The task runs, is about to run, or is suspended by the scheduler, which resumes it.
     Running,
-    /// It is in the queue but waits for a person, for this reason.
+    /// The task is in the queue and waits for a person, for this reason.
     Stuck(String),
-    /// The scheduler's own word, which the table of its states does not have.
+    /// The state is not in the scheduler's table; this is the scheduler's word.
     Other(String),
-    /// It has ended.
+    /// The task has ended.
     Ended(End),
 }
 
 /// How a task ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// With exit code 0.
+    /// The exit code was 0.
     Success,
-    /// With another exit code.
+    /// The exit code was another one.
     ExitCode(i32),
-    /// By a signal.
+    /// A signal ended the task.
     Signal(i32),
-    /// At its time limit.
+    /// The task reached its time limit.
     TimeLimit,
-    /// At its memory limit.
+    /// The task reached its memory limit.
     Memory,
-    /// Its node was lost.
+    /// The node was lost.
     NodeLoss,
-    /// It was cancelled or deleted.
+    /// The task was cancelled or deleted.
     Cancelled,
-    /// This run of the task was ended for another one of the same task.
+    /// This run of the task ended so that the task can run again.
     Requeued,
-    /// In a way that only the scheduler's own words describe.
+    /// Only the scheduler's own words describe the end.
     Unclear(String),
 }
 
 impl TaskState {
-    /// Whether the task may still do its work: it is then left alone. A state that the
-    /// table does not have counts as that.
+    /// Whether the task may still do its work, so that its items are not submitted again. A state
+    /// that is not in the table counts as live.
     pub fn is_live(&self) -> bool {
         !matches!(self, Self::Ended(_))
     }
 
-    /// As `status` words it.
+    /// The words of `status`.
     pub fn describe(&self) -> String {
         match self {
             Self::Queued(reason) if reason.is_empty() => "waiting".into(),
@@ -68,7 +67,7 @@ impl TaskState {
 }
 
 impl End {
-    /// As `status` words it.
+    /// The words of `status`.
     pub fn describe(&self) -> String {
         match self {
             Self::Success => "ended with exit code 0".into(),
@@ -83,8 +82,8 @@ impl End {
         }
     }
 
-    /// From an exit code as shells give it: 128 is added to the number of a signal.
-    pub(super) fn of_shell_code(code: i32) -> Self {
+    /// The end by the exit code of a shell, which adds 128 to the number of a signal.
+    pub(super) fn from_shell_code(code: i32) -> Self {
         match code {
             0 => Self::Success,
             129..=192 => Self::Signal(code - 128),
@@ -93,7 +92,7 @@ impl End {
     }
 }
 
-/// What a scheduler's word for a state means.
+/// The meaning of a scheduler's word for a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// [`TaskState::Queued`].
@@ -102,7 +101,7 @@ pub(super) enum Meaning {
     Running,
     /// [`TaskState::Stuck`].
     Stuck,
-    /// Ended as its exit code says.
+    /// The task has ended, and the exit code says how.
     ByExitCode,
     /// [`End::TimeLimit`].
     TimeLimit,
@@ -116,10 +115,10 @@ pub(super) enum Meaning {
     Requeued,
 }
 
-/// The words of a scheduler, and what each means.
+/// The words of a scheduler for states, with their meanings.
 pub(super) type StateTable = [(&'static str, Meaning)];
 
-/// Looks a word up; `by_exit_code` is asked where the exit code decides.
+/// Looks up a word. `by_exit_code` returns the end where the exit code decides.
 pub(super) fn look_up(
     table: &StateTable,
     word: &str,
@@ -145,20 +144,20 @@ pub(super) fn look_up(
     })
 }
 
-/// What a scheduler says of one run of a task.
+/// One run of a task, as the scheduler reports it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskRecord {
-    /// Id of the job or array, as it was submitted.
+    /// Id of the job or array, as given when it was submitted.
     pub job: String,
     /// Array index; `None` outside arrays.
     pub index: Option<TaskNumber>,
-    /// Where the task is.
+    /// State of the task.
     pub state: TaskState,
-    /// Where it runs or ran; empty when the scheduler does not say.
+    /// Node on which the task runs or ran; empty if the scheduler does not say.
     pub node: String,
-    /// Cores it has or had, 1 when the scheduler does not say.
+    /// Number of its cores; 1 if the scheduler does not say.
     pub cores: u32,
-    /// Wall time, when it has run.
+    /// Wall time, seconds, if the task has run.
     pub elapsed_s: Option<f64>,
 }
 
@@ -168,20 +167,19 @@ impl TaskRecord {
     }
 }
 
-/// Which jobs are asked about.
+/// A question about jobs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JobQuery {
     /// Ids of jobs and arrays.
     pub ids: BTreeSet<String>,
-    /// When the first of them was submitted, Unix time.
+    /// When the first of them was submitted, Unix time in seconds.
     pub since_unix_s: u64,
-    /// Whether to ask the accounting too, which knows how tasks ended.
+    /// Whether to ask the accounting too, which says how tasks ended.
     pub with_ended: bool,
 }
 
 impl JobQuery {
-    /// The ids in groups that fit the command line of a query: Linux takes no argument
-    /// above 128 KiB.
+    /// The ids in chunks that fit on a command line, since Linux takes no argument above 128 KiB.
     pub(super) fn chunks(&self) -> impl Iterator<Item = Vec<&str>> {
         const IDS_AT_ONCE: usize = 1000;
         let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
@@ -189,23 +187,23 @@ impl JobQuery {
     }
 }
 
-/// What a scheduler answers about some jobs.
+/// The answer of a scheduler about some jobs.
 #[derive(Debug, Default)]
 pub struct Tasks {
-    /// Runs of tasks: those that the accounting knows in the order they ended, then
-    /// those in the queue.
+    /// Runs of tasks: those in the accounting, in the order in which they ended, and then those in
+    /// the queue.
     pub records: Vec<TaskRecord>,
-    /// Why the queue could not be asked. Nothing may then be submitted.
+    /// Why the queue could not be read. Nothing may be submitted then.
     pub queue_error: Option<SchedulerError>,
-    /// Why the accounting could not be asked. Less is then known of why tasks ended.
+    /// Why the accounting could not be read. Why tasks ended is then less well known.
     pub accounting_error: Option<SchedulerError>,
 }
 
 impl Tasks {
-    /// Puts together what accounting and queue answer.
+    /// Combines the answers of accounting and queue.
     ///
-    /// The queue decides what is live: the accounting lags some seconds behind, and
-    /// what it still calls live is left out where the queue has answered.
+    /// The queue decides what is live, because the accounting lags some seconds behind. If the
+    /// queue has answered, live records of the accounting are left out.
     pub(super) fn join(
         accounting: Result<Vec<TaskRecord>, SchedulerError>,
         queue: Result<Vec<TaskRecord>, SchedulerError>,

@@ -79,10 +79,10 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
         lines.push(("Calibration of dense scores", text));
     }
     if let Some(cascade) = &cohort.tally.cascade {
-        let faults = cohort.slides.iter().filter(|slide| slide.view.files.partial.is_some());
+        let partial = cohort.slides.iter().filter(|slide| slide.view.files.partial.is_some());
         lines.push((
             "Cascade, slides whose audit does not hold",
-            match faults.count() {
+            match partial.count() {
                 0 => "none".to_owned(),
                 slides => format!("{slides}: the command to run stands beside each"),
             },

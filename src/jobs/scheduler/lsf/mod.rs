@@ -1,4 +1,4 @@
-//! IBM Spectrum LSF, after its reference; not tried on a real one.
+//! The scheduler IBM Spectrum LSF, by its reference. It was not tried on a real installation.
 
 mod tasks;
 

@@ -1,8 +1,8 @@
-//! What `bjobs` says of tasks.
+//! Reads the states of tasks from `bjobs`.
 //!
-//! The words are those of the reference of `bjobs` (IBM Spectrum LSF 10.1, command
-//! reference, "bjobs: output, STAT" and "-o"), the reasons of an end those of its
-//! "LSF job termination reason logging".
+//! The words for states are from the reference of `bjobs` (IBM Spectrum LSF 10.1, command
+//! reference, "bjobs: output, STAT" and "-o"), and the reasons of an end from its "LSF job
+//! termination reason logging".
 
 use crate::jobs::scheduler::command::{Answer, Call, Commands};
 use crate::jobs::scheduler::contract::Scheduler;
@@ -18,28 +18,28 @@ const FORMAT: &str =
 /// LSF's words for states.
 pub(in crate::jobs::scheduler) const STATES: &StateTable = &[
     ("PEND", Meaning::Queued),
-    // In a chunk of jobs, of which another one runs.
+    // Another job of its chunk runs.
     ("WAIT", Meaning::Queued),
-    // Its host is being woken.
+    // The host is being started.
     ("PROV", Meaning::Queued),
     ("RUN", Meaning::Running),
-    // Suspended by LSF, which resumes it.
+    // LSF suspended the job, and resumes it.
     ("SSUSP", Meaning::Running),
-    // Its host does not answer.
+    // The host does not answer.
     ("UNKWN", Meaning::Running),
-    // Suspended by a person, while pending and while running.
+    // A person suspended the job, while it was pending or running.
     ("PSUSP", Meaning::Stuck),
     ("USUSP", Meaning::Stuck),
     ("DONE", Meaning::ByExitCode),
     ("EXIT", Meaning::ByExitCode),
-    // Killed, or submitted again by LSF as another job, while its host did not answer.
+    // The job was killed, or submitted again by LSF, while its host did not answer.
     ("ZOMBI", Meaning::NodeLoss),
 ];
 
-/// What `bjobs` prints when there is nothing to list.
+/// The messages of `bjobs` if there is nothing to list.
 const NOTHING: [&str; 2] = ["is not found", "No unfinished job found"];
 
-/// What is queued, running, and has ended not long ago.
+/// The tasks that are queued, that run, and that ended not long ago.
 pub(super) fn all(
     lsf: &dyn Scheduler,
     commands: &dyn Commands,
@@ -49,23 +49,23 @@ pub(super) fn all(
     for ids in query.chunks() {
         let flags = ["-u", "all", "-a", "-noheader", "-o", FORMAT];
         let call = Call::new("bjobs", &[&flags[..], ids.as_slice()].concat());
-        let answer = ask(lsf, commands, &call)?;
+        let answer = run_bjobs(lsf, commands, &call)?;
         records.extend(parse_bjobs(&call.line(), &answer.stdout)?);
     }
     Ok(records)
 }
 
-/// How many tasks this user has queued and running.
+/// Number of tasks that this user has queued and running.
 pub(super) fn unfinished(
     lsf: &dyn Scheduler,
     commands: &dyn Commands,
 ) -> Result<usize, SchedulerError> {
     let call = Call::new("bjobs", &["-noheader", "-o", "jobid"]);
-    Ok(ask(lsf, commands, &call)?.stdout.lines().count())
+    Ok(run_bjobs(lsf, commands, &call)?.stdout.lines().count())
 }
 
-/// `bjobs` fails when one of the jobs is not known any more.
-fn ask(
+/// Runs `bjobs`, which may fail because it has forgotten a job.
+fn run_bjobs(
     lsf: &dyn Scheduler,
     commands: &dyn Commands,
     call: &Call,
@@ -76,24 +76,24 @@ fn ask(
     if complaints.all(expected) { Ok(answer) } else { Err(lsf.refused(call, answer)) }
 }
 
-/// Reads the lines of `bjobs`, a task each.
+/// Reads the output of `bjobs`, one task per line.
 fn parse_bjobs(call: &str, text: &str) -> Result<Vec<TaskRecord>, SchedulerError> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     let records = lines.map(|line| {
-        let wrong =
+        let error =
             || SchedulerError::answer(call, line, "id|index|state|exit|reason|host|slots|s");
         let fields: Vec<&str> = line.split('|').map(str::trim).collect();
         let [id, index, word, code, reason, host, slots, time] = fields[..] else {
-            return Err(wrong());
+            return Err(error());
         };
-        // 0 outside arrays.
-        let index: u32 = index.parse().map_err(|_| wrong())?;
+        // The index is 0 outside arrays.
+        let index: u32 = index.parse().map_err(|_| error())?;
         let host = host.split(':').next().unwrap_or_default();
         Ok(TaskRecord {
-            // `8*hosta` are eight slots of it.
+            // `8*hosta` means eight slots of `hosta`.
             node: host.rsplit('*').next().unwrap_or_default().trim_matches('-').to_owned(),
             cores: slots.parse().unwrap_or(1),
-            // `85 second(s)`
+            // The time is in the form `85 second(s)`.
             elapsed_s: time.split(' ').next().and_then(|seconds| seconds.parse().ok()),
             ..TaskRecord::new(id, TaskNumber::try_from(index).ok(), state(word, code, reason))
         })
@@ -108,7 +108,8 @@ fn state(word: &str, code: &str, reason: &str) -> TaskState {
     })
 }
 
-/// `TERM_RUNLIMIT: job killed after ...`, or `-` where the program ended by itself.
+/// The end by a reason such as `TERM_RUNLIMIT: job killed after ...`, which is `-` if the program ended
+/// by itself.
 fn by_reason(code: &str, reason: &str) -> End {
     match reason.split(':').next().unwrap_or_default() {
         "TERM_RUNLIMIT" | "TERM_CPULIMIT" => End::TimeLimit,
@@ -118,9 +119,9 @@ fn by_reason(code: &str, reason: &str) -> End {
         | "TERM_BUCKET_KILL" | "TERM_DEADLINE" => End::Cancelled,
         "TERM_PREEMPT" | "TERM_WINDOW" | "TERM_LOAD" | "TERM_REQUEUE_OWNER"
         | "TERM_REQUEUE_ADMIN" => End::Requeued,
-        _ => {
-            code.parse().map_or_else(|_| End::Unclear(format!("EXIT {reason}")), End::of_shell_code)
-        }
+        _ => code
+            .parse()
+            .map_or_else(|_| End::Unclear(format!("EXIT {reason}")), End::from_shell_code),
     }
 }
 

@@ -1,5 +1,5 @@
-//! PBS Professional and OpenPBS, after their reference guide; not tried on a
-//! real one.
+//! The schedulers PBS Professional and OpenPBS, by their reference guide. They were not tried on a
+//! real installation.
 
 mod tasks;
 
@@ -14,7 +14,7 @@ use super::task::{JobQuery, Tasks};
 use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::{Job, common_values, render};
 
-/// PBS Professional, OpenPBS.
+/// PBS Professional and OpenPBS.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Pbs;
 

@@ -1,9 +1,8 @@
-//! What `qstat` says of tasks.
+//! Reads the states of tasks from `qstat`.
 //!
-//! The letters of a state are those of the manual page `qstat(1B)` of OpenPBS
-//! (doc/man1/qstat.1B), negative exit codes are the `JOB_EXEC_` numbers of its
-//! src/include/job.h. `-f` prints the same in every version; `-F json` came later, and
-//! its answers are not always JSON.
+//! The letters of states are from the manual page `qstat(1B)` of OpenPBS (doc/man1/qstat.1B), and
+//! negative exit codes are the `JOB_EXEC_` numbers of its src/include/job.h. The output of `-f` is
+//! the same in every version. `-F json` came later, and its output is not always valid JSON.
 
 use std::collections::BTreeMap;
 
@@ -15,49 +14,49 @@ use crate::jobs::scheduler::task::{
     End, JobQuery, Meaning, StateTable, TaskRecord, TaskState, look_up,
 };
 
-/// The letters of a state.
+/// The letters for states.
 pub(in crate::jobs::scheduler) const STATES: &StateTable = &[
     ("Q", Meaning::Queued),
-    // Its start time has not come.
+    // The start time has not come.
     ("W", Meaning::Queued),
-    // On its way to another queue.
+    // The job is being moved to another queue.
     ("T", Meaning::Queued),
     ("R", Meaning::Running),
     ("B", Meaning::Running),
-    // Its program has ended; its files are being put away.
+    // The program has ended, and its files are being copied.
     ("E", Meaning::Running),
-    // Suspended by the server, and by somebody who uses the workstation.
+    // The server, or a user at the workstation, suspended the job.
     ("S", Meaning::Running),
     ("U", Meaning::Running),
     ("H", Meaning::Stuck),
-    // At another server, which alone knows of it.
+    // The job is at another server.
     ("M", Meaning::Stuck),
     ("F", Meaning::ByExitCode),
     ("X", Meaning::ByExitCode),
 ];
 
-/// What `qstat` prints of jobs that are not in the queue.
+/// The messages of `qstat` about jobs that are not in the queue.
 const ENDED: [&str; 2] = ["Unknown Job Id", "Job has finished"];
 
-/// What is queued and running.
+/// The tasks that are queued and running.
 pub(super) fn queue(
     pbs: &dyn Scheduler,
     commands: &dyn Commands,
     query: &JobQuery,
 ) -> Result<Vec<TaskRecord>, SchedulerError> {
-    ask(pbs, commands, &["-t", "-f"], query)
+    query_tasks(pbs, commands, &["-t", "-f"], query)
 }
 
-/// How tasks ended, as long as the server keeps their history.
+/// The tasks that have ended, as long as the server keeps their history.
 pub(super) fn accounting(
     pbs: &dyn Scheduler,
     commands: &dyn Commands,
     query: &JobQuery,
 ) -> Result<Vec<TaskRecord>, SchedulerError> {
-    ask(pbs, commands, &["-x", "-t", "-f"], query)
+    query_tasks(pbs, commands, &["-x", "-t", "-f"], query)
 }
 
-fn ask(
+fn query_tasks(
     pbs: &dyn Scheduler,
     commands: &dyn Commands,
     flags: &[&str],
@@ -67,7 +66,7 @@ fn ask(
     for ids in query.chunks() {
         let call = Call::new("qstat", &[flags, ids.as_slice()].concat());
         let answer = pbs.run_any(commands, &call)?;
-        // A server without history says so, prints nothing, and exits with 0.
+        // A server without history writes a message, prints no task, and exits with 0.
         let expected = |line: &str| ENDED.iter().any(|words| line.contains(words));
         let mut complaints = answer.stderr.lines().filter(|line| !line.trim().is_empty());
         if !complaints.all(expected) {
@@ -78,12 +77,12 @@ fn ask(
     Ok(records)
 }
 
-/// Reads `qstat -t -f`: a block for each job, array and task of an array.
+/// Reads the output of `qstat -t -f`: one block per job, array and task of an array.
 ///
-/// `ids`: those asked for, by which records are named; the server may print the name
-/// of its host in more or fewer words.
+/// Records have the ids of the query, `ids`, because the server may print the name of its host in
+/// another form.
 fn parse_qstat(call: &str, text: &str, ids: &[&str]) -> Result<Vec<TaskRecord>, SchedulerError> {
-    // Long values go on behind a tab.
+    // Long values continue on a line that starts with a tab.
     let text = text.replace("\n\t", "");
     let known: BTreeMap<&str, &str> = ids.iter().map(|&id| (sequence(id), id)).collect();
     let mut records = Vec::new();
@@ -96,12 +95,12 @@ fn parse_qstat(call: &str, text: &str, ids: &[&str]) -> Result<Vec<TaskRecord>, 
             .collect();
         let number = sequence(id);
         let (job, index) = match number.split_once('[') {
-            // The array itself.
+            // This is the array itself.
             Some((_, "]")) => continue,
             Some((number, rest)) => {
                 let index = rest.trim_end_matches(']').parse();
-                let wrong = |_| SchedulerError::answer(call, id, "an array index from 1");
-                (format!("{number}[]"), Some(index.map_err(wrong)?))
+                let error = |_| SchedulerError::answer(call, id, "an array index from 1");
+                (format!("{number}[]"), Some(index.map_err(error)?))
             }
             None => (number.to_owned(), None),
         };
@@ -120,14 +119,14 @@ fn parse_qstat(call: &str, text: &str, ids: &[&str]) -> Result<Vec<TaskRecord>, 
     Ok(records)
 }
 
-/// `1234[7]` of `1234[7].server`.
+/// The part of an id before the server, as in `1234[7]` of `1234[7].server`.
 fn sequence(id: &str) -> &str {
     id.split('.').next().unwrap_or(id)
 }
 
 fn task_state(letter: &str, values: &BTreeMap<&str, &str>) -> TaskState {
     let value = |name: &str| values.get(name).copied().unwrap_or_default();
-    // A job that waits for others is held by the system, and released by it.
+    // The system holds a job that waits for others, and releases it.
     if letter == "H" && !value("depend").is_empty() && value("Hold_Types") == "s" {
         return TaskState::Queued("Dependency".into());
     }
@@ -139,15 +138,15 @@ fn task_state(letter: &str, values: &BTreeMap<&str, &str>) -> TaskState {
     look_up(STATES, letter, &reason, || by_exit_status(values.get("Exit_status").copied()))
 }
 
-/// `Exit_status`: that of the shell, above 256 the signal, below 0 why the server ended
-/// or never began the job; nothing of what was deleted while it waited.
+/// The end by `Exit_status`: the exit code of the shell, 256 and the signal, or a negative number for
+/// why the server ended the job. A job that was deleted while it waited has none.
 fn by_exit_status(status: Option<&str>) -> End {
     let Some(status) = status else { return End::Cancelled };
     match status.parse::<i32>() {
         Ok(-29 | -28) => End::TimeLimit,
         Ok(-27 | -26) => End::Memory,
-        Ok(code @ 0..=255) => End::of_shell_code(code),
-        // qdel ends with SIGTERM, then SIGKILL.
+        Ok(code @ 0..=255) => End::from_shell_code(code),
+        // qdel sends SIGTERM, then SIGKILL.
         Ok(code @ 257..) => End::Signal(code - 256),
         _ => End::Unclear(format!("Exit_status {status}")),
     }

@@ -1,4 +1,4 @@
-//! Grid Engine.
+//! The scheduler Grid Engine.
 
 mod tasks;
 
@@ -14,7 +14,7 @@ use super::task::{JobQuery, Tasks};
 use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::{Job, common_values, render};
 
-/// Grid Engine, 6.2u5 or newer and what came of it.
+/// Grid Engine 6.2u5 or newer, and its successors.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sge;
 

@@ -1,4 +1,4 @@
-//! What `qstat` and `qacct` say of tasks.
+//! Reads the states of tasks from `qstat` and `qacct`.
 //!
 //! The letters of a state are those of the manual page `qstat(1)`, DESCRIPTION of `-ext`
 //! and `-s`; the numbers of `failed` are those of `sge_status(5)` and `accounting(5)`.
@@ -10,10 +10,10 @@ use crate::jobs::scheduler::error::SchedulerError;
 use crate::jobs::scheduler::printed::indices;
 use crate::jobs::scheduler::task::{End, JobQuery, TaskRecord, TaskState};
 
-/// The letters that a state is made of.
+/// The letters of which states consist.
 pub(in crate::jobs::scheduler) const LETTERS: &str = "qwhERrtsSTdz";
 
-/// The name of the user who asks.
+/// Name of the user who runs this program.
 pub(super) fn own_user(
     sge: &dyn Scheduler,
     commands: &dyn Commands,
@@ -21,7 +21,7 @@ pub(super) fn own_user(
     Ok(sge.run(commands, &Call::new("id", &["-un"]))?.stdout.trim().to_owned())
 }
 
-/// What a user, or with `*` everybody, has queued and running.
+/// The tasks that a user, or everybody with `*`, has queued and running.
 pub(super) fn queue(
     sge: &dyn Scheduler,
     commands: &dyn Commands,
@@ -31,7 +31,7 @@ pub(super) fn queue(
     parse_qstat(&call.line(), &sge.run(commands, &call)?.stdout)
 }
 
-/// How tasks ended: one pass over the accounting file, which may be huge.
+/// The tasks in the accounting, in one pass over its file, which may be huge.
 pub(super) fn accounting(
     sge: &dyn Scheduler,
     commands: &dyn Commands,
@@ -42,19 +42,19 @@ pub(super) fn accounting(
     Ok(parse_qacct(&sge.run(commands, &call)?.stdout))
 }
 
-/// Reads the XML of `qstat`: a `<job_list>` for each running task, and for the waiting
-/// tasks of an array together.
+/// Reads the XML of `qstat`: one `<job_list>` per running task, and one for the waiting tasks of an
+/// array.
 fn parse_qstat(call: &str, text: &str) -> Result<Vec<TaskRecord>, SchedulerError> {
     if !text.contains("</job_info>") {
         return Err(SchedulerError::answer(call, text, "a <job_info>"));
     }
     let mut records = Vec::new();
     for job in text.split("<job_list").skip(1) {
-        let wrong = |expected| SchedulerError::answer(call, job, expected);
-        let id = element(job, "JB_job_number").ok_or_else(|| wrong("a <JB_job_number>"))?;
+        let error = |expected| SchedulerError::answer(call, job, expected);
+        let id = element(job, "JB_job_number").ok_or_else(|| error("a <JB_job_number>"))?;
         let list = match element(job, "tasks") {
             None => vec![None],
-            // An index 0 or beyond 2^32 is of somebody else's array.
+            // No array of this program has such indices.
             Some(tasks) => match indices(tasks) {
                 Some(list) => list.into_iter().map(Some).collect(),
                 None => continue,
@@ -79,36 +79,36 @@ fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     rest.split_once("</").map(|(text, _)| text.trim())
 }
 
-/// What the letters of a state mean: `qw`, `hqw`, `Eqw`, `r`, `Rr`, `dr`, `t`, `S`, ...
+/// The state that letters such as `qw`, `hqw`, `Eqw`, `r`, `Rr`, `dr`, `t` and `S` mean.
 pub(super) fn state(letters: &str) -> TaskState {
     let has = |letter: char| letters.contains(letter);
     if letters.is_empty() || !letters.chars().all(|letter| LETTERS.contains(letter)) {
         return TaskState::Other(letters.to_owned());
     }
     if has('E') {
-        // Its working or output folder is missing, or it exited with 100.
-        return TaskState::Stuck(format!("{letters}: qstat -j tells why, qmod -cj clears it"));
+        // The working or output folder is missing, or the task exited with 100.
+        return TaskState::Stuck(format!("{letters}: qstat -j says why, qmod -cj clears it"));
     }
     if has('z') {
         return TaskState::Ended(End::Unclear(letters.to_owned()));
     }
-    // Being deleted; it may hold on while its host does not answer.
+    // The task is being deleted, which lasts while its host does not answer.
     if has('d') {
         return TaskState::Running;
     }
     let waits = has('q') || has('w');
     match letters {
-        // -hold_jid and a hold by a person look alike.
+        // A hold by -hold_jid and one by a person have the same letter.
         _ if waits && has('h') => TaskState::Queued("held, or for another job".into()),
         _ if waits && has('R') => TaskState::Queued("queued again".into()),
         _ if waits => TaskState::Queued(String::new()),
-        // Suspended by qmod -sj; S and T are suspended with their queue, which resumes them.
+        // `qmod -sj` suspended the task; with S and T, the queue did, and resumes it.
         _ if has('s') => TaskState::Stuck(format!("{letters}: qmod -usj resumes it")),
         _ => TaskState::Running,
     }
 }
 
-/// Reads `qacct -j`: every run of every task, in the order they ended.
+/// Reads the output of `qacct -j`: all runs of tasks, in the order in which they ended.
 fn parse_qacct(text: &str) -> Vec<TaskRecord> {
     let mut records = Vec::new();
     let blocks = text.split("==============================================================");
@@ -120,12 +120,12 @@ fn parse_qacct(text: &str) -> Vec<TaskRecord> {
             })
         };
         let Some(job) = value("jobnumber") else { continue };
-        // `undefined` outside arrays.
+        // The value is `undefined` outside arrays.
         let index = value("taskid").and_then(|index| index.parse().ok());
         records.push(TaskRecord {
             node: value("hostname").unwrap_or_default().to_owned(),
             cores: value("slots").and_then(|slots| slots.parse().ok()).unwrap_or(1),
-            // `30s`, and in other versions `30`.
+            // The value is `30s`, or `30` in other versions.
             elapsed_s: value("ru_wallclock").and_then(|t| t.trim_end_matches('s').parse().ok()),
             ..TaskRecord::new(job, index, TaskState::Ended(end(&value)))
         });
@@ -133,7 +133,7 @@ fn parse_qacct(text: &str) -> Vec<TaskRecord> {
     records
 }
 
-/// What the numbers of `failed` and `exit_status` mean together.
+/// The end by the numbers of `failed` and `exit_status`.
 fn end<'a>(value: &impl Fn(&str) -> Option<&'a str>) -> End {
     let number = |key: &str| {
         let word = value(key).and_then(|text| text.split_whitespace().next());
@@ -141,18 +141,19 @@ fn end<'a>(value: &impl Fn(&str) -> Option<&'a str>) -> End {
     };
     let exit = number("exit_status").unwrap_or(0);
     match number("failed").unwrap_or(0) {
-        0 => End::of_shell_code(exit),
+        0 => End::from_shell_code(exit),
         25 => End::Requeued,
         30 => End::ExitCode(exit),
         37 if over_memory(value) => End::Memory,
         37 => End::TimeLimit,
-        // By a signal or qdel, which the accounting does not tell apart.
+        // A signal or qdel ended the task, which the accounting does not distinguish.
         100 if exit > 128 => End::Signal(exit - 128),
         _ => End::Unclear(format!("failed {}", value("failed").unwrap_or("?"))),
     }
 }
 
-/// One number means the limits of time and memory: the memory used decides.
+/// Whether memory was the limit. One number of `failed` means the limits of time and of memory, so
+/// the memory that was used decides.
 fn over_memory<'a>(value: &impl Fn(&str) -> Option<&'a str>) -> bool {
     let limits = value("category").unwrap_or_default();
     let limit = limits.split([',', ' ']).find_map(|item| item.strip_prefix("h_vmem="));
@@ -160,7 +161,7 @@ fn over_memory<'a>(value: &impl Fn(&str) -> Option<&'a str>) -> bool {
     matches!((limit.and_then(bytes), used), (Some(limit), Some(used)) if used >= 0.95 * limit)
 }
 
-/// `1G`, `7.531MB`, `0.000B`, in powers of 1024.
+/// The bytes of a size such as `1G`, `7.531MB` or `0.000B`, in powers of 1024.
 fn bytes(text: &str) -> Option<f64> {
     let text = text.trim().trim_end_matches('B');
     let (number, unit) = match text.char_indices().last()? {

@@ -1,4 +1,4 @@
-//! What a SLURM site allows.
+//! Reads the limits of a SLURM site.
 
 use crate::config::ClusterKeys;
 use crate::jobs::scheduler::command::{Call, Commands};
@@ -17,26 +17,26 @@ pub(super) fn site_limits(
     let size: u32 = setting(&text, "MaxArraySize")
         .ok_or_else(|| SchedulerError::answer(&call.line(), &text, "a line MaxArraySize"))?;
     let own = enforced(&text).then(|| submit_limit(commands, keys)).flatten();
-    // This limit is everybody's, and counts jobs that have just ended: a tenth is left
-    // to the others.
+    // All users share this limit, which also counts jobs that have just ended. A tenth is left to
+    // the others.
     let shared = setting(&text, "MaxJobCount").map(|most: usize| most / 10 * 9);
     Ok(Limits {
-        // The size caps the index: the largest is one less.
+        // The largest index is one less than the size.
         array_tasks: size.saturating_sub(1).max(1),
         jobs: own.into_iter().chain(shared).min(),
         jobs_in_use: 0,
     })
 }
 
-/// Whether limits are more than numbers in a database.
+/// Whether limits of the accounting are enforced.
 fn enforced(config: &str) -> bool {
     let line = config.lines().find(|line| line.starts_with("AccountingStorageEnforce "));
-    // Old versions do not say.
+    // Old versions have no such line.
     line.is_none_or(|line| line.contains("limits") || line.contains("all"))
 }
 
-/// The smallest of the limits on submitted jobs of this user's associations
-/// and of the QOS that applies; none without accounting.
+/// The smallest limit on submitted jobs: of this user's associations, and of the QOS that applies.
+/// `None` without accounting.
 fn submit_limit(commands: &dyn Commands, keys: &ClusterKeys) -> Option<usize> {
     let user = stdout(commands, Call::new("id", &["-un"]))?;
     let mut call = Call::new("sacctmgr", &["-nP", "show", "assoc"]);
@@ -51,7 +51,7 @@ fn submit_limit(commands: &dyn Commands, keys: &ClusterKeys) -> Option<usize> {
         let mut fields = line.trim().split('|');
         limits.extend(fields.next().and_then(|limit| limit.parse::<usize>().ok()));
         if requested_qos(&keys.extra).is_none() {
-            // Without a default there is a list, and one of it is the only one.
+            // If there is no default, the only QOS of the list applies.
             let default = fields.find(|names| !names.is_empty() && !names.contains(','));
             qos.extend(default.map(ToOwned::to_owned));
         }
@@ -69,7 +69,7 @@ fn stdout(commands: &dyn Commands, call: Call) -> Option<String> {
     commands.run(&call).ok().filter(|answer| answer.ok).map(|answer| answer.stdout)
 }
 
-/// `--qos=long`, `--qos long`, `-q long`
+/// The QOS in scheduler flags, as in `--qos=long`, `--qos long` or `-q long`.
 fn requested_qos(extra: &[String]) -> Option<String> {
     extra.iter().find_map(|flag| {
         let rest = flag.strip_prefix("--qos").or_else(|| flag.strip_prefix("-q"))?;
@@ -77,7 +77,7 @@ fn requested_qos(extra: &[String]) -> Option<String> {
     })
 }
 
-/// The QOS of a partition, which counts besides.
+/// The QOS of a partition, which applies in addition.
 fn partition_qos(commands: &dyn Commands, partition: &str) -> Option<String> {
     let text = stdout(commands, Call::new("scontrol", &["show", "partition", partition]))?;
     let qos = text.split_whitespace().find_map(|word| word.strip_prefix("QoS="))?;

@@ -1,4 +1,4 @@
-//! SLURM.
+//! The scheduler SLURM.
 
 mod limits;
 mod tasks;

@@ -1,6 +1,6 @@
-//! What `squeue` and `sacct` say of tasks.
+//! Reads the states of tasks from `squeue` and `sacct`.
 //!
-//! The words are those of JOB STATE CODES in the manual pages of both.
+//! The words for states are from the section JOB STATE CODES of both manual pages.
 
 use crate::jobs::scheduler::command::{Call, Commands};
 use crate::jobs::scheduler::contract::Scheduler;
@@ -14,19 +14,19 @@ use crate::number::TaskNumber;
 const SQUEUE_FORMAT: &str = "%i|%T|%S|%N|%r";
 const SACCT_FORMAT: &str = "JobID,State,ExitCode,ElapsedRaw,Start,End,NodeList,AllocCPUS,Reason";
 
-/// What `squeue` prints of a job it has forgotten, when it is asked for no other.
+/// The message of `squeue` if all jobs of the query are forgotten.
 const FORGOTTEN: &str = "Invalid job id specified";
 
 /// SLURM's words for states.
 pub(in crate::jobs::scheduler) const STATES: &StateTable = &[
     ("PENDING", Meaning::Queued),
-    // Its node is being started.
+    // The node is being started.
     ("CONFIGURING", Meaning::Queued),
     ("REQUEUED", Meaning::Queued),
     ("REQUEUE_FED", Meaning::Queued),
     ("RUNNING", Meaning::Running),
-    // Its program has ended, but the task may be on its way back into the queue: a task
-    // that requeues itself is in this state too.
+    // The program has ended, but a task that requeues itself is in this state too, on its way back
+    // into the queue.
     ("COMPLETING", Meaning::Running),
     ("STAGE_OUT", Meaning::Running),
     ("SIGNALING", Meaning::Running),
@@ -43,17 +43,17 @@ pub(in crate::jobs::scheduler) const STATES: &StateTable = &[
     ("NODE_FAIL", Meaning::NodeLoss),
     ("BOOT_FAIL", Meaning::NodeLoss),
     ("CANCELLED", Meaning::Cancelled),
-    // It could not have ended by the moment that `--deadline` gives; more time does not help.
+    // The task could not end by the time that `--deadline` gives, so more time does not help.
     ("DEADLINE", Meaning::Cancelled),
     // Another cluster of the federation has started it.
     ("REVOKED", Meaning::Cancelled),
     ("PREEMPTED", Meaning::Requeued),
 ];
 
-/// Why a pending task waits for a person.
+/// The reasons of pending tasks that wait for a person.
 const STUCK_REASONS: [&str; 3] = ["DependencyNeverSatisfied", "JobHeldUser", "JobHeldAdmin"];
 
-/// What is queued and running.
+/// The tasks that are queued and running.
 pub(super) fn queue(
     slurm: &dyn Scheduler,
     commands: &dyn Commands,
@@ -72,7 +72,7 @@ pub(super) fn queue(
     Ok(records)
 }
 
-/// How tasks ended. `-D` keeps the earlier runs of tasks that were requeued.
+/// The tasks in the accounting. `-D` includes earlier runs of tasks that were requeued.
 pub(super) fn accounting(
     slurm: &dyn Scheduler,
     commands: &dyn Commands,
@@ -87,19 +87,19 @@ pub(super) fn accounting(
     Ok(records)
 }
 
-/// Reads the lines of `squeue`, a task each.
+/// Reads the output of `squeue`, one task per line.
 fn parse_squeue(call: &str, text: &str) -> Result<Vec<TaskRecord>, SchedulerError> {
     let mut records = Vec::new();
     for line in text.lines() {
-        let wrong = || SchedulerError::answer(call, line, "id|state|start|node|reason");
+        let error = || SchedulerError::answer(call, line, "id|state|start|node|reason");
         let fields: Vec<&str> = line.trim().splitn(5, '|').collect();
-        let [id, word, _, node, reason] = fields[..] else { return Err(wrong()) };
+        let [id, word, _, node, reason] = fields[..] else { return Err(error()) };
         let reason = if reason == "None" { "" } else { reason };
         let state = match word {
             "PENDING" if STUCK_REASONS.contains(&reason) => TaskState::Stuck(reason.into()),
             _ => look_up(STATES, word, reason, || End::Unclear(word.to_owned())),
         };
-        for (job, index) in ids(id).ok_or_else(wrong)? {
+        for (job, index) in ids(id).ok_or_else(error)? {
             let record = TaskRecord::new(job, index, state.clone());
             records.push(TaskRecord { node: node.to_owned(), ..record });
         }
@@ -107,17 +107,17 @@ fn parse_squeue(call: &str, text: &str) -> Result<Vec<TaskRecord>, SchedulerErro
     Ok(records)
 }
 
-/// Reads the lines of `sacct`: every run of every task, in the order they began. Lines
-/// of another form are left out: the accounting adds warnings of its own.
+/// Reads the output of `sacct`: all runs of tasks, in the order in which they began. Lines of
+/// another form are ignored, because the accounting adds warnings.
 fn parse_sacct(text: &str) -> Vec<TaskRecord> {
     let mut records = Vec::new();
     for line in text.lines() {
         let fields: Vec<&str> = line.trim().splitn(9, '|').collect();
         let [id, words, exit, elapsed, _, _, node, cores, reason] = fields[..] else { continue };
-        // `CANCELLED by 1000`
+        // The state may be followed by words, as in `CANCELLED by 1000`.
         let word = words.split(' ').next().unwrap_or_default().trim_end_matches('+');
         let state = match word {
-            // An earlier run; the task's next one has a line of its own.
+            // This is an earlier run; the next run of the task has a line of its own.
             "REQUEUED" => TaskState::Ended(End::Requeued),
             _ => look_up(STATES, word, reason, || match by_exit_code(exit) {
                 End::Success if word != "COMPLETED" => End::Unclear(word.to_owned()),
@@ -137,17 +137,17 @@ fn parse_sacct(text: &str) -> Vec<TaskRecord> {
     records
 }
 
-/// `7:0`, `0:9`: exit code and signal.
+/// The end by exit code and signal, as in `7:0` and `0:9`.
 fn by_exit_code(exit: &str) -> End {
     let (code, signal) = exit.split_once(':').unwrap_or((exit, "0"));
     match (code.parse(), signal.parse()) {
         (_, Ok(signal)) if signal != 0 => End::Signal(signal),
-        (Ok(code), _) => End::of_shell_code(code),
+        (Ok(code), _) => End::from_shell_code(code),
         _ => End::Unclear(format!("exit code {exit}")),
     }
 }
 
-/// `15`, `15_3`, `15_[2-5%1]`: the job and its array indices.
+/// The job and its array indices, as in `15`, `15_3` and `15_[2-5%1]`.
 fn ids(id: &str) -> Option<Vec<(&str, Option<TaskNumber>)>> {
     let Some((job, list)) = id.split_once('_') else { return Some(vec![(id, None)]) };
     Some(indices(list)?.into_iter().map(|index| (job, Some(index))).collect())
