@@ -8,7 +8,7 @@ use crate::colour_template::{self, TemplateError};
 use crate::config::{
     Config, ConfigError, Method, NormalizeKeys, RUN_VERSION, Resolved, RunConfig, Slides, TargetMpp,
 };
-use crate::model::{DenseError, Model, ModelError, card_sha256, densify};
+use crate::model::{DenseError, FitFile, FitFileError, Model, ModelError, card_sha256, densify};
 use crate::normalize::ColourEstimate;
 
 /// Largest margin of a patch, px; DenseNet-121 needs 1,021 px.
@@ -26,6 +26,9 @@ pub enum ResolveError {
     /// The model cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The fit that the configuration names cannot be used.
+    #[error(transparent)]
+    Fit(#[from] FitFileError),
     /// The network has no dense form.
     #[error("{origin}: predict.method is {method}: {source}")]
     Dense {
@@ -64,8 +67,10 @@ pub fn resolve(config: Config, origin: &str) -> Result<RunConfig, ResolveError> 
     let window = window_px(&config, model.as_ref(), origin)?;
     let mpp = config.model.mpp.or(model.as_ref().map(|m| m.card.mpp)).unwrap_or(TargetMpp::Level0);
     let margin = model.as_ref().map(|model| margin_px(&config, model, origin)).transpose()?;
+    let fit_sha256 = fit_sha256(&config, model.as_ref())?;
     let run = RunConfig {
         resolved: Resolved {
+            fit_sha256,
             margin: margin.filter(|&margin_px| margin_px > 0),
             version: RUN_VERSION,
             writer: crate::version::WRITER.to_owned(),
@@ -137,6 +142,12 @@ fn target_estimate(keys: &NormalizeKeys) -> Result<Option<ColourEstimate>, Templ
         (Some(method), Some(path)) => colour_template::read(path, method, keys.icc).map(Some),
         _ => Ok(None),
     }
+}
+
+/// Hash of the fit that the configuration names.
+fn fit_sha256(config: &Config, model: Option<&Model>) -> Result<Option<String>, ResolveError> {
+    let (Some(path), Some(model)) = (&config.predict.calibration, model) else { return Ok(None) };
+    Ok(Some(FitFile::read(path, &model.sha256)?.sha256))
 }
 
 /// The margin of patches that the method needs, px.

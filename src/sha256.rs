@@ -10,3 +10,8 @@ pub(crate) fn sha256_of_pairs<'k>(pairs: impl Iterator<Item = (&'k str, &'k str)
     }
     sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// SHA-256 of bytes, as lower-case hexadecimal digits.
+pub(crate) fn sha256_of_bytes(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -4,6 +4,7 @@
 //! report the outcome. Results go to stdout, everything else to stderr.
 
 mod bench;
+mod calibrate;
 mod cluster;
 mod densify;
 mod estimate;
@@ -75,6 +76,8 @@ enum Command {
     Split(SplitArgs),
     /// Number the groups of all slides as tasks, and submit jobs.
     Master(MasterArgs),
+    /// Fit the dense network to single windows, over all slides of a run.
+    Calibrate(calibrate::CalibrateArgs),
     /// Score groups of patches with the network.
     Predict(PredictArgs),
     /// Rewrite a network to score a whole patch in one run, and save it.
@@ -169,6 +172,7 @@ fn dispatch(cli: &Cli) -> Result<CommandEnd, Failure> {
         Command::Redo(args) => return redo::run(args),
         Command::Synth(args) => Ok(synth::run(args).map(|()| Exit::Done)?),
         Command::Master(args) => args.run(),
+        Command::Calibrate(args) => args.run(),
         Command::Densify(args) => args.run(),
         Command::Status(args) => status::run(args),
         Command::Report(args) => report::run(args),

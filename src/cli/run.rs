@@ -9,11 +9,13 @@ use super::cluster::{self, ClusterOptions, Wanted};
 use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use super::output::print_path;
 use super::{CommandEnd, Exit, Failure, inputs, study};
-use crate::config::SchedulerKind;
+use crate::config::{RunConfig, SchedulerKind};
 use crate::jobs::outcome::{OutcomeKind, Undone};
-use crate::run_dir;
+use crate::progress::Progress;
+use crate::run_dir::{self, RunDir};
 use crate::slide_inputs::GivenSlides;
 use crate::split::Extent;
+use crate::stages::calibrate::{self, calibrate_all, slides_with_patches};
 use crate::stages::plan::plan;
 use crate::stages::predict::{groups_where, predict_all};
 use crate::stages::slides::{register, select_records};
@@ -87,6 +89,10 @@ pub(super) fn run(args: &RunArgs) -> Result<CommandEnd, Failure> {
         return Ok(split.into());
     }
     let (lookup, planned) = plan(&run, &progress)?;
+    fit_if_due(&run, &mut config, &workers, &progress)?;
+    if interrupt.requested().is_some() {
+        return Ok(interrupted(split.undone));
+    }
     let predicted = match groups_where(&lookup, &|name| names.contains(name)) {
         groups if groups.is_empty() => Completion::Done.into(),
         groups => predict_all(&run, &config, &groups, &workers, &progress)?,
@@ -107,6 +113,21 @@ pub(super) fn run(args: &RunArgs) -> Result<CommandEnd, Failure> {
     let StageEnd { completion, undone } = split.and(planned.into()).and(predicted).and(stitched);
     let end = CommandEnd::from(Exit::from(completion).worst(studied));
     Ok(CommandEnd { undone, ..end })
+}
+
+/// Fits the dense network's head over the slides, if the run is to have a fit. A fit that is
+/// no screen is said, and makes no slide partial.
+fn fit_if_due(
+    run: &RunDir,
+    config: &mut RunConfig,
+    workers: &Workers<'_>,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let slides = slides_with_patches(run)?;
+    if calibrate::is_due(run, config, slides.len()) {
+        calibrate_all(run, config, &slides, workers, progress)?;
+    }
+    Ok(())
 }
 
 /// The end of a command that a signal stopped between two stages, or within one.

@@ -189,6 +189,7 @@ impl Config {
             &mut self.model.card,
             &mut self.normalize.template,
             &mut self.predict.ort_library,
+            &mut self.predict.calibration,
             &mut self.predict.openvino_library,
             &mut self.tissue.mask,
             &mut self.study.truth,

@@ -57,6 +57,10 @@ pub struct PredictKeys {
     /// that is scored exactly; no bound has to hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_share: Option<f64>,
+    /// A fit of the network's head that `slidegrid calibrate` made in another run: the path of
+    /// its `fit.json`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<PathBuf>,
 }
 
 /// Default of [`PredictKeys::audit_bound`].
@@ -83,6 +87,7 @@ impl Default for PredictKeys {
             refine_below: 1.0,
             audit_bound: AUDIT_BOUND,
             audit_share: None,
+            calibration: None,
         }
     }
 }

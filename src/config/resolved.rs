@@ -30,4 +30,8 @@ pub struct Resolved {
     /// Margin of the patches, px: the reach of the dense network. Absent if it is 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin: Option<u32>,
+    /// SHA-256 of the fit that dense scores rest on: that of `calibration/fit.json`, or of the
+    /// file that `predict.calibration` names. Absent if each slide is fitted to its own windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit_sha256: Option<String>,
 }

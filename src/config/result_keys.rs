@@ -31,6 +31,9 @@ enum Affects {
     Cascade,
 }
 
+/// The key of the fit, which a run may get after its configuration was written.
+pub(super) const FIT_KEY: &str = "resolved.fit_sha256";
+
 /// A key that changes results.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ResultKey {
@@ -130,12 +133,14 @@ impl ResultKeys {
             card_sha256,
             target,
             margin,
+            fit_sha256,
         } = resolved;
         self.add(Affects::Patches, "resolved.window", window);
         self.add(Affects::Patches, "resolved.mpp", mpp);
         self.add(Affects::Scores, "resolved.model_sha256", model_sha256);
         self.add(Affects::Scores, "resolved.card_sha256", card_sha256);
         self.add_some(Affects::Patches, "resolved.margin", *margin);
+        self.add_some(Affects::Scores, FIT_KEY, fit_sha256.as_ref());
         if let Some(target) = target {
             self.add_target(target);
         }
@@ -249,6 +254,8 @@ impl ResultKeys {
             refine_below,
             audit_bound,
             audit_share,
+            // Results depend on what the file holds (`resolved.fit_sha256`).
+            calibration: _,
         } = predict;
         self.add(Affects::Scores, "predict.stride", stride);
         self.add(Affects::Scores, "predict.method", method);

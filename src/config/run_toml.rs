@@ -7,7 +7,7 @@ use std::path::Path;
 use super::error::{self, ConfigError};
 use super::predict::{Method, PredictKeys};
 use super::resolved::RUN_VERSION;
-use super::result_keys::ResultKeys;
+use super::result_keys::{FIT_KEY, ResultKeys};
 use super::run_config::RunConfig;
 use crate::geometry::Tiling;
 use crate::staged;
@@ -120,7 +120,14 @@ impl RunConfig {
     fn differences(&self, given: &Self) -> Vec<String> {
         let (ours, theirs) = (self.result_keys(), given.result_keys());
         let keeps_audit_share = self.keeps_audit_share(given);
-        let is_compared = |name: &str| !(keeps_audit_share && name.starts_with("predict.audit_"));
+        // The run may have got a fit since, unless another one is named.
+        let keeps_fit =
+            given.config.predict.calibration.is_none() && self.config.predict.calibration.is_none();
+        let is_compared = |name: &str| {
+            let is_kept = keeps_audit_share && name.starts_with("predict.audit_")
+                || keeps_fit && name == FIT_KEY;
+            !is_kept
+        };
         let names: BTreeSet<&str> = ours.iter().chain(theirs.iter()).map(|key| key.name).collect();
         names
             .into_iter()
@@ -142,11 +149,14 @@ impl RunConfig {
     }
 
     /// This configuration for continuing an existing run: the settings of single slides are those
-    /// of `run`, and so is its `audit_share` unless this configuration sets a key of audits.
+    /// of `run`, and so are its fit unless this configuration names one, and its `audit_share` unless this configuration sets a key of audits.
     #[must_use]
     pub fn continuing(mut self, run: Self) -> Self {
         if run.keeps_audit_share(&self) {
             self.config.predict.audit_share = run.config.predict.audit_share;
+        }
+        if self.config.predict.calibration.is_none() {
+            self.resolved.fit_sha256 = run.resolved.fit_sha256;
         }
         self.config.slides = run.config.slides;
         self

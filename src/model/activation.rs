@@ -70,14 +70,14 @@ pub(crate) fn write_scores(
 }
 
 /// 1 / (1 + e^-x) without overflow at either end.
-fn sigmoid(x: f32) -> f32 {
+pub(super) fn sigmoid(x: f32) -> f32 {
     let e = (-x.abs()).exp();
     if x < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
 }
 
 /// Softmax in place. The largest value is subtracted first, so that no exponential
 /// overflows.
-fn softmax(row: &mut [f32]) {
+pub(super) fn softmax(row: &mut [f32]) {
     let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     row.iter_mut().for_each(|value| *value = (*value - largest).exp());
     let sum: f32 = row.iter().sum();

@@ -3,7 +3,7 @@
 
 use super::activation::{RawError, RawOutput, write_scores};
 use super::card::ModelCard;
-use super::dense::DenseNetwork;
+use super::dense::{DenseNetwork, Outputs};
 use super::engine_error::EngineError;
 use super::image_size::ImageSize;
 use super::load::Model;
@@ -33,7 +33,8 @@ pub trait DenseSession: Send {
     /// writes the image, f32 `[3, rows, cols]` or `[rows, cols, 3]` as the card's
     /// layout says, prepared as the card says. `places`: in the grid;
     /// window (r, c) starts at (r * stride, c * stride) of the image.
-    /// `scores`: f32 `[places, classes]`, after the card's activation.
+    /// `scores`: f32 `[places, classes]`, after the card's activation; of a network that
+    /// gives what a head is fitted to, `[places, outputs]` as they are.
     ///
     /// # Errors
     /// [`EngineError`] naming the model when the engine fails or an output is not
@@ -56,6 +57,9 @@ pub(crate) struct DenseFrame {
     /// Shape of the largest image in the card's layout.
     pub(crate) shape: [usize; 4],
     stride_px: u32,
+    outputs: Outputs,
+    /// Numbers written per place.
+    width: usize,
     row: Vec<f32>,
 }
 
@@ -66,6 +70,10 @@ impl DenseFrame {
         network: &DenseNetwork,
         side_px: u32,
     ) -> Self {
+        let width = match network.outputs() {
+            Outputs::Scores => model.card.classes.len(),
+            Outputs::HeadInputs => network.channels(),
+        };
         Self {
             engine,
             model: model.path.clone(),
@@ -73,6 +81,8 @@ impl DenseFrame {
             card: model.card.clone(),
             shape: ImageSize { height_px: side_px, width_px: side_px }.shape(model.card.layout, 1),
             stride_px: network.stride_px,
+            outputs: network.outputs(),
+            width,
             row: Vec::new(),
         }
     }
@@ -97,13 +107,13 @@ impl DenseFrame {
         places: &[GridPlace],
         scores: &mut [f32],
     ) -> Result<(), EngineError> {
-        let (grid, classes) = ([grid.rows as usize, grid.cols as usize], self.card.classes.len());
+        let (grid, width) = ([grid.rows as usize, grid.cols as usize], self.width);
         let wrong = |frame: &Self| EngineError::Output {
             model: frame.model.clone(),
             output: frame.output.clone(),
             shape: shape.to_vec(),
             batch: 1,
-            classes,
+            classes: width,
         };
         let &[1, outputs, rows, cols] = shape else { return Err(wrong(self)) };
         let area = rows * cols;
@@ -111,11 +121,21 @@ impl DenseFrame {
             return Err(wrong(self));
         }
         for (window, (place, scores)) in
-            places.iter().zip(scores.chunks_exact_mut(classes)).enumerate()
+            places.iter().zip(scores.chunks_exact_mut(width)).enumerate()
         {
             let at = place.row as usize * cols + place.col as usize;
             self.row.clear();
             self.row.extend(values.iter().skip(at).step_by(area));
+            if self.outputs == Outputs::HeadInputs {
+                if self.row.len() != width {
+                    return Err(wrong(self));
+                }
+                if !self.row.iter().all(|value| value.is_finite()) {
+                    return Err(EngineError::NotFinite { model: self.model.clone(), window });
+                }
+                scores.copy_from_slice(&self.row);
+                continue;
+            }
             match write_scores(&self.card, &self.row, outputs, 1, scores) {
                 Ok(()) => {}
                 Err(RawError::Shape) => return Err(wrong(self)),

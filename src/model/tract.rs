@@ -30,6 +30,9 @@ const DOMAINS: [&str; 3] = ["", "ai.onnx.ml", "com.microsoft"];
 /// Cargo.lock.
 const VERSION: &str = "0.23.9";
 
+/// What the names of networks with a fitted head contain.
+const REFITTED: &str = " refitted ";
+
 /// tract as an [`Engine`]. Sessions of one model and batch share one optimised plan.
 pub(crate) struct TractEngine {
     plans: Mutex<HashMap<PlanKey, Plan>>,
@@ -77,6 +80,10 @@ impl TractEngine {
             return Err(missing_operator("tract", model, node));
         }
         let plan = make(&onnx).map_err(|error| load_error(model, &error))?;
+        // Each slide may have a head of its own; the plan of the last one is not needed.
+        if key.2.contains(REFITTED) {
+            plans.retain(|other, _| !other.2.contains(REFITTED));
+        }
         plans.insert(key, Arc::clone(&plan));
         Ok(plan)
     }
@@ -153,7 +160,8 @@ impl Engine for TractEngine {
         _used_for: DenseUse,
     ) -> Result<Box<dyn DenseSession>, EngineError> {
         let frame = DenseFrame::new("tract", model, network, side_px);
-        let key = (model.sha256.clone(), frame.shape, format!("dense {}", network.stride_px));
+        let (stride_px, variant) = (network.stride_px, network.variant());
+        let key = (model.sha256.clone(), frame.shape, format!("dense {stride_px} {variant}"));
         let plan = self.cached_plan(key, model, |onnx| {
             let bytes = network.to_onnx(Side::Fixed(side_px));
             let proto = onnx.proto_model_for_read(&mut bytes.as_slice())?;

@@ -11,24 +11,28 @@ use serde::{Deserialize, Serialize};
 use super::calibration::{Calibration, Residual};
 use super::classes::{Classes, DETECTION};
 use super::context::Context;
+use super::draw::Purpose;
 use super::error::PredictError;
-use super::fit_support::{FitSupport, ScorePair};
+use super::fit_support::{FitSupport, ScorePair, joined};
 use super::group::{Group, lattice_of};
-use super::loaded_dense::{DenseWorker, LoadedDense};
-use super::pair_scorer::PairScorer;
-use super::sample::{Sample, SampleSize, samples};
+use super::loaded_dense::LoadedDense;
+use super::refit::{self, Fitted, HeadSample};
+use super::sample::{SampleSize, samples};
+use super::tile_sample::{TileSample, TileSampler};
 use crate::config::Method;
 use crate::hdf5_file::FormatError;
-use crate::model::{DenseNetwork, Session};
+use crate::model::{DenseNetwork, FitFile, HeadFit, Session};
 use crate::patches::GroupReader;
-use crate::pipeline::map;
 use crate::process;
 use crate::progress::Progress;
 use crate::scores::DenseMeta;
 use crate::staged;
 
-/// Size of the sample: at most 256 windows.
-const SAMPLE: SampleSize = SampleSize { tiles: 32, points: 8 };
+/// Tissue tiles to fit to, and windows of each.
+const SAMPLE: SampleSize = SampleSize { draw: Purpose::Tiles, skip: 0, tiles: 32, points: 8 };
+
+/// Tissue tiles to hold a cohort's fit against, and windows of each.
+const CHECK: SampleSize = SampleSize { draw: Purpose::Tiles, skip: 0, tiles: 16, points: 8 };
 
 /// A calibration and its residual.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,7 +41,10 @@ pub(super) struct Calibrated {
     /// Hash of the configuration the scores are made with.
     config_sha256: String,
     pub(super) calibration: Calibration,
-    /// Differences on windows that the calibration was not fitted to.
+    /// The head that was fitted in place of a slope and an offset.
+    #[serde(default)]
+    pub(super) head: Option<HeadFit>,
+    /// Differences of windows that the calibration was not fitted to.
     pub(super) residual: Residual,
     /// Windows scored both ways.
     sampled: u64,
@@ -51,6 +58,9 @@ pub(super) struct Calibrated {
     /// The lowest dense score of a window whose exact score is a detection, calibrated by a fit
     /// to other windows; `None` if no sampled window is one.
     pub(super) lowest_detection: Option<f64>,
+    /// 99th percentile of the differences on the slides that a cohort's fit was judged on.
+    #[serde(default)]
+    cohort_p99: Option<f64>,
 }
 
 impl Calibrated {
@@ -59,7 +69,12 @@ impl Calibrated {
         (!self.open.is_empty()).then_some(&self.open)
     }
 
-    /// The attributes of score files that describe the calibration.
+    /// What 99 of 100 screened scores are within, of this slide or of the cohort.
+    pub(super) fn screen_p99(&self) -> f64 {
+        self.residual.p99.max(self.cohort_p99.unwrap_or(0.0))
+    }
+
+    /// As stored with scores.
     pub(super) fn meta(&self, context: &Context<'_>, network: &DenseNetwork) -> DenseMeta {
         let keys = context.keys();
         DenseMeta {
@@ -101,16 +116,52 @@ impl Calibrated {
         Ok(())
     }
 
-    /// Fits a calibration to sampled tiles. The residual is that of two folds of alternate
-    /// tiles, each calibrated by a fit to the other.
-    fn fit(pairs: &[ScorePair], classes: Classes, exact: bool, config_sha256: String) -> Self {
+    /// From windows of tiles: a head fitted anew, or a slope and an offset where that leaves
+    /// less.
+    fn fit(tiles: &[TileSample], context: &Context<'_>, network: &DenseNetwork) -> Self {
+        let (classes, exact) = (context.classes(), network.inexact.is_empty());
+        let pairs: Vec<&ScorePair> = tiles.iter().map(|tile| &tile.pair).collect();
+        let line = Self::fit_line(&pairs, classes, exact, context.config.scores_sha256());
+        if exact || line.sampled == 0 {
+            return line;
+        }
+        let fitted = context.pool.install(|| fit_head(tiles, network));
+        let Some(fitted) = fitted.filter(|head| head.residual.rms < line.residual.rms) else {
+            return line;
+        };
+        let mut held_out = fitted.held_out.chunks_exact(classes.count);
+        let pairs: Vec<ScorePair> = pairs
+            .iter()
+            .map(|pair| {
+                let windows = pair.exact.len() / classes.count;
+                let dense = held_out.by_ref().take(windows).flatten().copied().collect();
+                ScorePair { dense, exact: pair.exact.clone() }
+            })
+            .collect();
+        let support = FitSupport::measure(&pairs.iter().collect::<Vec<_>>(), classes);
+        let all = joined(pairs.iter());
+        Self {
+            calibration: Calibration::identity(classes.count),
+            head: Some(fitted.head),
+            residual: fitted.residual,
+            slope_range: Some(support.slope),
+            open: support.open,
+            lowest_detection: lowest_detection(&all, classes),
+            ..line
+        }
+    }
+
+    /// A slope and an offset from pairs of tiles; folds of alternate tiles tell what is
+    /// left.
+    fn fit_line(
+        pairs: &[&ScorePair],
+        classes: Classes,
+        exact: bool,
+        config_sha256: String,
+    ) -> Self {
         let join = |keep: &dyn Fn(usize) -> bool| {
-            let mut joined = ScorePair::default();
-            for (_, pair) in pairs.iter().enumerate().filter(|(tile, _)| keep(*tile)) {
-                joined.dense.extend(&pair.dense);
-                joined.exact.extend(&pair.exact);
-            }
-            joined
+            let kept = pairs.iter().enumerate().filter(|(tile, _)| keep(*tile));
+            joined(kept.map(|(_, pair)| *pair))
         };
         let all = join(&|_| true);
         let sampled = (all.exact.len() / classes.count.max(1)) as u64;
@@ -120,6 +171,7 @@ impl Calibrated {
             return Self {
                 config_sha256,
                 calibration: Calibration::identity(classes.count),
+                head: None,
                 residual: Residual::between(&all.dense, &all.exact),
                 sampled,
                 near,
@@ -127,6 +179,7 @@ impl Calibrated {
                 // A slide without points has nothing to calibrate.
                 open: if exact || pairs.is_empty() { String::new() } else { support.open },
                 lowest_detection: None,
+                cohort_p99: None,
             };
         }
         let mut held_out = ScorePair::default();
@@ -140,12 +193,45 @@ impl Calibrated {
         Self {
             config_sha256,
             calibration: Calibration::fit(&all.dense, &all.exact, classes.count),
+            head: None,
             residual: Residual::between(&held_out.dense, &held_out.exact),
             sampled,
             near,
             slope_range: Some(support.slope),
             open: support.open,
             lowest_detection: lowest_detection(&held_out, classes),
+            cohort_p99: None,
+        }
+    }
+
+    /// A cohort's fit, held against windows of the slide.
+    fn check_fit(fit: &FitFile, tiles: &[TileSample], context: &Context<'_>) -> Self {
+        let (classes, keys) = (context.classes(), context.keys());
+        let pairs: Vec<&ScorePair> = tiles.iter().map(|tile| &tile.pair).collect();
+        let all = joined(pairs.iter().copied());
+        let residual = Residual::between(&all.dense, &all.exact);
+        let open = if !fit.open.is_empty() {
+            format!("the fit over the slides is no screen: {}", fit.open)
+        } else if residual.rms > keys.dense_tolerance && keys.method == Method::Cascade {
+            format!(
+                "scores of the fit over the slides differ from those of this slide's single windows by {:.4} (root mean square), expected at most predict.dense_tolerance = {}",
+                residual.rms, keys.dense_tolerance
+            )
+        } else {
+            String::new()
+        };
+        let lowest = lowest_detection(&all, classes).into_iter().chain(fit.judged.low_detection);
+        Self {
+            config_sha256: context.config.scores_sha256(),
+            calibration: Calibration::identity(classes.count),
+            head: Some(fit.head.clone()),
+            residual,
+            sampled: (all.exact.len() / classes.count) as u64,
+            near: FitSupport::near_in(&pairs, classes),
+            slope_range: None,
+            open,
+            lowest_detection: lowest.min_by(f64::total_cmp),
+            cohort_p99: Some(fit.judged.p99),
         }
     }
 
@@ -156,7 +242,31 @@ impl Calibrated {
     }
 }
 
-/// The lowest dense score of the windows whose exact score is a detection.
+/// The head fitted to the windows of tiles, each tile left out as a whole.
+fn fit_head(tiles: &[TileSample], network: &DenseNetwork) -> Option<Fitted> {
+    let (link, shape) = (network.score_link()?, network.head_shape()?);
+    let mut sample = HeadSample::default();
+    for (unit, tile) in tiles.iter().enumerate() {
+        sample.inputs.extend(tile.inputs.iter().cloned());
+        sample.units.extend(tile.inputs.iter().map(|_| unit));
+        sample.exact.extend(&tile.pair.exact);
+    }
+    refit::fit(&sample, &link, shape)
+}
+
+/// Says why a slide gets a slope and an offset and not a head of its own.
+fn note_line(calibrated: &Calibrated, network: &DenseNetwork, slide: &str, progress: &Progress) {
+    if network.inexact.is_empty() || calibrated.head.is_some() {
+        return;
+    }
+    let why = match network.score_link() {
+        None => "the last map of the network cannot be reached",
+        Some(_) => "a head fitted anew is no better, or the sample is too small for one",
+    };
+    progress.note(&format!("predict {slide}: a slope and an offset are fitted: {why}"));
+}
+
+/// The lowest dense score of the windows that alone are detections.
 fn lowest_detection(pair: &ScorePair, classes: Classes) -> Option<f64> {
     let scores = classes.positives(&pair.dense).zip(classes.positives(&pair.exact));
     let detections = scores.filter(|&(_, exact)| f64::from(exact) >= DETECTION);
@@ -203,13 +313,29 @@ pub(super) fn calibrate<S: AsMut<[Box<dyn Session>]>>(
     }
     let readers = patches.group_numbers().map(|group| patches.group(group));
     let readers: Vec<GroupReader> = readers.collect::<Result<_, FormatError>>()?;
-    let samples = samples(&readers, group.tiling, &lattice_of(context, patches), SAMPLE);
-    let mut sessions = sessions()?;
-    let pairs = pairs(context, dense, group, &samples, sessions.as_mut())?;
-    drop(sessions);
+    let drawn = |size| samples(&readers, group.tiling, &lattice_of(context, patches), size);
+    let scored = |network: DenseNetwork, size| -> Result<Vec<TileSample>, PredictError> {
+        let mut sampler = TileSampler::load(context, dense, network)?;
+        let mut sessions = sessions()?;
+        sampler.score(group.normalizer.as_ref(), &drawn(size), sessions.as_mut())
+    };
+    let calibrated = match &context.fit {
+        // What is no screen need not be held against windows.
+        Some(fit) if !fit.open.is_empty() => Calibrated::check_fit(fit, &[], context),
+        Some(fit) => {
+            let tiles = scored(dense.network.refitted(&fit.head), CHECK)?;
+            Calibrated::check_fit(fit, &tiles, context)
+        }
+        None => {
+            let exact = dense.network.inexact.is_empty();
+            let sampling = dense.network.sampling().filter(|_| !exact);
+            let tiles = scored(sampling.unwrap_or_else(|| dense.network.clone()), SAMPLE)?;
+            let calibrated = Calibrated::fit(&tiles, context, &dense.network);
+            note_line(&calibrated, &dense.network, slide, progress);
+            calibrated
+        }
+    };
     process::release_freed_memory();
-    let exact = dense.network.inexact.is_empty();
-    let calibrated = Calibrated::fit(&pairs, context.classes(), exact, config_sha256);
     let Residual { rms, p99 } = calibrated.residual;
     progress.note(&format!(
         "predict {slide}: dense scores against {} single windows: root mean square difference {rms:.2e}, 99 % within {p99:.2e}",
@@ -222,25 +348,6 @@ pub(super) fn calibrate<S: AsMut<[Box<dyn Session>]>>(
     }
     let bytes = serde_json::to_vec_pretty(&calibrated).expect("a calibration is plain data");
     staged::write(&path, &bytes)?;
-    Ok(calibrated)
-}
-
-/// Scores the samples both ways, on all workers.
-fn pairs(
-    context: &Context<'_>,
-    dense: &LoadedDense,
-    group: &Group<'_>,
-    samples: &[Sample<'_>],
-    windows: &mut [Box<dyn Session>],
-) -> Result<Vec<ScorePair>, PredictError> {
-    let mut loaded = dense.load_samples(context, &context.engine, context.workers())?;
-    let (preparation, tiles) = (&context.preparation, loaded.tiles);
-    let (classes, normalizer) = (context.classes().count, group.normalizer.as_ref());
-    let workers = loaded.sessions.iter_mut().zip(windows).map(|(session, windows)| {
-        let (session, windows) = (session.as_mut(), windows.as_mut());
-        let dense = DenseWorker { session, preparation, tiles, classes };
-        let mut scorer = PairScorer { dense, windows, preparation, normalizer };
-        move |sample: &Sample<'_>| scorer.score(sample)
-    });
-    map(samples.iter(), workers)
+    // Every task of the slide goes by the numbers in the file, to the last digit.
+    Ok(Calibrated::read(&path, &config_sha256).unwrap_or(calibrated))
 }

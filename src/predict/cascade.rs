@@ -50,7 +50,7 @@ impl CascadeScorer<'_> {
 
     /// The rules by which the screen's scores are judged.
     fn rules(&self, context: &Context<'_>, drawn: HashSet<usize>) -> CascadeRules {
-        let (keys, p99) = (context.keys(), self.calibrated.residual.p99);
+        let (keys, p99) = (context.keys(), self.calibrated.screen_p99());
         CascadeRules {
             from: refine_from(keys.refine_above, p99, self.calibrated.lowest_detection),
             to: refine_to(keys.refine_below, p99),

@@ -8,7 +8,9 @@ use super::prepare::Preparation;
 use super::sessions::load_sessions;
 use crate::config::{PredictKeys, RunConfig};
 use crate::interrupt::Interrupt;
-use crate::model::{EngineError, Model, Precision, SelectedEngine, Session, card_sha256};
+use crate::model::{
+    EngineError, FitFile, Model, Precision, ReadFit, SelectedEngine, Session, card_sha256,
+};
 use crate::patches::PatchesFile;
 use crate::run_dir::RunDir;
 
@@ -26,6 +28,8 @@ pub(super) struct Context<'r> {
     /// Windows per run of the network.
     pub(super) batch: usize,
     pub(super) interrupt: Interrupt,
+    /// The head that was fitted over the slides of this run or of another.
+    pub(super) fit: Option<FitFile>,
 }
 
 impl<'r> Context<'r> {
@@ -60,7 +64,24 @@ impl<'r> Context<'r> {
         });
         let preparation = Preparation::new(&model.card);
         let interrupt = Interrupt::new();
-        Ok(Self { run, config, model, engine, preparation, pool, batch, interrupt })
+        let fit = None;
+        let mut context =
+            Self { run, config, model, engine, preparation, pool, batch, interrupt, fit };
+        context.fit = context.read_fit()?;
+        Ok(context)
+    }
+
+    /// The fit that the run rests on; `None` if each slide is fitted to its own windows.
+    fn read_fit(&self) -> Result<Option<FitFile>, PredictError> {
+        let Some(expected) = &self.config.resolved.fit_sha256 else { return Ok(None) };
+        let given = self.keys().calibration.clone();
+        let path = given.unwrap_or_else(|| self.run.fit_json());
+        let ReadFit { fit, sha256 } = FitFile::read(&path, &self.model.sha256)?;
+        if sha256 != *expected {
+            let expected = expected.clone();
+            return Err(PredictError::OtherFit { path, found: sha256, expected });
+        }
+        Ok(Some(fit))
     }
 
     /// `[predict]` of the run's configuration.

@@ -40,13 +40,14 @@ impl DenseScorer<'_> {
     ) -> Result<(), Stopped> {
         let (preparation, classes) = (&context.preparation, context.classes().count);
         let tiles = self.dense.tiles;
-        let smaller = self.dense.sessions.iter().all(|session| session.takes_smaller());
-        let cut = DenseCut { tiles, smaller, margin_px: work.group.tiling.margin_px() };
         let calibration = &self.calibrated.calibration;
-        let queue = self.dense.sessions.len();
-        let workers = self.dense.sessions.iter_mut().map(|session| {
+        let sessions = self.dense.sessions();
+        let smaller = sessions.iter().all(|session| session.takes_smaller());
+        let cut = DenseCut { tiles, smaller, margin_px: work.group.tiling.margin_px() };
+        let queue = sessions.len();
+        let workers = sessions.iter_mut().map(|session| {
             let session = session.as_mut();
-            let mut worker = DenseWorker { session, preparation, tiles, classes };
+            let mut worker = DenseWorker { session, preparation, tiles, width: classes };
             move |piece: DensePiece, outlet: &Outlet<'_, Scored>| {
                 let started = Instant::now();
                 let mut found = worker.scores(&piece.patch, &piece.tile)?;
@@ -74,8 +75,9 @@ impl Scorer for DenseScorer<'_> {
         sample: &PrecisionSample<'_>,
     ) -> Result<Vec<f64>, PredictError> {
         let PrecisionSample { reference, group, samples, workers } = sample;
-        let mut less = self.dense.load_samples(context, &context.engine, *workers)?;
-        let mut exact = self.dense.load_samples(context, reference, *workers)?;
+        let network = self.dense.scoring();
+        let mut less = self.dense.load_samples(context, &context.engine, network, *workers)?;
+        let mut exact = self.dense.load_samples(context, reference, network, *workers)?;
         let (preparation, classes, tiles) = (&context.preparation, context.classes(), less.tiles);
         let calibration = &self.calibrated.calibration;
         let pairs = less.sessions.iter_mut().zip(&mut exact.sessions);
@@ -85,8 +87,8 @@ impl Scorer for DenseScorer<'_> {
                 let tile = tiles.tile_around(&one.points);
                 let (Some(patch), Some(tile)) = (patch, tile) else { return Ok(Vec::new()) };
                 let scores = |session: &mut Box<dyn DenseSession>| {
-                    let (session, classes) = (session.as_mut(), classes.count);
-                    let mut worker = DenseWorker { session, preparation, tiles, classes };
+                    let (session, width) = (session.as_mut(), classes.count);
+                    let mut worker = DenseWorker { session, preparation, tiles, width };
                     let scored = worker.scores(&patch, &tile);
                     let mut scores = scored.map_err(|source| sample.failed(source))?.scores;
                     calibration.apply(&mut scores);

@@ -5,6 +5,7 @@
 //! a cascade.
 
 use super::context::Context;
+use super::draw::Purpose;
 use super::error::PredictError;
 use super::group::Group;
 use super::precision_sample::PrecisionSample;
@@ -13,8 +14,8 @@ use super::scorer::Scorer;
 use crate::model::SelectedEngine;
 use crate::scores::PrecisionMeta;
 
-/// Size of the sample: at most 64 windows.
-const SAMPLE: SampleSize = SampleSize { tiles: 16, points: 4 };
+/// Tiles of the group to look at, and windows of each: 64 windows.
+const SAMPLE: SampleSize = SampleSize { draw: Purpose::Tiles, skip: 0, tiles: 16, points: 4 };
 
 /// Most sessions in f32: loading more would take longer than using them.
 const MOST_WORKERS: usize = 8;

@@ -9,6 +9,8 @@ pub(super) enum Purpose {
     Windows = 2,
     /// Points of a cascade's audit.
     Audit = 3,
+    /// Tiles to fit a head to, over the slides of a run.
+    Fit = 4,
 }
 
 /// A pseudorandom number that depends on the place alone, uniform over 64 bits: the finaliser

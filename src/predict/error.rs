@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::config::ConfigError;
 use crate::damage::SetAside;
 use crate::hdf5_file::FormatError;
-use crate::model::{DenseError, EngineError, ModelError, Precision};
+use crate::model::{DenseError, EngineError, FitFileError, ModelError, Precision};
 use crate::staged::StageError;
 
 /// Why a group could not be scored.
@@ -72,8 +72,21 @@ pub enum PredictError {
         /// Reach of the network.
         reach_px: u32,
     },
-    /// The maps of a dense run take too much memory.
-    #[error("{}: a dense run over one tissue tile needs {needs_mb} MB for maps, expected at most {most_mb} MB: the network depends on pixels up to {reach_px} px beyond its window, and all of them are held at once; use method = \"window\"", path.display())]
+    /// The fit cannot be used.
+    #[error(transparent)]
+    Fit(#[from] FitFileError),
+    /// The fit is not the one that the run rests on.
+    #[error("{}: the fit has SHA-256 {found}, the run was made with {expected}; put the old file back, or use another run directory", path.display())]
+    OtherFit {
+        /// The file.
+        path: PathBuf,
+        /// Its hash.
+        found: String,
+        /// The run's.
+        expected: String,
+    },
+    /// Maps that are too large.
+    #[error("{}: a dense run over one tissue tile needs maps of {needs_mb} MB, {most_mb} MB are kept for them: the network looks {reach_px} px beyond its window, and all of that has to be held at once; use method = \"window\"", path.display())]
     DenseMemory {
         /// The ONNX file.
         path: PathBuf,

@@ -35,7 +35,17 @@ pub(super) struct ScorePair {
     pub(super) exact: Vec<f32>,
 }
 
-/// How well a sample determines the fit.
+/// Windows of several tiles in one list.
+pub(super) fn joined<'p>(pairs: impl Iterator<Item = &'p ScorePair>) -> ScorePair {
+    let mut joined = ScorePair::default();
+    for pair in pairs {
+        joined.dense.extend(&pair.dense);
+        joined.exact.extend(&pair.exact);
+    }
+    joined
+}
+
+/// What a sample says of the fit to it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct FitSupport {
     /// Windows near the threshold or above it.
@@ -47,9 +57,15 @@ pub(super) struct FitSupport {
 }
 
 impl FitSupport {
+    /// Windows near the threshold or above it.
+    pub(super) fn near_in(tiles: &[&ScorePair], classes: Classes) -> u64 {
+        let exact = tiles.iter().flat_map(|pair| classes.positives(&pair.exact));
+        exact.filter(|&score| score >= NEAR).count() as u64
+    }
+
     /// Measures the windows of each tile.
-    pub(super) fn measure(tiles: &[ScorePair], classes: Classes) -> Self {
-        let near_in = |pair: &ScorePair| {
+    pub(super) fn measure(tiles: &[&ScorePair], classes: Classes) -> Self {
+        let near_in = |pair: &&ScorePair| {
             classes.positives(&pair.exact).filter(|&score| score >= NEAR).count()
         };
         let sampled: usize = tiles.iter().map(|pair| pair.exact.len() / classes.count).sum();
@@ -75,9 +91,9 @@ impl FitSupport {
     }
 }
 
-/// 5 % and 95 % quantile of the slope over bootstrap draws of tiles (Efron, "Bootstrap methods:
-/// another look at the jackknife", Annals of Statistics 7, 1979).
-fn slopes(tiles: &[ScorePair], classes: Classes) -> [f64; 2] {
+/// 5 and 95 % of the slope, fitted to tiles drawn again and again (Efron, "Bootstrap
+/// methods: another look at the jackknife", Annals of Statistics 7, 1979).
+fn slopes(tiles: &[&ScorePair], classes: Classes) -> [f64; 2] {
     if tiles.is_empty() {
         return [f64::NEG_INFINITY, f64::INFINITY];
     }
@@ -105,6 +121,10 @@ fn slopes(tiles: &[ScorePair], classes: Classes) -> [f64; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn support(tiles: &[ScorePair]) -> FitSupport {
+        FitSupport::measure(&tiles.iter().collect::<Vec<_>>(), CLASSES)
+    }
 
     const CLASSES: Classes = Classes { count: 2, positive: 1 };
 
@@ -140,7 +160,7 @@ mod tests {
         // All windows are low; their dense scores are noise of the border.
         let tiles =
             sample(|_, noise| -3.5 + 0.3 * noise, |_, noise| -3.0 + 2.0 * noise, |logit| logit);
-        let support = FitSupport::measure(&tiles, CLASSES);
+        let support = support(&tiles);
         assert!(
             support.near == 0 && support.open.contains("0 of 256 sampled windows"),
             "{support:?}"
@@ -160,8 +180,7 @@ mod tests {
     #[test]
     fn tumor_in_three_tiles_is_not_enough() {
         let logits = |tile, noise| if tile < 3 { 2.0 + noise } else { -5.0 + noise };
-        let support =
-            FitSupport::measure(&sample(logits, |logit, _| logit, |logit| logit), CLASSES);
+        let support = support(&sample(logits, |logit, _| logit, |logit| logit));
         assert!(support.near == 24 && support.open.contains("of 3 tissue tiles"), "{support:?}");
     }
 
@@ -169,7 +188,7 @@ mod tests {
     fn a_sample_with_and_without_tumor_determines_the_slope() {
         let logits = |tile: usize, noise: f64| tile as f64 / 4.0 - 6.0 + noise;
         let dense = |logit: f64, noise: f64| logit / 1.5 + 1.0 + 0.2 * noise;
-        let support = FitSupport::measure(&sample(logits, dense, |logit| logit), CLASSES);
+        let support = support(&sample(logits, dense, |logit| logit));
         assert!(support.open.is_empty() && support.near >= 16, "{support:?}");
         assert!(support.slope[0] < 1.5 && support.slope[1] > 1.4, "{support:?}");
     }
@@ -178,8 +197,7 @@ mod tests {
     fn a_slope_that_differs_from_draw_to_draw_is_open() {
         // There is enough tumor, but the dense scores do not follow it.
         let logits = |tile, noise| if tile < 6 { 2.0 + noise } else { -4.0 + noise };
-        let support =
-            FitSupport::measure(&sample(logits, |_, noise| 3.0 * noise, |logit| logit), CLASSES);
+        let support = support(&sample(logits, |_, noise| 3.0 * noise, |logit| logit));
         assert!(support.near == 48 && support.open.starts_with("the slope is"), "{support:?}");
     }
 }

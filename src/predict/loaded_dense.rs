@@ -11,22 +11,32 @@ use super::error::PredictError;
 use super::prepare::{PatchArea, Preparation, PreparedPatch};
 use crate::geometry::Tiling;
 use crate::geometry::dense_tiles::{DenseTile, DenseTiles};
-use crate::model::{DenseNetwork, DenseSession, DenseUse, EngineError, SelectedEngine, densify};
+use crate::model::{
+    DenseNetwork, DenseSession, DenseUse, EngineError, HeadFit, SelectedEngine, densify,
+};
 
-/// The dense network, loaded into one session per worker.
+/// The dense network, and what of it is loaded.
 pub(super) struct LoadedDense {
+    /// The network with its own head.
     pub(super) network: DenseNetwork,
     pub(super) tiles: DenseTiles,
     sizes: Sizes,
-    pub(super) sessions: Vec<Box<dyn DenseSession>>,
+    workers: usize,
+    scoring: Option<Scoring>,
+}
+
+/// The network that scores a slide, in one session per worker.
+struct Scoring {
+    network: DenseNetwork,
+    sessions: Vec<Box<dyn DenseSession>>,
 }
 
 impl LoadedDense {
-    /// Loads the dense network for patches of `tiling`.
+    /// Plans the dense network for patches of `tiling`.
     ///
     /// # Errors
-    /// [`PredictError`] when the network has no dense form, the maps of a single tissue
-    /// tile take too much memory, or a session does not load.
+    /// [`PredictError`] when the network has no dense form, or the maps of a single tissue
+    /// tile take too much memory.
     pub(super) fn load(context: &Context<'_>, tiling: Tiling) -> Result<Self, PredictError> {
         let (engine, stride_px) = (&context.engine, context.keys().stride);
         let network = densify(&context.model, stride_px)?;
@@ -42,9 +52,42 @@ impl LoadedDense {
             reach_px,
         })?;
         let (workers, tiles) = (planned.workers, planned.tiles);
-        let sessions =
-            load_sessions(context, engine, &network, tiles.side_px(), workers, DenseUse::Scoring)?;
-        Ok(Self { network, tiles, sizes, sessions })
+        Ok(Self { network, tiles, sizes, workers, scoring: None })
+    }
+
+    /// Loads the network with a fitted head, or with its own, into one session per worker,
+    /// unless it is loaded.
+    ///
+    /// # Errors
+    /// [`PredictError`] when a session does not load.
+    pub(super) fn load_head(
+        &mut self,
+        context: &Context<'_>,
+        head: Option<&HeadFit>,
+    ) -> Result<(), PredictError> {
+        let network = head.map_or_else(|| self.network.clone(), |fit| self.network.refitted(fit));
+        let loaded = self.scoring.as_ref().map(|scoring| scoring.network.variant());
+        if loaded == Some(network.variant()) {
+            return Ok(());
+        }
+        // What is there is let go of before another is loaded.
+        self.scoring = None;
+        let (side_px, count) = (self.tiles.side_px(), self.workers);
+        let engine = &context.engine;
+        let sessions = load_sessions(context, engine, &network, side_px, count, DenseUse::Scoring)?;
+        self.scoring = Some(Scoring { network, sessions });
+        Ok(())
+    }
+
+    /// Sessions of the network that scores, one per worker; none before
+    /// [`Self::load_head`].
+    pub(super) fn sessions(&mut self) -> &mut [Box<dyn DenseSession>] {
+        self.scoring.as_mut().map_or(&mut [], |scoring| &mut scoring.sessions)
+    }
+
+    /// The network that scores.
+    pub(super) fn scoring(&self) -> &DenseNetwork {
+        self.scoring.as_ref().map_or(&self.network, |scoring| &scoring.network)
     }
 
     /// Whether the network is loaded for patches of `tiling`.
@@ -52,18 +95,19 @@ impl LoadedDense {
         self.sizes.block_px == tiling.block_px()
     }
 
-    /// Loads sessions of `engine` for images of one tile, as the calibration takes them: at
-    /// most `count`, and no more than can hold their maps.
+    /// Sessions of `engine` that run `network` on images of one tile: what calibrating
+    /// takes. At most `count`, and as many as can hold their maps.
     pub(super) fn load_samples(
         &self,
         context: &Context<'_>,
         engine: &SelectedEngine,
+        network: &DenseNetwork,
         count: usize,
     ) -> Result<SampleSessions, PredictError> {
         let tiles = self.sizes.one_tile();
-        let room = engine.engine.dense_map_bytes() / self.network.map_bytes(tiles.grid()).max(1);
+        let room = engine.engine.dense_map_bytes() / network.map_bytes(tiles.grid()).max(1);
         let count = count.min(usize::try_from(room).expect("a pointer has 64 bits")).max(1);
-        let (network, side_px) = (&self.network, tiles.side_px());
+        let side_px = tiles.side_px();
         let sessions = load_sessions(context, engine, network, side_px, count, DenseUse::Sampling)?;
         Ok(SampleSessions { tiles, sessions })
     }
@@ -98,13 +142,13 @@ pub(super) struct DenseWorker<'w> {
     pub(super) session: &'w mut dyn DenseSession,
     pub(super) preparation: &'w Preparation,
     pub(super) tiles: DenseTiles,
-    /// Number of classes.
-    pub(super) classes: usize,
+    /// Numbers per window that the network gives.
+    pub(super) width: usize,
 }
 
 /// Scores of a tile's points before calibration.
 pub(super) struct TileScores {
-    /// `[point, class]`
+    /// `[point, number]`
     pub(super) scores: Vec<f32>,
     /// Time spent preparing the image.
     pub(super) filling: Duration,
@@ -117,7 +161,7 @@ impl DenseWorker<'_> {
         patch: &PreparedPatch,
         tile: &DenseTile,
     ) -> Result<TileScores, EngineError> {
-        let mut scores = vec![0.0; tile.places.len() * self.classes];
+        let mut scores = vec![0.0; tile.places.len() * self.width];
         let mut filling = Duration::ZERO;
         let mut fill = |image: &mut [f32]| {
             let started = Instant::now();

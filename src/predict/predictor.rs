@@ -151,6 +151,7 @@ impl<'r> Predictor<'r> {
                     calibrate(context, dense, group, sessions, progress)
                 })?;
                 calibrated.check(context, slide)?;
+                dense.load_head(context, calibrated.head.as_ref())?;
                 score_group(context, &mut DenseScorer { dense, calibrated }, group, start, progress)
             }
             Method::Cascade => {
@@ -160,6 +161,9 @@ impl<'r> Predictor<'r> {
                 let calibrated = calibrations.get(slide, || {
                     calibrate(context, dense, group, || Ok(windows.sessions()), progress)
                 })?;
+                if calibrated.open().is_none() {
+                    dense.load_head(context, calibrated.head.as_ref())?;
+                }
                 let audit = audits.get(slide, || audit_of(context, group))?;
                 let mut scorer = CascadeScorer { windows, dense, calibrated, audit };
                 score_group(context, &mut scorer, group, start, progress)

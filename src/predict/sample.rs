@@ -22,6 +22,10 @@ pub(super) struct Sample<'r> {
 /// The size of a sample.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SampleSize {
+    /// What tiles are drawn for.
+    pub(super) draw: Purpose,
+    /// Tiles of the draw that are passed over.
+    pub(super) skip: usize,
     pub(super) tiles: usize,
     /// Points in each tile.
     pub(super) points: usize,
@@ -119,10 +123,11 @@ pub(super) fn samples<'r>(
         }
     }
     let mut tiles: Vec<((i64, i64), Sample<'r>)> = tiles.into_iter().collect();
-    tiles.sort_by_key(|&((row, col), _)| draw_key(Purpose::Tiles, row, col));
-    tiles.truncate(most.tiles);
+    tiles.sort_by_key(|&((row, col), _)| draw_key(most.draw, row, col));
     tiles
         .into_iter()
+        .skip(most.skip)
+        .take(most.tiles)
         .map(|(_, mut sample)| {
             sample.points.sort_by_key(|point| {
                 draw_key(Purpose::Windows, i64::from(point.row), i64::from(point.col))

@@ -67,6 +67,11 @@ impl RunDir {
         self.root.join("scores").join(slide)
     }
 
+    /// The head of the network that was fitted over the slides.
+    pub fn fit_json(&self) -> PathBuf {
+        self.root.join("calibration").join("fit.json")
+    }
+
     /// The folder with heatmaps and their exports.
     pub fn heatmaps(&self) -> PathBuf {
         self.root.join("heatmaps")

@@ -1,6 +1,7 @@
 //! The stages over all slides of a run, as one command does them: one slide after the other,
 //! with progress. A slide that fails is listed and does not stop the others.
 
+pub(crate) mod calibrate;
 mod completion;
 mod error;
 pub(crate) mod estimate;

@@ -49,6 +49,7 @@ fn networks_without_padding_score_as_window_by_window() {
         "channels_last",
         "channels_last_flat",
         "channels_apart",
+        "shuffled",
         "wide_mean",
     ];
     for name in all {

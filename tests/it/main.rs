@@ -6,6 +6,7 @@ extern crate slidegrid_test_attribute;
 
 mod bad_input;
 mod bench_cli;
+mod calibrate;
 mod cluster_sge;
 mod cluster_slurm;
 mod common;

@@ -198,6 +198,25 @@ def exact_networks():
         parts.append(n.node("Add", n.node("Mul", n.x, n.weight(values=0.9 + channel)), n.weight(values=0.1 * channel)))
     n.node("Concat", *parts, axis=1), n.conv(3, 6, 3, 2), n.relu(), n.conv(6, 6, 3, 3), n.head(6)
 
+    # Channels divided, joined, shuffled in groups and cut, as ShuffleNet's.
+    n = net("shuffled", 40)
+    n.conv(3, 12, 3, 2), n.relu()
+    left, right = f"{n.x}_left", f"{n.x}_right"
+    n.nodes.append(helper.make_node("Split", [n.x, n.ints(4, 8)], [left, right], axis=1))
+    n.conv(8, 8, 1, x=right), n.relu()
+    n.node("Concat", left, n.x, axis=1)
+    x = n.x
+    sizes = [n.node("Gather", n.node("Shape", x), n.scalar(at), axis=0) for at in range(4)]
+    each = n.node("Div", sizes[1], n.scalar(4))
+    first, channels, each, rows, cols = (n.node("Unsqueeze", size, n.ints(0)) for size in (sizes[0], sizes[1], each, sizes[2], sizes[3]))
+    n.node("Reshape", x, n.node("Concat", first, n.ints(4), each, rows, cols, axis=0)), n.node("Transpose", n.x, perm=[0, 2, 1, 3, 4])
+    y = n.x
+    n.node("Reshape", y, n.node("Concat", first, channels, rows, cols, axis=0))
+    x = n.x
+    a = n.node("Slice", x, n.ints(0), n.ints(5), n.ints(1))
+    b = n.conv(7, 4, 3, 2, x=n.node("Slice", x, n.ints(5), n.ints(2**31), n.ints(1)))
+    n.node("Concat", n.conv(5, 3, 3, 2, x=a), b, axis=1), n.head(7)
+
     # A long mean, made of short ones.
     n = net("wide_mean", 80)
     n.conv(3, 4, 3, 2), n.relu(), n.conv(4, 4, 3), n.head(4), n.node("Tanh", n.x)

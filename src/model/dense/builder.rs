@@ -6,9 +6,19 @@ use tract_onnx::pb;
 use tract_onnx::pb::attribute_proto::AttributeType;
 
 use super::axis::Axis;
+use super::map::MapSize;
 
 const FLOAT: i32 = 1;
 const INT64: i32 = 7;
+
+/// The part of an axis that is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AxisCut {
+    pub(super) axis: i64,
+    pub(super) start: i64,
+    /// Index behind the part; negative: counted from the end.
+    pub(super) end: i64,
+}
 
 /// A graph under construction.
 #[derive(Default)]
@@ -19,7 +29,7 @@ pub(super) struct Builder {
     /// Names of the old network's weights that have been added.
     placed: HashSet<String>,
     /// Channels and axes of each tensor, by name.
-    pub(super) sizes: HashMap<String, (usize, [Axis; 2])>,
+    pub(super) sizes: HashMap<String, MapSize>,
 }
 
 impl Builder {
@@ -61,7 +71,29 @@ impl Builder {
 
     /// Records the channels and axes of a tensor.
     pub(super) fn sized(&mut self, name: &str, channels: usize, axes: [Axis; 2]) {
-        self.sizes.insert(name.to_owned(), (channels, axes));
+        self.sizes.insert(name.to_owned(), MapSize { channels, axes });
+    }
+
+    /// Adds a node that keeps a part of a tensor: of each axis in `cuts` what lies between
+    /// two indices.
+    pub(super) fn slice(
+        &mut self,
+        hint: &str,
+        input: &str,
+        cuts: &[AxisCut],
+        opset: i64,
+    ) -> String {
+        let list = |of: fn(&AxisCut) -> i64| cuts.iter().map(of).collect::<Vec<i64>>();
+        let (starts, ends) = (list(|cut| cut.start), list(|cut| cut.end));
+        let axes = list(|cut| cut.axis);
+        if opset < 10 {
+            let attributes =
+                vec![ints("starts", &starts), ints("ends", &ends), ints("axes", &axes)];
+            return self.node("Slice", hint, &[input], attributes);
+        }
+        let [starts, ends, axes] =
+            [("starts", starts), ("ends", ends), ("axes", axes)].map(|(n, l)| self.integers(n, &l));
+        self.node("Slice", hint, &[input, &starts, &ends, &axes], Vec::new())
     }
 
     /// Adds a weight of the old network under its own name, and returns the name.

@@ -26,7 +26,7 @@ impl<'a> Rewriter<'a> {
                 let tensor = self.needed(node, 0)?;
                 Some(self.named(node, &[tensor.dims.len()], &tensor.dims))
             }
-            "Gather" | "Unsqueeze" | "Squeeze" | "Concat" | "Slice" | "Mul" | "Add" => {
+            "Gather" | "Unsqueeze" | "Squeeze" | "Concat" | "Slice" | "Mul" | "Add" | "Div" => {
                 self.integer_list(node)?
             }
             _ => None,
@@ -129,6 +129,10 @@ impl<'a> Rewriter<'a> {
             }
             "Mul" if first.len() == 1 && lists[1].1.len() == 1 => {
                 (lists[0].0, vec![first[0] * lists[1].1[0]])
+            }
+            // ONNX divides integers towards 0.
+            "Div" if first.len() == 1 && lists[1].1.len() == 1 && lists[1].1[0] != 0 => {
+                (lists[0].0, vec![first[0] / lists[1].1[0]])
             }
             "Add" if first.len() == 1 && lists[1].1.len() == 1 => {
                 (lists[0].0, vec![first[0] + lists[1].1[0]])

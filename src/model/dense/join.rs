@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::builder::int;
-use super::map::{FeatureMap, Value};
+use super::map::{FeatureMap, Form, Value};
 use super::node::Node;
 use super::rewriter::{Problem, Rewriter, Rewritten};
 
@@ -86,6 +86,10 @@ fn combined(a: &FeatureMap, b: &FeatureMap) -> Result<FeatureMap, Problem> {
     }
     let same_channels =
         large.channels == small.channels || large.channels == 1 || small.channels == 1;
+    let regrouped = [large, small].iter().any(|map| matches!(map.form, Form::Grouped { .. }));
+    if regrouped && large.form != small.form {
+        return Err(incompatible(a, b));
+    }
     if !large.aligned(small) || !same_channels || large.shape().len() != small.shape().len() {
         return Err(incompatible(a, b));
     }

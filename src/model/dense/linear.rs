@@ -44,7 +44,7 @@ impl<'a> Rewriter<'a> {
         let pointwise = match map.form {
             Form::Flat(_) => map.extents() == [1, 1],
             Form::Spatial(Order::ChannelsLast) => true,
-            Form::Spatial(Order::ChannelsFirst) | Form::Plane => {
+            Form::Spatial(Order::ChannelsFirst) | Form::Grouped { .. } | Form::Plane => {
                 return Err(Problem::node(format!(
                     "it multiplies along the columns of {:?}",
                     map.shape()

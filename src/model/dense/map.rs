@@ -22,8 +22,38 @@ pub(super) enum Form {
     Spatial(Order),
     /// `[N, C * h * w]`, flattened in this order.
     Flat(Order),
+    /// `[N, groups, C / groups, h, w]`, or with these two axes the other way round.
+    Grouped {
+        groups: i64,
+        /// Whether the channels of a group come before the groups.
+        swapped: bool,
+    },
     /// `[N, h, w]`: one channel, without an axis for it.
     Plane,
+}
+
+/// Channels and axes of a tensor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct MapSize {
+    pub(super) channels: usize,
+    /// Axes along rows and along columns.
+    pub(super) axes: [Axis; 2],
+}
+
+impl MapSize {
+    /// Whether the elements of both maps have the same positions.
+    pub(super) fn aligned(&self, other: &Self) -> bool {
+        let place = |axis: &Axis| (axis.extent, axis.jump_px, axis.step_px);
+        self.axes.iter().zip(&other.axes).all(|(a, b)| place(a) == place(b))
+    }
+}
+
+/// The last whole map of a window: what follows is one number per channel.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    /// Name of the tensor in the dense network.
+    pub(super) map: String,
+    pub(super) size: MapSize,
 }
 
 /// A feature map.
@@ -43,6 +73,8 @@ pub(super) struct FeatureMap {
     pub(super) gate: bool,
     /// Indices of the pooling nodes that reduced a whole map to this tensor.
     pub(super) pooled_by: BTreeSet<usize>,
+    /// The map that a map of one place was made from; `None` for maps of several places.
+    pub(super) source: Option<Rc<Source>>,
 }
 
 /// The value of a tensor.
@@ -69,6 +101,12 @@ impl FeatureMap {
             Form::Spatial(Order::ChannelsFirst) => vec![1, channels, rows, cols],
             Form::Spatial(Order::ChannelsLast) => vec![1, rows, cols, channels],
             Form::Flat(_) => vec![1, channels * rows * cols],
+            Form::Grouped { groups, swapped: false } => {
+                vec![1, groups, channels / groups, rows, cols]
+            }
+            Form::Grouped { groups, swapped: true } => {
+                vec![1, channels / groups, groups, rows, cols]
+            }
             Form::Plane => vec![1, rows, cols],
         }
     }
@@ -79,7 +117,7 @@ impl FeatureMap {
             Form::Spatial(Order::ChannelsFirst) => Some(1),
             Form::Spatial(Order::ChannelsLast) => Some(3),
             Form::Flat(_) => (self.extents() == [1, 1]).then_some(1),
-            Form::Plane => None,
+            Form::Grouped { .. } | Form::Plane => None,
         }
     }
 
@@ -88,7 +126,7 @@ impl FeatureMap {
         match self.form {
             Form::Spatial(Order::ChannelsFirst) => Some([2, 3]),
             Form::Spatial(Order::ChannelsLast) => Some([1, 2]),
-            Form::Flat(_) | Form::Plane => None,
+            Form::Flat(_) | Form::Grouped { .. } | Form::Plane => None,
         }
     }
 
@@ -96,14 +134,18 @@ impl FeatureMap {
     pub(super) fn order(&self) -> Order {
         match self.form {
             Form::Spatial(order) | Form::Flat(order) => order,
-            Form::Plane => Order::ChannelsFirst,
+            Form::Grouped { .. } | Form::Plane => Order::ChannelsFirst,
         }
+    }
+
+    /// Its channels and axes.
+    pub(super) fn size(&self) -> MapSize {
+        MapSize { channels: self.channels, axes: self.axes }
     }
 
     /// Whether the elements of both maps have the same positions.
     pub(super) fn aligned(&self, other: &Self) -> bool {
-        let place = |axis: &Axis| (axis.extent, axis.jump_px, axis.step_px);
-        self.axes.iter().zip(&other.axes).all(|(a, b)| place(a) == place(b))
+        self.size().aligned(&other.size())
     }
 
     /// The axes of a map that depends on both.

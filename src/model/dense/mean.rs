@@ -4,7 +4,6 @@
 
 use std::collections::BTreeSet;
 
-use super::builder::{int, ints};
 use super::map::{FeatureMap, Form, Value};
 use super::node::Node;
 use super::rewriter::{Problem, Rewriter, Rewritten};
@@ -69,7 +68,8 @@ impl<'a> Rewriter<'a> {
         let input = self.padded(&map.name, [rows.0, cols.0, rows.1, cols.1], 0.0);
         let (kernel, dilations) =
             (map.axes.map(|axis| axis.extent), map.axes.map(|axis| axis.dilation()));
-        let name = self.box_mean(&node.hint(), &input, &map, kernel, dilations, [1, 1]);
+        let name =
+            self.builder.box_mean(&node.hint(), &input, &map.size(), kernel, dilations, [1, 1]);
         let mut axes = map.axes;
         for (axis, (before, after)) in axes.iter_mut().zip(around) {
             axis.from_px -= before * axis.jump_px;
@@ -93,7 +93,7 @@ impl<'a> Rewriter<'a> {
             (map.axes.map(|axis| axis.extent), map.axes.map(|axis| axis.dilation()));
         let strides = map.axes.map(|axis| self.stride_px / axis.step_px);
         let hint = format!("{}/mean", map.name);
-        let name = self.box_mean(&hint, &map.name, &map, kernel, dilations, strides);
+        let name = self.builder.box_mean(&hint, &map.name, &map.size(), kernel, dilations, strides);
         let axes = map.axes.map(|axis| {
             let to_px = axis.to_px + (axis.extent - 1) * axis.jump_px;
             axis.per_window(self.stride_px, axis.from_px, to_px)
@@ -102,57 +102,5 @@ impl<'a> Rewriter<'a> {
         let mean = self.renamed(&FeatureMap { axes, pending: false, ..map }, name);
         self.means.insert(source, mean.clone());
         mean
-    }
-
-    /// Adds a mean over `kernel` elements, `dilations` apart, at every `strides`-th
-    /// position, as a product of short means along one axis at a time.
-    pub(super) fn box_mean(
-        &mut self,
-        hint: &str,
-        input: &str,
-        map: &FeatureMap,
-        kernel: [i64; 2],
-        dilations: [i64; 2],
-        strides: [i64; 2],
-    ) -> String {
-        let channels = map.channels as i64;
-        let mut name = input.to_owned();
-        for at in 0..2 {
-            let lengths = factors(kernel[at]);
-            let mut apart = dilations[at];
-            for (pass, &length) in lengths.iter().enumerate() {
-                let stride = if pass + 1 == lengths.len() { strides[at] } else { 1 };
-                if length == 1 && stride == 1 {
-                    continue;
-                }
-                let along = |value: i64| if at == 0 { [value, 1] } else { [1, value] };
-                let shape = [channels, 1, along(length)[0], along(length)[1]];
-                let values = vec![1.0 / length as f32; (channels * length) as usize];
-                let weight = self.builder.floats(&format!("{hint}/weight"), &shape, &values);
-                let attributes = vec![
-                    ints("kernel_shape", &along(length)),
-                    ints("strides", &along(stride)),
-                    ints("dilations", &along(apart)),
-                    int("group", channels),
-                ];
-                name = self.builder.node("Conv", hint, &[&name, &weight], attributes);
-                self.builder.sized(&name, map.channels, map.axes);
-                apart *= length;
-            }
-        }
-        name
-    }
-}
-
-/// A length above 8 as a product of two lengths as equal as possible; other lengths, and
-/// primes, as they are.
-fn factors(length: i64) -> Vec<i64> {
-    if length <= 8 {
-        return vec![length];
-    }
-    let root = (1..).take_while(|side| side * side <= length);
-    match root.filter(|side| length % side == 0).last() {
-        None | Some(1) => vec![length],
-        Some(side) => vec![side, length / side],
     }
 }

@@ -30,9 +30,12 @@
 )]
 
 pub(super) mod axis;
+mod box_mean;
 mod builder;
+mod channels;
 mod constants;
 mod conv;
+mod head;
 pub(super) mod input_output;
 mod join;
 mod linear;
@@ -43,6 +46,7 @@ pub(super) mod node;
 pub(super) mod operators;
 mod pointwise;
 mod pool;
+mod refit;
 pub(super) mod rewriter;
 mod shape;
 pub(super) mod write;
@@ -64,7 +68,9 @@ use map::{FeatureMap, Form, Order, Value};
 use node::Node;
 use rewriter::{Problem, Rewriter};
 
+pub(crate) use network::Outputs;
 pub use network::{DenseNetwork, Side};
+pub(crate) use refit::{HeadFit, HeadInputs, HeadShape};
 
 /// A network cannot be rewritten.
 #[derive(Debug, Error)]
@@ -161,7 +167,8 @@ impl<'a> Run<'a> {
         };
         builder.sized(&name, 3, axes);
         let (pending, gate, pooled_by) = (false, false, BTreeSet::new());
-        let image = FeatureMap { name, channels: 3, axes, form, pending, gate, pooled_by };
+        let source = None;
+        let image = FeatureMap { name, channels: 3, axes, form, pending, gate, pooled_by, source };
         values.insert(input, Value::Map(image));
         let rewriter = Rewriter {
             builder,
@@ -192,7 +199,7 @@ impl<'a> Run<'a> {
                 self.rewriter.rewrite(node)
             };
             let value = match value {
-                Ok(value) => value,
+                Ok(value) => self.rewriter.sourced(node, value),
                 Err(Problem::Gates(gates)) => return Err(Stopped::Gates(gates)),
                 Err(Problem::Unknown) => Value::Unknown,
                 Err(Problem::Node(what)) => {

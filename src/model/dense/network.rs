@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use prost::Message;
 use tract_onnx::pb;
 
-use super::axis::Axis;
 use super::builder::Builder;
+use super::head::Head;
+use super::map::MapSize;
 use super::{input_output, operators};
 use crate::model::card::Layout;
 
@@ -25,7 +26,7 @@ pub struct DenseNetwork {
     pub layout: Layout,
     pub(super) channels: usize,
     pub(super) opset: i64,
-    pub(super) sizes: HashMap<String, (usize, [Axis; 2])>,
+    pub(super) sizes: HashMap<String, MapSize>,
     /// Side of the classifier's window, px.
     pub window_px: u32,
     /// Distance between neighbouring outputs, px.
@@ -35,6 +36,21 @@ pub struct DenseNetwork {
     /// The layers that make the outputs differ from the classifier's; empty if both are
     /// equal except for rounding.
     pub inexact: Vec<String>,
+    /// What the outputs are.
+    pub(super) outputs: Outputs,
+    /// The head, if it can be fitted anew.
+    pub(super) head: Option<Head>,
+    /// Tells networks of one classifier and stride apart.
+    pub(super) variant: String,
+}
+
+/// What the outputs of a dense network are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outputs {
+    /// What the card's activation turns into scores.
+    Scores,
+    /// What a head is fitted to, as [`DenseNetwork::head_inputs`] reads it.
+    HeadInputs,
 }
 
 /// The sizes of images that an ONNX file of the dense network takes.
@@ -141,7 +157,7 @@ impl DenseNetwork {
         let graph = self.proto.graph.as_ref().expect("a dense network has a graph");
         let stride_px = i64::from(self.stride_px);
         let bytes = |name: &String| {
-            self.sizes.get(name).map_or(0, |(channels, axes)| {
+            self.sizes.get(name).map_or(0, |MapSize { channels, axes }| {
                 let [rows, cols] =
                     axes.map(|axis| axis.length(i64::from(windows), stride_px).max(0));
                 4 * *channels as u64 * rows.unsigned_abs() * cols.unsigned_abs()
@@ -170,6 +186,21 @@ impl DenseNetwork {
             held = (held + made).saturating_sub(freed);
         }
         most
+    }
+
+    /// Numbers per output.
+    pub(crate) fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// What the outputs are.
+    pub(crate) fn outputs(&self) -> Outputs {
+        self.outputs
+    }
+
+    /// What tells this network from others made dense from the same classifier.
+    pub(crate) fn variant(&self) -> &str {
+        &self.variant
     }
 
     /// Size of the weights in bytes.

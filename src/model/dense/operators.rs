@@ -44,7 +44,7 @@ pub(super) fn is_composite(operator: &str) -> bool {
 
 /// Operators that `Rewriter::rewrite` and `Rewriter::fold` know, besides the
 /// pointwise ones.
-const OPERATORS: [&str; 34] = [
+const OPERATORS: [&str; 36] = [
     "Add",
     "AveragePool",
     "BatchNormalization",
@@ -73,7 +73,9 @@ const OPERATORS: [&str; 34] = [
     "ReduceMean",
     "Reshape",
     "Shape",
+    "Slice",
     "Softmax",
+    "Split",
     "Squeeze",
     "Sub",
     "Sum",

@@ -130,7 +130,7 @@ impl<'a> Rewriter<'a> {
         let at_channels = place.map(|place| tensor.dims.len() - place) == from_end
             && tensor.dims.iter().filter(|&&size| size != 1).count() == 1
             && count == map.channels as i64
-            && !matches!(map.form, Form::Plane);
+            && !matches!(map.form, Form::Grouped { .. } | Form::Plane);
         if !at_channels {
             return Err(Problem::node(format!(
                 "its constant has shape {:?} beside {:?}: not one number per channel",

@@ -86,7 +86,7 @@ impl<'a> Rewriter<'a> {
             let input = self.padded(&map.name, pads, 0.0);
             let strides = [down.stride, across.stride];
             let dilations = [down.dilation, across.dilation];
-            self.box_mean(&node.hint(), &input, &map, kernel, dilations, strides)
+            self.builder.box_mean(&node.hint(), &input, &map.size(), kernel, dilations, strides)
         };
         let name = self.crop(name, [down.crop, across.crop]);
         let map = FeatureMap { axes, ..map };

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use tract_onnx::pb;
 
 use super::axis::{Axis, DenseLayer, SlidingLayer};
-use super::builder::{Builder, ints};
-use super::map::{FeatureMap, Value};
+use super::builder::{AxisCut, Builder, ints};
+use super::map::{FeatureMap, Source, Value};
 use super::node::Node;
 use super::operators::{has_dense_form, is_pointwise};
 
@@ -54,7 +54,9 @@ impl<'a> Rewriter<'a> {
                 Some(Value::Constant(_)) => {}
                 Some(Value::Map(_)) => constant = false,
                 // After a node that fails, only operators without any dense form are reported.
-                Some(Value::Unknown) | None if has_dense_form(node.operator()) => {
+                Some(Value::Unknown) | None
+                    if has_dense_form(node.operator()) && !self.cuts_places(node) =>
+                {
                     return Err(Problem::Unknown);
                 }
                 Some(Value::Unknown) | None => return Err(no_dense_form(node)),
@@ -82,6 +84,8 @@ impl<'a> Rewriter<'a> {
             }
             "Concat" => self.concat(node),
             "Gather" => self.gather(node),
+            "Slice" => self.slice(node),
+            "Split" => self.split(node),
             "Pad" => self.pad(node),
             operator if is_pointwise(operator) => self.pointwise(node),
             _ => Err(no_dense_form(node)),
@@ -136,6 +140,22 @@ impl<'a> Rewriter<'a> {
         self.inexact.push(format!("{} `{}` {why}", node.operator(), node.name()));
     }
 
+    /// The value of a node, which knows the map that it was made from if the node has made
+    /// one place of many.
+    pub(super) fn sourced(&self, node: Node<'a>, value: Value) -> Value {
+        let Value::Map(mut map) = value else { return value };
+        if map.extents() == [1, 1] && !map.gate && map.source.is_none() {
+            let inputs = node.inputs().iter().filter_map(|name| self.values.get(name.as_str()));
+            let from = inputs.into_iter().find_map(|value| match value {
+                Value::Map(from) if from.extents() != [1, 1] => Some(from),
+                _ => None,
+            });
+            let source = |from: &FeatureMap| Source { map: from.name.clone(), size: from.size() };
+            map.source = from.map(|from| Rc::new(source(from)));
+        }
+        Value::Map(map)
+    }
+
     /// The same map under another tensor's name.
     pub(super) fn renamed(&mut self, map: &FeatureMap, name: String) -> FeatureMap {
         self.builder.sized(&name, map.channels, map.axes);
@@ -178,19 +198,10 @@ impl<'a> Rewriter<'a> {
         if crop == [0, 0] {
             return name;
         }
-        let axes: Vec<i64> = (0..2).filter(|&at| crop[at] > 0).map(|at| at as i64 + 2).collect();
-        let ends: Vec<i64> = crop.iter().filter(|&&drop| drop > 0).map(|drop| -drop).collect();
-        let starts = vec![0; axes.len()];
-        let hint = format!("{name}/cropped");
-        if self.opset < 10 {
-            let attributes =
-                vec![ints("starts", &starts), ints("ends", &ends), ints("axes", &axes)];
-            return self.builder.node("Slice", &hint, &[&name], attributes);
-        }
-        let starts = self.builder.integers("starts", &starts);
-        let ends = self.builder.integers("ends", &ends);
-        let axes = self.builder.integers("axes", &axes);
-        self.builder.node("Slice", &hint, &[&name, &starts, &ends, &axes], Vec::new())
+        let cuts = (0..2).filter(|&at| crop[at] > 0);
+        let cuts: Vec<AxisCut> =
+            cuts.map(|at| AxisCut { axis: at as i64 + 2, start: 0, end: -crop[at] }).collect();
+        self.builder.slice(&format!("{name}/cropped"), &name, &cuts, self.opset)
     }
 
     /// Adds a node that puts `value` around a map; `pads` are rows before, columns before,

@@ -41,6 +41,9 @@ impl<'a> Rewriter<'a> {
             }
             operator => self.squeezed(node, &shape, operator == "Unsqueeze")?,
         };
+        if let Some(map) = self.regrouped(&map, &target) {
+            return Ok(Value::Map(map));
+        }
         let form = form_of(&map, &target).ok_or_else(|| {
             Problem::node(format!(
                 "it reshapes {shape:?} to {target:?}, which mixes positions and channels"
@@ -86,6 +89,9 @@ impl<'a> Rewriter<'a> {
             }
             (Some([0, 2, 3, 1]), Form::Spatial(Order::ChannelsFirst)) => {
                 Form::Spatial(Order::ChannelsLast)
+            }
+            (Some([0, 2, 1, 3, 4]), Form::Grouped { groups, swapped }) => {
+                Form::Grouped { groups, swapped: !swapped }
             }
             (Some([0, 1] | [0, 1, 2, 3]), form) => form,
             (perm, _) => {
@@ -159,9 +165,11 @@ fn form_of(map: &FeatureMap, target: &[i64]) -> Option<Form> {
     let single = map.extents() == [1, 1];
     candidates.into_iter().find(|&form| {
         let allowed = match form {
+            // Only `Rewriter::regrouped` knows what becomes of these.
+            _ if matches!(map.form, Form::Grouped { .. }) => form == map.form,
             Form::Spatial(order) => single || map.channels == 1 || order == map.order(),
             Form::Plane => map.channels == 1,
-            Form::Flat(_) => true,
+            Form::Flat(_) | Form::Grouped { .. } => true,
         };
         allowed && FeatureMap { form, ..map.clone() }.shape() == target
     })

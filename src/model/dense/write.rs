@@ -5,8 +5,9 @@ use std::path::Path;
 use tract_onnx::pb;
 
 use super::builder::Builder;
+use super::head::Head;
 use super::map::FeatureMap;
-use super::network::DenseNetwork;
+use super::network::{DenseNetwork, Outputs};
 use super::rewriter::Rewriter;
 use crate::model::load::Model;
 
@@ -17,6 +18,7 @@ pub(super) fn finish(
     mut rewriter: Rewriter<'_>,
     map: &FeatureMap,
 ) -> DenseNetwork {
+    let head = Head::find(&model.card, &rewriter.builder, map);
     let output = rewriter.builder.node("Identity", "dense_scores", &[&map.name], Vec::new());
     rewriter.builder.sized(&output, map.channels, map.axes);
     let window_px = i64::from(model.card.window_px);
@@ -57,6 +59,9 @@ pub(super) fn finish(
         stride_px: u32::try_from(rewriter.stride_px).expect("a stride is given as u32"),
         reach_px,
         inexact: rewriter.inexact,
+        outputs: Outputs::Scores,
+        head,
+        variant: "own".to_owned(),
     }
 }
 

@@ -1,0 +1,112 @@
+//! The stage `calibrate`: fits the head of the dense network over the slides of a run.
+
+use super::completion::Completion;
+use super::error::StagesError;
+use super::predict::{PredictStageError, select_engine};
+use crate::config::{Method, RunConfig};
+use crate::model::FitFile;
+use crate::predict::{CohortFit, CohortRun, MIN_SLIDES, PredictError, fit_cohort};
+use crate::progress::Progress;
+use crate::run_dir::{self, RunDir};
+use crate::staged;
+use crate::threads::Workers;
+
+/// Whether a run that scores its slides now fits the head over them before.
+pub(crate) fn is_due(run: &RunDir, config: &RunConfig, slides: usize) -> bool {
+    config.config.predict.method != Method::Window
+        && config.resolved.fit_sha256.is_none()
+        && slides >= MIN_SLIDES
+        && !has_scores(run)
+}
+
+/// Whether the run has scores, which a fit would no longer belong to.
+pub(crate) fn has_scores(run: &RunDir) -> bool {
+    run.root().join("scores").read_dir().is_ok_and(|mut folder| folder.next().is_some())
+}
+
+/// Slides that have patches.
+///
+/// # Errors
+/// [`StagesError`] if the table of slides cannot be read.
+pub(crate) fn slides_with_patches(run: &RunDir) -> Result<Vec<String>, StagesError> {
+    let names = run_dir::list_slides(run)?.into_iter().map(|record| record.name);
+    Ok(names.filter(|name| run.patches(name).exists()).collect())
+}
+
+/// Fits the head over `slides`, writes `calibration/fit.json` and makes the run rest on it.
+///
+/// The outcome is partial if the fit is no screen, or a signal ended the work.
+///
+/// # Errors
+/// [`PredictStageError`] if there is no engine, windows cannot be scored, or a file cannot
+/// be written.
+pub(crate) fn calibrate_all(
+    run: &RunDir,
+    config: &mut RunConfig,
+    slides: &[String],
+    workers: &Workers<'_>,
+    progress: &Progress,
+) -> Result<Completion, PredictStageError> {
+    let &Workers { pool, interrupt } = workers;
+    let engine = select_engine(config, progress)?;
+    let interrupt = interrupt.clone();
+    let cohort = CohortRun { run, config, engine, pool, interrupt };
+    let fit = match fit_cohort(cohort, slides, progress)? {
+        CohortFit::Fitted(fit) => fit,
+        CohortFit::None(why) => {
+            progress.note(&format!("calibrate: no fit over the slides: {why}"));
+            return Ok(Completion::Done);
+        }
+        CohortFit::Interrupted(signal) => {
+            progress.note(&format!("calibrate: {signal}: nothing is kept"));
+            return Ok(Completion::Partial);
+        }
+    };
+    let path = run.fit_json();
+    staged::write(&path, &fit.to_json()).map_err(PredictError::from)?;
+    let read = FitFile::read(&path, &fit.model_sha256).map_err(PredictError::from)?;
+    // Options of this command alone are not written.
+    let mut written = RunConfig::read(run.root())?;
+    written.resolved.fit_sha256 = Some(read.sha256.clone());
+    written.write(run.root())?;
+    config.resolved.fit_sha256 = Some(read.sha256);
+    for line in report(&fit) {
+        progress.note(&format!("calibrate: {line}"));
+    }
+    if fit.open.is_empty() {
+        return Ok(Completion::Done);
+    }
+    progress.warn(&format!(
+        "warning: the fit over the slides is no screen: {}; dense scores are refused, and a cascade screens by single windows further apart",
+        fit.open
+    ));
+    Ok(Completion::Partial)
+}
+
+/// What the fit was made of, and how it does on slides left out.
+fn report(fit: &FitFile) -> [String; 2] {
+    let judged = &fit.judged;
+    let kept = if judged.positives == 0 {
+        "no window at 0.5 or above was seen".to_owned()
+    } else {
+        format!(
+            "of {} windows at 0.5 or above, {} screened below {} (at most {:.1} %, 95 % confidence, windows taken as independent)",
+            judged.positives,
+            judged.lost,
+            judged.refine_above,
+            100.0 * judged.lost_bound
+        )
+    };
+    [
+        format!(
+            "{} windows of {} slides drawn by place, {} chosen by a first fit",
+            judged.windows,
+            fit.slides.len(),
+            judged.chosen
+        ),
+        format!(
+            "on slides left out: root mean square difference {:.3}, 99 % within {:.3}; {kept}",
+            judged.rms, judged.p99
+        ),
+    ]
+}
