@@ -96,7 +96,7 @@ fn indices_within(start_px: i64, len_px: i64, stride_px: u32, count: u32) -> std
 }
 
 fn to_i32(value: i64) -> i32 {
-    i32::try_from(value).expect("a lattice index fits i32: slides are below 2^31 px a side")
+    i32::try_from(value).expect("a lattice index fits i32: slides have fewer than 2^31 px per side")
 }
 
 fn to_u32(value: i64) -> u32 {

@@ -98,40 +98,8 @@ fn make_heatmap(
         return Err(StitchError::Missing { slide: slide.into(), groups: meta.groups, missing });
     }
     let classes = Classes::load(config)?;
-    let stride_px = config.config.predict.stride;
-    let (rows, cols) = Lattice::new(meta.width_px, meta.height_px, stride_px).shape();
-    let mut heatmap = Heatmap::new(rows, cols, stride_px);
-    let (mut provenance, mut windows, mut unnormalized) = (None, 0, 0);
-    let (mut dense, mut cascade, mut deviation) = (None, None, None);
-    let mut damaged = Vec::new();
-    for &group in &present {
-        let watched = Watched::new(&run.scores(slide, group), "predict");
-        let read = read_group(run, config, &meta, group).and_then(|scores| {
-            let column = scores.score.column(classes.positive).to_vec();
-            let scattered = heatmap.scatter(&scores.row, &scores.col, &column);
-            let path = run.scores(slide, group);
-            scattered.map_err(|source| StitchError::Assemble { path, source })?;
-            Ok(scores)
-        });
-        let scores = match read {
-            Ok(scores) => scores,
-            // The others are read too, so that all damaged ones are scored again at once.
-            Err(error) => {
-                damaged.push(set_scores_aside(&watched, &error).ok_or(error)?);
-                continue;
-            }
-        };
-        windows += scores.meta.windows;
-        unnormalized += scores.meta.unnormalized_patches;
-        dense = more_doubtful(dense, scores.meta.dense.clone());
-        cascade = CascadeMeta::sum(cascade, scores.meta.cascade);
-        deviation = PrecisionMeta::sum(deviation, scores.meta.deviation);
-        provenance.get_or_insert(scores.meta);
-    }
-    let others = damaged.len().saturating_sub(1);
-    if let Some(first) = damaged.into_iter().next() {
-        return Err(StitchError::Damaged { first, others });
-    }
+    let Assembled { heatmap, provenance, windows, unnormalized, dense, cascade, deviation } =
+        assemble(run, config, &meta, &present, classes.positive)?;
     let file = file_meta(config, &meta, &classes, provenance, &missing);
     let file = HeatmapMeta { windows, unnormalized_patches: unnormalized, deviation, ..file };
     let mut files = write_pictures(run, config, &meta, &patches, &heatmap, &file)?;
@@ -160,6 +128,68 @@ fn make_heatmap(
     let audit_failure = cascade.as_ref().and_then(CascadeMeta::audit_failure);
     let (already_there, added) = (false, 0);
     Ok(Stitched { files, missing, audit_failure, scored, max, already_there, added, replaced })
+}
+
+/// The scores of a slide's groups, put together.
+struct Assembled {
+    /// The heatmap of the positive class.
+    heatmap: Heatmap,
+    /// The attributes of the first group; `None` without groups.
+    provenance: Option<ScoresMeta>,
+    /// Number of windows that were scored.
+    windows: u64,
+    /// Number of patches whose stains could not be determined.
+    unnormalized: u64,
+    dense: Option<DenseMeta>,
+    cascade: Option<CascadeMeta>,
+    deviation: Option<PrecisionMeta>,
+}
+
+/// Reads the scores of `groups` and assembles the heatmap of the class `positive`. Damaged
+/// score files are set aside, all of them before the error is returned.
+fn assemble(
+    run: &RunDir,
+    config: &RunConfig,
+    meta: &PatchesMeta,
+    groups: &[GroupNumber],
+    positive: usize,
+) -> Result<Assembled, StitchError> {
+    let stride_px = config.config.predict.stride;
+    let (rows, cols) = Lattice::new(meta.width_px, meta.height_px, stride_px).shape();
+    let mut heatmap = Heatmap::new(rows, cols, stride_px);
+    let mut provenance = None;
+    let (mut windows, mut unnormalized) = (0, 0);
+    let (mut dense, mut cascade, mut deviation) = (None, None, None);
+    let mut damaged = Vec::new();
+    for &group in groups {
+        let watched = Watched::new(&run.scores(&meta.slide, group), "predict");
+        let read = read_group(run, config, meta, group).and_then(|scores| {
+            let column = scores.score.column(positive).to_vec();
+            let scattered = heatmap.scatter(&scores.row, &scores.col, &column);
+            let path = run.scores(&meta.slide, group);
+            scattered.map_err(|source| StitchError::Assemble { path, source })?;
+            Ok(scores)
+        });
+        let scores = match read {
+            Ok(scores) => scores,
+            // The others are read too, so that all damaged ones are scored again at once.
+            Err(error) => {
+                damaged.push(set_scores_aside(&watched, &error).ok_or(error)?);
+                continue;
+            }
+        };
+        windows += scores.meta.windows;
+        unnormalized += scores.meta.unnormalized_patches;
+        dense = more_doubtful(dense, scores.meta.dense.clone());
+        cascade = CascadeMeta::sum(cascade, scores.meta.cascade);
+        deviation = PrecisionMeta::sum(deviation, scores.meta.deviation);
+        provenance.get_or_insert(scores.meta);
+    }
+    let others = damaged.len().saturating_sub(1);
+    if let Some(first) = damaged.into_iter().next() {
+        return Err(StitchError::Damaged { first, others });
+    }
+    Ok(Assembled { heatmap, provenance, windows, unnormalized, dense, cascade, deviation })
 }
 
 /// The heatmap of an earlier stitch, if it is complete. Missing exports are added to it.

@@ -5,7 +5,7 @@ use super::super::cohort::{Cohort, Entry, State};
 use super::super::names::{html, put};
 use super::super::tally::spared;
 use super::numbers::{count, grouped, significant};
-use crate::scores::missed_bound;
+use crate::scores::{CascadeMeta, missed_bound};
 use crate::tissue::DIFFER_LIMIT;
 
 /// The section as HTML.
@@ -22,7 +22,20 @@ pub(super) fn section(cohort: &Cohort) -> String {
     text
 }
 
-fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
+/// A fact about the run: its name and its value.
+type Fact = (&'static str, String);
+
+fn lines(cohort: &Cohort) -> Vec<Fact> {
+    let mut lines = completeness(cohort);
+    lines.extend(dense_scores(cohort));
+    if let Some(cascade) = &cohort.tally.cascade {
+        lines.extend(cascades(cohort, cascade));
+    }
+    lines
+}
+
+/// Slides, patches and groups that failed or need a look.
+fn completeness(cohort: &Cohort) -> Vec<Fact> {
     let mut lines = Vec::new();
     let in_state = |state| cohort.slides.iter().filter(|slide| slide.state == state).count();
     let failed: u64 = cohort.slides.iter().map(Entry::failed_patches).sum();
@@ -59,6 +72,12 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
     let groups = cohort.slides.iter().map(|slide| u64::from(slide.view.files.groups)).sum();
     let (missing, groups) = (grouped(missing as u64), grouped(groups));
     lines.push(("Groups without scores", format!("{missing} of {groups}")));
+    lines
+}
+
+/// The residual of dense scores, and slides whose calibration is open.
+fn dense_scores(cohort: &Cohort) -> Vec<Fact> {
+    let mut lines = Vec::new();
     if let Some(dense) = &cohort.tally.dense {
         lines.push((
             "Dense scores",
@@ -78,47 +97,51 @@ fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
         let text = format!("open on {slides}: the reason stands beside each");
         lines.push(("Calibration of dense scores", text));
     }
-    if let Some(cascade) = &cohort.tally.cascade {
-        let partial = cohort.slides.iter().filter(|slide| slide.view.files.partial.is_some());
+    lines
+}
+
+/// What the cascades of all slides did, and what their audits found.
+fn cascades(cohort: &Cohort, cascade: &CascadeMeta) -> Vec<Fact> {
+    let mut lines = Vec::new();
+    let partial = cohort.slides.iter().filter(|slide| slide.view.files.partial.is_some());
+    lines.push((
+        "Cascade, slides whose audit does not hold",
+        match partial.count() {
+            0 => "none".to_owned(),
+            slides => format!("{slides}: the command to run stands beside each"),
+        },
+    ));
+    let percent = |share: f64| format!("{} %", significant(100.0 * share));
+    lines.push((
+        "Cascade",
+        format!(
+            "{} of the points needed no window of their own: {} screened, {} refined, {} audited",
+            percent(spared(cascade)),
+            grouped(cascade.screened),
+            grouped(cascade.refined),
+            grouped(cascade.audited + cascade.audited_high)
+        ),
+    ));
+    lines.push((
+        "Cascade, audit",
+        format!(
+            "{} of {} audited points were at 0.5 or above: at most {} of the points that the screen ruled out are (95 % bound)",
+            grouped(cascade.missed),
+            grouped(cascade.audited),
+            percent(missed_bound(cascade.missed, cascade.audited))
+        ),
+    ));
+    if let Some(from) = cascade.refine_to {
         lines.push((
-            "Cascade, slides whose audit does not hold",
-            match partial.count() {
-                0 => "none".to_owned(),
-                slides => format!("{slides}: the command to run stands beside each"),
-            },
-        ));
-        let percent = |share: f64| format!("{} %", significant(100.0 * share));
-        lines.push((
-            "Cascade",
+            "Cascade, audit of sure points",
             format!(
-                "{} of the points needed no window of their own: {} screened, {} refined, {} audited",
-                percent(spared(cascade)),
-                grouped(cascade.screened),
-                grouped(cascade.refined),
-                grouped(cascade.audited + cascade.audited_high)
+                "{} of {} audited points screened at {} or above were below 0.5: at most {} of those that were not refined are (95 % bound)",
+                grouped(cascade.refuted),
+                grouped(cascade.audited_high),
+                significant(from),
+                percent(missed_bound(cascade.refuted, cascade.audited_high))
             ),
         ));
-        lines.push((
-            "Cascade, audit",
-            format!(
-                "{} of {} audited points were at 0.5 or above: at most {} of the points that the screen ruled out are (95 % bound)",
-                grouped(cascade.missed),
-                grouped(cascade.audited),
-                percent(missed_bound(cascade.missed, cascade.audited))
-            ),
-        ));
-        if let Some(from) = cascade.refine_to {
-            lines.push((
-                "Cascade, audit of sure points",
-                format!(
-                    "{} of {} audited points screened at {} or above were below 0.5: at most {} of those that were not refined are (95 % bound)",
-                    grouped(cascade.refuted),
-                    grouped(cascade.audited_high),
-                    significant(from),
-                    percent(missed_bound(cascade.refuted, cascade.audited_high))
-                ),
-            ));
-        }
     }
     lines
 }
