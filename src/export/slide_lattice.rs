@@ -11,6 +11,8 @@ pub(crate) struct SlideLattice {
     pub(crate) pitch_px: f64,
     /// Side of the network's window, level-0 px.
     pub(crate) window_px: f64,
+    /// The part of a window that lies left of and above its point, level-0 px.
+    pub(crate) before_px: f64,
     /// Width of the slide at level 0, px.
     pub(crate) width_px: u32,
     /// Height of the slide at level 0, px.
@@ -25,6 +27,7 @@ impl SlideLattice {
         Self {
             pitch_px: f64::from(meta.stride_px) * meta.downsample,
             window_px: f64::from(meta.window_px) * meta.downsample,
+            before_px: f64::from(meta.window_px / 2) * meta.downsample,
             width_px: meta.level0_width_px,
             height_px: meta.level0_height_px,
             um_per_px: meta.mpp_x.zip(meta.mpp_y).map(|(x, y)| [level0(x), level0(y)]),
@@ -125,7 +128,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn lattice(width_px: u32, height_px: u32, pitch_px: f64) -> SlideLattice {
-        SlideLattice { pitch_px, window_px: 224.0, width_px, height_px, um_per_px: None }
+        SlideLattice {
+            pitch_px,
+            window_px: 224.0,
+            before_px: 112.0,
+            width_px,
+            height_px,
+            um_per_px: None,
+        }
     }
 
     fn points(extent_px: u32, pitch_px: f64) -> usize {

@@ -42,7 +42,7 @@ fn put(
     let shown = classes.iter().position(|&class| class == meta.positive as usize).unwrap_or(0);
     let side = round_thousandth(lattice.window_px).to_string();
     let corner = |index: usize| {
-        round_thousandth(index as f64 * lattice.pitch_px - lattice.window_px / 2.0).to_string()
+        round_thousandth(index as f64 * lattice.pitch_px - lattice.before_px).to_string()
     };
     for range in bands.ranges() {
         let first = range.start;

@@ -125,18 +125,18 @@ impl DenseTiles {
 
     /// The runs that score `points`, all of one patch, in row-major order.
     ///
-    /// `margin_px` is the part of the patch's halo beyond half a window.
-    pub fn tiles_of(&self, points: &[LatticePoint], margin_px: u32) -> Vec<DenseTile> {
-        let (stride, margin_px) = (i64::from(self.stride_px), i64::from(margin_px));
+    /// `first_window_px` is where the window of the block's first pixel begins in the patch.
+    pub fn tiles_of(&self, points: &[LatticePoint], first_window_px: u32) -> Vec<DenseTile> {
+        let (stride, first_window_px) = (i64::from(self.stride_px), i64::from(first_window_px));
         let (windows, margin) = (i64::from(self.windows), i64::from(self.margin));
         let mut tiles: BTreeMap<(i64, i64), DenseTile> = BTreeMap::new();
         for (index, point) in points.iter().enumerate() {
             // Along each axis: the part, the left or top edge of its image, the output in it.
             let along = |patch_px: u32| {
-                let offset = i64::from(patch_px) - margin_px;
+                let offset = i64::from(patch_px) - first_window_px;
                 let (number, first) = (offset.div_euclid(stride), offset.rem_euclid(stride));
                 let part = number.div_euclid(windows);
-                let start = margin_px + first + (part * windows - margin) * stride;
+                let start = first_window_px + first + (part * windows - margin) * stride;
                 (part, start, number - part * windows + margin)
             };
             let (col_part, x_px, col) = along(point.patch_x_px);
@@ -166,18 +166,18 @@ mod tests {
     proptest! {
         #[test]
         fn every_point_is_scored_once_by_its_own_window(
-            tile in 1u32..40, block in 1u32..5, half in 1u32..30, stride in 1u32..50,
+            tile in 1u32..40, block in 1u32..5, window in 1u32..60, stride in 1u32..50,
             reach in 0u32..40, limit in 1u32..30,
         ) {
-            let tiling = Tiling::new(tile, block, 2 * half).unwrap().with_margin(reach).unwrap();
+            let tiling = Tiling::new(tile, block, window).unwrap().with_margin(reach).unwrap();
             let side = 2 * tiling.block_px();
-            let tiles = DenseTiles::new(2 * half, stride, reach, tiling.block_px(), |n| n <= limit);
+            let tiles = DenseTiles::new(window, stride, reach, tiling.block_px(), |n| n <= limit);
             let plan = BlockPlan::new(tiling, Array2::ones((2 * block as usize, 2 * block as usize)));
             let lattice = Lattice::new(side, side, stride);
             for patch in plan.patches() {
                 let points = lattice.points_of(&tiling, patch, plan.tissue_of(patch).view());
                 let mut seen = vec![0; points.len()];
-                for tile in tiles.tiles_of(&points, reach) {
+                for tile in tiles.tiles_of(&points, tiling.first_window_px()) {
                     for (&GridPlace { row, col }, &index) in tile.places.iter().zip(&tile.points) {
                         seen[index] += 1;
                         prop_assert!(row < tiles.grid() && col < tiles.grid());
@@ -186,7 +186,7 @@ mod tests {
                         prop_assert_eq!(left, i64::from(points[index].patch_x_px));
                         prop_assert_eq!(top, i64::from(points[index].patch_y_px));
                         // The pixels that the output depends on lie in image and patch.
-                        let (from, to) = (left - i64::from(reach), left + i64::from(2 * half + reach));
+                        let (from, to) = (left - i64::from(reach), left + i64::from(window + reach));
                         prop_assert!(from >= tile.x_px.max(0));
                         prop_assert!(to <= tile.x_px + i64::from(tiles.side_px()));
                         prop_assert!(to <= patch.side_px);
@@ -202,10 +202,10 @@ mod tests {
         /// depends on, and have no more pixels than the image of the run.
         #[test]
         fn a_cover_keeps_every_point_and_its_pixels(
-            half in 1u32..30, stride in 1u32..50, reach in 0u32..40, side in 1u32..30,
+            window in 1u32..60, stride in 1u32..50, reach in 0u32..40, side in 1u32..30,
             chosen in proptest::collection::hash_set((0u32..30, 0u32..30), 1..60),
         ) {
-            let tiles = DenseTiles::new(2 * half, stride, reach, side * stride, |_| true);
+            let tiles = DenseTiles::new(window, stride, reach, side * stride, |_| true);
             let chosen: Vec<(u32, u32)> =
                 chosen.into_iter().map(|(row, col)| (row % side, col % side)).collect();
             let points: Vec<LatticePoint> = chosen
@@ -231,7 +231,7 @@ mod tests {
                     prop_assert_eq!(cover.x_px + i64::from(x), i64::from(points[index].patch_x_px));
                     prop_assert_eq!(cover.y_px + i64::from(y), i64::from(points[index].patch_y_px));
                     prop_assert!(x >= reach && y >= reach);
-                    prop_assert!(x + 2 * half + reach <= right && y + 2 * half + reach <= bottom);
+                    prop_assert!(x + window + reach <= right && y + window + reach <= bottom);
                 }
             }
             prop_assert!(seen.iter().all(|&count| count == 1));

@@ -56,8 +56,8 @@ impl Lattice {
     ///
     /// `tissue` holds the tiles of the patch's block, `[tile row, tile col]`, `[B, B]`,
     /// non-zero = tissue. A point belongs to the block that its pixel lies in, so no two
-    /// patches score the same point. The halo is half a window plus the margin, so the
-    /// window starts at the pixel's offset in the block plus the margin.
+    /// patches score the same point. Its window starts at the pixel's offset in
+    /// the block plus [`Tiling::first_window_px`].
     pub fn points_of(
         &self,
         tiling: &Tiling,
@@ -67,7 +67,7 @@ impl Lattice {
         let tile_px = i64::from(tiling.tile_px());
         let block_px = i64::from(tiling.block_px());
         let (left_px, top_px) = (patch.tile_col * tile_px, patch.tile_row * tile_px);
-        let margin_px = i64::from(tiling.margin_px());
+        let first_px = i64::from(tiling.first_window_px());
         let mut points = Vec::new();
         for row in indices_within(top_px, block_px, self.stride_px, self.rows) {
             let local_y = i64::from(row) * i64::from(self.stride_px) - top_px;
@@ -77,8 +77,8 @@ impl Lattice {
                     points.push(LatticePoint {
                         row,
                         col,
-                        patch_x_px: to_u32(local_x + margin_px),
-                        patch_y_px: to_u32(local_y + margin_px),
+                        patch_x_px: to_u32(local_x + first_px),
+                        patch_y_px: to_u32(local_y + first_px),
                     });
                 }
             }
@@ -158,10 +158,10 @@ mod tests {
 
         #[test]
         fn windows_stay_inside_their_patch(
-            tile in 1u32..60, block in 1u32..5, half_window in 1u32..40, stride in 1u32..70,
+            tile in 1u32..60, block in 1u32..5, window in 1u32..80, stride in 1u32..70,
             margin in 0u32..30,
         ) {
-            let tiling = Tiling::new(tile, block, 2 * half_window).unwrap();
+            let tiling = Tiling::new(tile, block, window).unwrap();
             let tiling = tiling.with_margin(margin).unwrap();
             let lattice = Lattice::new(tile * block * 2, tile * block * 2, stride);
             let plan = BlockPlan::new(tiling, Array2::ones((2 * block as usize, 2 * block as usize)));
@@ -169,8 +169,8 @@ mod tests {
                 for point in lattice.points_of(&tiling, patch, plan.tissue_of(patch).view()) {
                     prop_assert!(point.patch_x_px + tiling.window_px() <= tiling.patch_px());
                     prop_assert!(point.patch_y_px + tiling.window_px() <= tiling.patch_px());
-                    // The window is centred on the point's pixel.
-                    let centre = patch.x_px + i64::from(point.patch_x_px + half_window);
+                    // The window begins half a window, rounded down, before the point's pixel.
+                    let centre = patch.x_px + i64::from(point.patch_x_px + window / 2);
                     prop_assert_eq!(centre, i64::from(point.col) * i64::from(stride));
                 }
             }

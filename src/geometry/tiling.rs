@@ -11,14 +11,6 @@ pub enum TilingError {
         /// The configuration key.
         name: &'static str,
     },
-    /// The window's side is odd, so its centre lies on no pixel corner.
-    #[error(
-        "window_px is {window_px}, expected an even number: a window reaches window/2 to both sides of its lattice point"
-    )]
-    OddWindow {
-        /// The window side found.
-        window_px: u32,
-    },
     /// A patch would be too large to address.
     #[error(
         "a block of {block_tiles} tiles of {tile_px} px with a window of {window_px} px makes patches of {patch_px} px, expected at most {limit} px: use a smaller block"
@@ -56,16 +48,12 @@ impl Tiling {
     /// Checks the three sizes and makes a tiling without a margin.
     ///
     /// # Errors
-    /// [`TilingError`] when one is zero, the window is odd, or patches would
-    /// be larger than can be addressed.
+    /// [`TilingError`] when one is zero, or patches would be larger than can be addressed.
     pub fn new(tile_px: u32, block_tiles: u32, window_px: u32) -> Result<Self, TilingError> {
         for (name, value) in [("tile", tile_px), ("block", block_tiles), ("window", window_px)] {
             if value == 0 {
                 return Err(TilingError::Zero { name });
             }
-        }
-        if !window_px.is_multiple_of(2) {
-            return Err(TilingError::OddWindow { window_px });
         }
         let tiling = Self { tile_px, block_tiles, window_px, margin_px: 0 };
         tiling.with_margin(0)
@@ -79,7 +67,7 @@ impl Tiling {
     pub fn with_margin(self, margin_px: u32) -> Result<Self, TilingError> {
         let Self { tile_px, block_tiles, window_px, .. } = self;
         let patch_px = u64::from(tile_px) * u64::from(block_tiles)
-            + u64::from(window_px)
+            + 2 * u64::from(window_px.div_ceil(2))
             + 2 * u64::from(margin_px);
         if patch_px > PATCH_LIMIT_PX {
             return Err(TilingError::TooLarge {
@@ -113,9 +101,18 @@ impl Tiling {
         self.tile_px * self.block_tiles
     }
 
-    /// Width of the halo, px: what a patch has beyond its block on each side.
+    /// Width of the halo, px: what a patch has beyond its block on each side. Half a window,
+    /// rounded up, and the margin.
     pub fn halo_px(&self) -> u32 {
-        self.window_px / 2 + self.margin_px
+        self.window_px.div_ceil(2) + self.margin_px
+    }
+
+    /// Where the window of the block's first pixel begins, px from the patch's edge.
+    ///
+    /// The window of the pixel x covers `[x - floor(w/2), x - floor(w/2) + w)`, so an odd window
+    /// begins one pixel after the margin.
+    pub fn first_window_px(&self) -> u32 {
+        self.halo_px() - self.window_px / 2
     }
 
     /// The part of the halo beyond half a window, px.
@@ -153,9 +150,16 @@ mod tests {
     }
 
     #[test]
-    fn zero_sizes_odd_windows_and_oversized_patches_are_refused() {
+    fn odd_windows_begin_half_a_window_rounded_down_before_their_pixel() {
+        let odd = Tiling::new(224, 4, 299).unwrap().with_margin(7).unwrap();
+        assert_eq!((odd.halo_px(), odd.first_window_px(), odd.patch_px()), (157, 8, 1210));
+        let even = Tiling::new(224, 4, 298).unwrap();
+        assert_eq!((even.halo_px(), even.first_window_px()), (149, 0));
+    }
+
+    #[test]
+    fn zero_sizes_and_oversized_patches_are_refused() {
         assert_eq!(Tiling::new(0, 1, 224), Err(TilingError::Zero { name: "tile" }));
-        assert_eq!(Tiling::new(224, 1, 225), Err(TilingError::OddWindow { window_px: 225 }));
         assert!(matches!(Tiling::new(224, 1000, 224), Err(TilingError::TooLarge { .. })));
     }
 

@@ -131,7 +131,7 @@ impl PatchesMeta {
     /// [`TilingError`] if the sizes do not make a tiling; those that were read from a file do.
     pub fn tiling(&self) -> Result<Tiling, TilingError> {
         Tiling::new(self.tile_px, self.block_tiles, self.window_px)?
-            .with_margin(self.halo_px.saturating_sub(self.window_px / 2))
+            .with_margin(self.halo_px.saturating_sub(self.window_px.div_ceil(2)))
     }
 
     /// Shape of the tissue mask: (rows, columns).
@@ -179,8 +179,11 @@ impl PatchesMeta {
         };
         let window_px = attributes.u32("window", 1)?;
         // Older files have no attribute `halo`; their halo is half a window.
-        let halo_px =
-            if attributes.contains("halo")? { attributes.u32("halo", 0)? } else { window_px / 2 };
+        let halo_px = if attributes.contains("halo")? {
+            attributes.u32("halo", 0)?
+        } else {
+            window_px.div_ceil(2)
+        };
         let meta = Self {
             slide: attributes.str("slide")?,
             width_px: attributes.u32("width", 1)?,
@@ -207,7 +210,7 @@ impl PatchesMeta {
             writer,
             legacy: false,
         };
-        if halo_px < window_px / 2 {
+        if halo_px < window_px.div_ceil(2) {
             let problem =
                 format!("halo is {halo_px}, expected at least half of window {window_px}");
             return Err(FormatError::invalid(attributes.path(), problem));

@@ -43,7 +43,7 @@ impl DenseScorer<'_> {
         let calibration = &self.calibrated.calibration;
         let sessions = self.dense.sessions();
         let smaller = sessions.iter().all(|session| session.takes_smaller());
-        let cut = DenseCut { tiles, smaller, margin_px: work.group.tiling.margin_px() };
+        let cut = DenseCut { tiles, smaller, first_window_px: work.group.tiling.first_window_px() };
         let queue = sessions.len();
         let workers = sessions.iter_mut().map(|session| {
             let session = session.as_mut();
@@ -124,7 +124,7 @@ struct DenseCut {
     tiles: DenseTiles,
     /// Whether the sessions take images that are smaller than a tile.
     smaller: bool,
-    margin_px: u32,
+    first_window_px: u32,
 }
 
 impl Cut for DenseCut {
@@ -132,7 +132,7 @@ impl Cut for DenseCut {
 
     fn cut(&mut self, patch: &Arc<PreparedPatch>, points: &[Numbered]) -> Vec<DensePiece> {
         let places: Vec<LatticePoint> = points.iter().map(|numbered| numbered.point).collect();
-        let mut tiles = self.tiles.tiles_of(&places, self.margin_px);
+        let mut tiles = self.tiles.tiles_of(&places, self.first_window_px);
         if self.smaller {
             tiles = tiles.iter().flat_map(|tile| self.tiles.cover(tile)).collect();
         }

@@ -70,12 +70,12 @@ proptest! {
     #[test]
     fn what_is_written_is_read(
         cols in 1u32..7, rows in 1u32..7, tile in 1u32..9, block in 1u32..4,
-        half_window in 1u32..5, per_group in 1usize..6, level in 0u8..4, seed in any::<u64>(),
+        window in 1u32..10, per_group in 1usize..6, level in 0u8..4, seed in any::<u64>(),
         draw in 0usize..10_000,
     ) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("slide.h5");
-        let (plane, plan) = planned((cols, rows), tile, block, 2 * half_window, seed);
+        let (plane, plan) = planned((cols, rows), tile, block, window, seed);
         let how = if level == 0 { Compression::None } else { Compression::Gzip(level) };
         let mut expected = write(&path, &plane, &plan, per_group, how);
         let file = PatchesFile::open(&path).unwrap();

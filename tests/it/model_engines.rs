@@ -89,7 +89,7 @@ fn assert_close(found: &[f32], expected: &[f64], tolerance: f64, what: &str) {
 #[test]
 fn all_engines_give_the_reference_scores_at_every_batch() {
     let table = expected();
-    assert_eq!(table.len(), 15);
+    assert_eq!(table.len(), 16);
     for (name, rows) in &table {
         let model = model(name);
         let rows: Vec<Vec<f64>> = serde_json::from_value(rows.clone()).unwrap();

@@ -87,13 +87,16 @@ fn synthetic_slides_score_as_onnxruntime_scores_them() {
     let mut parity = Parity::new();
     let slide = parity.synth(2304, 2056, 3);
     let level0 = "model.mpp=level0";
-    let runs: [(&str, &str, &[&str]); 6] = [
+    let runs: [(&str, &str, &[&str]); 8] = [
         ("padded", "tract", &["tiling.block=1", "tiling.patches_per_group=7"]),
         ("padded", "ort", &["tiling.compression=gzip"]),
         ("valid", "tract", &["tiling.group_memory_mb=6"]),
         ("valid", "ort", &["tiling.block=1", "tiling.compression=gzip"]),
         ("nhwc", "tract", &["tiling.block=3", "predict.stride=37"]),
         ("nhwc", "ort", &["tiling.tile=100", "predict.batch=5"]),
+        // A window of 51 px.
+        ("odd", "tract", &["tiling.block=3"]),
+        ("odd", "ort", &["predict.stride=37"]),
     ];
     for (network, engine, set) in runs {
         parity.run(&slide, &model_card(network), engine, &[&[level0], set].concat());

@@ -112,7 +112,8 @@ def check_patches(report, file, mask, plane, config, geometry, common):
     """Compares everything in patches/<slide>.h5; the plane as stored in it, in
     a frame of white as wide as a patch."""
     tile, block, window = geometry
-    half, side = window // 2, block * tile + window
+    half = (window + 1) // 2
+    side = block * tile + 2 * half
     blocks = [(row, col) for row in range(0, mask.shape[0], block)
               for col in range(0, mask.shape[1], block) if mask[row:row + block, col:col + block].any()]
     tiling = config["tiling"]
