@@ -19,6 +19,9 @@ read -r code <&3 || code=1
 if [ -n "$warned" ] && { [ "$code" = 5 ] || [ "$code" = 138 ]; } &&
     [ "${SLURM_RESTART_COUNT:-0}" -lt {{requeues}} ]; then
     echo 'warned: queued again, to go on from what is saved'
-    scontrol requeue "$SLURM_JOB_ID" || :
+    # The job id of an array's last task is that of the whole array.
+    task=$SLURM_JOB_ID
+    [ -z "${SLURM_ARRAY_TASK_ID:-}" ] || task=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+    scontrol requeue "$task" || :
 fi
 exit "$code"

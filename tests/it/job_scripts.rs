@@ -67,7 +67,9 @@ impl Script {
             .arg(&self.path)
             .current_dir(self.folder.path())
             .env("PATH", format!("{bin}:{}", std::env::var("PATH").unwrap()))
-            .envs([("SLURM_ARRAY_TASK_ID", "2"), ("SLURM_JOB_ID", "77"), ("SGE_TASK_ID", "2")])
+            // The last task of an array has the array's id as its own.
+            .envs([("SLURM_ARRAY_JOB_ID", "77"), ("SLURM_ARRAY_TASK_ID", "2")])
+            .envs([("SLURM_JOB_ID", "77"), ("SGE_TASK_ID", "2")])
             .env("SLURM_RESTART_COUNT", restarts)
             .env("SGE_STDOUT_PATH", self.log())
             .stdout(std::fs::OpenOptions::new().create(true).append(true).open(self.log()).unwrap())
@@ -100,10 +102,12 @@ impl Script {
         script.wait().unwrap().code()
     }
 
-    /// Number of times the script asked SLURM to requeue it.
+    /// Number of times the script asked SLURM to requeue its task, and nothing else.
     fn requeued(&self) -> usize {
         let text = std::fs::read_to_string(self.folder.path().join("requeued"));
-        text.unwrap_or_default().lines().filter(|line| *line == "requeue 77").count()
+        let text = text.unwrap_or_default();
+        assert!(text.lines().all(|line| line == "requeue 77_2"), "{text}");
+        text.lines().count()
     }
 }
 
