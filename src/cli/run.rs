@@ -77,7 +77,7 @@ pub(super) fn run(args: &RunArgs) -> Result<CommandEnd, Failure> {
     let workers = Workers { pool: &pool, interrupt };
     let split = split_all(&run, &config, &wanted, Extent::Patches, &workers, &progress)?;
     if run.slides_csv().exists() {
-        run_dir::write_slides(&run, &run_dir::read_slides(&run)?)?;
+        run_dir::refresh_slides(&run)?;
     }
     let records = run_dir::list_slides(&run)?;
     if interrupt.requested().is_some() {

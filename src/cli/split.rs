@@ -88,7 +88,7 @@ impl SplitArgs {
         let workers = Workers { pool: &pool, interrupt: signals.interrupt() };
         let end = split_all(&run, &config, &wanted, extent, &workers, &progress)?;
         if self.task.is_none() && run.slides_csv().exists() {
-            run_dir::write_slides(&run, &run_dir::read_slides(&run)?)?;
+            run_dir::refresh_slides(&run)?;
         }
         Ok(end.into())
     }

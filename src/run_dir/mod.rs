@@ -10,5 +10,6 @@ pub use paths::RunDir;
 pub(crate) use slides_csv::register_files;
 pub(crate) use slides_csv::registered;
 pub use slides_csv::{
-    NamedSlide, SlideRecord, SlideStatus, SlidesError, read_slides, register, write_slides,
+    NamedSlide, SlideRecord, SlideStatus, SlidesError, read_slides, refresh_slides, register,
+    write_slides,
 };

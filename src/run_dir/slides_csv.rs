@@ -190,6 +190,10 @@ impl NamedSlide {
 /// name cannot be used; in both cases nothing is written. Otherwise errors of reading or
 /// writing the table.
 pub fn register(run: &RunDir, slides: &[NamedSlide]) -> Result<Vec<SlideRecord>, SlidesError> {
+    if slides.is_empty() {
+        return registered(run);
+    }
+    let _lock = TableLock::wait(run);
     let mut records = registered(run)?;
     let mut in_table: BTreeSet<String> = records.iter().map(|r| r.name.clone()).collect();
     let mut changed = false;
@@ -233,6 +237,31 @@ pub(crate) fn register_files(
 ) -> Result<Vec<SlideRecord>, SlidesError> {
     let slides = files.iter().map(|file| NamedSlide::by_stem(file));
     register(run, &slides.collect::<Result<Vec<_>, _>>()?)
+}
+
+/// Merges the outcomes that tasks have left into the table, and writes it.
+///
+/// # Errors
+/// [`SlidesError`] if there is no table, or if it cannot be read or written.
+pub fn refresh_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
+    let _lock = TableLock::wait(run);
+    let records = read_slides(run)?;
+    write_slides(run, &records)?;
+    Ok(records)
+}
+
+/// While this value is held, no other command changes the table. The lock is on the run directory
+/// itself. On a file system that cannot lock a directory, there is none.
+struct TableLock {
+    _folder: Option<std::fs::File>,
+}
+
+impl TableLock {
+    /// Waits until no other command holds the lock.
+    fn wait(run: &RunDir) -> Self {
+        let folder = std::fs::File::open(run.root()).ok();
+        Self { _folder: folder.filter(|folder| folder.lock().is_ok()) }
+    }
 }
 
 /// Whether two paths lead to the same file, after resolving `..` and links.
@@ -332,6 +361,27 @@ mod tests {
         assert!(
             fs::read_to_string(run.slides_csv()).unwrap().starts_with("name,path,status,reason,")
         );
+    }
+
+    #[test]
+    fn no_row_is_lost_when_several_commands_register_slides_at_once() {
+        for _ in 0..100 {
+            let folder = tempfile::tempdir().unwrap();
+            let run = RunDir::new(folder.path());
+            let start = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for command in 0..4 {
+                    let (run, start) = (&run, &start);
+                    let slide = folder.path().join(format!("s{command}.svs"));
+                    scope.spawn(move || {
+                        start.wait();
+                        register_files(run, &[slide]).unwrap();
+                        refresh_slides(run).unwrap();
+                    });
+                }
+            });
+            assert_eq!(read_slides(&run).unwrap().len(), 4);
+        }
     }
 
     #[test]
