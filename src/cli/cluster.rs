@@ -10,7 +10,7 @@ use super::options::RunOptions;
 use super::output::print;
 use super::{Exit, Failure, retry};
 use crate::config::{ClusterKeys, RunConfig, SchedulerKind, SubmitFrom};
-use crate::jobs::chain::{Advanced, Chain, ChainError, Refused};
+use crate::jobs::chain::{Advanced, Chain, ChainError, Refused, adopt_pending};
 use crate::jobs::listing::RunListing;
 use crate::jobs::raised::Raised;
 use crate::jobs::retry::Factors;
@@ -51,6 +51,14 @@ pub(super) struct Wanted {
     pub(super) round: Option<usize>,
     /// Look at why work failed, ask for more where that helps, and say so.
     pub(super) retry: Option<Factors>,
+}
+
+impl Wanted {
+    /// How long a scheduler that does not answer is waited for. A master job has nobody who would
+    /// repeat the command.
+    fn patience(&self) -> System {
+        if self.round.is_some() { System::PATIENT } else { System::BRIEF }
+    }
 }
 
 /// Factors as given on the command line.
@@ -125,11 +133,15 @@ pub(super) fn submit(
         None => Raised::read(&run)?,
     };
     let unprinted = RefCell::new(None);
+    let commands = match keys.submit_from {
+        SubmitFrom::Login => System::PATIENT,
+        SubmitFrom::Job => command.patience(),
+    };
     let mut chain = Chain {
         run: &run,
         cluster: &keys,
         scheduler: scheduler.as_ref(),
-        commands: &System,
+        commands: &commands,
         program: &umbrella(program),
         request: &|item| raised.get(item),
         groups_per_task: groups_per_task(&run, &keys, &known.state.listing, &progress),
@@ -166,8 +178,20 @@ impl Known {
         progress: &Progress,
     ) -> Result<Self, Failure> {
         let exit = plan_split(run, progress)?;
-        let journal = Journal::open(run).map_err(ChainError::from)?;
-        let mut state = RunState::read(run, &journal.list, &System, command.retry.is_some())?;
+        let mut journal = Journal::open(run).map_err(ChainError::from)?;
+        if !dry_run {
+            let scheduler = scheduler(kind);
+            if let Some(found) =
+                adopt_pending(scheduler.as_ref(), &command.patience(), &mut journal)?
+            {
+                progress.note(&format!(
+                    "job {} was submitted by a command that ended before it recorded the job; it is recorded now",
+                    found.id
+                ));
+            }
+        }
+        let mut state =
+            RunState::read(run, &journal.list, &command.patience(), command.retry.is_some())?;
         // A dry run may be far from the cluster.
         if !dry_run {
             state.require_queue(kind).map_err(ChainError::from)?;
@@ -243,8 +267,7 @@ fn wait(chain: &Chain, after: &[String], progress: &Progress) -> Result<(), Fail
 /// Writes the table of tasks over what is split so far.
 fn plan_split(run: &RunDir, progress: &Progress) -> Result<Exit, Failure> {
     if run.slides_csv().exists() {
-        let records = run_dir::read_slides(run)?;
-        run_dir::write_slides(run, &records)?;
+        let records = run_dir::refresh_slides(run)?;
         if !records.iter().any(|record| run.patches(&record.name).exists()) {
             return Ok(Exit::Done);
         }

@@ -17,6 +17,7 @@ use crate::jobs::status::{FilesRead, progress_of};
 use crate::jobs::submitted::read_submitted;
 use crate::jobs::view::{SlideView, view_of};
 use crate::run_dir::RunDir;
+use crate::shell::quoted;
 use crate::staged;
 
 /// Say what of a run is done, running, waiting or failed, and why.
@@ -81,12 +82,19 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
             let totals = totals(slides);
             print_json(&Report { run: &args.run, totals, slides, warnings })?;
         } else {
-            print(table(slides, warnings).trim_end())?;
+            let text = table(slides, warnings) + &look.queue_lines(&run).join("\n");
+            print(text.trim_end())?;
         }
         return Ok(Exit::Done);
     };
+    watch(&run, Duration::from_secs(u64::from(every_s.get())))
+}
+
+/// Shows the state of the run until nothing can proceed without a person.
+fn watch(run: &RunDir, every: Duration) -> Result<Exit, Failure> {
+    let mut had_stopped = false;
     loop {
-        let look = Look::read(&run)?;
+        let look = Look::read(run)?;
         let slides = look.slides.as_slice();
         if std::io::stdout().is_terminal() {
             // Home, clear to the end of the screen.
@@ -98,7 +106,14 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         if slides.iter().all(|slide| slide.files.is_done()) {
             return Ok(Exit::Done);
         }
-        std::thread::sleep(Duration::from_secs(u64::from(every_s.get())));
+        // Between two waves there may be a moment without a job.
+        let has_stopped = look.state.has_stopped();
+        if slides.iter().all(SlideView::is_settled) || (has_stopped && had_stopped) {
+            look.queue_lines(run).iter().try_for_each(|line| print(line))?;
+            return Ok(Exit::Partial);
+        }
+        had_stopped = has_stopped;
+        std::thread::sleep(every);
     }
 }
 
@@ -118,13 +133,37 @@ impl Look {
         Ok(Self { state, slides })
     }
 
+    /// Where the waiting groups are, and how to continue if no job does. Empty if nothing was
+    /// submitted.
+    fn queue_lines(&self, run: &RunDir) -> Vec<String> {
+        if self.state.submissions.is_empty() {
+            return Vec::new();
+        }
+        let mut lines = Vec::new();
+        let sum = |count: fn(&SlideView) -> usize| self.slides.iter().map(count).sum::<usize>();
+        let (waiting, queued) = (sum(|slide| slide.waiting.len()), sum(|slide| slide.queued.len()));
+        if waiting > 0 {
+            let open = waiting - queued;
+            lines
+                .push(format!("waiting: {queued} in the queue, {open} not submitted or forgotten"));
+        }
+        let is_done = self.slides.iter().all(|slide| slide.files.is_done());
+        if !is_done && self.state.has_stopped() {
+            let run = quoted(&run.root().to_string_lossy());
+            lines.push(format!(
+                "stopped: no job of this run is queued or running; `slidegrid master retry --run {run}` continues"
+            ));
+        }
+        lines
+    }
+
     fn warnings(&self) -> &[String] {
         &self.state.answers.warnings
     }
 }
 
 fn read_state(run: &RunDir) -> Result<RunState, Failure> {
-    Ok(RunState::read(run, &read_submitted(run)?, &System, true)?)
+    Ok(RunState::read(run, &read_submitted(run)?, &System::ONCE, true)?)
 }
 
 fn totals(slides: &[SlideView]) -> Totals {

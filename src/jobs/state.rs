@@ -187,6 +187,16 @@ impl RunState {
         stuck.collect()
     }
 
+    /// Whether jobs were submitted, and now no task is queued or running. Tasks that wait for a
+    /// person do not count. `false` if a queue could not be read.
+    pub fn has_stopped(&self) -> bool {
+        let goes_on =
+            |record: &TaskRecord| matches!(record.state, TaskState::Queued(_) | TaskState::Running);
+        !self.submissions.is_empty()
+            && self.answers.queue_errors.is_empty()
+            && !self.answers.records.iter().any(goes_on)
+    }
+
     fn live_records(&self) -> impl Iterator<Item = &TaskRecord> {
         self.answers.records.iter().filter(|record| record.state.is_live())
     }
@@ -295,6 +305,23 @@ mod tests {
         let Outlook::Failed(failed) = first.outlook(&item(2)) else { panic!("it failed") };
         assert_eq!((failed.reason, failed.log.as_deref()), (Reason::Memory, Some(log.as_path())));
         assert_eq!(reason(&first, 3), Some(Reason::ExitCode(4)));
+    }
+
+    #[test]
+    fn a_run_has_stopped_if_no_task_of_it_is_queued_or_running() {
+        let jobs = [array("7", "l")];
+        let stopped = |records| state(&jobs, records).has_stopped();
+        assert!(!state(&[], Vec::new()).has_stopped(), "nothing was submitted");
+        assert!(stopped(Vec::new()));
+        assert!(stopped(vec![record("7", 1, TaskState::Ended(End::NodeLoss))]));
+        assert!(stopped(vec![record("7", 1, TaskState::Stuck("JobHeldUser".into()))]));
+        assert!(!stopped(vec![record("7", 1, TaskState::Queued(String::new()))]));
+        assert!(!stopped(vec![record("7", 1, TaskState::Running)]));
+        let error = SchedulerError::answer("squeue", "", "a line");
+        let queue_errors = [(SchedulerKind::Slurm, error)].into();
+        let answers = Answers { queue_errors, ..Answers::default() };
+        let unknown = RunState::new(RunListing::default(), jobs.to_vec(), answers);
+        assert!(!unknown.has_stopped());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::work::{Request, WorkItem};
 use crate::config::{SchedulerKind, Stage};
 use crate::number::{ArrayShare, GroupNumber, Number, NumberList, TaskNumber};
 use crate::run_dir::RunDir;
+use crate::staged::{self, StageError};
 
 /// A line of `submitted.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,6 +120,8 @@ pub struct SubmittedError {
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
+    /// Holds the job that is being submitted, until its id is recorded.
+    pending: PathBuf,
     file: File,
     /// All jobs in the journal.
     pub list: Vec<Submission>,
@@ -149,7 +152,28 @@ impl Journal {
             file.write_all(b"\n").map_err(error)?;
         }
         let list = parse(&path, &text)?;
-        Ok(Self { path, file, list })
+        Ok(Self { path, pending: run.jobs().join("pending.json"), file, list })
+    }
+
+    /// Records a job that is about to be submitted, whose id is not known yet.
+    ///
+    /// # Errors
+    /// [`StageError`] if the record cannot be written.
+    pub fn begin(&self, submission: &Submission) -> Result<(), StageError> {
+        let text = serde_json::to_vec(submission).expect("a submission is plain data");
+        staged::write(&self.pending, &text)
+    }
+
+    /// The job of a command that ended before it recorded the id.
+    pub fn pending(&self) -> Option<Submission> {
+        let text = std::fs::read(&self.pending).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Forgets the job that was about to be submitted, since it was not.
+    pub fn forget_pending(&self) {
+        // Usually there is none.
+        drop(std::fs::remove_file(&self.pending));
     }
 
     /// Adds a job.
@@ -164,6 +188,7 @@ impl Journal {
             problem: format!("job {} was submitted, but cannot be recorded: {e}", submission.id),
         })?;
         self.list.push(submission);
+        self.forget_pending();
         Ok(())
     }
 

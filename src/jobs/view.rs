@@ -110,6 +110,18 @@ impl SlideView {
         !self.files.is_done() && (self.files.has_failed() || !self.ended.is_empty())
     }
 
+    /// Whether nothing is left that a task could do without a person: the slide is done, has no
+    /// tissue, or all that is missing has failed.
+    pub fn is_settled(&self) -> bool {
+        let files = &self.files;
+        let has_no_patches =
+            [SlideStatus::NoTissue, SlideStatus::Failed].iter().any(|s| s.name() == files.split);
+        let has_failed_groups = !files.missing.is_empty() && self.waiting.is_empty();
+        let has_failed_stitch = files.missing.is_empty() && files.stitch_failure.is_some();
+        files.is_done()
+            || self.running.is_empty() && (has_no_patches || has_failed_groups || has_failed_stitch)
+    }
+
     /// Groups that failed.
     pub fn failed(&self) -> Vec<GroupNumber> {
         self.ended.iter().filter_map(|trouble| trouble.group).collect()

@@ -148,3 +148,41 @@ fn an_estimate_times_groups_and_keeps_their_scores() {
     assert_eq!(status(&case, "--json").json()["totals"]["groups_scored"], 8);
     estimate("");
 }
+
+#[test]
+fn status_names_a_chain_that_has_stopped_and_a_watch_ends() {
+    let case = Case::new();
+    submitted(&case);
+    let stopped =
+        "stopped: no job of this run is queued or running; `slidegrid master retry --run ";
+    fake_text(&case, "squeue", "7_3|PENDING||(null)|Priority\n9_1|RUNNING|5|n1|None\n");
+    let table = status(&case, "").stdout;
+    assert!(table.contains("waiting: 1 in the queue, 6 not submitted or forgotten"), "{table}");
+    assert!(!table.contains("stopped"), "{table}");
+    fake_text(&case, "squeue", "");
+    let table = status(&case, "").stdout;
+    assert!(table.contains("waiting: 0 in the queue, 8 not") && table.contains(stopped), "{table}");
+    // The watch looks twice, because there may be no job for a moment.
+    let watched = with_fakes(&case, "status --watch 1").exits(5).stdout;
+    assert_eq!(watched.matches("0 of 8 groups scored").count(), 2, "{watched}");
+    assert!(watched.contains(stopped), "{watched}");
+    // A queue that does not answer may have the jobs.
+    fake(&case, "squeue", "exit 1");
+    let table = status(&case, "").stdout;
+    assert!(!table.contains("stopped"), "{table}");
+}
+
+#[test]
+fn a_watch_ends_when_the_slides_that_are_left_failed() {
+    let case = Case::new();
+    planned(&case);
+    case.slidegrid("run -q --run run").done();
+    case.write("bad.png", "no picture");
+    case.slidegrid("split -q --run run bad.png").exits(4);
+    let watched = status_exits(&case, "--watch 1", 5).stdout;
+    assert!(watched.contains("2 of 3 slides done, 1 failed"), "{watched}");
+}
+
+fn status_exits(case: &Case, more: &str, code: i32) -> Outcome {
+    with_fakes(case, &format!("status {more}")).exits(code)
+}

@@ -1,6 +1,5 @@
 //! The operation of the chain: submits what is missing.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::checks::Refused;
@@ -80,17 +79,14 @@ impl Chain<'_> {
     ) -> Result<Submission, ChainError> {
         let job = self.master_job(round, journal);
         let script = self.write(&job)?;
+        let pending = self.submission(String::new(), &job, script, round);
         for _ in 0..240 {
-            match self.submit(&script, &job, hold) {
-                Err(SchedulerError::Refused { full: true, .. }) => {
+            match self.submit(&pending, &job, hold, journal) {
+                Err(ChainError::Scheduler(SchedulerError::Refused { full: true, .. })) => {
                     std::thread::sleep(Duration::from_secs(15));
                 }
-                Err(error) => return Err(error.into()),
-                Ok(id) => {
-                    let submission = self.submission(id, &job, script, round);
-                    self.record(submission.clone(), journal)?;
-                    return Ok(submission);
-                }
+                Err(error) => return Err(error),
+                Ok(submission) => return Ok(submission),
             }
         }
         Err(ChainError::Full { run: self.run.root().to_owned() })
@@ -157,10 +153,13 @@ impl Chain<'_> {
             Step::Split { .. } | Step::Predict(_) => Vec::new(),
         };
         let hold = Hold { after, delay_min: None };
-        let id = self.submit(&script, &job, &hold)?;
-        let mut submission = self.submission(id.clone(), &job, script, wave.round);
-        submission.slide = step.slide().map(ToOwned::to_owned);
-        submission.items = step.items();
+        let pending = Submission {
+            slide: step.slide().map(ToOwned::to_owned),
+            items: step.items(),
+            ..self.submission(String::new(), &job, script, wave.round)
+        };
+        let submission = self.submit(&pending, &job, &hold, wave.journal)?;
+        let id = submission.id.clone();
         if let Some(room) = &mut wave.room {
             *room = room.saturating_sub(self.scheduler.counted(step.tasks()));
         }
@@ -169,22 +168,34 @@ impl Chain<'_> {
         }
         wave.ids.push(id);
         wave.scripts.insert(submission.script.clone());
-        wave.done.push(submission.clone());
-        self.record(submission, wave.journal)
+        wave.done.push(submission);
+        Ok(())
     }
 
-    fn record(&self, submission: Submission, journal: &mut Journal) -> Result<(), ChainError> {
+    /// Submits a job and records it. `pending` is the job without its id, which is recorded first,
+    /// so that the job is found again if this program is killed in between.
+    fn submit(
+        &self,
+        pending: &Submission,
+        job: &Job,
+        hold: &Hold,
+        journal: &mut Journal,
+    ) -> Result<Submission, ChainError> {
+        let id = if self.dry_run {
+            format!("dry-run:{}", job.name)
+        } else {
+            journal.begin(pending)?;
+            let submitted = self.scheduler.submit(self.commands, &pending.script, job, hold);
+            if let Err(SchedulerError::Refused { .. } | SchedulerError::Start { .. }) = submitted {
+                journal.forget_pending();
+            }
+            submitted?
+        };
+        let submission = Submission { id, ..pending.clone() };
         if !self.dry_run {
             journal.add(submission.clone())?;
         }
         (self.on_submit)(&submission);
-        Ok(())
-    }
-
-    fn submit(&self, script: &Path, job: &Job, hold: &Hold) -> Result<String, SchedulerError> {
-        if self.dry_run {
-            return Ok(format!("dry-run:{}", job.name));
-        }
-        self.scheduler.submit(self.commands, script, job, hold)
+        Ok(submission)
     }
 }

@@ -9,6 +9,7 @@
 //!                                                              └─[advance]──> Scheduler, Journal
 //! ```
 
+mod adopt;
 mod advance;
 mod checks;
 mod context;
@@ -19,6 +20,7 @@ mod steps;
 mod tests;
 mod wave;
 
+pub use adopt::adopt_pending;
 pub use advance::Advanced;
 pub use checks::Refused;
 pub use context::Chain;

@@ -10,7 +10,7 @@ use crate::config::{ClusterKeys, Stage};
 use crate::jobs::lookup::Lookup;
 use crate::jobs::scheduler::{Answer, Call, Commands, Hold, Slurm};
 use crate::jobs::state::RunState;
-use crate::jobs::submitted::Journal;
+use crate::jobs::submitted::{Journal, Submission};
 use crate::jobs::work::Request;
 use crate::number::{ArrayShare, GroupNumber, NumberList};
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
@@ -27,17 +27,50 @@ struct Fake {
     calls: RefCell<Vec<String>>,
     /// Whether the queue does not answer.
     silent: RefCell<bool>,
+    /// Number of times that the next programs fail, other than to submit.
+    failures: RefCell<usize>,
+    /// Number of submissions that are queued without an answer.
+    lost_answers: RefCell<usize>,
+    /// Ids and scripts of all jobs.
+    scripts: RefCell<Vec<(String, String)>>,
+    /// Pauses to make, and those that were made, seconds.
+    pauses_s: Vec<u64>,
+    paused_s: RefCell<Vec<u64>>,
 }
 
 fn answer(ok: bool, text: &str) -> io::Result<Answer> {
     let (stdout, stderr) = if ok { (text, "") } else { ("", text) };
-    Ok(Answer { ok, status: "1".into(), stdout: stdout.into(), stderr: stderr.into() })
+    Ok(Answer {
+        ok,
+        status: "exit status: 1".into(),
+        stdout: stdout.into(),
+        stderr: stderr.into(),
+        timed_out: false,
+    })
 }
 
 impl Commands for Fake {
+    fn pauses_s(&self) -> &[u64] {
+        &self.pauses_s
+    }
+
+    fn pause(&self, seconds: u64) {
+        self.paused_s.borrow_mut().push(seconds);
+    }
+
     fn run(&self, call: &Call) -> io::Result<Answer> {
         self.calls.borrow_mut().push(call.line());
+        let is_submission = call.program == "sbatch" && call.args[0] != "--test-only";
+        if *self.failures.borrow() > 0 && !is_submission {
+            *self.failures.borrow_mut() -= 1;
+            return answer(false, "error: Unable to contact slurm controller (connect failure)");
+        }
         match call.program.as_str() {
+            "squeue" if call.args.iter().any(|arg| arg == "%F|%o") => {
+                let scripts = self.scripts.borrow();
+                let lines = scripts.iter().map(|(id, script)| format!("{id}|{script}\n"));
+                answer(true, &lines.collect::<String>())
+            }
             "scontrol" => answer(true, "MaxArraySize = 8\n"),
             "id" => answer(true, "ann\n"),
             "sacctmgr" if call.args.iter().any(|arg| arg == "qos") => answer(true, ""),
@@ -85,6 +118,14 @@ impl Fake {
         let command = script.lines().find(|line| line.contains("/opt/slidegrid ")).unwrap();
         let command = command.trim().to_owned();
         self.queue.borrow_mut().push((id.clone(), tasks, command));
+        self.scripts.borrow_mut().push((id.clone(), call.args.last().unwrap().clone()));
+        if *self.lost_answers.borrow() > 0 {
+            *self.lost_answers.borrow_mut() -= 1;
+            return answer(
+                false,
+                "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
+            );
+        }
         answer(true, &id)
     }
 
@@ -331,6 +372,69 @@ fn a_silent_queue_stops_the_chain() {
     *fake.silent.borrow_mut() = true;
     let error = advance(&chain(&run, &keys, &fake)).unwrap_err().to_string();
     assert!(error.contains("squeue") && error.contains("Unable to contact"), "{error}");
+}
+
+#[test]
+fn a_scheduler_that_fails_is_asked_again_after_growing_pauses() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunDir::new(folder.path());
+    let keys = ClusterKeys::default();
+    two_slides(&run);
+    let fake = Fake { pauses_s: vec![5, 15, 30, 60], ..Fake::default() };
+    *fake.failures.borrow_mut() = 3;
+    assert_eq!(advance(&chain(&run, &keys, &fake)).unwrap().submitted.len(), 5);
+    assert_eq!(*fake.paused_s.borrow(), [5, 15, 30]);
+    // One failure more than there are pauses.
+    *fake.failures.borrow_mut() = 5;
+    let error = advance(&chain(&run, &keys, &fake)).unwrap_err().to_string();
+    assert!(error.contains("Unable to contact slurm controller"), "{error}");
+}
+
+#[test]
+fn a_job_whose_answer_is_lost_is_found_in_the_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunDir::new(folder.path());
+    let (keys, fake) = (ClusterKeys::default(), Fake::default());
+    two_slides(&run);
+    *fake.lost_answers.borrow_mut() = 2;
+    let submitted = advance(&chain(&run, &keys, &fake)).unwrap().submitted;
+    let ids: Vec<&str> = submitted.iter().map(|submission| submission.id.as_str()).collect();
+    assert_eq!(ids, ["1", "2", "3", "4", "5"]);
+    assert_eq!(fake.queue.borrow().len(), 5);
+    assert!(advance(&chain(&run, &keys, &fake)).unwrap().submitted.is_empty());
+}
+
+#[test]
+fn a_job_that_a_killed_command_did_not_record_is_found_by_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunDir::new(folder.path());
+    let (keys, fake) = (ClusterKeys::default(), Fake::default());
+    two_slides(&run);
+    let last = advance(&chain(&run, &keys, &fake)).unwrap().submitted.pop().unwrap();
+    let adopt = || {
+        let mut journal = Journal::open(&run).unwrap();
+        let found = adopt_pending(&Slurm, &fake, &mut journal).unwrap();
+        assert!(journal.pending().is_none());
+        (found.map(|submission| submission.id), journal.list.len())
+    };
+    assert_eq!(adopt(), (None, 5), "every job is recorded");
+    let kill_before_the_record = || {
+        let text = std::fs::read_to_string(run.submitted()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let kept = lines[..lines.len() - 1].join("\n") + "\n";
+        std::fs::write(run.submitted(), kept).unwrap();
+        let pending = Submission { id: String::new(), ..last.clone() };
+        Journal::open(&run).unwrap().begin(&pending).unwrap();
+    };
+    kill_before_the_record();
+    assert_eq!(adopt(), (Some("5".to_owned()), 5));
+    assert!(advance(&chain(&run, &keys, &fake)).unwrap().submitted.is_empty());
+    // The command was killed before it submitted: the queue does not have the job.
+    kill_before_the_record();
+    fake.scripts.borrow_mut().pop();
+    fake.queue.borrow_mut().pop();
+    assert_eq!(adopt(), (None, 4));
+    assert_eq!(advance(&chain(&run, &keys, &fake)).unwrap().submitted.len(), 1);
 }
 
 #[test]

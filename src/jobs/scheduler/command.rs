@@ -1,10 +1,16 @@
 //! Runs the programs of schedulers.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use crate::shell::quoted;
+
+/// Time that a program of a scheduler has for its answer, seconds. SLURM itself gives up after
+/// two minutes.
+const LIMIT_S: u64 = 180;
 
 /// A command line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,13 +21,21 @@ pub struct Call {
     pub args: Vec<String>,
     /// File that the program reads as its standard input.
     pub stdin: Option<PathBuf>,
+    /// Time after which the program is killed, seconds; `None` for no limit.
+    pub limit_s: Option<u64>,
 }
 
 impl Call {
     /// A command line of a program and its arguments.
     pub fn new(program: &str, args: &[&str]) -> Self {
         let args = args.iter().map(|&arg| arg.to_owned()).collect();
-        Self { program: program.to_owned(), args, stdin: None }
+        Self { program: program.to_owned(), args, stdin: None, limit_s: Some(LIMIT_S) }
+    }
+
+    /// Lets the program run for as long as it takes.
+    #[must_use]
+    pub fn without_limit(self) -> Self {
+        Self { limit_s: None, ..self }
     }
 
     /// Adds an argument.
@@ -53,6 +67,8 @@ pub struct Answer {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+    /// Whether the program was killed because it did not answer in time.
+    pub timed_out: bool,
 }
 
 /// Runs commands: by the system, or in a test by prepared answers.
@@ -62,11 +78,34 @@ pub trait Commands {
     /// # Errors
     /// [`io::Error`] if the program cannot be started.
     fn run(&self, call: &Call) -> io::Result<Answer>;
+
+    /// Pauses after which a scheduler that does not answer is asked again, seconds. Without any,
+    /// it is asked once.
+    fn pauses_s(&self) -> &[u64] {
+        &[]
+    }
+
+    /// Waits between two questions.
+    fn pause(&self, seconds: u64) {
+        std::thread::sleep(Duration::from_secs(seconds));
+    }
 }
 
 /// Runs commands by the system.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct System;
+pub struct System {
+    /// See [`Commands::pauses_s`].
+    pub pauses_s: &'static [u64],
+}
+
+impl System {
+    /// Asks a scheduler once. What is asked can be asked again by whoever reads the answer.
+    pub const ONCE: Self = Self { pauses_s: &[] };
+    /// For a command at a terminal: a scheduler has a quarter of a minute to come back.
+    pub const BRIEF: Self = Self { pauses_s: &[1, 4, 10] };
+    /// For a master job, with which a chain would end: a scheduler has half an hour to come back.
+    pub const PATIENT: Self = Self { pauses_s: &[5, 15, 30, 60, 120, 300, 600, 600] };
+}
 
 impl Commands for System {
     fn run(&self, call: &Call) -> io::Result<Answer> {
@@ -83,15 +122,68 @@ impl Commands for System {
         }
         // The answers of some schedulers depend on the language.
         command.env("LC_ALL", "C");
-        let output = command.spawn()?.wait_with_output()?;
+        let answer = answer_of(command.spawn()?, call.limit_s)?;
         io::stderr().flush()?;
-        Ok(Answer {
-            ok: output.status.success(),
-            status: output.status.to_string(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        Ok(answer)
     }
+
+    fn pauses_s(&self) -> &[u64] {
+        self.pauses_s
+    }
+}
+
+/// Waits for the end of a program, or kills it at its limit.
+fn answer_of(mut child: Child, limit_s: Option<u64>) -> io::Result<Answer> {
+    let stdout = text_of(child.stdout.take().expect("stdout is piped"));
+    let stderr = text_of(child.stderr.take().expect("stderr is piped"));
+    let status = match limit_s {
+        None => Some(child.wait()?),
+        Some(limit_s) => wait_until(&mut child, Instant::now() + Duration::from_secs(limit_s))?,
+    };
+    // Something that the killed program started may hold its output open.
+    let received = |text: &mpsc::Receiver<String>| match status {
+        Some(_) => text.recv().unwrap_or_default(),
+        None => text.recv_timeout(Duration::from_secs(1)).unwrap_or_default(),
+    };
+    let (stdout, stderr) = (received(&stdout), received(&stderr));
+    Ok(Answer {
+        ok: status.is_some_and(|status| status.success()),
+        status: status.map_or_else(
+            || format!("no answer within {} s", limit_s.unwrap_or_default()),
+            |status| status.to_string(),
+        ),
+        stdout,
+        stderr,
+        timed_out: status.is_none(),
+    })
+}
+
+/// Waits for the end of a program. `None` if it was killed at `limit`.
+fn wait_until(child: &mut Child, limit: Instant) -> io::Result<Option<ExitStatus>> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= limit {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(pause);
+        pause = (2 * pause).min(Duration::from_millis(50));
+    }
+}
+
+/// Reads a program's output in a thread of its own, so that the program never waits for it.
+fn text_of(mut output: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        drop(output.read_to_end(&mut bytes));
+        drop(sender.send(String::from_utf8_lossy(&bytes).into_owned()));
+    });
+    receiver
 }
 
 /// Whether a variable describes the SLURM job in which this program runs, such as its number of
@@ -117,4 +209,26 @@ fn path_of(program: &str) -> PathBuf {
 fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_without_an_answer_is_killed_at_its_limit() {
+        let shell = |script: &str| Call::new("sh", &["-c", script]);
+        let answer = System::ONCE.run(&shell("echo out; echo err >&2; exit 3")).unwrap();
+        assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("out\n", "err\n"));
+        assert!(!answer.ok && !answer.timed_out && answer.status.contains('3'), "{answer:?}");
+        // More than a pipe holds.
+        let long = System::ONCE.run(&shell("seq 200000")).unwrap();
+        assert_eq!(long.stdout.lines().count(), 200_000);
+        let began = Instant::now();
+        let call = Call { limit_s: Some(1), ..shell("echo out; sleep 100") };
+        let answer = System::ONCE.run(&call).unwrap();
+        assert!(answer.timed_out && !answer.ok, "{answer:?}");
+        assert_eq!(answer.status, "no answer within 1 s");
+        assert!(began.elapsed() < Duration::from_secs(30));
+    }
 }

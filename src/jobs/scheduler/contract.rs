@@ -115,11 +115,38 @@ pub trait Scheduler {
         hold: &Hold,
     ) -> Result<String, SchedulerError> {
         let call = self.submit_call(script, job, hold);
-        let answer = self.run(commands, &call)?;
-        self.job_id(&answer.stdout).ok_or_else(|| {
-            let expected = "the id of the job, which may be in the queue now";
-            SchedulerError::answer(&call.line(), answer.stdout.trim(), expected)
-        })
+        let mut pauses_s = commands.pauses_s().iter();
+        loop {
+            let answer = self.run_any(commands, &call)?;
+            if let Some(id) = self.job_id(&answer.stdout).filter(|_| answer.ok) {
+                return Ok(id);
+            }
+            // The scheduler may have queued the job although its answer did not arrive.
+            if answer.ok || is_lost(&answer) {
+                match self.find_submitted(commands, script)? {
+                    Found::Queued(id) => return Ok(id),
+                    Found::Nothing => {}
+                    Found::Unknown => {
+                        let problem = format!("{}: {}", answer.status, printed(&answer));
+                        return Err(SchedulerError::Lost { call: call.line(), problem });
+                    }
+                }
+            } else if !is_unreachable(&answer) {
+                return Err(self.refused(&call, answer));
+            }
+            match pauses_s.next() {
+                Some(&pause_s) => commands.pause(pause_s),
+                None => return Err(self.refused(&call, answer)),
+            }
+        }
+    }
+
+    /// Looks for a job of this user by its script, which no other job has.
+    ///
+    /// # Errors
+    /// [`SchedulerError`] if the queue cannot be read.
+    fn find_submitted(&self, _: &dyn Commands, _: &Path) -> Result<Found, SchedulerError> {
+        Ok(Found::Unknown)
     }
 
     /// Asks the scheduler whether a job can ever run.
@@ -128,22 +155,45 @@ pub trait Scheduler {
     /// [`SchedulerError::Refused`] with the scheduler's message if it cannot.
     fn check(&self, commands: &dyn Commands, script: &Path) -> Result<(), SchedulerError> {
         let Some(call) = self.check_call(script) else { return Ok(()) };
-        match self.run(commands, &call) {
-            Err(SchedulerError::Refused { full: true, .. }) | Ok(_) => Ok(()),
-            Err(error) => Err(error),
+        let answer =
+            self.ask(commands, &call, &|answer| !is_unreachable(answer) && !is_lost(answer))?;
+        if answer.ok || self.is_full(&printed(&answer)) {
+            return Ok(());
         }
+        Err(self.refused(&call, answer))
     }
 
-    /// Runs a command that must succeed.
+    /// Runs a query that must succeed.
     ///
     /// # Errors
     /// [`SchedulerError`] if the program cannot be started, or fails.
     fn run(&self, commands: &dyn Commands, call: &Call) -> Result<Answer, SchedulerError> {
-        let answer = self.run_any(commands, call)?;
+        let answer = self.ask(commands, call, &|answer| answer.ok)?;
         if answer.ok { Ok(answer) } else { Err(self.refused(call, answer)) }
     }
 
-    /// Runs a command that may fail.
+    /// Runs a query, again after each pause until `is_answer` accepts the answer. Returns the last
+    /// answer.
+    ///
+    /// # Errors
+    /// [`SchedulerError::Start`] if the program cannot be started.
+    fn ask(
+        &self,
+        commands: &dyn Commands,
+        call: &Call,
+        is_answer: &dyn Fn(&Answer) -> bool,
+    ) -> Result<Answer, SchedulerError> {
+        let mut pauses_s = commands.pauses_s().iter();
+        loop {
+            let answer = self.run_any(commands, call)?;
+            match pauses_s.next() {
+                Some(&pause_s) if !is_answer(&answer) => commands.pause(pause_s),
+                _ => return Ok(answer),
+            }
+        }
+    }
+
+    /// Runs a command once.
     ///
     /// # Errors
     /// [`SchedulerError::Start`] if the program cannot be started.
@@ -157,8 +207,7 @@ pub trait Scheduler {
 
     /// The error for a command that failed.
     fn refused(&self, call: &Call, answer: Answer) -> SchedulerError {
-        let printed = format!("{}\n{}", answer.stderr.trim(), answer.stdout.trim());
-        let printed = printed.trim().to_owned();
+        let printed = printed(&answer);
         SchedulerError::Refused {
             call: call.line(),
             status: answer.status,
@@ -166,4 +215,53 @@ pub trait Scheduler {
             printed,
         }
     }
+}
+
+/// A job that is looked for in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// The queue has the job, with this id.
+    Queued(String),
+    /// The queue does not have the job.
+    Nothing,
+    /// The scheduler cannot look for jobs by their script.
+    Unknown,
+}
+
+/// The output of a program in one text, the errors first.
+fn printed(answer: &Answer) -> String {
+    let text = format!("{}\n{}", answer.stderr.trim(), answer.stdout.trim());
+    text.trim().to_owned()
+}
+
+/// Words of programs that could not reach their scheduler, in lower case.
+const UNREACHABLE: [&str; 7] = [
+    "unable to contact",
+    "unable to send",
+    "unable to connect",
+    "cannot connect",
+    "cannot contact",
+    "connection refused",
+    "lsf is down",
+];
+
+/// Words of programs whose scheduler did not answer after they had reached it, in lower case.
+const LOST: [&str; 5] = [
+    "timed out",
+    "time out",
+    "connection reset",
+    "zero bytes were transmitted",
+    "failed receiving gdi request",
+];
+
+/// Whether a program failed because it could not reach the scheduler.
+fn is_unreachable(answer: &Answer) -> bool {
+    let printed = printed(answer).to_lowercase();
+    !answer.ok && UNREACHABLE.iter().any(|words| printed.contains(words))
+}
+
+/// Whether a program failed because the answer of the scheduler did not arrive.
+fn is_lost(answer: &Answer) -> bool {
+    let printed = printed(answer).to_lowercase();
+    !answer.ok && (answer.timed_out || LOST.iter().any(|words| printed.contains(words)))
 }

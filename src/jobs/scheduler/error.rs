@@ -29,6 +29,16 @@ pub enum SchedulerError {
         /// Whether the reason is a limit on submitted jobs.
         full: bool,
     },
+    /// The job may be in the queue or not: the answer to its submission was lost.
+    #[error(
+        "{call}: {problem}; the job may be in the queue, so look there before you submit it again"
+    )]
+    Lost {
+        /// The command line.
+        call: String,
+        /// What happened to the answer.
+        problem: String,
+    },
     /// The output of a program is not as expected.
     #[error("{call} printed {printed:?}, expected {expected}")]
     Answer {
@@ -43,7 +53,7 @@ pub enum SchedulerError {
 
 impl SchedulerError {
     /// The error for output that is not as expected.
-    pub(super) fn answer(call: &str, printed: &str, expected: &'static str) -> Self {
+    pub(in crate::jobs) fn answer(call: &str, printed: &str, expected: &'static str) -> Self {
         let printed = printed.chars().take(200).collect();
         Self::Answer { call: call.to_owned(), printed, expected }
     }
@@ -57,6 +67,7 @@ impl SchedulerError {
                 let last = printed.lines().last().unwrap_or_default();
                 format!("{} does not answer ({last})", program(call))
             }
+            Self::Lost { call, problem } => format!("{}: {problem}", program(call)),
             Self::Answer { call, printed, expected } => {
                 format!("{} printed {printed:?}, expected {expected}", program(call))
             }

@@ -49,6 +49,7 @@ impl Scheduler for Local {
     fn submit_call(&self, script: &Path, job: &Job, _: &Hold) -> Call {
         let pool = (self.cores / job.resources.cpus.max(1)).max(1);
         Call::new("sh", &["-c", POOL, "sh"])
+            .without_limit()
             .arg(script.to_string_lossy())
             .arg(job.tasks.unwrap_or(1).to_string())
             .arg(pool.min(job.resources.throttle.unwrap_or(pool)).to_string())

@@ -29,7 +29,7 @@ mod tests;
 use crate::config::SchedulerKind;
 
 pub use command::{Answer, Call, Commands, System};
-pub use contract::{Hold, Limits, Scheduler};
+pub use contract::{Found, Hold, Limits, Scheduler};
 pub use error::SchedulerError;
 pub use local::Local;
 pub use lsf::Lsf;

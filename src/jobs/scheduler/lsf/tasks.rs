@@ -70,10 +70,13 @@ fn run_bjobs(
     commands: &dyn Commands,
     call: &Call,
 ) -> Result<Answer, SchedulerError> {
-    let answer = lsf.run_any(commands, call)?;
-    let mut complaints = answer.stderr.lines().filter(|line| !line.trim().is_empty());
-    let expected = |line: &str| NOTHING.iter().any(|words| line.contains(words));
-    if complaints.all(expected) { Ok(answer) } else { Err(lsf.refused(call, answer)) }
+    let is_expected = |line: &str| NOTHING.iter().any(|words| line.contains(words));
+    let is_answer = |answer: &Answer| {
+        let mut complaints = answer.stderr.lines().filter(|line| !line.trim().is_empty());
+        !answer.timed_out && complaints.all(is_expected)
+    };
+    let answer = lsf.ask(commands, call, &is_answer)?;
+    if is_answer(&answer) { Ok(answer) } else { Err(lsf.refused(call, answer)) }
 }
 
 /// Reads the output of `bjobs`, one task per line.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::jobs::scheduler::command::{Call, Commands};
+use crate::jobs::scheduler::command::{Answer, Call, Commands};
 use crate::jobs::scheduler::contract::Scheduler;
 use crate::jobs::scheduler::error::SchedulerError;
 use crate::jobs::scheduler::printed::clock_seconds;
@@ -65,11 +65,14 @@ fn query_tasks(
     let mut records = Vec::new();
     for ids in query.chunks() {
         let call = Call::new("qstat", &[flags, ids.as_slice()].concat());
-        let answer = pbs.run_any(commands, &call)?;
         // A server without history writes a message, prints no task, and exits with 0.
-        let expected = |line: &str| ENDED.iter().any(|words| line.contains(words));
-        let mut complaints = answer.stderr.lines().filter(|line| !line.trim().is_empty());
-        if !complaints.all(expected) {
+        let is_expected = |line: &str| ENDED.iter().any(|words| line.contains(words));
+        let is_answer = |answer: &Answer| {
+            let mut complaints = answer.stderr.lines().filter(|line| !line.trim().is_empty());
+            !answer.timed_out && complaints.all(is_expected)
+        };
+        let answer = pbs.ask(commands, &call, &is_answer)?;
+        if !is_answer(&answer) {
             return Err(pbs.refused(&call, answer));
         }
         records.extend(parse_qstat(&call.line(), &answer.stdout, &ids)?);

@@ -6,7 +6,7 @@ mod tasks;
 use std::path::Path;
 
 use super::command::{Call, Commands};
-use super::contract::{Hold, Limits, Scheduler};
+use super::contract::{Found, Hold, Limits, Scheduler};
 use super::error::SchedulerError;
 use super::task::{JobQuery, Tasks};
 use crate::config::{ClusterKeys, SchedulerKind};
@@ -63,6 +63,14 @@ impl Scheduler for Slurm {
         // With several clusters: id;cluster.
         let id = stdout.trim().lines().last()?.split(';').next()?.trim();
         id.parse::<u64>().ok().map(|_| id.to_owned())
+    }
+
+    fn find_submitted(
+        &self,
+        commands: &dyn Commands,
+        script: &Path,
+    ) -> Result<Found, SchedulerError> {
+        tasks::find(self, commands, script)
     }
 
     fn check_call(&self, script: &Path) -> Option<Call> {

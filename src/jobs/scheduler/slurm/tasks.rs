@@ -2,8 +2,10 @@
 //!
 //! The words for states are from the section JOB STATE CODES of both manual pages.
 
-use crate::jobs::scheduler::command::{Call, Commands};
-use crate::jobs::scheduler::contract::Scheduler;
+use std::path::Path;
+
+use crate::jobs::scheduler::command::{Answer, Call, Commands};
+use crate::jobs::scheduler::contract::{Found, Scheduler};
 use crate::jobs::scheduler::error::SchedulerError;
 use crate::jobs::scheduler::printed::indices;
 use crate::jobs::scheduler::task::{
@@ -62,14 +64,32 @@ pub(super) fn queue(
     let mut records = Vec::new();
     for ids in query.chunks() {
         let call = Call::new("squeue", &["-r", "-h", "-o", SQUEUE_FORMAT, "-j", &ids.join(",")]);
-        let answer = slurm.run_any(commands, &call)?;
+        let is_forgotten = |answer: &Answer| answer.stderr.contains(FORGOTTEN);
+        let is_answer = |answer: &Answer| answer.ok || is_forgotten(answer);
+        let answer = slurm.ask(commands, &call, &is_answer)?;
         if answer.ok {
             records.extend(parse_squeue(&call.line(), &answer.stdout)?);
-        } else if !answer.stderr.contains(FORGOTTEN) {
+        } else if !is_forgotten(&answer) {
             return Err(slurm.refused(&call, answer));
         }
     }
     Ok(records)
+}
+
+/// Looks for a job of this user by its script.
+pub(super) fn find(
+    slurm: &dyn Scheduler,
+    commands: &dyn Commands,
+    script: &Path,
+) -> Result<Found, SchedulerError> {
+    // SAFETY: getuid has no preconditions and cannot fail.
+    let user = unsafe { libc::getuid() }.to_string();
+    let call = Call::new("squeue", &["-h", "-o", "%F|%o", "-u", &user]);
+    let text = slurm.run(commands, &call)?.stdout;
+    let jobs = text.lines().filter_map(|line| line.trim().split_once('|'));
+    let mut jobs = jobs.filter(|(_, command)| Path::new(command) == script);
+    let found = jobs.next_back();
+    Ok(found.map_or(Found::Nothing, |(id, _)| Found::Queued(id.to_owned())))
 }
 
 /// The tasks in the accounting. `-D` includes earlier runs of tasks that were requeued.
