@@ -8,11 +8,25 @@ use crate::colour_template::{self, TemplateError};
 use crate::config::{
     Config, ConfigError, Method, NormalizeKeys, RUN_VERSION, Resolved, RunConfig, Slides, TargetMpp,
 };
-use crate::model::{DenseError, FitFile, FitFileError, Model, ModelError, card_sha256, densify};
+use crate::model::{
+    DenseError, FitFile, FitFileError, Model, ModelError, card_sha256, dense_cost, densify,
+};
 use crate::normalize::ColourEstimate;
 
 /// Largest margin of a patch, px; DenseNet-121 needs 1,021 px.
 const MARGIN_LIMIT_PX: u32 = 2048;
+
+/// Memory for the maps of a dense run that `method = "auto"` counts with: what every engine
+/// has.
+const AUTO_MAP_BYTES: u64 = 450_000_000;
+
+/// How many times fewer multiplications than single windows `method = "auto"` expects of
+/// exact dense runs. Windows that overlap share layers too.
+const AUTO_DENSE_GAIN: f64 = 2.0;
+
+/// The same of a screen, beside which windows are scored for its fit, its refinement and its
+/// audit.
+const AUTO_CASCADE_GAIN: f64 = 4.0;
 
 /// The values of a run cannot be determined.
 #[derive(Debug, Error)]
@@ -62,8 +76,11 @@ pub enum ResolveError {
 /// [`ResolveError`] if neither the card nor the configuration gives a window, if they
 /// contradict each other, if the sizes do not fit together, if the network has no dense form
 /// that the method needs, or if a file cannot be used.
-pub fn resolve(config: Config, origin: &str) -> Result<RunConfig, ResolveError> {
+pub fn resolve(mut config: Config, origin: &str) -> Result<RunConfig, ResolveError> {
     let model = config.model.card.as_deref().map(Model::load).transpose()?;
+    if config.predict.method == Method::Auto {
+        config.predict.method = suitable_method(&config, model.as_ref());
+    }
     let window = window_px(&config, model.as_ref(), origin)?;
     let mpp = config.model.mpp.or(model.as_ref().map(|m| m.card.mpp)).unwrap_or(TargetMpp::Level0);
     let margin = model.as_ref().map(|model| margin_px(&config, model, origin)).transpose()?;
@@ -150,6 +167,23 @@ fn fit_sha256(config: &Config, model: Option<&Model>) -> Result<Option<String>, 
     Ok(Some(FitFile::read(path, &model.sha256)?.sha256))
 }
 
+/// The method that suits the network: `dense` where dense scores are exact, `cascade` where
+/// layers pad, and `window` where neither costs clearly less than single windows.
+fn suitable_method(config: &Config, model: Option<&Model>) -> Method {
+    let Some(model) = model else { return Method::Window };
+    let Ok(network) = densify(model, config.predict.stride) else { return Method::Window };
+    let block_px = config.tiling.tile.saturating_mul(config.tiling.block);
+    let gain =
+        dense_cost(model, &network, block_px, AUTO_MAP_BYTES).map_or(0.0, |cost| cost.gain());
+    if network.inexact.is_empty() && gain >= AUTO_DENSE_GAIN {
+        Method::Dense
+    } else if network.reach_px <= MARGIN_LIMIT_PX && gain >= AUTO_CASCADE_GAIN {
+        Method::Cascade
+    } else {
+        Method::Window
+    }
+}
+
 /// The margin of patches that the method needs, px.
 fn margin_px(config: &Config, model: &Model, origin: &str) -> Result<u32, ResolveError> {
     let method = config.predict.method;
@@ -164,5 +198,26 @@ fn margin_px(config: &Config, model: &Model, origin: &str) -> Result<u32, Resolv
             Err(ResolveError::Reach { origin, method, reach_px, limit_px })
         }
         Err(source) => Err(ResolveError::Dense { origin, method, source: Box::new(source) }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The method of a run whose configuration says `auto`.
+    fn method(text: &str) -> Method {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs/models");
+        let text = format!("{text}\n[predict]\nmethod = \"auto\"\nstride = 16");
+        let config = Config::parse(&text, "test", &folder, &[]).unwrap();
+        resolve(config, "test").unwrap().config.predict.method
+    }
+
+    #[test]
+    fn auto_becomes_the_method_that_suits_the_network() {
+        let model = |name: &str| format!("[model]\ncard = \"{name}.toml\"");
+        assert_eq!(method(&model("demo-valid")), Method::Dense);
+        assert_eq!(method(&model("demo-padded")), Method::Cascade);
+        assert_eq!(method("[tiling]\nwindow = 224"), Method::Window);
     }
 }

@@ -136,6 +136,8 @@ pub enum Method {
     Dense,
     /// A cheap screen scores all points; those that the screen does not rule out get exact scores.
     Cascade,
+    /// The one of the other methods that suits the network; a run has that one.
+    Auto,
 }
 
 impl FromStr for Method {
@@ -155,6 +157,7 @@ impl Method {
             Self::Window => "window",
             Self::Dense => "dense",
             Self::Cascade => "cascade",
+            Self::Auto => "auto",
         }
     }
 }

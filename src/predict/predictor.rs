@@ -18,7 +18,7 @@ use crate::config::{Method, RunConfig};
 use crate::damage::{self, SetAside, Watched};
 use crate::geometry::Tiling;
 use crate::interrupt::Interrupt;
-use crate::model::{Model, SelectedEngine};
+use crate::model::{DenseCost, Model, SelectedEngine, dense_cost, densify};
 use crate::number::GroupNumber;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
@@ -48,7 +48,7 @@ impl<'r> Predictor<'r> {
         let windows = match config.config.predict.method {
             Method::Window | Method::Cascade => Some(WindowScorer::load(&context)?),
             // The dense network depends on the size of the patches, known once a group is open.
-            Method::Dense => None,
+            Method::Dense | Method::Auto => None,
         };
         let (calibrations, audits) = (LastSlide::default(), LastSlide::default());
         Ok(Self { context, windows, dense: None, calibrations, audits })
@@ -59,6 +59,20 @@ impl<'r> Predictor<'r> {
     pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
         self.context.interrupt = interrupt;
         self
+    }
+
+    /// What dense runs cost beside single windows; `None` for the method `window`.
+    ///
+    /// # Errors
+    /// [`PredictError`] if the network has no dense form.
+    pub(crate) fn dense_cost(&self) -> Result<Option<DenseCost>, PredictError> {
+        let Context { config, model, engine, .. } = &self.context;
+        if config.config.predict.method == Method::Window {
+            return Ok(None);
+        }
+        let network = densify(model, config.config.predict.stride)?;
+        let (block_px, most_bytes) = (config.tiling().block_px(), engine.engine.dense_map_bytes());
+        Ok(Some(dense_cost(model, &network, block_px, most_bytes)?))
     }
 
     /// The model in use.
@@ -154,6 +168,7 @@ impl<'r> Predictor<'r> {
                 dense.load_head(context, calibrated.head.as_ref())?;
                 score_group(context, &mut DenseScorer { dense, calibrated }, group, start, progress)
             }
+            Method::Auto => unreachable!("a run has the method that was chosen for it"),
             Method::Cascade => {
                 let dense = loaded_dense(dense, context, group.tiling)?;
                 check_margin(context, dense, group)?;

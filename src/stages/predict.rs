@@ -12,7 +12,9 @@ use super::interrupted::GO_ON;
 use crate::config::{ConfigError, Method, RunConfig};
 use crate::jobs::lookup::{Lookup, LookupRow};
 use crate::jobs::outcome::{OutcomeKind, Undone};
-use crate::model::{self, EngineChoice, EngineError, EngineRequest, Precision, SelectedEngine};
+use crate::model::{
+    self, DenseCost, EngineChoice, EngineError, EngineRequest, Precision, SelectedEngine,
+};
 use crate::number::{GroupNumber, counted};
 use crate::predict::{GroupOutcome, PredictError, Predictor, share};
 use crate::progress::Progress;
@@ -175,6 +177,9 @@ pub(crate) fn predict_all(
     let engine = select_engine(config, progress)?;
     let mut predictor =
         Predictor::load(run, config, engine, pool)?.with_interrupt(interrupt.clone());
+    if let Some(cost) = predictor.dense_cost()? {
+        note_cost(config.config.predict.method, cost, progress);
+    }
     let overall = progress.start("predict", "groups", groups.len());
     let (mut done, mut failed, mut undone) = (0, 0, Vec::new());
     for (index, group) in groups.iter().enumerate() {
@@ -258,6 +263,22 @@ fn report_complete(
         ));
     }
     (failed_patches > 0 || missed > 0).then_some(OutcomeKind::Partial)
+}
+
+/// Notes what dense runs cost beside single windows, and warns if they cost more.
+fn note_cost(method: Method, cost: DenseCost, progress: &Progress) {
+    let method = method.name();
+    let (dense, window) = (cost.dense / 1e6, cost.window / 1e6);
+    let figures = format!(
+        "a dense run takes {dense:.1} million multiplications per point where all is tissue, its margin included; a single window takes {window:.1} million"
+    );
+    if cost.gain() < 1.0 {
+        progress.warn(&format!(
+            "warning: method {method}: {figures}: single windows cost less; use method = \"window\" in another run directory, or larger blocks (tiling.block)"
+        ));
+    } else {
+        progress.note(&format!("predict: method {method}: {figures} ({:.1} times)", cost.gain()));
+    }
 }
 
 /// Selects the engine and notes which one it is.

@@ -35,6 +35,7 @@ mod builder;
 mod channels;
 mod constants;
 mod conv;
+mod cost;
 mod head;
 pub(super) mod input_output;
 mod join;
@@ -68,6 +69,7 @@ use map::{FeatureMap, Form, Order, Value};
 use node::Node;
 use rewriter::{Problem, Rewriter};
 
+pub(crate) use cost::DenseCost;
 pub(crate) use network::Outputs;
 pub use network::{DenseNetwork, Side};
 pub(crate) use refit::{HeadFit, HeadInputs, HeadShape};
@@ -123,6 +125,21 @@ pub fn densify(model: &Model, stride_px: u32) -> Result<DenseNetwork, DenseError
             Err(Stopped::Gates(more)) => gates.extend(more),
         }
     }
+}
+
+/// Cost of scoring blocks of `block_px` by dense runs of `network`, with maps of at most
+/// `most_bytes`, beside that of single windows of `model`.
+///
+/// # Errors
+/// [`DenseError`] if the network has no dense form.
+pub(crate) fn dense_cost(
+    model: &Model,
+    network: &DenseNetwork,
+    block_px: u32,
+    most_bytes: u64,
+) -> Result<DenseCost, DenseError> {
+    let window = densify(model, cost::APART_PX)?.multiplications(1);
+    Ok(network.cost(window, block_px, most_bytes))
 }
 
 /// Why a walk over the graph ended without a dense network.
