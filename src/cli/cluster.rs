@@ -73,14 +73,17 @@ pub(super) fn factors(memory: Option<f64>, time: Option<f64>) -> Result<Factors,
 }
 
 impl ClusterOptions {
-    /// Who runs the tasks of this run.
-    pub(super) fn kind(&self, config: &RunConfig) -> SchedulerKind {
-        self.scheduler.unwrap_or(config.config.cluster.scheduler)
+    /// The scheduler of this run: the one that is given, or else the one of the last command.
+    pub(super) fn kind(
+        &self,
+        options: &RunOptions,
+        config: &RunConfig,
+    ) -> Result<SchedulerKind, Failure> {
+        Ok(self.keys(options, &options.dir(), config)?.scheduler)
     }
 
-    /// `[cluster]` as given now, or else as last given.
-    ///
-    /// It may change from command to command, unlike the rest of `run.toml`.
+    /// The keys of `[cluster]`. Unlike the rest of `run.toml` they may change from command to
+    /// command: those of the last command are kept, and `--set` changes single ones.
     fn keys(
         &self,
         options: &RunOptions,
@@ -88,22 +91,30 @@ impl ClusterOptions {
         config: &RunConfig,
     ) -> Result<ClusterKeys, Failure> {
         let path = run.cluster_toml();
-        let given = options.config.is_some() || !options.set.is_empty();
-        let mut keys = match std::fs::read_to_string(&path) {
-            Ok(text) if !given => toml::from_str(&text).map_err(|e| {
-                let problem = format!("{}: {e}; give --config to write it again", path.display());
-                Failure::new(Exit::Configuration, problem)
-            })?,
-            _ => config.config.cluster.clone(),
+        let last = std::fs::read_to_string(&path).ok().filter(|_| options.config.is_none());
+        let keys = match last {
+            Some(text) => {
+                let origin = path.display().to_string();
+                ClusterKeys::parse(&text, &origin, &options.set).map_err(|error| {
+                    let problem = format!("{error}; give --config to write the file again");
+                    Failure::new(Exit::Configuration, problem)
+                })?
+            }
+            None => config.config.cluster.clone(),
         };
-        keys.scheduler = self.scheduler.unwrap_or(keys.scheduler);
-        let text = toml::to_string(&keys).expect("the keys are plain values");
-        let text = format!("# [cluster] as last given; the jobs of this run ask for this.\n{text}");
-        if std::fs::read_to_string(&path).ok().as_ref() != Some(&text) {
-            staged::write(&path, text.as_bytes())?;
-        }
-        Ok(keys)
+        Ok(ClusterKeys { scheduler: self.scheduler.unwrap_or(keys.scheduler), ..keys })
     }
+}
+
+/// Keeps the keys for the jobs and commands that follow.
+fn write_keys(run: &RunDir, keys: &ClusterKeys) -> Result<(), Failure> {
+    let path = run.cluster_toml();
+    let text = toml::to_string(keys).expect("the keys are plain values");
+    let text = format!("# [cluster] as last given; the jobs of this run request this.\n{text}");
+    if std::fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+        staged::write(&path, text.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// Submits what is missing, and what is needed to go on by itself.
@@ -118,6 +129,9 @@ pub(super) fn submit(
         .map_err(|e| Failure::new(Exit::Input, format!("{}: {e}", options.run.display())))?;
     let run = RunDir::new(&root);
     let keys = cluster.keys(options, &run, &config)?;
+    if !cluster.dry_run {
+        write_keys(&run, &keys)?;
+    }
     let program = std::env::current_exe()
         .map_err(|e| Failure::new(Exit::Input, format!("cannot tell where slidegrid is: {e}")))?;
     let scheduler = scheduler(keys.scheduler);
@@ -149,6 +163,9 @@ pub(super) fn submit(
         study: config.config.study.truth.is_some() && !cluster.no_stitch,
         dry_run: cluster.dry_run,
         round: command.round,
+        on_wait: &|| {
+            progress.note("the queue is full: waiting up to an hour for room for the master job; when this is interrupted, run the same command again");
+        },
         on_submit: &|submission| {
             if let Err(failure) = print_submission(submission, cluster.dry_run) {
                 unprinted.borrow_mut().get_or_insert(failure);

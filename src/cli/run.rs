@@ -62,15 +62,15 @@ pub(crate) struct RunArgs {
 
 pub(super) fn run(args: &RunArgs) -> Result<CommandEnd, Failure> {
     let (run, progress) = (args.options.dir(), args.options.progress());
-    let signals = catch_signals()?;
-    let interrupt = signals.interrupt();
     let GivenSlides { slides, keys } = args.given.collect(&run, &args.slides, &progress)?;
     let mut config = args.options.settle_with(&keys)?;
     args.engine.over(&mut config);
     let records = register(&run, &slides)?;
-    if args.cluster.kind(&config) != SchedulerKind::Local || args.cluster.dry_run {
+    if args.cluster.kind(&args.options, &config)? != SchedulerKind::Local || args.cluster.dry_run {
         return cluster::submit(&args.options, &args.cluster, &Wanted::default()).map(Exit::into);
     }
+    let signals = catch_signals()?;
+    let interrupt = signals.interrupt();
     let wanted = select_records(&records, &slides);
     let names: HashSet<String> = wanted.iter().map(|record| record.name.clone()).collect();
     let pool = args.threads.pool(config.config.predict.threads, &progress);

@@ -55,6 +55,23 @@ pub struct ModelKeys {
 /// Keys whose default has changed since earlier versions, as (section, key).
 const CHANGED_DEFAULTS: [(&str, &str); 1] = [("tissue", "method")];
 
+impl ClusterKeys {
+    /// Parses the keys of `[cluster]` alone, after setting each `cluster.key=value` of
+    /// `overrides`. Settings of other sections are ignored. Messages name the text by `origin`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] that names the key, what was found and what was expected.
+    pub fn parse(text: &str, origin: &str, overrides: &[String]) -> Result<Self, ConfigError> {
+        let keys: toml::Table = toml::from_str(text).map_err(|e| error::unreadable(origin, &e))?;
+        let mut table = toml::Table::from_iter([("cluster".to_owned(), keys.into())]);
+        for item in overrides.iter().filter(|item| item.trim_start().starts_with("cluster.")) {
+            apply(&mut table, item)?;
+        }
+        let keys = table.remove("cluster").expect("it was inserted above");
+        keys.try_into().map_err(|e| error::unreadable(origin, &e))
+    }
+}
+
 impl Config {
     /// Reads and validates a configuration file. Paths in the file are relative to the file;
     /// `overrides` are `section.key=value` and win over the file.

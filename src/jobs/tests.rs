@@ -178,10 +178,25 @@ fn slurm() {
         let both = Answers(vec![("squeue", queue("RUNNING", "None")), ("sacct", accounting(word))]);
         walk.hold(&both, Running, word);
     }
-    for reason in ["DependencyNeverSatisfied", "JobHeldUser", "JobHeldAdmin"] {
+    for reason in [
+        "DependencyNeverSatisfied",
+        "JobHeldUser",
+        "JobHeldAdmin",
+        "PartitionTimeLimit",
+        "QOSMaxWallDurationPerJobLimit",
+        "BadConstraints",
+    ] {
         walk.hold(&Answers(vec![("squeue", queue("PENDING", reason))]), Stuck, reason);
     }
-    for reason in ["Priority", "Resources", "Dependency", "BeginTime", "JobArrayTaskLimit"] {
+    for reason in [
+        "Priority",
+        "Resources",
+        "Dependency",
+        "BeginTime",
+        "JobArrayTaskLimit",
+        "AssocMaxJobsLimit",
+        "QOSMaxCpuPerUserLimit",
+    ] {
         walk.hold(&Answers(vec![("squeue", queue("PENDING", reason))]), Queued, reason);
     }
 }

@@ -186,3 +186,26 @@ fn a_watch_ends_when_the_slides_that_are_left_failed() {
 fn status_exits(case: &Case, more: &str, code: i32) -> Outcome {
     with_fakes(case, &format!("status {more}")).exits(code)
 }
+
+#[test]
+fn a_run_that_is_on_a_cluster_stays_there_and_settings_change_alone() {
+    let case = Case::new();
+    let run = submitted(&case);
+    // The command does not compute here, although it names no scheduler.
+    let printed = Outcome::of(with_fakes(&case, "run").spawn()).has_code(0).stdout;
+    assert!(printed.contains("11 predict a 1-4 (4 tasks)"), "{printed}");
+    assert!(!run.join("scores").exists());
+    let kept = std::fs::read_to_string(run.join("jobs/cluster.toml")).unwrap();
+    assert!(kept.contains("scheduler = \"slurm\"") && !kept.contains("memory_mb"), "{kept}");
+    // A dry run keeps no settings.
+    let dry = "master submit --dry-run --set cluster.memory_mb=900";
+    let printed = with_fakes(&case, dry).done().stdout;
+    assert!(printed.contains("#SBATCH --mem=900M"), "{printed}");
+    assert_eq!(std::fs::read_to_string(run.join("jobs/cluster.toml")).unwrap(), kept);
+    with_fakes(&case, "master submit --set cluster.memory_mb=900").done();
+    let changed = std::fs::read_to_string(run.join("jobs/cluster.toml")).unwrap();
+    assert!(changed.contains("memory_mb = 900") && changed.contains("slurm"), "{changed}");
+    // A local run is still to be had.
+    case.slidegrid("run -q --run run --scheduler local").done();
+    assert!(run.join("heatmaps/a.h5").exists());
+}

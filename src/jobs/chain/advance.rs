@@ -80,9 +80,12 @@ impl Chain<'_> {
         let job = self.master_job(round, journal);
         let script = self.write(&job)?;
         let pending = self.submission(String::new(), &job, script, round);
-        for _ in 0..240 {
+        for attempt in 0..240 {
             match self.submit(&pending, &job, hold, journal) {
                 Err(ChainError::Scheduler(SchedulerError::Refused { full: true, .. })) => {
+                    if attempt == 0 {
+                        (self.on_wait)();
+                    }
                     std::thread::sleep(Duration::from_secs(15));
                 }
                 Err(error) => return Err(error),

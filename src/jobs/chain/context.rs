@@ -32,6 +32,8 @@ pub struct Chain<'a> {
     pub dry_run: bool,
     /// The round to continue; `None` starts a new one.
     pub round: Option<usize>,
+    /// Called once if the queue is full and this program waits for room.
+    pub on_wait: &'a dyn Fn(),
     /// Called with each job that is submitted.
     pub on_submit: &'a dyn Fn(&Submission),
 }

@@ -170,6 +170,7 @@ fn chain<'a>(run: &'a RunDir, keys: &'a ClusterKeys, fake: &'a Fake) -> Chain<'a
         study: false,
         dry_run: false,
         round: None,
+        on_wait: &|| {},
         on_submit: &|_| {},
     }
 }

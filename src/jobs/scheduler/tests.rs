@@ -165,6 +165,17 @@ fn the_limits_of_slurm() {
         ("squeue", ""),
     ];
     assert_eq!(Slurm.limits(&said(&small), &keys).unwrap().jobs, Some(9000));
+    let policy = "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)";
+    for (limit, is_full) in [
+        ("AssocMaxSubmitJobLimit", true),
+        ("QOSMaxSubmitJobPerUserLimit", true),
+        ("AssocGrpSubmitJobsLimit", true),
+        ("QOSMaxWallDurationPerJobLimit", false),
+        ("QOSMaxCpuPerUserLimit", false),
+    ] {
+        let printed = format!("sbatch: error: {limit}\n{policy}");
+        assert_eq!(Slurm.is_full(&printed), is_full, "{limit}");
+    }
     assert!(Slurm.is_full("sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying.\nsbatch: error: Batch job submission failed: Resource temporarily unavailable"));
 }
 

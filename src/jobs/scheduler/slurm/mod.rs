@@ -78,10 +78,10 @@ impl Scheduler for Slurm {
     }
 
     fn is_full(&self, printed: &str) -> bool {
+        // Other violated policies print "job submit limit, user's size and/or time limits" too.
         printed.contains("MaxSubmitJob")
             || printed.contains("GrpSubmitJob")
             || printed.contains("MaxJobCount")
-            || printed.contains("job submit limit")
             // MaxJobCount, after two minutes of trying.
             || printed.contains("unable to accept job")
     }

@@ -52,8 +52,39 @@ pub(in crate::jobs::scheduler) const STATES: &StateTable = &[
     ("PREEMPTED", Meaning::Requeued),
 ];
 
-/// The reasons of pending tasks that wait for a person.
-const STUCK_REASONS: [&str; 3] = ["DependencyNeverSatisfied", "JobHeldUser", "JobHeldAdmin"];
+/// The reasons of pending tasks that wait for a person, with what the person can do. Limits on
+/// what a user has running at once are not among them, because they pass.
+const STUCK_REASONS: [(&str, &str); 17] = [
+    ("DependencyNeverSatisfied", ""),
+    ("JobHeldUser", ""),
+    ("JobHeldAdmin", ""),
+    ("PartitionTimeLimit", TIME),
+    ("QOSMaxWallDurationPerJobLimit", TIME),
+    ("AssocMaxWallDurationPerJobLimit", TIME),
+    ("PartitionNodeLimit", CORES),
+    ("QOSMaxCpuPerJobLimit", CORES),
+    ("AssocMaxCpuPerJobLimit", CORES),
+    ("QOSMaxMemoryPerJob", MEMORY),
+    ("AssocMaxMemPerJob", MEMORY),
+    ("MaxMemPerLimit", MEMORY),
+    ("BadConstraints", "no node has what [cluster] requests"),
+    ("PartitionInactive", "choose another [cluster] queue"),
+    ("InvalidAccount", "choose another [cluster] account"),
+    ("InvalidQOS", "choose another QOS in [cluster] extra"),
+    ("AccountNotAllowed", "choose another [cluster] account or queue"),
+];
+const TIME: &str = "cancel it, and lower [cluster] time_min or choose another queue";
+const CORES: &str = "cancel it, and lower [cluster] cpus or choose another queue";
+const MEMORY: &str = "cancel it, and lower [cluster] memory_mb or choose another queue";
+
+/// The state of a pending task with this reason, if it waits for a person.
+fn stuck(reason: &str) -> Option<TaskState> {
+    let (_, advice) = STUCK_REASONS.iter().find(|(known, _)| *known == reason)?;
+    Some(TaskState::Stuck(match *advice {
+        "" => reason.to_owned(),
+        advice => format!("{reason}: {advice}"),
+    }))
+}
 
 /// The tasks that are queued and running.
 pub(super) fn queue(
@@ -115,10 +146,9 @@ fn parse_squeue(call: &str, text: &str) -> Result<Vec<TaskRecord>, SchedulerErro
         let fields: Vec<&str> = line.trim().splitn(5, '|').collect();
         let [id, word, _, node, reason] = fields[..] else { return Err(error()) };
         let reason = if reason == "None" { "" } else { reason };
-        let state = match word {
-            "PENDING" if STUCK_REASONS.contains(&reason) => TaskState::Stuck(reason.into()),
-            _ => look_up(STATES, word, reason, || End::Unclear(word.to_owned())),
-        };
+        let stuck = stuck(reason).filter(|_| word == "PENDING");
+        let state = stuck
+            .unwrap_or_else(|| look_up(STATES, word, reason, || End::Unclear(word.to_owned())));
         for (job, index) in ids(id).ok_or_else(error)? {
             let record = TaskRecord::new(job, index, state.clone());
             records.push(TaskRecord { node: node.to_owned(), ..record });
