@@ -9,16 +9,16 @@ use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::{Array2, Array3};
+use slidegrid::GroupNumber;
 use slidegrid::geometry::plane::TargetMpp;
 use slidegrid::geometry::{BlockPlan, Lattice, Tiling, WorkingPlane};
 use slidegrid::heatmap::{Heatmap, HeatmapPicture, PlaneThumbnail, render_heatmap};
+use slidegrid::internal::normalize::{ColourMethod, ColourTransform};
+use slidegrid::internal::predict::{Preparation, PreparedPatch};
 use slidegrid::model::ModelCard;
-use slidegrid::normalize::{ColourMethod, ColourTransform};
-use slidegrid::number::GroupNumber;
 use slidegrid::patches::{
     Compression, PatchCompressor, PatchesFile, PatchesMeta, PatchesWriter, compress_patch,
 };
-use slidegrid::predict::{Preparation, PreparedPatch};
 use slidegrid::slide::{self, PlaneReader, Region};
 
 const BLOCKS: [u32; 3] = [1, 4, 8];

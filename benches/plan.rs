@@ -5,9 +5,9 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use slidegrid::jobs::lookup::{Lookup, LookupRow};
-use slidegrid::jobs::plan::{SlideGroups, plan_arrays};
-use slidegrid::jobs::work::Request;
+use slidegrid::internal::jobs::Request;
+use slidegrid::internal::jobs::{Lookup, LookupRow};
+use slidegrid::internal::jobs::{SlideGroups, plan_arrays};
 
 fn plan(c: &mut Criterion) {
     let names: Vec<String> = (0..399).map(|index| format!("slide_{index:03}")).collect();

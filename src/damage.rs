@@ -20,7 +20,7 @@ use crate::staged;
 
 /// What was wrong with a file that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Damage {
+pub(crate) struct Damage {
     /// What was wrong, in words.
     pub reason: String,
     /// The command that found it.
@@ -30,12 +30,12 @@ pub struct Damage {
 }
 
 /// Where a damaged file is put.
-pub fn aside(path: &Path) -> PathBuf {
+pub(crate) fn aside(path: &Path) -> PathBuf {
     with_suffix(path, ".damaged")
 }
 
 /// What was wrong with the file that was set aside from `path`.
-pub fn read(path: &Path) -> Damage {
+pub(crate) fn read(path: &Path) -> Damage {
     let text = fs::read(record(path)).ok();
     let known = text.and_then(|text| serde_json::from_slice(&text).ok());
     known.unwrap_or_else(|| Damage {
@@ -46,7 +46,7 @@ pub fn read(path: &Path) -> Damage {
 }
 
 /// Removes what was set aside, once the file is made anew.
-pub fn clear(path: &Path) {
+pub(crate) fn clear(path: &Path) {
     // Usually there is none.
     drop(fs::remove_file(aside(path)));
     drop(fs::remove_file(record(path)));
@@ -55,7 +55,7 @@ pub fn clear(path: &Path) {
 /// A damaged file that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{reason}; it is now {}, and `slidegrid {made_by}` makes the file anew", aside.display())]
-pub struct SetAside {
+pub(crate) struct SetAside {
     /// What was wrong, in words.
     pub reason: String,
     /// Where the file is now.
@@ -66,7 +66,7 @@ pub struct SetAside {
 
 impl SetAside {
     /// The damaged file that was set aside from `path`, unless there is another by now.
-    pub fn find(path: &Path, made_by: &'static str) -> Option<Self> {
+    pub(crate) fn find(path: &Path, made_by: &'static str) -> Option<Self> {
         let aside = aside(path);
         let found = aside.exists() && !path.exists();
         found.then(|| Self { reason: read(path).reason, aside, made_by })
@@ -77,7 +77,7 @@ impl SetAside {
 ///
 /// # Errors
 /// That of `read`.
-pub fn reading<T>(
+pub(crate) fn reading<T>(
     watched: &Watched<'_>,
     found_by: &'static str,
     read: impl FnOnce(&Path) -> Result<T, FormatError>,
@@ -91,7 +91,7 @@ pub fn reading<T>(
 
 /// A file as it was before it was read, so that nothing that was made since is set aside.
 #[derive(Debug, Clone)]
-pub struct Watched<'a> {
+pub(crate) struct Watched<'a> {
     path: PathBuf,
     made_by: &'static str,
     /// Device, inode, length and time of change.
@@ -102,18 +102,18 @@ pub struct Watched<'a> {
 
 impl<'a> Watched<'a> {
     /// The file that is at `path` now, which the command `made_by` makes.
-    pub fn new(path: &Path, made_by: &'static str) -> Self {
+    pub(crate) fn new(path: &Path, made_by: &'static str) -> Self {
         Self { path: path.to_owned(), made_by, identity: identity(path), patches_of: None }
     }
 
     /// The patches of a slide. Only those that this program has made from the slide are ever
     /// set aside: others were put there by hand, and nobody could make them anew.
-    pub fn patches(run: &'a RunDir, slide: &'a str) -> Self {
+    pub(crate) fn patches(run: &'a RunDir, slide: &'a str) -> Self {
         Self { patches_of: Some((run, slide)), ..Self::new(&run.patches(slide), "split") }
     }
 
     /// Sets the file aside when this error says that it is damaged.
-    pub fn note(&self, error: &FormatError, found_by: &'static str) -> Option<SetAside> {
+    pub(crate) fn note(&self, error: &FormatError, found_by: &'static str) -> Option<SetAside> {
         if !error.is_damage() || error.path() != self.path {
             return None;
         }
@@ -122,7 +122,7 @@ impl<'a> Watched<'a> {
 
     /// Sets the file aside. `None` when that cannot be done, or when the file has been
     /// replaced since; somebody else may have set it aside before.
-    pub fn set_aside(&self, reason: &str, found_by: &'static str) -> Option<SetAside> {
+    pub(crate) fn set_aside(&self, reason: &str, found_by: &'static str) -> Option<SetAside> {
         let aside = aside(&self.path);
         let done =
             SetAside { reason: reason.to_owned(), aside: aside.clone(), made_by: self.made_by };

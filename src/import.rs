@@ -20,7 +20,7 @@ const GROUND_PX: u64 = 1024;
 
 /// A heatmap of the original code, and the data about its slide that the code does not store.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LegacyHeatmap {
+pub(crate) struct LegacyHeatmap {
     /// NumPy file of the map over the tissue's bounding box, float32 `[rows, cols]`.
     pub cells: PathBuf,
     /// NumPy file of the `dimensions` array, nine integers.
@@ -35,7 +35,7 @@ pub struct LegacyHeatmap {
 
 /// The result of an import.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Imported {
+pub(crate) struct Imported {
     /// The files that were written, the HDF5 file first.
     pub files: Vec<PathBuf>,
     /// Number of lattice points with a score.
@@ -46,7 +46,7 @@ pub struct Imported {
 
 /// Why a heatmap cannot be imported.
 #[derive(Debug, Error)]
-pub enum ImportError {
+pub(crate) enum ImportError {
     /// An array cannot be read.
     #[error(transparent)]
     Npy(#[from] NpyError),
@@ -85,7 +85,7 @@ pub enum ImportError {
 ///
 /// # Errors
 /// [`ImportError`] that names the file with the problem.
-pub fn import_heatmap(
+pub(crate) fn import_heatmap(
     given: &LegacyHeatmap,
     out: &Path,
     picture: bool,

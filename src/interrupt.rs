@@ -26,19 +26,19 @@ const SIGNALS: [(i32, &str); 5] = [
 
 /// Whether the work should stop. Clones share the state.
 #[derive(Debug, Clone, Default)]
-pub struct Interrupt {
+pub(crate) struct Interrupt {
     /// Number of the signal that came, 0 for none.
     signal: Arc<AtomicUsize>,
 }
 
 impl Interrupt {
-    /// An interrupt that no signal sets, only [`Interrupt::request`].
-    pub fn new() -> Self {
+    /// An interrupt that no signal sets.
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Name of the signal that asked to stop; `None` if none came.
-    pub fn requested(&self) -> Option<&'static str> {
+    pub(crate) fn requested(&self) -> Option<&'static str> {
         let number = self.signal.load(Ordering::Relaxed);
         if number == 0 {
             return None;
@@ -48,7 +48,8 @@ impl Interrupt {
     }
 
     /// Asks the work to stop, like a SIGTERM.
-    pub fn request(&self) {
+    #[cfg(test)]
+    pub(crate) fn request(&self) {
         self.signal.store(SIGTERM.unsigned_abs() as usize, Ordering::Relaxed);
     }
 }
@@ -68,14 +69,14 @@ struct Handlers {
 ///
 /// A signal that has come stays requested until the process ends, so work that starts later
 /// stops at once.
-pub struct SignalGuard {
+pub(crate) struct SignalGuard {
     interrupt: Interrupt,
     handlers: &'static Handlers,
 }
 
 impl SignalGuard {
     /// The state that the work checks between batches.
-    pub fn interrupt(&self) -> &Interrupt {
+    pub(crate) fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
 }
@@ -92,7 +93,7 @@ impl Drop for SignalGuard {
 ///
 /// # Errors
 /// [`io::Error`] if the system refuses a handler.
-pub fn catch_signals() -> io::Result<SignalGuard> {
+pub(crate) fn catch_signals() -> io::Result<SignalGuard> {
     static HANDLERS: OnceLock<Handlers> = OnceLock::new();
     static REGISTER: Mutex<()> = Mutex::new(());
     let guard = lock(&REGISTER);

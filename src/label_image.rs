@@ -14,7 +14,7 @@ use ndarray::Array2;
 
 /// A picture of labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LabelImage {
+pub(crate) struct LabelImage {
     /// The labels, `[row, col]`.
     pub values: Array2<u16>,
     /// Whether the picture was stored with loss, so that values are only near what was drawn.
@@ -26,7 +26,7 @@ pub struct LabelImage {
 
 /// Which pixels of a [`LabelImage`] are set, and what a reader should know about the choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BinaryMask {
+pub(crate) struct BinaryMask {
     /// 1 where the pixel is set, `[row, col]`.
     pub mask: Array2<u8>,
     /// A sentence on how the values were understood, where that is not "all but 0".
@@ -49,7 +49,7 @@ impl LabelImage {
     /// # Errors
     /// What was found in place of a picture of labels, as a clause for a message that names the
     /// file.
-    pub fn read(path: &Path) -> Result<Self, String> {
+    pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let cannot = |error: std::io::Error| format!("cannot read it: {error}");
         if let Some(indices) = palette_indices(path)? {
             return Ok(Self { values: indices, is_lossy: false, colours: 0 });
@@ -112,7 +112,7 @@ impl LabelImage {
     ///
     /// # Errors
     /// A clause for a message when a label is above 255.
-    pub fn classes(&self) -> Result<Array2<u8>, String> {
+    pub(crate) fn classes(&self) -> Result<Array2<u8>, String> {
         if let Some(large) = self.values.iter().find(|&&value| value > 255) {
             return Err(format!("it holds the label {large}, expected classes from 0 to 255"));
         }
@@ -124,7 +124,7 @@ impl LabelImage {
     ///
     /// # Errors
     /// A clause for a message when the picture has several values and nobody said which are meant.
-    pub fn binary(&self, wanted: &[u16]) -> Result<BinaryMask, String> {
+    pub(crate) fn binary(&self, wanted: &[u16]) -> Result<BinaryMask, String> {
         let set = |is_set: &dyn Fn(u16) -> bool, note| {
             Ok(BinaryMask { mask: self.values.mapv(|value| u8::from(is_set(value))), note })
         };
@@ -154,7 +154,7 @@ impl LabelImage {
 
     /// The pixels that are set: all but 0, whatever their values. A picture stored with loss is
     /// cut at half of its range.
-    pub fn nonzero(&self) -> Array2<u8> {
+    pub(crate) fn nonzero(&self) -> Array2<u8> {
         let counts = self.counts();
         let largest = counts.keys().next_back().copied().unwrap_or(0);
         let least = if self.is_lossy { largest.div_ceil(2).max(1) } else { 1 };
@@ -176,7 +176,7 @@ impl LabelImage {
 ///
 /// # Errors
 /// A clause for a message with both shapes.
-pub fn check_shape(dim: (usize, usize), width: f64, height: f64) -> Result<(), String> {
+pub(crate) fn check_shape(dim: (usize, usize), width: f64, height: f64) -> Result<(), String> {
     let (rows, cols) = dim;
     let expected = cols as f64 * height / width;
     let tolerance = 2.0 + SHAPE_TOLERANCE * expected.max(rows as f64);

@@ -29,6 +29,84 @@
 //!   not change a heatmap, and the heatmap of a coarser stride is that of a finer one
 //!   subsampled, except for how engines round (1e-5).
 //!
+//! ## The library
+//!
+//! Most of slidegrid is its command line. What other programs may rely on are the files of a
+//! run and the parts to make and measure them:
+//!
+//! - [`slide`] reads slides, [`geometry`] divides them into tiles, blocks and groups.
+//! - [`model::ModelCard`] says what a network expects and what its outputs mean.
+//! - [`patches`], [`scores`] and [`heatmap_h5`] read and write the files of a run; their
+//!   errors are [`FormatError`].
+//! - [`heatmap`] assembles scores and draws them, [`metrics`] measures heatmaps against
+//!   truth.
+//!
+//! The other modules serve the command line and are private. This program reads a slide,
+//! writes a heatmap of that slide, and finds the lesion in the heatmap:
+//!
+//! ```
+//! use ndarray::Array3;
+//! use slidegrid::geometry::plane::TargetMpp;
+//! use slidegrid::geometry::{Lattice, WorkingPlane};
+//! use slidegrid::heatmap::Heatmap;
+//! use slidegrid::heatmap_h5::{HeatmapMeta, HeatmapWriter, read_heatmap};
+//! use slidegrid::metrics::detect::{RegionPoint, RegionRules, RegionScore, detect_regions};
+//! use slidegrid::slide::memory::MemorySlide;
+//! use slidegrid::slide::{PlaneReader, Region, Slide};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A slide at 0.25 um/px: white, with a dark square. `slide::open` opens a file.
+//! let mut picture = Array3::from_elem((600, 800, 3), 255);
+//! picture.slice_mut(ndarray::s![200..328, 400..528, ..]).fill(60);
+//! let slide = MemorySlide::new(picture).with_mpp(0.25);
+//!
+//! // A network made for 0.5 um/px sees every second pixel.
+//! let plane = WorkingPlane::plan(800, 600, Some([0.25; 2]), TargetMpp::Um(0.5))?;
+//! assert_eq!((plane.width_px, plane.height_px, plane.downsample), (400, 300, 2.0));
+//! let reader = PlaneReader::new(&slide, plane);
+//!
+//! // In place of a network's score: how dark the pixel is at each lattice point.
+//! let lattice = Lattice::new(plane.width_px, plane.height_px, 16);
+//! let (rows, cols) = lattice.shape();
+//! let mut heatmap = Heatmap::new(rows, cols, lattice.stride_px());
+//! for ((row, col), score) in heatmap.score.indexed_iter_mut() {
+//!     let mut pixel = [0; 3];
+//!     reader.read(Region::new(16 * col as i64, 16 * row as i64, 1, 1), &mut pixel)?;
+//!     *score = 1.0 - f32::from(pixel[0]) / 255.0;
+//! }
+//!
+//! // The file is complete once it has its name.
+//! let folder = tempfile::tempdir()?;
+//! let file = folder.path().join("dark.h5");
+//! let meta = HeatmapMeta {
+//!     slide: "dark".to_owned(),
+//!     stride_px: heatmap.stride_px,
+//!     downsample: plane.downsample,
+//!     width_px: plane.width_px,
+//!     height_px: plane.height_px,
+//!     level0_width_px: plane.level0_width_px,
+//!     level0_height_px: plane.level0_height_px,
+//!     classes: vec!["light".to_owned(), "dark".to_owned()],
+//!     positive: 1,
+//!     ..HeatmapMeta::default()
+//! };
+//! HeatmapWriter::create(&file, &meta, heatmap.score.view())?.finish()?;
+//!
+//! let (meta, score) = read_heatmap(&file)?;
+//! let rules = RegionRules {
+//!     threshold: 0.5,
+//!     min_points: 4,
+//!     score: RegionScore::Mean,
+//!     point: RegionPoint::Centroid,
+//! };
+//! let found = detect_regions(score.view(), &rules);
+//! assert_eq!(found.len(), 1);
+//! let level0_x = found[0].x * f64::from(meta.stride_px) * meta.downsample;
+//! assert!((400.0..528.0).contains(&level0_x));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! ## Who imports whom
 //!
 //! The modules are listed from the ground up. A module imports those behind its arrow, where
@@ -79,9 +157,9 @@
 //!                        truth
 //!     resolve         <- colour_template config geometry model normalize version
 //!     slide_inputs    <- config progress run_dir slide text_file tissue
-//!     split           <- config damage export geometry hdf5_file heatmap interrupt label_image
-//!                        normalize number patches pipeline process progress run_dir slide staged
-//!                        threads tissue
+//!     split           <- config damage export geometry hdf5_file heatmap interrupt
+//!                        label_image normalize number patches pipeline process progress
+//!                        run_dir slide staged threads tissue
 //!     predict         <- config damage geometry hdf5_file interrupt model normalize number
 //!                        patches pipeline process progress run_dir scores staged
 //!     jobs            <- config damage export heatmap_h5 number run_dir scores shell staged
@@ -103,50 +181,55 @@
 #![cfg_attr(test, expect(clippy::cast_possible_truncation, reason = "tests count small numbers"))]
 
 mod bigtiff;
-pub mod chart;
-pub mod cli;
-pub mod colour_template;
-pub mod config;
-pub mod damage;
-pub mod export;
+mod chart;
+mod cli;
+mod colour_template;
+mod config;
+mod damage;
+mod export;
 pub mod geometry;
-pub mod hdf5_file;
+mod hdf5_file;
 pub mod heatmap;
 pub mod heatmap_h5;
-pub mod import;
-pub mod interrupt;
-pub mod jobs;
-pub mod label_image;
+mod import;
+#[doc(hidden)]
+pub mod internal;
+mod interrupt;
+mod jobs;
+mod label_image;
 pub mod metrics;
 pub mod model;
-pub mod normalize;
-pub mod number;
+mod normalize;
+mod number;
 pub mod patches;
 mod pipeline;
-pub mod predict;
-pub mod process;
-pub mod progress;
-pub mod report;
-pub mod resolve;
-pub mod run_dir;
+mod predict;
+mod process;
+mod progress;
+mod report;
+mod resolve;
+mod run_dir;
 pub mod scores;
 mod sha256;
-pub mod shell;
+mod shell;
 pub mod slide;
 mod slide_inputs;
 mod spelling;
-pub mod split;
-pub mod staged;
-pub mod stages;
-pub mod stitch;
-pub mod study;
-pub mod synth;
+mod split;
+mod staged;
+mod stages;
+mod stitch;
+mod study;
+mod synth;
 mod text_file;
-pub mod threads;
-pub mod throughput;
-pub mod tissue;
-pub mod truth;
+mod threads;
+mod throughput;
+mod tissue;
+mod truth;
 mod version;
+
+pub use hdf5_file::FormatError;
+pub use number::GroupNumber;
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/glossary.md")]

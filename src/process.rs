@@ -17,7 +17,7 @@ pub fn cpu_s() -> f64 {
 
 /// Returns freed memory to the system, which the C library otherwise keeps for later. Engines
 /// free hundreds of megabytes in pieces.
-pub fn release_freed_memory() {
+pub(crate) fn release_freed_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: malloc_trim takes the number of bytes to keep and may be called at any time.
     unsafe {
@@ -27,7 +27,7 @@ pub fn release_freed_memory() {
 
 /// Makes a write beyond the file-size limit (`ulimit -f`) fail with an error that can be
 /// reported. By default, a signal ends the process without a message.
-pub fn report_file_size_limit() {
+pub(crate) fn report_file_size_limit() {
     // SAFETY: ignoring a signal installs no handler and touches no memory.
     unsafe {
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
@@ -35,7 +35,7 @@ pub fn report_file_size_limit() {
 }
 
 /// Largest resident memory so far, bytes; 0 where `/proc` does not tell.
-pub fn peak_rss_bytes() -> u64 {
+pub(crate) fn peak_rss_bytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kilobytes = status
         .lines()
@@ -46,20 +46,20 @@ pub fn peak_rss_bytes() -> u64 {
 }
 
 /// The time now, seconds since 1970 UTC.
-pub fn unix_s() -> f64 {
+pub(crate) fn unix_s() -> f64 {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0.0, |since| since.as_secs_f64())
 }
 
 /// Name of this machine.
-pub fn host() -> String {
+pub(crate) fn host() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname")
         .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
 }
 
 /// Model name of the processor, or its architecture where `/proc` does not tell.
-pub fn processor() -> String {
+pub(crate) fn processor() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
     let name = line.and_then(|rest| rest.split_once(':')).map(|(_, name)| name.trim().to_owned());
@@ -68,7 +68,7 @@ pub fn processor() -> String {
 
 /// Load average of the last minute: the mean number of processes that ran or waited to run.
 /// `None` where `/proc` does not tell.
-pub fn load() -> Option<f64> {
+pub(crate) fn load() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 

@@ -11,9 +11,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// How progress is shown.
 #[derive(Debug)]
-pub enum Progress {
-    /// Nothing is shown; for libraries and tests.
-    Silent,
+pub(crate) enum Progress {
     /// Only warnings and errors are shown.
     Quiet,
     /// Bars on a terminal, and all lines.
@@ -24,7 +22,7 @@ pub enum Progress {
 
 impl Progress {
     /// Bars if stderr is a terminal, lines otherwise; only warnings and errors if `quiet`.
-    pub fn on_stderr(quiet: bool) -> Self {
+    pub(crate) fn on_stderr(quiet: bool) -> Self {
         match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Self::Quiet,
             (false, true) => Self::Bars(MultiProgress::new()),
@@ -33,7 +31,7 @@ impl Progress {
     }
 
     /// Starts a task of `total` items, which messages call `unit`.
-    pub fn start(&self, what: &str, unit: &'static str, total: usize) -> Task<'_> {
+    pub(crate) fn start(&self, what: &str, unit: &'static str, total: usize) -> Task<'_> {
         let bar = match self {
             Self::Bars(bars) => {
                 let bar = bars.add(ProgressBar::new(total as u64));
@@ -46,7 +44,7 @@ impl Progress {
                 bar.enable_steady_tick(Duration::from_millis(250));
                 Some(bar)
             }
-            Self::Silent | Self::Quiet | Self::Lines => None,
+            Self::Quiet | Self::Lines => None,
         };
         let now = Instant::now();
         let state = Mutex::new(State { done: 0, started: now, printed: now });
@@ -54,9 +52,9 @@ impl Progress {
     }
 
     /// Shows a line of information.
-    pub fn note(&self, line: &str) {
+    pub(crate) fn note(&self, line: &str) {
         match self {
-            Self::Silent | Self::Quiet => {}
+            Self::Quiet => {}
             // The bars are drawn again below the line.
             Self::Bars(bars) => drop(bars.println(line)),
             Self::Lines => tell(line),
@@ -64,7 +62,7 @@ impl Progress {
     }
 
     /// Shows a warning or an error.
-    pub fn warn(&self, line: &str) {
+    pub(crate) fn warn(&self, line: &str) {
         match self {
             Self::Quiet => tell(line),
             _ => self.note(line),
@@ -80,7 +78,7 @@ pub(crate) fn tell(line: &str) {
 
 /// A task in progress. Dropping the task removes its bar.
 #[derive(Debug)]
-pub struct Task<'p> {
+pub(crate) struct Task<'p> {
     progress: &'p Progress,
     what: String,
     unit: &'static str,
@@ -98,7 +96,7 @@ struct State {
 
 impl Task<'_> {
     /// Adds `count` finished items.
-    pub fn advance(&self, count: usize) {
+    pub(crate) fn advance(&self, count: usize) {
         let mut state = self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         state.done += count;
         if let Some(bar) = &self.bar {

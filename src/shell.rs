@@ -1,7 +1,7 @@
 //! Quoting of words for the command line of a shell.
 
 /// Quotes a word so that a POSIX shell reads it back unchanged.
-pub fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._+=@,:%-".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();

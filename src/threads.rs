@@ -8,7 +8,7 @@ use crate::interrupt::Interrupt;
 
 /// The threads that do the work of a stage, and what may end it early.
 #[derive(Debug, Clone, Copy)]
-pub struct Workers<'w> {
+pub(crate) struct Workers<'w> {
     /// The threads.
     pub pool: &'w ThreadPool,
     /// Checked between pieces of work.
@@ -17,7 +17,7 @@ pub struct Workers<'w> {
 
 /// The number of workers, and where that number comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Threads {
+pub(crate) struct Threads {
     /// Number of workers, at least 1.
     pub count: usize,
     /// Source of the number: a flag, an environment variable or the machine.
@@ -30,7 +30,7 @@ pub struct Threads {
 /// (`SLURM_CPUS_PER_TASK`, `NSLOTS`), else the processors offered to this process, which is also
 /// the largest number. The offered processors respect affinity and cgroup quotas.
 #[must_use]
-pub fn worker_count(flag: Option<usize>) -> Threads {
+pub(crate) fn worker_count(flag: Option<usize>) -> Threads {
     let offered = std::thread::available_parallelism().map_or(1, NonZero::get);
     decide(flag, &|name| std::env::var(name).ok(), offered)
 }

@@ -37,11 +37,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("ready");
     std::io::stdout().flush()?;
     std::io::stdin().read_line(&mut String::new())?;
-    let (started, cpu_s) = (Instant::now(), slidegrid::process::cpu_s());
+    let (started, cpu_s) = (Instant::now(), slidegrid::internal::process::cpu_s());
     for window in windows.iter().cycle().take(count) {
         state.run(tvec![Tensor::from_shape(&SHAPE, window)?.into()])?;
     }
-    let cpu_s = slidegrid::process::cpu_s() - cpu_s;
+    let cpu_s = slidegrid::internal::process::cpu_s() - cpu_s;
     println!("{count} {} {cpu_s}", started.elapsed().as_secs_f64());
     Ok(())
 }

@@ -7,13 +7,13 @@ use std::error::Error;
 use std::path::Path;
 
 use ndarray::{Array2, Array3};
-use slidegrid::config::{Config, RunConfig};
+use slidegrid::GroupNumber;
 use slidegrid::geometry::plane::TargetMpp;
 use slidegrid::geometry::{BlockPlan, Lattice, WorkingPlane, groups};
-use slidegrid::number::GroupNumber;
+use slidegrid::internal::config::{Config, RunConfig};
+use slidegrid::internal::resolve::resolve;
+use slidegrid::internal::run_dir::RunDir;
 use slidegrid::patches::{Compression, PatchesMeta, PatchesWriter, compress_patch};
-use slidegrid::resolve::resolve;
-use slidegrid::run_dir::RunDir;
 use slidegrid::scores::{ScoresMeta, write_scores};
 
 const SLIDE: &str = "fabricated";

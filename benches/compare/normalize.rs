@@ -6,8 +6,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use slidegrid::normalize::{ColourMethod, ColourTransform};
-use slidegrid::{colour_template, process};
+use slidegrid::internal::normalize::{ColourMethod, ColourTransform};
+use slidegrid::internal::{colour_template, process};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();

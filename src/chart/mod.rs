@@ -10,7 +10,7 @@ use thiserror::Error;
 /// A chart cannot be drawn.
 #[derive(Debug, Error)]
 #[error("{title}: cannot be drawn: {problem}")]
-pub struct ChartError {
+pub(crate) struct ChartError {
     /// Title of the chart.
     title: String,
     /// What the plotting library said.
@@ -19,7 +19,7 @@ pub struct ChartError {
 
 /// A line chart. Its y axis begins at 0.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Chart {
+pub(crate) struct Chart {
     /// Title, drawn above the chart.
     pub title: String,
     /// Label of the x axis.
@@ -38,7 +38,7 @@ pub struct Chart {
 
 /// One line of a chart.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Series {
+pub(crate) struct Series {
     /// Name in the legend.
     pub name: String,
     /// Points of the line, (x, y).
@@ -75,7 +75,7 @@ const FAMILY: &str = "sans-serif";
 ///
 /// # Errors
 /// [`ChartError`] if the chart cannot be drawn.
-pub fn svg(chart: &Chart) -> Result<String, ChartError> {
+pub(crate) fn svg(chart: &Chart) -> Result<String, ChartError> {
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, SIZE_PX).into_drawing_area();
@@ -88,7 +88,7 @@ pub fn svg(chart: &Chart) -> Result<String, ChartError> {
 ///
 /// # Errors
 /// [`ChartError`] if the chart cannot be drawn.
-pub fn png(chart: &Chart) -> Result<Vec<u8>, ChartError> {
+pub(crate) fn png(chart: &Chart) -> Result<Vec<u8>, ChartError> {
     let (width, height) = (SIZE_PX.0 * PNG_SCALE, SIZE_PX.1 * PNG_SCALE);
     let mut pixels = vec![0; 3 * (width * height) as usize];
     {

@@ -31,7 +31,7 @@ use crate::throughput::io::IoError;
 /// How a command ended. The exit codes 99, 100 and those above 125 are never used, because Grid
 /// Engine and shells give them special meanings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Everything is done.
     Done,
     /// The program has a bug.
@@ -48,7 +48,7 @@ pub enum Exit {
 
 impl Exit {
     /// The process's exit code.
-    pub fn code(self) -> ExitCode {
+    pub(crate) fn code(self) -> ExitCode {
         ExitCode::from(self.number())
     }
 
@@ -78,7 +78,7 @@ impl Exit {
 
     /// The end of two stages together: if one is done, that of the other; if they ended in
     /// different ways, [`Exit::Partial`].
-    pub fn worst(self, other: Self) -> Self {
+    pub(crate) fn worst(self, other: Self) -> Self {
         match (self, other) {
             (Self::Done, exit) | (exit, Self::Done) => exit,
             (a, b) if a == b => a,
@@ -126,25 +126,20 @@ impl From<StageEnd> for CommandEnd {
 
 /// The reason why a command stopped.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     kind: OutcomeKind,
     message: String,
 }
 
 impl Failure {
     /// A failure with its exit code.
-    pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
+    pub(crate) fn new(exit: Exit, message: impl fmt::Display) -> Self {
         Self { kind: exit.kind(), message: message.to_string() }
     }
 
     /// A failure that has a kind, with the exit code of that kind.
     fn from_kind(error: &(impl FailureKind + fmt::Display)) -> Self {
         Self { kind: error.kind(), message: error.to_string() }
-    }
-
-    /// The exit code.
-    pub fn exit(&self) -> Exit {
-        self.kind.into()
     }
 
     /// The kind of the failure, which gives the exit code.

@@ -27,7 +27,6 @@ mod stitch;
 mod study;
 mod synth;
 
-use std::ffi::OsString;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
@@ -39,7 +38,7 @@ use crate::process;
 use crate::progress::tell;
 
 use failure::CommandEnd;
-pub use failure::{Exit, Failure};
+pub(crate) use failure::{Exit, Failure};
 use master::MasterArgs;
 use output::{check_stdout, print};
 use predict::PredictArgs;
@@ -151,16 +150,6 @@ fn print_usage(error: &clap::Error) -> Result<Exit, Failure> {
         return Ok(Exit::Usage);
     }
     check_stdout(printed).map(|()| Exit::Done)
-}
-
-/// Runs `slidegrid` with the arguments `args` inside this process.
-///
-/// # Errors
-/// [`Failure`] with its exit code, also for invalid arguments.
-pub fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
-    let args = std::iter::once("slidegrid".into()).chain(args);
-    let cli = Cli::try_parse_from(args).map_err(|e| Failure::new(Exit::Usage, e.to_string()))?;
-    dispatch(&cli).map(|end| end.kind.into())
 }
 
 fn dispatch(cli: &Cli) -> Result<CommandEnd, Failure> {

@@ -10,9 +10,9 @@ use crate::normalize::{ColourEstimate, ColourMethod};
 use crate::staged;
 
 /// The `format` of the file.
-pub const FORMAT: &str = "slidegrid-stains";
+pub(crate) const FORMAT: &str = "slidegrid-stains";
 /// The only version that this program reads and writes.
-pub const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 1;
 
 /// The content of a file of stains.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

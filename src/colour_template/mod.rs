@@ -9,9 +9,10 @@ use std::path::Path;
 
 use crate::normalize::{ColourEstimate, ColourMethod};
 
-pub use error::TemplateError;
-pub use file::{FORMAT, StainsFile, VERSION};
-pub use sample::{SampleTile, WholePicture, pool, sample_tiles, whole_picture};
+pub(crate) use error::TemplateError;
+pub use file::StainsFile;
+pub use sample::whole_picture;
+pub(crate) use sample::{pool, sample_tiles};
 
 /// Reads a template from `path`. A `.toml` file holds an estimate that
 /// [`StainsFile::write`] wrote; of any other file, a picture, `method` estimates the

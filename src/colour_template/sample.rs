@@ -60,7 +60,7 @@ fn open(path: &Path, icc: bool) -> Result<(Box<dyn Slide>, Option<IccOutcome>), 
 
 /// A tissue tile at level 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SampleTile {
+pub(crate) struct SampleTile {
     /// Left edge, level-0 px.
     pub x_px: u32,
     /// Top edge, level-0 px.
@@ -77,7 +77,7 @@ pub struct SampleTile {
 /// # Errors
 /// [`TemplateError`] when the slide cannot be opened, has no tissue, or when none of the
 /// chosen tiles can be decoded.
-pub fn sample_tiles(
+pub(crate) fn sample_tiles(
     path: &Path,
     icc: bool,
     count: usize,
@@ -137,7 +137,7 @@ fn tissue_tiles(reader: &PlaneReader<'_>, tile_px: u32) -> Result<Vec<(u32, u32)
 
 /// Pools the pixels of several sources, each u8 RGB, for one estimate. Every source gives
 /// the same number of pixels, spread evenly; together they are at most 4 million.
-pub fn pool(sources: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn pool(sources: &[Vec<u8>]) -> Vec<u8> {
     let smallest = sources.iter().map(|rgb| rgb.len() / 3).min().unwrap_or(0);
     let per_source = smallest.min(POOL_PX / sources.len().max(1));
     let spread_evenly = |rgb: &Vec<u8>| -> Vec<u8> {

@@ -18,20 +18,20 @@ mod study;
 mod tiling;
 mod tissue;
 
-pub use crate::geometry::plane::TargetMpp;
-pub use cluster::{ClusterKeys, Resources, SchedulerKind, Stage, StageKeys, SubmitFrom};
-pub use error::ConfigError;
-pub use file::{Config, ModelKeys};
-pub use normalize::{NormalizeKeys, NormalizeMethod, OnFailure, Scope};
-pub use predict::{Method, PredictKeys};
+pub(crate) use crate::geometry::plane::TargetMpp;
+pub(crate) use cluster::{ClusterKeys, SubmitFrom};
+pub use cluster::{Resources, SchedulerKind, Stage};
+pub(crate) use error::ConfigError;
+pub use file::Config;
+pub(crate) use normalize::{NormalizeKeys, OnFailure, Scope};
+pub(crate) use predict::{Method, PredictKeys};
 pub(crate) use resolved::RUN_VERSION;
-pub use resolved::Resolved;
+pub(crate) use resolved::Resolved;
 pub use run_config::RunConfig;
-pub use slides::{SlideTissue, Slides};
-pub use stitch::StitchKeys;
-pub use study::{DetectionKey, SlideScore, StudyKeys};
-pub use tiling::{CompressionKey, Coords, TilingKeys};
-pub use tissue::TissueKeys;
+pub(crate) use slides::{SlideTissue, Slides};
+pub(crate) use stitch::StitchKeys;
+pub(crate) use study::{DetectionKey, SlideScore, StudyKeys};
+pub(crate) use tiling::CompressionKey;
 
 #[cfg(test)]
 mod docs_tests;

@@ -73,7 +73,7 @@ impl FromStr for CoordsFormat {
 /// [`ExportError`] when the tissue mask cannot be read, when the coordinate file cannot
 /// be written or would replace the patch file, or when the format is TRIDENT's, which
 /// states magnifications, and the slide's resolution is unknown.
-pub fn write_coords(
+pub(crate) fn write_coords(
     patches: &PatchesFile,
     folder: &Path,
     slide: &str,

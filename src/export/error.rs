@@ -10,7 +10,7 @@ use crate::staged::StageError;
 
 /// The reason why an export could not be made.
 #[derive(Debug, Error)]
-pub enum ExportError {
+pub(crate) enum ExportError {
     /// The exported HDF5 file cannot be read, or the HDF5 file to be made cannot be written.
     #[error(transparent)]
     Format(#[from] FormatError),

@@ -3,17 +3,17 @@
 //! on the slide.
 
 mod asap;
-pub mod coords;
+pub(crate) mod coords;
 mod deepzoom;
 mod error;
 mod format;
 mod geojson;
 mod heatmap_bands;
 mod notation;
-pub mod npy;
+pub(crate) mod npy;
 mod ome_tiff;
 mod ome_zarr;
-pub mod png;
+pub(crate) mod png;
 mod pyramid;
 mod slide_lattice;
 mod value_tiff;
@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 
 use crate::heatmap_h5;
 
-pub use error::ExportError;
-pub use format::{ExportFormat, GeoJsonObjects, GeoJsonRules};
+pub(crate) use error::ExportError;
+pub(crate) use format::{ExportFormat, GeoJsonObjects, GeoJsonRules};
 
 /// Exports the heatmap in `file` to `folder`, in each of `formats`, and returns the paths
 /// that were made ([`ExportFormat::path`] of `slide`). Existing exports are replaced.
@@ -35,7 +35,7 @@ pub use format::{ExportFormat, GeoJsonObjects, GeoJsonRules};
 ///
 /// # Errors
 /// [`ExportError`] naming the file that failed. Exports made before the failure stay.
-pub fn export_heatmap(
+pub(crate) fn export_heatmap(
     file: &Path,
     folder: &Path,
     slide: &str,

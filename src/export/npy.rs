@@ -7,7 +7,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2, Array3, ArrayView, Dimension};
+use ndarray::{Array1, Array2, ArrayView, Dimension};
 use thiserror::Error;
 
 use crate::staged::{self, StageError};
@@ -61,27 +61,17 @@ pub enum NpyError {
 ///
 /// # Errors
 /// [`NpyError`] naming the file, and what it holds if that is another array.
-pub fn read_f32_2d(path: &Path) -> Result<Array2<f32>, NpyError> {
+pub(crate) fn read_f32_2d(path: &Path) -> Result<Array2<f32>, NpyError> {
     let (shape, bytes) = read(path, F32, 2)?;
     let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
     check_shape(path, Array2::from_shape_vec((shape[0], shape[1]), values.collect()))
-}
-
-/// Reads a float32 array of three axes.
-///
-/// # Errors
-/// [`NpyError`] naming the file, and what it holds if that is another array.
-pub fn read_f32_3d(path: &Path) -> Result<Array3<f32>, NpyError> {
-    let (shape, bytes) = read(path, F32, 3)?;
-    let values = bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-    check_shape(path, Array3::from_shape_vec((shape[0], shape[1], shape[2]), values.collect()))
 }
 
 /// Reads an int64 array of one axis.
 ///
 /// # Errors
 /// [`NpyError`] naming the file, and what it holds if that is another array.
-pub fn read_i64_1d(path: &Path) -> Result<Array1<i64>, NpyError> {
+pub(crate) fn read_i64_1d(path: &Path) -> Result<Array1<i64>, NpyError> {
     let (_, bytes) = read(path, I64, 1)?;
     let values = bytes
         .chunks_exact(8)

@@ -1,5 +1,5 @@
 use super::*;
-use ndarray::{arr1, arr2};
+use ndarray::{arr1, arr2, arr3};
 
 /// A file written by NumPy (tests/reference/npy_reference.py).
 fn reference(name: &str) -> PathBuf {
@@ -11,11 +11,8 @@ fn files_written_by_numpy_are_read() {
     let expected = arr2(&[[0.0_f32, 0.5, -1.25], [f32::MAX, 1e-30, 1.0]]);
     assert_eq!(read_f32_2d(&reference("f4_2x3.npy")).unwrap(), expected);
     assert_eq!(read_f32_2d(&reference("f4_2x3_v2.npy")).unwrap(), expected);
-    let cube = read_f32_3d(&reference("f4_2x1x2.npy")).unwrap();
-    assert_eq!((cube.dim(), cube[[1, 0, 1]]), ((2, 1, 2), 3.0));
     let dimensions = arr1(&[985_i64, 434, 3, 42, 424, 57, 927, 871, -383]);
     assert_eq!(read_i64_1d(&reference("i8_9.npy")).unwrap(), dimensions);
-    assert_eq!(read_f32_3d(&reference("f4_0x14x14.npy")).unwrap().dim(), (0, 14, 14));
 }
 
 #[test]
@@ -31,7 +28,7 @@ fn written_files_equal_those_of_numpy_byte_by_byte() {
     };
     write_f32(&target, read_f32_2d(&reference("f4_2x3.npy")).unwrap().view()).unwrap();
     same("f4_2x3.npy");
-    write_f32(&target, read_f32_3d(&reference("f4_2x1x2.npy")).unwrap().view()).unwrap();
+    write_f32(&target, arr3(&[[[0.0, 1.0]], [[2.0, 3.0]]]).view()).unwrap();
     same("f4_2x1x2.npy");
     write_i64(&target, read_i64_1d(&reference("i8_9.npy")).unwrap().view()).unwrap();
     same("i8_9.npy");

@@ -12,7 +12,7 @@ use crate::staged::{self, StageError};
 
 /// The reason why a picture could not be written.
 #[derive(Debug, Error)]
-pub enum PngError {
+pub(crate) enum PngError {
     /// The file cannot be written.
     #[error(transparent)]
     Stage(#[from] StageError),
@@ -35,7 +35,7 @@ pub enum PngError {
 ///
 /// # Errors
 /// [`PngError`] naming the file.
-pub fn write_png(target: &Path, picture: &RgbPicture) -> Result<(), PngError> {
+pub(crate) fn write_png(target: &Path, picture: &RgbPicture) -> Result<(), PngError> {
     let side =
         |px: usize| u32::try_from(px).expect("a picture has fewer than 2^32 rows and columns");
     // The picture is encoded to memory first, so that a full disk is reported by the
@@ -64,7 +64,7 @@ pub fn write_png(target: &Path, picture: &RgbPicture) -> Result<(), PngError> {
 ///
 /// # Errors
 /// The same as those of [`write_png`].
-pub fn write_mask_tiles(target: &Path, mask: ArrayView2<'_, u8>) -> Result<(), PngError> {
+pub(crate) fn write_mask_tiles(target: &Path, mask: ArrayView2<'_, u8>) -> Result<(), PngError> {
     let pixels = mask.iter().flat_map(|&tile| [if tile == 0 { 0 } else { 255 }; 3]).collect();
     write_png(target, &RgbPicture { width_px: mask.ncols(), height_px: mask.nrows(), pixels })
 }

@@ -36,7 +36,7 @@ impl DenseTiles {
     /// fewer pixels together than that of the whole. Every point keeps the pixels that its
     /// output depends on.
     #[must_use]
-    pub fn cover(&self, tile: &DenseTile) -> Vec<DenseTile> {
+    pub(crate) fn cover(&self, tile: &DenseTile) -> Vec<DenseTile> {
         let mut cover = Cover { tiles: self, places: &tile.places, boxes: Vec::new() };
         cover.cut((0..tile.places.len()).collect());
         cover.boxes.iter().map(|points| self.run_around(tile, points)).collect()

@@ -10,7 +10,7 @@ use super::lattice::LatticePoint;
 /// An image of [`DenseTiles::side_px`] gives `windows + 2 * margin` outputs along a side.
 /// The inner `windows` are used; the others depend on the image's border.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DenseTiles {
+pub(crate) struct DenseTiles {
     window_px: u32,
     stride_px: u32,
     /// Outputs along a side that are used.
@@ -39,7 +39,7 @@ pub struct GridPlace {
 
 /// One dense run over a part of a patch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DenseTile {
+pub(crate) struct DenseTile {
     /// Left edge of the image, px from the patch's; negative where only unused outputs
     /// depend on the pixels outside the patch.
     pub x_px: i64,
@@ -59,7 +59,7 @@ impl DenseTiles {
     /// `reach_px` is how far beyond a window its output depends on pixels. `fits` tells
     /// whether memory holds a run with that many outputs along a side. Where no run fits,
     /// each run gives one window.
-    pub fn new(
+    pub(crate) fn new(
         window_px: u32,
         stride_px: u32,
         reach_px: u32,
@@ -75,27 +75,27 @@ impl DenseTiles {
     }
 
     /// Side of a run's largest image, px.
-    pub fn side_px(&self) -> u32 {
+    pub(crate) fn side_px(&self) -> u32 {
         self.side_for_px(self.grid())
     }
 
     /// Side of the image that gives `outputs` outputs along it, px.
-    pub fn side_for_px(&self, outputs: u32) -> u32 {
+    pub(crate) fn side_for_px(&self, outputs: u32) -> u32 {
         (outputs.max(1) - 1) * self.stride_px + self.window_px
     }
 
     /// Outputs on each side of the image that are not used.
-    pub fn margin(&self) -> u32 {
+    pub(crate) fn margin(&self) -> u32 {
         self.margin
     }
 
     /// Distance between neighbouring outputs, px.
-    pub fn stride_px(&self) -> u32 {
+    pub(crate) fn stride_px(&self) -> u32 {
         self.stride_px
     }
 
     /// Outputs along a side of the largest image, the unused ones included.
-    pub fn grid(&self) -> u32 {
+    pub(crate) fn grid(&self) -> u32 {
         self.windows + 2 * self.margin
     }
 
@@ -105,7 +105,7 @@ impl DenseTiles {
 
     /// One run for points that lie within one part of the block that [`DenseTiles::new`]
     /// divides, wherever in the patch that is; `None` without points.
-    pub fn tile_around(&self, points: &[LatticePoint]) -> Option<DenseTile> {
+    pub(crate) fn tile_around(&self, points: &[LatticePoint]) -> Option<DenseTile> {
         let (stride, margin) = (self.stride_px, self.margin);
         let left = points.iter().map(|point| point.patch_x_px).min()?;
         let top = points.iter().map(|point| point.patch_y_px).min()?;
@@ -126,7 +126,7 @@ impl DenseTiles {
     /// The runs that score `points`, all of one patch, in row-major order.
     ///
     /// `first_window_px` is where the window of the block's first pixel begins in the patch.
-    pub fn tiles_of(&self, points: &[LatticePoint], first_window_px: u32) -> Vec<DenseTile> {
+    pub(crate) fn tiles_of(&self, points: &[LatticePoint], first_window_px: u32) -> Vec<DenseTile> {
         let (stride, first_window_px) = (i64::from(self.stride_px), i64::from(first_window_px));
         let (windows, margin) = (i64::from(self.windows), i64::from(self.margin));
         let mut tiles: BTreeMap<(i64, i64), DenseTile> = BTreeMap::new();

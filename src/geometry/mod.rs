@@ -6,7 +6,7 @@
 
 pub mod blocks;
 mod dense_cover;
-pub mod dense_tiles;
+pub(crate) mod dense_tiles;
 pub mod groups;
 pub mod lattice;
 pub mod plane;

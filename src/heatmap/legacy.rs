@@ -11,17 +11,17 @@
 //! slide. The true places of their scores therefore lie further inside than the map shows, at
 //! the left and top by up to 112 px. This module places the scores where the original does.
 
-use ndarray::{Array2, ArrayView2, ArrayView3, s};
+use ndarray::{ArrayView2, s};
 use thiserror::Error;
 
 use super::Heatmap;
 
 /// Side of a tile of the original code, level-0 px.
-pub const LEGACY_TILE_PX: u32 = 224;
+pub(crate) const LEGACY_TILE_PX: u32 = 224;
 
 /// Why a result is not one of the original code.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum LegacyError {
+pub(crate) enum LegacyError {
     /// The `dimensions` array does not describe a bounding box.
     #[error(
         "dimensions array {found:?}: expected 9 integers [rows, cols, 3, xmin, xmax, ymin, ymax, n_rows, n_cols] with the box inside the thumbnail ({why})"
@@ -46,31 +46,11 @@ pub enum LegacyError {
         /// Tile columns of the box.
         n_cols: usize,
     },
-    /// Predictions and coordinates of a group disagree.
-    #[error(
-        "predictions are {preds:?}, coordinates {coord:?}; expected [N, k, k] with k a divisor of 224, and [N, 5]"
-    )]
-    Group {
-        /// Shape of the predictions.
-        preds: Vec<usize>,
-        /// Shape of the coordinates.
-        coord: Vec<usize>,
-    },
-    /// A tile index is negative or larger than that of any slide.
-    #[error("patch {patch} names tile (col {col}, row {row}); expected indices from 0 up")]
-    Tile {
-        /// Index of the patch in its group.
-        patch: usize,
-        /// Tile column.
-        col: i64,
-        /// Tile row.
-        row: i64,
-    },
 }
 
 /// The `dimensions` array of 9 integers: the place of the tissue's bounding box, in tiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LegacyDimensions {
+pub(crate) struct LegacyDimensions {
     /// Rows of the thumbnail, which are the slide's rows of tiles.
     pub thumb_rows: usize,
     /// Columns of the thumbnail, which are the slide's columns of tiles.
@@ -90,7 +70,7 @@ impl LegacyDimensions {
     ///
     /// # Errors
     /// [`LegacyError::Dimensions`] for another length or an impossible box.
-    pub fn parse(values: &[i64]) -> Result<Self, LegacyError> {
+    pub(crate) fn parse(values: &[i64]) -> Result<Self, LegacyError> {
         let fail = |why| LegacyError::Dimensions { found: values.to_vec(), why };
         let sizes: Result<Vec<usize>, _> = values.iter().map(|&v| usize::try_from(v)).collect();
         let sizes = sizes.map_err(|_| fail("none may be negative"))?;
@@ -119,7 +99,7 @@ impl LegacyDimensions {
 
 /// A heatmap of the original code on the whole-slide lattice.
 #[derive(Debug, Clone)]
-pub struct PlacedHeatmap {
+pub(crate) struct PlacedHeatmap {
     /// The map; cells of tiles without tissue are NaN.
     pub heatmap: Heatmap,
     /// Number of scored cells whose pixel lies outside the slide, which the map cannot hold.
@@ -136,7 +116,7 @@ pub struct PlacedHeatmap {
 ///
 /// # Errors
 /// [`LegacyError::Cells`] if the map does not fit its dimensions.
-pub fn place(
+pub(crate) fn place(
     cells: ArrayView2<'_, f32>,
     dimensions: &LegacyDimensions,
     width_px: u32,
@@ -183,92 +163,10 @@ fn stride_of(per_tile: usize) -> Option<u32> {
     LEGACY_TILE_PX.is_multiple_of(per_tile).then_some(LEGACY_TILE_PX / per_tile)
 }
 
-/// The scores of one group's patches, by lattice point.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LegacyScores {
-    /// Lattice rows.
-    pub row: Vec<i32>,
-    /// Lattice columns.
-    pub col: Vec<i32>,
-    /// Score of each point, 0..=1.
-    pub score: Vec<f32>,
-    /// Distance between neighbouring points, level-0 px.
-    pub stride_px: u32,
-    /// Number of patches that the original moved inwards at the slide's edge. The true places
-    /// of their scores lie further inside than the lattice points.
-    pub moved_patches: usize,
-}
-
-/// Converts `preds/<slide>_t<k>.npy` and the `coord` of its group to lattice points.
-///
-/// `preds` is `[patch, window row, window col]`, `[N, k, k]`. `coord` is `[N, 5]`: tile col,
-/// tile row, x, y, side.
-///
-/// # Errors
-/// [`LegacyError`] if the shapes do not fit each other or a tile is impossible.
-pub fn group_scores(
-    preds: ArrayView3<'_, f32>,
-    coord: ArrayView2<'_, i64>,
-) -> Result<LegacyScores, LegacyError> {
-    let (patches, down, across) = preds.dim();
-    let stride_px =
-        stride_of(down).filter(|_| down == across && coord.dim() == (patches, 5)).ok_or_else(
-            || LegacyError::Group { preds: preds.shape().to_vec(), coord: coord.shape().to_vec() },
-        )?;
-    let cells = preds.len();
-    let mut scores = LegacyScores {
-        row: Vec::with_capacity(cells),
-        col: Vec::with_capacity(cells),
-        score: Vec::with_capacity(cells),
-        stride_px,
-        moved_patches: 0,
-    };
-    let tile_px = i64::from(LEGACY_TILE_PX);
-    for (patch, window) in preds.outer_iter().enumerate() {
-        let (col, row) = (coord[[patch, 0]], coord[[patch, 1]]);
-        // 2^22 tiles are 10^9 px, more than any slide has; lattice indices below fit an i32.
-        if !(0..1 << 22).contains(&col) || !(0..1 << 22).contains(&row) {
-            return Err(LegacyError::Tile { patch, col, row });
-        }
-        let start = |tile: i64| tile * tile_px - tile_px / 2;
-        let moved = coord[[patch, 2]] != start(col) || coord[[patch, 3]] != start(row);
-        scores.moved_patches += usize::from(moved);
-        for ((dy, dx), &score) in window.indexed_iter() {
-            scores.row.push(point(row, down, dy));
-            scores.col.push(point(col, down, dx));
-            scores.score.push(score);
-        }
-    }
-    Ok(scores)
-}
-
-fn point(tile: i64, per_tile: usize, offset: usize) -> i32 {
-    let per_tile = i64::try_from(per_tile).expect("at most 224");
-    let offset = i64::try_from(offset).expect("at most 224");
-    i32::try_from(tile * per_tile + offset).expect("tiles below 2^22, at most 224 cells each")
-}
-
-/// The map that the original would assemble over the tissue's box: `[n_rows * k, n_cols * k]`,
-/// 0 where there is no tissue. `None` if the stride does not divide 224.
-///
-/// Programs that read the original's files can read this map.
-pub fn extract(heatmap: &Heatmap, dimensions: &LegacyDimensions) -> Option<Array2<f32>> {
-    let per_tile = usize::try_from(LEGACY_TILE_PX.checked_div(heatmap.stride_px)?).ok()?;
-    if !LEGACY_TILE_PX.is_multiple_of(heatmap.stride_px) {
-        return None;
-    }
-    let (top, left) = (dimensions.ymin * per_tile, dimensions.xmin * per_tile);
-    let shape = (dimensions.n_rows * per_tile, dimensions.n_cols * per_tile);
-    Some(Array2::from_shape_fn(shape, |(row, col)| {
-        let score = heatmap.score.get((top + row, left + col));
-        score.copied().filter(|score| !score.is_nan()).unwrap_or(0.0)
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::Array3;
+    use ndarray::Array2;
 
     /// The arrays that the original ships for tumor_026 and tumor_091.
     const TUMOR_026: [i64; 9] = [985, 434, 3, 42, 424, 57, 927, 871, 383];
@@ -317,7 +215,6 @@ mod tests {
         assert_eq!(map.score[[4, 5]], 0.0);
         assert_eq!(map.score[[5, 5]], 1.0);
         assert_eq!((map.scored(), placed.cells_outside), (4, 0));
-        assert_eq!(extract(map, &dimensions).unwrap(), cells);
     }
 
     #[test]
@@ -335,33 +232,5 @@ mod tests {
             let error = place(cells.view(), &dimensions, 1120, 1344).unwrap_err();
             assert!(error.to_string().contains("3 x 2 tiles"), "{shape:?}");
         }
-    }
-
-    #[test]
-    fn groups_and_the_assembled_map_agree() {
-        let (dimensions, cells) = small();
-        let preds = Array3::from_shape_vec((1, 2, 2), vec![0.5, 0.0, 0.25, 1.0]).unwrap();
-        let coord = ndarray::arr2(&[[2_i64, 2, 336, 336, 448]]);
-        let scores = group_scores(preds.view(), coord.view()).unwrap();
-        assert_eq!((scores.stride_px, scores.moved_patches), (112, 0));
-        let mut map = Heatmap::new(12, 10, scores.stride_px);
-        map.scatter(&scores.row, &scores.col, &scores.score).unwrap();
-        let placed = place(cells.view(), &dimensions, 1120, 1344).unwrap().heatmap;
-        let bits = |map: &Heatmap| map.score.mapv(f32::to_bits);
-        assert_eq!(bits(&map), bits(&placed));
-    }
-
-    #[test]
-    fn moved_patches_are_counted_and_mismatched_groups_refused() {
-        let preds = Array3::zeros((2, 14, 14));
-        let coord = ndarray::arr2(&[[0_i64, 3, 0, 560, 448], [4, 3, 784, 560, 448]]);
-        let scores = group_scores(preds.view(), coord.view()).unwrap();
-        assert_eq!((scores.moved_patches, scores.stride_px), (1, 16));
-        assert_eq!((scores.row[0], scores.col[14 * 14]), (42, 56));
-        assert!(group_scores(preds.slice(s![..1, .., ..]), coord.view()).is_err());
-        assert!(group_scores(Array3::zeros((2, 9, 9)).view(), coord.view()).is_err());
-        let negative = ndarray::arr2(&[[0_i64, -3, 0, 560, 448], [1 << 40, 3, 784, 560, 448]]);
-        let error = group_scores(preds.view(), negative.view()).unwrap_err();
-        assert_eq!(error, LegacyError::Tile { patch: 0, col: 0, row: -3 });
     }
 }

@@ -21,7 +21,7 @@ const MARGIN_PX: usize = 14;
 
 /// Options of a mask's picture.
 #[derive(Debug, Clone)]
-pub struct MaskPicture<'a> {
+pub(crate) struct MaskPicture<'a> {
     /// The tiles that texture alone marks, `[tile row, tile col]`, non-zero = marked. Those
     /// that the mask leaves out are drawn in orange.
     pub textured: Option<ArrayView2<'a, u8>>,
@@ -55,7 +55,7 @@ impl Default for MaskPicture<'_> {
 /// # Errors
 /// [`RenderError`] if slide and mask are not of the same size, or the picture would be too
 /// small.
-pub fn render_mask(
+pub(crate) fn render_mask(
     slide: &PlaneThumbnail<'_>,
     mask: ArrayView2<'_, u8>,
     options: &MaskPicture<'_>,

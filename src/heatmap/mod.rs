@@ -5,19 +5,19 @@
 //! working plane. A picture shows the point as a cell centred on that pixel:
 //! `[c*s - s/2, c*s + s/2) x [r*s - s/2, r*s + s/2)`.
 
-pub mod assemble;
+mod assemble;
 mod canvas;
-pub mod legacy;
-pub mod mask_picture;
+pub(crate) mod legacy;
+pub(crate) mod mask_picture;
 mod preview_picture;
-pub mod render;
+pub(crate) mod render;
 mod resample;
 mod small_picture;
 
 pub use assemble::{ClassHeatmap, Heatmap, HeatmapError};
 pub use canvas::RgbPicture;
-pub use legacy::{LegacyDimensions, LegacyError, PlacedHeatmap};
-pub use mask_picture::{MaskPicture, render_mask};
-pub use preview_picture::{Swatches, TilePair, render_preview};
+pub(crate) use legacy::{LegacyDimensions, LegacyError};
+pub(crate) use mask_picture::{MaskPicture, render_mask};
+pub(crate) use preview_picture::{Swatches, TilePair, render_preview};
 pub use render::{HeatmapPicture, MissingTiles, PlaneThumbnail, RenderError, render_heatmap};
-pub use small_picture::render_small;
+pub(crate) use small_picture::render_small;

@@ -10,7 +10,7 @@ const PAIRS: usize = 3;
 
 /// A square tile before and after normalisation, each `[row, col, rgb]`.
 #[derive(Debug, Clone)]
-pub struct TilePair {
+pub(crate) struct TilePair {
     /// The pixels as stored.
     pub before: Vec<u8>,
     /// The pixels with the template's colours, or the reason why there are none.
@@ -19,7 +19,7 @@ pub struct TilePair {
 
 /// A line of the legend: the colours of stains, and a text.
 #[derive(Debug, Clone)]
-pub struct Swatches {
+pub(crate) struct Swatches {
     /// Text of the line.
     pub label: String,
     /// The stains' colours, drawn left of the text.
@@ -28,7 +28,7 @@ pub struct Swatches {
 
 /// Draws pairs of tiles with a side of `tile_px`, three pairs in a row, under a title and
 /// swatches.
-pub fn render_preview(
+pub(crate) fn render_preview(
     title: &[String],
     swatches: &[Swatches],
     tiles: &[TilePair],

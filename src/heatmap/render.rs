@@ -16,9 +16,9 @@ use super::resample::resize;
 use crate::tissue::hsv::rgb_to_grey;
 
 /// Default of the longest side of a picture, px.
-pub const MAX_SIDE_PX: usize = 2048;
+pub(crate) const MAX_SIDE_PX: usize = 2048;
 /// Default weight of the colours over the slide, 0..=1.
-pub const OPACITY: f32 = 0.65;
+pub(crate) const OPACITY: f32 = 0.65;
 
 const MARGIN_PX: usize = 14;
 const BAR_PX: usize = 26;
@@ -29,7 +29,7 @@ const TICKS: [(f32, &str); 5] =
 /// Grey under the colour bar, about that of stained tissue.
 const BAR_GROUND: [u8; 3] = [190; 3];
 /// Smallest allowed value of the longest side, px; smaller pictures have no room for a legend.
-pub const MIN_SIDE_PX: usize = 320;
+pub(crate) const MIN_SIDE_PX: usize = 320;
 
 /// Why a picture cannot be drawn.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -8,7 +8,7 @@ use super::{Heatmap, RgbPicture};
 ///
 /// # Errors
 /// [`RenderError`] if slide and map are not of the same size.
-pub fn render_small(
+pub(crate) fn render_small(
     slide: &PlaneThumbnail<'_>,
     heatmap: Option<&Heatmap>,
     side_px: usize,

@@ -11,7 +11,7 @@ use crate::number::TaskNumber;
 
 /// A try of an item.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// State of the task. `None` if the scheduler does not know the task yet, or has forgotten
     /// it.
     pub state: Option<TaskState>,
@@ -27,7 +27,7 @@ pub struct Attempt {
 
 impl Attempt {
     /// Whether the task is queued or running.
-    pub fn is_live(&self) -> bool {
+    pub(crate) fn is_live(&self) -> bool {
         self.state.as_ref().is_some_and(TaskState::is_live)
     }
 }
@@ -36,7 +36,7 @@ impl Attempt {
 /// and otherwise the one that was submitted last.
 ///
 /// `slide_of` returns the slide in a row of slides.csv.
-pub fn last_attempts<'a>(
+pub(crate) fn last_attempts<'a>(
     submissions: &[Submission],
     records: &[TaskRecord],
     slide_of: &dyn Fn(TaskNumber) -> Option<&'a str>,

@@ -14,7 +14,7 @@ use crate::scores;
 
 /// The time in which one try of a task ran.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Span {
+pub(crate) struct Span {
     /// Start, Unix time.
     pub from_unix_s: f64,
     /// End, Unix time.
@@ -25,7 +25,7 @@ pub struct Span {
 
 /// What `stitch` records for a slide in `logs/stitch/<slide>.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct StitchRecord {
+pub(crate) struct StitchRecord {
     /// Start, Unix time.
     pub started_unix_s: f64,
     /// Wall time, seconds.
@@ -36,7 +36,7 @@ pub struct StitchRecord {
 
 /// The cost of a stage.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct StageCost {
+pub(crate) struct StageCost {
     /// `split`, `predict`, `stitch`.
     pub stage: &'static str,
     /// Number of slides, or of groups for `predict`.
@@ -66,7 +66,7 @@ pub struct StageCost {
 
 /// Core time that was lost to tries that ended badly.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct RetryCost {
+pub(crate) struct RetryCost {
     /// Number of tries that ended badly, over all stages.
     pub tries: usize,
     /// Core time of these tries, less the part that later tries continued, seconds.
@@ -77,7 +77,7 @@ pub struct RetryCost {
 
 /// Core time of a stage that was lost to tries that ended badly.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct StageRetries {
+pub(crate) struct StageRetries {
     /// `split`, `predict`, `stitch`.
     pub stage: &'static str,
     /// Number of tries that ended badly.
@@ -88,7 +88,7 @@ pub struct StageRetries {
 
 /// The cost of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RunCost {
+pub(crate) struct RunCost {
     /// The stages, in the order of the flow.
     pub stages: Vec<StageCost>,
     /// The tries that failed according to the schedulers; `None` if nothing was submitted.
@@ -97,7 +97,7 @@ pub struct RunCost {
 
 /// Adds up the figures in the files of a run, and the tries that failed according to the
 /// schedulers.
-pub fn cost_of(run: &RunDir, state: &RunState) -> RunCost {
+pub(crate) fn cost_of(run: &RunDir, state: &RunState) -> RunCost {
     let (predict, kept_core_s) = predict_cost(run, state);
     let stages = vec![split_cost(run, state), predict, stitch_cost(run, state)];
     RunCost { stages, retries: retry_cost(state, kept_core_s) }
@@ -260,7 +260,7 @@ fn folder_bytes(folder: &Path) -> u64 {
 
 /// What runs from a moment on, until the next step.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Step {
+pub(crate) struct Step {
     /// The moment, Unix time.
     pub at_unix_s: f64,
     /// Number of tasks that run.
@@ -270,7 +270,7 @@ pub struct Step {
 }
 
 /// How many tasks run over time: one step per change, in order; the last step has 0 tasks.
-pub fn running(spans: &[Span]) -> Vec<Step> {
+pub(crate) fn running(spans: &[Span]) -> Vec<Step> {
     let starts = spans.iter().map(|span| (span.from_unix_s, true, span.cores));
     let ends = spans.iter().map(|span| (span.to_unix_s, false, span.cores));
     let mut events: Vec<(f64, bool, f64)> = starts.chain(ends).collect();

@@ -13,7 +13,7 @@ const COLOURS: [&str; 3] = ["#0072b2", "#e69f00", "#009e73"];
 
 /// Draws how many tasks of each stage ran at each moment, as an SVG file. `None` if no file holds
 /// times.
-pub fn plot_tasks(title: &str, cost: &RunCost) -> Option<String> {
+pub(crate) fn plot_tasks(title: &str, cost: &RunCost) -> Option<String> {
     let spans = || cost.stages.iter().flat_map(|stage| &stage.spans);
     let first = spans().map(|span| span.from_unix_s).reduce(f64::min)?;
     let last = spans().map(|span| span.to_unix_s).reduce(f64::max)?;

@@ -10,7 +10,7 @@ use crate::number::GroupNumber;
 
 /// A group that was timed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Timed {
+pub(crate) struct Timed {
     /// Name of the slide.
     pub slide: String,
     /// Number of the group.
@@ -25,14 +25,14 @@ pub struct Timed {
 
 impl Timed {
     /// Core-seconds per window.
-    pub fn core_s_per_window(&self) -> f64 {
+    pub(crate) fn core_s_per_window(&self) -> f64 {
         self.wall_s * f64::from(self.cores) / self.windows.max(1) as f64
     }
 }
 
 /// The windows of a slide's groups that have no scores yet.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SlideWork {
+pub(crate) struct SlideWork {
     /// Name of the slide.
     pub slide: String,
     /// Number of groups without scores.
@@ -43,7 +43,7 @@ pub struct SlideWork {
 
 /// The cores to plan for, and their price.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Terms {
+pub(crate) struct Terms {
     /// Number of cores in all.
     pub cores: usize,
     /// Number of cores per task.
@@ -56,7 +56,7 @@ pub struct Terms {
 
 /// One figure at the speeds of the fastest, the median and the slowest group that was timed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Spread {
+pub(crate) struct Spread {
     /// Smallest value.
     pub min: f64,
     /// Median.
@@ -67,7 +67,7 @@ pub struct Spread {
 
 impl Spread {
     /// The spread of some values; `None` if there are none.
-    pub fn from_values(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub(crate) fn from_values(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let (min, max) = (*values.first()?, *values.last()?);
@@ -87,7 +87,7 @@ impl Spread {
 
 /// The work that is left, and what it takes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Estimate {
+pub(crate) struct Estimate {
     /// Number of groups left.
     pub groups: usize,
     /// Number of windows left.
@@ -104,7 +104,7 @@ pub struct Estimate {
 }
 
 /// Estimates the work that is left; `None` if no group was timed.
-pub fn estimate(timed: &[Timed], work: &[SlideWork], terms: &Terms) -> Option<Estimate> {
+pub(crate) fn estimate(timed: &[Timed], work: &[SlideWork], terms: &Terms) -> Option<Estimate> {
     let core_s_per_window = Spread::from_values(timed.iter().map(Timed::core_s_per_window))?;
     let per_task = terms.cores_per_task.max(1);
     let groups = work.iter().map(|slide| slide.groups).sum();
@@ -156,7 +156,7 @@ fn makespan_s(tasks: impl IntoIterator<Item = f64>, workers: usize) -> f64 {
 
 /// Counts the lattice points that lie in tissue tiles. `tissue` has shape `[tile row, tile col]`,
 /// 1 for tissue.
-pub fn points_in_tissue(
+pub(crate) fn points_in_tissue(
     tissue: ArrayView2<'_, u8>,
     tile_px: u32,
     (width_px, height_px): (u32, u32),
@@ -174,7 +174,7 @@ pub fn points_in_tissue(
 }
 
 /// Selects `count` of `candidates`, spread evenly over them, without repetition.
-pub fn sample<T: Clone>(candidates: &[T], count: usize) -> Vec<T> {
+pub(crate) fn sample<T: Clone>(candidates: &[T], count: usize) -> Vec<T> {
     let count = count.min(candidates.len());
     // The middle of each of `count` equal parts.
     (0..count).map(|i| candidates[(2 * i + 1) * candidates.len() / (2 * count)].clone()).collect()

@@ -16,14 +16,14 @@ use crate::run_dir::{RunDir, SlideRecord, SlideStatus, list_slides};
 
 /// The slides of a run.
 #[derive(Debug, Clone, Default)]
-pub struct RunListing {
+pub(crate) struct RunListing {
     /// The slides in the order of slides.csv, then those whose patches were put there by hand.
     pub slides: Vec<SlideListing>,
 }
 
 /// What the folders say of a slide.
 #[derive(Debug, Clone, Default)]
-pub struct SlideListing {
+pub(crate) struct SlideListing {
     /// The outcome of `split`.
     pub record: SlideRecord,
     /// Row of slides.csv; `None` for patches that were put there by hand.
@@ -50,7 +50,7 @@ impl RunListing {
     /// # Errors
     /// [`StateError`] if there is no table of slides, if a table cannot be read, or if a folder
     /// cannot be listed.
-    pub fn read(run: &RunDir) -> Result<Self, StateError> {
+    pub(crate) fn read(run: &RunDir) -> Result<Self, StateError> {
         let lookup = if run.lookup_csv().exists() { Lookup::read(run)? } else { Lookup::default() };
         let rows: BTreeMap<&str, u32> =
             lookup.rows().iter().map(|row| (row.name.as_str(), row.groups)).collect();
@@ -79,13 +79,13 @@ impl RunListing {
     }
 
     /// The slide in a row of slides.csv.
-    pub fn slide_in(&self, row: TaskNumber) -> Option<&str> {
+    pub(crate) fn slide_in(&self, row: TaskNumber) -> Option<&str> {
         let slide = self.slides.get(row.index()).filter(|slide| slide.row == Some(row));
         slide.map(|slide| slide.record.name.as_str())
     }
 
     /// All items that are missing, the heatmaps last.
-    pub fn missing(&self) -> Vec<WorkItem> {
+    pub(crate) fn missing(&self) -> Vec<WorkItem> {
         let unsplit = self.slides.iter().filter(|slide| slide.to_split().is_some());
         let split = unsplit.map(|slide| WorkItem::Split(slide.record.name.clone()));
         let groups = self.planned().flat_map(|slide| {
@@ -98,25 +98,25 @@ impl RunListing {
 
     /// The slides whose groups can be scored: those in the look-up table, except slides with
     /// damaged patches.
-    pub fn planned(&self) -> impl Iterator<Item = &SlideListing> {
+    pub(crate) fn planned(&self) -> impl Iterator<Item = &SlideListing> {
         self.slides.iter().filter(|slide| slide.planned && !slide.has_damaged_patches())
     }
 }
 
 impl SlideListing {
     /// The row of slides.csv to split; `None` if the slide is split, or cannot be.
-    pub fn to_split(&self) -> Option<TaskNumber> {
+    pub(crate) fn to_split(&self) -> Option<TaskNumber> {
         let open = matches!(self.record.status, SlideStatus::Waiting | SlideStatus::Failed);
         self.row.filter(|_| open || self.has_damaged_patches())
     }
 
     /// Whether the patch file is missing because it was damaged.
-    pub fn has_damaged_patches(&self) -> bool {
+    pub(crate) fn has_damaged_patches(&self) -> bool {
         self.damaged.contains_key(&WorkItem::Split(self.record.name.clone()))
     }
 
     /// Groups with scores, ascending.
-    pub fn scored(&self) -> impl Iterator<Item = GroupNumber> {
+    pub(crate) fn scored(&self) -> impl Iterator<Item = GroupNumber> {
         GroupNumber::up_to(self.groups).filter(|group| self.missing.binary_search(group).is_err())
     }
 

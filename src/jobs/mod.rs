@@ -19,26 +19,26 @@
 //! Schedulers and logs tell the state of the rest. The chain, `master retry`, `status`, the cost
 //! and the report all use the same [`state::RunState`].
 
-pub mod attempts;
-pub mod chain;
-pub mod cost;
-pub mod cost_plot;
-pub mod estimate;
-pub mod listing;
-pub mod lookup;
-pub mod outcome;
-pub mod plan;
-pub mod raised;
-pub mod reason;
-pub mod retry;
-pub mod scheduler;
-pub mod script;
-pub mod state;
-pub mod state_error;
-pub mod status;
-pub mod submitted;
+pub(crate) mod attempts;
+pub(crate) mod chain;
+pub(crate) mod cost;
+pub(crate) mod cost_plot;
+pub(crate) mod estimate;
+pub(crate) mod listing;
+pub(crate) mod lookup;
+pub(crate) mod outcome;
+pub(crate) mod plan;
+pub(crate) mod raised;
+pub(crate) mod reason;
+pub(crate) mod retry;
+pub(crate) mod scheduler;
+pub(crate) mod script;
+pub(crate) mod state;
+pub(crate) mod state_error;
+pub(crate) mod status;
+pub(crate) mod submitted;
 #[cfg(test)]
 mod tests;
-pub mod todo;
-pub mod view;
-pub mod work;
+pub(crate) mod todo;
+pub(crate) mod view;
+pub(crate) mod work;

@@ -71,14 +71,14 @@ pub struct Undone {
 
 impl Outcome {
     /// The line for the log, without a line feed.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let mut short = self.clone();
         short.items.truncate(MOST_ITEMS);
         format!("{PREFIX}{}", serde_json::to_string(&short).expect("an outcome is plain data"))
     }
 
     /// Why an item is not done.
-    pub fn kind_of(&self, item: &WorkItem) -> OutcomeKind {
+    pub(crate) fn kind_of(&self, item: &WorkItem) -> OutcomeKind {
         let found = self.items.iter().find(|undone| {
             undone.slide == item.slide() && (undone.group.is_none() || undone.group == item.group())
         });

@@ -16,13 +16,13 @@ use crate::staged::{self, StageError};
 
 /// The memory and time that items request, where that is more than configured.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Raised {
+pub(crate) struct Raised {
     items: BTreeMap<WorkItem, Request>,
 }
 
 /// Why `grown.json` cannot be used.
 #[derive(Debug, Error)]
-pub enum RaisedError {
+pub(crate) enum RaisedError {
     /// The file cannot be read, or its content is not allowed.
     #[error("{}: {problem}; delete the file, so that all tasks request what [cluster] says", path.display())]
     File {
@@ -49,12 +49,12 @@ struct Entry {
 
 impl Raised {
     /// The request of an item.
-    pub fn get(&self, item: &WorkItem) -> Request {
+    pub(crate) fn get(&self, item: &WorkItem) -> Request {
         self.items.get(item).copied().unwrap_or(Request::NONE)
     }
 
     /// Sets the request of an item.
-    pub fn set(&mut self, item: WorkItem, request: Request) {
+    pub(crate) fn set(&mut self, item: WorkItem, request: Request) {
         if request == Request::NONE {
             self.items.remove(&item);
         } else {
@@ -66,7 +66,7 @@ impl Raised {
     ///
     /// # Errors
     /// [`RaisedError::File`] if there is a file that cannot be used.
-    pub fn read(run: &RunDir) -> Result<Self, RaisedError> {
+    pub(crate) fn read(run: &RunDir) -> Result<Self, RaisedError> {
         let path = run.grown();
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
@@ -101,7 +101,7 @@ impl Raised {
     ///
     /// # Errors
     /// [`RaisedError::Write`] if the file cannot be written.
-    pub fn write(&self, run: &RunDir) -> Result<(), RaisedError> {
+    pub(crate) fn write(&self, run: &RunDir) -> Result<(), RaisedError> {
         let path = run.grown();
         if self.items.is_empty() && !path.exists() {
             return Ok(());

@@ -42,7 +42,7 @@ pub enum Reason {
 /// What another try needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Remedy {
+pub(crate) enum Remedy {
     /// The same as before.
     SameAgain,
     /// More memory.
@@ -55,7 +55,7 @@ pub enum Remedy {
 
 impl Reason {
     /// What to do about it.
-    pub fn remedy(self) -> Remedy {
+    pub(crate) fn remedy(self) -> Remedy {
         match self {
             Self::Memory => Remedy::MoreMemory,
             Self::TimeLimit => Remedy::MoreTime,
@@ -71,7 +71,7 @@ impl Reason {
     }
 
     /// The reason in the words of `status`.
-    pub fn describe(self) -> String {
+    pub(crate) fn describe(self) -> String {
         match self {
             Self::ExitCode(code) => format!("exit code {code}"),
             Self::TimeLimit => "time limit".into(),
@@ -135,7 +135,7 @@ impl LogEnd {
     }
 
     /// The end of a log with this text.
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let (outcome, after) = Outcome::find(text);
         Self { outcome, after: after.to_lowercase() }
     }

@@ -13,7 +13,7 @@ use crate::number::{GroupNumber, ranges};
 
 /// The next try of an item.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Retry {
+pub(crate) struct Retry {
     /// The item.
     pub item: WorkItem,
     /// Why the last try left the item undone. `None` if there was no try, or if it is forgotten.
@@ -28,7 +28,7 @@ pub struct Retry {
 
 /// Factors on the configured requests, given on the command line for all tries.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Factors {
+pub(crate) struct Factors {
     /// Factor on the memory.
     pub memory: Option<f64>,
     /// Factor on the time.
@@ -37,7 +37,7 @@ pub struct Factors {
 
 /// Plans a try of every item that is missing and that is neither queued nor running. The requests
 /// are recorded in `raised`.
-pub fn plan_retries(
+pub(crate) fn plan_retries(
     state: &RunState,
     keys: &ClusterKeys,
     raised: &mut Raised,
@@ -99,7 +99,7 @@ fn times(value: Option<u32>, factor: f64) -> Option<u32> {
 
 /// One line for all tries of a slide with the same reason and request: the items, the reason, the
 /// request, and the log of the first.
-pub fn describe(retries: &[Retry]) -> Vec<String> {
+pub(crate) fn describe(retries: &[Retry]) -> Vec<String> {
     type Key<'a> = (&'static str, &'a str, Option<Reason>, Request, Request);
     let mut together: BTreeMap<(u8, Key), Vec<&Retry>> = BTreeMap::new();
     for retry in retries {

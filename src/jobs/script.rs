@@ -31,13 +31,13 @@ pub struct Job {
 }
 
 /// The names in a template, with their values.
-pub type Values = Vec<(&'static str, Vec<String>)>;
+pub(crate) type Values = Vec<(&'static str, Vec<String>)>;
 
 /// The values that the template of every scheduler may use.
 ///
 /// `resumable` is a template that runs the program so that a signal makes it save its work and
 /// queue itself again. Without it, or without requeues, the program takes the place of the shell.
-pub fn common_values(job: &Job, index: &str, resumable: Option<&str>) -> Values {
+pub(crate) fn common_values(job: &Job, index: &str, resumable: Option<&str>) -> Values {
     let resources = &job.resources;
     let command = job.command.replace("{index}", index);
     let program = match resumable.filter(|_| resources.requeues > 0) {
@@ -67,7 +67,7 @@ pub fn common_values(job: &Job, index: &str, resumable: Option<&str>) -> Values 
 }
 
 /// Fills in a template, line by line.
-pub fn render(template: &str, values: &Values) -> String {
+pub(crate) fn render(template: &str, values: &Values) -> String {
     let mut script = String::new();
     for line in template.lines() {
         for filled in fill(line, values) {
@@ -94,7 +94,7 @@ fn fill(line: &str, values: &Values) -> Vec<String> {
 
 /// A slide's name as part of the names of jobs and files: characters other than letters, digits,
 /// `.`, `_` and `-` become `_`.
-pub fn plain_name(name: &str) -> String {
+pub(crate) fn plain_name(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
     name.chars().map(plain).collect()
 }

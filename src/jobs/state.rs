@@ -20,7 +20,7 @@ use crate::run_dir::RunDir;
 
 /// The state of a run.
 #[derive(Debug, Default)]
-pub struct RunState {
+pub(crate) struct RunState {
     /// The files of the run.
     pub listing: RunListing,
     /// The jobs that were submitted, oldest first.
@@ -33,7 +33,7 @@ pub struct RunState {
 
 /// What schedulers answer about the jobs that were submitted to them.
 #[derive(Debug, Default)]
-pub struct Answers {
+pub(crate) struct Answers {
     /// All known runs of tasks: ended ones in order, then those that are queued or running.
     pub records: Vec<TaskRecord>,
     /// The schedulers that did not answer, and why.
@@ -44,7 +44,7 @@ pub struct Answers {
 
 /// The state of an item that is missing.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Outlook {
+pub(crate) enum Outlook {
     /// A task that does the item runs.
     Running,
     /// A task that does the item is queued.
@@ -64,7 +64,7 @@ pub enum Outlook {
 
 /// Why the last try of an item failed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Failed {
+pub(crate) struct Failed {
     /// The reason as a code.
     pub reason: Reason,
     /// The reason in words: those of the scheduler, or what is wrong with the file.
@@ -105,7 +105,7 @@ impl RunState {
     /// # Errors
     /// [`StateError`] if the files cannot be listed. A scheduler that does not answer is a
     /// warning.
-    pub fn read(
+    pub(crate) fn read(
         run: &RunDir,
         submissions: &[Submission],
         commands: &dyn Commands,
@@ -116,7 +116,7 @@ impl RunState {
     }
 
     /// Combines the files, the submitted jobs and the answers of the schedulers.
-    pub fn new(listing: RunListing, submissions: Vec<Submission>, answers: Answers) -> Self {
+    pub(crate) fn new(listing: RunListing, submissions: Vec<Submission>, answers: Answers) -> Self {
         let slide_of = |row| listing.slide_in(row);
         let attempts = last_attempts(&submissions, &answers.records, &slide_of);
         let damaged = listing.slides.iter().flat_map(|slide| slide.damaged.clone()).collect();
@@ -128,22 +128,22 @@ impl RunState {
     ///
     /// # Errors
     /// The reason why the queue could not be read.
-    pub fn require_queue(&mut self, kind: SchedulerKind) -> Result<(), SchedulerError> {
+    pub(crate) fn require_queue(&mut self, kind: SchedulerKind) -> Result<(), SchedulerError> {
         self.answers.queue_errors.remove(&kind).map_or(Ok(()), Err)
     }
 
     /// The last try of an item.
-    pub fn attempt(&self, item: &WorkItem) -> Option<&Attempt> {
+    pub(crate) fn attempt(&self, item: &WorkItem) -> Option<&Attempt> {
         self.attempts.get(item)
     }
 
     /// Whether a task that does an item is queued or running.
-    pub fn is_live(&self, item: &WorkItem) -> bool {
+    pub(crate) fn is_live(&self, item: &WorkItem) -> bool {
         self.attempt(item).is_some_and(Attempt::is_live)
     }
 
     /// The state of an item that is missing. Reads the log of its last try.
-    pub fn outlook(&self, item: &WorkItem) -> Outlook {
+    pub(crate) fn outlook(&self, item: &WorkItem) -> Outlook {
         let attempt = self.attempt(item);
         if let Some(Attempt { state: Some(state), log, .. }) = attempt {
             match state {
@@ -166,19 +166,19 @@ impl RunState {
     }
 
     /// The jobs of which a task is queued or running.
-    pub fn live_jobs(&self) -> impl Iterator<Item = &Submission> {
+    pub(crate) fn live_jobs(&self) -> impl Iterator<Item = &Submission> {
         let live: BTreeSet<&str> = self.live_records().map(|record| record.job.as_str()).collect();
         self.submissions.iter().filter(move |submission| live.contains(submission.id.as_str()))
     }
 
     /// Ids of the jobs of a stage of which a task is queued or running.
-    pub fn live_ids(&self, stage: Stage) -> BTreeSet<String> {
+    pub(crate) fn live_ids(&self, stage: Stage) -> BTreeSet<String> {
         let jobs = self.live_jobs().filter(|submission| submission.stage == stage);
         jobs.map(|submission| submission.id.clone()).collect()
     }
 
     /// Ids of the jobs with tasks that wait for a person, and the state of these tasks.
-    pub fn stuck(&self) -> BTreeSet<(&str, String)> {
+    pub(crate) fn stuck(&self) -> BTreeSet<(&str, String)> {
         let stuck = self.live_records().filter_map(|record| match &record.state {
             TaskState::Stuck(why) => Some((record.job.as_str(), why.clone())),
             TaskState::Other(word) => Some((record.job.as_str(), word.clone())),
@@ -189,7 +189,7 @@ impl RunState {
 
     /// Whether jobs were submitted, and now no task is queued or running. Tasks that wait for a
     /// person do not count. `false` if a queue could not be read.
-    pub fn has_stopped(&self) -> bool {
+    pub(crate) fn has_stopped(&self) -> bool {
         let goes_on =
             |record: &TaskRecord| matches!(record.state, TaskState::Queued(_) | TaskState::Running);
         !self.submissions.is_empty()

@@ -10,7 +10,7 @@ use crate::run_dir::SlidesError;
 
 /// Why the state of a run cannot be read.
 #[derive(Debug, Error)]
-pub enum StateError {
+pub(crate) enum StateError {
     /// The table of slides is missing or damaged.
     #[error(transparent)]
     Slides(#[from] SlidesError),

@@ -16,7 +16,7 @@ use crate::scores::{self, CascadeMeta, DenseMeta};
 
 /// The progress of a slide.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SlideProgress {
+pub(crate) struct SlideProgress {
     /// Name of the slide.
     pub name: String,
     /// Outcome of `split`.
@@ -62,7 +62,7 @@ pub struct SlideProgress {
 
 /// How much scores differ from those in f32.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LowerPrecision {
+pub(crate) struct LowerPrecision {
     /// Number type in which the network ran.
     pub precision: String,
     /// Largest absolute difference of the score of a sampled window.
@@ -75,7 +75,7 @@ pub struct LowerPrecision {
 
 /// A group of which a part is scored and saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BegunGroup {
+pub(crate) struct BegunGroup {
     /// Number of the group.
     pub group: GroupNumber,
     /// Share of windows that are scored, percent, rounded down.
@@ -84,7 +84,7 @@ pub struct BegunGroup {
 
 /// A group whose last try failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GroupFailure {
+pub(crate) struct GroupFailure {
     /// Number of the group.
     pub group: GroupNumber,
     /// The error message of the task.
@@ -93,7 +93,7 @@ pub struct GroupFailure {
 
 impl SlideProgress {
     /// Whether nothing is left to do.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.heatmap
             && self.heatmap_without.is_empty()
             && self.missing.is_empty()
@@ -101,7 +101,7 @@ impl SlideProgress {
     }
 
     /// Whether the last try of something failed.
-    pub fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         !self.is_done()
             && (self.split == SlideStatus::Failed.name()
                 || !self.failed.is_empty()
@@ -111,7 +111,7 @@ impl SlideProgress {
 
 /// Content of files of a run that `status` needs besides the listing.
 #[derive(Debug, Default)]
-pub struct FilesRead {
+pub(crate) struct FilesRead {
     /// Attributes of the heatmaps by slide, or why they cannot be read now.
     heatmaps: BTreeMap<String, Result<HeatmapMeta, String>>,
     /// Names of the files with the reasons of failures, by stage.
@@ -121,7 +121,7 @@ pub struct FilesRead {
 impl FilesRead {
     /// Reads the attributes of every heatmap. A damaged heatmap is set aside, so that a listing
     /// made afterwards counts it as missing.
-    pub fn read(run: &RunDir) -> Self {
+    pub(crate) fn read(run: &RunDir) -> Self {
         let mut heatmaps = BTreeMap::new();
         for name in names(&run.heatmaps()) {
             let Some(slide) = name.strip_suffix(".h5").filter(|slide| !slide.starts_with('.'))
@@ -154,7 +154,7 @@ fn names(folder: &Path) -> impl Iterator<Item = String> {
 }
 
 /// The progress of a slide.
-pub fn progress_of(run: &RunDir, slide: &SlideListing, read: &FilesRead) -> SlideProgress {
+pub(crate) fn progress_of(run: &RunDir, slide: &SlideListing, read: &FilesRead) -> SlideProgress {
     let record = &slide.record;
     let name = &record.name;
     let damage = |item: &WorkItem| slide.damaged.get(item).map(|damage| damage.reason.clone());

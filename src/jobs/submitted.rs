@@ -18,7 +18,7 @@ use crate::staged::{self, StageError};
 
 /// A line of `submitted.jsonl`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Submission {
+pub(crate) struct Submission {
     /// Id of the job in the scheduler.
     pub id: String,
     /// The scheduler.
@@ -53,7 +53,7 @@ impl Submission {
     /// The items of the job, each with its array index; a single job has no index.
     ///
     /// `slide_of` returns the slide in a row of slides.csv.
-    pub fn work<'a>(
+    pub(crate) fn work<'a>(
         &self,
         slide_of: &dyn Fn(TaskNumber) -> Option<&'a str>,
     ) -> Vec<(Option<TaskNumber>, WorkItem)> {
@@ -100,7 +100,7 @@ impl Submission {
     }
 
     /// The log of an array index, or of the single job.
-    pub fn log_of(&self, index: Option<TaskNumber>) -> PathBuf {
+    pub(crate) fn log_of(&self, index: Option<TaskNumber>) -> PathBuf {
         let index = index.map_or(String::new(), |index| index.to_string());
         self.log.replace("{id}", &self.id).replace("{index}", &index).into()
     }
@@ -109,7 +109,7 @@ impl Submission {
 /// Why `submitted.jsonl` cannot be used.
 #[derive(Debug, Error)]
 #[error("{}: {problem}", path.display())]
-pub struct SubmittedError {
+pub(crate) struct SubmittedError {
     /// The file.
     pub path: PathBuf,
     /// What is wrong, and what to do.
@@ -118,7 +118,7 @@ pub struct SubmittedError {
 
 /// The journal, locked, so that one command at a time submits jobs.
 #[derive(Debug)]
-pub struct Journal {
+pub(crate) struct Journal {
     path: PathBuf,
     /// Holds the job that is being submitted, until its id is recorded.
     pending: PathBuf,
@@ -132,7 +132,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`SubmittedError`] if the file cannot be made or read.
-    pub fn open(run: &RunDir) -> Result<Self, SubmittedError> {
+    pub(crate) fn open(run: &RunDir) -> Result<Self, SubmittedError> {
         let path = run.submitted();
         let error = |e: std::io::Error| SubmittedError {
             path: path.clone(),
@@ -159,19 +159,19 @@ impl Journal {
     ///
     /// # Errors
     /// [`StageError`] if the record cannot be written.
-    pub fn begin(&self, submission: &Submission) -> Result<(), StageError> {
+    pub(crate) fn begin(&self, submission: &Submission) -> Result<(), StageError> {
         let text = serde_json::to_vec(submission).expect("a submission is plain data");
         staged::write(&self.pending, &text)
     }
 
     /// The job of a command that ended before it recorded the id.
-    pub fn pending(&self) -> Option<Submission> {
+    pub(crate) fn pending(&self) -> Option<Submission> {
         let text = std::fs::read(&self.pending).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
     /// Forgets the job that was about to be submitted, since it was not.
-    pub fn forget_pending(&self) {
+    pub(crate) fn forget_pending(&self) {
         // Usually there is none.
         drop(std::fs::remove_file(&self.pending));
     }
@@ -180,7 +180,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`SubmittedError`] with the id of the job, which is in the queue by then.
-    pub fn add(&mut self, submission: Submission) -> Result<(), SubmittedError> {
+    pub(crate) fn add(&mut self, submission: Submission) -> Result<(), SubmittedError> {
         let line = serde_json::to_string(&submission).expect("a submission is plain data");
         let written = self.file.write_all(format!("{line}\n").as_bytes());
         written.and_then(|()| self.file.sync_data()).map_err(|e| SubmittedError {
@@ -193,7 +193,7 @@ impl Journal {
     }
 
     /// The round of a new command given by hand.
-    pub fn next_round(&self) -> usize {
+    pub(crate) fn next_round(&self) -> usize {
         self.list.iter().map(|submission| submission.round).max().unwrap_or(0) + 1
     }
 }
@@ -202,7 +202,7 @@ impl Journal {
 ///
 /// # Errors
 /// [`SubmittedError`] if the file cannot be read, or a line is not a job.
-pub fn read_submitted(run: &RunDir) -> Result<Vec<Submission>, SubmittedError> {
+pub(crate) fn read_submitted(run: &RunDir) -> Result<Vec<Submission>, SubmittedError> {
     let path = run.submitted();
     match std::fs::read_to_string(&path) {
         Ok(text) => parse(&path, &text),

@@ -9,7 +9,7 @@ use crate::number::{Number, TaskNumber};
 
 /// Rows of slides.csv that request the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rows {
+pub(crate) struct Rows {
     /// Numbers of the rows.
     pub rows: Vec<TaskNumber>,
     /// Memory and time to request.
@@ -18,7 +18,7 @@ pub struct Rows {
 
 /// The items to submit.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Todo {
+pub(crate) struct Todo {
     /// Rows of slides.csv to split.
     pub split: Vec<Rows>,
     /// Groups to score.
@@ -31,7 +31,7 @@ pub struct Todo {
 ///
 /// A round never submits an item twice, so that a task that always fails is not resubmitted in a
 /// loop.
-pub fn todo(state: &RunState, round: usize, request: &dyn Fn(&WorkItem) -> Request) -> Todo {
+pub(crate) fn todo(state: &RunState, round: usize, request: &dyn Fn(&WorkItem) -> Request) -> Todo {
     let slide_of = |row| state.listing.slide_in(row);
     let in_round = state.submissions.iter().filter(|submission| submission.round >= round);
     let tried: BTreeSet<WorkItem> =

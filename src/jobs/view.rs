@@ -15,7 +15,7 @@ use crate::run_dir::SlideStatus;
 
 /// The progress of a slide, with the state of its tasks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SlideView {
+pub(crate) struct SlideView {
     /// The progress, from the files.
     #[serde(flatten)]
     pub files: SlideProgress,
@@ -33,7 +33,7 @@ pub struct SlideView {
 
 /// Why an item is not done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// `split`, `predict` or `stitch`.
     pub stage: &'static str,
     /// Number of the group, for `predict`.
@@ -52,7 +52,7 @@ pub struct Trouble {
 
 /// Combines the progress of a slide with the state of its tasks. Items whose file exists are done,
 /// whatever a scheduler says.
-pub fn view_of(files: SlideProgress, state: &RunState) -> SlideView {
+pub(crate) fn view_of(files: SlideProgress, state: &RunState) -> SlideView {
     let mut view = SlideView {
         running: Vec::new(),
         waiting: Vec::new(),
@@ -106,13 +106,13 @@ impl SlideView {
     }
 
     /// Whether the last try of an item failed.
-    pub fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         !self.files.is_done() && (self.files.has_failed() || !self.ended.is_empty())
     }
 
     /// Whether nothing is left that a task could do without a person: the slide is done, has no
     /// tissue, or all that is missing has failed.
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         let files = &self.files;
         let has_no_patches =
             [SlideStatus::NoTissue, SlideStatus::Failed].iter().any(|s| s.name() == files.split);
@@ -123,12 +123,12 @@ impl SlideView {
     }
 
     /// Groups that failed.
-    pub fn failed(&self) -> Vec<GroupNumber> {
+    pub(crate) fn failed(&self) -> Vec<GroupNumber> {
         self.ended.iter().filter_map(|trouble| trouble.group).collect()
     }
 
     /// What is not done and why, in one line; empty if there is nothing to say.
-    pub fn why(&self) -> String {
+    pub(crate) fn why(&self) -> String {
         let mut parts = Vec::new();
         let files = &self.files;
         if !files.reason.is_empty() {

@@ -58,7 +58,7 @@ pub enum Mismatch {
 ///
 /// # Errors
 /// [`Mismatch`] with what the card says and what the graph says.
-pub fn check_card(card: &ModelCard, graph: &GraphFacts) -> Result<(), Mismatch> {
+pub(crate) fn check_card(card: &ModelCard, graph: &GraphFacts) -> Result<(), Mismatch> {
     check_input(card, input_of(card, graph)?)?;
     check_output(card, output_of(card, graph)?)
 }

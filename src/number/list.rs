@@ -88,7 +88,7 @@ impl<N: Number> fmt::Display for NumberList<N> {
 }
 
 /// Ascending numbers as compressed ranges: `1-3,7`.
-pub fn ranges<N: Number>(numbers: &[N]) -> String {
+pub(crate) fn ranges<N: Number>(numbers: &[N]) -> String {
     numbers
         .chunk_by(|a, b| a.get() + 1 == b.get())
         .map(|run| match run {

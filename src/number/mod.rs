@@ -8,5 +8,6 @@ mod list;
 mod typed;
 
 pub(crate) use count::counted;
-pub use list::{ArrayShare, ListError, NumberList, ranges};
-pub use typed::{GroupNumber, Number, NumberError, TaskNumber};
+pub(crate) use list::{ArrayShare, ListError, NumberList, ranges};
+pub use typed::GroupNumber;
+pub(crate) use typed::{Number, NumberError, TaskNumber};

@@ -12,7 +12,7 @@ use crate::staged::StageError;
 
 /// Why a group could not be scored.
 #[derive(Debug, Error)]
-pub enum PredictError {
+pub(crate) enum PredictError {
     /// The run has no usable configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -41,9 +41,9 @@ mod tile_scorer;
 mod windows;
 
 pub(crate) use cohort::{CohortFit, CohortRun, MIN_SLIDES, fit_cohort};
-pub use error::PredictError;
-pub use predictor::Predictor;
-pub use prepare::{PatchArea, Preparation, PreparedPatch};
-pub use score::GroupOutcome;
+pub(crate) use error::PredictError;
+pub(crate) use predictor::Predictor;
+pub use prepare::{Preparation, PreparedPatch};
+pub(crate) use score::GroupOutcome;
 pub(crate) use score::share;
 pub(crate) use sessions::load_sessions;

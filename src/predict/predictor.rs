@@ -18,14 +18,14 @@ use crate::config::{Method, RunConfig};
 use crate::damage::{self, SetAside, Watched};
 use crate::geometry::Tiling;
 use crate::interrupt::Interrupt;
-use crate::model::{DenseCost, Model, SelectedEngine, dense_cost, densify};
+use crate::model::{DenseCost, SelectedEngine, dense_cost, densify};
 use crate::number::GroupNumber;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 
 /// The model of a run, ready to score any group of the run. Whatever a method needs is loaded
 /// once, before the first group that the method scores.
-pub struct Predictor<'r> {
+pub(crate) struct Predictor<'r> {
     context: Context<'r>,
     windows: Option<WindowScorer>,
     dense: Option<LoadedDense>,
@@ -38,7 +38,7 @@ impl<'r> Predictor<'r> {
     ///
     /// # Errors
     /// [`PredictError`] when the model is not the run's or does not load.
-    pub fn load(
+    pub(crate) fn load(
         run: &'r RunDir,
         config: &'r RunConfig,
         engine: SelectedEngine,
@@ -56,7 +56,7 @@ impl<'r> Predictor<'r> {
 
     /// Saves the scores so far and stops once `interrupt` is requested.
     #[must_use]
-    pub fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
+    pub(crate) fn with_interrupt(mut self, interrupt: Interrupt) -> Self {
         self.context.interrupt = interrupt;
         self
     }
@@ -75,17 +75,12 @@ impl<'r> Predictor<'r> {
         Ok(Some(dense_cost(model, &network, block_px, most_bytes)?))
     }
 
-    /// The model in use.
-    pub fn model(&self) -> &Model {
-        &self.context.model
-    }
-
     /// Scores a group of a slide, unless a readable score file of the group exists.
     ///
     /// # Errors
     /// [`PredictError`] naming the slide and group; [`PredictError::Damaged`] if the patches
     /// are damaged, in which case they are set aside.
-    pub fn predict(
+    pub(crate) fn predict(
         &mut self,
         slide: &str,
         group: GroupNumber,

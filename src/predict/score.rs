@@ -23,7 +23,7 @@ use crate::scores::{self, ScoresMeta};
 
 /// What became of a group.
 #[derive(Debug, Clone, PartialEq)]
-pub enum GroupOutcome {
+pub(crate) enum GroupOutcome {
     /// A score file existed already.
     Present {
         /// Patches without scores: `split` could not decode them, or their colours could not be

@@ -10,7 +10,7 @@ use crate::truth::TruthError;
 /// A reason why no report can be made. Problems of a single slide are no errors; the
 /// report shows them.
 #[derive(Debug, Error)]
-pub enum ReportError {
+pub(crate) enum ReportError {
     /// A file of the run does not have the expected content, or a picture cannot be encoded.
     #[error("{}: {problem}", path.display())]
     Content {

@@ -44,11 +44,11 @@ use slide_content::SlideFiles;
 use study::Study;
 use tally::Tally;
 
-pub use error::ReportError;
+pub(crate) use error::ReportError;
 
 /// What a report is made from, besides the files of the run.
 #[derive(Debug)]
-pub struct ReportInputs {
+pub(crate) struct ReportInputs {
     /// The run.
     pub run: RunDir,
     /// Folder that the report is written to.
@@ -69,7 +69,7 @@ pub struct ReportInputs {
 
 /// The numbers of a report.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Summary {
+pub(crate) struct Summary {
     /// Path of the page.
     pub index: PathBuf,
     /// Number of slides.
@@ -90,7 +90,7 @@ pub struct Summary {
 /// # Errors
 /// [`ReportError`] if the report cannot be written, or if the study or the list of slides
 /// beside the truth is damaged. Damaged files of a slide are no error; the page names them.
-pub fn write(mut inputs: ReportInputs, progress: &Progress) -> Result<Summary, ReportError> {
+pub(crate) fn write(mut inputs: ReportInputs, progress: &Progress) -> Result<Summary, ReportError> {
     let keys = inputs.config.as_ref().map_or_else(StudyKeys::default, |c| c.config.study.clone());
     let study = Study::read(&inputs.run.study())?;
     let truth = truth_folder(&mut inputs, &keys);

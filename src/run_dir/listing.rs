@@ -8,7 +8,7 @@ use super::{RunDir, SlideRecord, SlideStatus, SlidesError, read_slides};
 /// # Errors
 /// [`SlidesError::Table`] if there are neither a table nor patch files, or if the table cannot
 /// be read.
-pub fn list_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
+pub(crate) fn list_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
     let names = patches_file_names(run);
     let mut records =
         if names.is_empty() || run.slides_csv().exists() { read_slides(run)? } else { Vec::new() };

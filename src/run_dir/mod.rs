@@ -4,12 +4,10 @@ mod listing;
 mod paths;
 mod slides_csv;
 
-pub use listing::list_slides;
+pub(crate) use listing::list_slides;
 pub use paths::RunDir;
 #[cfg(test)]
 pub(crate) use slides_csv::register_files;
 pub(crate) use slides_csv::registered;
-pub use slides_csv::{
-    NamedSlide, SlideRecord, SlideStatus, SlidesError, read_slides, refresh_slides, register,
-    write_slides,
-};
+pub(crate) use slides_csv::{NamedSlide, SlidesError, refresh_slides, register};
+pub use slides_csv::{SlideRecord, SlideStatus, read_slides, write_slides};

@@ -142,7 +142,7 @@ pub enum SlidesError {
 
 /// A slide file and the name of its slide.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedSlide {
+pub(crate) struct NamedSlide {
     /// The name, which names every result.
     pub name: String,
     /// The file.
@@ -154,7 +154,7 @@ impl NamedSlide {
     ///
     /// # Errors
     /// [`SlidesError::Input`] if the stem cannot be used in the names of results.
-    pub fn by_stem(path: &Path) -> Result<Self, SlidesError> {
+    pub(crate) fn by_stem(path: &Path) -> Result<Self, SlidesError> {
         let stem = path.file_stem().and_then(|stem| stem.to_str());
         let name = stem.ok_or_else(|| SlidesError::Input {
             path: path.to_owned(),
@@ -167,7 +167,7 @@ impl NamedSlide {
     ///
     /// # Errors
     /// [`SlidesError::Input`] if the name cannot be used in the names of results.
-    pub fn with_name(path: &Path, name: &str) -> Result<Self, SlidesError> {
+    pub(crate) fn with_name(path: &Path, name: &str) -> Result<Self, SlidesError> {
         let problem = if name.is_empty() || name.contains('/') {
             "is empty or holds a slash"
         } else if name.starts_with('.') || name.contains(['\n', '\r', '\t']) {
@@ -189,7 +189,10 @@ impl NamedSlide {
 /// [`SlidesError::SameName`] if two slides have the same name, and [`SlidesError::Input`] if a
 /// name cannot be used; in both cases nothing is written. Otherwise errors of reading or
 /// writing the table.
-pub fn register(run: &RunDir, slides: &[NamedSlide]) -> Result<Vec<SlideRecord>, SlidesError> {
+pub(crate) fn register(
+    run: &RunDir,
+    slides: &[NamedSlide],
+) -> Result<Vec<SlideRecord>, SlidesError> {
     if slides.is_empty() {
         return registered(run);
     }
@@ -243,7 +246,7 @@ pub(crate) fn register_files(
 ///
 /// # Errors
 /// [`SlidesError`] if there is no table, or if it cannot be read or written.
-pub fn refresh_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
+pub(crate) fn refresh_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
     let _lock = TableLock::wait(run);
     let records = read_slides(run)?;
     write_slides(run, &records)?;

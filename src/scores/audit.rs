@@ -15,7 +15,7 @@ const ROUNDING: f64 = 1e-6;
 /// which `missed` or fewer have a probability of 0.05. If none was missed, the bound is about
 /// 3 / `audited`.
 #[must_use]
-pub fn missed_bound(missed: u64, audited: u64) -> f64 {
+pub(crate) fn missed_bound(missed: u64, audited: u64) -> f64 {
     if missed >= audited {
         return 1.0;
     }
@@ -39,7 +39,7 @@ pub fn missed_bound(missed: u64, audited: u64) -> f64 {
 /// at which the hypergeometric probability of finding `missed` or fewer is above 0.05. If every
 /// point is drawn, the bound is the share that was found.
 #[must_use]
-pub fn missed_bound_finite(points: u64, missed: u64, drawn: u64) -> f64 {
+pub(crate) fn missed_bound_finite(points: u64, missed: u64, drawn: u64) -> f64 {
     if drawn == 0 || points == 0 || missed > drawn || drawn > points {
         return 1.0;
     }

@@ -2,20 +2,20 @@
 //! group. `predict` writes them and `stitch` reads them. The part file `t<k>.part.h5` holds the
 //! scores that an interrupted task has saved.
 
-mod audit;
+pub(crate) mod audit;
 mod method_meta;
 mod precision_meta;
-mod reader;
+pub(crate) mod reader;
 mod schema;
 mod unnormalized;
-mod writer;
+pub(crate) mod writer;
 
-pub use audit::{missed_bound, missed_bound_finite, points_to_draw};
+pub(crate) use audit::{missed_bound, points_to_draw};
 pub use method_meta::{CascadeMeta, DenseMeta, Screen};
 pub use precision_meta::PrecisionMeta;
-pub use reader::{
-    Scores, read_part, read_part_meta, read_scores, read_scores_meta, read_scores_notes,
-};
+pub use reader::{Scores, read_scores, read_scores_meta};
+pub(crate) use reader::{read_part, read_part_meta, read_scores_notes};
 pub use schema::{FORMAT, PART_FORMAT, ScoresMeta, VERSION};
 pub use unnormalized::{ColourFailure, UnnormalizedKind, UnnormalizedPatch};
-pub use writer::{write_part, write_scores};
+pub(crate) use writer::write_part;
+pub use writer::write_scores;

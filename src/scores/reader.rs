@@ -40,7 +40,7 @@ pub fn read_scores_meta(path: &Path) -> Result<ScoresMeta, FormatError> {
 ///
 /// # Errors
 /// [`FormatError`] if the file is missing, damaged, of another format or of a newer version.
-pub fn read_scores_notes(path: &Path) -> Result<ScoresMeta, FormatError> {
+pub(crate) fn read_scores_notes(path: &Path) -> Result<ScoresMeta, FormatError> {
     let file = hdf5_file::open(path)?;
     let mut meta = ScoresMeta::read_attributes(&Attributes::new(path, &file), FORMAT)?;
     meta.unnormalized = read_unnormalized(path, &file, &meta)?;
@@ -69,7 +69,7 @@ pub fn read_part(path: &Path) -> Result<(Scores, u64), FormatError> {
 ///
 /// # Errors
 /// [`FormatError`] if the file is missing, damaged, of another format or of a newer version.
-pub fn read_part_meta(path: &Path) -> Result<(ScoresMeta, u64), FormatError> {
+pub(crate) fn read_part_meta(path: &Path) -> Result<(ScoresMeta, u64), FormatError> {
     let file = hdf5_file::open(path)?;
     let attributes = Attributes::new(path, &file);
     let meta = ScoresMeta::read_attributes(&attributes, PART_FORMAT)?;

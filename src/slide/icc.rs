@@ -38,7 +38,7 @@ impl std::fmt::Display for IccOutcome {
 
 /// Converts a slide's pixels to sRGB with the embedded profile (relative colorimetric).
 /// A slide without a usable profile stays unchanged; the outcome states which is the case.
-pub fn through_icc(slide: Box<dyn Slide>) -> (Box<dyn Slide>, IccOutcome) {
+pub(crate) fn through_icc(slide: Box<dyn Slide>) -> (Box<dyn Slide>, IccOutcome) {
     let Some(bytes) = slide.icc_profile() else { return (slide, IccOutcome::Absent) };
     match to_srgb(&bytes) {
         Ok((transform, profile)) => {

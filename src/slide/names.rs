@@ -11,13 +11,13 @@ const SLIDE_SUFFIXES: [&str; 16] = [
 
 /// Whether a file has the name of a slide: it ends in `.svs`, `.ndpi`, `.tif` or the like,
 /// in upper or lower case, and the file is not hidden.
-pub fn is_slide_name(path: &Path) -> bool {
+pub(crate) fn is_slide_name(path: &Path) -> bool {
     let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     !hidden && suffix(path).is_some_and(|suffix| SLIDE_SUFFIXES.contains(&suffix.as_str()))
 }
 
 /// Whether a file has the name of a plain picture: PNG or JPEG.
-pub fn is_picture_name(path: &Path) -> bool {
+pub(crate) fn is_picture_name(path: &Path) -> bool {
     suffix(path).is_some_and(|suffix| matches!(suffix.as_str(), "png" | "jpg" | "jpeg"))
 }
 

@@ -69,7 +69,7 @@ pub fn tile_thumbnail(
 ///
 /// # Errors
 /// The first [`RegionError`] when no square can be read.
-pub fn tissue_picture(
+pub(crate) fn tissue_picture(
     reader: &PlaneReader<'_>,
     step_px: f64,
     pool: &ThreadPool,

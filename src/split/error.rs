@@ -14,7 +14,7 @@ use crate::tissue::TissueError;
 
 /// Why a slide could not be split.
 #[derive(Debug, Error)]
-pub enum SplitError {
+pub(crate) enum SplitError {
     /// The slide cannot be opened.
     #[error(transparent)]
     Open(#[from] SlideError),

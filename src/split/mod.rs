@@ -29,7 +29,7 @@ use crate::threads::Workers;
 
 use colour::Sampler;
 use coords::{with_coords, without_coords};
-pub use error::SplitError;
+pub(crate) use error::SplitError;
 use interrupted::check_interrupt;
 use outcome::Outcome;
 
@@ -38,7 +38,7 @@ const THUMBNAIL_PX: u32 = 2048;
 
 /// How much of a split is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
+pub(crate) enum Extent {
     /// Tissue is found and drawn: `masks/<slide>.png`, and `masks/tiles/<slide>.png` with one
     /// pixel per tile (255 = tissue), which can be edited and used as `tissue.mask`. The
     /// slide's status stays `waiting`.
@@ -49,7 +49,7 @@ pub enum Extent {
 
 /// A slide after [`split_slide`].
 #[derive(Debug)]
-pub struct SplitEnd {
+pub(crate) struct SplitEnd {
     /// The slide's row of `slides.csv`.
     pub record: SlideRecord,
     /// Why the slide has no patches; `None` if it has, or if it has no tissue. The record
@@ -70,7 +70,7 @@ impl From<SlideRecord> for SplitEnd {
 ///
 /// # Errors
 /// [`StageError`] if the outcome cannot be written.
-pub fn split_slide(
+pub(crate) fn split_slide(
     run: &RunDir,
     config: &RunConfig,
     record: &SlideRecord,

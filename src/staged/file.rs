@@ -92,7 +92,7 @@ impl StagedFile {
 ///
 /// # Errors
 /// [`StageError`]; the target is then unchanged.
-pub fn write(target: &Path, bytes: &[u8]) -> Result<(), StageError> {
+pub(crate) fn write(target: &Path, bytes: &[u8]) -> Result<(), StageError> {
     let mut staged = StagedFile::new(target)?;
     staged.file.write_all(bytes).map_err(|e| staged.failed("write it", e))?;
     staged.sync()?;

@@ -14,7 +14,7 @@ use super::sync::{folder_of, sync_folder_of};
 /// A folder that is being written under a temporary name. If it is dropped without
 /// [`StagedFolder::commit`], it is removed.
 #[derive(Debug)]
-pub struct StagedFolder {
+pub(crate) struct StagedFolder {
     temporary: tempfile::TempDir,
     target: PathBuf,
     written: Vec<Written>,
@@ -33,7 +33,7 @@ impl StagedFolder {
     ///
     /// # Errors
     /// [`StageError`] if a folder cannot be created.
-    pub fn new(target: &Path) -> Result<Self, StageError> {
+    pub(crate) fn new(target: &Path) -> Result<Self, StageError> {
         let fail = |action| move |source| StageError { path: target.to_owned(), action, source };
         let above = folder_of(target);
         fs::create_dir_all(above).map_err(fail("create its folder"))?;
@@ -49,7 +49,7 @@ impl StagedFolder {
     }
 
     /// The temporary path of the folder.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.temporary.path()
     }
 
@@ -57,7 +57,7 @@ impl StagedFolder {
     ///
     /// # Errors
     /// [`StageError`] that names the file.
-    pub fn write(&mut self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<(), StageError> {
+    pub(crate) fn write(&mut self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<(), StageError> {
         let name = name.as_ref().to_owned();
         let path = self.path().join(&name);
         fs::create_dir_all(folder_of(&path))
@@ -74,7 +74,7 @@ impl StagedFolder {
     /// # Errors
     /// [`StageError`]; the target is then unchanged or, if the system fails between two
     /// renames, gone.
-    pub fn commit(self) -> Result<(), StageError> {
+    pub(crate) fn commit(self) -> Result<(), StageError> {
         let fail = |action| {
             let path = self.target.clone();
             move |source| StageError { path, action, source }

@@ -14,11 +14,12 @@ mod read_back;
 mod stream;
 mod sync;
 
-pub use error::StageError;
-pub use file::{StagedFile, write};
-pub use folder::StagedFolder;
+pub(crate) use error::StageError;
+pub use file::StagedFile;
+pub(crate) use file::write;
+pub(crate) use folder::StagedFolder;
 pub(crate) use read_back::READ_BACK;
-pub use stream::StagedStream;
+pub(crate) use stream::StagedStream;
 
 #[cfg(test)]
 mod tests {

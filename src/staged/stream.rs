@@ -18,7 +18,7 @@ const BLOCK_BYTES: usize = 1 << 20;
 /// A file that is being written from front to end under a temporary name. If it is dropped
 /// without [`StagedStream::commit`], it is removed.
 #[derive(Debug)]
-pub struct StagedStream {
+pub(crate) struct StagedStream {
     staged: StagedFile,
     /// Bytes that are not written yet.
     block: Vec<u8>,
@@ -39,20 +39,20 @@ impl StagedStream {
     ///
     /// # Errors
     /// [`StageError`] if the folder or the temporary file cannot be created.
-    pub fn new(target: &Path) -> Result<Self, StageError> {
+    pub(crate) fn new(target: &Path) -> Result<Self, StageError> {
         let staged = StagedFile::new(target)?;
         let block = Vec::with_capacity(BLOCK_BYTES);
         Ok(Self { staged, block, hashes: Vec::new(), deferred: Vec::new() })
     }
 
     /// The temporary path of the file.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.staged.path()
     }
 
     /// Replaces the eight zeros that were written from byte `at` on by `bytes`, at the end.
     /// Every place may be filled in once.
-    pub fn write_later(&mut self, at: u64, bytes: [u8; 8]) {
+    pub(crate) fn write_later(&mut self, at: u64, bytes: [u8; 8]) {
         self.deferred.push(DeferredBytes { at, bytes });
     }
 
@@ -60,7 +60,7 @@ impl StagedStream {
     ///
     /// # Errors
     /// [`StageError`]; the target is then unchanged.
-    pub fn commit(mut self) -> Result<(), StageError> {
+    pub(crate) fn commit(mut self) -> Result<(), StageError> {
         let write = |staged: &StagedFile, late: &DeferredBytes| {
             staged.file.write_all_at(&late.bytes, late.at)
         };

@@ -4,7 +4,7 @@ use crate::jobs::outcome::{OutcomeKind, Undone};
 
 /// The end of a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StageEnd {
+pub(crate) struct StageEnd {
     /// How much of the work is done.
     pub completion: Completion,
     /// The items that are not done, or only in part, and why.
@@ -14,7 +14,7 @@ pub struct StageEnd {
 impl StageEnd {
     /// The end of a stage over several items, by the number of those that are done and of
     /// those that failed. It is partial if all items are done, but some in part.
-    pub fn from_items(done: usize, failed: usize, undone: Vec<Undone>) -> Self {
+    pub(crate) fn from_items(done: usize, failed: usize, undone: Vec<Undone>) -> Self {
         let completion = match Completion::from_counts(done, failed) {
             Completion::Done if !undone.is_empty() => Completion::Partial,
             completion => completion,
@@ -24,13 +24,13 @@ impl StageEnd {
 
     /// The end of two stages together.
     #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
+    pub(crate) fn and(mut self, other: Self) -> Self {
         self.undone.extend(other.undone);
         Self { completion: self.completion.and(other.completion), undone: self.undone }
     }
 
     /// The kind of the end: interrupted if any item is.
-    pub fn kind(&self) -> OutcomeKind {
+    pub(crate) fn kind(&self) -> OutcomeKind {
         let is_interrupted = |undone: &Undone| undone.kind == OutcomeKind::Interrupted;
         match self.completion {
             _ if self.undone.iter().any(is_interrupted) => OutcomeKind::Interrupted,
@@ -49,7 +49,7 @@ impl From<Completion> for StageEnd {
 
 /// How much of its work a stage has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Completion {
+pub(crate) enum Completion {
     /// All of the work is done.
     Done,
     /// A part of the work is done. The rest was listed.
@@ -61,7 +61,7 @@ pub enum Completion {
 impl Completion {
     /// The completion of several pieces of work, by the number of those that are done and of
     /// those that failed.
-    pub fn from_counts(done: usize, failed: usize) -> Self {
+    pub(crate) fn from_counts(done: usize, failed: usize) -> Self {
         match (done, failed) {
             (_, 0) => Self::Done,
             (0, _) => Self::Failed,
@@ -71,7 +71,7 @@ impl Completion {
 
     /// The completion of two stages together.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Done, rest) | (rest, Self::Done) => rest,
             (a, b) if a == b => a,

@@ -16,5 +16,5 @@ pub(crate) mod slides;
 pub(crate) mod split;
 pub(crate) mod stitch;
 
-pub use completion::{Completion, StageEnd};
+pub(crate) use completion::{Completion, StageEnd};
 pub(crate) use error::StagesError;

@@ -16,7 +16,7 @@ use crate::staged::StageError;
 
 /// A reason why a heatmap cannot be made.
 #[derive(Debug, Error)]
-pub enum StitchError {
+pub(crate) enum StitchError {
     /// Some groups have no scores.
     #[error("{slide}: {} of {groups} groups have no scores: {}; run `slidegrid predict` for them, or stitch with --allow-missing", missing.len(), ranges(missing))]
     Missing {

@@ -26,12 +26,12 @@ use crate::patches::{PatchesFile, PatchesMeta};
 use crate::run_dir::RunDir;
 use crate::scores::{CascadeMeta, DenseMeta, PrecisionMeta, ScoresMeta};
 
-pub use error::StitchError;
+pub(crate) use error::StitchError;
 use groups::{read_group, set_scores_aside};
 
 /// The result of stitching a slide.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stitched {
+pub(crate) struct Stitched {
     /// Paths of the heatmap's files, the HDF5 file first.
     pub files: Vec<PathBuf>,
     /// Groups without scores, which were left out.
@@ -59,7 +59,7 @@ pub struct Stitched {
 /// [`StitchError::Foreign`], [`StitchError::OtherMethod`] or [`StitchError::OtherCard`] if a
 /// file does not belong to the run; [`StitchError::Damaged`] if patches or scores are damaged;
 /// other errors if a file cannot be read or written.
-pub fn stitch_slide(
+pub(crate) fn stitch_slide(
     run: &RunDir,
     config: &RunConfig,
     slide: &str,

@@ -52,7 +52,7 @@ type Table = csv::Reader<io::Cursor<Vec<u8>>>;
 ///
 /// # Errors
 /// [`CsvError`] that names the line.
-pub fn read_detections(path: &Path) -> Result<Vec<Detection>, CsvError> {
+pub(crate) fn read_detections(path: &Path) -> Result<Vec<Detection>, CsvError> {
     let mut detections = Vec::new();
     let (mut table, delimiter) = reader(path, false)?;
     for (index, row) in table.records().enumerate() {
@@ -79,7 +79,7 @@ pub fn read_detections(path: &Path) -> Result<Vec<Detection>, CsvError> {
 ///
 /// # Errors
 /// [`CsvError::Write`] if the file cannot be written.
-pub fn write_detections(path: &Path, detections: &[Detection]) -> Result<(), CsvError> {
+pub(crate) fn write_detections(path: &Path, detections: &[Detection]) -> Result<(), CsvError> {
     let mut text = String::new();
     for Detection { score, x, y } in detections {
         text += &format!("{score},{},{}\n", x.round(), y.round());
@@ -92,7 +92,7 @@ pub fn write_detections(path: &Path, detections: &[Detection]) -> Result<(), Csv
 ///
 /// # Errors
 /// [`CsvError`] that names a missing column and the columns that the file has.
-pub fn read_columns(path: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>, CsvError> {
+pub(crate) fn read_columns(path: &Path, columns: &[&str]) -> Result<Vec<Vec<String>>, CsvError> {
     columns_of(path, columns).map(|(cells, _)| cells)
 }
 

@@ -12,7 +12,7 @@ use crate::truth::TruthError;
 
 /// A reason why a study cannot be made.
 #[derive(Debug, Error)]
-pub enum StudyError {
+pub(crate) enum StudyError {
     /// A heatmap or score file cannot be used.
     #[error(transparent)]
     Format(#[from] FormatError),

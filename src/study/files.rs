@@ -18,7 +18,7 @@ use crate::study::detections_csv::write_detections;
 ///
 /// # Errors
 /// [`StudyError`] if a file cannot be written.
-pub fn write(
+pub(crate) fn write(
     folder: &Path,
     study: &Study,
     settings: &[SettingOutcome],

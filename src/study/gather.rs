@@ -25,7 +25,7 @@ use crate::truth::SlideKind;
 /// # Errors
 /// [`StudyError`] if a heatmap or a truth file is missing or cannot be used. With
 /// `allow_missing`, a slide without a heatmap is left out with a warning instead.
-pub fn gather(
+pub(crate) fn gather(
     request: &StudyRequest,
     progress: &Progress,
 ) -> Result<Vec<SettingOutcome>, StudyError> {

@@ -8,7 +8,7 @@ use crate::metrics::lesions::Lesion;
 
 /// The result of one setting for one lesion.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LesionCoverage {
+pub(crate) struct LesionCoverage {
     /// Name of the slide.
     pub slide: String,
     /// Number of the lesion on the slide, from 1.

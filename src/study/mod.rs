@@ -11,7 +11,7 @@
 
 mod cost;
 mod detections;
-pub mod detections_csv;
+pub(crate) mod detections_csv;
 mod error;
 mod files;
 mod gather;
@@ -28,12 +28,9 @@ mod tables;
 mod truth_file;
 
 pub(crate) use detections::detect;
-pub use error::StudyError;
-pub use files::write;
-pub use gather::gather;
-pub use lesions_scored::LesionCoverage;
-pub use outcome::{CostSource, SettingOutcome, SlideOutcome, Unscored};
-pub use request::{HeatmapSource, StudyRequest};
-pub use results::{Row, Study};
+pub(crate) use files::write;
+pub(crate) use gather::gather;
+pub(crate) use request::{HeatmapSource, StudyRequest};
+
 pub(crate) use rules::describe_detection;
-pub use summary::summarise;
+pub(crate) use summary::summarise;

@@ -10,7 +10,7 @@ use crate::metrics::lesions::Lesion;
 /// Where a setting's core time comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum CostSource {
+pub(crate) enum CostSource {
     /// The sum over the run's score files.
     Measured,
     /// The run's core time, multiplied by the share of windows that the coarser stride needs.
@@ -19,7 +19,7 @@ pub enum CostSource {
 
 /// Why some lattice points of a slide have no score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unscored {
+pub(crate) enum Unscored {
     /// The points do not lie in tissue tiles.
     OutsideTissue,
     /// The slide has no tissue tile.
@@ -30,7 +30,7 @@ pub enum Unscored {
 
 impl Unscored {
     /// The reason for missing a lesion of which nothing was scored, as a phrase.
-    pub fn explanation(self) -> &'static str {
+    pub(crate) fn explanation(self) -> &'static str {
         match self {
             Self::OutsideTissue => "not scored: outside the tissue that was found",
             Self::NoTissue => "not scored: no tissue was found on the slide",
@@ -43,7 +43,7 @@ impl Unscored {
 
 /// The numbers of one slide at one setting.
 #[derive(Debug, Clone)]
-pub struct SlideOutcome {
+pub(crate) struct SlideOutcome {
     /// Name of the slide.
     pub name: String,
     /// Whether the slide has tumor.
@@ -73,7 +73,7 @@ pub struct SlideOutcome {
 
 /// The numbers of all slides at one setting: a source at a stride.
 #[derive(Debug, Clone)]
-pub struct SettingOutcome {
+pub(crate) struct SettingOutcome {
     /// The source's name.
     pub source: String,
     /// Method of the heatmaps: `window`, `dense` or `cascade`.
@@ -88,7 +88,7 @@ pub struct SettingOutcome {
 
 impl SettingOutcome {
     /// The setting's name in files and messages, for example `window-16`.
-    pub fn label(&self) -> String {
+    pub(crate) fn label(&self) -> String {
         format!("{}-{}", self.source, self.stride_px)
     }
 }

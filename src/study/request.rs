@@ -8,7 +8,7 @@ use crate::truth::SlideKind;
 
 /// A run whose heatmaps are studied.
 #[derive(Debug, Clone)]
-pub struct HeatmapSource {
+pub(crate) struct HeatmapSource {
     /// Name of the source in tables and charts.
     pub name: String,
     /// The run.
@@ -19,7 +19,7 @@ pub struct HeatmapSource {
 
 /// What a study compares, and by which rules.
 #[derive(Debug, Clone)]
-pub struct StudyRequest {
+pub(crate) struct StudyRequest {
     /// The studied run, followed by the runs it is compared with.
     pub sources: Vec<HeatmapSource>,
     /// Folder with the truth.

@@ -10,7 +10,7 @@ use crate::metrics::interval::Interval;
 
 /// The results of one setting. All shares and rates are 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
+pub(crate) struct Row {
     /// Name of the source, a run.
     pub source: String,
     /// `window`, `dense` or `cascade`.
@@ -64,7 +64,7 @@ pub struct Row {
 
 /// Everything about one setting.
 #[derive(Debug, Clone, Serialize)]
-pub struct SettingStudy {
+pub(crate) struct SettingStudy {
     /// The setting's row.
     #[serde(flatten)]
     pub row: Row,
@@ -80,7 +80,7 @@ pub struct SettingStudy {
 
 /// The result of one setting for one slide.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SlideResult {
+pub(crate) struct SlideResult {
     /// Name of the slide.
     pub name: String,
     /// Whether the slide has tumor.
@@ -103,7 +103,7 @@ pub struct SlideResult {
 
 /// A whole study, as `study.json` holds it.
 #[derive(Debug, Clone, Serialize)]
-pub struct Study {
+pub(crate) struct Study {
     /// Version of the layout of `study.json`.
     pub version: u32,
     /// Program and version that wrote the study.

@@ -14,7 +14,7 @@ use crate::metrics::froc::{Froc, Interpolation, SCORED_AT, SlideHits, score_inte
 ///
 /// # Errors
 /// [`StudyError::Study`] if there are too few slides with or without tumor.
-pub fn summarise(
+pub(crate) fn summarise(
     settings: &[SettingOutcome],
     keys: &StudyKeys,
     warn: &dyn Fn(&str),

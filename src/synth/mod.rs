@@ -34,4 +34,4 @@ mod vessels;
 
 pub use cohort::{Cohort, SynthError, SyntheticSlide, make};
 pub use lesions::LesionClass;
-pub use swatch::tissue;
+pub(crate) use swatch::tissue;

@@ -19,7 +19,7 @@ const UM_PER_PX: f32 = 0.25;
 /// # Panics
 /// Panics when `side_px` is not a multiple of 512 or exceeds 8,192.
 #[must_use]
-pub fn tissue(seed: u64, side_px: usize) -> Vec<u8> {
+pub(crate) fn tissue(seed: u64, side_px: usize) -> Vec<u8> {
     assert!(side_px.is_multiple_of(SIDE) && side_px <= 16 * SIDE, "{side_px} px of tissue");
     let scene = Scene::new(seed, SCENE_PX, SCENE_PX, f64::from(UM_PER_PX), true);
     let across = side_px / SIDE;

@@ -19,7 +19,7 @@ const MIN_RUNS: u64 = 2;
 
 /// The result of one measurement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Measurement {
+pub(crate) struct Measurement {
     /// Name and version of the engine.
     pub engine: String,
     /// Windows per run; if the graph fixes a number, that one.
@@ -39,7 +39,7 @@ pub struct Measurement {
 ///
 /// # Errors
 /// [`EngineError`] when the network does not load or run.
-pub fn measure(
+pub(crate) fn measure(
     engine: &SelectedEngine,
     model: &Model,
     batch: usize,

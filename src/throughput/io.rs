@@ -20,7 +20,7 @@ use crate::synth;
 
 /// Why storage could not be measured.
 #[derive(Debug, Error)]
-pub enum IoError {
+pub(crate) enum IoError {
     /// A file cannot be written or read.
     #[error(transparent)]
     Format(#[from] FormatError),
@@ -54,7 +54,7 @@ pub enum IoError {
 
 /// How patches are grouped and stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IoSetting {
+pub(crate) struct IoSetting {
     /// Patches in a group.
     pub size: usize,
     /// Compression of the patches.
@@ -63,7 +63,7 @@ pub struct IoSetting {
 
 /// The result of one round: a file is written, read in both ways and removed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Round {
+pub(crate) struct Round {
     /// Megabytes (10^6 bytes) of pixels written per second, including the sync.
     pub write_mb_s: f64,
     /// Megabytes of pixels read per second, a group at once.
@@ -78,7 +78,7 @@ pub struct Round {
 
 /// The patches to store, and their places on a slide.
 #[derive(Debug)]
-pub struct Workload {
+pub(crate) struct Workload {
     /// Number of patches in the file, whatever the size of the groups.
     pub patches: usize,
     plan: BlockPlan,
@@ -100,7 +100,7 @@ impl Workload {
     ///
     /// # Errors
     /// [`IoError::Tiling`] when patches of that side cannot be stored.
-    pub fn new(patches: usize, patch_px: u32) -> Result<Self, IoError> {
+    pub(crate) fn new(patches: usize, patch_px: u32) -> Result<Self, IoError> {
         let (tile_px, window_px) = (patch_px / 2, patch_px / 2);
         let tiling = Tiling::new(tile_px, 1, window_px)
             .map_err(|source| IoError::Tiling { patch_px, source })?;
@@ -137,13 +137,13 @@ impl Workload {
 
     /// Bytes of pixels in all patches of `patch_px`.
     #[must_use]
-    pub fn pixel_bytes(patches: usize, patch_px: u32) -> u64 {
+    pub(crate) fn pixel_bytes(patches: usize, patch_px: u32) -> u64 {
         patches as u64 * u64::from(patch_px) * u64::from(patch_px) * 3
     }
 
     /// Bytes of disk space that the largest file may take.
     #[must_use]
-    pub fn disk_bytes(patches: usize, patch_px: u32) -> u64 {
+    pub(crate) fn disk_bytes(patches: usize, patch_px: u32) -> u64 {
         let pixels = Self::pixel_bytes(patches, patch_px);
         pixels + pixels / 100 + FILE_OVERHEAD
     }
@@ -169,7 +169,7 @@ impl Workload {
     ///
     /// # Errors
     /// [`IoError`]; the file is removed in that case too.
-    pub fn round(
+    pub(crate) fn round(
         &self,
         folder: &Path,
         setting: IoSetting,

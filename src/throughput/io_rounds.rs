@@ -13,7 +13,7 @@ use crate::progress::Progress;
 
 /// A setting and the summary of its rounds. MB are 10^6 bytes of pixels.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct IoRow {
+pub(crate) struct IoRow {
     /// Patches in a group.
     pub size: usize,
     /// `none` or `gzip-<level>`.
@@ -32,7 +32,7 @@ pub struct IoRow {
 
 /// The name of a compression in the report.
 #[must_use]
-pub fn name_of(compression: Compression) -> String {
+pub(crate) fn name_of(compression: Compression) -> String {
     match compression {
         Compression::None => "none".to_owned(),
         Compression::Gzip(level) => format!("gzip-{level}"),
@@ -46,7 +46,7 @@ pub fn name_of(compression: Compression) -> String {
 ///
 /// # Errors
 /// [`IoError`] of the first file that cannot be written or read.
-pub fn in_turns(
+pub(crate) fn in_turns(
     workload: &Workload,
     settings: &[IoSetting],
     repeats: usize,
@@ -93,7 +93,7 @@ const AS_FAST: f64 = 0.9;
 /// within the precision of such measurements, the one with the smallest file. Ties go to
 /// the smallest groups.
 #[must_use]
-pub fn recommended(rows: &[IoRow]) -> Option<&IoRow> {
+pub(crate) fn recommended(rows: &[IoRow]) -> Option<&IoRow> {
     let fastest = rows.iter().map(|row| row.each_mb_s.median).fold(0.0, f64::max);
     let fast = rows.iter().filter(|row| row.each_mb_s.median >= AS_FAST * fastest);
     // Shares are compared in hundredths, since the same patches in more groups take a few
@@ -107,7 +107,7 @@ pub fn recommended(rows: &[IoRow]) -> Option<&IoRow> {
 /// A chart of reading speed by group size, with a line for each compression and way of
 /// reading.
 #[must_use]
-pub fn speed_chart(rows: &[IoRow], patch_px: u32) -> Chart {
+pub(crate) fn speed_chart(rows: &[IoRow], patch_px: u32) -> Chart {
     let mut names: Vec<&str> = Vec::new();
     for row in rows {
         if !names.contains(&row.compression.as_str()) {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// Median and range of repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct MedianRange {
+pub(crate) struct MedianRange {
     /// The middle value, or the mean of the middle two.
     pub median: f64,
     /// The smallest value.
@@ -16,7 +16,7 @@ pub struct MedianRange {
 impl MedianRange {
     /// The median and range of `values`; `None` if there are none.
     #[must_use]
-    pub fn from_values(values: &[f64]) -> Option<Self> {
+    pub(crate) fn from_values(values: &[f64]) -> Option<Self> {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
         let (least, most) = (*sorted.first()?, *sorted.last()?);
@@ -27,12 +27,6 @@ impl MedianRange {
             f64::midpoint(sorted[middle - 1], sorted[middle])
         };
         Some(Self { median, least, most })
-    }
-
-    /// Largest distance of a value from the median, as a share of the median.
-    #[must_use]
-    pub fn share(&self) -> f64 {
-        (self.most - self.median).max(self.median - self.least) / self.median
     }
 }
 
@@ -45,7 +39,6 @@ mod tests {
         assert_eq!(MedianRange::from_values(&[]), None);
         let odd = MedianRange::from_values(&[9.0, 1.0, 4.0]).unwrap();
         assert_eq!((odd.median, odd.least, odd.most), (4.0, 1.0, 9.0));
-        assert!((odd.share() - 1.25).abs() < 1e-12);
         assert!((MedianRange::from_values(&[4.0, 1.0]).unwrap().median - 2.5).abs() < 1e-12);
     }
 }

@@ -5,11 +5,11 @@
 //! these processes, setting after setting. [`io`] writes and reads patches on a file
 //! system in one setting, and [`io_rounds`] does so setting after setting.
 
-pub mod infer;
-pub mod io;
-pub mod io_rounds;
+pub(crate) mod infer;
+pub(crate) mod io;
+pub(crate) mod io_rounds;
 mod median_range;
-pub mod page_cache;
-pub mod rounds;
+pub(crate) mod page_cache;
+pub(crate) mod rounds;
 
-pub use median_range::MedianRange;
+pub(crate) use median_range::MedianRange;

@@ -11,7 +11,7 @@ use std::path::Path;
 ///
 /// # Errors
 /// When the file cannot be synced, dropped or looked at.
-pub fn drop_file(path: &Path) -> io::Result<f64> {
+pub(crate) fn drop_file(path: &Path) -> io::Result<f64> {
     let file = File::open(path)?;
     // Pages that are not on disk yet are not dropped.
     file.sync_all()?;
@@ -63,7 +63,7 @@ fn cached_share(file: &File) -> io::Result<f64> {
 ///
 /// # Errors
 /// When the system does not say.
-pub fn free_bytes(folder: &Path) -> io::Result<u64> {
+pub(crate) fn free_bytes(folder: &Path) -> io::Result<u64> {
     let name = std::ffi::CString::new(folder.as_os_str().as_encoded_bytes())?;
     // SAFETY: all-zero is a valid statvfs; the name is NUL-terminated; the call
     // writes to the struct alone.
@@ -79,7 +79,7 @@ pub fn free_bytes(folder: &Path) -> io::Result<u64> {
 
 /// Bytes of memory that are available without swapping; `None` if `/proc` does not say.
 #[must_use]
-pub fn available_memory_bytes() -> Option<u64> {
+pub(crate) fn available_memory_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

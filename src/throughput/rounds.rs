@@ -12,7 +12,7 @@ use crate::progress::Progress;
 
 /// One way of running a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct InferSetting {
+pub(crate) struct InferSetting {
     /// The engine.
     pub engine: EngineChoice,
     /// The precision that the engine computes in.
@@ -25,7 +25,7 @@ pub struct InferSetting {
 
 /// A setting and the summary of its repeats.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct InferRow {
+pub(crate) struct InferRow {
     /// The setting.
     #[serde(flatten)]
     pub setting: InferSetting,
@@ -45,7 +45,7 @@ pub struct InferRow {
 
 /// An engine or a setting that could not be measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NotMeasured {
+pub(crate) struct NotMeasured {
     /// The engine, or the setting.
     pub what: String,
     /// The reason.
@@ -55,14 +55,14 @@ pub struct NotMeasured {
 impl InferSetting {
     /// The setting in one line: `ort, batch 8, 2 threads`.
     #[must_use]
-    pub fn label(&self) -> String {
+    pub(crate) fn label(&self) -> String {
         let threads = if self.threads == 1 { "thread" } else { "threads" };
         format!("{}, batch {}, {} {threads}", self.runner(), self.batch, self.threads)
     }
 
     /// The engine, with the precision if that is below f32: `openvino`, `openvino-bf16`.
     #[must_use]
-    pub fn runner(&self) -> String {
+    pub(crate) fn runner(&self) -> String {
         match self.precision {
             Precision::F32 => self.engine.to_string(),
             less => format!("{}-{less}", self.engine),
@@ -76,7 +76,7 @@ impl InferSetting {
 ///
 /// `command` makes the process that measures a setting and prints a [`Measurement`] as
 /// JSON on stdout.
-pub fn in_turns(
+pub(crate) fn in_turns(
     settings: &[InferSetting],
     repeats: usize,
     command: &dyn Fn(&InferSetting) -> std::io::Result<Command>,
@@ -154,7 +154,7 @@ const AS_FAST: f64 = 0.97;
 /// such measurements, the one with the least memory. Ties go to the smallest batch.
 /// Precisions below f32 count only if nothing else was measured.
 #[must_use]
-pub fn recommended(rows: &[InferRow]) -> Option<&InferRow> {
+pub(crate) fn recommended(rows: &[InferRow]) -> Option<&InferRow> {
     let exact = rows.iter().any(|row| row.setting.precision == Precision::F32);
     let fits = |row: &&InferRow| !exact || row.setting.precision == Precision::F32;
     let rates = rows.iter().filter(fits).map(|row| row.windows_per_s.median);
@@ -228,7 +228,7 @@ mod tests {
             Ok(command)
         };
         let settings = [1, 2, 3, 4].map(setting);
-        let (rows, missing) = in_turns(&settings, 3, &command, &Progress::Silent);
+        let (rows, missing) = in_turns(&settings, 3, &command, &Progress::Quiet);
         assert_eq!((rows.len(), rows[0].version.as_str(), tries.get()), (1, "e 1", 6));
         let reasons: Vec<&str> = missing.iter().map(|missing| missing.reason.as_str()).collect();
         assert_eq!((reasons.len(), reasons[0]), (3, "no such operator"));

@@ -31,7 +31,7 @@ const BRIGHTER_SHARE: f64 = 0.01;
 
 /// The colour of a slide's empty glass.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Glass {
+pub(crate) struct Glass {
     /// Red, green and blue, 0..=255.
     pub rgb: [f64; 3],
     /// Whether the picture shows enough glass. If not, `rgb` is the colour that only a
@@ -48,7 +48,7 @@ impl Glass {
     /// Glass is the brightest frequent grey level of smooth, bright, nearly neutral pixels,
     /// unless more than a hundredth of the scanned pixels are brighter still. Pure white is
     /// where nothing was scanned; it counts as glass only where there is no other.
-    pub fn estimate(rgb: ArrayView3<'_, u8>) -> Self {
+    pub(crate) fn estimate(rgb: ArrayView3<'_, u8>) -> Self {
         let grey = mean_grey(rgb);
         let (low, high) = (smallest(&grey), largest(&grey));
         let is_smooth = |at: (usize, usize)| high[at] - low[at] <= SMOOTH_LEVELS;
@@ -94,12 +94,12 @@ impl Glass {
     /// Optical density, base 10, of each value of each channel relative to the glass: 0 is
     /// glass, 1 is a tenth of its light. Value and glass are both increased by one, so that
     /// the density of black is finite.
-    pub fn densities(&self) -> [[f32; 256]; 3] {
+    pub(crate) fn densities(&self) -> [[f32; 256]; 3] {
         self.rgb.map(|full| std::array::from_fn(|value| density(value as f64, full)))
     }
 
     /// [`Self::densities`] for grey values, which are means of the three channels.
-    pub fn grey_densities(&self) -> [f32; 256] {
+    pub(crate) fn grey_densities(&self) -> [f32; 256] {
         let full = self.rgb.iter().sum::<f64>() / 3.0;
         std::array::from_fn(|value| density(value as f64, full))
     }

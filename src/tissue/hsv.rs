@@ -34,7 +34,7 @@ const fn division_table(numerator: i32, factor: i32) -> [i32; 256] {
 /// HSV of one colour: `[hue 0..180, saturation 0..=255, value 0..=255]`.
 ///
 /// Hue is in units of 2 degrees. Grey has hue 0 and saturation 0.
-pub fn rgb_to_hsv(rgb: [u8; 3]) -> [u8; 3] {
+pub(crate) fn rgb_to_hsv(rgb: [u8; 3]) -> [u8; 3] {
     let [r, g, b] = rgb.map(i32::from);
     let value = rgb[0].max(rgb[1]).max(rgb[2]);
     let spread = value - rgb[0].min(rgb[1]).min(rgb[2]);
@@ -54,7 +54,7 @@ pub fn rgb_to_hsv(rgb: [u8; 3]) -> [u8; 3] {
 }
 
 /// Grey value of one colour, 0..=255: `0.299 R + 0.587 G + 0.114 B`.
-pub fn rgb_to_grey(rgb: [u8; 3]) -> u8 {
+pub(crate) fn rgb_to_grey(rgb: [u8; 3]) -> u8 {
     let [r, g, b] = rgb.map(i32::from);
     byte((r * 9798 + g * 19235 + b * 3735 + (1 << 14)) >> 15)
 }
@@ -66,7 +66,7 @@ pub fn rgb_to_grey(rgb: [u8; 3]) -> u8 {
 ///
 /// # Panics
 /// If the last axis is not 3 long.
-pub fn hue_saturation(image: ArrayView3<'_, u8>) -> (Array2<u8>, Array2<u8>) {
+pub(crate) fn hue_saturation(image: ArrayView3<'_, u8>) -> (Array2<u8>, Array2<u8>) {
     let (rows, cols, _) = image.dim();
     let mut hue = Array2::zeros((rows, cols));
     let mut saturation = Array2::zeros((rows, cols));
@@ -82,7 +82,7 @@ pub fn hue_saturation(image: ArrayView3<'_, u8>) -> (Array2<u8>, Array2<u8>) {
 ///
 /// # Panics
 /// If the last axis is not 3 long.
-pub fn grey(image: ArrayView3<'_, u8>) -> Array2<u8> {
+pub(crate) fn grey(image: ArrayView3<'_, u8>) -> Array2<u8> {
     let (rows, cols, _) = image.dim();
     Array2::from_shape_fn((rows, cols), |(row, col)| rgb_to_grey(pixel(image, row, col)))
 }

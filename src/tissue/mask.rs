@@ -11,7 +11,7 @@ use super::tile_grid::TileGrid;
 /// The image shows the whole slide at any size: its edges are the slide's edges. Its pixels
 /// need not align with the tiles.
 #[derive(Debug, Clone)]
-pub struct SlideMask {
+pub(crate) struct SlideMask {
     /// `[row, col]`, non-zero = tissue.
     pub pixels: Array2<u8>,
     /// Height of the slide in tiles, height / tile; not a whole number where the last row of
@@ -31,7 +31,7 @@ impl SlideMask {
     /// # Errors
     /// [`TissueError::EmptyMask`] for an image without pixels or a slide
     /// without area.
-    pub fn coverage(&self) -> Result<Array2<f64>, TissueError> {
+    pub(crate) fn coverage(&self) -> Result<Array2<f64>, TissueError> {
         let (height, width) = self.pixels.dim();
         let sized = |tiles: f64| tiles.is_finite() && tiles > 0.0;
         if height == 0 || width == 0 || !sized(self.tiles_down) || !sized(self.tiles_across) {

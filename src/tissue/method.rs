@@ -21,7 +21,7 @@ const COVERAGE_ROUNDING: f64 = 1e-9;
 
 /// The tiles that hold tissue, and the values that decided.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TissueMask {
+pub(crate) struct TissueMask {
     /// `[tile row, tile col]`, 1 = tissue, 0 = not.
     pub mask: Array2<u8>,
     /// Name and value of each threshold that was applied, before clean-up.
@@ -45,7 +45,7 @@ pub struct TissueMask {
 
 /// The pictures of a slide that tissue detection works on.
 #[derive(Debug, Clone, Copy)]
-pub struct TissueViews<'a> {
+pub(crate) struct TissueViews<'a> {
     /// `[tile row, tile col, rgb]`, one pixel per tile, alpha composited over white. Only
     /// the methods with [`TissueMethod::needs_thumbnail`] use it.
     pub thumbnail: Option<ArrayView3<'a, u8>>,
@@ -81,7 +81,7 @@ impl TissueViews<'_> {
 /// # Errors
 /// [`TissueError`] for options that cannot work, a missing or mismatched mask,
 /// or a thumbnail that is missing or not RGB.
-pub fn find_tissue(
+pub(crate) fn find_tissue(
     views: &TissueViews<'_>,
     options: &TissueOptions,
 ) -> Result<TissueMask, TissueError> {

@@ -8,27 +8,27 @@
 //! tile, tissue where both are reached. Every method but `all` is checked against texture,
 //! so that a mask that leaves tissue out is noticed ([`TextureCheck`]).
 
-pub mod glass;
-pub mod hsv;
-pub mod mask;
-pub mod method;
-pub mod morphology;
-pub mod options;
-pub mod otsu;
-pub mod picture;
+pub(crate) mod glass;
+pub(crate) mod hsv;
+pub(crate) mod mask;
+pub(crate) mod method;
+pub(crate) mod morphology;
+pub(crate) mod options;
+pub(crate) mod otsu;
+pub(crate) mod picture;
 mod regions;
 mod stain;
 #[cfg(test)]
 mod test_support;
 mod texture;
-pub mod texture_check;
+pub(crate) mod texture_check;
 mod tile_grid;
 mod window;
 
-pub use mask::SlideMask;
-pub use method::{TissueMask, TissueViews, find_tissue};
-pub use morphology::Element;
-pub use options::{TissueError, TissueMethod, TissueOptions};
-pub use picture::TissuePicture;
-pub use texture_check::{DIFFER_LIMIT, TextureCheck};
-pub use tile_grid::TileGrid;
+pub(crate) use mask::SlideMask;
+pub(crate) use method::{TissueMask, TissueViews, find_tissue};
+pub(crate) use morphology::Element;
+pub(crate) use options::{TissueError, TissueMethod, TissueOptions};
+pub(crate) use picture::TissuePicture;
+pub(crate) use texture_check::{DIFFER_LIMIT, TextureCheck};
+pub(crate) use tile_grid::TileGrid;

@@ -31,7 +31,7 @@ impl Element {
 /// Median of each `side` x `side` neighbourhood, the image's border repeated outwards.
 ///
 /// `side` is odd; 1 changes nothing. On a mask of 0 and 1 the median is the majority.
-pub fn median(image: ArrayView2<'_, u8>, side: usize) -> Array2<u8> {
+pub(crate) fn median(image: ArrayView2<'_, u8>, side: usize) -> Array2<u8> {
     let (rows, cols) = image.dim();
     let radius = side / 2;
     let mut result = image.to_owned();
@@ -75,7 +75,7 @@ fn middle(counts: &[usize; 256], rank: usize) -> u8 {
 ///
 /// Only tiles inside the mask count, so that closing neither removes nor adds tissue because
 /// of the slide's edge. The result contains the mask, and closing it again changes nothing.
-pub fn close(mask: ArrayView2<'_, u8>, element: Element, side: usize) -> Array2<u8> {
+pub(crate) fn close(mask: ArrayView2<'_, u8>, element: Element, side: usize) -> Array2<u8> {
     let grown = dilate(mask, element, side);
     let ground = dilate(grown.mapv(|v| u8::from(v == 0)).view(), element, side);
     ground.mapv(|v| u8::from(v == 0))
@@ -100,7 +100,7 @@ fn dilate(mask: ArrayView2<'_, u8>, element: Element, side: usize) -> Array2<u8>
 }
 
 /// Removes 8-connected components of fewer than `min_tiles` tiles.
-pub fn remove_small(mask: ArrayView2<'_, u8>, min_tiles: usize) -> Array2<u8> {
+pub(crate) fn remove_small(mask: ArrayView2<'_, u8>, min_tiles: usize) -> Array2<u8> {
     let mut result = mask.mapv(|v| u8::from(v != 0));
     for component in components(mask, true, &EIGHT) {
         if component.tiles.len() < min_tiles {
@@ -114,7 +114,7 @@ pub fn remove_small(mask: ArrayView2<'_, u8>, min_tiles: usize) -> Array2<u8> {
 ///
 /// A hole is a 4-connected piece of background that does not reach the mask's edge. It is
 /// 4-connected because tissue is 8-connected: a diagonal line of tissue closes a hole.
-pub fn fill_holes(mask: ArrayView2<'_, u8>, max_tiles: usize) -> Array2<u8> {
+pub(crate) fn fill_holes(mask: ArrayView2<'_, u8>, max_tiles: usize) -> Array2<u8> {
     let mut result = mask.mapv(|v| u8::from(v != 0));
     for component in components(mask, false, &FOUR) {
         if !component.touches_edge && component.tiles.len() <= max_tiles {

@@ -6,7 +6,7 @@
 //! class means are f64, and the first of equal maxima is taken.
 
 /// The number of times that each value 0..=255 occurs.
-pub fn histogram<'a>(values: impl IntoIterator<Item = &'a u8>) -> [u64; 256] {
+pub(crate) fn histogram<'a>(values: impl IntoIterator<Item = &'a u8>) -> [u64; 256] {
     let mut counts = [0; 256];
     for &value in values {
         counts[usize::from(value)] += 1;
@@ -18,7 +18,7 @@ pub fn histogram<'a>(values: impl IntoIterator<Item = &'a u8>) -> [u64; 256] {
 ///
 /// A histogram of a single value has that value as its threshold; an empty histogram has
 /// none.
-pub fn threshold_otsu(counts: &[u64; 256]) -> Option<u8> {
+pub(crate) fn threshold_otsu(counts: &[u64; 256]) -> Option<u8> {
     let low = counts.iter().position(|&n| n > 0)?;
     let high = counts.iter().rposition(|&n| n > 0)?;
     let bins = &counts[low..=high];

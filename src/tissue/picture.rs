@@ -9,7 +9,7 @@ use super::tile_grid::TileGrid;
 ///
 /// A 224 px tile at 0.25 um per px has 7 x 7 such pixels: enough to show a rim of tissue in
 /// a tile, and few enough to read from a slide's coarse levels.
-pub const PICTURE_UM: f64 = 8.0;
+pub(crate) const PICTURE_UM: f64 = 8.0;
 
 /// Largest number of pixels of the picture: 2,048 mm^2 at 8 um, more than the area of a glass
 /// slide. The limit bounds memory where tiles are small and the resolution is unknown or
@@ -18,7 +18,7 @@ const MAX_PIXELS: f64 = 32e6;
 
 /// A small picture of a slide.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TissuePicture {
+pub(crate) struct TissuePicture {
     /// `[row, col, rgb]`, alpha composited over white; white where the slide could not be
     /// read.
     pub rgb: Array3<u8>,
@@ -34,13 +34,13 @@ impl TissuePicture {
     /// pixels.
     ///
     /// `working_um` is um per working px. Where that is unknown, a tile is seven pixels wide.
-    pub fn step_px(working_um: Option<f64>, tile_px: u32, area_px: f64) -> f64 {
+    pub(crate) fn step_px(working_um: Option<f64>, tile_px: u32, area_px: f64) -> f64 {
         let wanted = working_um.map_or(f64::from(tile_px) / 7.0, |um| PICTURE_UM / um);
         wanted.max(1.0).max((area_px / MAX_PIXELS).sqrt())
     }
 
     /// Rows and columns.
-    pub fn size(&self) -> (usize, usize) {
+    pub(crate) fn size(&self) -> (usize, usize) {
         (self.rgb.dim().0, self.rgb.dim().1)
     }
 

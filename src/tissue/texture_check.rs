@@ -9,11 +9,11 @@ use super::texture::textured_tiles;
 use super::tile_grid::TileGrid;
 
 /// Largest share of tiles on which the two masks may differ without a note.
-pub const DIFFER_LIMIT: f64 = 0.1;
+pub(crate) const DIFFER_LIMIT: f64 = 0.1;
 
 /// The tiles with the texture of tissue, compared with the mask of the chosen method.
 #[derive(Debug, Clone, PartialEq)]
-pub struct TextureCheck {
+pub(crate) struct TextureCheck {
     /// `[tile row, tile col]`, 1 = textured like tissue.
     pub mask: Array2<u8>,
     /// Number of tiles that texture marks and the method leaves out.
@@ -48,7 +48,7 @@ impl TextureCheck {
     }
 
     /// Whether the two masks differ by more than [`DIFFER_LIMIT`].
-    pub fn is_suspicious(&self) -> bool {
+    pub(crate) fn is_suspicious(&self) -> bool {
         self.differing_share > DIFFER_LIMIT
     }
 }

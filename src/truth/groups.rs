@@ -18,7 +18,7 @@ pub struct AnnotationGroups {
 }
 
 /// The group of annotations that have no group or class.
-pub const UNGROUPED: &str = "none";
+pub(crate) const UNGROUPED: &str = "none";
 
 impl Default for AnnotationGroups {
     /// The groups of CAMELYON16 (`_0`, `_1`, `_2`), CAMELYON17 (`metastases`, `normal`)

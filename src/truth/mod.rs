@@ -27,9 +27,10 @@ use crate::label_image::{LabelImage, check_shape};
 use crate::metrics::mask::Mask;
 use crate::metrics::raster::{Outline, SampleGrid, rasterise};
 
-pub use error::TruthError;
-pub use groups::{AnnotationGroups, UNGROUPED};
-pub use slide_list::{SlideKind, read_slide_list};
+pub(crate) use error::TruthError;
+pub use groups::AnnotationGroups;
+pub(crate) use groups::UNGROUPED;
+pub(crate) use slide_list::{SlideKind, read_slide_list};
 
 /// The lesions of one slide.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,12 +57,12 @@ const ENDINGS: [&str; 10] = [
 ];
 
 /// The file of truth for `slide` in `folder`; `None` if there is none.
-pub fn find(folder: &Path, slide: &str) -> Option<PathBuf> {
+pub(crate) fn find(folder: &Path, slide: &str) -> Option<PathBuf> {
     ENDINGS.iter().map(|ending| folder.join(format!("{slide}{ending}"))).find(|path| path.is_file())
 }
 
 /// The name of the slide that a file of truth describes; `None` for other files.
-pub fn slide_name(path: &Path) -> Option<String> {
+pub(crate) fn slide_name(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let ending = ENDINGS.iter().filter(|ending| name.ends_with(*ending)).max_by_key(|e| e.len())?;
     name.strip_suffix(ending).filter(|stem| !stem.is_empty()).map(str::to_owned)

@@ -9,7 +9,7 @@ use crate::text_file::{delimiter, read_text};
 
 /// A slide of the list and its kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SlideKind {
+pub(crate) struct SlideKind {
     /// The slide's name: the stem of its file.
     pub name: String,
     /// Whether the slide has tumor.
@@ -27,7 +27,7 @@ const KIND_HEADERS: [&str; 6] = ["type", "truth", "is_tumor", "tumor", "label", 
 ///
 /// # Errors
 /// [`TruthError`] naming the line that has no kind, no name or a name listed twice.
-pub fn read_slide_list(path: &Path) -> Result<Vec<SlideKind>, TruthError> {
+pub(crate) fn read_slide_list(path: &Path) -> Result<Vec<SlideKind>, TruthError> {
     let invalid = |problem: String| TruthError::invalid(path, problem);
     let text =
         read_text(path).map_err(|e| invalid(format!("cannot read the list of slides: {e}")))?;

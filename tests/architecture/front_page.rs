@@ -14,6 +14,10 @@ const CONTINUED: usize = 8;
 /// For each module at the top of the crate those it imports.
 pub(crate) type Arrows = BTreeMap<String, BTreeSet<String>>;
 
+/// The module that only names items of the others, for programs and tests. Its imports are
+/// no arrows; a path that leads through the module counts for the module where it ends.
+const RE_EXPORTS: &str = "internal";
+
 /// A group of modules of the list.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Group {
@@ -114,11 +118,11 @@ pub(crate) type FoundArrows = BTreeMap<String, BTreeMap<String, String>>;
 
 /// The arrows of a crate. The root's own imports are no arrows.
 pub(crate) fn arrows_of(source: &Source, graph: &Graph) -> FoundArrows {
-    let mut arrows: FoundArrows =
-        source.modules[0].children.keys().map(|name| (name.clone(), BTreeMap::new())).collect();
+    let modules = source.modules[0].children.keys().filter(|name| *name != RE_EXPORTS);
+    let mut arrows: FoundArrows = modules.map(|name| (name.clone(), BTreeMap::new())).collect();
     let top = |file: usize| source.top(file).unwrap_or("lib").to_owned();
     for (file, imports) in graph.imports.iter().enumerate() {
-        let Some(from) = source.top(file) else { continue };
+        let Some(from) = source.top(file).filter(|top| *top != RE_EXPORTS) else { continue };
         for (&target, path) in
             imports.iter().filter(|(target, _)| source.top(**target) != Some(from))
         {

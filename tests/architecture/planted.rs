@@ -252,6 +252,13 @@ fn the_front_page_and_the_imports_are_compared_both_ways() {
     assert_eq!(differences(&files, PAGE)[1], "d is in the list, not in the source");
     let found = differences(&FOUR, &PAGE.replace("//!    d  <- *\n", ""));
     assert_eq!(found, ["d is not in the list"]);
+    let mut files = FOUR.to_vec();
+    files[0].1 = "mod a; mod b; mod c; mod d; pub mod internal;";
+    files.push(("internal.rs", "pub mod d { pub use crate::d::D; } pub use crate::c::C;"));
+    assert_eq!(differences(&files, PAGE), [""; 0]);
+    files[1].1 = "use crate::internal::C; pub struct A;";
+    let found = differences(&files, PAGE);
+    assert_eq!(found, ["a imports c, not in the list: src/a.rs by crate::internal::C"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use slidegrid::config::Config;
+use slidegrid::internal::config::Config;
 
 use crate::common::cli::{Outcome, Slidegrid, send};
 use crate::common::{Case, model_card};

@@ -3,11 +3,11 @@
 
 use crate::common::Case;
 use ndarray::{Array2, Array3, s};
+use slidegrid::internal::synth::{Cohort, SyntheticSlide, make};
+use slidegrid::internal::truth::{AnnotationGroups, Truth};
 use slidegrid::metrics::auc::auc;
 use slidegrid::metrics::raster::SampleGrid;
 use slidegrid::slide::{self, Region};
-use slidegrid::synth::{Cohort, SyntheticSlide, make};
-use slidegrid::truth::{AnnotationGroups, Truth};
 
 const SIDE_PX: u32 = 4000;
 const STRIDE_PX: u16 = 96;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::common::{Case, reference};
 use serde_json::Value;
-use slidegrid::model::{DenseError, Model, densify};
+use slidegrid::internal::model::{DenseError, Model, densify};
 
 /// A folder with the networks.
 fn networks(case: &Case) -> PathBuf {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
+use slidegrid::internal::synth::{Cohort, LesionClass, SynthError, make};
 use slidegrid::patches::PatchesFile;
-use slidegrid::synth::{Cohort, LesionClass, SynthError, make};
 
 use crate::common::Case;
 
@@ -331,7 +331,7 @@ fn the_configuration_beside_the_slides_can_be_run() {
     let folder = tempfile::tempdir().unwrap();
     make(&Cohort { slides: 1, ..cohort(1) }, folder.path(), |_| {}).unwrap();
     let file = folder.path().join("quickstart.toml");
-    let config = slidegrid::config::Config::read(&file, &[]).unwrap();
-    let run = slidegrid::resolve::resolve(config, "quickstart.toml").unwrap();
+    let config = slidegrid::internal::config::Config::read(&file, &[]).unwrap();
+    let run = slidegrid::internal::resolve::resolve(config, "quickstart.toml").unwrap();
     assert_eq!(run.resolved.window, 224);
 }

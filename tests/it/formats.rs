@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ndarray::{Array2, array};
+use slidegrid::GroupNumber;
 use slidegrid::geometry::{BlockPlan, Tiling, WorkingPlane};
 use slidegrid::heatmap_h5::{HeatmapMeta, HeatmapWriter, read_heatmap, read_heatmap_class};
-use slidegrid::number::GroupNumber;
 use slidegrid::patches::{Compression, PatchesFile, PatchesMeta, PatchesWriter};
 use slidegrid::scores::{ScoresMeta, read_scores, write_scores};
 
@@ -62,7 +62,7 @@ fn write_patches(path: &Path, how: Compression) -> Result<(), String> {
     let plan = BlockPlan::new(Tiling::new(8, 2, 8).unwrap(), Array2::ones((4, 5)));
     let mut meta = PatchesMeta::planned("slide", &plane, &plan, 4);
     meta.tissue_method = "all".into();
-    let text = |e: slidegrid::hdf5_file::FormatError| e.to_string();
+    let text = |e: slidegrid::FormatError| e.to_string();
     let mut writer = PatchesWriter::create(path, &meta, &plan, 4, how).map_err(text)?;
     for index in 0..plan.patches().len() {
         if index == 1 {
@@ -100,7 +100,7 @@ fn write_all(folder: &Path) -> [PathBuf; 4] {
 
 /// Reads everything of a file of any kind.
 fn read_any(path: &Path) -> Result<(), String> {
-    let text = |e: slidegrid::hdf5_file::FormatError| e.to_string();
+    let text = |e: slidegrid::FormatError| e.to_string();
     let name = path.file_name().unwrap().to_string_lossy().into_owned();
     if name.starts_with("scores") {
         read_scores(path).map(|_| ()).map_err(text)

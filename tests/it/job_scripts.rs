@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use slidegrid::config::{Resources, SchedulerKind, Stage};
-use slidegrid::jobs::scheduler::scheduler;
-use slidegrid::jobs::script::Job;
+use slidegrid::internal::config::{Resources, SchedulerKind, Stage};
+use slidegrid::internal::jobs::Job;
+use slidegrid::internal::jobs::scheduler;
 use tempfile::TempDir;
 
 /// Ends like `predict` on a signal: saves and exits with 5. It is no bash script, because bash

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use slidegrid::model::{
-    Engine, EngineChoice, EngineError, EngineRequest, Layout, Model, ModelError, SelectedEngine,
-    select,
+use slidegrid::internal::model::{
+    Engine, EngineChoice, EngineError, EngineRequest, Model, ModelError, SelectedEngine, select,
 };
+use slidegrid::model::Layout;
 
 use crate::common::{needs, repository};
 

@@ -5,7 +5,7 @@ use crate::common::harness::ignore;
 use crate::common::needs::{self, lacking_to_emulate_bf16};
 use crate::common::{Case, assert_same, noise, repository};
 use slidegrid::heatmap_h5;
-use slidegrid::model::{EngineChoice, Model, SelectedEngine};
+use slidegrid::internal::model::{EngineChoice, Model, SelectedEngine};
 use slidegrid::scores::{self, PrecisionMeta, Scores};
 
 #[test]

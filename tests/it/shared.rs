@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::common::{Case, assert_same, noise, reference};
 use ndarray::{Array2, s};
-use slidegrid::model::{CutMap, Model, TrunkHead};
+use slidegrid::internal::model::{CutMap, Model, TrunkHead};
 use slidegrid::scores::read_scores;
 
 /// The networks, made by the reference Python.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use crate::common::Case;
 use crate::common::cli::Slidegrid;
 use ndarray::Array2;
-use slidegrid::export::npy;
 use slidegrid::heatmap_h5;
-use slidegrid::run_dir::{RunDir, SlideRecord, SlideStatus, write_slides};
+use slidegrid::internal::export::npy;
+use slidegrid::internal::run_dir::{RunDir, SlideRecord, SlideStatus, write_slides};
 
 fn text(path: &Path) -> String {
     path.display().to_string()

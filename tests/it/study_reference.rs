@@ -272,8 +272,7 @@ fn published_readings_have_their_published_areas() {
     ];
     let columns: Vec<&str> =
         std::iter::once("truth").chain(published.iter().map(|of| of.0)).collect();
-    let mut numbers =
-        slidegrid::study::detections_csv::read_numbers(&csv, &columns).unwrap().into_iter();
+    let mut numbers = slidegrid::internal::study::read_numbers(&csv, &columns).unwrap().into_iter();
     let truth: Vec<bool> = numbers.next().unwrap().into_iter().map(|v| v == 1.0).collect();
     for ((name, area, sd), scores) in published.into_iter().zip(numbers) {
         let found = auc(&truth, &scores).unwrap();

@@ -3,10 +3,9 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use slidegrid::jobs::outcome::{Outcome, OutcomeKind, VARIABLE};
-use slidegrid::jobs::reason::{LogEnd, Reason, reason_in_log, reason_of};
-use slidegrid::jobs::scheduler::End;
-use slidegrid::jobs::work::WorkItem;
+use slidegrid::internal::jobs::{
+    End, LogEnd, Outcome, OutcomeKind, Reason, VARIABLE, WorkItem, reason_in_log, reason_of,
+};
 
 use crate::bad_input::tiff;
 use crate::common::cli::send;

@@ -6,10 +6,10 @@ use std::path::Path;
 use crate::common::Case;
 use image::GrayImage;
 use ndarray::Array3;
+use slidegrid::internal::run_dir::{RunDir, SlideRecord, SlideStatus, read_slides};
+use slidegrid::internal::synth::{Cohort, make};
+use slidegrid::internal::truth::{AnnotationGroups, Truth};
 use slidegrid::metrics::raster::{SampleGrid, rasterise};
-use slidegrid::run_dir::{RunDir, SlideRecord, SlideStatus, read_slides};
-use slidegrid::synth::{Cohort, make};
-use slidegrid::truth::{AnnotationGroups, Truth};
 
 const TILE_PX: u32 = 224;
 

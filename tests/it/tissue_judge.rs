@@ -5,7 +5,7 @@ use std::path::Path;
 
 use image::{GrayImage, Luma};
 use serde_json::{Value, json};
-use slidegrid::synth::{Cohort, make};
+use slidegrid::internal::synth::{Cohort, make};
 
 use crate::common::{Case, reference};
 

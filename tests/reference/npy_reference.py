@@ -11,7 +11,6 @@ np.save(HERE / "f4_2x3.npy", a)
 with open(HERE / "f4_2x3_v2.npy", "wb") as file:
     np.lib.format.write_array(file, a, version=(2, 0))
 np.save(HERE / "f4_2x1x2.npy", np.arange(4, dtype="<f4").reshape(2, 1, 2))
-np.save(HERE / "f4_0x14x14.npy", np.zeros((0, 14, 14), "<f4"))
 np.save(HERE / "i8_9.npy", np.array([985, 434, 3, 42, 424, 57, 927, 871, -383], "<i8"))
 np.save(HERE / "f4_fortran.npy", np.asfortranarray(a))
 np.save(HERE / "f8_2x2.npy", np.eye(2))

@@ -8,7 +8,7 @@ use crate::jobs::submitted::{Journal, Submission};
 ///
 /// # Errors
 /// [`ChainError`] if the queue cannot be read, or the journal cannot be written.
-pub fn adopt_pending(
+pub(crate) fn adopt_pending(
     scheduler: &dyn Scheduler,
     commands: &dyn Commands,
     journal: &mut Journal,

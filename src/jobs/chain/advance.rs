@@ -16,7 +16,7 @@ use crate::jobs::todo::todo;
 
 /// The result of [`Chain::advance`].
 #[derive(Debug, Default)]
-pub struct Advanced {
+pub(crate) struct Advanced {
     /// The jobs that were submitted, or that a dry run would submit.
     pub submitted: Vec<Submission>,
     /// When to repeat the operation; `None` if nothing will follow.
@@ -37,7 +37,7 @@ impl Chain<'_> {
     ///
     /// # Errors
     /// [`ChainError`]. Jobs that were submitted before the error are in the journal.
-    pub fn advance(
+    pub(crate) fn advance(
         &self,
         state: &mut RunState,
         journal: &mut Journal,
@@ -71,7 +71,7 @@ impl Chain<'_> {
     ///
     /// # Errors
     /// [`ChainError`] if the job cannot be submitted.
-    pub fn submit_master(
+    pub(crate) fn submit_master(
         &self,
         hold: &Hold,
         round: usize,
@@ -96,7 +96,7 @@ impl Chain<'_> {
     }
 
     /// Whether a master job other than this one continues anyway.
-    pub fn has_master(&self, state: &RunState, advanced: &Advanced) -> bool {
+    pub(crate) fn has_master(&self, state: &RunState, advanced: &Advanced) -> bool {
         let own = ["SLURM_JOB_ID", "JOB_ID", "PBS_JOBID", "LSB_JOBID"];
         let own: Vec<String> = own.iter().filter_map(|name| std::env::var(name).ok()).collect();
         let masters = state.live_ids(Stage::Master);

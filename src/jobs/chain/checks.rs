@@ -13,7 +13,7 @@ use crate::staged;
 
 /// Work whose request no node can fulfil.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub(crate) struct Refused {
     /// Stage of the work.
     pub stage: Stage,
     /// The request.

@@ -9,7 +9,7 @@ use crate::jobs::work::{Request, WorkItem};
 use crate::run_dir::RunDir;
 
 /// A chain of jobs: what is needed to submit them.
-pub struct Chain<'a> {
+pub(crate) struct Chain<'a> {
     /// The run directory.
     pub run: &'a RunDir,
     /// The section `[cluster]` of the configuration.

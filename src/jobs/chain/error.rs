@@ -10,7 +10,7 @@ use crate::staged::StageError;
 
 /// Why jobs cannot be submitted.
 #[derive(Debug, Error)]
-pub enum ChainError {
+pub(crate) enum ChainError {
     /// The scheduler refuses a job, or is not installed.
     #[error(transparent)]
     Scheduler(#[from] SchedulerError),

@@ -20,8 +20,8 @@ mod steps;
 mod tests;
 mod wave;
 
-pub use adopt::adopt_pending;
-pub use advance::Advanced;
-pub use checks::Refused;
-pub use context::Chain;
-pub use error::ChainError;
+pub(crate) use adopt::adopt_pending;
+pub(crate) use advance::Advanced;
+pub(crate) use checks::Refused;
+pub(crate) use context::Chain;
+pub(crate) use error::ChainError;

@@ -93,18 +93,18 @@ pub trait Commands {
 
 /// Runs commands by the system.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct System {
+pub(crate) struct System {
     /// See [`Commands::pauses_s`].
     pub pauses_s: &'static [u64],
 }
 
 impl System {
     /// Asks a scheduler once. What is asked can be asked again by whoever reads the answer.
-    pub const ONCE: Self = Self { pauses_s: &[] };
+    pub(crate) const ONCE: Self = Self { pauses_s: &[] };
     /// For a command at a terminal: a scheduler has a quarter of a minute to come back.
-    pub const BRIEF: Self = Self { pauses_s: &[1, 4, 10] };
+    pub(crate) const BRIEF: Self = Self { pauses_s: &[1, 4, 10] };
     /// For a master job, with which a chain would end: a scheduler has half an hour to come back.
-    pub const PATIENT: Self = Self { pauses_s: &[5, 15, 30, 60, 120, 300, 600, 600] };
+    pub(crate) const PATIENT: Self = Self { pauses_s: &[5, 15, 30, 60, 120, 300, 600, 600] };
 }
 
 impl Commands for System {

@@ -12,7 +12,7 @@ use crate::jobs::script::{Job, common_values, render};
 
 /// A pool of processes. A job runs when it is submitted, and submitting returns when it has ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Local {
+pub(crate) struct Local {
     /// Number of cores that the tasks share.
     pub cores: u32,
 }

@@ -13,7 +13,7 @@
 //! their work.
 
 mod clock;
-mod command;
+pub(crate) mod command;
 mod contract;
 mod error;
 mod local;
@@ -28,15 +28,16 @@ mod tests;
 
 use crate::config::SchedulerKind;
 
-pub use command::{Answer, Call, Commands, System};
-pub use contract::{Found, Hold, Limits, Scheduler};
-pub use error::SchedulerError;
-pub use local::Local;
-pub use lsf::Lsf;
-pub use pbs::Pbs;
-pub use sge::Sge;
-pub use slurm::Slurm;
-pub use task::{End, JobQuery, TaskRecord, TaskState, Tasks};
+pub(crate) use command::{Commands, System};
+pub(crate) use contract::{Found, Hold, Limits, Scheduler};
+pub(crate) use error::SchedulerError;
+pub(crate) use local::Local;
+pub(crate) use lsf::Lsf;
+pub(crate) use pbs::Pbs;
+pub(crate) use sge::Sge;
+pub(crate) use slurm::Slurm;
+pub use task::End;
+pub(crate) use task::{JobQuery, TaskRecord, TaskState};
 
 /// Returns the scheduler of a kind.
 pub fn scheduler(kind: SchedulerKind) -> Box<dyn Scheduler> {

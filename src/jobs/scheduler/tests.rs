@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use super::command::{Answer, Call};
 use super::*;
 use crate::config::{ClusterKeys, Resources, Stage};
 use crate::jobs::script::Job;

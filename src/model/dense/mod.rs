@@ -71,7 +71,7 @@ use rewriter::{Problem, Rewriter};
 
 pub(crate) use cost::DenseCost;
 pub(crate) use network::Outputs;
-pub use network::{DenseNetwork, Side};
+pub(crate) use network::{DenseNetwork, Side};
 pub(crate) use refit::{HeadFit, HeadInputs, HeadShape};
 
 /// A network cannot be rewritten.

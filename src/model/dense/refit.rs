@@ -276,8 +276,9 @@ mod tests {
 
     use super::*;
     use crate::geometry::dense_tiles::{GridPlace, GridSize};
+    use crate::model::engine::Engine;
     use crate::model::tract::TractEngine;
-    use crate::model::{DenseUse, Engine, Model, densify};
+    use crate::model::{DenseUse, Model, densify};
 
     /// Outputs of a network over a random image of 3 x 3 windows.
     fn outputs(model: &Model, network: &DenseNetwork, width: usize) -> Vec<f32> {

@@ -18,5 +18,6 @@ mod padded_axis;
 mod read;
 mod trunk_head;
 
-pub use cut::{CutMap, Trunk};
+pub use cut::CutMap;
+pub(crate) use cut::Trunk;
 pub use trunk_head::TrunkHead;

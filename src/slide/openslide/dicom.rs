@@ -9,7 +9,7 @@ use super::library::library;
 
 /// The series of a DICOM file. All files of one series in one folder are one slide.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DicomSeries {
+pub(crate) struct DicomSeries {
     /// The series' unique identifier.
     pub uid: String,
     /// The identifier of the glass slide.
@@ -18,7 +18,7 @@ pub struct DicomSeries {
 
 /// The series of a DICOM whole-slide file; `None` for other files, and where OpenSlide does not
 /// read DICOM (before version 4).
-pub fn dicom_series(path: &Path) -> Option<DicomSeries> {
+pub(crate) fn dicom_series(path: &Path) -> Option<DicomSeries> {
     if !has_dicom_prefix(path) {
         return None;
     }

@@ -12,7 +12,7 @@ use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-pub use dicom::{DicomSeries, dicom_series};
+pub(crate) use dicom::{DicomSeries, dicom_series};
 pub use find::OpenSlideMissing;
 use library::{Handle, library};
 use properties::{levels_of, resolution_of};

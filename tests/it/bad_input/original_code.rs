@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use ndarray::{Array1, Array2, Array4, s};
-use slidegrid::export::npy;
 use slidegrid::heatmap_h5::read_heatmap;
+use slidegrid::internal::export::npy;
 
 use crate::common::{Case, noise};
 

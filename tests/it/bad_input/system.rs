@@ -199,7 +199,8 @@ fn what_a_killed_writer_left_is_removed_by_the_next() {
     let mut child = case.slidegrid("--version").command().stdout(Stdio::null()).spawn().unwrap();
     let pid = child.id();
     child.wait().unwrap();
-    let staged = slidegrid::staged::StagedFile::new(&case.path("run/scores/a/t1.h5")).unwrap();
+    let staged =
+        slidegrid::internal::staged::StagedFile::new(&case.path("run/scores/a/t1.h5")).unwrap();
     let ours = staged.path().file_name().unwrap().to_str().unwrap().to_owned();
     let dead = ours.replace(&format!("-{}.", std::process::id()), &format!("-{pid}."));
     assert_ne!(ours, dead);

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use slidegrid::model::{EngineChoice, EngineRequest, SelectedEngine, select};
+use slidegrid::internal::model::{EngineChoice, EngineRequest, SelectedEngine, select};
 
 use super::harness::ignore;
 use super::noise;
@@ -32,7 +32,7 @@ pub(crate) fn engine(engine: EngineChoice) -> SelectedEngine {
 
 /// OpenSlide, which reads slides of vendors' formats.
 pub(crate) fn openslide() {
-    if let Err(error) = slidegrid::slide::openslide_version() {
+    if let Err(error) = slidegrid::internal::slide::openslide_version() {
         missing(&error.to_string(), "SLIDEGRID_REQUIRE_OPENSLIDE");
     }
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use ndarray::Array3;
-use slidegrid::colour_template::{self, StainsFile};
-use slidegrid::normalize::{ColourMethod, normalize_patch};
+use slidegrid::internal::colour_template::{self, StainsFile};
+use slidegrid::internal::normalize::{ColourMethod, normalize_patch};
 
 use crate::common::Case;
 use crate::normalize::pictures::{FIRST, SECOND, bytes};

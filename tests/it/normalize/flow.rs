@@ -2,10 +2,10 @@
 //! so that a heatmap shows the pixels that reached the network.
 
 use ndarray::{Array2, Array3, Axis, s};
-use slidegrid::colour_template;
-use slidegrid::normalize::{ColourMethod, ColourTransform, normalize_patch};
+use slidegrid::internal::colour_template;
+use slidegrid::internal::normalize::{ColourMethod, ColourTransform, normalize_patch};
+use slidegrid::internal::run_dir::{RunDir, read_slides};
 use slidegrid::patches::PatchesFile;
-use slidegrid::run_dir::{RunDir, read_slides};
 use slidegrid::scores::read_scores;
 
 use crate::common::cli::Slidegrid;

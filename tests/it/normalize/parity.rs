@@ -3,7 +3,7 @@
 
 use ndarray::{Array3, s};
 use serde_json::{Value, json};
-use slidegrid::normalize::{
+use slidegrid::internal::normalize::{
     ColourMethod, lab_to_rgb, normalize_patch, rgb_to_lab, standardize_luminosity,
 };
 

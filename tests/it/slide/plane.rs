@@ -7,9 +7,9 @@ use crate::slide::support::noise;
 use ndarray::Array3;
 use proptest::prelude::*;
 use slidegrid::geometry::plane::{TargetMpp, WorkingPlane};
+use slidegrid::internal::threads::pool;
 use slidegrid::slide::memory::MemorySlide;
 use slidegrid::slide::{self, PlaneReader, Region, Slide, overview, tile_thumbnail};
-use slidegrid::threads::pool;
 
 fn plane(slide: &dyn Slide, downsample: f64) -> WorkingPlane {
     let level0 = slide.levels()[0];

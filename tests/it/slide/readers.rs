@@ -69,7 +69,9 @@ fn transparency_is_white_in_every_reader() {
         vec![slide::open(&png).unwrap(), Box::new(MemorySlide::new(picture.clone()))];
     let level = tiff::Level::new(picture.clone(), 32);
     let tif = write(folder.path(), "a.tif", &tiff::tiff(&[level], None));
-    slides.extend(slidegrid::slide::openslide_version().map(|_| slide::open(&tif).unwrap()));
+    slides.extend(
+        slidegrid::internal::slide::openslide_version().map(|_| slide::open(&tif).unwrap()),
+    );
     for slide in slides {
         let at = |x, y| contract::read(&*slide, 0, x, y, 1, 1);
         assert_eq!(at(5, 3), [255; 3], "{}", slide.reader());

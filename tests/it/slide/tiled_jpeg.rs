@@ -8,8 +8,9 @@ use crate::common::needs;
 use crate::slide::support::noise;
 use crate::slide::{contract, tiff};
 use rand::{Rng, SeedableRng};
+use slidegrid::internal::slide::open_by_openslide;
+use slidegrid::internal::synth;
 use slidegrid::slide::{self, Region, Slide};
-use slidegrid::synth;
 
 const FASTER: &str = ", tiles by libturbojpeg";
 
@@ -72,8 +73,7 @@ fn pixels_are_those_of_openslide() {
     needs::turbojpeg();
     let folder = tempfile::tempdir().unwrap();
     for path in [synthetic(folder.path()), handmade(folder.path(), "a.tif", Vec::new())] {
-        let [faster, openslide] =
-            [slide::open, slide::open_by_openslide].map(|f| f(&path).unwrap());
+        let [faster, openslide] = [slide::open, open_by_openslide].map(|f| f(&path).unwrap());
         assert_eq!(faster.reader(), format!("{}{FASTER}", openslide.reader()));
         assert_eq!(faster.levels(), openslide.levels());
         assert_eq!(faster.resolution(), openslide.resolution());
@@ -88,7 +88,7 @@ fn threads_share_tiles() {
     needs::turbojpeg();
     let folder = tempfile::tempdir().unwrap();
     let path = synthetic(folder.path());
-    let [faster, openslide] = [slide::open, slide::open_by_openslide].map(|f| f(&path).unwrap());
+    let [faster, openslide] = [slide::open, open_by_openslide].map(|f| f(&path).unwrap());
     std::thread::scope(|scope| {
         for seed in 2..6 {
             let (faster, openslide) = (&*faster, &*openslide);
@@ -104,7 +104,7 @@ fn a_corrupt_tile_costs_only_itself() {
     let folder = tempfile::tempdir().unwrap();
     // Row 1, column 2 of 4 rows and 5 columns.
     let path = handmade(folder.path(), "damaged.tif", vec![7]);
-    let [faster, openslide] = [slide::open, slide::open_by_openslide].map(|f| f(&path).unwrap());
+    let [faster, openslide] = [slide::open, open_by_openslide].map(|f| f(&path).unwrap());
     assert!(faster.reader().ends_with(FASTER), "{}", faster.reader());
     for (column, row) in (0..5).flat_map(|column| (0..4).map(move |row| (column, row))) {
         let found = region(&*faster, 0, [column * 64, row * 64], [64, 64]);
@@ -140,7 +140,7 @@ fn a_tile_that_goes_bad_after_opening_is_left_to_openslide() {
     let faster = slide::open(&path).unwrap();
     let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.write_all_at(&[0xFF, 0xD9].repeat(300), offset as u64 + 1000).unwrap();
-    let openslide = slide::open_by_openslide(&path).unwrap();
+    let openslide = open_by_openslide(&path).unwrap();
     let [found, expected] = [&faster, &openslide].map(|s| region(&**s, 0, [64, 64], [64, 64]));
     assert!(found == expected);
     assert!(region(&*faster, 0, [128, 64], [64, 64]).is_some());
@@ -165,7 +165,7 @@ fn real_slides_in_other_tiles_are_left_to_openslide() {
     for name in ["CMU-1-Small-Region.svs", "test3-DAPI-2-387.ndpi", "slaid-patch.tif"] {
         let path = needs::shared_data(&format!("slides/{name}"));
         let [found, openslide] =
-            [slide::open, slide::open_by_openslide].map(|f| f(&path).unwrap().reader());
+            [slide::open, open_by_openslide].map(|f| f(&path).unwrap().reader());
         assert_eq!(found, openslide, "{name}");
     }
 }

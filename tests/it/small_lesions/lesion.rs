@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3, s};
+use slidegrid::internal::synth::{Cohort, SyntheticSlide, make};
+use slidegrid::internal::truth::{AnnotationGroups, Truth};
 use slidegrid::metrics::raster::SampleGrid;
 use slidegrid::slide::{self, Region};
-use slidegrid::synth::{Cohort, SyntheticSlide, make};
-use slidegrid::truth::{AnnotationGroups, Truth};
 
 use crate::common::Case;
 

@@ -12,9 +12,8 @@ use crate::common::cli::Slidegrid;
 use crate::common::{Case, assert_same};
 use lesion::Lesion;
 use slidegrid::heatmap_h5::{HeatmapMeta, read_heatmap, read_heatmap_meta};
-use slidegrid::scores::{
-    CascadeMeta, Screen, points_to_draw, read_scores, read_scores_meta, write_part,
-};
+use slidegrid::internal::scores::{points_to_draw, write_part};
+use slidegrid::scores::{CascadeMeta, Screen, read_scores, read_scores_meta};
 
 /// Default share of a slide's points that may be missed.
 const BOUND: f64 = 0.0033;

@@ -15,7 +15,7 @@ use crate::jobs::script::{Job, common_values, render};
 
 /// LSF, 10.1 or newer.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Lsf;
+pub(crate) struct Lsf;
 
 #[cfg(test)]
 pub(super) use tasks::STATES;

@@ -16,7 +16,7 @@ use crate::jobs::script::{Job, common_values, render};
 
 /// PBS Professional and OpenPBS.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Pbs;
+pub(crate) struct Pbs;
 
 #[cfg(test)]
 pub(super) use tasks::STATES;

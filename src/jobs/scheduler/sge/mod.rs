@@ -16,7 +16,7 @@ use crate::jobs::script::{Job, common_values, render};
 
 /// Grid Engine 6.2u5 or newer, and its successors.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Sge;
+pub(crate) struct Sge;
 
 #[cfg(test)]
 pub(super) use tasks::LETTERS;

@@ -14,7 +14,7 @@ use crate::jobs::script::{Job, common_values, render};
 
 /// SLURM, 20.11 or newer.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Slurm;
+pub(crate) struct Slurm;
 
 #[cfg(test)]
 pub(super) use tasks::STATES;
