@@ -39,36 +39,36 @@ pub(crate) struct FitFile {
     /// The slides whose windows were fitted.
     pub(crate) slides: Vec<FitSlide>,
     pub(crate) judged: FitJudgement,
-    /// Why the fit is no screen; empty: it is one.
+    /// Why the fit cannot be used as a screen; empty if it can.
     pub(crate) open: String,
     pub(crate) head: HeadFit,
 }
 
-/// What a slide has given to a fit.
+/// The windows that a slide contributed to a fit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FitSlide {
     pub(crate) name: String,
     pub(crate) windows: u64,
-    /// Of these, windows with a score of at least 0.5.
+    /// Windows among them with a score of at least 0.5.
     pub(crate) positives: u64,
 }
 
-/// How a fit does on slides that it has not seen.
+/// How well a fit scores slides that were left out of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FitJudgement {
-    /// Windows drawn by their place.
+    /// Windows drawn by place.
     pub(crate) windows: u64,
-    /// Windows drawn because a first fit scored them high, or was unsure.
+    /// Windows chosen because a first fit scored them high, or was unsure.
     pub(crate) chosen: u64,
     /// Windows with a score of at least 0.5.
     pub(crate) positives: u64,
     /// Windows near the threshold or above it.
     pub(crate) near: u64,
-    /// Root mean square difference of scores, windows drawn by their place.
+    /// Root mean square difference of scores, on windows drawn by place.
     pub(crate) rms: f64,
-    /// 99th percentile of the differences, of the same windows.
+    /// 99th percentile of the differences on the same windows.
     pub(crate) p99: f64,
     /// The screened score from which a cascade scores exactly.
     pub(crate) refine_above: f64,
@@ -80,7 +80,7 @@ pub(crate) struct FitJudgement {
     pub(crate) low_detection: Option<f64>,
 }
 
-/// A fit as a file holds it.
+/// A fit that was read from a file.
 pub(crate) struct ReadFit {
     pub(crate) fit: FitFile,
     /// SHA-256 of the file.
@@ -120,23 +120,23 @@ impl FitFile {
     /// # Errors
     /// [`FitFileError`] if the file cannot be read, is no fit, or is another network's.
     pub(crate) fn read(path: &Path, model_sha256: &str) -> Result<ReadFit, FitFileError> {
-        let wrong = |problem: String| FitFileError { path: path.to_owned(), problem };
+        let invalid = |problem: String| FitFileError { path: path.to_owned(), problem };
         let bytes = std::fs::read(path).map_err(|error| {
-            wrong(format!(
+            invalid(format!(
                 "cannot read the fit: {error}; `slidegrid calibrate --run RUN` makes one"
             ))
         })?;
         let fit: Self = serde_json::from_slice(&bytes).map_err(|error| {
-            wrong(format!("not a fit that `slidegrid calibrate` wrote: {error}"))
+            invalid(format!("not a fit that `slidegrid calibrate` wrote: {error}"))
         })?;
         if fit.format != FORMAT || fit.version != VERSION {
             let (format, version) = (&fit.format, fit.version);
-            return Err(wrong(format!(
+            return Err(invalid(format!(
                 "format {format}, version {version}; expected {FORMAT}, version {VERSION}"
             )));
         }
         if fit.model_sha256 != model_sha256 {
-            return Err(wrong(format!(
+            return Err(invalid(format!(
                 "a fit of the network with SHA-256 {}, the run's network has {model_sha256}; make a fit of this network with `slidegrid calibrate`",
                 fit.model_sha256
             )));

@@ -4,11 +4,11 @@ use super::activation::{sigmoid, softmax};
 use super::card::{Activation, ModelCard};
 use super::check::pairs_single;
 
-/// Logits are told apart up to this: beyond it, scores are as good as certain, and a fit
-/// to them would follow a few windows with absurd logits.
+/// Logits are clipped to this size. Beyond it scores are as good as certain, and a fit would
+/// follow a few windows with extreme logits.
 const MOST_LOGIT: f64 = 8.0;
 
-/// What turns the logits of a window into its scores.
+/// The function that turns the logits of a window into its scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Link {
     /// Scores are shares that sum to 1.
@@ -53,8 +53,8 @@ impl ScoreLink {
         Self { link, logits, positive, pair }
     }
 
-    /// Logits that give the `scores` of a window, clipped. Those of shares have mean 0, as
-    /// shares fix logits only up to what is common to all.
+    /// Logits that give the `scores` of a window, clipped. Logits for a softmax have mean 0,
+    /// because the scores determine them only up to a common term.
     pub(crate) fn logits_of(&self, scores: &[f32]) -> Vec<f64> {
         let scores = if self.pair { &scores[self.positive..=self.positive] } else { scores };
         let scores = scores.iter().map(|&score| f64::from(score));
@@ -71,7 +71,7 @@ impl ScoreLink {
         }
     }
 
-    /// Logits without what does not change the scores.
+    /// The logits without a common term that does not change the scores.
     pub(crate) fn centred(&self, mut logits: Vec<f64>) -> Vec<f64> {
         if self.link == Link::Softmax {
             let mean = logits.iter().sum::<f64>() / logits.len().max(1) as f64;
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn two_links_one_after_the_other_are_none() {
+    fn a_graph_and_a_card_that_both_give_probabilities_have_no_link() {
         assert_eq!(Link::new(Some("Softmax"), Activation::Softmax), None);
         assert_eq!(Link::new(Some("Softmax"), Activation::None), Some(Link::Softmax));
         assert_eq!(Link::new(None, Activation::Sigmoid), Some(Link::Sigmoid));

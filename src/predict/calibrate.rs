@@ -28,10 +28,10 @@ use crate::progress::Progress;
 use crate::scores::DenseMeta;
 use crate::staged;
 
-/// Tissue tiles to fit to, and windows of each.
+/// Size of the sample for a fit to one slide: at most 256 windows.
 const SAMPLE: SampleSize = SampleSize { draw: Purpose::Tiles, skip: 0, tiles: 32, points: 8 };
 
-/// Tissue tiles to hold a cohort's fit against, and windows of each.
+/// Size of the sample that checks a cohort's fit on a slide: at most 128 windows.
 const CHECK: SampleSize = SampleSize { draw: Purpose::Tiles, skip: 0, tiles: 16, points: 8 };
 
 /// A calibration and its residual.
@@ -41,10 +41,10 @@ pub(super) struct Calibrated {
     /// Hash of the configuration the scores are made with.
     config_sha256: String,
     pub(super) calibration: Calibration,
-    /// The head that was fitted in place of a slope and an offset.
+    /// The head that was fitted instead of a slope and an offset.
     #[serde(default)]
     pub(super) head: Option<HeadFit>,
-    /// Differences of windows that the calibration was not fitted to.
+    /// Differences on windows that the calibration was not fitted to.
     pub(super) residual: Residual,
     /// Windows scored both ways.
     sampled: u64,
@@ -69,12 +69,12 @@ impl Calibrated {
         (!self.open.is_empty()).then_some(&self.open)
     }
 
-    /// What 99 of 100 screened scores are within, of this slide or of the cohort.
+    /// 99 % quantile of the screen's error, the larger of the slide's and the cohort's.
     pub(super) fn screen_p99(&self) -> f64 {
         self.residual.p99.max(self.cohort_p99.unwrap_or(0.0))
     }
 
-    /// As stored with scores.
+    /// The attributes of score files that describe the calibration.
     pub(super) fn meta(&self, context: &Context<'_>, network: &DenseNetwork) -> DenseMeta {
         let keys = context.keys();
         DenseMeta {
@@ -116,8 +116,8 @@ impl Calibrated {
         Ok(())
     }
 
-    /// From windows of tiles: a head fitted anew, or a slope and an offset where that leaves
-    /// less.
+    /// Fits a head, or a slope and an offset, to windows of tiles, whichever has the smaller
+    /// residual.
     fn fit(tiles: &[TileSample], context: &Context<'_>, network: &DenseNetwork) -> Self {
         let (classes, exact) = (context.classes(), network.inexact.is_empty());
         let pairs: Vec<&ScorePair> = tiles.iter().map(|tile| &tile.pair).collect();
@@ -151,8 +151,8 @@ impl Calibrated {
         }
     }
 
-    /// A slope and an offset from pairs of tiles; folds of alternate tiles tell what is
-    /// left.
+    /// Fits a slope and an offset to sampled tiles. The residual is that of two folds of
+    /// alternate tiles, each calibrated by a fit to the other.
     fn fit_line(
         pairs: &[&ScorePair],
         classes: Classes,
@@ -204,7 +204,7 @@ impl Calibrated {
         }
     }
 
-    /// A cohort's fit, held against windows of the slide.
+    /// Takes the fit over a cohort and measures its residual on windows of the slide.
     fn check_fit(fit: &FitFile, tiles: &[TileSample], context: &Context<'_>) -> Self {
         let (classes, keys) = (context.classes(), context.keys());
         let pairs: Vec<&ScorePair> = tiles.iter().map(|tile| &tile.pair).collect();
@@ -242,7 +242,7 @@ impl Calibrated {
     }
 }
 
-/// The head fitted to the windows of tiles, each tile left out as a whole.
+/// Fits a head to the windows of tiles; whole tiles are left out to judge the fit.
 fn fit_head(tiles: &[TileSample], network: &DenseNetwork) -> Option<Fitted> {
     let (link, shape) = (network.score_link()?, network.head_shape()?);
     let mut sample = HeadSample::default();
@@ -254,19 +254,19 @@ fn fit_head(tiles: &[TileSample], network: &DenseNetwork) -> Option<Fitted> {
     refit::fit(&sample, &link, shape)
 }
 
-/// Says why a slide gets a slope and an offset and not a head of its own.
+/// Notes why a slide gets a slope and an offset instead of a head of its own.
 fn note_line(calibrated: &Calibrated, network: &DenseNetwork, slide: &str, progress: &Progress) {
     if network.inexact.is_empty() || calibrated.head.is_some() {
         return;
     }
     let why = match network.score_link() {
         None => "the last map of the network cannot be reached",
-        Some(_) => "a head fitted anew is no better, or the sample is too small for one",
+        Some(_) => "a fitted head is no better, or the sample is too small for one",
     };
     progress.note(&format!("predict {slide}: a slope and an offset are fitted: {why}"));
 }
 
-/// The lowest dense score of the windows that alone are detections.
+/// The lowest dense score of the windows whose exact score is a detection.
 fn lowest_detection(pair: &ScorePair, classes: Classes) -> Option<f64> {
     let scores = classes.positives(&pair.dense).zip(classes.positives(&pair.exact));
     let detections = scores.filter(|&(_, exact)| f64::from(exact) >= DETECTION);
@@ -320,7 +320,7 @@ pub(super) fn calibrate<S: AsMut<[Box<dyn Session>]>>(
         sampler.score(group.normalizer.as_ref(), &drawn(size), sessions.as_mut())
     };
     let calibrated = match &context.fit {
-        // What is no screen need not be held against windows.
+        // A fit that is no screen is not checked on windows.
         Some(fit) if !fit.open.is_empty() => Calibrated::check_fit(fit, &[], context),
         Some(fit) => {
             let tiles = scored(dense.network.refitted(&fit.head), CHECK)?;
@@ -348,6 +348,6 @@ pub(super) fn calibrate<S: AsMut<[Box<dyn Session>]>>(
     }
     let bytes = serde_json::to_vec_pretty(&calibrated).expect("a calibration is plain data");
     staged::write(&path, &bytes)?;
-    // Every task of the slide goes by the numbers in the file, to the last digit.
+    // Every task of the slide uses the numbers of the file, to the last digit.
     Ok(Calibrated::read(&path, &config_sha256).unwrap_or(calibrated))
 }

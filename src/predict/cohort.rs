@@ -1,10 +1,10 @@
-//! The head of a dense network fitted over the slides of a run.
+//! Fits the head of a dense network over the slides of a run.
 //!
-//! Windows of tissue tiles, drawn by their place from all slides, are scored both ways, and
-//! a first head is fitted to them. This head then screens further tiles: windows that it
-//! scores high, or is unsure of, are scored exactly too, since few windows of a slide are
-//! near the threshold. The second fit is to all of them, and is judged on slides that were
-//! left out of it.
+//! Windows of tissue tiles, drawn by place from all slides, are scored both ways, and a first
+//! head is fitted to them. This head then screens further tiles. Windows that it scores high,
+//! or is unsure of, are scored exactly too, since few windows of a slide are near the
+//! threshold. The second head is fitted to all these windows and judged on slides that are left
+//! out of the fit.
 
 use rayon::ThreadPool;
 
@@ -26,38 +26,38 @@ use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::scores::missed_bound;
 
-/// Fewest slides to fit over: slides are left out to judge the fit.
+/// Fewest slides to fit over, since slides are left out to judge the fit.
 pub(crate) const MIN_SLIDES: usize = 4;
 
-/// Windows to draw by their place, over all slides.
+/// Windows drawn by place, over all slides.
 const DRAWN_WINDOWS: usize = 1000;
 
-/// Windows to draw because a first fit scores them high or is unsure, at most.
+/// Most windows chosen because a first fit scores them high or is unsure.
 const CHOSEN_WINDOWS: usize = 600;
 
 /// Windows drawn in a tile.
 const PER_TILE: usize = 8;
 
-/// Windows that are looked at in a tile that a first fit screens.
+/// Windows that a first fit screens in a tile.
 const SCREENED_PER_TILE: usize = 48;
 
-/// Tiles that a first fit screens, for each tile drawn before.
+/// Tiles that a first fit screens, per tile drawn by place.
 const SCREENED_TILES: usize = 3;
 
-/// Tiles of a slide drawn by their place, at least and at most.
+/// Fewest and most tiles of a slide that are drawn by place.
 const TILES: [usize; 2] = [3, 32];
 
-/// What became of fitting over the slides.
+/// The outcome of fitting over the slides.
 pub(crate) enum CohortFit {
     /// A head was fitted.
     Fitted(Box<FitFile>),
-    /// None is needed, or none can be fitted, for this reason.
+    /// No head is needed, or none can be fitted, for this reason.
     None(String),
-    /// A signal ended the work; nothing is kept.
+    /// A signal ended the work; nothing is stored.
     Interrupted(&'static str),
 }
 
-/// What fitting works with.
+/// The run to fit for, its engine and the workers.
 pub(crate) struct CohortRun<'r> {
     pub(crate) run: &'r RunDir,
     pub(crate) config: &'r RunConfig,
@@ -121,13 +121,13 @@ pub(crate) fn fit_cohort(
     Ok(CohortFit::Fitted(Box::new(rounds.judged(fitted, drawn))))
 }
 
-/// A tile and the slide that it is of.
+/// A tile and the index of its slide.
 struct SlideTile {
     slide: usize,
     sample: TileSample,
 }
 
-/// The tiles so far, and what scores more of them.
+/// The tiles so far, and the sessions that score more tiles.
 struct Rounds<'c, 'r> {
     context: &'c Context<'r>,
     slides: &'c [String],
@@ -137,13 +137,13 @@ struct Rounds<'c, 'r> {
 }
 
 impl Rounds<'_, '_> {
-    /// Tiles of each slide that are drawn by their place.
+    /// Number of tiles of each slide that are drawn by place.
     fn tiles_per_slide(&self) -> usize {
         let [least, most] = TILES;
         DRAWN_WINDOWS.div_ceil(PER_TILE * self.slides.len()).clamp(least, most)
     }
 
-    /// Scores windows drawn by their place; returns the number of tiles.
+    /// Scores windows drawn by place and returns the number of their tiles.
     fn draw(&mut self, progress: &Progress) -> Result<usize, PredictError> {
         let tiles = self.tiles_per_slide();
         let size = SampleSize { draw: Purpose::Fit, skip: 0, tiles, points: PER_TILE };
@@ -163,7 +163,7 @@ impl Rounds<'_, '_> {
         Ok(self.tiles.len())
     }
 
-    /// Scores windows of further tiles that `screen` scores high or is unsure of.
+    /// Screens further tiles, and scores the windows that `screen` scores high or is unsure of.
     fn choose(
         &mut self,
         mut screen: TileSampler<'_>,
@@ -192,7 +192,7 @@ impl Rounds<'_, '_> {
         Ok(())
     }
 
-    /// The head fitted to the first `count` tiles, slides left out in turn.
+    /// Fits a head to the first `count` tiles and judges it with slides left out in turn.
     fn fit(&self, network: &DenseNetwork, count: usize) -> Option<Fitted> {
         let (link, shape) = (network.score_link()?, network.head_shape()?);
         let mut sample = HeadSample::default();
@@ -204,8 +204,8 @@ impl Rounds<'_, '_> {
         self.context.pool.install(|| refit::fit(&sample, &link, shape))
     }
 
-    /// The fit with what it does on slides left out; the first `drawn` tiles were drawn by
-    /// their place.
+    /// The file of the fit, with its judgement on slides left out. The first `drawn` tiles were
+    /// drawn by place.
     fn judged(&self, fitted: Fitted, drawn: usize) -> FitFile {
         let (classes, keys) = (self.context.classes(), self.context.keys());
         let mut held_out = fitted.held_out.chunks_exact(classes.count);
@@ -256,7 +256,7 @@ impl Rounds<'_, '_> {
         fit
     }
 
-    /// What a slide has given.
+    /// The windows that a slide contributed.
     fn share_of(&self, slide: usize, pairs: &[ScorePair], classes: Classes) -> FitSlide {
         let own = self.tiles.iter().zip(pairs).filter(|(tile, _)| tile.slide == slide);
         let all = joined(own.map(|(_, pair)| pair));

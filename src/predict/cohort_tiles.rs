@@ -1,4 +1,4 @@
-//! Tissue tiles of a slide that a cohort's fit looks at.
+//! The tissue tiles of a slide for the fit over a cohort.
 
 use super::classes::{Classes, DETECTION};
 use super::context::Context;
@@ -10,10 +10,10 @@ use crate::hdf5_file::FormatError;
 use crate::number::GroupNumber;
 use crate::patches::{GroupReader, PatchesFile};
 
-/// From here on, a first fit scores high or is unsure.
+/// A score of the first fit from which a window is high or unsure.
 const UNSURE: f32 = 0.05;
 
-/// Windows chosen in a tile.
+/// Most windows chosen in a tile.
 const CHOSEN_PER_TILE: usize = 6;
 
 /// The patches of a slide.
@@ -23,6 +23,8 @@ pub(super) struct OpenSlide {
 }
 
 impl OpenSlide {
+    /// Opens the patches of a slide.
+    ///
     /// # Errors
     /// [`PredictError`] if the patches cannot be read, or are not the run's.
     pub(super) fn open(context: &Context<'_>, slide: &str) -> Result<Self, PredictError> {
@@ -32,7 +34,7 @@ impl OpenSlide {
         Ok(Self { patches, readers })
     }
 
-    /// A group of the slide: its tiling and colours are those of all.
+    /// The first group of the slide, whose tiling and colours all groups share.
     ///
     /// # Errors
     /// [`PredictError`] if the group cannot be read.
@@ -44,7 +46,7 @@ impl OpenSlide {
         Group::open(context, &self.patches, slide, GroupNumber::FIRST)
     }
 
-    /// Windows of some tiles.
+    /// Draws windows of tiles of the slide.
     pub(super) fn samples(
         &self,
         context: &Context<'_>,
@@ -55,8 +57,8 @@ impl OpenSlide {
     }
 }
 
-/// Of tiles with the scores of their windows, `[window, class]`, up to `most` windows that a
-/// first fit scores high or is unsure of, a few of each tile.
+/// Chooses up to `most` windows that a first fit scores high or is unsure of, a few per tile;
+/// `scores` are those of the samples' windows, `[window, class]`.
 pub(super) fn chosen<'s>(
     samples: Vec<Sample<'s>>,
     scores: &[Vec<f32>],
@@ -78,10 +80,10 @@ pub(super) fn chosen<'s>(
     chosen
 }
 
-/// Screened scores of the windows that alone are detections, from the lowest.
+/// Dense scores of the windows whose exact score is a detection, ascending.
 pub(super) fn detections(pair: &ScorePair, classes: Classes) -> Vec<f32> {
-    let both = classes.positives(&pair.dense).zip(classes.positives(&pair.exact));
-    let screened = both.filter(|&(_, exact)| f64::from(exact) >= DETECTION);
+    let scores = classes.positives(&pair.dense).zip(classes.positives(&pair.exact));
+    let screened = scores.filter(|&(_, exact)| f64::from(exact) >= DETECTION);
     let mut screened: Vec<f32> = screened.map(|(dense, _)| dense).collect();
     screened.sort_by(f32::total_cmp);
     screened

@@ -14,7 +14,7 @@ use super::scorer::Scorer;
 use crate::model::SelectedEngine;
 use crate::scores::PrecisionMeta;
 
-/// Tiles of the group to look at, and windows of each: 64 windows.
+/// Size of the sample: at most 64 windows.
 const SAMPLE: SampleSize = SampleSize { draw: Purpose::Tiles, skip: 0, tiles: 16, points: 4 };
 
 /// Most sessions in f32: loading more would take longer than using them.

@@ -85,8 +85,8 @@ pub(crate) enum PredictError {
         /// The run's.
         expected: String,
     },
-    /// Maps that are too large.
-    #[error("{}: a dense run over one tissue tile needs maps of {needs_mb} MB, {most_mb} MB are kept for them: the network looks {reach_px} px beyond its window, and all of that has to be held at once; use method = \"window\"", path.display())]
+    /// The maps of a dense run take too much memory.
+    #[error("{}: a dense run over one tissue tile needs {needs_mb} MB for maps, expected at most {most_mb} MB: the network depends on pixels up to {reach_px} px beyond its window, and all of them are held at once; use method = \"window\"", path.display())]
     DenseMemory {
         /// The ONNX file.
         path: PathBuf,

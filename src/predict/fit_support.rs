@@ -45,7 +45,7 @@ pub(super) fn joined<'p>(pairs: impl Iterator<Item = &'p ScorePair>) -> ScorePai
     joined
 }
 
-/// What a sample says of the fit to it.
+/// How well a sample determines the fit.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct FitSupport {
     /// Windows near the threshold or above it.
@@ -91,8 +91,8 @@ impl FitSupport {
     }
 }
 
-/// 5 and 95 % of the slope, fitted to tiles drawn again and again (Efron, "Bootstrap
-/// methods: another look at the jackknife", Annals of Statistics 7, 1979).
+/// 5 % and 95 % quantile of the slope over bootstrap draws of tiles (Efron, "Bootstrap methods:
+/// another look at the jackknife", Annals of Statistics 7, 1979).
 fn slopes(tiles: &[&ScorePair], classes: Classes) -> [f64; 2] {
     if tiles.is_empty() {
         return [f64::NEG_INFINITY, f64::INFINITY];

@@ -15,7 +15,7 @@ use crate::model::{
     DenseNetwork, DenseSession, DenseUse, EngineError, HeadFit, SelectedEngine, densify,
 };
 
-/// The dense network, and what of it is loaded.
+/// The dense network, its plan and, once loaded, its sessions.
 pub(super) struct LoadedDense {
     /// The network with its own head.
     pub(super) network: DenseNetwork,
@@ -25,7 +25,7 @@ pub(super) struct LoadedDense {
     scoring: Option<Scoring>,
 }
 
-/// The network that scores a slide, in one session per worker.
+/// The network that scores a slide, loaded into one session per worker.
 struct Scoring {
     network: DenseNetwork,
     sessions: Vec<Box<dyn DenseSession>>,
@@ -55,8 +55,8 @@ impl LoadedDense {
         Ok(Self { network, tiles, sizes, workers, scoring: None })
     }
 
-    /// Loads the network with a fitted head, or with its own, into one session per worker,
-    /// unless it is loaded.
+    /// Loads the network with a fitted head, or with its own head, into one session per worker.
+    /// Nothing is loaded if that network is loaded already.
     ///
     /// # Errors
     /// [`PredictError`] when a session does not load.
@@ -70,7 +70,7 @@ impl LoadedDense {
         if loaded == Some(network.variant()) {
             return Ok(());
         }
-        // What is there is let go of before another is loaded.
+        // The old network is freed first, so that only one takes memory.
         self.scoring = None;
         let (side_px, count) = (self.tiles.side_px(), self.workers);
         let engine = &context.engine;
@@ -79,7 +79,7 @@ impl LoadedDense {
         Ok(())
     }
 
-    /// Sessions of the network that scores, one per worker; none before
+    /// The sessions of the network that scores, one per worker; empty before
     /// [`Self::load_head`].
     pub(super) fn sessions(&mut self) -> &mut [Box<dyn DenseSession>] {
         self.scoring.as_mut().map_or(&mut [], |scoring| &mut scoring.sessions)
@@ -95,8 +95,8 @@ impl LoadedDense {
         self.sizes.block_px == tiling.block_px()
     }
 
-    /// Sessions of `engine` that run `network` on images of one tile: what calibrating
-    /// takes. At most `count`, and as many as can hold their maps.
+    /// Loads sessions of `engine` that run `network` on images of one tile, as the calibration
+    /// takes them: at most `count`, and no more than can hold their maps.
     pub(super) fn load_samples(
         &self,
         context: &Context<'_>,
@@ -142,7 +142,7 @@ pub(super) struct DenseWorker<'w> {
     pub(super) session: &'w mut dyn DenseSession,
     pub(super) preparation: &'w Preparation,
     pub(super) tiles: DenseTiles,
-    /// Numbers per window that the network gives.
+    /// Number of outputs per window.
     pub(super) width: usize,
 }
 

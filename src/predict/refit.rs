@@ -1,10 +1,10 @@
-//! The head of a dense network fitted to exact windows. Pure.
+//! Fits the head of a dense network to exact windows. Pure.
 //!
-//! Of each window, the means of the last map's channels over rings are known (the map is
-//! the dense run's), and the logits that the window alone gives. A ridge regression leads
-//! from these to those, on its own or as a correction of the network's own logits. Which
-//! one, and how strong the penalty is, is what predicts best what it was not fitted to:
-//! whole units (slides, or tissue tiles of one slide) are left out in turn.
+//! For each window, the dense run gives the means of the last map's channels over rings, and
+//! the window scored alone gives logits. A ridge regression predicts the logits from the means,
+//! either directly or as a correction of the network's own logits. The variant and the strength
+//! of the penalty are those that best predict windows outside the fit: whole units (slides, or
+//! tissue tiles of one slide) are left out in turn.
 
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
@@ -13,45 +13,46 @@ use super::calibration::Residual;
 use super::ridge::Rows;
 use crate::model::{HeadFit, HeadInputs, HeadShape, ScoreLink};
 
-/// Penalties to choose from.
+/// The penalties that are tried.
 const PENALTIES: [f64; 7] = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0];
 
-/// Most parts that the units are divided into, of which each is left out once.
+/// Most folds that the units are divided into. Each fold is left out once.
 const MOST_FOLDS: usize = 6;
 
-/// Fewest units and windows to fit a head to.
+/// Fewest units to fit a head to.
 const MIN_UNITS: usize = 4;
+/// Fewest windows to fit a head to.
 const MIN_WINDOWS: usize = 32;
 
 /// Windows that a head is fitted to.
 #[derive(Default)]
 pub(super) struct HeadSample {
-    /// Of each window.
+    /// The inputs of the head, per window.
     pub(super) inputs: Vec<HeadInputs>,
     /// Scores of single windows, `[window, class]`.
     pub(super) exact: Vec<f32>,
-    /// Of each window, the unit that is left out as a whole.
+    /// The unit of each window; a unit is left out as a whole.
     pub(super) units: Vec<usize>,
 }
 
 /// A fitted head.
 pub(super) struct Fitted {
     pub(super) head: HeadFit,
-    /// Scores, `[window, class]`, each by a fit that has not seen the window's unit.
+    /// Scores, `[window, class]`, each by a fit without the window's unit.
     pub(super) held_out: Vec<f32>,
-    /// Difference of these from exact scores.
+    /// Residual of the held-out scores.
     pub(super) residual: Residual,
 }
 
-/// One way to fit.
+/// The settings of a fit.
 #[derive(Debug, Clone, Copy)]
 struct Choice {
     penalty: f64,
-    /// Whether the network's own logits are corrected.
+    /// Whether the fit corrects the network's own logits.
     own: bool,
 }
 
-/// A choice and what it predicts of windows that it was not fitted to.
+/// A choice with its predictions for windows outside the fit.
 struct Tried {
     choice: Choice,
     held_out: Vec<f32>,
@@ -59,7 +60,7 @@ struct Tried {
 }
 
 impl HeadSample {
-    /// Numbers of the windows in each of the parts that are left out in turn.
+    /// Numbers of the windows in each fold.
     fn folds(&self) -> Vec<Vec<usize>> {
         let mut units = self.units.clone();
         units.sort_unstable();
@@ -73,7 +74,7 @@ impl HeadSample {
         folds
     }
 
-    /// Whether there is enough to fit to.
+    /// Whether the sample is large enough for a fit.
     fn suffices(&self) -> bool {
         let mut units = self.units.clone();
         units.sort_unstable();
@@ -81,8 +82,8 @@ impl HeadSample {
         units.len() >= MIN_UNITS && self.inputs.len() >= MIN_WINDOWS
     }
 
-    /// Logits of single windows without the network's own ones, then these logits
-    /// themselves; `[window, 2 * logits]`.
+    /// The targets of the regression, `[window, 2 * logits]`: the exact logits minus the
+    /// network's own ones, followed by the exact logits.
     fn targets(&self, link: &ScoreLink) -> Array2<f64> {
         let (windows, logits) = (self.inputs.len(), link.logits);
         let classes = self.exact.len() / windows.max(1);
@@ -130,7 +131,7 @@ pub(super) fn fit(sample: &HeadSample, link: &ScoreLink, shape: HeadShape) -> Op
     Some(Fitted { head, held_out: best.held_out, residual: best.residual })
 }
 
-/// What a penalty predicts of each window by a fit that has not seen the window's fold.
+/// Predicts each window by a fit with this penalty and without the window's fold.
 fn held_out(
     rows: &Rows,
     folds: &[Vec<usize>],
@@ -149,7 +150,7 @@ fn held_out(
     Some(found)
 }
 
-/// The two choices of a penalty, judged.
+/// Judges both variants of a fit with this penalty.
 fn tried(
     sample: &HeadSample,
     link: &ScoreLink,
@@ -168,7 +169,7 @@ fn tried(
     })
 }
 
-/// To the precision of weights.
+/// Rounds to the precision of weights.
 #[expect(clippy::cast_possible_truncation, reason = "networks compute in f32")]
 fn narrow(value: f64) -> f32 {
     value as f32
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_takes_the_place_of_the_own_one_is_recovered() {
+    fn a_head_that_replaces_the_network_s_own_is_recovered() {
         let weights = [2.0, -1.0, 0.5, 0.0, 1.0, -2.0, 0.3, 0.0, 1.5, -0.7];
         let truth = |rings: &[f32], _: f64| {
             rings.iter().zip(weights).map(|(&a, b)| f64::from(a) * b).sum::<f64>() - 1.0
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_own_head_says_is_kept_where_that_predicts_best() {
+    fn the_network_s_own_logits_are_corrected_if_that_predicts_best() {
         let truth = |rings: &[f32], own: f64| own + 1.5 * f64::from(rings[3]) + 0.5;
         let fitted = fit(&sample(truth), &link(), SHAPE).unwrap();
         assert!(fitted.head.own && fitted.residual.rms < 0.01, "{:?}", fitted.residual);

@@ -1,8 +1,9 @@
-//! Ridge regression with more numbers per row than rows, solved row against row. Pure.
+//! Ridge regression for fewer rows than numbers per row, solved by the products of rows (the
+//! dual form). Pure.
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 
-/// Standard deviations below this are those of a constant.
+/// Added to standard deviations, so that constants can be divided by theirs.
 const LEAST_DEVIATION: f64 = 1e-6;
 
 /// Rows of numbers, each number standardised over the rows, and the products of all pairs
@@ -24,7 +25,7 @@ pub(super) struct Linear {
 }
 
 impl Rows {
-    /// From `[row, number]`.
+    /// Standardises `numbers`, `[row, number]`.
     pub(super) fn new(numbers: ArrayView2<'_, f32>) -> Self {
         let mut standard = numbers.mapv(f64::from);
         let rows = standard.nrows().max(1) as f64;
@@ -37,8 +38,8 @@ impl Rows {
         Self { mean, deviation, standard, products }
     }
 
-    /// Values for the rows `unseen`, of the function fitted to the `targets` of the rows
-    /// `seen`; `[unseen, value]`. `None` where the fit has no solution.
+    /// Fits a function to the `targets` of the rows `seen` and returns its values for the rows
+    /// `unseen`, `[unseen, value]`. `None` if the fit has no solution.
     pub(super) fn predict(
         &self,
         seen: &[usize],
@@ -55,7 +56,7 @@ impl Rows {
         Some(across.dot(&factors) + mean)
     }
 
-    /// The function fitted to the `targets`, `[row, value]`, of all rows.
+    /// Fits a function to the `targets`, `[row, value]`, of all rows.
     pub(super) fn fit(&self, targets: &Array2<f64>, penalty: f64) -> Option<Linear> {
         let all: Vec<usize> = (0..self.standard.nrows()).collect();
         let (mean, factors) = self.solve(&all, targets, penalty)?;
@@ -73,7 +74,7 @@ impl Rows {
         rows.iter().map(|row| mean(row) / count).collect()
     }
 
-    /// The targets' mean, and what each row contributes, `[row, value]`.
+    /// The mean of the targets and the factor of each row, `[row, value]`.
     fn solve(
         &self,
         seen: &[usize],
@@ -81,21 +82,21 @@ impl Rows {
         penalty: f64,
     ) -> Option<(Array1<f64>, Array2<f64>)> {
         let count = seen.len();
-        let mut apart = targets.select(Axis(0), seen);
-        let mean = apart.mean_axis(Axis(0))?;
-        apart -= &mean;
-        // As if the numbers had been standardised to mean 0 over these rows alone.
+        let mut centred = targets.select(Axis(0), seen);
+        let mean = centred.mean_axis(Axis(0))?;
+        centred -= &mean;
+        // These products are those of numbers with mean 0 over the rows `seen`.
         let means = self.row_means(seen, seen);
         let common = means.mean()?;
         let mut system = Array2::from_shape_fn((count, count), |(i, j)| {
             self.products[[seen[i], seen[j]]] - means[i] - means[j] + common
         });
-        // Per row and number, so that the penalty means the same for samples of any size.
+        // The penalty is per row and number, so that it does not depend on the sample's size.
         let ridge = penalty * count as f64 * self.standard.ncols() as f64 / 1000.0;
         system.diag_mut().mapv_inplace(|value| value + ridge);
         factorise(&mut system)?;
-        substitute(&system, &mut apart);
-        Some((mean, apart))
+        substitute(&system, &mut centred);
+        Some((mean, centred))
     }
 }
 
@@ -136,7 +137,7 @@ fn substitute(factor: &Array2<f64>, values: &mut Array2<f64>) {
     }
 }
 
-/// Sum of products, in an order that processors compute side by side.
+/// The dot product, with eight partial sums that processors compute in parallel.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let (a_chunks, a_rest) = a.as_chunks::<8>();
     let (b_chunks, b_rest) = b.as_chunks::<8>();

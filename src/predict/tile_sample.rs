@@ -1,4 +1,4 @@
-//! Windows of tissue tiles, scored by the dense network and one by one.
+//! Scores windows of tissue tiles by the dense network and one by one.
 
 use super::colour::Normalizer;
 use super::context::Context;
@@ -10,14 +10,14 @@ use super::tile_scorer::TileScorer;
 use crate::model::{DenseNetwork, DenseSession, HeadInputs, Outputs, Session};
 use crate::pipeline::map;
 
-/// Windows of a tissue tile, scored both ways, and what a head is fitted to.
+/// Windows of a tissue tile, scored both ways, with the inputs to fit a head to.
 pub(super) struct TileSample {
     pub(super) pair: ScorePair,
-    /// Of each window; empty where the head cannot be fitted anew.
+    /// The inputs of the head, per window; empty if no head can be fitted.
     pub(super) inputs: Vec<HeadInputs>,
 }
 
-/// A dense network that runs over tiles, on all workers.
+/// A dense network that all workers run over tiles.
 pub(super) struct TileSampler<'c> {
     context: &'c Context<'c>,
     network: DenseNetwork,
@@ -25,7 +25,7 @@ pub(super) struct TileSampler<'c> {
 }
 
 impl<'c> TileSampler<'c> {
-    /// Loads `network`: a dense one with any head, or what such a head is fitted to.
+    /// Loads `network`: a dense network with any head, or one that gives the inputs of a head.
     ///
     /// # Errors
     /// [`PredictError`] when a session does not load.
@@ -72,7 +72,7 @@ impl<'c> TileSampler<'c> {
     }
 }
 
-/// What runs the network over tiles, one per worker.
+/// The scorers of tiles, one per worker.
 fn scorers<'s>(
     context: &'s Context<'_>,
     network: &DenseNetwork,
@@ -91,7 +91,7 @@ fn scorers<'s>(
     })
 }
 
-/// What the windows of a tile say, which `network` has run over.
+/// The sample of a tile from the output of `network`.
 fn tile_sample(found: ScorePair, network: &DenseNetwork) -> TileSample {
     let link = network.score_link().filter(|_| network.outputs() == Outputs::HeadInputs);
     let Some(link) = link else { return TileSample { pair: found, inputs: Vec::new() } };

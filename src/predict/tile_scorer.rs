@@ -52,7 +52,7 @@ impl TileScorer<'_> {
         };
         let square = self.square(sample, &tile);
         let Some(patch) = sample.prepared(square, self.preparation, self.normalizer)? else {
-            // Its windows are not scored either.
+            // The run does not score the windows of this patch either.
             return Ok(None);
         };
         tile.x_px -= i64::from(square.x_px);

@@ -11,7 +11,7 @@ use crate::run_dir::{self, RunDir};
 use crate::staged;
 use crate::threads::Workers;
 
-/// Whether a run that scores its slides now fits the head over them before.
+/// Whether a run fits the head over its slides before it scores them.
 pub(crate) fn is_due(run: &RunDir, config: &RunConfig, slides: usize) -> bool {
     config.config.predict.method != Method::Window
         && config.resolved.fit_sha256.is_none()
@@ -24,7 +24,7 @@ pub(crate) fn has_scores(run: &RunDir) -> bool {
     run.root().join("scores").read_dir().is_ok_and(|mut folder| folder.next().is_some())
 }
 
-/// Slides that have patches.
+/// The names of the slides that have patches.
 ///
 /// # Errors
 /// [`StagesError`] if the table of slides cannot be read.
@@ -33,9 +33,10 @@ pub(crate) fn slides_with_patches(run: &RunDir) -> Result<Vec<String>, StagesErr
     Ok(names.filter(|name| run.patches(name).exists()).collect())
 }
 
-/// Fits the head over `slides`, writes `calibration/fit.json` and makes the run rest on it.
+/// Fits the head over `slides`, writes `calibration/fit.json` and records its hash in the run.
 ///
-/// The outcome is partial if the fit is no screen, or a signal ended the work.
+/// The completion is partial if the fit cannot be used as a screen, or if a signal ended the
+/// work.
 ///
 /// # Errors
 /// [`PredictStageError`] if there is no engine, windows cannot be scored, or a file cannot
@@ -83,7 +84,7 @@ pub(crate) fn calibrate_all(
     Ok(Completion::Partial)
 }
 
-/// What the fit was made of, and how it does on slides left out.
+/// Two lines: the windows of the fit, and its judgement on slides left out.
 fn report(fit: &FitFile) -> [String; 2] {
     let judged = &fit.judged;
     let kept = if judged.positives == 0 {
