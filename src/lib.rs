@@ -81,6 +81,7 @@
 //! let meta = HeatmapMeta {
 //!     slide: "dark".to_owned(),
 //!     stride_px: heatmap.stride_px,
+//!     window_px: 32,
 //!     downsample: plane.downsample,
 //!     width_px: plane.width_px,
 //!     height_px: plane.height_px,
