@@ -137,8 +137,9 @@
 //!     sha256
 //! files
 //!     staged
+//!     identity
 //!     bigtiff         <- staged version
-//!     hdf5_file       <- pipeline staged version
+//!     hdf5_file       <- identity pipeline staged version
 //!     slide           <- geometry
 //!     label_image
 //!     text_file
@@ -150,7 +151,7 @@
 //!     heatmap_h5      <- hdf5_file number scores staged
 //!     export          <- bigtiff hdf5_file heatmap heatmap_h5 metrics patches staged version
 //!     import          <- export hdf5_file heatmap heatmap_h5
-//!     run_dir         <- number shell staged
+//!     run_dir         <- identity number shell staged
 //!     damage          <- hdf5_file run_dir staged
 //! a run
 //!     model           <- geometry process sha256 spelling
@@ -158,9 +159,9 @@
 //!                        truth
 //!     resolve         <- colour_template config geometry model normalize version
 //!     slide_inputs    <- config progress run_dir slide text_file tissue
-//!     split           <- config damage export geometry hdf5_file heatmap interrupt
-//!                        label_image normalize number patches pipeline process progress
-//!                        run_dir slide staged threads tissue
+//!     split           <- config damage export geometry hdf5_file heatmap identity interrupt
+//!                        label_image normalize number patches pipeline process progress run_dir
+//!                        slide staged threads tissue
 //!     predict         <- config damage geometry hdf5_file interrupt model normalize number
 //!                        patches pipeline process progress run_dir scores staged
 //!     jobs            <- config damage export heatmap_h5 number run_dir scores shell staged
@@ -168,8 +169,8 @@
 //!                        number patches run_dir scores staged
 //!     study           <- chart config export hdf5_file heatmap heatmap_h5 label_image metrics
 //!                        progress run_dir scores spelling staged text_file truth version
-//!     report          <- config damage heatmap heatmap_h5 jobs metrics number patches process
-//!                        progress run_dir scores slide staged study tissue truth version
+//!     report          <- config damage hdf5_file heatmap heatmap_h5 jobs metrics number patches
+//!                        process progress run_dir scores slide staged study tissue truth version
 //!     stages          <- config damage export geometry hdf5_file interrupt jobs model number
 //!                        patches predict process progress run_dir scores split staged stitch
 //!                        study threads
@@ -192,6 +193,7 @@ pub mod geometry;
 mod hdf5_file;
 pub mod heatmap;
 pub mod heatmap_h5;
+mod identity;
 mod import;
 #[doc(hidden)]
 pub mod internal;
@@ -229,7 +231,8 @@ mod tissue;
 mod truth;
 mod version;
 
-pub use hdf5_file::FormatError;
+pub use hdf5_file::{FormatError, Lineage};
+pub use identity::SlideIdentity;
 pub use number::GroupNumber;
 
 #[cfg(doc)]

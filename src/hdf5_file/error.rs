@@ -119,6 +119,19 @@ pub enum FormatError {
         /// Version of the file.
         version: i64,
     },
+    /// The file is one of another slide.
+    #[error(
+        "{}: belongs to the slide {found}, expected {expected}, whose place it takes; move it back, or delete it and run the same command again",
+        path.display()
+    )]
+    OtherSlide {
+        /// The file.
+        path: PathBuf,
+        /// The slide that the file names.
+        found: String,
+        /// The slide whose file it should be.
+        expected: String,
+    },
     /// The content read back differs from what was written.
     #[error(
         "{}: {item} read back is not what was written, though no write failed; nothing of it was kept: check the disk or file system, then run the same command again",
@@ -149,6 +162,18 @@ impl FormatError {
         Self::Content { path: path.to_owned(), problem: problem.into() }
     }
 
+    /// Refuses a file of the slide `found` in the place of one of the slide `expected`.
+    pub(crate) fn check_slide(path: &Path, found: &str, expected: &str) -> Result<(), Self> {
+        match found == expected {
+            true => Ok(()),
+            false => Err(Self::OtherSlide {
+                path: path.to_owned(),
+                found: found.to_owned(),
+                expected: expected.to_owned(),
+            }),
+        }
+    }
+
     /// The file that the error is about.
     pub fn path(&self) -> &Path {
         match self {
@@ -162,6 +187,7 @@ impl FormatError {
             | Self::Layout { path, .. }
             | Self::Checksum { path, .. }
             | Self::Unsealed { path, .. }
+            | Self::OtherSlide { path, .. }
             | Self::Lost { path, .. }
             | Self::Content { path, .. } => path,
         }
@@ -180,7 +206,11 @@ impl FormatError {
             | Self::Checksum { .. }
             | Self::Unsealed { .. }
             | Self::Content { .. } => true,
-            Self::Stage(_) | Self::Foreign { .. } | Self::Newer { .. } | Self::Lost { .. } => false,
+            Self::Stage(_)
+            | Self::Foreign { .. }
+            | Self::Newer { .. }
+            | Self::OtherSlide { .. }
+            | Self::Lost { .. } => false,
         }
     }
 

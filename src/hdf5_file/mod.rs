@@ -12,6 +12,7 @@ mod error;
 mod exists;
 mod hashed;
 mod heap;
+mod lineage;
 mod open;
 mod part_hashes;
 mod readback;
@@ -38,6 +39,7 @@ use datasets::{item, write_dataset};
 pub use error::FormatError;
 pub(crate) use exists::link_exists;
 pub(crate) use hashed::Hashed;
+pub use lineage::Lineage;
 pub(crate) use open::open;
 pub(crate) use part_hashes::{check_chunks, read_hashes};
 use readback::WrittenContent;
@@ -55,6 +57,8 @@ pub(crate) struct StagedHdf5 {
     staged: StagedFile,
     written: WrittenContent,
     sealed: bool,
+    /// What decides the content besides the data.
+    key: String,
 }
 
 impl StagedHdf5 {
@@ -83,7 +87,7 @@ impl StagedHdf5 {
             })
             .create(staged.path())
             .map_err(|e| FormatError::hdf5(target, "create it", &e))?;
-        Ok(Self { file, staged, written: WrittenContent::default(), sealed })
+        Ok(Self { file, staged, written: WrittenContent::default(), sealed, key: String::new() })
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -97,6 +101,11 @@ impl StagedHdf5 {
     /// The attributes of the root group.
     pub(crate) fn attributes(&self) -> Attributes<'_> {
         Attributes::new(self.target(), &self.file)
+    }
+
+    /// Sets what decides the content besides the data; the attribute `id` is a hash of both.
+    pub(crate) fn set_key(&mut self, parts: &[&str]) {
+        self.key = parts.join("\0");
     }
 
     /// The record of the content that was written into datasets.
@@ -167,8 +176,12 @@ impl StagedHdf5 {
     /// Does all steps of [`StagedHdf5::commit`] but the rename. The file can then be read under
     /// its temporary name and must still be committed.
     pub(crate) fn close(self) -> Result<StagedFile, FormatError> {
+        if self.sealed {
+            let id = self.written.id(&self.key);
+            self.attributes().put_str("id", &format!("{id:016x}"))?;
+        }
         self.flush()?;
-        let Self { file, mut staged, written, sealed } = self;
+        let Self { file, mut staged, written, sealed, .. } = self;
         let failed =
             |staged: &StagedFile, action, e| FormatError::hdf5(staged.target(), action, &e);
         let described =

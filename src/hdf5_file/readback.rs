@@ -14,7 +14,7 @@ use std::path::Path;
 use hdf5::types::{FloatSize, IntSize, TypeDescriptor};
 use hdf5::{Attribute, Dataset, File, Location};
 use ndarray::{ArrayView2, s};
-use xxhash_rust::xxh3::xxh3_64;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use super::checksums::stored_hash;
 use super::chunks::chunk_place;
@@ -80,6 +80,24 @@ impl WrittenContent {
     /// Records the rows of a dataset by the [`xxh3_64`] hashes of their stored bytes.
     pub(crate) fn stored(&mut self, dataset: &str, hashes: Vec<u64>, row_bytes: Option<usize>) {
         self.parts.push((dataset.to_owned(), ContentPart::Stored { hashes, row_bytes }));
+    }
+
+    /// Hash of `key` and of all recorded content.
+    pub(crate) fn id(&self, key: &str) -> u64 {
+        let mut id = Xxh3Default::new();
+        id.update(key.as_bytes());
+        for (name, part) in &self.parts {
+            id.update(name.as_bytes());
+            match part {
+                ContentPart::Whole(hash, _) | ContentPart::Rows { hash, .. } => {
+                    id.update(&hash.to_le_bytes());
+                }
+                ContentPart::Stored { hashes, .. } => {
+                    hashes.iter().for_each(|hash| id.update(&hash.to_le_bytes()));
+                }
+            }
+        }
+        id.digest()
     }
 
     /// Records that `dataset` has attributes.

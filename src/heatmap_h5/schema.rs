@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::hdf5_file::{Attributes, FormatError, check_header, put_header};
+use crate::hdf5_file::{Attributes, FormatError, Lineage, check_header, put_header};
 use crate::number::GroupNumber;
 use crate::scores::{CascadeMeta, DenseMeta, PrecisionMeta};
 
@@ -70,6 +70,11 @@ pub struct HeatmapMeta {
     /// The measured errors of the method `cascade`, over all groups. Set on reading;
     /// written by `HeatmapWriter::write_method_errors`.
     pub cascade: Option<CascadeMeta>,
+    /// The slide's file, the patches, and the file's `id`.
+    pub lineage: Lineage,
+    /// Hash over the `id` of each score file, in the order of the groups; empty in files of
+    /// version 1.
+    pub scores_id: String,
     /// Name and version of the program that wrote the file. Set on reading.
     pub writer: String,
 }
@@ -79,6 +84,15 @@ impl HeatmapMeta {
     /// cascade's audit does not hold. `None` when there is no such reason.
     pub fn audit_failure(&self) -> Option<String> {
         self.cascade.as_ref().and_then(CascadeMeta::audit_failure)
+    }
+
+    /// Refuses a heatmap of another slide than the one its file is named after.
+    ///
+    /// # Errors
+    /// [`FormatError::OtherSlide`] that names both.
+    pub fn check_named(&self, path: &Path) -> Result<(), FormatError> {
+        let named = path.file_stem().unwrap_or_default().to_string_lossy();
+        FormatError::check_slide(path, &self.slide, &named)
     }
 
     /// (rows, columns) of the heatmap: the number of lattice points of the working plane.
@@ -109,6 +123,10 @@ impl HeatmapMeta {
 
     pub(super) fn write_attributes(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
         put_header(attributes, FORMAT, VERSION)?;
+        self.lineage.write_attributes(attributes)?;
+        if !self.scores_id.is_empty() {
+            attributes.put_str("scores_id", &self.scores_id)?;
+        }
         for (name, value) in [
             ("slide", &self.slide),
             ("method", &self.method),
@@ -152,6 +170,11 @@ impl HeatmapMeta {
         let normalized = attributes.contains("normalize")?;
         let unnormalized = if normalized { attributes.u64("unnormalized_patches")? } else { 0 };
         let meta = Self {
+            lineage: Lineage::read_attributes(attributes)?,
+            scores_id: match attributes.contains("scores_id")? {
+                true => attributes.str("scores_id")?,
+                false => String::new(),
+            },
             normalize: if normalized { attributes.str("normalize")? } else { String::new() },
             unnormalized_patches: unnormalized,
             slide: attributes.str("slide")?,

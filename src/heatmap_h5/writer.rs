@@ -42,6 +42,7 @@ impl HeatmapWriter {
         check_shape(path, SCORE, score, rows, cols)?;
         let mut output = StagedHdf5::create(path)?;
         meta.write_attributes(&output.attributes())?;
+        output.set_key(&[&meta.slide, &meta.config_sha256, &meta.scores_id]);
         let dataset = output
             .file()
             .new_dataset::<f32>()

@@ -11,7 +11,7 @@ use crate::config::Stage;
 use crate::damage::{self, Watched};
 use crate::heatmap_h5::{HeatmapMeta, read_heatmap_meta};
 use crate::number::GroupNumber;
-use crate::run_dir::{RunDir, SlideStatus};
+use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
 use crate::scores::{self, CascadeMeta, DenseMeta};
 
 /// The progress of a slide.
@@ -130,7 +130,10 @@ impl FilesRead {
             };
             let path = run.heatmap(slide, "h5");
             let watched = Watched::new(&path, "stitch");
-            let meta = damage::reading(&watched, "status", read_heatmap_meta);
+            let meta = damage::reading(&watched, "status", |path| {
+                let meta = read_heatmap_meta(path)?;
+                meta.check_named(path).map(|()| meta)
+            });
             heatmaps.insert(slide.to_owned(), meta.map_err(|error| error.to_string()));
         }
         let stages = [Stage::Predict.name(), Stage::Stitch.name()];
@@ -151,6 +154,14 @@ impl FilesRead {
 fn names(folder: &Path) -> impl Iterator<Item = String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+}
+
+/// What is to be said of a slide whose file has changed; empty if it has not.
+fn changed(run: &RunDir, record: &SlideRecord) -> String {
+    record.change().map_or(String::new(), |change| {
+        let redo = run.redo_afresh(&record.name);
+        format!("its file has changed since it was split ({change}); `{redo}` does it afresh")
+    })
 }
 
 /// The progress of a slide.
@@ -190,7 +201,11 @@ pub(crate) fn progress_of(run: &RunDir, slide: &SlideListing, read: &FilesRead) 
             None => record.status.name(),
         },
         reason: patches_damage.unwrap_or_else(|| record.reason.clone()),
-        note: record.note.clone(),
+        note: [record.note.clone(), changed(run, record)]
+            .into_iter()
+            .filter(|note| !note.is_empty())
+            .collect::<Vec<_>>()
+            .join("; "),
         groups: slide.groups,
         scored: slide.groups as usize - slide.missing.len(),
         begun: begun.collect(),

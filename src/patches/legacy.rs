@@ -18,7 +18,7 @@ use ndarray::{Array2, Array3, Ix2};
 
 use super::schema::{COORD, IMG, PatchesMeta, group_name};
 use crate::geometry::{PatchCoord, Tiling};
-use crate::hdf5_file::{Attributes, FormatError, check_dataset, link_exists, read_all};
+use crate::hdf5_file::{Attributes, FormatError, Lineage, check_dataset, link_exists, read_all};
 use crate::number::GroupNumber;
 
 const TILE_PX: u32 = 224;
@@ -196,6 +196,7 @@ fn meta_of(
         thresholds: BTreeMap::new(),
         config_sha256: String::new(),
         provenance: BTreeMap::new(),
+        lineage: Lineage::default(),
         writer: "HPC_DPAI".into(),
         legacy: true,
     })

@@ -63,6 +63,14 @@ impl PatchesFile {
         &self.meta
     }
 
+    /// Refuses patches of another slide than `slide`.
+    ///
+    /// # Errors
+    /// [`FormatError::OtherSlide`] that names both.
+    pub fn check_slide(&self, slide: &str) -> Result<(), FormatError> {
+        FormatError::check_slide(&self.path, &self.meta.slide, slide)
+    }
+
     /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -15,13 +15,16 @@ use std::collections::BTreeMap;
 
 use crate::geometry::tiling::TilingError;
 use crate::geometry::{BlockPlan, Tiling, WorkingPlane};
-use crate::hdf5_file::{Attributes, FormatError, check_header, put_header};
+use crate::hdf5_file::{Attributes, FormatError, Lineage, check_header, put_header};
 use crate::number::GroupNumber;
 
 /// The `format` attribute.
 pub const FORMAT: &str = "slidegrid-patches";
 /// The newest version this program reads, and the one it writes.
 pub const VERSION: i64 = 2;
+
+/// What is stored of a patch: its pixels.
+const STORE: &str = "pixels";
 
 pub(crate) const TISSUE: &str = "tissue";
 /// `[tile row, tile col]`, 1 = textured like tissue, independent of the tissue method.
@@ -87,6 +90,8 @@ pub struct PatchesMeta {
     pub config_sha256: String,
     /// Further facts about the origin of the data, by name; attributes `provenance_<name>`.
     pub provenance: BTreeMap<String, String>,
+    /// The slide's file, and the file's `id`.
+    pub lineage: Lineage,
     /// Name and version of the program that wrote the file. Set on reading.
     pub writer: String,
     /// Whether the file is one of the original HPC_DPAI code. Set on reading.
@@ -120,6 +125,7 @@ impl PatchesMeta {
             thresholds: BTreeMap::new(),
             config_sha256: String::new(),
             provenance: BTreeMap::new(),
+            lineage: Lineage::default(),
             writer: String::new(),
             legacy: false,
         }
@@ -143,6 +149,8 @@ impl PatchesMeta {
     pub(crate) fn write_attributes(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
         put_header(attributes, FORMAT, VERSION)?;
         attributes.put_str("slide", &self.slide)?;
+        attributes.put_str("store", STORE)?;
+        self.lineage.write_attributes(attributes)?;
         for (name, value) in [
             ("width", self.width_px),
             ("height", self.height_px),
@@ -184,7 +192,9 @@ impl PatchesMeta {
         } else {
             window_px.div_ceil(2)
         };
+        check_store(attributes)?;
         let meta = Self {
+            lineage: Lineage::read_attributes(attributes)?,
             slide: attributes.str("slide")?,
             width_px: attributes.u32("width", 1)?,
             height_px: attributes.u32("height", 1)?,
@@ -217,5 +227,19 @@ impl PatchesMeta {
         }
         meta.tiling().map_err(|e| FormatError::invalid(attributes.path(), e.to_string()))?;
         Ok(meta)
+    }
+}
+
+/// Refuses a file that stores something else than pixels.
+fn check_store(attributes: &Attributes<'_>) -> Result<(), FormatError> {
+    if !attributes.contains("store")? {
+        return Ok(());
+    }
+    match attributes.str("store")?.as_str() {
+        STORE => Ok(()),
+        other => {
+            let problem = format!("stores {other:?}, expected {STORE:?}: update slidegrid");
+            Err(FormatError::invalid(attributes.path(), problem))
+        }
     }
 }

@@ -98,6 +98,7 @@ impl PatchesWriter {
         check_plan(path, meta, plan, per_group)?;
         let mut output = StagedHdf5::create(path)?;
         meta.write_attributes(&output.attributes())?;
+        output.set_key(&[&meta.slide, &meta.config_sha256]);
         let mask = plan.mask().mapv(|tile| u8::from(tile != 0));
         output.write_dataset(TISSUE, mask.view())?;
         let patch_px = plan.tiling().patch_px() as usize;

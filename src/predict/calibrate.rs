@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::calibration::{Calibration, Residual};
+use super::calibration_file;
 use super::classes::{Classes, DETECTION};
 use super::context::Context;
 use super::draw::Purpose;
@@ -22,11 +23,10 @@ use super::tile_sample::{TileSample, TileSampler};
 use crate::config::Method;
 use crate::hdf5_file::FormatError;
 use crate::model::{DenseNetwork, FitFile, HeadFit, Session};
-use crate::patches::GroupReader;
+use crate::patches::{GroupReader, PatchesMeta};
 use crate::process;
 use crate::progress::Progress;
 use crate::scores::DenseMeta;
-use crate::staged;
 
 /// Size of the sample for a fit to one slide: at most 256 windows.
 const SAMPLE: SampleSize = SampleSize { draw: Purpose::Tiles, skip: 0, tiles: 32, points: 8 };
@@ -236,8 +236,8 @@ impl Calibrated {
     }
 
     /// Reads the calibration that another task stored, if it has this configuration.
-    fn read(path: &Path, config_sha256: &str) -> Option<Self> {
-        let known: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    fn read(path: &Path, patches: &PatchesMeta, config_sha256: &str) -> Option<Self> {
+        let known: Self = calibration_file::read(path, patches)?;
         (known.config_sha256 == config_sha256).then_some(known)
     }
 }
@@ -308,7 +308,7 @@ pub(super) fn calibrate<S: AsMut<[Box<dyn Session>]>>(
     let (slide, patches) = (group.slide, group.patches);
     let path = context.run.scores_of(slide).join("calibration.json");
     let config_sha256 = context.config.scores_sha256();
-    if let Some(known) = Calibrated::read(&path, &config_sha256) {
+    if let Some(known) = Calibrated::read(&path, patches.meta(), &config_sha256) {
         return Ok(known);
     }
     let readers = patches.group_numbers().map(|group| patches.group(group));
@@ -346,8 +346,7 @@ pub(super) fn calibrate<S: AsMut<[Box<dyn Session>]>>(
             "predict {slide}: the sample does not determine the calibration, so dense scores are not trusted: {open}"
         ));
     }
-    let bytes = serde_json::to_vec_pretty(&calibrated).expect("a calibration is plain data");
-    staged::write(&path, &bytes)?;
+    calibration_file::write(&path, patches.meta(), &calibrated)?;
     // Every task of the slide uses the numbers of the file, to the last digit.
-    Ok(Calibrated::read(&path, &config_sha256).unwrap_or(calibrated))
+    Ok(Calibrated::read(&path, patches.meta(), &config_sha256).unwrap_or(calibrated))
 }

@@ -128,6 +128,7 @@ impl<'r> Context<'r> {
     pub(super) fn open_patches(&self, slide: &str) -> Result<PatchesFile, PredictError> {
         let path = self.run.patches(slide);
         let patches = PatchesFile::open(&path)?;
+        patches.check_slide(slide)?;
         let meta = patches.meta();
         let expected = self.config.patches_sha256();
         if !meta.legacy && meta.config_sha256 != expected {

@@ -348,6 +348,7 @@ fn resume(
 fn belongs(part: &ScoresMeta, meta: &ScoresMeta, total: u64) -> Result<(), String> {
     let rules = [
         ("slide", &part.slide, &meta.slide),
+        ("made_from", &part.lineage.made_from, &meta.lineage.made_from),
         ("group", &part.group.to_string(), &meta.group.to_string()),
         ("stride", &part.stride_px.to_string(), &meta.stride_px.to_string()),
         ("classes", &part.classes.join(", "), &meta.classes.join(", ")),

@@ -4,6 +4,7 @@ mod audit;
 mod batch;
 mod calibrate;
 mod calibration;
+mod calibration_file;
 mod cascade;
 mod cascade_tally;
 mod classes;

@@ -16,6 +16,7 @@ use super::group_work::GroupWork;
 use super::ledger::{Ledger, Places, Start};
 use super::scorer::Scorer;
 use crate::config::RunConfig;
+use crate::hdf5_file::{FormatError, Lineage};
 use crate::number::GroupNumber;
 use crate::process;
 use crate::progress::Progress;
@@ -69,6 +70,7 @@ pub(super) fn check_existing(
     slide: &str,
 ) -> Result<GroupOutcome, PredictError> {
     let meta = scores::read_scores_meta(path)?;
+    FormatError::check_slide(path, &meta.slide, slide)?;
     let (expected, method) = (config.scores_sha256(), config.method_of(slide).name());
     if meta.config_sha256 == expected && meta.method != method {
         let (path, found) = (path.to_owned(), meta.method);
@@ -168,6 +170,7 @@ fn meta_of(
     }
     Ok(ScoresMeta {
         slide: group.slide.to_owned(),
+        lineage: made_from(&group.patches.meta().lineage),
         group: group.number,
         stride_px: context.keys().stride,
         window_px: context.model.card.window_px,
@@ -185,4 +188,9 @@ fn meta_of(
         deviation,
         ..ScoresMeta::default()
     })
+}
+
+/// The lineage of what is made from patches with this lineage.
+fn made_from(patches: &Lineage) -> Lineage {
+    Lineage { id: String::new(), made_from: patches.id.clone(), slide: patches.slide }
 }

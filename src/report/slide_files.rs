@@ -6,6 +6,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -16,6 +17,7 @@ use super::slide_content::{Drawn, Layers, SlideFiles};
 use super::slide_parts::{Notes, tissue};
 use super::truth_shapes;
 use crate::damage::{self, Watched};
+use crate::hdf5_file::FormatError;
 use crate::heatmap::Heatmap;
 use crate::heatmap_h5::{HeatmapMeta, read_heatmap};
 use crate::patches::PatchesFile;
@@ -84,12 +86,15 @@ impl SlideFiles<'_> {
         let mut notes = Notes::default();
         let watched = Watched::patches(self.run, name);
         let patches = notes.read_if_present(&self.run.patches(name), |_| {
-            damage::reading(&watched, "report", PatchesFile::open)
+            damage::reading(&watched, "report", |path| {
+                let patches = PatchesFile::open(path)?;
+                patches.check_slide(name).map(|()| patches)
+            })
         });
         let path = self.run.heatmap(name, "h5");
         let watched = Watched::new(&path, "stitch");
         let heatmap =
-            notes.read_if_present(&path, |_| damage::reading(&watched, "report", read_heatmap));
+            notes.read_if_present(&path, |_| damage::reading(&watched, "report", read_named));
         let size = self.size_px(patches.as_ref(), heatmap.as_ref().map(|(meta, _)| meta));
         let mut layers = Layers { size, ..Layers::default() };
         let mut drawn = Drawn {
@@ -147,4 +152,10 @@ fn state_of(path: &Path) -> String {
     std::fs::metadata(path).map_or("absent".into(), |file| {
         format!("{} {}.{:09}", file.len(), file.mtime(), file.mtime_nsec())
     })
+}
+
+/// Reads a heatmap, which must be that of the slide after which its file is named.
+fn read_named(path: &Path) -> Result<(HeatmapMeta, Array2<f32>), FormatError> {
+    let (meta, score) = read_heatmap(path)?;
+    meta.check_named(path).map(|()| (meta, score))
 }

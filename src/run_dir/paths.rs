@@ -137,6 +137,12 @@ impl RunDir {
         self.report().join("tasks.svg")
     }
 
+    /// The command that splits and scores a slide again.
+    pub fn redo_afresh(&self, slide: &str) -> String {
+        let (run, slide) = (quoted(&self.root.to_string_lossy()), quoted(slide));
+        format!("slidegrid redo --run {run} {slide}")
+    }
+
     /// The command that scores a slide again with the method `window`.
     pub fn redo_by_window(&self, slide: &str) -> String {
         let (run, slide) = (quoted(&self.root.to_string_lossy()), quoted(slide));

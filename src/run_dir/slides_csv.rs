@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::RunDir;
+use crate::identity::SlideIdentity;
 use crate::staged::{self, StageError};
 
 /// The outcome of splitting a slide.
@@ -104,6 +105,36 @@ pub struct SlideRecord {
     pub tissue_added: Option<usize>,
     /// Something to look at although nothing failed; empty if there is nothing.
     pub note: String,
+    /// Length of the slide's file when it was split, bytes.
+    pub slide_bytes: Option<u64>,
+    /// When the slide's file was last modified before the split, Unix time, seconds.
+    pub slide_modified_unix_s: Option<i64>,
+    /// XXH3 of size, first and last MiB of the slide's file, in hexadecimal; empty if unknown.
+    pub slide_hash: String,
+}
+
+impl SlideRecord {
+    /// The slide's file as it was when it was split; `None` if it was not split, or by an
+    /// earlier version.
+    pub fn identity(&self) -> Option<SlideIdentity> {
+        Some(SlideIdentity {
+            bytes: self.slide_bytes?,
+            modified_unix_s: self.slide_modified_unix_s?,
+            hash: u64::from_str_radix(&self.slide_hash, 16).ok()?,
+        })
+    }
+
+    /// Records the slide's file as it is now.
+    pub fn set_identity(&mut self, found: &SlideIdentity) {
+        self.slide_bytes = Some(found.bytes);
+        self.slide_modified_unix_s = Some(found.modified_unix_s);
+        self.slide_hash = format!("{:016x}", found.hash);
+    }
+
+    /// How the slide's file has changed since it was split, in words, if it has.
+    pub fn change(&self) -> Option<String> {
+        self.identity()?.change(&self.path)
+    }
 }
 
 /// A reason why the table of slides cannot be read or written.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use super::method_meta::{CascadeMeta, DenseMeta};
 use super::precision_meta::PrecisionMeta;
 use super::unnormalized::UnnormalizedPatch;
-use crate::hdf5_file::{Attributes, FormatError, check_header, put_header};
+use crate::hdf5_file::{Attributes, FormatError, Lineage, check_header, put_header};
 use crate::number::GroupNumber;
 
 /// The `format` attribute.
@@ -95,6 +95,8 @@ pub struct ScoresMeta {
     pub dense: Option<DenseMeta>,
     /// Attributes of the method `cascade`.
     pub cascade: Option<CascadeMeta>,
+    /// The slide's file, the patches, and the file's `id`.
+    pub lineage: Lineage,
     /// Name and version of the program that wrote the file. Set on reading.
     pub writer: String,
 }
@@ -128,6 +130,7 @@ impl ScoresMeta {
     ) -> Result<(), FormatError> {
         self.check(attributes)?;
         put_header(attributes, format, VERSION)?;
+        self.lineage.write_attributes(attributes)?;
         for (name, value) in [
             ("slide", &self.slide),
             ("method", &self.method),
@@ -197,6 +200,7 @@ impl ScoresMeta {
         let spans = attributes.contains("spans_unix_s")?;
         let spans = if spans { attributes.f64s("spans_unix_s")? } else { Vec::new() };
         let meta = Self {
+            lineage: Lineage::read_attributes(attributes)?,
             slide: attributes.str("slide")?,
             group: GroupNumber::try_from(attributes.u32("group", 1)?)
                 .map_err(|e| FormatError::invalid(attributes.path(), e.to_string()))?,

@@ -55,6 +55,8 @@ fn stage(
     check_scores(path, meta.classes.len(), row, col, score)?;
     let mut output = StagedHdf5::create(path)?;
     meta.write_attributes(&output.attributes(), format)?;
+    let group = meta.group.to_string();
+    output.set_key(&[&meta.slide, &group, &meta.config_sha256, &meta.lineage.made_from]);
     output.write_dataset(ROW, ArrayView1::from(row))?;
     output.write_dataset(COL, ArrayView1::from(col))?;
     output.write_dataset(SCORE, score)?;

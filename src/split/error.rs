@@ -114,6 +114,16 @@ pub(crate) enum SplitError {
         /// Resolution in the configuration, um/px.
         expected: f64,
     },
+    /// Patches exist that were made before the slide's file changed.
+    #[error("{}: the file has changed since it was split ({change}); put the old file back, or do the slide afresh with `{redo}`", path.display())]
+    Changed {
+        /// The slide's file.
+        path: PathBuf,
+        /// What has changed.
+        change: String,
+        /// The command that does the slide afresh.
+        redo: String,
+    },
     /// Patches exist that were made with other tissue settings for the slide.
     #[error("{}: these patches were made with {} for this slide, the configuration now says {}; delete this file, scores/{name} and heatmaps/{name}.*, or use another run directory", path.display(), settings(found), settings(expected))]
     OtherTissue {

@@ -18,6 +18,7 @@ use crate::config::{RunConfig, TargetMpp};
 use crate::damage::{self, Watched};
 use crate::export::png;
 use crate::geometry::{BlockPlan, WorkingPlane};
+use crate::identity::SlideIdentity;
 use crate::number::counted;
 use crate::patches::{PatchesFile, PatchesMeta, SlideColours};
 use crate::process;
@@ -114,7 +115,11 @@ pub(crate) fn split_slide(
             }
         }
         // The outcome on disk still describes the patches, so it is not overwritten.
-        Err(error @ (SplitError::OtherMpp { .. } | SplitError::OtherTissue { .. })) => {
+        Err(
+            error @ (SplitError::OtherMpp { .. }
+            | SplitError::OtherTissue { .. }
+            | SplitError::Changed { .. }),
+        ) => {
             let (status, reason) = (SlideStatus::Failed, error.to_string());
             let record = SlideRecord { status, reason, ..outcome };
             return Ok(SplitEnd { record, error: Some(error) });
@@ -158,7 +163,10 @@ fn finished(
     }
     let watched = Watched::patches(run, &record.name);
     let meta = match PatchesFile::open(&path) {
-        Ok(file) => file.meta().clone(),
+        Ok(file) => {
+            file.check_slide(&record.name)?;
+            file.meta().clone()
+        }
         Err(error) => {
             let set_aside = watched.note(&error, "split").ok_or(error)?;
             progress.warn(&format!("warning: {set_aside}"));
@@ -180,6 +188,10 @@ fn finished(
     let Some(known) = known.filter(|outcome| outcome.record.status != SlideStatus::Failed) else {
         return Ok(None);
     };
+    if let Some(change) = known.record.identity().and_then(|known| known.change(&record.path)) {
+        let (path, redo) = (record.path.clone(), run.redo_afresh(&record.name));
+        return Err(SplitError::Changed { path, change, redo });
+    }
     check_given(config, &known.record, path)?;
     Ok(Some(known))
 }
@@ -229,6 +241,10 @@ fn split(
 ) -> Result<(), SplitError> {
     let path = outcome.path.clone();
     let slide = open(config, &path, outcome, progress)?;
+    // Before any pixel is read: a file that changes meanwhile differs from this.
+    if let Ok(identity) = SlideIdentity::of(&path) {
+        outcome.set_identity(&identity);
+    }
     let plane = working_plane(config, slide.as_ref(), outcome)?;
     let tiling = config.tiling();
     if plane.width_px.min(plane.height_px) < tiling.window_px() {

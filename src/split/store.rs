@@ -17,7 +17,7 @@ use super::superblock::{cells, region_of, superblocks};
 use super::tissue::FoundTissue;
 use crate::config::{CompressionKey, RunConfig};
 use crate::geometry::{BlockPlan, PatchCoord, WorkingPlane};
-use crate::hdf5_file::FormatError;
+use crate::hdf5_file::{FormatError, Lineage};
 use crate::patches::{Compression, PatchCompressor, PatchesMeta, PatchesWriter, SlideColours};
 use crate::pipeline::{Closed, Outlet, Pipeline};
 use crate::progress::Progress;
@@ -254,6 +254,7 @@ fn meta(inputs: &StoreInputs<'_>, tissue: &FoundTissue, per_group: usize) -> Pat
         thresholds,
         config_sha256: config.patches_sha256(),
         provenance,
+        lineage: Lineage { slide: inputs.outcome.identity(), ..Lineage::default() },
         ..PatchesMeta::planned(&inputs.outcome.name, inputs.plane, inputs.plan, per_group)
     }
 }

@@ -23,7 +23,9 @@ pub(crate) fn plan(run: &RunDir, progress: &Progress) -> Result<(Lookup, Complet
             continue;
         }
         let watched = Watched::patches(run, &name);
-        match PatchesFile::open(&path) {
+        let opened =
+            PatchesFile::open(&path).and_then(|file| file.check_slide(&name).map(|()| file));
+        match opened {
             Ok(file) => {
                 for assumption in file.assumptions() {
                     progress.warn(&format!("warning: {}: {assumption}", path.display()));

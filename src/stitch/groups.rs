@@ -3,6 +3,7 @@
 use super::error::StitchError;
 use crate::config::RunConfig;
 use crate::damage::{SetAside, Watched};
+use crate::hdf5_file::Lineage;
 use crate::number::GroupNumber;
 use crate::patches::PatchesMeta;
 use crate::run_dir::RunDir;
@@ -22,6 +23,7 @@ pub(super) fn read_group(
     let checks = [
         ("slide", found.slide.clone(), meta.slide.clone()),
         ("group", found.group.to_string(), group.to_string()),
+        ("made_from", made_from(&found.lineage, &meta.lineage), meta.lineage.id.clone()),
         ("stride", found.stride_px.to_string(), stride_px.to_string()),
         ("window", found.window_px.to_string(), meta.window_px.to_string()),
         ("config_sha256", found.config_sha256.clone(), config.scores_sha256()),
@@ -46,4 +48,10 @@ pub(super) fn set_scores_aside(watched: &Watched<'_>, error: &StitchError) -> Op
         StitchError::Assemble { .. } => watched.set_aside(&error.to_string(), "stitch"),
         _ => None,
     }
+}
+
+/// The `id` of the patches that a file was made from; what is not known of files of version 1
+/// is taken to fit.
+pub(super) fn made_from(file: &Lineage, patches: &Lineage) -> String {
+    if file.fits(patches) { patches.id.clone() } else { file.made_from.clone() }
 }

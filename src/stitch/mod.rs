@@ -3,28 +3,27 @@
 //! The memory needed is that of one heatmap of f32, one group's scores, and a picture whose
 //! size is bounded.
 
+mod assemble;
 mod error;
 mod groups;
 mod pictures;
 
 use std::path::PathBuf;
 
-use ndarray::{Array2, s};
-
 use crate::config::RunConfig;
 use crate::damage::{self, SetAside, Watched};
 use crate::export::{ExportError, ExportFormat, export_heatmap};
-use crate::geometry::Lattice;
-use crate::heatmap::Heatmap;
+use crate::hdf5_file::{FormatError, Lineage};
 use crate::heatmap_h5::{self, HeatmapMeta, HeatmapWriter};
 use crate::model::{Model, card_sha256};
 use crate::number::GroupNumber;
 use crate::patches::{PatchesFile, PatchesMeta};
 use crate::run_dir::RunDir;
-use crate::scores::{CascadeMeta, DenseMeta, PrecisionMeta, ScoresMeta};
+use crate::scores::{CascadeMeta, ScoresMeta};
 
+use assemble::{Assembled, assemble, class_plane};
 pub(crate) use error::StitchError;
-use groups::{read_group, set_scores_aside};
+use groups::made_from;
 use pictures::write_pictures;
 
 /// The result of stitching a slide.
@@ -80,6 +79,7 @@ fn make_heatmap(
     allow_missing: bool,
 ) -> Result<Stitched, StitchError> {
     let patches = PatchesFile::open(&run.patches(slide))?;
+    patches.check_slide(slide)?;
     let meta = patches.meta().clone();
     let watched = Watched::new(&run.heatmap(slide, "h5"), "stitch");
     let replaced = match existing_heatmap(run, config, &meta) {
@@ -96,10 +96,12 @@ fn make_heatmap(
         return Err(StitchError::Missing { slide: slide.into(), groups: meta.groups, missing });
     }
     let classes = Classes::load(config)?;
-    let Assembled { heatmap, provenance, windows, unnormalized, dense, cascade, deviation } =
-        assemble(run, config, &meta, &present, classes.positive)?;
+    let assembled = assemble(run, config, &meta, &present, classes.positive)?;
+    let Assembled { heatmap, provenance, windows, unnormalized, dense, cascade, .. } = assembled;
+    let Assembled { deviation, engine, scores_id, .. } = assembled;
     let file = file_meta(config, &meta, &classes, provenance, &missing);
-    let file = HeatmapMeta { windows, unnormalized_patches: unnormalized, deviation, ..file };
+    let unnormalized_patches = unnormalized;
+    let file = HeatmapMeta { windows, unnormalized_patches, deviation, engine, scores_id, ..file };
     let mut files = write_pictures(run, config, &meta, &patches, &heatmap, &file)?;
     let h5 = run.heatmap(slide, "h5");
     let mut writer = HeatmapWriter::create(&h5, &file, heatmap.score.view())?;
@@ -128,68 +130,6 @@ fn make_heatmap(
     Ok(Stitched { files, missing, audit_failure, scored, max, already_there, added, replaced })
 }
 
-/// The scores of a slide's groups, put together.
-struct Assembled {
-    /// The heatmap of the positive class.
-    heatmap: Heatmap,
-    /// The attributes of the first group; `None` without groups.
-    provenance: Option<ScoresMeta>,
-    /// Number of windows that were scored.
-    windows: u64,
-    /// Number of patches whose stains could not be determined.
-    unnormalized: u64,
-    dense: Option<DenseMeta>,
-    cascade: Option<CascadeMeta>,
-    deviation: Option<PrecisionMeta>,
-}
-
-/// Reads the scores of `groups` and assembles the heatmap of the class `positive`. Damaged
-/// score files are set aside, all of them before the error is returned.
-fn assemble(
-    run: &RunDir,
-    config: &RunConfig,
-    meta: &PatchesMeta,
-    groups: &[GroupNumber],
-    positive: usize,
-) -> Result<Assembled, StitchError> {
-    let stride_px = config.config.predict.stride;
-    let (rows, cols) = Lattice::new(meta.width_px, meta.height_px, stride_px).shape();
-    let mut heatmap = Heatmap::new(rows, cols, stride_px);
-    let mut provenance = None;
-    let (mut windows, mut unnormalized) = (0, 0);
-    let (mut dense, mut cascade, mut deviation) = (None, None, None);
-    let mut damaged = Vec::new();
-    for &group in groups {
-        let watched = Watched::new(&run.scores(&meta.slide, group), "predict");
-        let read = read_group(run, config, meta, group).and_then(|scores| {
-            let column = scores.score.column(positive).to_vec();
-            let scattered = heatmap.scatter(&scores.row, &scores.col, &column);
-            let path = run.scores(&meta.slide, group);
-            scattered.map_err(|source| StitchError::Assemble { path, source })?;
-            Ok(scores)
-        });
-        let scores = match read {
-            Ok(scores) => scores,
-            // The others are read too, so that all damaged ones are scored again at once.
-            Err(error) => {
-                damaged.push(set_scores_aside(&watched, &error).ok_or(error)?);
-                continue;
-            }
-        };
-        windows += scores.meta.windows;
-        unnormalized += scores.meta.unnormalized_patches;
-        dense = more_doubtful(dense, scores.meta.dense.clone());
-        cascade = CascadeMeta::sum(cascade, scores.meta.cascade);
-        deviation = PrecisionMeta::sum(deviation, scores.meta.deviation);
-        provenance.get_or_insert(scores.meta);
-    }
-    let others = damaged.len().saturating_sub(1);
-    if let Some(first) = damaged.into_iter().next() {
-        return Err(StitchError::Damaged { first, others });
-    }
-    Ok(Assembled { heatmap, provenance, windows, unnormalized, dense, cascade, deviation })
-}
-
 /// The heatmap of an earlier stitch, if it is complete. Missing exports are added to it.
 fn existing_heatmap(
     run: &RunDir,
@@ -201,6 +141,12 @@ fn existing_heatmap(
         return Ok(None);
     }
     let meta = heatmap_h5::read_heatmap_meta(&path)?;
+    FormatError::check_slide(&path, &meta.slide, &patches.slide)?;
+    let (found, expected) = (made_from(&meta.lineage, &patches.lineage), &patches.lineage.id);
+    if found != *expected {
+        let expected = expected.clone();
+        return Err(StitchError::Foreign { path, what: "made_from", found, expected });
+    }
     let expected = config.scores_sha256();
     if meta.config_sha256 != expected {
         return Err(StitchError::Foreign {
@@ -273,41 +219,6 @@ impl Classes {
     }
 }
 
-/// Chooses one of two groups' calibrations for the heatmap's attributes: a doubtful one, if
-/// there is any, and otherwise the first. A calibration is doubtful if its fit is open, or if
-/// the version that wrote it did not check this.
-fn more_doubtful(known: Option<DenseMeta>, other: Option<DenseMeta>) -> Option<DenseMeta> {
-    let doubtful = |meta: &DenseMeta| !meta.exact && (!meta.open.is_empty() || meta.near.is_none());
-    match (known, other) {
-        (Some(known), Some(other)) if !doubtful(&known) && doubtful(&other) => Some(other),
-        (known, other) => known.or(other),
-    }
-}
-
-/// Assembles the scores of one class. The score files are read again for each class, so that
-/// memory holds only one class at a time.
-fn class_plane(
-    run: &RunDir,
-    config: &RunConfig,
-    meta: &PatchesMeta,
-    groups: &[GroupNumber],
-    class: usize,
-) -> Result<Array2<f32>, StitchError> {
-    let stride_px = config.config.predict.stride;
-    let (rows, cols) = Lattice::new(meta.width_px, meta.height_px, stride_px).shape();
-    let mut plane = Heatmap::new(rows, cols, stride_px);
-    for &group in groups {
-        let scores = read_group(run, config, meta, group)?;
-        plane
-            .scatter(&scores.row, &scores.col, &scores.score.slice(s![.., class]).to_vec())
-            .map_err(|source| StitchError::Assemble {
-                path: run.scores(&meta.slide, group),
-                source,
-            })?;
-    }
-    Ok(plane.score)
-}
-
 fn file_meta(
     config: &RunConfig,
     patches: &PatchesMeta,
@@ -315,7 +226,8 @@ fn file_meta(
     provenance: Option<ScoresMeta>,
     missing: &[GroupNumber],
 ) -> HeatmapMeta {
-    let ScoresMeta { engine, precision, normalize, .. } = provenance.unwrap_or_default();
+    let ScoresMeta { precision, normalize, .. } = provenance.unwrap_or_default();
+    let Lineage { id, slide, .. } = patches.lineage.clone();
     HeatmapMeta {
         slide: patches.slide.clone(),
         stride_px: config.config.predict.stride,
@@ -331,7 +243,9 @@ fn file_meta(
         classes: classes.names.clone(),
         positive: u32::try_from(classes.positive).expect("a card has fewer than 2^32 classes"),
         method: config.method_of(&patches.slide).name().to_owned(),
-        engine,
+        engine: String::new(),
+        lineage: Lineage { made_from: id, slide, ..Lineage::default() },
+        scores_id: String::new(),
         precision,
         deviation: None,
         dense: None,

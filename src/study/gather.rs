@@ -121,6 +121,7 @@ fn gather_slide(
             continue;
         }
         let (meta, score) = heatmap_h5::read_heatmap(&path)?;
+        meta.check_named(&path)?;
         let map = Heatmap { score, stride_px: meta.stride_px };
         let geometry = SlideGeometry::from_heatmap(request, slide, &meta)?;
         let truth = slide_truth(&mut truth, request, slide, &geometry)?;

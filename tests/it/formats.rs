@@ -7,6 +7,7 @@ use std::process::Command;
 
 use ndarray::{Array2, array};
 use slidegrid::GroupNumber;
+use slidegrid::Lineage;
 use slidegrid::geometry::{BlockPlan, Tiling, WorkingPlane};
 use slidegrid::heatmap_h5::{HeatmapMeta, HeatmapWriter, read_heatmap, read_heatmap_class};
 use slidegrid::patches::{Compression, PatchesFile, PatchesMeta, PatchesWriter};
@@ -128,7 +129,9 @@ fn scores_come_back_and_nan_is_refused() {
     write_scores(&path, &scores_meta(), &[1, 2], &[3, 4], score.view()).unwrap();
     let found = read_scores(&path).unwrap();
     assert_eq!((found.row, found.col, found.score), (vec![1, 2], vec![3, 4], score.clone()));
-    assert_eq!(ScoresMeta { writer: String::new(), ..found.meta }, scores_meta());
+    assert_eq!(found.meta.lineage.id.len(), 16);
+    let (writer, lineage) = (String::new(), Lineage::default());
+    assert_eq!(ScoresMeta { writer, lineage, ..found.meta }, scores_meta());
 
     write_scores(&path, &scores_meta(), &[], &[], Array2::zeros((0, 2)).view()).unwrap();
     assert_eq!(read_scores(&path).unwrap().score.dim(), (0, 2));
@@ -147,7 +150,8 @@ fn heatmaps_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = &write_all(folder.path())[3];
     let (meta, score) = read_heatmap(path).unwrap();
-    assert_eq!(HeatmapMeta { writer: String::new(), ..meta }, heatmap_meta());
+    let (writer, lineage) = (String::new(), Lineage::default());
+    assert_eq!(HeatmapMeta { writer, lineage, ..meta }, heatmap_meta());
     assert!(score[[0, 0]].is_nan() && score[[1, 1]].is_nan());
     assert_eq!((score[[0, 1]], score[[1, 2]]), (0.5, 0.25));
     assert_eq!(read_heatmap_class(path, 0).unwrap()[[1, 2]], 0.75);
@@ -306,6 +310,9 @@ fn h5py_reads_the_same_structure_as_the_frozen_files_have() {
     for contents in today.as_object_mut().unwrap().values_mut() {
         assert_eq!(contents["attributes"]["version"], 2);
         contents["attributes"]["version"] = 1.into();
+        let attributes = contents["attributes"].as_object_mut().unwrap();
+        assert!(attributes.remove("id").is_some());
+        attributes.remove("store");
         let datasets = contents["datasets"].as_object_mut().unwrap();
         let is_data = |name: &String| !name.ends_with("_xxh3");
         assert!(datasets.keys().any(|name| !is_data(name)) || datasets.contains_key("row"));

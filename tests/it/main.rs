@@ -5,6 +5,7 @@
 extern crate slidegrid_test_attribute;
 
 mod bad_input;
+mod belonging;
 mod bench_cli;
 mod calibrate;
 mod cluster_sge;
@@ -14,6 +15,7 @@ mod demo_networks;
 mod dense;
 mod dense_networks;
 mod export;
+mod flips;
 mod flow_synth;
 mod formats;
 mod formats_legacy;

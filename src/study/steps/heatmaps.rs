@@ -42,6 +42,7 @@ impl LoadedHeatmap {
             return Ok(Self { path, slide, score, pitch_px, mpp, size_px: None });
         }
         let (meta, score) = heatmap_h5::read_heatmap(&path)?;
+        meta.check_named(&path)?;
         Ok(Self {
             path,
             slide: meta.slide.clone(),

@@ -261,18 +261,21 @@ fn scores_of_another_method_are_refused(case: &Case, root: &Path) {
 fn blind_the_screen(case: &Case) {
     let folder = case.path("run/scores/slide");
     let path = folder.join("calibration.json");
-    let mut fit: serde_json::Value =
+    let mut file: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let fit = &mut file["calibrated"];
     fit["head"] = serde_json::Value::Null;
     fit["calibration"]["slope"] = serde_json::json!([0.1, 0.1]);
     fit["calibration"]["offset"] = serde_json::json!([5.0, -5.0]);
     fit["residual"] = serde_json::json!({ "rms": 0.005, "p99": 0.01 });
     fit["open"] = serde_json::json!("");
     fit["lowest_detection"] = serde_json::Value::Null;
+    let hash = xxhash_rust::xxh3::xxh3_64(fit.to_string().as_bytes());
+    file["xxh3"] = format!("{hash:016x}").into();
     std::fs::remove_dir_all(&folder).unwrap();
     std::fs::remove_file(case.path("run/heatmaps/slide.h5")).unwrap();
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(&path, serde_json::to_vec(&fit).unwrap()).unwrap();
+    std::fs::write(&path, serde_json::to_vec(&file).unwrap()).unwrap();
 }
 
 #[test]
