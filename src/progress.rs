@@ -1,7 +1,8 @@
 //! Progress messages on stderr: bars on a terminal, plain lines otherwise.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -58,6 +59,15 @@ impl Progress {
             // The bars are drawn again below the line.
             Self::Bars(bars) => drop(bars.println(line)),
             Self::Lines => tell(line),
+        }
+    }
+
+    /// Shows a warning, unless this process has shown the same one before.
+    pub(crate) fn warn_once(&self, line: &str) {
+        static SHOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+        let mut shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if shown.insert(line.to_owned()) {
+            self.warn(line);
         }
     }
 

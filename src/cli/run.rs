@@ -17,7 +17,7 @@ use crate::slide_inputs::GivenSlides;
 use crate::split::Extent;
 use crate::stages::calibrate::{self, calibrate_all, slides_with_patches};
 use crate::stages::plan::plan;
-use crate::stages::predict::{groups_where, predict_all};
+use crate::stages::predict::{groups_where, predict_all, try_network};
 use crate::stages::slides::{register, select_records};
 use crate::stages::split::split_all;
 use crate::stages::stitch::{StitchOptions, stitch_all, stitchable};
@@ -75,6 +75,10 @@ pub(super) fn run(args: &RunArgs) -> Result<CommandEnd, Failure> {
     let names: HashSet<String> = wanted.iter().map(|record| record.name.clone()).collect();
     let pool = args.threads.pool(config.config.predict.threads, &progress);
     let workers = Workers { pool: &pool, interrupt };
+    // A network that cannot score a window would fail after hours of splitting.
+    if wanted.iter().any(|record| !run.patches(&record.name).exists()) {
+        try_network(&run, &config, &workers, &progress)?;
+    }
     let split = split_all(&run, &config, &wanted, Extent::Patches, &workers, &progress)?;
     if run.slides_csv().exists() {
         run_dir::refresh_slides(&run)?;

@@ -181,6 +181,8 @@ pub(crate) fn pairs_single(card: &ModelCard, outputs: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     const CARD: &str = r#"
@@ -210,6 +212,7 @@ activation = "softmax"
 
     fn check(card: &str, input: &[usize], output: &[usize]) -> Result<(), String> {
         let graph = GraphFacts {
+            last_operators: BTreeMap::new(),
             inputs: vec![tensor("x", input)],
             outputs: vec![tensor("y", output)],
             nodes: vec![],
@@ -259,6 +262,7 @@ activation = "softmax"
     #[test]
     fn one_of_several_outputs_must_be_named_and_several_inputs_are_refused() {
         let mut graph = GraphFacts {
+            last_operators: BTreeMap::new(),
             inputs: vec![tensor("x", &[0, 3, 64, 64])],
             outputs: vec![tensor("features", &[0, 512]), tensor("y", &[0, 2])],
             nodes: vec![],

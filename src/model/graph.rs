@@ -103,6 +103,9 @@ pub struct GraphFacts {
     pub outputs: Vec<TensorFacts>,
     /// All nodes, including those of inner graphs.
     pub nodes: Vec<NodeFacts>,
+    /// For each output of the graph, by name, the operator that computes its values. Operators
+    /// that only change the shape or the type are passed over.
+    pub last_operators: BTreeMap<String, String>,
     /// Version of ONNX's own operator set; 0 if the file gives none.
     pub opset: i64,
     /// Files with weights outside the ONNX file, relative to it.
@@ -140,6 +143,7 @@ impl GraphFacts {
             inputs: inputs.map(tensor).collect(),
             outputs: graph.output.iter().map(tensor).collect(),
             nodes: walk.nodes,
+            last_operators: last_operators(&graph),
             opset: model
                 .opset_import
                 .iter()
@@ -158,6 +162,26 @@ impl GraphFacts {
         }
         counts
     }
+}
+
+/// Operators that change the shape or the type of a tensor, and not its values.
+const SHAPING: [&str; 7] =
+    ["Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast", "Transpose"];
+
+fn last_operators(graph: &pb::GraphProto) -> BTreeMap<String, String> {
+    let makers: BTreeMap<&str, &pb::NodeProto> = graph
+        .node
+        .iter()
+        .flat_map(|node| node.output.iter().map(move |output| (output.as_str(), node)))
+        .collect();
+    let last = |output: &pb::ValueInfoProto| {
+        let mut maker = makers.get(output.name.as_str())?;
+        while SHAPING.contains(&maker.op_type.as_str()) {
+            maker = makers.get(maker.input.first()?.as_str())?;
+        }
+        Some((output.name.clone(), maker.op_type.clone()))
+    };
+    graph.output.iter().filter_map(last).collect()
 }
 
 fn tensor(info: &pb::ValueInfoProto) -> TensorFacts {

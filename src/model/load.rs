@@ -202,6 +202,13 @@ impl Model {
         self.input().dims.as_ref().and_then(|dims| dims.first()).and_then(Dim::fixed)
     }
 
+    /// The operator that computes the class scores, such as "Gemm" or "Softmax"; `None` if the
+    /// graph does not tell.
+    pub(crate) fn last_operator(&self) -> Option<&str> {
+        let output = super::check::output_of(&self.card, &self.graph).ok()?;
+        self.graph.last_operators.get(&output.name).map(String::as_str)
+    }
+
     /// `f16` or `f32`: the type of the network's input, as the scores record it.
     #[must_use]
     pub fn precision(&self) -> &'static str {

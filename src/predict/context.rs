@@ -6,6 +6,7 @@ use super::classes::Classes;
 use super::error::PredictError;
 use super::prepare::Preparation;
 use super::sessions::load_sessions;
+use super::trial::{Trial, try_session};
 use crate::config::{PredictKeys, RunConfig};
 use crate::interrupt::Interrupt;
 use crate::model::{
@@ -113,10 +114,53 @@ impl<'r> Context<'r> {
         format!("{} {}", self.engine.engine.name(), self.engine.engine.version())
     }
 
-    /// Sessions for single windows, one per worker.
+    /// Sessions for single windows, one per worker. A network whose windows depend on their batch
+    /// runs them one at a time.
     pub(super) fn load_sessions(&self) -> Result<Vec<Box<dyn Session>>, PredictError> {
-        load_sessions(&self.engine, &self.model, self.batch, self.workers(), self.pool)
-            .map_err(|source| self.model_failed(source))
+        self.load_tried_sessions().map(|(sessions, _)| sessions)
+    }
+
+    /// Sessions for single windows, one per worker, and what a trial of the network found.
+    pub(super) fn load_tried_sessions(
+        &self,
+    ) -> Result<(Vec<Box<dyn Session>>, Trial), PredictError> {
+        self.load_tried(self.workers())
+    }
+
+    /// Sessions for `count` workers, and what a trial of the network found.
+    pub(super) fn load_tried(
+        &self,
+        count: usize,
+    ) -> Result<(Vec<Box<dyn Session>>, Trial), PredictError> {
+        let load = |batch| {
+            load_sessions(&self.engine, &self.model, batch, count, self.pool)
+                .map_err(|source| self.model_failed(source))
+        };
+        let mut sessions = load(self.batch)?;
+        let trial = |sessions: &mut Vec<Box<dyn Session>>| {
+            let precision = self.engine.engine.precision();
+            try_session(&self.model, precision, sessions[0].as_mut())
+                .map_err(|source| self.model_failed(source))
+        };
+        let mut found = trial(&mut sessions)?;
+        if found.alone {
+            drop(sessions);
+            sessions = load(1)?;
+            // The first trial may have ended at the batch.
+            let alone = trial(&mut sessions)?;
+            for note in alone.notes {
+                if !found.notes.contains(&note) {
+                    found.notes.push(note);
+                }
+            }
+        }
+        Ok((sessions, found))
+    }
+
+    /// Warnings that name the model.
+    pub(super) fn named(&self, notes: Vec<String>) -> Vec<String> {
+        let path = self.model.path.display();
+        notes.into_iter().map(|note| format!("warning: {path}: {note}")).collect()
     }
 
     /// Adds the path of the model to an engine's error.

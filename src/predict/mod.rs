@@ -39,11 +39,12 @@ mod shared;
 mod stream;
 mod tile_sample;
 mod tile_scorer;
+mod trial;
 mod windows;
 
 pub(crate) use cohort::{CohortFit, CohortRun, MIN_SLIDES, fit_cohort};
 pub(crate) use error::PredictError;
-pub(crate) use predictor::Predictor;
+pub(crate) use predictor::{Predictor, try_network};
 pub use prepare::{Preparation, PreparedPatch};
 pub(crate) use score::GroupOutcome;
 pub(crate) use score::share;

@@ -75,6 +75,12 @@ impl<'r> Predictor<'r> {
         Ok(Some(dense_cost(model, &network, block_px, most_bytes)?))
     }
 
+    /// What a trial of the network found, for the user; each sentence is returned once.
+    pub(crate) fn take_notes(&mut self) -> Vec<String> {
+        let notes = self.windows.as_mut().map(WindowScorer::take_notes).unwrap_or_default();
+        self.context.named(notes)
+    }
+
     /// Scores a group of a slide, unless a readable score file of the group exists.
     ///
     /// # Errors
@@ -207,4 +213,19 @@ fn loaded_dense<'s>(
         Some(dense) => Ok(dense),
         empty => Ok(empty.insert(LoadedDense::load(context, tiling)?)),
     }
+}
+
+/// Tries the network of a run, and returns warnings for the user.
+///
+/// # Errors
+/// [`PredictError`] if the run has no model, or the network cannot score a window.
+pub(crate) fn try_network(
+    run: &RunDir,
+    config: &RunConfig,
+    engine: SelectedEngine,
+    pool: &ThreadPool,
+) -> Result<Vec<String>, PredictError> {
+    let context = Context::load(run, config, engine, pool)?;
+    let (_, trial) = context.load_tried(1)?;
+    Ok(context.named(trial.notes))
 }

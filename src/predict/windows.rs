@@ -25,14 +25,23 @@ pub(super) struct WindowScorer {
     sessions: Vec<Box<dyn Session>>,
     /// `None` where windows share nothing.
     shared: Option<SharedWindows>,
+    /// What a trial of the network found, for the user.
+    notes: Vec<String>,
 }
 
 impl WindowScorer {
     /// Loads the network and, with `[predict] share`, its trunk and head.
     pub(super) fn load(context: &Context<'_>) -> Result<Self, PredictError> {
-        let sessions = context.load_sessions()?;
-        let shared = if context.keys().share { SharedWindows::load(context)? } else { None };
-        Ok(Self { sessions, shared })
+        let (sessions, trial) = context.load_tried_sessions()?;
+        // Windows that depend on their batch would also depend on what they share.
+        let share = context.keys().share && !trial.alone;
+        let shared = if share { SharedWindows::load(context)? } else { None };
+        Ok(Self { sessions, shared, notes: trial.notes })
+    }
+
+    /// What a trial of the network found, for the user; each sentence is returned once.
+    pub(super) fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Sessions for single windows.

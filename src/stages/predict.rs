@@ -180,6 +180,9 @@ pub(crate) fn predict_all(
     if let Some(cost) = predictor.dense_cost()? {
         note_cost(config.config.predict.method, cost, progress);
     }
+    for note in predictor.take_notes() {
+        progress.warn_once(&note);
+    }
     let overall = progress.start("predict", "groups", groups.len());
     let (mut done, mut failed, mut undone) = (0, 0, Vec::new());
     for (index, group) in groups.iter().enumerate() {
@@ -211,6 +214,23 @@ pub(crate) fn predict_all(
         overall.advance(1);
     }
     Ok(StageEnd::from_items(done, failed, undone))
+}
+
+/// Tries the network on a few windows before slides are split, and shows what was found.
+///
+/// # Errors
+/// [`PredictStageError`] if there is no engine, or the network cannot score a window.
+pub(crate) fn try_network(
+    run: &RunDir,
+    config: &RunConfig,
+    workers: &Workers<'_>,
+    progress: &Progress,
+) -> Result<(), PredictStageError> {
+    let engine = select_engine(config, &Progress::Quiet)?;
+    for note in crate::predict::try_network(run, config, engine, workers.pool)? {
+        progress.warn_once(&note);
+    }
+    Ok(())
 }
 
 /// Notes the outcome of a group. Returns a kind if the group is not done, or lacks scores.

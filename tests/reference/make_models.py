@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
 
 OUT = Path(__file__).resolve().parent.parent / "data" / "models"
 WINDOWS = 5
@@ -235,6 +236,20 @@ def main():
 
     # Last, so that the weights of the others stay.
     case("odd", *conv_net(2, 0), 51, [2], softmax)
+
+    # Networks that must be run window by window.
+    nodes, inits = conv_net(2, 1)
+    linear = next(node for node in nodes if node.op_type == "Gemm")
+    inits.append(numpy_helper.from_array(np.array([1, -1], np.int64), "one_row"))
+    nodes.insert(nodes.index(linear), helper.make_node("Reshape", [linear.input[0], "one_row"], ["row"], "bake"))
+    linear.input[0] = "row"
+    save("baked_batch", nodes, inits, 32, [("y", [2])], card=softmax)
+    save("float_for_dynamic", *conv_net(2, 1), 32, [("y", [2])], card=softmax)
+    quantize_dynamic(OUT / "float_for_dynamic.onnx", OUT / "dynamic.onnx", weight_type=QuantType.QUInt8)
+    for path in OUT.glob("float_for_dynamic.*"):
+        path.unlink()
+    digest = hashlib.sha256((OUT / "dynamic.onnx").read_bytes()).hexdigest()
+    write_card("dynamic", 32, "nchw", digest, **softmax)
 
     (OUT / "expected.json").write_text(json.dumps(table, indent=1) + "\n")
     print(f"onnx {onnx.__version__}, onnxruntime {onnxruntime.__version__}, numpy {np.__version__}")
