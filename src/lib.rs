@@ -22,7 +22,7 @@
 //! [glossary], which is `docs/glossary.md`.
 //!
 //! Two things always hold:
-//! - A file that exists is complete ([`staged`]). So the file of a task says whether the
+//! - A file that exists is complete (`staged`). So the file of a task says whether the
 //!   task is done.
 //! - A lattice point is scored exactly if its pixel lies in a tissue tile, and then from one
 //!   patch ([`geometry::lattice`]). So block size, group size, batch, threads and engine do

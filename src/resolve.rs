@@ -73,7 +73,7 @@ pub enum ResolveError {
 /// target colours. Messages name the configuration by `origin`.
 ///
 /// # Errors
-/// [`ResolveError`] if neither the card nor the configuration gives a window, if they
+/// `ResolveError` if neither the card nor the configuration gives a window, if they
 /// contradict each other, if the sizes do not fit together, if the network has no dense form
 /// that the method needs, or if a file cannot be used.
 pub fn resolve(mut config: Config, origin: &str) -> Result<RunConfig, ResolveError> {

@@ -18,9 +18,9 @@ pub(crate) const VERSION: i64 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StainsFile {
-    /// [`FORMAT`].
+    /// `FORMAT`.
     pub format: String,
-    /// [`VERSION`].
+    /// `VERSION`.
     pub version: i64,
     /// Name and version of the program that wrote the file.
     pub writer: String,
@@ -45,7 +45,7 @@ impl StainsFile {
     /// Reads a file of stains.
     ///
     /// # Errors
-    /// [`TemplateError`] when the file is missing, is not a file of stains, has another
+    /// `TemplateError` when the file is missing, is not a file of stains, has another
     /// format version, or holds numbers that are no valid estimate.
     pub fn read(path: &Path) -> Result<Self, TemplateError> {
         let invalid = |problem: String| TemplateError::Content { path: path.to_owned(), problem };
@@ -85,7 +85,7 @@ impl StainsFile {
     /// Writes the file of stains to `path`.
     ///
     /// # Errors
-    /// [`TemplateError::Write`] when the file cannot be written.
+    /// `TemplateError::Write` when the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), TemplateError> {
         let text = toml::to_string(self).expect("a file of stains is plain numbers");
         Ok(staged::write(path, text.as_bytes())?)

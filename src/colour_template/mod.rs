@@ -21,7 +21,7 @@ pub(crate) use sample::{pool, sample_tiles};
 /// `icc` says whether a picture's embedded colour profile is applied first.
 ///
 /// # Errors
-/// [`TemplateError`] naming the file, when it cannot be read, shows no stains, or was
+/// `TemplateError` naming the file, when it cannot be read, shows no stains, or was
 /// fitted with another method.
 pub fn read(path: &Path, method: ColourMethod, icc: bool) -> Result<ColourEstimate, TemplateError> {
     if path.extension().is_some_and(|suffix| suffix == "toml") {

@@ -35,7 +35,7 @@ pub struct WholePicture {
 /// is applied.
 ///
 /// # Errors
-/// [`TemplateError`] when the picture cannot be opened or decoded, or is a whole slide.
+/// `TemplateError` when the picture cannot be opened or decoded, or is a whole slide.
 pub fn whole_picture(path: &Path, icc: bool) -> Result<WholePicture, TemplateError> {
     let (slide, icc) = open(path, icc)?;
     let level = slide.levels()[0];

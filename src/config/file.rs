@@ -77,7 +77,7 @@ impl Config {
     /// `overrides` are `section.key=value` and win over the file.
     ///
     /// # Errors
-    /// [`ConfigError`] that names the file, the key, what was found and what was expected.
+    /// `ConfigError` that names the file, the key, what was found and what was expected.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
@@ -190,7 +190,7 @@ impl Config {
     /// Checks `[slides]`, for commands whose arguments add to this section.
     ///
     /// # Errors
-    /// [`ConfigError::Value`] that names the key, what was found and what was expected.
+    /// `ConfigError::Value` that names the key, what was found and what was expected.
     pub fn check_slides(&self, origin: &str) -> Result<(), ConfigError> {
         match self.slides.violation(&self.tissue) {
             None => Ok(()),

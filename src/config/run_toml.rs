@@ -16,7 +16,7 @@ impl RunConfig {
     /// Reads `run.toml`.
     ///
     /// # Errors
-    /// [`ConfigError::NoRun`] if there is no `run.toml`; otherwise as for reading a configuration.
+    /// `ConfigError::NoRun` if there is no `run.toml`; otherwise as for reading a configuration.
     pub fn read(run: &Path) -> Result<Self, ConfigError> {
         let path = run.join("run.toml");
         let text = match std::fs::read_to_string(&path) {
@@ -47,7 +47,7 @@ impl RunConfig {
     /// as no slide is split.
     ///
     /// # Errors
-    /// [`ConfigError::Differs`] that lists the keys whose values differ.
+    /// `ConfigError::Differs` that lists the keys whose values differ.
     pub fn settle(&self, run: &Path) -> Result<(), ConfigError> {
         match Self::read(run) {
             Err(ConfigError::NoRun { .. }) => self.write(run),
@@ -79,7 +79,7 @@ impl RunConfig {
     /// Writes `run.toml`.
     ///
     /// # Errors
-    /// [`ConfigError::Write`] if the file cannot be written.
+    /// `ConfigError::Write` if the file cannot be written.
     pub fn write(&self, run: &Path) -> Result<(), ConfigError> {
         let text = self.to_toml();
         let text = format!("# Written by slidegrid; do not edit: results rest on it.\n{text}");

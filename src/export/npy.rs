@@ -82,7 +82,7 @@ pub(crate) fn read_i64_1d(path: &Path) -> Result<Array1<i64>, NpyError> {
 /// Writes a float32 array in C order.
 ///
 /// # Errors
-/// [`NpyError::Stage`] when the file cannot be written; an earlier file stays unchanged.
+/// `NpyError::Stage` when the file cannot be written; an earlier file stays unchanged.
 pub fn write_f32<D: Dimension>(
     target: &Path,
     array: ArrayView<'_, f32, D>,
@@ -93,7 +93,7 @@ pub fn write_f32<D: Dimension>(
 /// Writes an int64 array in C order.
 ///
 /// # Errors
-/// [`NpyError::Stage`] when the file cannot be written; an earlier file stays unchanged.
+/// `NpyError::Stage` when the file cannot be written; an earlier file stays unchanged.
 pub fn write_i64<D: Dimension>(
     target: &Path,
     array: ArrayView<'_, i64, D>,

@@ -76,7 +76,7 @@ impl Lookup {
     /// without groups get no row.
     ///
     /// # Errors
-    /// [`NumberError`] if there are more groups than numbers for tasks.
+    /// `NumberError` if there are more groups than numbers for tasks.
     pub fn plan<'a>(
         slides: impl IntoIterator<Item = (&'a str, u32, usize)>,
     ) -> Result<Self, NumberError> {
@@ -120,7 +120,7 @@ impl Lookup {
     /// Writes `lookup.csv`.
     ///
     /// # Errors
-    /// [`LookupError::Write`] if the table cannot be written.
+    /// `LookupError::Write` if the table cannot be written.
     pub fn write(&self, run: &RunDir) -> Result<(), LookupError> {
         let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
         writer
@@ -136,7 +136,7 @@ impl Lookup {
     /// Reads `lookup.csv` and checks that tasks are numbered without gaps.
     ///
     /// # Errors
-    /// [`LookupError::Table`] if the table cannot be read, or numbers tasks otherwise.
+    /// `LookupError::Table` if the table cannot be read, or numbers tasks otherwise.
     pub fn read(run: &RunDir) -> Result<Self, LookupError> {
         let path = run.lookup_csv();
         let invalid = |problem: String| LookupError::Table { path: path.clone(), problem };

@@ -24,21 +24,21 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// The number of windows per run at which the engine is fastest.
     fn best_batch(&self) -> usize;
 
-    /// The largest sum of [`DenseNetwork::map_bytes`] over all workers with which a process,
+    /// The largest sum of `DenseNetwork::map_bytes` over all workers with which a process,
     /// its sessions, images and patches included, stays below a gigabyte.
     fn dense_map_bytes(&self) -> u64 {
         450_000_000
     }
 
     /// Loads a network to run up to `batch` windows at a time on the calling thread.
-    /// [`Session::batch`] differs from `batch` if the graph fixes another.
+    /// `Session::batch` differs from `batch` if the graph fixes another.
     ///
     /// # Errors
     /// [`EngineError`] naming the model, and the node whose operator the engine lacks.
     fn load(&self, model: &Model, batch: usize) -> Result<Box<dyn Session>, EngineError>;
 
     /// Loads a dense network to run on images of `side_px` x `side_px`, or smaller ones if
-    /// [`DenseSession::takes_smaller`], on the calling thread.
+    /// `DenseSession::takes_smaller`, on the calling thread.
     ///
     /// # Errors
     /// [`EngineError`] naming the model.

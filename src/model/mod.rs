@@ -5,7 +5,7 @@
 //! model.onnx ──────────────GraphFacts───┴─check_card──> Model ──Engine::load──> Session ──run──> scores
 //! ```
 //!
-//! A [`Model`] exists only if card and graph agree. A [`Session`] belongs to
+//! A [`Model`] exists only if card and graph agree. A `Session` belongs to
 //! one worker thread and runs on that thread alone.
 
 mod activation;

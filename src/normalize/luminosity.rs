@@ -72,7 +72,7 @@ pub(super) fn percentile_of_l(rgb: &[u8]) -> Result<f64, NormalizeError> {
 /// `LuminosityStandardizer.standardize` with OpenCV's 8-bit L\*a\*b\*.
 ///
 /// # Errors
-/// [`NormalizeError::OneColour`] for a black picture.
+/// `NormalizeError::OneColour` for a black picture.
 pub fn standardize_luminosity(rgb: &mut [u8]) -> Result<(), NormalizeError> {
     Luminosity::new(percentile_of_l(rgb)?).apply(rgb);
     Ok(())

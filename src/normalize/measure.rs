@@ -11,7 +11,7 @@ impl ColourMethod {
     /// `rgb` is `[pixel, rgb]`, any number of pixels in any order.
     ///
     /// # Errors
-    /// [`NormalizeError`] if the picture's colours cannot be measured.
+    /// `NormalizeError` if the picture's colours cannot be measured.
     pub fn estimate(self, rgb: &[u8]) -> Result<ColourEstimate, NormalizeError> {
         #[cfg(target_arch = "x86_64")]
         if std::is_x86_feature_detected!("avx2") {

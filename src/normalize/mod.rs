@@ -42,7 +42,7 @@ pub use transform::ColourTransform;
 /// `rgb` is `[pixel, rgb]`, any number of pixels.
 ///
 /// # Errors
-/// [`NormalizeError`] if the picture's colours cannot be measured; `rgb` is then unchanged.
+/// `NormalizeError` if the picture's colours cannot be measured; `rgb` is then unchanged.
 pub fn normalize_patch(rgb: &mut [u8], target: &ColourEstimate) -> Result<(), NormalizeError> {
     let source = target.method().estimate(rgb)?;
     ColourTransform::new(&source, target)?.apply(rgb);

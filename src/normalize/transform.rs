@@ -22,7 +22,7 @@ impl ColourTransform {
     /// template.
     ///
     /// # Errors
-    /// [`NormalizeError::OtherMethod`] if the two estimates are of different methods.
+    /// `NormalizeError::OtherMethod` if the two estimates are of different methods.
     pub fn new(source: &ColourEstimate, target: &ColourEstimate) -> Result<Self, NormalizeError> {
         Ok(Self(match (source, target) {
             (ColourEstimate::Reinhard(source), ColourEstimate::Reinhard(target)) => {

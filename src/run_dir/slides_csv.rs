@@ -315,7 +315,7 @@ pub(crate) fn registered(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> 
 /// Reads the table and merges the outcomes that tasks have left into its rows.
 ///
 /// # Errors
-/// [`SlidesError::Table`] if there is no table, or if the table or an outcome cannot be read.
+/// `SlidesError::Table` if there is no table, or if the table or an outcome cannot be read.
 pub fn read_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
     let path = run.slides_csv();
     let error = |problem: String| SlidesError::Table { path: path.clone(), problem };
@@ -357,7 +357,7 @@ fn merge_outcome(run: &RunDir, record: SlideRecord) -> Result<SlideRecord, Slide
 /// Writes the table.
 ///
 /// # Errors
-/// [`SlidesError::Write`] if the table cannot be written.
+/// `SlidesError::Write` if the table cannot be written.
 pub fn write_slides(run: &RunDir, records: &[SlideRecord]) -> Result<(), SlidesError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for record in records {

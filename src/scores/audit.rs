@@ -57,7 +57,7 @@ pub(crate) fn missed_bound_finite(points: u64, missed: u64, drawn: u64) -> f64 {
     low as f64 / points as f64
 }
 
-/// The number of `points` to draw so that [`missed_bound_finite`] is at most `bound` if none of the
+/// The number of `points` to draw so that `missed_bound_finite` is at most `bound` if none of the
 /// drawn points was missed.
 #[must_use]
 pub fn points_to_draw(points: u64, bound: f64) -> u64 {

@@ -30,7 +30,7 @@ impl StagedFile {
     /// Starts a file that will become `target`. A missing folder is created.
     ///
     /// # Errors
-    /// [`StageError`] if the folder or the temporary file cannot be created.
+    /// `StageError` if the folder or the temporary file cannot be created.
     pub fn new(target: &Path) -> Result<Self, StageError> {
         let fail = |action| move |source| StageError { path: target.to_owned(), action, source };
         let folder = folder_of(target);
@@ -71,7 +71,7 @@ impl StagedFile {
     /// caller checks the content before.
     ///
     /// # Errors
-    /// [`StageError`]; the target is then unchanged.
+    /// `StageError`; the target is then unchanged.
     pub fn commit(mut self) -> Result<(), StageError> {
         if !self.synced {
             self.sync()?;

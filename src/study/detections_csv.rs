@@ -123,7 +123,7 @@ fn columns_of(path: &Path, columns: &[&str]) -> Result<(Vec<Vec<String>>, u8), C
 /// Reads the named columns of a CSV file as numbers, in the order of `columns`.
 ///
 /// # Errors
-/// As [`read_columns`], and an error that names the line of a cell that is empty or not a
+/// As `read_columns`, and an error that names the line of a cell that is empty or not a
 /// finite number.
 pub fn read_numbers(path: &Path, columns: &[&str]) -> Result<Vec<Vec<f64>>, CsvError> {
     let (cells, delimiter) = columns_of(path, columns)?;

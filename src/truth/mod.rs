@@ -82,7 +82,7 @@ impl Truth {
     /// out because they enclose nothing, and how the values of an image were understood.
     ///
     /// # Errors
-    /// [`TruthError`] naming the file, what was found and what was expected.
+    /// `TruthError` naming the file, what was found and what was expected.
     pub fn read(path: &Path, groups: &AnnotationGroups) -> Result<TruthFile, TruthError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         let drawn = if name.ends_with(".xml") {
@@ -120,7 +120,7 @@ impl Truth {
     /// height, level-0 px. Other truth stays unchanged.
     ///
     /// # Errors
-    /// [`TruthError`] for `path` when the image has another shape than the slide.
+    /// `TruthError` for `path` when the image has another shape than the slide.
     pub fn covering(self, path: &Path, width: f64, height: f64) -> Result<Self, TruthError> {
         let pixel = match &self {
             Self::Image(labels, None) => {
