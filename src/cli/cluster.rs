@@ -214,7 +214,7 @@ impl Known {
             state.require_queue(kind).map_err(ChainError::from)?;
         }
         for warning in &state.answers.warnings {
-            progress.note(&format!("note: {warning}"));
+            progress.warn(&format!("warning: {warning}"));
         }
         Ok(Self { journal, state, exit })
     }
@@ -361,7 +361,7 @@ fn explain(advanced: &Advanced, state: &RunState, progress: &Progress) {
         }
     }
     for (id, state) in state.stuck() {
-        progress.note(&format!(
+        progress.warn(&format!(
             "warning: job {id} waits for somebody (state {state}): release or delete it, then retry"
         ));
     }

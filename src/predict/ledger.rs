@@ -239,7 +239,7 @@ impl<'p> Ledger<'p> {
         }
         // A task that cannot save may still be able to finish.
         if let Err(error) = self.save() {
-            self.progress.note(&format!("warning: cannot save the scores so far: {error}"));
+            self.progress.warn(&format!("warning: cannot save the scores so far: {error}"));
         }
         *saved = Instant::now();
     }
@@ -391,7 +391,7 @@ fn set_aside(part: &Path, problem: &str, progress: &Progress) {
         Ok(()) => format!("set aside as {}", aside.display()),
         Err(error) => format!("it stays ({error})"),
     };
-    progress.note(&format!(
+    progress.warn(&format!(
         "warning: {}: not used, the group is scored from the start: {problem}; {kept}",
         part.display()
     ));

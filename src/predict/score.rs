@@ -110,7 +110,7 @@ pub(super) fn score_group(
     if let Err(stopped) = scorer.score(context, work, &todo) {
         // The scores of the other workers are saved, so that the next try keeps them.
         if let Err(error) = ledger.save() {
-            progress.note(&format!("warning: cannot save the scores so far: {error}"));
+            progress.warn(&format!("warning: cannot save the scores so far: {error}"));
         }
         return Err(stopped.name(group.slide, group.number));
     }

@@ -257,7 +257,7 @@ fn report_outcome(
                 counted(count, "window", "windows")
             ));
             if unnormalized > 0 {
-                progress.note(&format!("warning: {group}: the stains of {} could not be determined; /unnormalized in the score file says what was done", counted(unnormalized, "patch", "patches")));
+                progress.warn(&format!("warning: {group}: the stains of {} could not be determined; /unnormalized in the score file says what was done", counted(unnormalized, "patch", "patches")));
             }
             report_complete(run, group, failed_patches, missed, progress)
         }

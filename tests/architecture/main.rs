@@ -127,6 +127,25 @@ fn the_report_page_does_no_io_itself() {
     assert_none("I/O in the page", &found);
 }
 
+/// Calls of `note` with a text that begins with `warning`. Quiet commands show no notes.
+fn noted_warnings(text: &str) -> Vec<String> {
+    let calls = text.split(".note(").skip(1);
+    let texts = calls.map(|call| call.trim_start().trim_start_matches("&format!(").trim_start());
+    let warnings = texts.filter(|text| text.starts_with("\"warning"));
+    warnings.map(|text| text.lines().next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn warnings_are_shown_by_quiet_commands_too() {
+    let (files, _, _) = &*LIBRARY;
+    let found = files.iter().flat_map(|(name, text)| {
+        noted_warnings(text).into_iter().map(move |line| format!("src/{name}: {line}"))
+    });
+    assert_none("warnings given as notes", &found.collect::<Vec<_>>());
+    assert_eq!(noted_warnings("p.note(&format!(\n  \"warning: {x}\")); p.note(\"a\")").len(), 1);
+    assert_eq!(noted_warnings("p.note(\"warning\")").len(), 1);
+}
+
 #[test]
 fn files_stay_small_enough_to_know() {
     let (_, source, _) = &*LIBRARY;

@@ -41,7 +41,13 @@ impl Slow {
 
     /// Starts `slidegrid predict` on the group.
     fn start(&self, saves: &str) -> Child {
-        let line = format!("predict --task 1 --run run --set predict.checkpoint_min={saves}");
+        self.start_with("", saves)
+    }
+
+    /// Starts `slidegrid predict` on the group with more options.
+    fn start_with(&self, options: &str, saves: &str) -> Child {
+        let line =
+            format!("predict {options} --task 1 --run run --set predict.checkpoint_min={saves}");
         self.case.slidegrid(&line).spawn()
     }
 
@@ -164,8 +170,9 @@ fn a_part_that_is_not_this_groups_is_set_aside() {
     for (message, damage) in damages {
         std::fs::write(slow.part(), &good).unwrap();
         damage(&slow, &good);
-        // The process is ended at once; only its message about the part file matters here.
-        let mut child = slow.start("0.0001");
+        // The process is ended at once; only its message about the part file matters here,
+        // which is a warning and thereby shown by quiet commands as well.
+        let mut child = slow.start_with("-q", "0.0001");
         wait_for(&slow.run.join("scores/slide/t1.part.h5.refused"), &mut child);
         wait_for(&slow.part(), &mut child);
         send("TERM", &child);
