@@ -9,6 +9,7 @@ use super::{Exit, Failure, print};
 use crate::config::{RunConfig, StitchKeys, StudyKeys};
 use crate::export::coords::{CoordsFormat, write_coords};
 use crate::export::{ExportError, ExportFormat, GeoJsonObjects, GeoJsonRules, export_heatmap};
+use crate::heatmap_h5::read_heatmap_meta;
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
@@ -120,7 +121,14 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     };
     if !heatmap_formats.is_empty() {
         for ExportFile { slide, file, folder } in args.files(RunDir::heatmaps, RunDir::heatmaps)? {
-            let made = export_heatmap(&file, &folder, &slide, &heatmap_formats, &rules);
+            // A file that was given by its path may have any name.
+            let belongs = match &args.run {
+                Some(_) => read_heatmap_meta(&file).and_then(|meta| meta.check_named(&file)),
+                None => Ok(()),
+            };
+            let made = belongs
+                .map_err(ExportError::from)
+                .and_then(|()| export_heatmap(&file, &folder, &slide, &heatmap_formats, &rules));
             tell(&slide, made)?;
         }
     }

@@ -22,7 +22,6 @@ mod zarr_array;
 
 use std::path::{Path, PathBuf};
 
-use crate::hdf5_file::FormatError;
 use crate::heatmap_h5;
 
 pub(crate) use error::ExportError;
@@ -43,7 +42,6 @@ pub(crate) fn export_heatmap(
     formats: &[ExportFormat],
     rules: &GeoJsonRules,
 ) -> Result<Vec<PathBuf>, ExportError> {
-    FormatError::check_slide(file, &heatmap_h5::read_heatmap_meta(file)?.slide, slide)?;
     let mut made = Vec::new();
     let mut maps = formats.iter().filter(|format| **format != ExportFormat::Csv).peekable();
     if maps.peek().is_some() {

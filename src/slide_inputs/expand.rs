@@ -19,17 +19,13 @@ const LISTS: [&str; 3] = ["txt", "list", "lst"];
 /// not stop the others.
 ///
 /// # Errors
-/// [`InputsError`] if a given path does not exist, or a folder or a list cannot be read or has no
-/// slides.
+/// [`InputsError`] if a folder or a list cannot be read or has no slides.
 pub(crate) fn expand(
     given: &[PathBuf],
     progress: &Progress,
 ) -> Result<Vec<NamedSlide>, InputsError> {
     let mut files = Vec::new();
     for path in given {
-        if path.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound) {
-            return Err(InputsError::NotFound { path: path.clone(), near: similar_name(path) });
-        }
         if path.is_dir() {
             files.extend(slides_in(path, progress)?);
         } else if LISTS.iter().any(|suffix| path.extension().is_some_and(|e| e == *suffix)) {
@@ -39,6 +35,20 @@ pub(crate) fn expand(
         }
     }
     one_per_series(&files, progress)
+}
+
+/// Refuses paths that lead to nothing, before anything is registered.
+///
+/// # Errors
+/// [`InputsError::NotFound`] with the nearest name.
+pub(super) fn require_existing(given: &[PathBuf]) -> Result<(), InputsError> {
+    let is_missing = |path: &&PathBuf| {
+        path.symlink_metadata().is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+    };
+    match given.iter().find(is_missing) {
+        Some(path) => Err(InputsError::NotFound { path: path.clone(), near: similar_name(path) }),
+        None => Ok(()),
+    }
 }
 
 /// The name in the same folder that is most like that of a path which does not exist.
@@ -94,7 +104,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("tumor_026.svs"), b"").unwrap();
         let given = [folder.path().join("tumor_062.svs")];
-        let message = expand(&given, &Progress::on_stderr(true)).unwrap_err().to_string();
+        let message = require_existing(&given).unwrap_err().to_string();
         assert!(message.contains("tumor_026.svs") && message.contains("Nothing"), "{message}");
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::error::InputsError;
-use super::expand::expand;
+use super::expand::{expand, require_existing};
 use super::manifest::Manifest;
 use crate::config::Slides;
 use crate::progress::Progress;
@@ -32,6 +32,7 @@ impl GivenSlides {
         mpp: &[GivenMpp],
         progress: &Progress,
     ) -> Result<Self, InputsError> {
+        require_existing(named)?;
         let mut slides = expand(named, progress)?;
         let mut keys = Slides::default();
         if let Some(file) = manifest {

@@ -184,6 +184,7 @@ fn existing_heatmap(
     let formats = keys.export.iter().copied();
     let absent: Vec<_> = formats.filter(|format| !target(format).exists()).collect();
     let rules = keys.geojson_rules(&config.config.study);
+    heatmap_h5::read_heatmap_meta(&path)?.check_named(&path)?;
     let added = export_heatmap(&path, &folder, slide, &absent, &rules)?.len();
     let files = std::iter::once(path).chain(files).chain(keys.export.iter().map(target)).collect();
     Ok(Some(Stitched {

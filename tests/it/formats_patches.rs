@@ -80,6 +80,9 @@ proptest! {
         let mut expected = write(&path, &plane, &plan, per_group, how);
         let file = PatchesFile::open(&path).unwrap();
         expected.writer = file.meta().writer.clone();
+        // The id is a hash of what decides the content.
+        prop_assert!(!file.meta().lineage.id.is_empty());
+        expected.lineage.id.clone_from(&file.meta().lineage.id);
         prop_assert_eq!(file.meta(), &expected);
         prop_assert_eq!(&file.tissue().unwrap(), plan.mask());
         file.verify().unwrap();

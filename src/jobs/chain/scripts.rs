@@ -59,14 +59,14 @@ impl Chain<'_> {
                 job.tasks = Some(tasks);
                 job.about =
                     format!("Scores groups {items} of {} in {tasks} tasks.", one_line(slide));
-                let slide = quoted(slide);
+                let slide = slide_option(slide);
                 job.command = format!(
-                    "{program} predict --run {run} --slide {slide} --group {items} --part {{index}}/{tasks}"
+                    "{program} predict --run {run} {slide} --group {items} --part {{index}}/{tasks}"
                 );
             }
             Step::Stitch { .. } => {
                 job.about = format!("Assembles the heatmap of {}.", one_line(slide));
-                job.command = format!("{program} stitch --run {run} --slide {}", quoted(slide));
+                job.command = format!("{program} stitch --run {run} {}", slide_option(slide));
             }
             Step::Study { .. } => {
                 job.about = "Compares the heatmaps with the truth, as [study] says.".into();
@@ -172,5 +172,24 @@ fn raised(resources: Resources, request: Request) -> Resources {
         memory_mb: request.memory_mb.max(resources.memory_mb),
         time_min: request.time_min.max(resources.time_min),
         ..resources
+    }
+}
+
+/// The option that names a slide. A name that begins with a dash would be taken for another
+/// option, so it stands in the same word.
+fn slide_option(slide: &str) -> String {
+    let joint = if slide.starts_with('-') { '=' } else { ' ' };
+    format!("--slide{joint}{}", quoted(slide))
+}
+
+#[cfg(test)]
+mod option_tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_begins_with_a_dash_is_no_option() {
+        assert_eq!(slide_option("tumor_001"), "--slide tumor_001");
+        assert_eq!(slide_option("-dash"), "--slide=-dash");
+        assert_eq!(slide_option("-a b"), "--slide='-a b'");
     }
 }
