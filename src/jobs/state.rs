@@ -137,6 +137,17 @@ impl RunState {
         self.attempts.get(item)
     }
 
+    /// The items at which a task is queued or running.
+    pub(crate) fn live_items(&self) -> Vec<WorkItem> {
+        let live = self.attempts.iter().filter(|(_, attempt)| attempt.is_live());
+        live.map(|(item, _)| item.clone()).collect()
+    }
+
+    /// Why schedulers could not be asked for their queues.
+    pub(crate) fn queue_errors(&self) -> impl Iterator<Item = &SchedulerError> {
+        self.answers.queue_errors.values()
+    }
+
     /// Whether a task that does an item is queued or running.
     pub(crate) fn is_live(&self, item: &WorkItem) -> bool {
         self.attempt(item).is_some_and(Attempt::is_live)

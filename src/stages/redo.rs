@@ -67,6 +67,17 @@ pub(crate) fn remove_results(run: &RunDir, name: &str) -> Result<(), StagesError
     Ok(())
 }
 
+/// Removes the patches of a slide and what is known of its split.
+///
+/// # Errors
+/// [`StagesError::Remove`] if a file stays.
+pub(crate) fn remove_patches(run: &RunDir, name: &str) -> Result<(), StagesError> {
+    let files = [run.patches(name), run.split_outcome(name), run.mask_png(name)];
+    files.iter().try_for_each(|file| remove(file))?;
+    damage::clear(&run.patches(name));
+    Ok(())
+}
+
 /// Removes a file or folder if it exists.
 fn remove(path: &Path) -> Result<(), StagesError> {
     let removed = match fs::symlink_metadata(path) {

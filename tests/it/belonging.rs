@@ -134,4 +134,13 @@ fn a_slide_that_was_replaced_is_not_taken_for_the_old_one() {
     let status = case.slidegrid("status --run run").done().stdout;
     assert!(status.contains(words[1]), "{status}");
     assert!(case.path("run/heatmaps/b.h5").exists(), "nothing is removed unasked");
+    // Afresh, with all that follows; the other slide is left alone.
+    let of_a = std::fs::read(case.path("run/heatmaps/a.h5")).unwrap();
+    case.slidegrid("redo --run run b").done();
+    case.slidegrid("run --run run").done();
+    let status = case.slidegrid("status --run run").done().stdout;
+    assert!(status.contains("2 of 2 slides done") && !status.contains(words[1]), "{status}");
+    case.slidegrid("run --run fresh --config c.toml b.png").done();
+    assert_eq!(case.heatmap("run", "b"), case.heatmap("fresh", "b"));
+    assert_eq!(std::fs::read(case.path("run/heatmaps/a.h5")).unwrap(), of_a);
 }
