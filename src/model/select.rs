@@ -215,7 +215,7 @@ fn not_found(problems: &[Unusable<String>]) -> String {
             .to_owned();
     }
     let listed =
-        problems.iter().map(|problem| format!("{}: {}", problem.library.display(), problem.why));
+        problems.iter().map(|Unusable { library, why }| format!("{}: {why}", library.display()));
     listed.collect::<Vec<_>>().join("; ")
 }
 

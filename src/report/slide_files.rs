@@ -120,7 +120,10 @@ impl SlideFiles<'_> {
         }
         if let (Some(path), Some(size_px)) = (&self.truth, layers.size) {
             let groups = self.keys.groups();
-            layers.truth = notes.ok_or_note(truth_shapes::read(path, &groups, size_px));
+            if let Some(truth) = notes.ok_or_note(truth_shapes::read(path, &groups, size_px)) {
+                notes.lines.extend(truth.notes);
+                layers.truth = Some(truth.shapes);
+            }
             drawn.has_truth = layers.truth.is_some();
         }
         if self.record.status != SlideStatus::Waiting {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::layers::{Layer, tile_layer};
 use crate::metrics::mask::Mask;
 use crate::metrics::raster::{Outline, SampleGrid};
-use crate::truth::{AnnotationGroups, Truth, TruthError};
+use crate::truth::{AnnotationGroups, Truth, TruthError, TruthFile};
 
 /// Cells along the slide's longer side when a truth image becomes a mask.
 const MASK_CELLS: f64 = 1024.0;
@@ -32,14 +32,21 @@ pub(super) struct Ring {
     points: Vec<f64>,
 }
 
+/// The truth about a slide as the page draws it.
+pub(super) struct DrawnTruth {
+    pub(super) shapes: Shapes,
+    /// What was left out of the file, and how its values were understood.
+    pub(super) notes: Vec<String>,
+}
+
 /// Reads the truth about a slide; `size_px` is its width and height, level-0 px.
 pub(super) fn read(
     path: &Path,
     groups: &AnnotationGroups,
     size_px: [f64; 2],
-) -> Result<Shapes, TruthError> {
-    let truth = Truth::read(path, groups)?.truth;
-    Ok(match truth {
+) -> Result<DrawnTruth, TruthError> {
+    let TruthFile { truth, notes } = Truth::read(path, groups)?;
+    let shapes = match truth {
         Truth::Outlines(outlines) => Shapes::Outlines(outlines.iter().flat_map(rings).collect()),
         image @ Truth::Image(..) => {
             let cell_px = (size_px[0].max(size_px[1]) / MASK_CELLS).max(1.0);
@@ -47,7 +54,8 @@ pub(super) fn read(
             let mask = image.covering(path, size_px[0], size_px[1])?.raster(&grid);
             Shapes::Mask(tile_layer(array(&mask.unwrap_or(Mask::empty(1, 1))).view(), cell_px))
         }
-    })
+    };
+    Ok(DrawnTruth { shapes, notes })
 }
 
 fn rings(outline: &Outline) -> impl Iterator<Item = Ring> + '_ {

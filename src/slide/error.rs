@@ -26,6 +26,12 @@ pub enum SlideError {
         /// The path given.
         path: PathBuf,
     },
+    /// The path is that of a pipe, a socket or a device.
+    #[error("{}: is a pipe, a socket or a device, expected a file; copy the slide to a file", path.display())]
+    NoFile {
+        /// The path given.
+        path: PathBuf,
+    },
     /// The system cannot read the file.
     #[error("{}: cannot read the slide: {source}; check permissions and the file system", path.display())]
     Io {

@@ -39,6 +39,11 @@ fn open_with(
     path: &Path,
     wrap: fn(OpenSlideReader) -> Result<Box<dyn Slide>, SlideError>,
 ) -> Result<Box<dyn Slide>, SlideError> {
+    // Opening a pipe would wait for a writer that never comes.
+    let kind = std::fs::metadata(path).map_err(|error| reason_not_read(path, error))?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(SlideError::NoFile { path: path.to_owned() });
+    }
     let found = flat_image::sniff(path).map_err(|error| reason_not_read(path, error))?;
     let flat = || PlainSlide::open(path, found).map(|slide| Box::new(slide) as Box<dyn Slide>);
     match OpenSlideReader::open(path) {

@@ -88,7 +88,7 @@ fn parts_of_vms(slides: &[PathBuf]) -> HashSet<PathBuf> {
         ["vms", "vmu"].iter().any(|known| suffix.eq_ignore_ascii_case(known))
     };
     let mut parts = HashSet::new();
-    for slide in slides.iter().filter(is_vms) {
+    for slide in slides.iter().filter(is_vms).filter(|slide| slide.is_file()) {
         // A file that cannot be read fails when it is opened.
         let text = fs::read(slide).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);

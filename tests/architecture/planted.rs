@@ -40,7 +40,7 @@ fn every_way_to_write_an_import_is_found() {
         "use crate::b::{self}; fn f(_: b::B) {}",
         "use super::{b as c}; fn f(_: c::B) {}",
         "use crate::b::*;",
-        "fn f() -> crate::b::B { todo!() }",
+        "fn f() -> crate::b::B { loop {} }",
         "fn f() { let _ = super::b::B; }",
         "fn f() { use crate::b::B; }",
         "fn f() { println!(\"{:?}\", [(crate::b::B, 1)]); }",

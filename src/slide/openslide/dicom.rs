@@ -31,6 +31,10 @@ pub(crate) fn dicom_series(path: &Path) -> Option<DicomSeries> {
 
 /// Whether "DICM" follows the preamble of 128 bytes (DICOM PS3.10, section 7.1).
 fn has_dicom_prefix(path: &Path) -> bool {
+    // Opening a pipe would wait for a writer that never comes.
+    if !path.is_file() {
+        return false;
+    }
     let mut prefix = [0; 4];
     let read = File::open(path).and_then(|file| file.read_exact_at(&mut prefix, 128));
     read.is_ok() && &prefix == b"DICM"

@@ -26,6 +26,36 @@ fn a_slide_that_does_not_exist() {
     assert!(status.stdout.contains("2 of 3 slides done, 1 failed"), "{}", status.stdout);
 }
 
+/// Opening a pipe waits for a writer, so a pipe in a folder of slides would stop a run for ever.
+#[test]
+fn a_pipe_is_no_slide_and_stops_nothing() {
+    let case = Case::usual();
+    std::fs::create_dir(case.path("s")).unwrap();
+    std::fs::rename(case.path("a.png"), case.path("s/a.png")).unwrap();
+    for name in ["pipe.png", "pipe.svs", "pipe.dcm", "pipe.vms"] {
+        let made = std::process::Command::new("mkfifo").arg(case.path("s").join(name)).status();
+        assert!(made.unwrap().success());
+    }
+    // Status 124 is that of a command that did not end.
+    let ended = |line: &str| {
+        let command = case.slidegrid(line).command();
+        let mut limited = std::process::Command::new("timeout");
+        limited.arg("60").arg(command.get_program()).args(command.get_args());
+        let output = limited.current_dir(case.folder()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, stderr) = ended("split --run alone --config c.toml s/pipe.png");
+    assert!(code == Some(4) && stderr.contains("is a pipe"), "{code:?} {stderr}");
+    let names =
+        ["s/pipe.png", "s/pipe.svs", "s/pipe.dcm", "s/pipe.vms"].map(|name| case.path(name));
+    for (path, to) in names.iter().zip(["one.png", "two.svs", "three.dcm", "four.vms"]) {
+        std::fs::rename(path, path.with_file_name(to)).unwrap();
+    }
+    let (code, stderr) = ended("run --run run --config c.toml s");
+    assert_eq!((code, stderr.matches("is a pipe").count()), (Some(5), 4), "{stderr}");
+    assert!(case.path("run/heatmaps/a.h5").exists());
+}
+
 #[test]
 fn errors_are_printed_even_with_quiet() {
     let case = Case::usual();
