@@ -14,6 +14,8 @@ mod advance;
 mod checks;
 mod context;
 mod error;
+#[cfg(test)]
+mod fake;
 mod scripts;
 mod steps;
 #[cfg(test)]
