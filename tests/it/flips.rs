@@ -9,14 +9,14 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::common::Case;
 use crate::common::contents::contents;
-use crate::common::repository;
 use crate::common::seed::{Random, seed};
+use crate::common::{copy_folder, repository};
 
 /// A command that takes longer than this hangs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -95,7 +95,7 @@ impl Target {
     fn run_commands(&self, bytes: &[u8]) -> Result<bool, String> {
         let run = self.case.path("run");
         drop(std::fs::remove_dir_all(&run));
-        copy(&self.case.path("kept"), &run);
+        copy_folder(&self.case.path("kept"), &run);
         for folder in self.results {
             drop(std::fs::remove_dir_all(run.join(folder)));
         }
@@ -170,17 +170,6 @@ fn ended(case: &Case, line: &str) -> Result<(i32, String), String> {
     match status.code() {
         Some(code) => Ok((code, said)),
         None => Err(format!("{line}: {status}: {said}")),
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        match entry.path().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(std::fs::copy(entry.path(), target).unwrap()),
-        }
     }
 }
 

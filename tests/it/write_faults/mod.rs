@@ -14,7 +14,7 @@
 mod tracer;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 use tracer::{Fault, Kind, Traced};
@@ -22,8 +22,8 @@ use tracer::{Fault, Kind, Traced};
 use crate::common::cli::Slidegrid;
 use crate::common::contents::contents;
 use crate::common::harness::ignore;
-use crate::common::model_card;
 use crate::common::seed::{Random, seed};
+use crate::common::{copy_folder, model_card};
 
 /// Tries of each way to store patches when not all are made.
 const SAMPLE: usize = 40;
@@ -86,7 +86,7 @@ impl Bench {
         let mut bench = Self { folder, states: vec![BTreeMap::new()], calls: Vec::new() };
         for stage in 0..STAGES.len() {
             if stage > 0 {
-                copy(&bench.path(&format!("s{stage}")), &bench.path("run"));
+                copy_folder(&bench.path(&format!("s{stage}")), &bench.path("run"));
             }
             let traced = bench.run(stage, None).unwrap_or_else(|error| {
                 ignore(format!("processes cannot be traced here: {error}"))
@@ -125,7 +125,7 @@ impl Bench {
         let run = self.path("run");
         drop(std::fs::remove_dir_all(&run));
         if stage > 0 {
-            copy(&self.path(&format!("s{stage}")), &run);
+            copy_folder(&self.path(&format!("s{stage}")), &run);
         }
         let traced = self.run(stage, Some(fault)).map_err(|e| e.to_string())?;
         let (stderr, found) = (self.stderr(), contents(&run));
@@ -195,17 +195,6 @@ fn faults(kind: Kind) -> &'static [Fault] {
         Kind::Write => &[BROKEN, FULL, Fault::Short, Fault::Lost],
         Kind::Sync | Kind::Rename | Kind::Size | Kind::Make | Kind::Close => &[BROKEN, FULL],
         Kind::Read => &[BROKEN],
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        match entry.path().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(std::fs::copy(entry.path(), target).unwrap()),
-        }
     }
 }
 
