@@ -18,7 +18,7 @@ use crate::jobs::scheduler::{JobQuery, System, scheduler};
 use crate::jobs::state::RunState;
 use crate::jobs::submitted::{Journal, Submission};
 use crate::jobs::work::WorkItem;
-use crate::number::{GroupNumber, ranges};
+use crate::number::{GroupNumber, counted, ranges};
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDir};
 use crate::scores::read_scores_meta;
@@ -263,8 +263,8 @@ fn wait(chain: &Chain, after: &[String], progress: &Progress) -> Result<(), Fail
         return Ok(());
     }
     progress.note(&format!(
-        "waiting for {} jobs to end before the next are submitted; when this is interrupted, run the same command again",
-        after.len()
+        "waiting for {} to end before the next are submitted; when this is interrupted, run the same command again",
+        counted(after.len(), "job", "jobs")
     ));
     let query = JobQuery { ids: after.iter().cloned().collect(), ..JobQuery::default() };
     let mut pause_s = *POLL_S.start();

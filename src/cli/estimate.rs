@@ -65,12 +65,12 @@ pub(crate) fn run(args: &EstimateArgs) -> Result<Exit, Failure> {
     if args.json {
         print_json(&report)?;
     } else {
-        print(&told(&report, &progress))?;
+        print(&report_text(&report, &progress))?;
     }
     Ok(Exit::Done)
 }
 
-fn told(report: &EstimateReport, progress: &Progress) -> String {
+fn report_text(report: &EstimateReport, progress: &Progress) -> String {
     for timed in &report.timed {
         progress.note(&format!(
             "timed {} t{}: {} windows in {:.1} s on {} cores",
@@ -90,7 +90,7 @@ fn told(report: &EstimateReport, progress: &Progress) -> String {
         lines.push(format!("{what:24}  {min:>12.3}  {median:>12.3}  {max:>12.3}"));
     };
     let rate = found.windows_per_core_s;
-    line("windows a core-second", &Spread { min: rate.max, median: rate.median, max: rate.min });
+    line("windows per core-second", &Spread { min: rate.max, median: rate.median, max: rate.min });
     line("core-hours", &found.core_hours);
     line(&format!("hours on {} cores", report.cores), &found.wall_hours);
     if let Some(money) = &found.money {

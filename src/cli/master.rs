@@ -41,9 +41,9 @@ enum MasterCommand {
     Estimate(EstimateArgs),
     /// Submit array jobs for what is missing: split, predict, stitch.
     ///
-    /// One array for split, one a slide for predict (a task a group), one job
-    /// a slide for stitch, started when its groups have ended. What is done,
-    /// queued or running is left alone. Prints a line a job.
+    /// One array for split, one per slide for predict (one task per group), one job
+    /// per slide for stitch, started when its groups have ended. What is done,
+    /// queued or running is left alone. Prints one line per job.
     Submit {
         #[command(flatten)]
         options: RunOptions,

@@ -54,7 +54,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     engine: EngineOptions,
 
-    /// Slides: files, folders, or .txt lists with a path a line; only these
+    /// Slides: files, folders, or .txt lists with one path per line; only these
     /// are worked on. None: all slides the run knows.
     #[arg(value_name = "SLIDE")]
     slides: Vec<PathBuf>,

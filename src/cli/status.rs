@@ -187,7 +187,7 @@ fn table(slides: &[SlideView], warnings: &[String]) -> String {
     lines.join("\n") + "\n"
 }
 
-/// A heading, and a line a slide.
+/// A heading, and one line per slide.
 fn slide_lines(slides: &[&SlideView]) -> Vec<String> {
     let width = slides.iter().map(|slide| slide.files.name.len()).max().unwrap_or(0).max(5);
     let mut lines = vec![format!(

@@ -21,7 +21,7 @@ pub(crate) fn is_picture_name(path: &Path) -> bool {
     suffix(path).is_some_and(|suffix| matches!(suffix.as_str(), "png" | "jpg" | "jpeg"))
 }
 
-pub(super) fn suffix(path: &Path) -> Option<String> {
+pub(in crate::slide) fn suffix(path: &Path) -> Option<String> {
     Some(path.extension()?.to_str()?.to_ascii_lowercase())
 }
 

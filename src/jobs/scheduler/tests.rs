@@ -16,9 +16,9 @@ const KINDS: [SchedulerKind; 5] = [
 ];
 
 /// Answers by the first words of the command line.
-struct Said(BTreeMap<&'static str, &'static str>);
+struct CannedAnswers(BTreeMap<&'static str, &'static str>);
 
-impl Commands for Said {
+impl Commands for CannedAnswers {
     fn run(&self, call: &Call) -> io::Result<Answer> {
         let line = call.line();
         let found = self.0.iter().find(|(start, _)| line.starts_with(**start));
@@ -27,8 +27,8 @@ impl Commands for Said {
     }
 }
 
-fn said(answers: &[(&'static str, &'static str)]) -> Said {
-    Said(answers.iter().copied().collect())
+fn canned(answers: &[(&'static str, &'static str)]) -> CannedAnswers {
+    CannedAnswers(answers.iter().copied().collect())
 }
 
 fn array() -> Job {
@@ -146,26 +146,26 @@ fn the_limits_of_slurm() {
         ("sacctmgr -nP show qos long,part format=MaxSubmitJobsPerUser", "15\n\n"),
         ("squeue --noheader --array --user ", "125_1\n125_2\n126\n"),
     ];
-    assert_eq!(Slurm.limits(&said(&answers), &keys).unwrap(), limits(7, Some(12), 3));
+    assert_eq!(Slurm.limits(&canned(&answers), &keys).unwrap(), limits(7, Some(12), 3));
     let long = ClusterKeys { extra: vec!["--qos=long".into()], ..keys.clone() };
-    assert_eq!(Slurm.limits(&said(&answers), &long).unwrap().jobs, Some(15));
+    assert_eq!(Slurm.limits(&canned(&answers), &long).unwrap().jobs, Some(15));
     let own = ClusterKeys {
         max_array_tasks: Some(3),
         max_submitted_jobs: Some(9),
         ..ClusterKeys::default()
     };
-    assert_eq!(Slurm.limits(&said(&answers), &own).unwrap(), limits(3, Some(9), 3));
+    assert_eq!(Slurm.limits(&canned(&answers), &own).unwrap(), limits(3, Some(9), 3));
     // Numbers that nobody enforces.
     let loose = "AccountingStorageEnforce = none\nMaxArraySize            = 8\n";
     let answers = [[("scontrol show config", loose)].as_slice(), &answers[1..]].concat();
-    assert_eq!(Slurm.limits(&said(&answers), &keys).unwrap().jobs, None);
-    let bare = said(&[("scontrol show config", "MaxArraySize            = 1001\n")]);
+    assert_eq!(Slurm.limits(&canned(&answers), &keys).unwrap().jobs, None);
+    let bare = canned(&[("scontrol show config", "MaxArraySize            = 1001\n")]);
     assert_eq!(Slurm.limits(&bare, &keys).unwrap(), limits(1000, None, 0));
     let small = [
         ("scontrol show config", "MaxArraySize = 1001\nMaxJobCount             = 10000\n"),
         ("squeue", ""),
     ];
-    assert_eq!(Slurm.limits(&said(&small), &keys).unwrap().jobs, Some(9000));
+    assert_eq!(Slurm.limits(&canned(&small), &keys).unwrap().jobs, Some(9000));
     let policy = "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)";
     for (limit, is_full) in [
         ("AssocMaxSubmitJobLimit", true),
@@ -192,19 +192,19 @@ fn the_limits_of_the_others() {
     let sge = |jobs| {
         let config: &'static str = site(jobs).leak();
         let queue: &'static str = queue.clone().leak();
-        said(&[("qconf -sconf", config), ("id -un", "ann\n"), ("qstat -xml -u ann", queue)])
+        canned(&[("qconf -sconf", config), ("id -un", "ann\n"), ("qstat -xml -u ann", queue)])
     };
     assert_eq!(Sge.limits(&sge(0), &keys).unwrap(), limits(8, None, 0));
     assert_eq!(Sge.limits(&sge(30), &keys).unwrap(), limits(8, Some(30), 1), "an array is one job");
     let most = ClusterKeys { max_submitted_jobs: Some(50), ..ClusterKeys::default() };
-    let pbs = said(&[
+    let pbs = canned(&[
         ("qmgr -c", "set server max_array_size = 500\n"),
         ("id -un", "ann\n"),
         ("qselect -T -u ann", "1234[].srv\n1234[7].srv\n1234[8].srv\n1235.srv\n"),
     ]);
     assert_eq!(Pbs.limits(&pbs, &most).unwrap(), limits(500, Some(50), 3));
     assert_eq!(Pbs.limits(&pbs, &keys).unwrap(), limits(500, None, 0));
-    let lsf = said(&[
+    let lsf = canned(&[
         ("bparams -a", "    MAX_JOB_ARRAY_SIZE = 2000\n"),
         ("bjobs -noheader", "7\n7\n8\n"),
     ]);
@@ -213,6 +213,6 @@ fn the_limits_of_the_others() {
 
 #[test]
 fn a_missing_scheduler_is_named() {
-    let error = Slurm.limits(&said(&[]), &ClusterKeys::default()).unwrap_err().to_string();
+    let error = Slurm.limits(&canned(&[]), &ClusterKeys::default()).unwrap_err().to_string();
     assert!(error.contains("scontrol") && error.contains("is slurm installed"), "{error}");
 }

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::library::library;
+use crate::slide::names::suffix;
 
 /// The series of a DICOM file. All files of one series in one folder are one slide.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +20,9 @@ pub(crate) struct DicomSeries {
 /// The series of a DICOM whole-slide file; `None` for other files, and where OpenSlide does not
 /// read DICOM (before version 4).
 pub(crate) fn dicom_series(path: &Path) -> Option<DicomSeries> {
-    if !has_dicom_prefix(path) {
+    // By their names first: a folder may hold thousands of other slides.
+    let is_named = suffix(path).is_none_or(|suffix| matches!(suffix.as_str(), "dcm" | "dicom"));
+    if !is_named || !has_dicom_prefix(path) {
         return None;
     }
     let path = CString::new(path.as_os_str().as_encoded_bytes()).ok()?;
