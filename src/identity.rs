@@ -10,6 +10,9 @@ use xxhash_rust::xxh3::Xxh3Default;
 /// How much of the file's start and end is hashed, bytes.
 const END_BYTES: u64 = 1 << 20;
 
+/// How old a file has to be before its length and time stand for its content, seconds.
+const SETTLED_S: f64 = 60.0;
+
 /// Size, time and quick hash of a slide's file. A file that is copied keeps its size and hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlideIdentity {
@@ -43,11 +46,17 @@ impl SlideIdentity {
         Ok(Self { bytes, modified_unix_s: metadata.mtime(), hash: hash.digest() })
     }
 
-    /// How the file at `path` differs from this one, in words. `None` if it is the same, also
-    /// when only its time differs, or if it cannot be read now.
-    pub fn change(&self, path: &Path) -> Option<String> {
+    /// How the file at `path` differs from this one, which was found at `found_unix_s` (Unix time,
+    /// seconds) or later, in words. `None` if it is the same, also when only its time differs, or
+    /// if it cannot be read now.
+    ///
+    /// A file with the same length and time is the same without a look at its content, unless it
+    /// was less than a minute old when it was found: whole seconds do not tell it from a file
+    /// that was written right after, nor do clocks of a file server that runs late.
+    pub fn change(&self, path: &Path, found_unix_s: f64) -> Option<String> {
         let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
-        if (metadata.len(), metadata.mtime()) == (self.bytes, self.modified_unix_s) {
+        let is_settled = self.modified_unix_s as f64 + SETTLED_S < found_unix_s;
+        if is_settled && (metadata.len(), metadata.mtime()) == (self.bytes, self.modified_unix_s) {
             return None;
         }
         if metadata.len() != self.bytes {
@@ -62,6 +71,9 @@ impl SlideIdentity {
 mod tests {
     use super::*;
 
+    /// Later than the files of the tests.
+    const SETTLED: f64 = 1e11;
+
     #[test]
     fn a_copy_is_the_same_and_a_change_of_its_ends_is_not() {
         let folder = tempfile::tempdir().unwrap();
@@ -73,7 +85,7 @@ mod tests {
             assert_eq!(found.bytes, length as u64);
             // Of another time, as a copy.
             let before = SlideIdentity { modified_unix_s: found.modified_unix_s - 9, ..found };
-            assert_eq!(before.change(&path), None);
+            assert_eq!(before.change(&path, SETTLED), None);
             for at in [0, length / 2, length.saturating_sub(1)] {
                 let mut changed = content.clone();
                 let Some(byte) = changed.get_mut(at) else { continue };
@@ -81,13 +93,32 @@ mod tests {
                 std::fs::write(&path, &changed).unwrap();
                 // The middle of a long file is not looked at.
                 let is_seen = at != length / 2 || length <= 2 << 20;
-                assert_eq!(before.change(&path).is_some(), is_seen, "{at} of {length}");
+                assert_eq!(before.change(&path, SETTLED).is_some(), is_seen, "{at} of {length}");
             }
             std::fs::write(&path, [&content[..], b"x"].concat()).unwrap();
-            assert!(before.change(&path).unwrap().contains("bytes"));
+            assert!(before.change(&path, SETTLED).unwrap().contains("bytes"));
         }
         std::fs::remove_file(&path).unwrap();
         assert!(SlideIdentity::of(&path).is_err());
-        assert_eq!(SlideIdentity { bytes: 1, modified_unix_s: 0, hash: 0 }.change(&path), None);
+        assert_eq!(
+            SlideIdentity { bytes: 1, modified_unix_s: 0, hash: 0 }.change(&path, 0.0),
+            None
+        );
+    }
+    #[test]
+    fn a_file_written_twice_in_a_second_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("slide");
+        std::fs::write(&path, "before").unwrap();
+        let mut found = SlideIdentity::of(&path).unwrap();
+        std::fs::write(&path, "behind").unwrap();
+        // As if both had been written in one second.
+        found.modified_unix_s = std::fs::metadata(&path).unwrap().mtime();
+        let modified_unix_s = found.modified_unix_s as f64;
+        for age_s in [-10.0, 0.0, 59.0] {
+            assert!(found.change(&path, modified_unix_s + age_s).is_some(), "{age_s}");
+        }
+        // Then the time is enough, and the content is not read.
+        assert_eq!(found.change(&path, modified_unix_s + 61.0), None);
     }
 }

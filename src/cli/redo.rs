@@ -87,7 +87,7 @@ pub(super) fn run(args: &RedoArgs) -> Result<CommandEnd, Failure> {
     let again: Vec<&SlideRecord> = records
         .iter()
         .filter(is_named)
-        .filter(|record| args.split || record.change().is_some())
+        .filter(|record| args.split || record.change(&record.path).is_some())
         .collect();
     refuse_queued(&run, &args.names, !again.is_empty())?;
     redo::set_method(&run, &mut config, &args.names, args.method)?;

@@ -158,7 +158,7 @@ fn names(folder: &Path) -> impl Iterator<Item = String> {
 
 /// What is to be said of a slide whose file has changed; empty if it has not.
 fn changed(run: &RunDir, record: &SlideRecord) -> String {
-    record.change().map_or(String::new(), |change| {
+    record.change(&record.path).map_or(String::new(), |change| {
         let redo = run.redo_afresh(&record.name);
         format!("its file has changed since it was split ({change}); `{redo}` does it afresh")
     })

@@ -131,9 +131,9 @@ impl SlideRecord {
         self.slide_hash = format!("{:016x}", found.hash);
     }
 
-    /// How the slide's file has changed since it was split, in words, if it has.
-    pub fn change(&self) -> Option<String> {
-        self.identity()?.change(&self.path)
+    /// How the slide's file, today at `path`, has changed since it was split, in words, if it has.
+    pub fn change(&self, path: &Path) -> Option<String> {
+        self.identity()?.change(path, self.started_unix_s.unwrap_or(f64::NEG_INFINITY))
     }
 }
 

@@ -188,7 +188,7 @@ fn finished(
     let Some(known) = known.filter(|outcome| outcome.record.status != SlideStatus::Failed) else {
         return Ok(None);
     };
-    if let Some(change) = known.record.identity().and_then(|known| known.change(&record.path)) {
+    if let Some(change) = known.record.change(&record.path) {
         let (path, redo) = (record.path.clone(), run.redo_afresh(&record.name));
         return Err(SplitError::Changed { path, change, redo });
     }
