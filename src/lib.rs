@@ -149,7 +149,8 @@
 //!     patches         <- geometry hdf5_file normalize number
 //!     scores          <- hdf5_file number
 //!     heatmap_h5      <- hdf5_file number scores staged
-//!     export          <- bigtiff hdf5_file heatmap heatmap_h5 metrics patches staged version
+//!     export          <- bigtiff geometry hdf5_file heatmap heatmap_h5 metrics patches staged
+//!                        version
 //!     import          <- export hdf5_file heatmap heatmap_h5
 //!     run_dir         <- identity number shell staged
 //!     damage          <- hdf5_file run_dir staged
@@ -167,10 +168,11 @@
 //!     jobs            <- config damage export heatmap_h5 number run_dir scores shell staged
 //!     stitch          <- config damage export geometry hdf5_file heatmap heatmap_h5 model
 //!                        number patches run_dir scores staged
-//!     study           <- chart config export hdf5_file heatmap heatmap_h5 label_image metrics
-//!                        progress run_dir scores spelling staged text_file truth version
-//!     report          <- config damage hdf5_file heatmap heatmap_h5 jobs metrics number patches
-//!                        process progress run_dir scores slide staged study tissue truth version
+//!     study           <- chart config export geometry hdf5_file heatmap heatmap_h5 label_image
+//!                        metrics progress run_dir scores spelling staged text_file truth version
+//!     report          <- config damage geometry hdf5_file heatmap heatmap_h5 jobs metrics number
+//!                        patches process progress run_dir scores slide staged study tissue truth
+//!                        version
 //!     stages          <- config damage export geometry hdf5_file interrupt jobs model number
 //!                        patches predict process progress run_dir scores split staged stitch
 //!                        study threads

@@ -6,9 +6,10 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::{Exit, Failure, print};
-use crate::config::{RunConfig, StitchKeys, StudyKeys};
+use crate::config::{Config, RunConfig};
 use crate::export::coords::{CoordsFormat, write_coords};
 use crate::export::{ExportError, ExportFormat, GeoJsonObjects, GeoJsonRules, export_heatmap};
+use crate::geometry::CoordinateOrigin;
 use crate::heatmap_h5::read_heatmap_meta;
 use crate::patches::PatchesFile;
 use crate::progress::Progress;
@@ -65,6 +66,12 @@ pub(crate) struct ExportArgs {
     /// suppression) [default: tiles, or those of the run].
     #[arg(long, value_name = "tiles|detections")]
     objects: Option<GeoJsonObjects>,
+
+    /// For geojson: where coordinates begin on slides that state the bounds of the scanned area:
+    /// at the corner of the bounds, as in QuPath, or of the plane [default: bounds, or that of
+    /// the run].
+    #[arg(long, value_name = "bounds|plane")]
+    origin: Option<CoordinateOrigin>,
 
     /// Print no progress, only warnings and errors.
     #[arg(long, short)]
@@ -169,14 +176,12 @@ impl ExportArgs {
 
     /// The run's rules, or the default ones, with the given options in their place.
     fn rules(&self) -> Result<GeoJsonRules, Failure> {
-        let (stitch, study) = match &self.run {
-            Some(run) => {
-                let config = RunConfig::read(run)?.config;
-                (config.stitch, config.study)
-            }
-            None => (StitchKeys::default(), StudyKeys::default()),
+        let config = match &self.run {
+            Some(run) => RunConfig::read(run)?.config,
+            None => Config::default(),
         };
-        let mut rules = stitch.geojson_rules(&study);
+        let mut rules = config.stitch.geojson_rules(&config.study, &config.slides);
+        rules.origin = self.origin.unwrap_or(rules.origin);
         rules.objects = self.objects.unwrap_or(rules.objects);
         rules.min_score = self.min_score.unwrap_or(rules.min_score);
         if !rules.min_score.is_finite() {

@@ -29,7 +29,6 @@ pub(crate) use resolved::RUN_VERSION;
 pub(crate) use resolved::Resolved;
 pub use run_config::RunConfig;
 pub(crate) use slides::{SlideTissue, Slides};
-pub(crate) use stitch::StitchKeys;
 pub(crate) use study::{DetectionKey, SlideScore, StudyKeys};
 pub(crate) use tiling::CompressionKey;
 

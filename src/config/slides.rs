@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Method;
 use super::tissue::TissueKeys;
+use crate::geometry::CoordinateOrigin;
 use crate::tissue::TissueMethod;
 
 /// `[slides]`
@@ -16,6 +17,9 @@ pub struct Slides {
     /// Resolution of slides whose files state none, um per level-0 px.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mpp: Option<f64>,
+    /// Where coordinates begin in GeoJSON, which leaves this open; default `bounds`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<CoordinateOrigin>,
     /// Resolution by slide name, um per level-0 px; wins over the slide's file.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub mpp_of: BTreeMap<String, f64>,
@@ -46,9 +50,15 @@ impl Slides {
     /// Adds other settings, which win over the existing ones.
     pub fn add(&mut self, other: &Self) {
         self.mpp = other.mpp.or(self.mpp);
+        self.origin = other.origin.or(self.origin);
         self.mpp_of.extend(other.mpp_of.clone());
         self.tissue_of.extend(other.tissue_of.clone());
         self.method_of.extend(other.method_of.clone());
+    }
+
+    /// Where coordinates begin in formats that leave this open.
+    pub fn origin(&self) -> CoordinateOrigin {
+        self.origin.unwrap_or_default()
     }
 
     /// Tissue settings of a slide: its own, and those of the run for the rest.

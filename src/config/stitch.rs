@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::StudyKeys;
+use super::{Slides, StudyKeys};
 use crate::export::{ExportFormat, GeoJsonObjects, GeoJsonRules};
 use crate::heatmap::render::MIN_SIDE_PX;
 
@@ -43,12 +43,13 @@ impl Default for StitchKeys {
 impl StitchKeys {
     /// Which points become objects in GeoJSON files.
     #[expect(clippy::cast_possible_truncation, reason = "scores are f32")]
-    pub fn geojson_rules(&self, study: &StudyKeys) -> GeoJsonRules {
+    pub fn geojson_rules(&self, study: &StudyKeys, slides: &Slides) -> GeoJsonRules {
         GeoJsonRules {
             objects: self.geojson_objects,
             min_score: self.geojson_min_score as f32,
             nms_radius_um: study.nms_radius_um,
             nms_form: study.nms_form,
+            origin: slides.origin(),
         }
     }
 

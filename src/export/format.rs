@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::geometry::CoordinateOrigin;
 use crate::metrics::detect::Neighbourhood;
 
 /// A format in which other programs open a heatmap.
@@ -111,4 +112,6 @@ pub struct GeoJsonRules {
     pub nms_radius_um: f64,
     /// Form of the suppressed neighbourhood.
     pub nms_form: Neighbourhood,
+    /// Where coordinates begin.
+    pub origin: CoordinateOrigin,
 }

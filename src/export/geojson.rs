@@ -3,7 +3,8 @@
 //!
 //! The form is that of QuPath's reader of path objects: `objectType` is inside
 //! `properties`, ids are UUIDs, measurements are an object of numbers, and polygons are
-//! closed rings in level-0 px. Each id is derived from slide, kind, row and column.
+//! closed rings in level-0 px, counted from the corner of the slide's bounds unless the
+//! configuration says otherwise. Each id is derived from slide, kind, row and column.
 //! The file is therefore the same when it is made again, and QuPath recognises the
 //! objects.
 
@@ -40,7 +41,8 @@ pub(super) fn write(
     };
     // `Features` writes small pieces; the buffer collects them for the encoder.
     let packed = GzEncoder::new(StagedStream::new(target)?, Compression::new(4));
-    let mut out = Features::new(BufWriter::new(packed), meta, &lattice);
+    let start_px = rules.origin.start_px(meta.lineage.bounds_px);
+    let mut out = Features::new(BufWriter::new(packed), meta, &lattice, start_px);
     let written = match detections {
         None => out.write_tiles(score, rules.min_score),
         Some(peaks) => out.write_detections(score, &peaks),
@@ -75,6 +77,8 @@ struct Features<'a, W: Write> {
     out: W,
     meta: &'a HeatmapMeta,
     lattice: &'a SlideLattice,
+    /// Where the file's coordinates begin, x and y, level-0 px.
+    start_px: [f64; 2],
     /// Name of the positive class, as a JSON string.
     class: String,
     /// Name of its score, as a JSON string.
@@ -95,11 +99,11 @@ impl Features<'_, BufWriter<GzEncoder<StagedStream>>> {
 }
 
 impl<'a, W: Write> Features<'a, W> {
-    fn new(out: W, meta: &'a HeatmapMeta, lattice: &'a SlideLattice) -> Self {
+    fn new(out: W, meta: &'a HeatmapMeta, lattice: &'a SlideLattice, start_px: [f64; 2]) -> Self {
         let class = &meta.classes[meta.positive as usize];
         let json = |text: &str| serde_json::to_string(text).expect("a text is JSON");
         let (class, measurement) = (json(class), json(&super::notation::probability_name(class)));
-        Self { out, meta, lattice, class, measurement, count: 0 }
+        Self { out, meta, lattice, start_px, class, measurement, count: 0 }
     }
 
     fn start(&mut self) -> io::Result<()> {
@@ -134,8 +138,10 @@ impl<'a, W: Write> Features<'a, W> {
         }
         let [row, col] = point;
         let comma = if self.count == 0 { "" } else { "," };
+        let [left, top, right, bottom] = self.lattice.square(row, col, side_px);
+        let [x, y] = self.start_px;
         let [x0, y0, x1, y1] =
-            self.lattice.square(row, col, side_px).map(super::notation::round_thousandth);
+            [left - x, top - y, right - x, bottom - y].map(super::notation::round_thousandth);
         let id = id(&self.meta.slide, kind, row, col);
         let [r, g, b] = colour_of(score);
         let [class_r, class_g, class_b] = CLASS_COLOUR;

@@ -9,10 +9,12 @@ mod dense_cover;
 pub(crate) mod dense_tiles;
 pub mod groups;
 pub mod lattice;
+mod origin;
 pub mod plane;
 pub mod tiling;
 
 pub use blocks::{BlockPlan, PatchCoord};
 pub use lattice::Lattice;
+pub use origin::CoordinateOrigin;
 pub use plane::WorkingPlane;
 pub use tiling::Tiling;

@@ -13,12 +13,19 @@ pub struct Lineage {
     pub made_from: String,
     /// The slide's file when it was split.
     pub slide: Option<SlideIdentity>,
+    /// Where the scanned area of the slide begins, x and y, level-0 px; attributes `bounds_x` and
+    /// `bounds_y`. `None` if the slide does not say, and in files of before these attributes.
+    pub bounds_px: Option<[u32; 2]>,
 }
 
 impl Lineage {
     pub(crate) fn write_attributes(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
         if !self.made_from.is_empty() {
             attributes.put_str("made_from", &self.made_from)?;
+        }
+        if let Some([x, y]) = self.bounds_px {
+            attributes.put_u64("bounds_x", x.into())?;
+            attributes.put_u64("bounds_y", y.into())?;
         }
         let Some(slide) = self.slide else { return Ok(()) };
         attributes.put_u64("slide_bytes", slide.bytes)?;
@@ -39,7 +46,16 @@ impl Lineage {
             }),
             false => None,
         };
-        Ok(Self { id: text("id")?, made_from: text("made_from")?, slide })
+        let bounds_px = match attributes.contains("bounds_x")? {
+            true => Some([attributes.u32("bounds_x", 0)?, attributes.u32("bounds_y", 0)?]),
+            false => None,
+        };
+        Ok(Self { id: text("id")?, made_from: text("made_from")?, slide, bounds_px })
+    }
+
+    /// The lineage of what is made from a file with this one.
+    pub(crate) fn of_what_is_made(&self) -> Self {
+        Self { id: String::new(), made_from: self.id.clone(), ..self.clone() }
     }
 
     /// Whether the file can have been made from `patches`. What is not known of files of

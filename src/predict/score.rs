@@ -16,7 +16,7 @@ use super::group_work::GroupWork;
 use super::ledger::{Ledger, Places, Start};
 use super::scorer::Scorer;
 use crate::config::RunConfig;
-use crate::hdf5_file::{FormatError, Lineage};
+use crate::hdf5_file::FormatError;
 use crate::number::GroupNumber;
 use crate::process;
 use crate::progress::Progress;
@@ -170,7 +170,7 @@ fn meta_of(
     }
     Ok(ScoresMeta {
         slide: group.slide.to_owned(),
-        lineage: made_from(&group.patches.meta().lineage),
+        lineage: group.patches.meta().lineage.of_what_is_made(),
         group: group.number,
         stride_px: context.keys().stride,
         window_px: context.model.card.window_px,
@@ -188,9 +188,4 @@ fn meta_of(
         deviation,
         ..ScoresMeta::default()
     })
-}
-
-/// The lineage of what is made from patches with this lineage.
-fn made_from(patches: &Lineage) -> Lineage {
-    Lineage { id: String::new(), made_from: patches.id.clone(), slide: patches.slide }
 }

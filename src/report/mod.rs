@@ -151,6 +151,7 @@ fn slide_files<'a>(
         folder: inputs.out.join("slides").join(&id),
         id,
         keys,
+        origin: inputs.config.as_ref().map(|c| c.config.slides.origin()).unwrap_or_default(),
         truth: truth.and_then(|folder| truth::find(folder, &record.name)),
         detections: detections.filter(|path| path.exists()),
     }

@@ -8,6 +8,7 @@ use super::layers::Layer;
 use super::picture::Origin;
 use super::truth_shapes::Shapes;
 use crate::config::StudyKeys;
+use crate::geometry::CoordinateOrigin;
 use crate::run_dir::{RunDir, SlideRecord};
 
 /// The files of one slide, and what they are made from.
@@ -20,6 +21,8 @@ pub(super) struct SlideFiles<'a> {
     pub(super) id: String,
     /// `[study]` of the configuration: how detections are made, and which annotations are lesions.
     pub(super) keys: &'a StudyKeys,
+    /// Where a file of truth begins to count that leaves this open.
+    pub(super) origin: CoordinateOrigin,
     /// The slide's file in the truth folder.
     pub(super) truth: Option<PathBuf>,
     /// The slide's file of detections, written by a study.

@@ -71,6 +71,7 @@ impl SlideFiles<'_> {
         add(LAYOUT);
         add(crate::version::WRITER);
         add(&serde_json::to_string(self.keys).expect("keys are plain data"));
+        add(&serde_json::to_string(&self.origin).expect("an origin is plain data"));
         add(&serde_json::to_string(self.record).expect("a record is plain data"));
         let (patches, heatmap) = (self.run.patches(name), self.run.heatmap(name, "h5"));
         let files = [Some(&patches), Some(&heatmap), Some(&self.record.path)];
@@ -120,7 +121,10 @@ impl SlideFiles<'_> {
         }
         if let (Some(path), Some(size_px)) = (&self.truth, layers.size) {
             let groups = self.keys.groups();
-            if let Some(truth) = notes.ok_or_note(truth_shapes::read(path, &groups, size_px)) {
+            let start_px = self.origin.start_px(self.record.bounds_px());
+            if let Some(truth) =
+                notes.ok_or_note(truth_shapes::read(path, &groups, size_px, start_px))
+            {
                 notes.lines.extend(truth.notes);
                 layers.truth = Some(truth.shapes);
             }

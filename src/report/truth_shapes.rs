@@ -39,13 +39,15 @@ pub(super) struct DrawnTruth {
     pub(super) notes: Vec<String>,
 }
 
-/// Reads the truth about a slide; `size_px` is its width and height, level-0 px.
+/// Reads the truth about a slide; `size_px` is its width and height, level-0 px, and `start_px`
+/// that of [`Truth::read`].
 pub(super) fn read(
     path: &Path,
     groups: &AnnotationGroups,
     size_px: [f64; 2],
+    start_px: [f64; 2],
 ) -> Result<DrawnTruth, TruthError> {
-    let TruthFile { truth, notes } = Truth::read(path, groups)?;
+    let TruthFile { truth, notes } = Truth::read(path, groups, start_px)?;
     let shapes = match truth {
         Truth::Outlines(outlines) => Shapes::Outlines(outlines.iter().flat_map(rings).collect()),
         image @ Truth::Image(..) => {

@@ -111,6 +111,11 @@ pub struct SlideRecord {
     pub slide_modified_unix_s: Option<i64>,
     /// XXH3 of size, first and last MiB of the slide's file, in hexadecimal; empty if unknown.
     pub slide_hash: String,
+    /// Where the scanned area of the slide begins, level-0 px along x; `None` if its file does
+    /// not say.
+    pub bounds_x: Option<u32>,
+    /// The same along y.
+    pub bounds_y: Option<u32>,
 }
 
 impl SlideRecord {
@@ -122,6 +127,11 @@ impl SlideRecord {
             modified_unix_s: self.slide_modified_unix_s?,
             hash: u64::from_str_radix(&self.slide_hash, 16).ok()?,
         })
+    }
+
+    /// Where the scanned area of the slide begins, x and y, level-0 px.
+    pub fn bounds_px(&self) -> Option<[u32; 2]> {
+        self.bounds_x.zip(self.bounds_y).map(|(x, y)| [x, y])
     }
 
     /// Records the slide's file as it is now.

@@ -181,4 +181,8 @@ impl Slide for PlainSlide {
     fn icc_profile(&self) -> Option<Vec<u8>> {
         self.icc_profile.clone()
     }
+
+    fn bounds_px(&self) -> Option<[u32; 2]> {
+        None
+    }
 }

@@ -137,6 +137,10 @@ impl Slide for SrgbSlide {
     fn icc_profile(&self) -> Option<Vec<u8>> {
         self.slide.icc_profile()
     }
+
+    fn bounds_px(&self) -> Option<[u32; 2]> {
+        self.slide.bounds_px()
+    }
 }
 
 #[cfg(test)]
@@ -183,6 +187,10 @@ mod tests {
 
         fn icc_profile(&self) -> Option<Vec<u8>> {
             self.profile.clone()
+        }
+
+        fn bounds_px(&self) -> Option<[u32; 2]> {
+            None
         }
     }
 

@@ -159,4 +159,8 @@ impl Slide for MemorySlide {
     fn icc_profile(&self) -> Option<Vec<u8>> {
         None
     }
+
+    fn bounds_px(&self) -> Option<[u32; 2]> {
+        None
+    }
 }

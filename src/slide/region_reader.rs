@@ -51,6 +51,10 @@ pub trait Slide: Send + Sync {
     /// The embedded ICC colour profile; `None` when the file has none or the reader cannot
     /// read it.
     fn icc_profile(&self) -> Option<Vec<u8>>;
+
+    /// Where the area that the scanner covered begins, x and y, level-0 px; `None` when the
+    /// file does not say. Programs that show only this area count coordinates from here.
+    fn bounds_px(&self) -> Option<[u32; 2]>;
 }
 
 /// Checks a region's buffer and level, the same for every reader.

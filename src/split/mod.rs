@@ -344,6 +344,8 @@ fn working_plane(
     outcome.level0_width = Some(plane.level0_width_px);
     outcome.level0_height = Some(plane.level0_height_px);
     outcome.downsample = Some(plane.downsample);
+    outcome.bounds_x = slide.bounds_px().map(|[x, _]| x);
+    outcome.bounds_y = slide.bounds_px().map(|[_, y]| y);
     Ok(plane)
 }
 

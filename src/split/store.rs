@@ -254,7 +254,11 @@ fn meta(inputs: &StoreInputs<'_>, tissue: &FoundTissue, per_group: usize) -> Pat
         thresholds,
         config_sha256: config.patches_sha256(),
         provenance,
-        lineage: Lineage { slide: inputs.outcome.identity(), ..Lineage::default() },
+        lineage: Lineage {
+            slide: inputs.outcome.identity(),
+            bounds_px: inputs.outcome.bounds_px(),
+            ..Lineage::default()
+        },
         ..PatchesMeta::planned(&inputs.outcome.name, inputs.plane, inputs.plan, per_group)
     }
 }

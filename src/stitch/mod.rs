@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use crate::config::RunConfig;
 use crate::damage::{self, SetAside, Watched};
 use crate::export::{ExportError, ExportFormat, export_heatmap};
-use crate::hdf5_file::{FormatError, Lineage};
+use crate::hdf5_file::FormatError;
 use crate::heatmap_h5::{self, HeatmapMeta, HeatmapWriter};
 use crate::model::{Model, card_sha256};
 use crate::number::GroupNumber;
@@ -120,7 +120,7 @@ fn make_heatmap(
     drop(heatmap);
     let closed = writer.close()?;
     let (folder, keys) = (run.heatmaps(), &config.config.stitch);
-    let rules = keys.geojson_rules(&config.config.study);
+    let rules = keys.geojson_rules(&config.config.study, &config.config.slides);
     files.extend(export_heatmap(closed.path(), &folder, slide, &keys.export, &rules)?);
     closed.commit()?;
     damage::clear(&h5);
@@ -183,7 +183,7 @@ fn existing_heatmap(
     let target = |format: &ExportFormat| format.path(&folder, slide);
     let formats = keys.export.iter().copied();
     let absent: Vec<_> = formats.filter(|format| !target(format).exists()).collect();
-    let rules = keys.geojson_rules(&config.config.study);
+    let rules = keys.geojson_rules(&config.config.study, &config.config.slides);
     heatmap_h5::read_heatmap_meta(&path)?.check_named(&path)?;
     let added = export_heatmap(&path, &folder, slide, &absent, &rules)?.len();
     let files = std::iter::once(path).chain(files).chain(keys.export.iter().map(target)).collect();
@@ -228,7 +228,6 @@ fn file_meta(
     missing: &[GroupNumber],
 ) -> HeatmapMeta {
     let ScoresMeta { precision, normalize, .. } = provenance.unwrap_or_default();
-    let Lineage { id, slide, .. } = patches.lineage.clone();
     HeatmapMeta {
         slide: patches.slide.clone(),
         stride_px: config.config.predict.stride,
@@ -245,7 +244,7 @@ fn file_meta(
         positive: u32::try_from(classes.positive).expect("a card has fewer than 2^32 classes"),
         method: config.method_of(&patches.slide).name().to_owned(),
         engine: String::new(),
-        lineage: Lineage { made_from: id, slide, ..Lineage::default() },
+        lineage: patches.lineage.of_what_is_made(),
         scores_id: String::new(),
         precision,
         deviation: None,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::StudyKeys;
+use crate::geometry::CoordinateOrigin;
 use crate::run_dir::RunDir;
 use crate::truth::SlideKind;
 
@@ -30,6 +31,8 @@ pub(crate) struct StudyRequest {
     pub allow_missing: bool,
     /// Resolution of slides that do not state theirs, um per level-0 px.
     pub mpp: Option<f64>,
+    /// Where files of truth begin to count that leave this open.
+    pub origin: CoordinateOrigin,
     /// `[study]` of the configuration.
     pub keys: StudyKeys,
 }

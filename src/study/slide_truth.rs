@@ -20,6 +20,8 @@ pub(super) struct SlideGeometry {
     pub(super) mpp: f64,
     /// Level-0 px per working px.
     pub(super) downsample: f64,
+    /// Where files of truth begin to count that leave this open; x and y, level-0 px.
+    start_px: [f64; 2],
 }
 
 impl SlideGeometry {
@@ -33,6 +35,7 @@ impl SlideGeometry {
             width_px: meta.level0_width_px,
             height_px: meta.level0_height_px,
             downsample: meta.downsample,
+            bounds_px: meta.lineage.bounds_px,
         };
         Self::new(request, slide, Some(size), stated)
     }
@@ -51,6 +54,7 @@ impl SlideGeometry {
             width_px,
             height_px,
             downsample,
+            bounds_px: record.bounds_px(),
         });
         Self::new(request, slide, size, record.mpp)
     }
@@ -65,13 +69,15 @@ impl SlideGeometry {
             slide: slide.name.clone(),
             problem: problem.to_owned(),
         };
-        let KnownSize { width_px, height_px, downsample } = size.ok_or_else(|| {
+        let KnownSize { width_px, height_px, downsample, bounds_px } = size.ok_or_else(|| {
             error("slides.csv does not give the slide's size; split the slide again")
         })?;
         let mpp = stated_mpp.or(request.mpp).ok_or_else(|| {
             error("the slide's resolution is unknown, but lesions are measured in um; give --mpp, um per level-0 px")
         })?;
-        Ok(Self { width: f64::from(width_px), height: f64::from(height_px), mpp, downsample })
+        let start_px = request.origin.start_px(bounds_px);
+        let (width, height) = (f64::from(width_px), f64::from(height_px));
+        Ok(Self { width, height, mpp, downsample, start_px })
     }
 
     /// The problem of a slide that is listed as having tumor and shows none.
@@ -106,6 +112,8 @@ struct KnownSize {
     height_px: u32,
     /// That of the working plane.
     downsample: f64,
+    /// Where the scanned area begins.
+    bounds_px: Option<[u32; 2]>,
 }
 
 /// The lesions of a slide.
@@ -132,7 +140,7 @@ impl SlideTruth {
                 slide.name
             ),
         })?;
-        let truth = read_truth(&path, &request.keys.groups())?;
+        let truth = read_truth(&path, &request.keys.groups(), geometry.start_px)?;
         let truth = truth.covering(&path, geometry.width, geometry.height)?;
         if !truth.touches(geometry.width, geometry.height) {
             return Err(TruthError::invalid(&path, geometry.beside(&slide.name, &truth)).into());

@@ -5,13 +5,17 @@ use std::path::Path;
 use crate::progress;
 use crate::truth::{AnnotationGroups, Truth, TruthError};
 
-/// Reads a file of truth. Shapes that are left out, and values that were not plain, are named on
+/// Reads a file of truth; `start_px` is that of [`Truth::read`]. Shapes that are left out, and values that were not plain, are named on
 /// stderr.
 ///
 /// # Errors
 /// The same as those of [`Truth::read`].
-pub(super) fn read_truth(path: &Path, groups: &AnnotationGroups) -> Result<Truth, TruthError> {
-    let file = Truth::read(path, groups)?;
+pub(super) fn read_truth(
+    path: &Path,
+    groups: &AnnotationGroups,
+    start_px: [f64; 2],
+) -> Result<Truth, TruthError> {
+    let file = Truth::read(path, groups, start_px)?;
     for note in file.notes {
         progress::tell(&format!("note: {note}"));
     }

@@ -8,6 +8,8 @@ pub(super) struct Drawn {
     pub(super) outlines: Vec<Outline>,
     /// A clause for each shape that is left out: which, and why.
     pub(super) left_out: Vec<String>,
+    /// Whether the format leaves open where its coordinates begin.
+    pub(super) is_start_open: bool,
 }
 
 /// Whether a ring encloses an area: it has three corners at different places.

@@ -34,7 +34,8 @@ struct Geometry {
     geometries: Vec<Geometry>,
 }
 
-/// Reads the outlines of a file, level-0 px. The file, gzipped or not, holds a feature
+/// Reads the outlines of a file, level-0 px, from where the program that wrote it begins to count.
+/// The file, gzipped or not, holds a feature
 /// collection, a list of features, or one feature.
 pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Drawn, TruthError> {
     let bytes =
@@ -48,7 +49,7 @@ pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Drawn, Trut
         None if value.is_array() => serde_json::from_value(value).map_err(invalid)?,
         None => vec![serde_json::from_value(value).map_err(invalid)?],
     };
-    let mut drawn = Drawn::default();
+    let mut drawn = Drawn { is_start_open: true, ..Drawn::default() };
     for (index, feature) in features.into_iter().enumerate() {
         let name = format!("feature {} (counted from 1)", index + 1);
         let class = class_of(&feature.properties);

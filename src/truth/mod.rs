@@ -79,11 +79,17 @@ pub struct TruthFile {
 
 impl Truth {
     /// Reads a file of truth, and what a reader of the result should know: shapes that are left
-    /// out because they enclose nothing, and how the values of an image were understood.
+    /// out because they enclose nothing, where outlines were moved to, and how the values of an
+    /// image were understood. `start_px` is where coordinates begin in formats that leave this
+    /// open (GeoJSON): x and y, level-0 px; see [`CoordinateOrigin`](crate::geometry::CoordinateOrigin).
     ///
     /// # Errors
     /// `TruthError` naming the file, what was found and what was expected.
-    pub fn read(path: &Path, groups: &AnnotationGroups) -> Result<TruthFile, TruthError> {
+    pub fn read(
+        path: &Path,
+        groups: &AnnotationGroups,
+        start_px: [f64; 2],
+    ) -> Result<TruthFile, TruthError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         let drawn = if name.ends_with(".xml") {
             xml::read(path, groups)?
@@ -99,11 +105,31 @@ impl Truth {
             let truth = Self::Image(image.mask, None);
             return Ok(TruthFile { truth, notes: notes.into_iter().collect() });
         };
-        let note = match drawn.left_out.as_slice() {
-            [] => None,
-            left_out => Some(format!("{}: left out: {}", path.display(), left_out.join("; "))),
-        };
-        Ok(TruthFile { truth: Self::Outlines(drawn.outlines), notes: note.into_iter().collect() })
+        let mut notes = Vec::new();
+        if !drawn.left_out.is_empty() {
+            notes.push(format!("{}: left out: {}", path.display(), drawn.left_out.join("; ")));
+        }
+        let mut truth = Self::Outlines(drawn.outlines);
+        if drawn.is_start_open && start_px != [0.0; 2] {
+            let [x, y] = start_px;
+            truth = truth.moved(start_px);
+            notes.push(format!(
+                "{}: taken to count from the corner of the slide's bounds at ({x}, {y}), as QuPath does; set slides.origin = \"plane\", or give --origin plane, if it counts from the corner of the plane",
+                path.display()
+            ));
+        }
+        Ok(TruthFile { truth, notes })
+    }
+
+    /// Moves outlines by x and y, level-0 px. Images stay unchanged.
+    #[must_use]
+    fn moved(mut self, [x, y]: [f64; 2]) -> Self {
+        if let Self::Outlines(outlines) = &mut self {
+            for point in outlines.iter_mut().flat_map(|outline| &mut outline.rings).flatten() {
+                *point = [point[0] + x, point[1] + y];
+            }
+        }
+        self
     }
 
     /// Sets the size of a mask image's pixels along x and y, level-0 px. Outlines stay

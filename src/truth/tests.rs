@@ -11,7 +11,7 @@ fn write(name: &str, text: &[u8]) -> (tempfile::TempDir, PathBuf) {
 
 fn area(name: &str, text: &[u8]) -> Result<usize, TruthError> {
     let (_folder, path) = write(name, text);
-    let truth = Truth::read(&path, &AnnotationGroups::default())?.truth;
+    let truth = Truth::read(&path, &AnnotationGroups::default(), [0.0; 2])?.truth;
     let truth = truth.covering(&path, 20.0, 20.0)?;
     Ok(truth.raster(&SampleGrid::pixels(20.0, 20.0, 1.0)).unwrap().area())
 }
@@ -98,7 +98,8 @@ fn errors_say_what_was_found_and_what_to_do() {
 /// The area of a file's lesions, and its notes.
 fn area_and_notes(name: &str, text: &str) -> (usize, String) {
     let (_folder, path) = write(name, text.as_bytes());
-    let TruthFile { truth, notes } = Truth::read(&path, &AnnotationGroups::default()).unwrap();
+    let TruthFile { truth, notes } =
+        Truth::read(&path, &AnnotationGroups::default(), [0.0; 2]).unwrap();
     (truth.raster(&SampleGrid::pixels(20.0, 20.0, 1.0)).unwrap().area(), notes.join("\n"))
 }
 

@@ -37,7 +37,7 @@ fn labels(made: &SyntheticSlide, rows: usize, cols: usize) -> Array2<Option<bool
     let Some(path) = &made.truth else {
         return Array2::from_elem((rows, cols), Some(false));
     };
-    let truth = Truth::read(path, &AnnotationGroups::default()).unwrap().truth;
+    let truth = Truth::read(path, &AnnotationGroups::default(), [0.0; 2]).unwrap().truth;
     let side = |n: usize| u32::try_from(n).unwrap();
     let shifted = |x: f64, y: f64| {
         let lattice = SampleGrid::lattice(side(rows), side(cols), f64::from(STRIDE_PX));

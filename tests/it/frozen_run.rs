@@ -22,7 +22,9 @@ const VERSIONS: [&str; 3] = ["/@writer", "/@engine", "/@version"];
 
 /// Whether an attribute or dataset has been added since the run was made.
 fn is_newer(name: &str) -> bool {
-    const ADDED: [&str; 7] = [
+    const ADDED: [&str; 9] = [
+        "bounds_x",
+        "bounds_y",
         "id",
         "made_from",
         "scores_id",

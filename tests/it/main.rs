@@ -7,6 +7,7 @@ extern crate slidegrid_test_attribute;
 mod bad_input;
 mod belonging;
 mod bench_cli;
+mod bounds;
 mod calibrate;
 mod cluster_sge;
 mod cluster_slurm;

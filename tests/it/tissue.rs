@@ -82,7 +82,8 @@ fn lesions_lie_in_tissue(path: &Path, mask: &GrayImage) {
     if !path.exists() {
         return;
     }
-    let Truth::Outlines(outlines) = Truth::read(path, &AnnotationGroups::default()).unwrap().truth
+    let Truth::Outlines(outlines) =
+        Truth::read(path, &AnnotationGroups::default(), [0.0; 2]).unwrap().truth
     else {
         panic!("{}: outlines", path.display());
     };

@@ -8,6 +8,7 @@ use super::heatmaps::HeatmapOptions;
 use super::options::GroupOptions;
 use super::{number, print_json};
 use crate::cli::{Exit, Failure, print};
+use crate::geometry::CoordinateOrigin;
 use crate::study::steps::dice::{DrawnTruth, OverlapRow, heatmap_overlaps, label_overlaps};
 
 /// Compute Dice and intersection over union of segmentations and truth.
@@ -42,6 +43,11 @@ pub(super) struct DiceArgs {
     #[arg(long, value_name = "PX")]
     image_px: Option<f64>,
 
+    /// Where outlines in GeoJSON begin to count on slides that state the bounds of the scanned
+    /// area: at the corner of the bounds, as in QuPath, or of the plane.
+    #[arg(long, value_name = "bounds|plane", default_value = "bounds")]
+    origin: CoordinateOrigin,
+
     #[command(flatten)]
     groups: GroupOptions,
 
@@ -59,8 +65,12 @@ pub(super) fn run(args: &DiceArgs) -> Result<Exit, Failure> {
         );
         return Err(Failure::new(Exit::Usage, problem));
     }
-    let truth =
-        DrawnTruth { path: &args.truth, image_px: args.image_px, groups: args.groups.groups() };
+    let truth = DrawnTruth {
+        path: &args.truth,
+        image_px: args.image_px,
+        groups: args.groups.groups(),
+        origin: args.origin,
+    };
     let rows = match args.labels {
         true => label_overlaps(args.heatmaps.paths(), &truth)?,
         false => heatmap_overlaps(args.heatmaps.load(), &truth, &args.thresholds)?,

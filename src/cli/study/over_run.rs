@@ -153,6 +153,7 @@ pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
         slides,
         allow_missing: args.allow_missing,
         mpp: args.mpp,
+        origin: config.config.slides.origin(),
         keys: keys.clone(),
     };
     let mut settings = gather(&request, &progress).map_err(input)?;

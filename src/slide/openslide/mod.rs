@@ -15,7 +15,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub(crate) use dicom::{DicomSeries, dicom_series};
 pub use find::OpenSlideMissing;
 use library::{Handle, library};
-use properties::{levels_of, resolution_of};
+use properties::{bounds_of, levels_of, resolution_of};
 
 use empty_tiles::EmptyTiles;
 
@@ -55,6 +55,7 @@ pub(crate) struct OpenSlideReader {
     /// The tiles without data of each level, where this version of OpenSlide cannot read them.
     empty_tiles: Vec<Option<EmptyTiles>>,
     resolution: Resolution,
+    bounds_px: Option<[u32; 2]>,
     handle: RwLock<Handle>,
 }
 
@@ -84,6 +85,7 @@ impl OpenSlideReader {
         let (levels, address_scale) =
             levels_of(&handle).map_err(|reason| broken(&reader, reason))?;
         let resolution = resolution_of(&handle, &vendor);
+        let bounds_px = bounds_of(&handle, levels[0]);
         // OpenSlide 4 returns background where a tile has no data; OpenSlide 3 fails.
         let empty_tiles = match library.version().starts_with("3.") {
             true => empty_tiles::of_levels(path, &vendor, &levels),
@@ -100,6 +102,7 @@ impl OpenSlideReader {
             address_scale,
             empty_tiles,
             resolution,
+            bounds_px,
             handle,
         }))
     }
@@ -370,5 +373,9 @@ impl Slide for OpenSlideReader {
         };
         let known = self.shared().icc_profile();
         known.or_else(from_tag)
+    }
+
+    fn bounds_px(&self) -> Option<[u32; 2]> {
+        self.bounds_px
     }
 }

@@ -32,6 +32,14 @@ pub(super) fn levels_of(handle: &Handle) -> Result<(Vec<Level>, Vec<f64>), Strin
     Ok((levels, address_scale))
 }
 
+/// Where the area that the scanner covered begins, x and y, level-0 px; `None` when the file does
+/// not say, or names a place outside the slide.
+pub(super) fn bounds_of(handle: &Handle, level0: Level) -> Option<[u32; 2]> {
+    let number = |name: &CStr| handle.property(name)?.trim().parse::<u32>().ok();
+    let [x, y] = [number(c"openslide.bounds-x")?, number(c"openslide.bounds-y")?];
+    (x < level0.width_px && y < level0.height_px).then_some([x, y])
+}
+
 /// What the properties of a slide say about its resolution.
 pub(super) fn resolution_of(handle: &Handle, vendor: &str) -> Resolution {
     let number = |name: &CStr| handle.property(name)?.trim().parse::<f64>().ok();

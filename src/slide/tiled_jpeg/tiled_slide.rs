@@ -144,4 +144,8 @@ impl Slide for TiledJpegSlide {
     fn icc_profile(&self) -> Option<Vec<u8>> {
         self.slide.icc_profile()
     }
+
+    fn bounds_px(&self) -> Option<[u32; 2]> {
+        self.slide.bounds_px()
+    }
 }

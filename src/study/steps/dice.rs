@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::error::StepError;
 use super::heatmaps::LoadedHeatmap;
+use crate::geometry::CoordinateOrigin;
 use crate::label_image::LabelImage;
 use crate::metrics::overlap::{Overlap, per_class, threshold_sweep};
 use crate::study::truth_file::read_truth;
@@ -19,6 +20,8 @@ pub(crate) struct DrawnTruth<'t> {
     pub(crate) image_px: Option<f64>,
     /// Which annotations are lesions.
     pub(crate) groups: AnnotationGroups,
+    /// Where outlines begin to count if their format leaves this open.
+    pub(crate) origin: CoordinateOrigin,
 }
 
 /// One overlap: of a slide, or of all slides together, at a threshold or of a class.
@@ -162,7 +165,7 @@ fn compare_heatmap(
     let grid = heatmap.grid()?;
     let path = drawn.path_of(&heatmap.slide);
     let truth = match &path {
-        Some(path) => read_truth(path, &drawn.groups)?,
+        Some(path) => read_truth(path, &drawn.groups, drawn.origin.start_px(heatmap.bounds_px))?,
         None if is_normal(drawn.path, &heatmap.slide)? => Truth::Outlines(Vec::new()),
         None => {
             let slide = &heatmap.slide;

@@ -21,6 +21,8 @@ pub(crate) struct LoadedHeatmap {
     mpp: Option<f64>,
     /// Width and height of the slide, level-0 px.
     pub(super) size_px: Option<[f64; 2]>,
+    /// Where the scanned area of the slide begins, x and y, level-0 px.
+    pub(super) bounds_px: Option<[u32; 2]>,
 }
 
 impl LoadedHeatmap {
@@ -39,7 +41,7 @@ impl LoadedHeatmap {
         if path.extension().is_some_and(|e| e == "npy") {
             let slide = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let score = npy::read_f32_2d(&path)?;
-            return Ok(Self { path, slide, score, pitch_px, mpp, size_px: None });
+            return Ok(Self { path, slide, score, pitch_px, mpp, size_px: None, bounds_px: None });
         }
         let (meta, score) = heatmap_h5::read_heatmap(&path)?;
         meta.check_named(&path)?;
@@ -50,6 +52,7 @@ impl LoadedHeatmap {
             pitch_px: Some(f64::from(meta.stride_px) * meta.downsample),
             mpp: meta.mpp_x.map(|mpp| mpp / meta.downsample).or(mpp),
             size_px: Some([f64::from(meta.level0_width_px), f64::from(meta.level0_height_px)]),
+            bounds_px: meta.lineage.bounds_px,
         })
     }
 

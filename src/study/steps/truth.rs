@@ -37,7 +37,8 @@ fn truth_files(folder: &Path) -> Result<Vec<(String, PathBuf)>, StepError> {
 }
 
 /// Reads the truth about a slide with tumor. `image_px` is the number of level-0 px per pixel of
-/// mask images.
+/// mask images. Outlines count from the corner of the plane, since the slide and its bounds are
+/// not known here.
 pub(super) fn truth_of(
     folder: &Path,
     slide: &str,
@@ -50,7 +51,7 @@ pub(super) fn truth_of(
         );
         StepError::content(folder, problem)
     })?;
-    let truth = read_truth(&path, groups)?;
+    let truth = read_truth(&path, groups, [0.0; 2])?;
     Ok(match image_px {
         Some(px) => truth.with_pixel([px; 2]),
         None => truth,

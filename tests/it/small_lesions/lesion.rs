@@ -82,7 +82,7 @@ impl Lesion {
     fn lesions(&self, truth: &Path) -> Array2<bool> {
         let places = self.size_px / u32::try_from(PITCH_PX).unwrap();
         let grid = SampleGrid::lattice(places, places, 16.0);
-        let truth = Truth::read(truth, &AnnotationGroups::default()).unwrap().truth;
+        let truth = Truth::read(truth, &AnnotationGroups::default(), [0.0; 2]).unwrap().truth;
         truth.raster(&grid).unwrap().to_array()
     }
 }
