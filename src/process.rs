@@ -1,5 +1,5 @@
 //! Resource use of this process and properties of its machine, which are stored with the
-//! scores, and two settings of the process.
+//! scores, the size of its terminal, and two settings of the process.
 
 use std::fs;
 
@@ -70,6 +70,27 @@ pub(crate) fn processor() -> String {
 /// `None` where `/proc` does not tell.
 pub(crate) fn load() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
+}
+
+/// The size of a terminal, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Screen {
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+}
+
+/// The size of the terminal on stdout; 24 rows of 80 columns where the system does not tell.
+pub(crate) fn screen() -> Screen {
+    // SAFETY: all-zero is a valid winsize, and the call only writes to it.
+    let size = unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size);
+        size
+    };
+    match (usize::from(size.ws_row), usize::from(size.ws_col)) {
+        (0, _) | (_, 0) => Screen { rows: 24, columns: 80 },
+        (rows, columns) => Screen { rows, columns },
+    }
 }
 
 #[cfg(test)]

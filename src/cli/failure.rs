@@ -7,9 +7,9 @@ use crate::colour_template::TemplateError;
 use crate::config::ConfigError;
 use crate::import::ImportError;
 use crate::jobs::chain::ChainError;
+use crate::jobs::kept_keys::KeptKeysError;
 use crate::jobs::lookup::LookupError;
 use crate::jobs::outcome::{OutcomeKind, Undone};
-use crate::jobs::raised::RaisedError;
 use crate::jobs::state_error::StateError;
 use crate::jobs::submitted::SubmittedError;
 use crate::model::{DenseError, EngineError, ModelError};
@@ -22,6 +22,7 @@ use crate::stages::estimate::EstimateError;
 use crate::stages::failure_kind::FailureKind;
 use crate::stages::predict::PredictStageError;
 use crate::stages::rerun::RerunError;
+use crate::stages::submit::SubmitError;
 use crate::stages::{Completion, StageEnd, StagesError};
 use crate::stitch::StitchError;
 use crate::study::steps::StepError;
@@ -274,6 +275,26 @@ impl From<ChainError> for Failure {
     }
 }
 
+impl From<KeptKeysError> for Failure {
+    fn from(error: KeptKeysError) -> Self {
+        match error {
+            KeptKeysError::Content(_) => Self::new(Exit::Configuration, error),
+            KeptKeysError::Write(error) => error.into(),
+        }
+    }
+}
+
+impl From<SubmitError> for Failure {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Stages(error) => error.into(),
+            SubmitError::Keys(error) => error.into(),
+            SubmitError::Chain(error) => error.into(),
+            error => Self::new(Exit::Input, error),
+        }
+    }
+}
+
 /// Implements the conversion of errors that have a kind.
 macro_rules! exit_by_kind {
     ($($error:ty),+ $(,)?) => {$(
@@ -300,7 +321,6 @@ macro_rules! exit_of {
 
 exit_of! {
     ImportError => Input,
-    RaisedError => Input,
     SlidesError => Input,
     StateError => Input,
     StepError => Input,

@@ -19,7 +19,6 @@ mod output;
 mod predict;
 mod redo;
 mod report;
-mod retry;
 mod run;
 mod split;
 mod status;

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::status::Look;
 use super::{Exit, Failure, print};
 use crate::config::{ConfigError, RunConfig};
 use crate::jobs::cost::cost_of;
+use crate::jobs::run_view::RunView;
 use crate::progress::Progress;
 use crate::report::{self, ReportInputs};
 use crate::run_dir::RunDir;
@@ -59,7 +59,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         Err(ConfigError::NoRun { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let Look { state, slides } = Look::read(&run)?;
+    let RunView { state, slides } = RunView::read(&run)?;
     let inputs = ReportInputs {
         out: args.out.clone().unwrap_or_else(|| run.report()),
         truth: args.truth.clone(),

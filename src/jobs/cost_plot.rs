@@ -1,8 +1,11 @@
 //! A plot of the tasks that run over time, as SVG.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use super::cost::{RunCost, running};
+use crate::run_dir::RunDir;
+use crate::staged::{self, StageError};
 
 const WIDTH_PX: f64 = 900.0;
 const HEIGHT_PX: f64 = 360.0;
@@ -10,6 +13,21 @@ const HEIGHT_PX: f64 = 360.0;
 const MARGIN_PX: [f64; 4] = [60.0, 20.0, 40.0, 46.0];
 /// Colours that are distinct for people who confuse red and green (Okabe and Ito).
 const COLOURS: [&str; 3] = ["#0072b2", "#e69f00", "#009e73"];
+
+/// Writes the plot to `report/tasks.svg` of the run and returns its path; `None` if no file of the
+/// run holds times.
+///
+/// # Errors
+/// [`StageError`] if the file cannot be written.
+pub(crate) fn write_plot(run: &RunDir, cost: &RunCost) -> Result<Option<PathBuf>, StageError> {
+    let root = std::fs::canonicalize(run.root()).unwrap_or_else(|_| run.root().to_owned());
+    let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy();
+    let title = format!("Tasks of {name} running over time");
+    let Some(svg) = plot_tasks(&title, cost) else { return Ok(None) };
+    let path = run.tasks_svg();
+    staged::write(&path, svg.as_bytes())?;
+    Ok(Some(path))
+}
 
 /// Draws how many tasks of each stage ran at each moment, as an SVG file. `None` if no file holds
 /// times.

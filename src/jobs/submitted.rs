@@ -99,6 +99,18 @@ impl Submission {
         indexed.collect()
     }
 
+    /// The text of the script.
+    ///
+    /// # Errors
+    /// [`SubmittedError`] if the script cannot be read.
+    pub(crate) fn read_script(&self) -> Result<String, SubmittedError> {
+        let invalid = |error| SubmittedError {
+            path: self.script.clone(),
+            problem: format!("cannot read it: {error}"),
+        };
+        std::fs::read_to_string(&self.script).map_err(invalid)
+    }
+
     /// The log of an array index, or of the single job.
     pub(crate) fn log_of(&self, index: Option<TaskNumber>) -> PathBuf {
         let index = index.map_or(String::new(), |index| index.to_string());
@@ -106,7 +118,7 @@ impl Submission {
     }
 }
 
-/// Why `submitted.jsonl` cannot be used.
+/// Why `submitted.jsonl`, or a script that it names, cannot be used.
 #[derive(Debug, Error)]
 #[error("{}: {problem}", path.display())]
 pub(crate) struct SubmittedError {

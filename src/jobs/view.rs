@@ -122,6 +122,18 @@ impl SlideView {
             || self.running.is_empty() && (has_no_patches || has_failed_groups || has_failed_stitch)
     }
 
+    /// Rank of the slide among those that a person should look at, 0 for the first: failed, stuck,
+    /// running, not done, done.
+    pub(crate) fn attention(&self) -> u8 {
+        match self {
+            slide if slide.has_failed() => 0,
+            slide if !slide.stuck.is_empty() => 1,
+            slide if !slide.running.is_empty() => 2,
+            slide if !slide.files.is_done() => 3,
+            _ => 4,
+        }
+    }
+
     /// Groups that failed.
     pub(crate) fn failed(&self) -> Vec<GroupNumber> {
         self.ended.iter().filter_map(|trouble| trouble.group).collect()

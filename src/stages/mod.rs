@@ -15,6 +15,7 @@ pub(crate) mod rerun;
 pub(crate) mod slides;
 pub(crate) mod split;
 pub(crate) mod stitch;
+pub(crate) mod submit;
 
 pub(crate) use completion::{Completion, StageEnd};
 pub(crate) use error::StagesError;

@@ -1,0 +1,118 @@
+//! The view of a whole run that `status` and the report show.
+
+use serde::Serialize;
+
+use super::scheduler::System;
+use super::state::RunState;
+use super::state_error::StateError;
+use super::status::{FilesRead, progress_of};
+use super::submitted::read_submitted;
+use super::view::{SlideView, view_of};
+use crate::run_dir::RunDir;
+use crate::shell::quoted;
+
+/// The state of a run, and a view of each of its slides.
+pub(crate) struct RunView {
+    /// The state of the run.
+    pub state: RunState,
+    /// The slides, in the order of slides.csv.
+    pub slides: Vec<SlideView>,
+}
+
+/// The numbers of slides and groups in each state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Totals {
+    /// Slides.
+    pub slides: usize,
+    /// Slides that are done.
+    pub done: usize,
+    /// Slides of which an item failed.
+    pub failed: usize,
+    /// Groups.
+    pub groups: usize,
+    /// Groups with scores.
+    pub groups_scored: usize,
+    /// Groups that run.
+    pub groups_running: usize,
+    /// Groups that are queued, or that were not submitted.
+    pub groups_waiting: usize,
+    /// Groups that failed.
+    pub groups_failed: usize,
+}
+
+/// Reads what the schedulers and the files tell about the work of a run.
+///
+/// # Errors
+/// [`StateError`] if the files cannot be listed.
+pub(crate) fn read_state(run: &RunDir) -> Result<RunState, StateError> {
+    RunState::read(run, &read_submitted(run)?, &System::ONCE, true)
+}
+
+impl RunView {
+    /// Reads the heatmaps, asks the schedulers, then lists the files.
+    ///
+    /// # Errors
+    /// [`StateError`] if the files cannot be listed.
+    pub(crate) fn read(run: &RunDir) -> Result<Self, StateError> {
+        let files = FilesRead::read(run);
+        let state = read_state(run)?;
+        let view = |slide| view_of(progress_of(run, slide, &files), &state);
+        let slides = state.listing.slides.iter().map(view).collect();
+        Ok(Self { state, slides })
+    }
+
+    /// Whether every slide is done.
+    pub(crate) fn is_done(&self) -> bool {
+        self.slides.iter().all(|slide| slide.files.is_done())
+    }
+
+    /// Whether nothing is left that a task could do without a person.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.slides.iter().all(SlideView::is_settled)
+    }
+
+    /// Where the waiting groups are, and how to continue if no job does. Empty if nothing was
+    /// submitted.
+    pub(crate) fn queue_lines(&self, run: &RunDir) -> Vec<String> {
+        if self.state.submissions.is_empty() {
+            return Vec::new();
+        }
+        let mut lines = Vec::new();
+        let sum = |count: fn(&SlideView) -> usize| self.slides.iter().map(count).sum::<usize>();
+        let (waiting, queued) = (sum(|slide| slide.waiting.len()), sum(|slide| slide.queued.len()));
+        if waiting > 0 {
+            let open = waiting - queued;
+            lines
+                .push(format!("waiting: {queued} in the queue, {open} not submitted or forgotten"));
+        }
+        if !self.is_done() && self.state.has_stopped() {
+            let run = quoted(&run.root().to_string_lossy());
+            lines.push(format!(
+                "stopped: no job of this run is queued or running; `slidegrid master retry --run {run}` continues"
+            ));
+        }
+        lines
+    }
+
+    /// What the schedulers could not tell.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.state.answers.warnings
+    }
+}
+
+impl Totals {
+    /// The totals over some slides.
+    pub(crate) fn count(slides: &[SlideView]) -> Self {
+        let sum = |count: fn(&SlideView) -> usize| slides.iter().map(count).sum();
+        Self {
+            slides: slides.len(),
+            done: slides.iter().filter(|slide| slide.files.is_done()).count(),
+            failed: slides.iter().filter(|slide| slide.has_failed()).count(),
+            groups: sum(|slide| slide.files.groups as usize),
+            groups_scored: sum(|slide| slide.files.scored),
+            groups_running: sum(|slide| slide.running.len()),
+            groups_waiting: sum(|slide| slide.waiting.len()),
+            groups_failed: sum(|slide| slide.failed().len()),
+        }
+    }
+}

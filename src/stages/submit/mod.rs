@@ -1,0 +1,180 @@
+//! Submits what is missing in a run to a scheduler, wave after wave, until a master job goes on
+//! or nothing is left.
+
+mod error;
+mod known;
+mod notes;
+mod request;
+mod task_size;
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::completion::Completion;
+use crate::config::{SchedulerKind, SubmitFrom};
+use crate::jobs::chain::{Chain, ChainError};
+use crate::jobs::kept_keys;
+use crate::jobs::raised::Raised;
+use crate::jobs::retry::{Factors, describe, plan_retries};
+use crate::jobs::scheduler::{JobQuery, System, scheduler};
+use crate::jobs::state::RunState;
+use crate::number::counted;
+use crate::progress::Progress;
+use crate::run_dir::RunDir;
+
+pub(crate) use error::SubmitError;
+use known::Known;
+use notes::{list_refused, note_live};
+pub(crate) use request::SubmitRequest;
+use task_size::groups_per_task;
+
+/// How often a login node looks at the queue: soon at first, then less often.
+const POLL_S: RangeInclusive<u64> = 1..=20;
+
+/// The run directory under its absolute path, which jobs need.
+///
+/// # Errors
+/// [`SubmitError::Folder`] if there is no such folder.
+pub(crate) fn absolute(run: &Path) -> Result<RunDir, SubmitError> {
+    let root = std::fs::canonicalize(run);
+    let root = root.map_err(|source| SubmitError::Folder { run: run.to_owned(), source })?;
+    Ok(RunDir::new(&root))
+}
+
+/// Submits what is missing, and what is needed to go on without a person.
+///
+/// The completion is partial if some work needs more than any node has; it is also that of the
+/// plan of tasks.
+///
+/// # Errors
+/// [`SubmitError`]. Jobs that were submitted before the error are recorded.
+pub(crate) fn submit(
+    request: &SubmitRequest<'_>,
+    progress: &Progress,
+) -> Result<Completion, SubmitError> {
+    let SubmitRequest { run, keys, dry_run, .. } = *request;
+    if !dry_run {
+        kept_keys::write(run, keys)?;
+    }
+    let program = umbrella(std::env::current_exe().map_err(SubmitError::Program)?);
+    let scheduler = scheduler(keys.scheduler);
+    let known = Known::read(request, request.retry.is_some(), progress)?;
+    let raised = match request.retry {
+        Some(factors) => {
+            let raised = raise(request, &known.state, factors, progress)?;
+            if !dry_run {
+                raised.write(run)?;
+            }
+            raised
+        }
+        None => Raised::read(run)?,
+    };
+    let commands = match keys.submit_from {
+        SubmitFrom::Login => System::PATIENT,
+        SubmitFrom::Job => request.patience(),
+    };
+    let chain = Chain {
+        run,
+        cluster: keys,
+        scheduler: scheduler.as_ref(),
+        commands: &commands,
+        program: &program,
+        request: &|item| raised.get(item),
+        groups_per_task: groups_per_task(run, keys, &known.state.listing, progress),
+        stitch: request.stitch,
+        study: request.study,
+        dry_run,
+        round: request.round,
+        on_wait: &|| {
+            progress.note("the queue is full: waiting up to an hour for room for the master job; when this is interrupted, run the same command again");
+        },
+        on_submit: request.on_submit,
+    };
+    submit_waves(chain, request, known, progress)
+}
+
+/// Submits until nothing is missing, or a master job or an end has been found.
+fn submit_waves(
+    mut chain: Chain<'_>,
+    request: &SubmitRequest<'_>,
+    mut known: Known,
+    progress: &Progress,
+) -> Result<Completion, SubmitError> {
+    let keys = chain.cluster;
+    let from_jobs = keys.submit_from == SubmitFrom::Job && keys.scheduler != SchedulerKind::Local;
+    let mut completion = Completion::Done;
+    loop {
+        let Known { journal, state, planned } = &mut known;
+        let advanced = chain.advance(state, journal)?;
+        if request.retry.is_some() {
+            note_live(&advanced, state, progress);
+        }
+        completion = completion.and(*planned).and(list_refused(&advanced, progress));
+        let Some(hold) = &advanced.next else { return Ok(completion) };
+        if chain.dry_run {
+            progress.note("then a master job, when these have ended, submits what follows");
+            return Ok(completion);
+        }
+        if from_jobs {
+            if !chain.has_master(state, &advanced) {
+                chain.submit_master(hold, advanced.round, journal)?;
+            }
+            return Ok(completion);
+        }
+        // Others may submit while this command waits.
+        drop(known);
+        chain.round = Some(advanced.round);
+        wait(&chain, &hold.after, progress)?;
+        known = Known::read(request, false, progress)?;
+    }
+}
+
+/// Stays until the jobs have left the queue.
+fn wait(chain: &Chain<'_>, after: &[String], progress: &Progress) -> Result<(), SubmitError> {
+    if chain.cluster.scheduler == SchedulerKind::Local {
+        return Ok(());
+    }
+    progress.note(&format!(
+        "waiting for {} to end before the next are submitted; when this is interrupted, run the same command again",
+        counted(after.len(), "job", "jobs")
+    ));
+    let query = JobQuery { ids: after.iter().cloned().collect(), ..JobQuery::default() };
+    let mut pause_s = *POLL_S.start();
+    loop {
+        std::thread::sleep(Duration::from_secs(pause_s));
+        pause_s = (2 * pause_s).min(*POLL_S.end());
+        let tasks = chain.scheduler.tasks(chain.commands, &query);
+        if let Some(error) = tasks.queue_error {
+            return Err(ChainError::from(error).into());
+        }
+        if !tasks.records.iter().any(|record| record.state.is_live()) {
+            return Ok(());
+        }
+    }
+}
+
+/// Notes why each missing item is missing, and returns the requests from now on.
+fn raise(
+    request: &SubmitRequest<'_>,
+    state: &RunState,
+    factors: Factors,
+    progress: &Progress,
+) -> Result<Raised, SubmitError> {
+    let mut raised = Raised::read(request.run)?;
+    let mut retries = plan_retries(state, request.keys, &mut raised, factors);
+    if state.submissions.is_empty() {
+        // Only what was there and is damaged is made again.
+        retries.retain(|retry| retry.reason.is_some());
+    }
+    for line in describe(&retries) {
+        progress.note(&format!("again: {line}"));
+    }
+    Ok(raised)
+}
+
+/// The scripts call `slidegrid master ...`, also when this is `master`.
+fn umbrella(program: PathBuf) -> PathBuf {
+    let beside = program.with_file_name("slidegrid");
+    if beside.exists() { beside } else { program }
+}
