@@ -39,7 +39,10 @@ pub(crate) fn read(path: &Path) -> Damage {
     let text = fs::read(record(path)).ok();
     let known = text.and_then(|text| serde_json::from_slice(&text).ok());
     known.unwrap_or_else(|| Damage {
-        reason: format!("{}: was damaged and set aside; nobody noted why", path.display()),
+        reason: format!(
+            "{}: was damaged and set aside; the reason was not recorded",
+            path.display()
+        ),
         found_by: String::new(),
         time_s: 0,
     })
@@ -47,7 +50,7 @@ pub(crate) fn read(path: &Path) -> Damage {
 
 /// Removes what was set aside, once the file is made anew.
 pub(crate) fn clear(path: &Path) {
-    // Usually there is none.
+    // Usually there is no such file.
     drop(fs::remove_file(aside(path)));
     drop(fs::remove_file(record(path)));
 }
@@ -89,7 +92,7 @@ pub(crate) fn reading<T>(
     found
 }
 
-/// A file as it was before it was read, so that nothing that was made since is set aside.
+/// A file as it was before it was read, so that a file written since then is not set aside.
 #[derive(Debug, Clone)]
 pub(crate) struct Watched<'a> {
     path: PathBuf,
@@ -106,8 +109,8 @@ impl<'a> Watched<'a> {
         Self { path: path.to_owned(), made_by, identity: identity(path), patches_of: None }
     }
 
-    /// The patches of a slide. Only those that this program has made from the slide are ever
-    /// set aside: others were put there by hand, and nobody could make them anew.
+    /// The patches of a slide. Only patches that this program made from the slide are set aside;
+    /// patches that were copied in by hand could not be made again.
     pub(crate) fn patches(run: &'a RunDir, slide: &'a str) -> Self {
         Self { patches_of: Some((run, slide)), ..Self::new(&run.patches(slide), "split") }
     }
@@ -139,8 +142,8 @@ impl<'a> Watched<'a> {
         let (reason, found_by) = (reason.to_owned(), found_by.to_owned());
         let text = serde_json::to_vec(&Damage { reason, found_by, time_s });
         let text = text.expect("a damage is plain data");
-        // The reason first: a file that is aside has one. Where nothing can be written,
-        // nothing is renamed either.
+        // The reason is written first, so that every file set aside has one; if nothing can be
+        // written, nothing is renamed.
         staged::write(&record(&self.path), &text).ok()?;
         fs::rename(&self.path, &aside).ok()?;
         Some(done)
@@ -204,13 +207,13 @@ mod tests {
         fs::create_dir(&path).unwrap();
         assert!(open_watched(&path).is_err() && path.exists(), "a folder");
         fs::remove_dir(&path).unwrap();
-        // Replaced while it was read.
+        // The file is replaced while it is read.
         fs::write(&path, "not HDF5").unwrap();
         let watched = Watched::new(&path, "predict");
         let error = open(&path).unwrap_err();
         staged::write(&path, b"made anew").unwrap();
         assert!(watched.note(&error, "stitch").is_none() && path.exists());
-        // Somebody else was quicker.
+        // Another process has set the file aside already.
         let watched = Watched::new(&path, "predict");
         assert_eq!(SetAside::find(&path, "predict"), None);
         let first = watched.set_aside("it is short", "stitch");

@@ -1,4 +1,5 @@
-//! What tells a slide's file from another one, or from itself before a change.
+//! The identity of a slide's file: length, time and quick hash, by which a replaced file is
+//! noticed.
 
 use std::fs::File;
 use std::io;
@@ -30,7 +31,7 @@ impl SlideIdentity {
     ///
     /// # Errors
     /// The system's error if the file cannot be read.
-    pub fn of(path: &Path) -> io::Result<Self> {
+    pub fn read(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         let bytes = metadata.len();
@@ -50,9 +51,9 @@ impl SlideIdentity {
     /// seconds) or later, in words. `None` if it is the same, also when only its time differs, or
     /// if it cannot be read now.
     ///
-    /// A file with the same length and time is the same without a look at its content, unless it
-    /// was less than a minute old when it was found: whole seconds do not tell it from a file
-    /// that was written right after, nor do clocks of a file server that runs late.
+    /// If length and time are unchanged, the content is not read, unless the file was less than a
+    /// minute old when it was found: times in whole seconds, and late clocks of file servers,
+    /// could hide a change.
     pub fn change(&self, path: &Path, found_unix_s: f64) -> Option<String> {
         let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
         let is_settled = self.modified_unix_s as f64 + SETTLED_S < found_unix_s;
@@ -62,7 +63,7 @@ impl SlideIdentity {
         if metadata.len() != self.bytes {
             return Some(format!("{} bytes, then {}", metadata.len(), self.bytes));
         }
-        let now = Self::of(path).ok()?;
+        let now = Self::read(path).ok()?;
         (now.hash != self.hash).then(|| "other content of the same length".to_owned())
     }
 }
@@ -81,9 +82,9 @@ mod tests {
         for length in [0_usize, 1, 1 << 20, (1 << 20) + 7, 3 << 20] {
             let content: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
             std::fs::write(&path, &content).unwrap();
-            let found = SlideIdentity::of(&path).unwrap();
+            let found = SlideIdentity::read(&path).unwrap();
             assert_eq!(found.bytes, length as u64);
-            // Of another time, as a copy.
+            // A copy has another time.
             let before = SlideIdentity { modified_unix_s: found.modified_unix_s - 9, ..found };
             assert_eq!(before.change(&path, SETTLED), None);
             for at in [0, length / 2, length.saturating_sub(1)] {
@@ -99,7 +100,7 @@ mod tests {
             assert!(before.change(&path, SETTLED).unwrap().contains("bytes"));
         }
         std::fs::remove_file(&path).unwrap();
-        assert!(SlideIdentity::of(&path).is_err());
+        assert!(SlideIdentity::read(&path).is_err());
         assert_eq!(
             SlideIdentity { bytes: 1, modified_unix_s: 0, hash: 0 }.change(&path, 0.0),
             None
@@ -110,15 +111,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("slide");
         std::fs::write(&path, "before").unwrap();
-        let mut found = SlideIdentity::of(&path).unwrap();
+        let mut found = SlideIdentity::read(&path).unwrap();
         std::fs::write(&path, "behind").unwrap();
-        // As if both had been written in one second.
+        // The file is written twice in one second.
         found.modified_unix_s = std::fs::metadata(&path).unwrap().mtime();
         let modified_unix_s = found.modified_unix_s as f64;
         for age_s in [-10.0, 0.0, 59.0] {
             assert!(found.change(&path, modified_unix_s + age_s).is_some(), "{age_s}");
         }
-        // Then the time is enough, and the content is not read.
+        // Later the time suffices, and the content is not read.
         assert_eq!(found.change(&path, modified_unix_s + 61.0), None);
     }
 }

@@ -1,8 +1,8 @@
 //! Reads pictures whose pixels are labels: masks of lesions and of tissue.
 //!
 //! The values are those that the file stores: palette indices of an indexed picture and not its
-//! colours, 16-bit values and not their upper halves. Transparent pixels are 0. Of a picture of
-//! three channels the largest channel counts.
+//! colours, 16-bit values and not their upper halves. Transparent pixels are 0. In a picture of
+//! three channels, the largest channel is the value.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -123,7 +123,8 @@ impl LabelImage {
     /// the picture has one value besides 0. A smoothed picture is cut at half of its range.
     ///
     /// # Errors
-    /// A clause for a message when the picture has several values and nobody said which are meant.
+    /// A clause for a message when the picture has several values and the user named none of
+    /// them.
     pub(crate) fn binary(&self, wanted: &[u16]) -> Result<BinaryMask, String> {
         let set = |is_set: &dyn Fn(u16) -> bool, note| {
             Ok(BinaryMask { mask: self.values.mapv(|value| u8::from(is_set(value))), note })

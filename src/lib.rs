@@ -24,7 +24,7 @@
 //! Two things always hold:
 //! - A file that exists is complete (`staged`). So the file of a task says whether the
 //!   task is done.
-//! - A lattice point is scored exactly if its pixel lies in a tissue tile, and then from one
+//! - A lattice point is scored if and only if its pixel lies in a tissue tile, by exactly one
 //!   patch ([`geometry::lattice`]). So block size, group size, batch, threads and engine do
 //!   not change a heatmap, and the heatmap of a coarser stride is that of a finer one
 //!   subsampled, except for how engines round (1e-5).

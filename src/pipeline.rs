@@ -1,4 +1,5 @@
-//! Reader, workers, writer: work that streams by, in bounded memory.
+//! A pipeline of one reader, several workers and one writer, which processes a stream of items
+//! in bounded memory.
 //!
 //! ```text
 //! read ──items──> workers ──results──> write
@@ -14,7 +15,7 @@
 //!   end of the results.
 //! - A worker fails or panics, or an interrupt is requested: no worker takes another
 //!   item. The writer still gets what was computed, and the reader's outlet is [`Closed`].
-//! - The reader fails: what the reader has handed on is still worked on and written.
+//! - The reader fails: the items that the reader has sent are still processed and written.
 //! - The writer returns early: the outlets of workers and reader are [`Closed`].
 //!
 //! The pipeline then fails with a worker's error, else the reader's, else the writer's. A
@@ -31,31 +32,31 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, select};
 
 use crate::interrupt::Interrupt;
 
-/// The stages behind take nothing more: the stage that hands on is to end.
+/// The next stage has stopped; the sender should end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Closed;
 
-/// Where a stage hands on what it has made.
+/// The sending end of a stage, from which its results pass to the next stage.
 pub(crate) struct Outlet<'o, T> {
     send: &'o (dyn Fn(T) -> Result<(), Closed> + Sync),
 }
 
 impl<T> Outlet<'_, T> {
-    /// Hands `made` on; waits while the queue is full.
+    /// Sends `made` to the next stage; waits while the queue is full.
     ///
     /// # Errors
-    /// [`Closed`] when the stages behind take nothing more.
+    /// [`Closed`] if the next stage has stopped.
     pub(crate) fn send(&self, made: T) -> Result<(), Closed> {
         (self.send)(made)
     }
 }
 
-/// How a stream of work is run.
+/// The length of the queues, and the interrupt that may end the work early.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pipeline<'i> {
     /// Most items that wait for a worker, and most results that wait for the writer.
     pub(crate) queue: usize,
-    /// What may end the work early; looked at whenever a worker takes an item.
+    /// Requests an early end; checked before a worker takes an item.
     pub(crate) interrupt: &'i Interrupt,
 }
 
@@ -63,8 +64,8 @@ impl Pipeline<'_> {
     /// Runs `read`, `workers` and `write` at the same time, and returns what `read` and
     /// `write` return. Results reach the writer in any order.
     ///
-    /// A worker hands on any number of results per item. A worker whose outlet is
-    /// [`Closed`] gets no other item; a reader whose outlet is closed returns.
+    /// A worker may send any number of results per item. A worker whose outlet is [`Closed`]
+    /// gets no further item; a reader whose outlet is closed must return.
     ///
     /// # Errors
     /// The error of a worker, else of the reader, else of the writer.
@@ -120,9 +121,9 @@ impl Pipeline<'_> {
         Ok((read?, written?))
     }
 
-    /// [`Pipeline::run`] with one result per item, which reach the writer in the order of
-    /// their items. At most `queue` items are on their way, those that are worked on and
-    /// those that wait for an earlier one included.
+    /// [`Pipeline::run`] with one result per item; the writer receives the results in the order
+    /// of the items. At most `queue` items are in progress, including those whose results wait
+    /// for an earlier item.
     ///
     /// # Errors
     /// As for [`Pipeline::run`].
@@ -151,7 +152,7 @@ impl Pipeline<'_> {
         };
         let workers = workers.into_iter().map(|mut work| {
             move |(number, item), outlet: &Outlet<'_, (usize, U)>| {
-                // Closed, there is no other item.
+                // If the outlet is closed, this worker gets no further item.
                 let _ = outlet.send((number, work(item)?));
                 Ok(())
             }
@@ -162,8 +163,7 @@ impl Pipeline<'_> {
         self.run(read, workers, write).map(|((), written)| written)
     }
 
-    /// Runs `read` and `write` at the same time, without workers between them: what is
-    /// read waits in one queue.
+    /// Runs `read` and `write` at the same time, without workers; items wait in one queue.
     ///
     /// # Errors
     /// The error of the reader, else of the writer.
@@ -187,8 +187,8 @@ impl Pipeline<'_> {
     }
 }
 
-/// Works on all `items`, one worker each at a time; the results are in the order of the
-/// items.
+/// Processes all `items` in parallel, one item per worker at a time; the results are in the
+/// order of the items.
 ///
 /// # Errors
 /// The first error of a worker; no worker takes another item then.
@@ -205,7 +205,7 @@ where
     pipeline.run_in_order(items, workers, |results| Ok(results.collect()))
 }
 
-/// Does two things at the same time, the first on the calling thread.
+/// Runs two closures at the same time, `here` on the calling thread.
 pub(crate) fn join<A, B: Send>(
     here: impl FnOnce() -> A,
     beside: impl FnOnce() -> B + Send,
@@ -224,20 +224,20 @@ where
     move |made| sender.send(made).map_err(|_| Closed)
 }
 
-/// What `write` makes of the results; then nobody takes them any more.
+/// Runs `write` over the results, then drops the receiver, so that senders see [`Closed`].
 fn written<U, B>(results: Receiver<U>, write: impl FnOnce(&mut dyn Iterator<Item = U>) -> B) -> B {
     write(&mut results.into_iter())
 }
 
-/// What a thread returned; its panic goes on here.
+/// Waits for a thread and returns its result; a panic of the thread is resumed here.
 fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Results put in the order of their numbers.
+/// Delivers results in the order of their numbers.
 struct InOrder<'r, U> {
     results: &'r mut dyn Iterator<Item = (usize, U)>,
-    /// One goes back for every result that leaves.
+    /// Gets one token per delivered result, which lets the reader start another item.
     tokens: Sender<()>,
     /// Results that came before their turn.
     early: BTreeMap<usize, U>,
@@ -251,7 +251,7 @@ impl<U> Iterator for InOrder<'_, U> {
         loop {
             if let Some(result) = self.early.remove(&self.next) {
                 self.next += 1;
-                // The reader may have read all.
+                // Sending fails if the reader has ended, which is no error.
                 let _ = self.tokens.send(());
                 return Some(result);
             }
@@ -261,9 +261,9 @@ impl<U> Iterator for InOrder<'_, U> {
     }
 }
 
-/// Ends workers, those that wait for an item too.
+/// Stops all workers, including those that wait for an item.
 struct Stop {
-    /// Without it, `stopped` is disconnected.
+    /// Keeps `stopped` connected; dropping it stops the workers.
     running: Mutex<Option<Sender<()>>>,
     stopped: Receiver<()>,
 }
@@ -278,7 +278,7 @@ impl Stop {
         self.stopped.try_recv() == Err(TryRecvError::Disconnected)
     }
 
-    /// The next item; `None` when there is none, or none is to be taken.
+    /// The next item; `None` if the reader has ended or the workers were stopped.
     fn next_item<T>(&self, items: &Receiver<T>, interrupt: &Interrupt) -> Option<T> {
         let item = select! {
             recv(self.stopped) -> _ => None,
@@ -288,7 +288,8 @@ impl Stop {
     }
 }
 
-/// Stops all workers when dropped by one that fails, panics or finds its outlet closed.
+/// Stops all workers when dropped before `done` is set: after an error, a panic or a closed
+/// outlet.
 struct StopUnlessDone<'s> {
     stop: &'s Stop,
     done: bool,

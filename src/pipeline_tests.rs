@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A worker that doubles.
+/// A worker that doubles its items.
 fn doubling() -> impl FnMut(usize, &Outlet<'_, usize>) -> Result<(), String> + Send {
     |item, outlet| {
         let _ = outlet.send(2 * item);
@@ -86,7 +86,7 @@ fn a_slow_writer_holds_up_workers_and_reader() {
         };
         let pipeline = Pipeline { queue, interrupt: &interrupt };
         pipeline.run(read, (0..workers).map(|_| doubling()), write).unwrap();
-        // Both queues, one with each worker, one with the writer.
+        // Items may wait in both queues, one at each worker and one at the writer.
         let (most, room) = (most.into_inner(), 2 * queue + workers + 1);
         assert!(most <= room && most >= queue, "{most} on their way, room for {room}");
     }
@@ -100,7 +100,7 @@ fn items_that_wait_for_an_earlier_one_are_counted_among_those_on_their_way() {
         |item: usize| {
             taken.fetch_add(1, Ordering::SeqCst);
             if item == 0 {
-                // All that may be taken before it is done.
+                // Waits until every item that may be taken has been taken.
                 thread::sleep(Duration::from_millis(200));
                 return Ok(taken.load(Ordering::SeqCst));
             }
@@ -191,7 +191,7 @@ fn a_writer_that_returns_ends_all() {
 }
 
 #[test]
-fn panics_go_on_and_leave_nobody_waiting() {
+fn panics_are_resumed_and_no_thread_waits_for_ever() {
     let interrupt = Interrupt::new();
     let pipeline = Pipeline { queue: 1, interrupt: &interrupt };
     let message = |run: &mut dyn FnMut()| {
@@ -247,7 +247,8 @@ fn an_interrupt_ends_in_good_order() {
             Ok(())
         })
         .unwrap();
-    // What was computed is written: one more of each worker, and their queue.
+    // Results computed before the stop are written: at most one more per worker, and those in
+    // the queue.
     assert!((50..=50 + 2 + 3 + 1).contains(&written.len()), "{}", written.len());
     assert!(read < 10_000_000);
 }

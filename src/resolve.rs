@@ -16,16 +16,15 @@ use crate::normalize::ColourEstimate;
 /// Largest margin of a patch, px; DenseNet-121 needs 1,021 px.
 const MARGIN_LIMIT_PX: u32 = 2048;
 
-/// Memory for the maps of a dense run that `method = "auto"` counts with: what every engine
-/// has.
+/// Memory for the maps of a dense run that `method = "auto"` assumes; every engine has at least
+/// this much.
 const AUTO_MAP_BYTES: u64 = 450_000_000;
 
 /// How many times fewer multiplications than single windows `method = "auto"` expects of
 /// exact dense runs. Windows that overlap share layers too.
 const AUTO_DENSE_GAIN: f64 = 2.0;
 
-/// The same of a screen, beside which windows are scored for its fit, its refinement and its
-/// audit.
+/// The same for a screen, which also costs the windows of its fit, refinement and audit.
 const AUTO_CASCADE_GAIN: f64 = 4.0;
 
 /// The values of a run cannot be determined.

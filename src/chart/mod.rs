@@ -13,7 +13,7 @@ use thiserror::Error;
 pub(crate) struct ChartError {
     /// Title of the chart.
     title: String,
-    /// What the plotting library said.
+    /// The plotting library's error.
     problem: String,
 }
 

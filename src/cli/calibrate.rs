@@ -10,8 +10,8 @@ use crate::threads::Workers;
 
 /// Fit the dense network to single windows, over all slides of a run.
 ///
-/// For the methods dense and cascade and a network whose layers pad. It comes after `split`
-/// and before `predict`: windows of all slides are scored both ways, the last layer of the
+/// For the methods dense and cascade, with a network whose layers pad. Run this command after
+/// `split` and before `predict`: windows of all slides are scored both ways, the last layer of the
 /// dense network is fitted anew, and the fit is judged on slides left out of it. Writes
 /// RUN/calibration/fit.json, which `predict` uses; another run of the same network can be
 /// given it as predict.calibration. The exit code is 5 if the slides have too few windows

@@ -17,15 +17,15 @@ use crate::stages::submit::{self, SubmitRequest};
 /// Who runs the tasks, and how.
 #[derive(Debug, Args)]
 pub(super) struct ClusterOptions {
-    /// Who runs the tasks; default: what the configuration says.
+    /// Scheduler that runs the tasks [default: cluster.scheduler].
     #[arg(long, value_enum)]
     scheduler: Option<SchedulerKind>,
 
-    /// Write the job scripts and show them, and submit nothing.
+    /// Write and print the job scripts without submitting them.
     #[arg(long)]
     pub(super) dry_run: bool,
 
-    /// Make no heatmaps.
+    /// Do not submit stitch jobs.
     #[arg(long)]
     no_stitch: bool,
 }

@@ -10,10 +10,10 @@ use crate::progress::Progress;
 use crate::stages::estimate::{EstimateReport, EstimateTerms, estimate_run};
 use crate::threads::Workers;
 
-/// Time a few groups here, and say what the rest will take.
+/// Time a few groups on this machine and estimate the cost of the rest.
 ///
-/// The groups are sampled evenly over the slides; their scores are real and
-/// are kept. The spread is that of the sampled groups' speeds.
+/// The groups are sampled evenly over the slides, and their scores are kept. The range is that
+/// of the speeds of the sampled groups.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -23,19 +23,19 @@ pub(crate) struct EstimateArgs {
     #[command(flatten)]
     options: RunOptions,
 
-    /// Groups to time.
+    /// Number of groups to time.
     #[arg(long, value_name = "G", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
     groups: u16,
 
-    /// Cores to plan for; default: those of a task.
+    /// Number of cores to plan for [default: those of a task].
     #[arg(long, value_name = "N")]
     cores: Option<usize>,
 
-    /// Price of a core-hour, in whatever money.
+    /// Price of a core-hour, in any currency.
     #[arg(long, value_name = "P")]
     price: Option<f64>,
 
-    /// As JSON.
+    /// Print the result as JSON.
     #[arg(long)]
     json: bool,
 

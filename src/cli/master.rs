@@ -32,40 +32,40 @@ pub(crate) struct MasterArgs {
 
 #[derive(Debug, Subcommand)]
 enum MasterCommand {
-    /// Write RUN/lookup.csv: which slide and group each task number means.
+    /// Write RUN/lookup.csv, which maps task numbers to slides and groups.
     Plan {
         #[command(flatten)]
         options: RunOptions,
     },
-    /// Time a few groups here and say what the rest will take.
+    /// Time a few groups on this machine and estimate the cost of the rest.
     Estimate(EstimateArgs),
     /// Submit array jobs for what is missing: split, predict, stitch.
     ///
     /// One array for split, one per slide for predict (one task per group), one job
-    /// per slide for stitch, started when its groups have ended. What is done,
-    /// queued or running is left alone. Prints one line per job.
+    /// per slide for stitch, started when its groups have ended. Work that
+    /// is done, queued or running is not submitted. Prints one line per job.
     Submit {
         #[command(flatten)]
         options: RunOptions,
         #[command(flatten)]
         cluster: ClusterOptions,
-        /// Go on with what command N started (used by the master job).
+        /// Continue the chain of command N (used by the master job).
         #[arg(long, value_name = "N", hide = true)]
         round: Option<usize>,
     },
-    /// Submit again exactly what is missing, and say what that is and why.
+    /// Submit exactly what is missing, and print what that is and why.
     ///
-    /// What is done, queued or running is left alone. What ended for want of
-    /// memory or time asks for twice as much as it had, now and later.
+    /// Work that is done, queued or running is not submitted. Tasks that ran out of memory or
+    /// time request twice as much as before, now and later.
     Retry {
         #[command(flatten)]
         options: RunOptions,
         #[command(flatten)]
         cluster: ClusterOptions,
-        /// Ask for this many times the configured memory, whatever the reason.
+        /// Request this many times the configured memory for all missing work.
         #[arg(long, value_name = "F")]
         memory_factor: Option<f64>,
-        /// Ask for this many times the configured wall time, whatever the reason.
+        /// Request this many times the configured wall time for all missing work.
         #[arg(long, value_name = "F")]
         time_factor: Option<f64>,
     },

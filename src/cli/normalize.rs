@@ -50,7 +50,7 @@ Example:
 
 #[derive(Debug, Args)]
 struct Common {
-    /// ColourMethod of normalisation: reinhard, macenko or vahadane.
+    /// Method of normalisation: reinhard, macenko or vahadane.
     #[arg(long, value_name = "METHOD")]
     method: ColourMethod,
 
@@ -108,7 +108,7 @@ struct PreviewArgs {
     #[arg(long, value_name = "PNG", default_value = "preview.png")]
     out: PathBuf,
 
-    /// ColourEstimate the stains of each tile by itself, as scope = "patch" does.
+    /// Estimate the stains of each tile by itself, as scope = "patch" does.
     #[arg(long)]
     per_tile: bool,
 
@@ -151,7 +151,7 @@ fn sample_pixels(path: &Path, common: &Common, tiles: usize) -> Result<Vec<u8>, 
     }
 }
 
-/// Warns if the colour profile was not applied although this was asked for.
+/// Warns if the colour profile was requested and not applied.
 fn warn_of_profile(path: &Path, icc: Option<&IccOutcome>) {
     if let Some(icc) = icc.filter(|icc| !matches!(icc, IccOutcome::Applied { .. })) {
         tell(&format!("warning: {}: colour profile {icc}", path.display()));

@@ -25,11 +25,11 @@ use crate::threads::Workers;
 
 /// Remove the scores and heatmaps of slides and make them again.
 ///
-/// A slide whose file has changed since it was split, or any slide with --split, is split
-/// again too; else patches are kept. With --method window the slides get the method window,
-/// which the run remembers, whatever its own method is; without it they get the run's method
-/// again. Refused while tasks of these slides are queued or running, and before a split
-/// while any task of the run is, because tasks may get other numbers.
+/// A slide whose file has changed since it was split is split again; --split does so for any
+/// slide. Other slides keep their patches. With --method window, the slides get that method,
+/// and the run remembers it; otherwise they get the run's method. The command is refused while
+/// tasks of these slides are queued or running; if a slide has to be split, while any task of
+/// the run is.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -54,7 +54,7 @@ pub(crate) struct RedoArgs {
     #[arg(long, value_name = "METHOD")]
     method: Option<Method>,
 
-    /// Split the slides again too, even if their files have not changed.
+    /// Split the slides again, even if their files have not changed.
     #[arg(long)]
     split: bool,
 

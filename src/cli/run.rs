@@ -24,12 +24,12 @@ use crate::stages::stitch::{StitchOptions, stitch_all, stitchable};
 use crate::stages::{Completion, StageEnd};
 use crate::threads::Workers;
 
-/// Take slides to heatmaps: split, plan, predict and stitch in one go.
+/// Make heatmaps from slides: split, plan, predict and stitch.
 ///
-/// With study.truth = "DIR" in the configuration, a study comes last.
+/// If study.truth is set in the configuration, the run ends with a study.
 ///
-/// Run it again after an interruption: it does what is missing. With a
-/// scheduler it submits the first array and a job that goes on, and returns.
+/// After an interruption, the same command does what is missing. With a scheduler, the
+/// command submits the first array and a master job, and returns.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -54,8 +54,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     engine: EngineOptions,
 
-    /// Slides: files, folders, or .txt lists with one path per line; only these
-    /// are worked on. None: all slides the run knows.
+    /// Slides: files, folders, or .txt lists with one path per line [default: all slides of
+    /// the run].
     #[arg(value_name = "SLIDE")]
     slides: Vec<PathBuf>,
 }

@@ -16,7 +16,7 @@ use crate::jobs::view::SlideView;
 use crate::process::{self, Screen};
 use crate::run_dir::RunDir;
 
-/// Say what of a run is done, running, waiting or failed, and why.
+/// Show what is done, running, waiting or failed in a run, and why.
 ///
 /// What is done is read from the files of the run: a file that exists is
 /// complete. The schedulers are asked about what was submitted to them.
@@ -32,16 +32,16 @@ pub(crate) struct StatusArgs {
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
 
-    /// As JSON.
+    /// Print the state as JSON.
     #[arg(long)]
     json: bool,
 
-    /// Again every so many seconds [default: 10] until all is done: redrawn on
-    /// a terminal, else a line each time.
+    /// Repeat every SECONDS [default: 10] until everything is done: redrawn on a terminal,
+    /// otherwise one line each time.
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10", conflicts_with = "json")]
     watch: Option<NonZero<u32>>,
 
-    /// What the run took: time, cores, speed-up, bytes, retries.
+    /// Show what the run cost: time, cores, speed-up, bytes, retries.
     #[arg(long, conflicts_with = "watch")]
     cost: bool,
 }

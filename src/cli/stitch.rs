@@ -76,7 +76,7 @@ impl StitchArgs {
             if let Some(set_aside) = SetAside::find(&path, "split") {
                 return Err(set_aside.into());
             }
-            let problem = format!("no patches of a slide {slide}");
+            let problem = format!("slide {slide} has no patches");
             return Err(StagesError::NoSlide { run: run.root().to_owned(), problem });
         }
         let records = run_dir::list_slides(run)?;

@@ -29,7 +29,7 @@ pub enum TemplateError {
         problem: String,
     },
     /// The stains were fitted with another method than the configured one.
-    #[error("{}: these stains were fitted with {found}, the method asked for is {expected}; fit again with --method {expected}, or set [normalize] method = \"{found}\"", path.display())]
+    #[error("{}: these stains were fitted with {found}, the requested method is {expected}; fit again with --method {expected}, or set [normalize] method = \"{found}\"", path.display())]
     OtherMethod {
         /// The file.
         path: PathBuf,

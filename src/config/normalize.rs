@@ -10,7 +10,7 @@ use crate::normalize::ColourMethod;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NormalizeKeys {
-    /// ColourMethod of stain normalisation.
+    /// Method of stain normalisation.
     pub method: NormalizeMethod,
     /// The template of the colours: a picture, or a file of stains that `slidegrid normalize fit`
     /// wrote.
@@ -54,7 +54,7 @@ impl NormalizeKeys {
     }
 }
 
-/// ColourMethod of stain normalisation.
+/// Method of stain normalisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NormalizeMethod {

@@ -81,7 +81,7 @@ impl Default for TissueKeys {
 }
 
 impl TissueKeys {
-    /// All of these keys but the mask image, which whoever looks for tissue has read.
+    /// These keys as options of tissue detection, without the mask image, which the caller reads.
     pub fn options(&self) -> TissueOptions {
         TissueOptions {
             method: self.method,
@@ -101,7 +101,7 @@ impl TissueKeys {
     /// Checks the values and their combination.
     ///
     /// # Errors
-    /// As [`TissueOptions::check`].
+    /// The same as those of [`TissueOptions::check`].
     pub fn check(&self) -> Result<(), TissueError> {
         self.options().check()
     }

@@ -50,6 +50,14 @@ impl Bands {
         }
     }
 
+    /// The position of the positive class among [`Self::classes`].
+    pub(super) fn positive(&self) -> usize {
+        match self.classes {
+            Some(_) => self.meta.positive as usize,
+            None => 0,
+        }
+    }
+
     /// The columns of each band, from left to right. A band is as wide as a stored chunk.
     pub(super) fn ranges(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let (_, cols) = self.meta.shape();

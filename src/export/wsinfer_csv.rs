@@ -39,7 +39,7 @@ fn put(
     let header = ["minx", "miny", "width", "height"].map(str::to_owned);
     let names = classes.iter().map(|&class| probability_name(&meta.classes[class]));
     out.write_record(header.into_iter().chain(names)).map_err(failed)?;
-    let shown = classes.iter().position(|&class| class == meta.positive as usize).unwrap_or(0);
+    let shown = bands.positive();
     let side = round_thousandth(lattice.window_px).to_string();
     let corner = |index: usize| {
         round_thousandth(index as f64 * lattice.pitch_px - lattice.before_px).to_string()

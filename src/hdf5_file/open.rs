@@ -24,7 +24,8 @@ pub(crate) fn open(path: &Path) -> Result<File, FormatError> {
     }
     let is_sealed = seal::check(path)?;
     let file = open_unlocked(path).map_err(|error| {
-        // A file that cannot be read now, for example for want of file descriptors, may be whole.
+        // A file that cannot be read now, for example because the process has no free file
+        // descriptors, may be undamaged.
         FormatError::system(path, &error).unwrap_or_else(|| FormatError::NotHdf5 {
             path: path.to_owned(),
             bytes: metadata.len(),

@@ -24,7 +24,7 @@ pub(super) struct PaddedTexts {
 }
 
 impl PaddedTexts {
-    /// Pads `values`; `None` if one holds a NUL, which the padding could not be told from.
+    /// Pads `values`; `None` if one contains a NUL, which could not be distinguished from padding.
     pub(super) fn new<S: AsRef<str>>(values: &[S]) -> Option<Self> {
         let values = || values.iter().map(|value| value.as_ref().as_bytes());
         let width = values().map(<[u8]>::len).max().unwrap_or(0).max(1);

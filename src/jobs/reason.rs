@@ -44,7 +44,7 @@ pub enum Reason {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Remedy {
     /// The same as before.
-    SameAgain,
+    SameRequest,
     /// More memory.
     MoreMemory,
     /// More time.
@@ -66,7 +66,7 @@ impl Reason {
             | Self::Interrupted
             | Self::Killed
             | Self::Damaged
-            | Self::Unknown => Remedy::SameAgain,
+            | Self::Unknown => Remedy::SameRequest,
         }
     }
 
@@ -228,13 +228,18 @@ mod tests {
         let prose = "predict a t3: SIGTERM: saved; run the same command again to go on";
         for (end, log, reason, remedy) in [
             (End::ExitCode(3), "error: model.toml", Reason::ExitCode(3), Remedy::None),
-            (End::ExitCode(4), "", Reason::ExitCode(4), Remedy::SameAgain),
-            (End::ExitCode(5), saved.as_str(), Reason::Interrupted, Remedy::SameAgain),
-            // Of an earlier run in the same log.
-            (End::ExitCode(4), saved.as_str(), Reason::ExitCode(4), Remedy::SameAgain),
-            (End::ExitCode(5), prose, Reason::ExitCode(5), Remedy::SameAgain),
+            (End::ExitCode(4), "", Reason::ExitCode(4), Remedy::SameRequest),
+            (End::ExitCode(5), saved.as_str(), Reason::Interrupted, Remedy::SameRequest),
+            // The outcome is that of an earlier run in the same log.
+            (End::ExitCode(4), saved.as_str(), Reason::ExitCode(4), Remedy::SameRequest),
+            (End::ExitCode(5), prose, Reason::ExitCode(5), Remedy::SameRequest),
             (End::ExitCode(4), &line(4, OutcomeKind::Memory), Reason::Memory, Remedy::MoreMemory),
-            (End::ExitCode(4), &line(4, OutcomeKind::Damaged), Reason::Damaged, Remedy::SameAgain),
+            (
+                End::ExitCode(4),
+                &line(4, OutcomeKind::Damaged),
+                Reason::Damaged,
+                Remedy::SameRequest,
+            ),
             (End::ExitCode(4), &line(4, OutcomeKind::DiskFull), Reason::DiskFull, Remedy::None),
             (End::ExitCode(3), &line(3, OutcomeKind::NoEngine), Reason::NoEngine, Remedy::None),
             (End::ExitCode(12), "Out of memory!", Reason::Memory, Remedy::MoreMemory),
@@ -250,7 +255,7 @@ mod tests {
                 Reason::Memory,
                 Remedy::MoreMemory,
             ),
-            (End::Signal(9), "", Reason::Killed, Remedy::SameAgain),
+            (End::Signal(9), "", Reason::Killed, Remedy::SameRequest),
             (
                 End::Signal(15),
                 "=>> PBS: job killed: walltime 10 exceeded limit 1",
@@ -259,11 +264,11 @@ mod tests {
             ),
             (End::Signal(24), "", Reason::TimeLimit, Remedy::MoreTime),
             (End::Cancelled, late, Reason::TimeLimit, Remedy::MoreTime),
-            (End::Cancelled, "", Reason::Killed, Remedy::SameAgain),
+            (End::Cancelled, "", Reason::Killed, Remedy::SameRequest),
             (End::TimeLimit, saved.as_str(), Reason::TimeLimit, Remedy::MoreTime),
-            (End::NodeLoss, "", Reason::NodeLoss, Remedy::SameAgain),
-            (End::Success, "", Reason::Unknown, Remedy::SameAgain),
-            (End::Requeued, saved.as_str(), Reason::Interrupted, Remedy::SameAgain),
+            (End::NodeLoss, "", Reason::NodeLoss, Remedy::SameRequest),
+            (End::Success, "", Reason::Unknown, Remedy::SameRequest),
+            (End::Requeued, saved.as_str(), Reason::Interrupted, Remedy::SameRequest),
         ] {
             let found = reason_of(&end, &LogEnd::parse(log), &item());
             assert_eq!((found, found.remedy()), (reason, remedy), "{end:?} {log}");

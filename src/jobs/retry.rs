@@ -150,11 +150,11 @@ fn request_in_words(retry: &Retry) -> String {
         _ => None,
     };
     if let Some(key) = unset {
-        parts.push(format!("the same again, since [cluster] {key} does not say how much it had"));
+        parts.push(format!("the same request, since [cluster] {key} does not say how much it had"));
     } else if parts.is_empty() && remedy == Some(Remedy::None) {
-        parts.push("the same again, which only helps if that was put right".into());
+        parts.push("the same request, which only helps if that was put right".into());
     } else if parts.is_empty() {
-        parts.push("the same again".into());
+        parts.push("the same request".into());
     }
     parts.join(", ")
 }
@@ -222,10 +222,10 @@ mod tests {
         assert_eq!(
             describe(&list),
             [
-                "split b: damaged file; the same again",
-                "predict a t4: no earlier try is known; the same again",
+                "split b: damaged file; the same request",
+                "predict a t4: no earlier try is known; the same request",
                 "predict a t1-2,5: memory; 2000 MB instead of 1000",
-                "stitch a: exit code 3; the same again, which only helps if that was put right",
+                "stitch a: exit code 3; the same request, which only helps if that was put right",
             ]
         );
     }

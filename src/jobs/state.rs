@@ -143,7 +143,7 @@ impl RunState {
         live.map(|(item, _)| item.clone()).collect()
     }
 
-    /// Why schedulers could not be asked for their queues.
+    /// Why queries of the schedulers' queues failed.
     pub(crate) fn queue_errors(&self) -> impl Iterator<Item = &SchedulerError> {
         self.answers.queue_errors.values()
     }

@@ -45,7 +45,8 @@ pub(crate) struct SlideProgress {
     /// Precision of the scores, if it is lower than f32, once the heatmap exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lower_precision: Option<LowerPrecision>,
-    /// Why dense scores were not a fit screen, and what took their place, once the heatmap exists.
+    /// Why dense scores could not serve as the screen, and what replaced them, once the heatmap
+    /// exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub screen: Option<String>,
     /// Why the heatmap is partial although no group is missing, and the command that scores the

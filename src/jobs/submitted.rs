@@ -184,7 +184,7 @@ impl Journal {
 
     /// Forgets the job that was about to be submitted, since it was not.
     pub(crate) fn forget_pending(&self) {
-        // Usually there is none.
+        // Usually there is no such file.
         drop(std::fs::remove_file(&self.pending));
     }
 

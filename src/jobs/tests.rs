@@ -27,13 +27,13 @@ enum Verdict {
     /// A person must act: it is left alone, and `status` says so.
     Stuck,
     Ended(Reason),
-    /// The scheduler has nothing to say of it.
+    /// The scheduler does not know the task.
     Unknown,
 }
 
 use Verdict::{Ended, Queued, Running, Stuck, Unknown};
 
-/// Answers by program, and by nothing else.
+/// Canned answers, by program.
 struct Answers(Vec<(&'static str, String)>);
 
 impl Commands for Answers {
@@ -78,8 +78,8 @@ impl Walk {
         Self { _folder: folder, run, submission }
     }
 
-    /// Asks once, and holds what `status`, `master retry` and the chain make of the answer
-    /// against the verdict.
+    /// Queries once, and compares what `status`, `master retry` and the chain conclude with the
+    /// verdict.
     fn hold(&self, commands: &dyn Commands, expected: Verdict, case: &str) {
         let submissions = [self.submission.clone()];
         let state = RunState::read(&self.run, &submissions, commands, true).unwrap();
@@ -175,9 +175,10 @@ fn slurm() {
     for (word, in_queue, in_accounting) in words.into_iter().chain([("NEW_WORD", Stuck, Unknown)]) {
         walk.hold(&Answers(vec![("squeue", queue(word, "None"))]), in_queue, word);
         walk.hold(&Answers(vec![("sacct", accounting(word))]), in_accounting, word);
-        // The queue is asked last, and knows better.
-        let both = Answers(vec![("squeue", queue("RUNNING", "None")), ("sacct", accounting(word))]);
-        walk.hold(&both, Running, word);
+        // The queue is queried last, and wins.
+        let queue_and_accounting =
+            Answers(vec![("squeue", queue("RUNNING", "None")), ("sacct", accounting(word))]);
+        walk.hold(&queue_and_accounting, Running, word);
     }
     for reason in [
         "DependencyNeverSatisfied",
@@ -266,8 +267,8 @@ fn grid_engine() {
         );
         let answers = || Answers(vec![queue(""), ("qacct", block.clone())]);
         walk.hold(&answers(), Ended(reason), failed);
-        let again = Answers(vec![queue("hRqw"), ("qacct", block.clone())]);
-        walk.hold(&again, Queued, failed);
+        let requeued = Answers(vec![queue("hRqw"), ("qacct", block.clone())]);
+        walk.hold(&requeued, Queued, failed);
     }
 }
 

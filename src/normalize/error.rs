@@ -45,9 +45,9 @@ pub enum NormalizeError {
     /// Slide and template were measured by different methods.
     #[error("the estimate is of method {found}, expected {expected} as the template's")]
     OtherMethod {
-        /// ColourMethod of the slide's estimate.
+        /// Method of the slide's estimate.
         found: ColourMethod,
-        /// ColourMethod of the template's estimate.
+        /// Method of the template's estimate.
         expected: ColourMethod,
     },
 }

@@ -40,7 +40,7 @@ pub(super) fn unmixing([a, b]: [[f64; 3]; 2]) -> [[f64; 3]; 2] {
 }
 
 /// Rounds to the precision of pixel arithmetic.
-#[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is what is asked for")]
+#[expect(clippy::cast_possible_truncation, reason = "rounding to f32 is intended")]
 pub(super) fn to_f32(value: f64) -> f32 {
     value as f32
 }

@@ -15,7 +15,7 @@ const STD: &str = "colour_std";
 /// The measured colours of a slide.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SlideColours {
-    /// ColourMethod of the measurement.
+    /// Method of the measurement.
     pub method: ColourMethod,
     /// The estimate, or the reason why there is none.
     pub estimate: Result<ColourEstimate, String>,

@@ -187,14 +187,19 @@ impl PatchesFile {
         }
         let storage = self.storage(&label, &images, stored.len(), patch_px)?;
         let hashes = read_hashes(path, &handle, IMG, stored.len())?;
+        let block_px = (self.meta.tile_px * self.meta.block_tiles) as usize;
+        let margins_px = patch_px.checked_sub(block_px).ok_or_else(|| {
+            let problem = format!(
+                "{label} has patches of {patch_px} px, which are smaller than their blocks of {block_px} px"
+            );
+            FormatError::invalid(path, problem)
+        })?;
         let mut reader = GroupReader {
             coords: Vec::new(),
             tissue: Array3::zeros((0, 0, 0)),
             failed: vec![false; stored.len()],
             patch_px,
-            halo_px: (patch_px
-                .saturating_sub((self.meta.tile_px * self.meta.block_tiles) as usize))
-                / 2,
+            halo_px: margins_px / 2,
             label,
             path: path.clone(),
             bytes: Arc::clone(&self.bytes),

@@ -211,7 +211,7 @@ impl Calibrated {
         let all = joined(pairs.iter().copied());
         let residual = Residual::between(&all.dense, &all.exact);
         let open = if !fit.open.is_empty() {
-            format!("the fit over the slides is no screen: {}", fit.open)
+            format!("the fit over the slides cannot serve as a screen: {}", fit.open)
         } else if residual.rms > keys.dense_tolerance && keys.method == Method::Cascade {
             format!(
                 "scores of the fit over the slides differ from those of this slide's single windows by {:.4} (root mean square), expected at most predict.dense_tolerance = {}",
@@ -320,7 +320,7 @@ pub(super) fn calibrate<S: AsMut<[Box<dyn Session>]>>(
         sampler.score(group.normalizer.as_ref(), &drawn(size), sessions.as_mut())
     };
     let calibrated = match &context.fit {
-        // A fit that is no screen is not checked on windows.
+        // A fit that cannot serve as a screen is not checked on windows.
         Some(fit) if !fit.open.is_empty() => Calibrated::check_fit(fit, &[], context),
         Some(fit) => {
             let tiles = scored(dense.network.refitted(&fit.head), CHECK)?;

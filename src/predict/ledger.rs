@@ -314,7 +314,7 @@ impl<'p> Ledger<'p> {
 
 /// Removes a part file that the score file has replaced.
 pub(super) fn remove_part(part: &Path) {
-    // Usually there is none. One that stays is ignored beside the score file.
+    // Usually there is no such file. One that stays is ignored beside the score file.
     drop(fs::remove_file(part));
 }
 

@@ -100,7 +100,7 @@ fn contradiction(model: &Model, scores: &[f32]) -> Option<String> {
     let outside = scores.iter().find(|score| !(-0.01..=1.01).contains(*score));
     let outside = outside.filter(|_| activation == Activation::None)?;
     Some(format!(
-        "the network gives {outside:.3}, which is no score from 0 to 1; write activation = \"softmax\" (or \"sigmoid\") in the card"
+        "the network gives {outside:.3}, which lies outside 0 to 1; write activation = \"softmax\" (or \"sigmoid\") in the card"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! What the score files of a slide come to.
+//! Totals over the score files of a slide.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::scores::{
     self, CascadeMeta, DenseMeta, ScoresMeta, UnnormalizedKind, UnnormalizedPatch,
 };
 
-/// What the score files of a slide, or of a run, say together.
+/// Totals over the score files of a slide, or of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Tally {
     /// Number of groups.
@@ -36,19 +36,18 @@ pub(super) struct Tally {
     pub(super) models: BTreeSet<String>,
     /// Methods and strides.
     pub(super) methods: BTreeSet<String>,
-    /// What was done about colour.
+    /// Colour normalisations, in words.
     pub(super) normalize: BTreeSet<String>,
-    /// Of `dense`: the calibration with the largest residual.
+    /// Attributes of the `dense` calibration with the largest residual.
     pub(super) dense: Option<DenseMeta>,
-    /// Of `cascade`: counts over all groups.
+    /// Counts of the `cascade`, over all groups.
     pub(super) cascade: Option<CascadeMeta>,
     /// Files that cannot be read.
     pub(super) unreadable: Vec<String>,
 }
 
 impl Tally {
-    /// Reads the attributes of the score files of `slide`'s groups, those that
-    /// are there.
+    /// Adds up the attributes of the score files that exist for `slide`'s groups.
     pub(super) fn of_slide(run: &RunDir, slide: &str, groups: u32) -> Self {
         let mut tally = Self::default();
         for path in GroupNumber::up_to(groups)
@@ -94,7 +93,7 @@ impl Tally {
         self.cascade = CascadeMeta::sum(self.cascade, cascade);
     }
 
-    /// Takes in another slide.
+    /// Adds the totals of another slide.
     pub(super) fn merge(&mut self, other: &Self) {
         self.groups += other.groups;
         self.windows += other.windows;
@@ -129,9 +128,9 @@ pub(super) fn spared(cascade: &CascadeMeta) -> f64 {
     if all == 0 { 0.0 } else { cascade.screened as f64 / all as f64 }
 }
 
-/// The words under which a patch is counted.
+/// The category under which a patch is counted.
 fn kind_in_words(patch: &UnnormalizedPatch) -> String {
-    let unknown = || "no code in this file, which another version wrote".to_owned();
+    let unknown = || "written by another version, without a code".to_owned();
     patch.kind.map_or_else(unknown, UnnormalizedKind::describe)
 }
 
@@ -162,9 +161,9 @@ mod tests {
         tally.merge(&other);
         let found: Vec<_> = tally.unnormalized.iter().map(|(k, &n)| (k.as_str(), n)).collect();
         let expected = [
-            ("no code in this file, which another version wrote", 1),
             ("no estimate of the slide; scored", 1),
             ("too little tissue; not scored", 3),
+            ("written by another version, without a code", 1),
         ];
         assert_eq!(found, expected);
         assert_eq!(tally.unnormalized_patches, 5);

@@ -165,7 +165,7 @@ pub enum SlidesError {
     Input {
         /// The input file.
         path: PathBuf,
-        /// What is error, and what to do.
+        /// What is wrong, and what to do.
         problem: String,
     },
     /// The table, or a row that a task left, cannot be read.
@@ -173,7 +173,7 @@ pub enum SlidesError {
     Table {
         /// The file.
         path: PathBuf,
-        /// What is error, and what to do.
+        /// What is wrong, and what to do.
         problem: String,
     },
     /// The table cannot be written.

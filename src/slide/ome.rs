@@ -18,6 +18,8 @@ pub(super) struct OmeImage {
     pub(super) planes: u32,
     /// Number of points in time.
     pub(super) times: u32,
+    /// A size that the text states and that is not a number, such as `SizeZ = "many"`.
+    pub(super) unreadable: Option<String>,
     /// Number of channels, where one of several samples counts as one.
     pub(super) channels: u32,
     /// Names of the channels, where they have any.
@@ -67,11 +69,19 @@ pub(super) fn images(description: &str) -> Option<Vec<OmeImage>> {
 }
 
 fn pixels(tag: &BytesStart<'_>, image: &mut OmeImage) {
-    let count = |name| attribute(tag, name).and_then(|text| text.trim().parse().ok()).unwrap_or(1);
+    let mut unreadable = None;
+    let mut count = |name| {
+        let Some(text) = attribute(tag, name) else { return 1 };
+        text.trim().parse().unwrap_or_else(|_| {
+            unreadable = Some(format!("{name} = {text:?}"));
+            1
+        })
+    };
     image.width_px = count("SizeX");
     image.height_px = count("SizeY");
     image.planes = count("SizeZ");
     image.times = count("SizeT");
+    image.unreadable = unreadable;
     image.mpp = ["X", "Y"].map(|axis| {
         let size = attribute(tag, &format!("PhysicalSize{axis}"))?.trim().parse::<f64>().ok()?;
         let unit = attribute(tag, &format!("PhysicalSize{axis}Unit"));

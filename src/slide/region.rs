@@ -1,7 +1,6 @@
-//! [`Region`], what readers of slides are asked for.
+//! [`Region`], a rectangle of pixels that readers return.
 
-/// A rectangle of pixels, of a level or of the working plane: whoever takes a region says
-/// of which.
+/// A rectangle of pixels of a level or of the working plane; each function says which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Region {
     /// Left edge; may be negative.

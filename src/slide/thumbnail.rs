@@ -147,7 +147,7 @@ impl<'a> TileMeans<'a> {
 
     fn run(&self, pool: &ThreadPool) -> Result<TileThumbnail, RegionError> {
         let pieces = self.pieces();
-        // In the order of the pieces, and a piece at a time: each is a large read.
+        // Pieces are read in order, one per task, because each is a large read.
         let done = pool
             .install(|| pieces.par_iter().with_max_len(1).map(|piece| self.means(piece)).collect());
         self.assemble(done)

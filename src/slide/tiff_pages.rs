@@ -131,6 +131,9 @@ impl TiffPages {
                 list.join(", ")
             )));
         }
+        if let Some(size) = &slide.unreadable {
+            return Err(NoSlidePage(format!("its OME-XML states {size}, which is not a number")));
+        }
         if slide.planes > 1 || slide.times > 1 {
             return Err(NoSlidePage(format!(
                 "its OME-XML states {} focal planes and {} points in time",
@@ -154,8 +157,12 @@ impl TiffPages {
         for (key, what) in
             [("channels", "channels"), ("slices", "focal planes"), ("frames", "points in time")]
         {
-            let count =
-                self.imagej_value(key).and_then(|text| text.parse::<u64>().ok()).unwrap_or(1);
+            let Some(text) = self.imagej_value(key) else { continue };
+            let Ok(count) = text.parse::<u64>() else {
+                return Err(NoSlidePage(format!(
+                    "ImageJ states {text:?} {what}, which is not a number"
+                )));
+            };
             if count > 1 && !(key == "channels" && samples >= count) {
                 return Err(NoSlidePage(format!(
                     "ImageJ stored {count} {what} in it, as pages or one after the other"

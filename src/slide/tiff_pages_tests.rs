@@ -58,6 +58,8 @@ fn ome_and_imagej_texts_name_channels_and_planes() {
     };
     let planes = ome("SizeZ='5'>").slide_page().unwrap_err().0;
     assert!(planes.contains("5 focal planes"), "{planes}");
+    let unreadable = ome("SizeZ='five'>").slide_page().unwrap_err().0;
+    assert!(unreadable.contains("SizeZ = \"five\""), "{unreadable}");
     let channels = ome("SizeC='2'><Channel Name='DAPI'/><Channel Name='FITC'/>");
     assert!(
         channels

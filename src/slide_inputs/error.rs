@@ -26,10 +26,10 @@ pub(crate) enum InputsError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A folder without slides.
+    /// The folder has no slides.
     #[error("{}: no slides in this folder; expected files such as .svs, .tif, .ndpi, .mrxs", path.display())]
     EmptyFolder {
         /// The folder.
@@ -40,16 +40,16 @@ pub(crate) enum InputsError {
     List {
         /// The list.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A list without slides.
+    /// The list has no slides.
     #[error("{}: the list names no slides; expected one path per line", path.display())]
     EmptyList {
         /// The list.
         path: PathBuf,
     },
-    /// A manifest that is no table of slides.
+    /// The manifest is not a table of slides.
     #[error("{}: {problem}; expected a CSV table with the column slide and any of id, mpp, mask, tissue_method, tissue_threshold", path.display())]
     Manifest {
         /// The table.
@@ -57,13 +57,13 @@ pub(crate) enum InputsError {
         /// What is wrong.
         problem: String,
     },
-    /// A slide that stands twice in a manifest.
+    /// The manifest names a slide twice.
     #[error("{}: the table has this slide twice", slide.display())]
     Twice {
         /// The slide.
         slide: PathBuf,
     },
-    /// A resolution of a slide that nobody knows.
+    /// `--mpp` names a slide that the run does not have.
     #[error("--mpp {name}={mpp}: no slide of this run has that name")]
     UnknownMpp {
         /// The name.

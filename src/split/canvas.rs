@@ -39,7 +39,7 @@ impl Canvas {
         }
         self.pixels.resize(bytes(&region), 255);
         let shared = Mutex::new(&mut *self);
-        // In order, so that source tiles that neighbours share are still in a reader's cache.
+        // Cells are read in order, so that source tiles that neighbours share are still in a reader's cache.
         pool.install(|| {
             cells.iter().par_bridge().for_each_init(Vec::new, |buffer, cell| {
                 read_cell(&shared, reader, *cell, buffer);

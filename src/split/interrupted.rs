@@ -3,6 +3,8 @@
 use super::error::SplitError;
 use crate::interrupt::Interrupt;
 
+/// Stops the split if a signal has requested it.
+///
 /// # Errors
 /// [`SplitError::Interrupted`] if a signal has requested the end.
 pub(super) fn check_interrupt(interrupt: &Interrupt) -> Result<(), SplitError> {

@@ -241,8 +241,8 @@ fn split(
 ) -> Result<(), SplitError> {
     let path = outcome.path.clone();
     let slide = open(config, &path, outcome, progress)?;
-    // Before any pixel is read: a file that changes meanwhile differs from this.
-    if let Ok(identity) = SlideIdentity::of(&path) {
+    // The identity is taken before any pixel is read, so that a change during the split is noticed.
+    if let Ok(identity) = SlideIdentity::read(&path) {
         outcome.set_identity(&identity);
     }
     let plane = working_plane(config, slide.as_ref(), outcome)?;

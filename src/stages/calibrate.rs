@@ -78,7 +78,7 @@ pub(crate) fn calibrate_all(
         return Ok(Completion::Done);
     }
     progress.warn(&format!(
-        "warning: the fit over the slides is no screen: {}; dense scores are refused, and a cascade screens by single windows further apart",
+        "warning: the fit over the slides cannot serve as a screen: {}; dense scores are refused, and a cascade screens by single windows further apart",
         fit.open
     ));
     Ok(Completion::Partial)

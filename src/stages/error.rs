@@ -43,7 +43,7 @@ pub(crate) enum StagesError {
         /// The run directory.
         run: PathBuf,
     },
-    /// A task that is not in the table of slides.
+    /// The task is not in the table of slides.
     #[error("{}: --task {task} is out of range: the run has {slides} slides, numbered from 1", table.display())]
     NoTask {
         /// The table of slides.
@@ -53,7 +53,7 @@ pub(crate) enum StagesError {
         /// Number of rows.
         slides: usize,
     },
-    /// A slide that the run does not have, or that has no groups.
+    /// The run does not have the slide, or the slide has no groups.
     #[error("{}: {problem}; `slidegrid status` lists the slides", run.display())]
     NoSlide {
         /// The run directory.
@@ -61,7 +61,7 @@ pub(crate) enum StagesError {
         /// Which slide, and what it lacks.
         problem: String,
     },
-    /// A slide without patches.
+    /// The slide has no patches.
     #[error("{}: {slide} has no patches to stitch: {reason}", run.display())]
     NoPatches {
         /// The run directory.
@@ -71,22 +71,22 @@ pub(crate) enum StagesError {
         /// Why, or what to do.
         reason: String,
     },
-    /// A method that single slides of a run cannot have.
+    /// The method is not allowed for single slides.
     #[error(
         "--method {method}: expected window, or {of_run}, the method of the run; for another method use another run directory"
     )]
     SlideMethod {
-        /// The method asked for.
+        /// The requested method.
         method: &'static str,
         /// The method of the run.
         of_run: &'static str,
     },
-    /// A file or folder that stays.
+    /// A file or folder could not be removed.
     #[error("{}: cannot be removed: {source}; remove it, then run the same command again", path.display())]
     Remove {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }

@@ -33,7 +33,7 @@ pub(crate) enum PredictStageError {
     /// A group cannot be scored.
     #[error(transparent)]
     Predict(#[from] PredictError),
-    /// A key that can no longer change.
+    /// A key cannot change any more.
     #[error("{}: {option}: {problem} (its stride is {stride}, its method {method}, its precision {precision}); for another stride, method or precision use another run directory, or delete {}/scores", run.display(), run.display())]
     Fixed {
         /// The run directory.

@@ -39,7 +39,7 @@ pub(crate) enum RerunError {
     Read {
         /// The table.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The patches of the run cannot be linked.
@@ -47,7 +47,7 @@ pub(crate) enum RerunError {
     Link {
         /// The link.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// Groups have no scores.

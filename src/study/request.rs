@@ -1,4 +1,4 @@
-//! What is to be studied.
+//! The request for a study: runs, truth, slides and rules.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What a study found: a row for each setting, and what stands behind it.
+//! The results of a study: one row per setting, with the curves and slides behind the row.
 
 use serde::Serialize;
 

@@ -239,7 +239,7 @@ fn from_mask(
     options: &TissueOptions,
 ) -> Result<MaskAndThresholds, TissueError> {
     let coverage = mask.coverage()?;
-    let found = TileGrid::of(&coverage);
+    let found = TileGrid::from_mask(&coverage);
     if found != expected {
         return Err(TissueError::MaskGrid { found, expected });
     }

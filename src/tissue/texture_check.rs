@@ -33,7 +33,10 @@ impl TextureCheck {
         glass: &Glass,
         pixels_per_tile: f64,
     ) -> Self {
-        Self::from_masks(mask, textured_tiles(picture, glass, pixels_per_tile, TileGrid::of(mask)))
+        Self::from_masks(
+            mask,
+            textured_tiles(picture, glass, pixels_per_tile, TileGrid::from_mask(mask)),
+        )
     }
 
     fn from_masks(mask: &Array2<u8>, texture: Array2<u8>) -> Self {

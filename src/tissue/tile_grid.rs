@@ -13,7 +13,7 @@ pub struct TileGrid {
 
 impl TileGrid {
     /// The tiles of a mask, `[tile row, tile col]`.
-    pub(super) fn of<S: Data>(mask: &ArrayBase<S, Ix2>) -> Self {
+    pub(super) fn from_mask<S: Data>(mask: &ArrayBase<S, Ix2>) -> Self {
         let (rows, cols) = mask.dim();
         Self { rows, cols }
     }

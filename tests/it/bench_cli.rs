@@ -160,6 +160,6 @@ fn nothing_is_left_after_an_error_or_a_signal() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     send("TERM", &child);
-    let outcome = Outcome::of(child).has_code(5).mentions(&["SIGTERM"]);
+    let outcome = Outcome::wait(child).has_code(5).mentions(&["SIGTERM"]);
     assert_eq!(left(&case), 0, "{outcome:?}");
 }

@@ -71,11 +71,11 @@ fn a_fit_without_tumor_is_no_screen_and_a_cascade_takes_windows() {
         .arg(&cascade)
         .arg(case.path("synth/slides"))
         .done();
-    case.slidegrid("calibrate -q --run run").exits(5).mentions(&["no screen"]);
+    case.slidegrid("calibrate -q --run run").exits(5).mentions(&["cannot serve as a screen"]);
     assert!(!fit(&case, "run")["open"].as_str().unwrap().is_empty());
     case.slidegrid("run -q --run run").done();
     let path = case.path("run/scores/demo_normal_001/t1.h5");
     let meta = read_scores(&path).unwrap().meta;
     assert!(matches!(meta.cascade.unwrap().screen, Screen::Windows { .. }));
-    assert!(meta.dense.unwrap().open.contains("no screen"));
+    assert!(meta.dense.unwrap().open.contains("cannot serve as a screen"));
 }

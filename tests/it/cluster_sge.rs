@@ -76,7 +76,7 @@ fn failing_tasks(cluster: &Cluster) {
     std::fs::remove_file(&scores).unwrap();
     cluster.until("fail", "exit code", |cluster| {
         let stdout = cluster.retry("fail", &["--dry-run"]);
-        stdout.contains("again: predict s1 t1-9: exit code 4; the same again [")
+        stdout.contains("again: predict s1 t1-9: exit code 4; the same request [")
     });
     cluster.retry("fail", &[]);
     cluster.wait("fail");
@@ -96,7 +96,7 @@ fn time_limit(cluster: &Cluster) {
     assert!(stdout.contains("time limit; 2 minutes instead of 1 ["), "{stdout}");
     cluster.wait("time");
     cluster.assert_done(&cluster.quick, "time", &before);
-    assert!(cluster.asked("time", "#$ -l h_rt=120"));
+    assert!(cluster.script_requests("time", "#$ -l h_rt=120"));
 }
 
 /// One task needs more memory than it requests, and fails.
@@ -110,7 +110,7 @@ fn memory_kill(cluster: &Cluster) {
     assert!(stdout.contains("memory; 6000 MB instead of 3000 ["), "{stdout}");
     cluster.wait("memory");
     cluster.assert_done(&cluster.quick, "memory", &before);
-    assert!(cluster.asked("memory", "#$ -l h_vmem=6000M"));
+    assert!(cluster.script_requests("memory", "#$ -l h_vmem=6000M"));
 }
 
 /// The warning ahead of the time limit: the task saves, exits with 99, runs
@@ -137,7 +137,7 @@ fn rescheduled(cluster: &Cluster) {
             .iter()
             .any(|job| job.trim_start().starts_with(&array) && job.contains(" r "))
     });
-    cluster.say(&format!("qmod -rj {array}"));
+    cluster.output_of(&format!("qmod -rj {array}"));
     cluster.wait("again");
     cluster.assert_done(&cluster.quick, "again", &Vec::new());
 }

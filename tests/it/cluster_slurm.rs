@@ -52,14 +52,14 @@ fn half_cancelled(cluster: &Cluster) {
     cluster.submit("cancel", &["--set", "cluster.cpus=8"]);
     cluster.wait_for("cancel", "sg_stitch_s1");
     for id in cluster.arrays("cancel") {
-        cluster.say(&format!("scancel {id}_[2,4-6]"));
+        cluster.output_of(&format!("scancel {id}_[2,4-6]"));
     }
     cluster.wait("cancel");
     let before = cluster.scored(&cluster.quick, "cancel");
     assert!(before.len() < cluster.quick.groups, "nothing was cancelled");
     // SLURM keeps no record of tasks that never began.
     let stdout = cluster.retry("cancel", &[]);
-    let line = "again: predict s0 t2,4-6,9: no earlier try is known; the same again";
+    let line = "again: predict s0 t2,4-6,9: no earlier try is known; the same request";
     assert!(stdout.contains(line), "{stdout}");
     cluster.wait("cancel");
     cluster.assert_done(&cluster.quick, "cancel", &before);
@@ -86,7 +86,7 @@ fn failing_tasks(cluster: &Cluster) {
     cluster.retry("fail", &["--time-factor", "2"]);
     cluster.wait("fail");
     cluster.assert_done(&cluster.quick, "fail", &before);
-    assert!(cluster.asked("fail", "#SBATCH --time=20"));
+    assert!(cluster.script_requests("fail", "#SBATCH --time=20"));
 }
 
 /// One task does not end within its limit of a minute.
@@ -122,8 +122,8 @@ fn memory_kill(cluster: &Cluster) {
     assert!(stdout.contains("memory; 600 MB instead of 300 ["), "{stdout}");
     cluster.wait("memory");
     cluster.assert_done(&cluster.quick, "memory", &before);
-    assert!(cluster.asked("memory", "#SBATCH --mem=600M"));
-    assert!(!cluster.asked("memory", "#SBATCH --mem=1200M"));
+    assert!(cluster.script_requests("memory", "#SBATCH --mem=600M"));
+    assert!(!cluster.script_requests("memory", "#SBATCH --mem=1200M"));
 }
 
 /// The warning ahead of the time limit, which `scancel` sends as SLURM does:
@@ -134,12 +134,12 @@ fn warned(cluster: &Cluster, slow: &Cohort) {
     let part = cluster.file("warned", "scores/slow/t1.part.h5");
     cluster.until("warned", "part", |_| part.exists());
     let array = cluster.arrays("warned").remove(0);
-    cluster.say(&format!("scancel --batch --signal=USR1 {array}_1"));
+    cluster.output_of(&format!("scancel --batch --signal=USR1 {array}_1"));
     cluster.wait("warned");
     cluster.assert_done(slow, "warned", &Vec::new());
     assert_eq!(cluster.logged("warned", "warned: queued again").len(), 1);
     assert_eq!(cluster.logged("warned", ": continues after ").len(), 1);
-    assert!(cluster.asked("warned", "#SBATCH --signal=B:USR1@120"));
+    assert!(cluster.script_requests("warned", "#SBATCH --signal=B:USR1@120"));
 }
 
 fn node_n2(cluster: &Cluster, state: &str) {
@@ -174,7 +174,7 @@ fn a_node_lost_for_good(cluster: &Cluster) {
     let before = cluster.scored(&cluster.quick, "lost");
     assert!(before.len() < cluster.quick.groups);
     let stdout = cluster.retry("lost", &[]);
-    assert!(stdout.contains("node loss; the same again"), "{stdout}");
+    assert!(stdout.contains("node loss; the same request"), "{stdout}");
     cluster.wait("lost");
     cluster.assert_done(&cluster.quick, "lost", &before);
 }
@@ -187,7 +187,7 @@ fn packed_and_by_hand(cluster: &Cluster) {
     let by_hand = |script: &str| {
         let script = cluster.file("hand", &format!("jobs/{script}"));
         // Ends with its jobs; 1 when a task did not end with 0.
-        cluster.say(&format!("sbatch --wait {}", script.display()));
+        cluster.output_of(&format!("sbatch --wait {}", script.display()));
     };
     by_hand("split.sh");
     let stdout = cluster.submit("hand", &packed);

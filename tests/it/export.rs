@@ -142,19 +142,22 @@ fn an_export_made_again_is_the_same_and_replaces_the_old() {
     let meta = meta(16, 1.0, [1000, 700], Some(0.25));
     write(&file, &meta, &scores(&meta, 5), false);
     export_all(&case, &file);
-    let before = contents(file.parent().unwrap());
+    let before = files_below(file.parent().unwrap());
     assert!(before.len() > 15, "{before:?}");
     export_all(&case, &file);
-    assert!(before == contents(file.parent().unwrap()), "files differ, or temporary ones are left");
+    assert!(
+        before == files_below(file.parent().unwrap()),
+        "files differ, or temporary ones are left"
+    );
 }
 
 /// Every file of a folder, by path.
-fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+fn files_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         match path.is_dir() {
-            true => all.extend(contents(&path)),
+            true => all.extend(files_below(&path)),
             false => drop(all.insert(path.clone(), fs::read(&path).unwrap())),
         }
     }

@@ -103,8 +103,8 @@ impl Target {
         for line in self.commands {
             match ended(&self.case, line)? {
                 (0, _) => {}
-                (3..=5, said) if said.contains(".h5") => return Ok(false),
-                (code, said) => return Err(format!("{line}: exit {code}: {said}")),
+                (3..=5, stderr) if stderr.contains(".h5") => return Ok(false),
+                (code, stderr) => return Err(format!("{line}: exit {code}: {stderr}")),
             }
         }
         Ok(true)
@@ -122,7 +122,7 @@ impl Target {
 
     fn sweep(&self) {
         let mut random = Random::new(seed());
-        let mut wrong = Vec::new();
+        let mut failures = Vec::new();
         let mut count = 0;
         for part in [Part::Metadata, Part::Data] {
             let positions = positions(&self.whole, part);
@@ -134,7 +134,7 @@ impl Target {
                 match self.flip(at, bit) {
                     Ok(unnoticed) => silent += usize::from(unnoticed),
                     Err(problem) => {
-                        wrong.push(format!("{part:?}, byte {at}, bit {bit}: {problem}"))
+                        failures.push(format!("{part:?}, byte {at}, bit {bit}: {problem}"))
                     }
                 }
             }
@@ -143,7 +143,11 @@ impl Target {
             assert!(silent <= allowed, "{}, {part:?}: {silent} unnoticed", self.file);
         }
         let (file, seed) = (self.file, seed());
-        assert!(wrong.is_empty(), "{file}, seed {seed}, {count} flips:\n{}", wrong.join("\n"));
+        assert!(
+            failures.is_empty(),
+            "{file}, seed {seed}, {count} flips:\n{}",
+            failures.join("\n")
+        );
     }
 }
 
@@ -166,10 +170,10 @@ fn ended(case: &Case, line: &str) -> Result<(i32, String), String> {
             None => std::thread::sleep(Duration::from_millis(2)),
         }
     };
-    let said = String::from_utf8_lossy(&std::fs::read(&messages).unwrap()).into_owned();
+    let stderr = String::from_utf8_lossy(&std::fs::read(&messages).unwrap()).into_owned();
     match status.code() {
-        Some(code) => Ok((code, said)),
-        None => Err(format!("{line}: {status}: {said}")),
+        Some(code) => Ok((code, stderr)),
+        None => Err(format!("{line}: {status}: {stderr}")),
     }
 }
 

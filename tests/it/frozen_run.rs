@@ -131,7 +131,7 @@ fn status_and_cost_are_the_same() {
 }
 
 /// The lines of a dry run that the scheduler and the program read: resources, commands.
-fn asked_for(dry_run: &str) -> Vec<String> {
+fn requested(dry_run: &str) -> Vec<String> {
     let lines = dry_run.lines().map(str::trim).filter(|line| {
         line.starts_with("#SBATCH") || line.contains(" --run ") && !line.starts_with('#')
     });
@@ -143,9 +143,9 @@ fn asked_for(dry_run: &str) -> Vec<String> {
 fn a_retry_requests_the_same_resources() {
     let case = frozen();
     let found = slidegrid(&case, "master retry --run run --dry-run").done().stdout;
-    let expected = asked_for(&case.read("expected/retry.txt"));
+    let expected = requested(&case.read("expected/retry.txt"));
     assert_eq!(expected.iter().filter(|line| line.contains(" --run ")).count(), 3, "{expected:?}");
-    assert_eq!(asked_for(&found), expected);
+    assert_eq!(requested(&found), expected);
     // Running tasks are not submitted again.
     let retry = slidegrid(&case, "master retry --run run --dry-run").env("RUNNING", "4718_3");
     assert!(!retry.done().stdout.contains("predict_second"));

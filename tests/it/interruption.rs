@@ -53,7 +53,7 @@ impl Slow {
 
     /// Scores the rest, stitches, and compares the heatmap with that of an uninterrupted run.
     fn finish_and_compare(&self) -> ScoresMeta {
-        Outcome::of(self.start("0")).has_code(0);
+        Outcome::wait(self.start("0")).has_code(0);
         assert!(!self.part().exists());
         self.case.slidegrid("stitch -q --run run --all").done();
         let meta = scores::read_scores_meta(&self.whole()).unwrap();
@@ -105,7 +105,7 @@ fn signals_save_what_is_scored_and_the_next_task_goes_on() {
         }
         send(signal, &child);
         let line = format!("predict slide t1: SIG{signal}: ");
-        Outcome::of(child).has_code(5).mentions(&[&line, "run the same command again"]);
+        Outcome::wait(child).has_code(5).mentions(&[&line, "run the same command again"]);
         assert_eq!(scores_files(&slow.run), ["t1.part.h5"]);
         let (part, total) = read_part(&slow.part()).unwrap();
         assert_eq!((part.meta.windows, total), (part.row.len() as u64, 120 * 120));
@@ -176,7 +176,7 @@ fn a_part_that_is_not_this_groups_is_set_aside() {
         wait_for(&slow.run.join("scores/slide/t1.part.h5.refused"), &mut child);
         wait_for(&slow.part(), &mut child);
         send("TERM", &child);
-        Outcome::of(child).mentions(&[message, "set aside as"]);
+        Outcome::wait(child).mentions(&[message, "set aside as"]);
         let (part, _) = read_part(&slow.part()).unwrap();
         assert_eq!(part.meta.resumed_windows, 0, "{message}");
         std::fs::remove_file(slow.run.join("scores/slide/t1.part.h5.refused")).unwrap();
@@ -188,7 +188,7 @@ fn two_tasks_on_one_group_do_not_harm_each_other() {
     let slow = Slow::new("0.0001");
     let (first, second) = (slow.start("0.0001"), slow.start("0.0001"));
     for child in [first, second] {
-        Outcome::of(child).has_code(0);
+        Outcome::wait(child).has_code(0);
     }
     assert_eq!(scores_files(&slow.run), ["t1.h5"]);
     slow.finish_and_compare();
@@ -209,7 +209,7 @@ fn an_interrupted_split_leaves_no_file_and_is_done_again() {
     // By then the handlers are in place and the patches are still to come.
     wait_for(&run.join("masks/slide.png"), &mut child);
     send("TERM", &child);
-    Outcome::of(child).has_code(5).mentions(&["split slide: waiting: SIGTERM"]);
+    Outcome::wait(child).has_code(5).mentions(&["split slide: waiting: SIGTERM"]);
     let left = std::fs::read_dir(run.join("patches")).map_or(0, Iterator::count);
     assert_eq!(left, 0);
     assert!(!run.join("logs/split/slide.json").exists());

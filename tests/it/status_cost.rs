@@ -72,9 +72,9 @@ fn files_and_slurm_make_one_view() {
     // A retry reports the same, and does not submit running tasks again.
     let retry = with_fakes(&case, "master retry --dry-run").done();
     for line in [
-        "again: predict a t1: time limit; the same again, since [cluster] time_min",
-        "again: predict a t4: memory; the same again, since [cluster] memory_mb",
-        "again: predict b t1-4: no earlier try is known; the same again",
+        "again: predict a t1: time limit; the same request, since [cluster] time_min",
+        "again: predict a t4: memory; the same request, since [cluster] memory_mb",
+        "again: predict b t1-4: no earlier try is known; the same request",
         "a: groups 3 are queued or running",
     ] {
         assert!(retry.stderr.contains(line), "{line}: {}", retry.stderr);
@@ -192,7 +192,7 @@ fn a_run_that_is_on_a_cluster_stays_there_and_settings_change_alone() {
     let case = Case::new();
     let run = submitted(&case);
     // The command does not compute here, although it names no scheduler.
-    let printed = Outcome::of(with_fakes(&case, "run").spawn()).has_code(0).stdout;
+    let printed = Outcome::wait(with_fakes(&case, "run").spawn()).has_code(0).stdout;
     assert!(printed.contains("11 predict a 1-4 (4 tasks)"), "{printed}");
     assert!(!run.join("scores").exists());
     let kept = std::fs::read_to_string(run.join("jobs/cluster.toml")).unwrap();

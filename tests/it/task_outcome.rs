@@ -152,7 +152,8 @@ fn status_and_retry_call_a_warned_task_interrupted() {
         let table = with_fakes(&case, "status").done().stdout;
         assert!(table.contains("interrupted, what was scored is saved"), "{table}");
         let retry = with_fakes(&case, "master retry --dry-run").done().stderr;
-        let line = "again: predict slide t1: interrupted, what was scored is saved; the same again";
+        let line =
+            "again: predict slide t1: interrupted, what was scored is saved; the same request";
         assert!(retry.contains(line), "{retry}");
     }
 }

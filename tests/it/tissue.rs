@@ -72,16 +72,15 @@ fn tissue_that_was_drawn_is_found() {
             let (tissue, empty) = judged(&map, &mask);
             assert!(tissue >= 0.98, "{name} of seed {seed}: {tissue:.4} of the tissue");
             assert!(empty < 0.05, "{name} of seed {seed}: {empty:.4} of the tiles are empty");
-            lesions_lie_in_tissue(&data.join(format!("truth/{name}.xml")), &mask);
+            if name.contains("tumor") {
+                lesions_lie_in_tissue(&data.join(format!("truth/{name}.xml")), &mask);
+            }
         }
     }
 }
 
 fn lesions_lie_in_tissue(path: &Path, mask: &GrayImage) {
     const STEP_PX: f64 = 8.0;
-    if !path.exists() {
-        return;
-    }
     let Truth::Outlines(outlines) =
         Truth::read(path, &AnnotationGroups::default(), [0.0; 2]).unwrap().truth
     else {
@@ -93,7 +92,9 @@ fn lesions_lie_in_tissue(path: &Path, mask: &GrayImage) {
         origin: [STEP_PX / 2.0; 2],
         pitch: [STEP_PX; 2],
     };
-    for lesion in outlines.iter().filter(|outline| !outline.excludes) {
+    let lesions: Vec<_> = outlines.iter().filter(|outline| !outline.excludes).collect();
+    assert!(!lesions.is_empty(), "{}", path.display());
+    for lesion in lesions {
         let area = rasterise(std::slice::from_ref(lesion), &grid).to_array();
         let points: Vec<bool> = area
             .indexed_iter()

@@ -1,4 +1,4 @@
-"""Stain normalisation a second time, for tests/normalize.
+"""Stain normalisation a second time, for tests/it/normalize.
 
     python tests/reference/stains.py FOLDER
 

@@ -8,11 +8,11 @@ use crate::jobs::scheduler::command::{Answer, Call};
 use crate::number::{ArrayShare, GroupNumber, NumberList};
 use crate::run_dir::RunDir;
 
-/// A SLURM that queues what it is given and runs nothing until told.
+/// A SLURM that queues what it is given, and runs it only when a test asks for that.
 #[derive(Default)]
 pub(super) struct Fake {
     pub(super) limit: Option<usize>,
-    pub(super) tells_limit: bool,
+    pub(super) reports_limit: bool,
     /// id, array tasks, script.
     pub(super) queue: RefCell<Vec<(String, Option<u32>, String)>>,
     pub(super) next: RefCell<usize>,
@@ -66,7 +66,7 @@ impl Commands for Fake {
             "scontrol" => answer(true, "MaxArraySize = 8\n"),
             "id" => answer(true, "ann\n"),
             "sacctmgr" if call.args.iter().any(|arg| arg == "qos") => answer(true, ""),
-            "sacctmgr" => match self.limit.filter(|_| self.tells_limit) {
+            "sacctmgr" => match self.limit.filter(|_| self.reports_limit) {
                 Some(limit) => answer(true, &format!("{limit}\n")),
                 None => answer(false, "no accounting"),
             },

@@ -40,7 +40,7 @@ fn advance(chain: &Chain) -> Result<Advanced, ChainError> {
     chain.advance(&mut state, &mut journal)
 }
 
-/// Runs a chain to its end; what was computed, in order.
+/// Runs a chain to its end and returns what was computed, in order.
 fn play(
     run: &RunDir,
     keys: &ClusterKeys,
@@ -66,7 +66,7 @@ fn play(
     panic!("the chain does not end");
 }
 
-/// Slides whose patches are there, with so many groups each.
+/// Slides that have patches, each with this many groups.
 fn planned<'a>(run: &RunDir, slides: impl IntoIterator<Item = (&'a str, u32)>) {
     let slides: Vec<(&str, u32)> = slides.into_iter().collect();
     for (name, _) in &slides {
@@ -81,21 +81,21 @@ fn planned<'a>(run: &RunDir, slides: impl IntoIterator<Item = (&'a str, u32)>) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Whatever the limit, and whether or not the scheduler tells it, every
+    /// Whatever the limit, and whether or not the scheduler reports it, every
     /// group is computed once, and a retry computes what failed and nothing else.
     #[test]
     fn every_group_once_and_a_retry_the_failed(
         groups in prop::collection::vec(1u32..20, 1..4), limit in prop::option::of(4usize..14),
-        tells in any::<bool>(), packing in 1u32..4, bad in 1u32..6,
+        reports in any::<bool>(), packing in 1u32..4, bad in 1u32..6,
     ) {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
         let names: Vec<String> = (0..groups.len()).map(|i| format!("s{i}")).collect();
         planned(&run, names.iter().map(String::as_str).zip(groups.iter().copied()));
         let keys = ClusterKeys::default();
-        // An untold limit may leave no place for the master job, which would
+        // A limit that the scheduler does not report may leave no place for the master job, which would
         // wait in real time; one more place than it knows of.
-        let fake = Fake { limit, tells_limit: tells || limit.is_some(), ..Fake::default() };
+        let fake = Fake { limit, reports_limit: reports || limit.is_some(), ..Fake::default() };
         let fails = |_: &str, group: GroupNumber| group.get().is_multiple_of(bad);
         let mut first = play(&run, &keys, &fake, packing, &fails);
         first.sort();
@@ -141,7 +141,7 @@ fn a_second_command_submits_nothing_that_is_queued() {
 }
 
 #[test]
-fn a_study_comes_last_and_once_a_round() {
+fn a_study_is_submitted_last_and_once_per_round() {
     let folder = tempfile::tempdir().unwrap();
     let run = RunDir::new(folder.path());
     let (keys, fake) = (ClusterKeys::default(), Fake::default());

@@ -79,13 +79,13 @@ pub trait Commands {
     /// [`io::Error`] if the program cannot be started.
     fn run(&self, call: &Call) -> io::Result<Answer>;
 
-    /// Pauses after which a scheduler that does not answer is asked again, seconds. Without any,
-    /// it is asked once.
+    /// Pauses after which a query that got no answer is repeated, seconds. Without pauses, it is
+    /// run once.
     fn pauses_s(&self) -> &[u64] {
         &[]
     }
 
-    /// Waits between two questions.
+    /// Waits before a query is repeated.
     fn pause(&self, seconds: u64) {
         std::thread::sleep(Duration::from_secs(seconds));
     }
@@ -99,11 +99,12 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// Asks a scheduler once. What is asked can be asked again by whoever reads the answer.
+    /// Runs each query once, for callers that can repeat the command.
     pub(crate) const ONCE: Self = Self { pauses_s: &[] };
-    /// For a command at a terminal: a scheduler has a quarter of a minute to come back.
+    /// For a command at a terminal: a scheduler may be unreachable for 15 s.
     pub(crate) const BRIEF: Self = Self { pauses_s: &[1, 4, 10] };
-    /// For a master job, with which a chain would end: a scheduler has half an hour to come back.
+    /// For a master job, with which a chain would end: a scheduler may be unreachable for half
+    /// an hour.
     pub(crate) const PATIENT: Self = Self { pauses_s: &[5, 15, 30, 60, 120, 300, 600, 600] };
 }
 

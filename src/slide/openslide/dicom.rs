@@ -20,7 +20,7 @@ pub(crate) struct DicomSeries {
 /// The series of a DICOM whole-slide file; `None` for other files, and where OpenSlide does not
 /// read DICOM (before version 4).
 pub(crate) fn dicom_series(path: &Path) -> Option<DicomSeries> {
-    // By their names first: a folder may hold thousands of other slides.
+    // Names are checked first, because a folder may hold thousands of other slides.
     let is_named = suffix(path).is_none_or(|suffix| matches!(suffix.as_str(), "dcm" | "dicom"));
     if !is_named || !has_dicom_prefix(path) {
         return None;

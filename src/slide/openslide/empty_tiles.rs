@@ -23,8 +23,8 @@ pub(super) struct EmptyTiles {
     is_empty: Vec<bool>,
 }
 
-/// For each level its tiles if some have no data. A level of whose size the file has no
-/// directory, or more than one, has none.
+/// For each level, its tiles if some have no data; `None` for a level whose size no directory, or
+/// several directories, have.
 pub(super) fn of_levels(path: &Path, vendor: &str, levels: &[Level]) -> Vec<Option<EmptyTiles>> {
     let grids = || File::open(path).and_then(|file| grids(&file));
     // OpenSlide has opened the file; what this parser does not understand is left to it.

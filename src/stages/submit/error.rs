@@ -42,6 +42,6 @@ pub(crate) enum SubmitError {
         source: io::Error,
     },
     /// The path of this program is not known.
-    #[error("cannot tell where slidegrid is: {0}")]
+    #[error("cannot find the path of this program: {0}")]
     Program(io::Error),
 }

@@ -18,12 +18,12 @@ pub(super) fn groups_per_task(
     }
     let Some(target) = keys.target_minutes else { return 1 };
     let Some(minutes) = measured_minutes(run, listing).or(keys.group_minutes) else {
-        progress.note("note: no group of this run has been timed yet and cluster.group_minutes is not given: one group a task");
+        progress.note("note: no group of this run has been timed yet and cluster.group_minutes is not given: 1 group per task");
         return 1;
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped first")]
     let groups = (target / minutes).floor().clamp(1.0, 1e6) as u32;
-    progress.note(&format!("a group takes about {minutes:.2} minutes: {groups} a task"));
+    progress.note(&format!("a group takes about {minutes:.2} minutes: {groups} per task"));
     groups
 }
 

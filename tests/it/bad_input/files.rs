@@ -183,9 +183,14 @@ fn a_retry_mends_what_is_damaged() {
         case.slidegrid(&line).exits(0).stderr
     };
     for (file, retry, split, trouble) in [
-        ("heatmaps/a.h5", "again: stitch a: damaged file; the same again", "done", "stitch"),
-        ("scores/a/t2.h5", "again: predict a t2: damaged file; the same again", "done", "predict"),
-        ("patches/a.h5", "again: split a: damaged file; the same again", "failed", ""),
+        ("heatmaps/a.h5", "again: stitch a: damaged file; the same request", "done", "stitch"),
+        (
+            "scores/a/t2.h5",
+            "again: predict a t2: damaged file; the same request",
+            "done",
+            "predict",
+        ),
+        ("patches/a.h5", "again: split a: damaged file; the same request", "failed", ""),
     ] {
         let word = spoil(&case, &format!("run/{file}"), "cut");
         if !file.starts_with("heatmaps") {

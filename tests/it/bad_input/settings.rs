@@ -174,7 +174,7 @@ fn task_numbers_out_of_range() {
         .exits(2)
         .says(&["--group 6", "a has 5 groups"]);
     case.slidegrid("predict --run run --slide c").exits(2).says(&["no slide c"]);
-    case.slidegrid("stitch --run run --slide c").exits(2).says(&["no patches of a slide c"]);
+    case.slidegrid("stitch --run run --slide c").exits(2).says(&["slide c has no patches"]);
     case.slidegrid("predict --run run --task -1").exits(2);
 }
 

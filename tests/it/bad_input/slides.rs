@@ -1,5 +1,7 @@
 //! Slides that are not what they should be.
 
+use std::time::Duration;
+
 use ndarray::Array3;
 use slidegrid::patches::PatchesFile;
 
@@ -36,23 +38,15 @@ fn a_pipe_is_no_slide_and_stops_nothing() {
         let made = std::process::Command::new("mkfifo").arg(case.path("s").join(name)).status();
         assert!(made.unwrap().success());
     }
-    // Status 124 is that of a command that did not end.
-    let ended = |line: &str| {
-        let command = case.slidegrid(line).command();
-        let mut limited = std::process::Command::new("timeout");
-        limited.arg("60").arg(command.get_program()).args(command.get_args());
-        let output = limited.current_dir(case.folder()).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
-    };
-    let (code, stderr) = ended("split --run alone --config c.toml s/pipe.png");
-    assert!(code == Some(4) && stderr.contains("is a pipe"), "{code:?} {stderr}");
+    let limited = |line: &str| case.slidegrid(line).within(Duration::from_secs(60));
+    limited("split --run alone --config c.toml s/pipe.png").exits(4).mentions(&["is a pipe"]);
     let names =
         ["s/pipe.png", "s/pipe.svs", "s/pipe.dcm", "s/pipe.vms"].map(|name| case.path(name));
     for (path, to) in names.iter().zip(["one.png", "two.svs", "three.dcm", "four.vms"]) {
         std::fs::rename(path, path.with_file_name(to)).unwrap();
     }
-    let (code, stderr) = ended("run --run run --config c.toml s");
-    assert_eq!((code, stderr.matches("is a pipe").count()), (Some(5), 4), "{stderr}");
+    let stderr = limited("run --run run --config c.toml s").exits(5).stderr;
+    assert_eq!(stderr.matches("is a pipe").count(), 4, "{stderr}");
     assert!(case.path("run/heatmaps/a.h5").exists());
 }
 

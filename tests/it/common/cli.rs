@@ -25,6 +25,8 @@ pub(crate) struct Slidegrid {
     prelude: String,
     /// Whether nothing else writes into the folder.
     alone: bool,
+    /// A command that takes longer hangs.
+    limit: Duration,
 }
 
 impl Slidegrid {
@@ -36,6 +38,7 @@ impl Slidegrid {
             variables: Vec::new(),
             prelude: String::new(),
             alone: true,
+            limit: LIMIT,
         }
     }
 
@@ -68,6 +71,12 @@ impl Slidegrid {
     /// Temporary files of others may be in the folder.
     pub(crate) fn while_others_write(mut self) -> Self {
         self.alone = false;
+        self
+    }
+
+    /// The program must end within `limit`.
+    pub(crate) fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
         self
     }
 
@@ -105,9 +114,9 @@ impl Slidegrid {
         let line: Vec<_> = self.words.iter().map(|word| word.to_string_lossy()).collect();
         let started = Instant::now();
         let mut command = assert_cmd::Command::from_std(self.command());
-        let output = command.timeout(LIMIT).output().unwrap();
+        let output = command.timeout(self.limit).output().unwrap();
         let outcome = Outcome::new(line.join(" "), output);
-        assert!(started.elapsed() < LIMIT, "ended because it hung: {outcome:#?}");
+        assert!(started.elapsed() < self.limit, "ended because it hung: {outcome:#?}");
         outcome.assert_quiet();
         if self.alone {
             outcome.assert_results_whole(&self.folder);
@@ -151,7 +160,7 @@ impl Outcome {
     }
 
     /// Waits for the end of a program that [`Slidegrid::spawn`] started.
-    pub(crate) fn of(child: Child) -> Self {
+    pub(crate) fn wait(child: Child) -> Self {
         Self::new(format!("process {}", child.id()), child.wait_with_output().unwrap())
     }
 

@@ -152,7 +152,7 @@ impl Cluster {
     }
 
     /// Runs a program of the scheduler, words separated by spaces; must succeed.
-    pub(crate) fn say(&self, line: &str) -> String {
+    pub(crate) fn output_of(&self, line: &str) -> String {
         let words: Vec<String> = line.split(' ').map(ToOwned::to_owned).collect();
         let output = self.command(&words[0], &words[1..]);
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
@@ -292,7 +292,7 @@ impl Cluster {
     }
 
     /// Whether a job script of the run contains this line.
-    pub(crate) fn asked(&self, run: &str, line: &str) -> bool {
+    pub(crate) fn script_requests(&self, run: &str, line: &str) -> bool {
         let scripts = std::fs::read_dir(self.file(run, "jobs")).unwrap();
         let mut scripts = scripts.map(|entry| entry.unwrap().path());
         scripts.any(|script| {

@@ -165,17 +165,21 @@ fn dense_is_refused(case: &Case, slide: &Path) {
 
 /// The slide in the output of `status --json`.
 #[derive(Debug)]
-struct Said {
+struct Reported {
     screen: Option<String>,
     partial: Option<String>,
     done: bool,
 }
 
-fn status(case: &Case, run: &str) -> Said {
+fn status(case: &Case, run: &str) -> Reported {
     let found = case.slidegrid("status --json --run").arg(run).json();
     let slide = &found["slides"][0];
     let text = |key: &str| slide[key].as_str().map(ToOwned::to_owned);
-    Said { screen: text("screen"), partial: text("partial"), done: found["totals"]["done"] == 1 }
+    Reported {
+        screen: text("screen"),
+        partial: text("partial"),
+        done: found["totals"]["done"] == 1,
+    }
 }
 
 #[test]

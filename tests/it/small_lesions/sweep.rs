@@ -76,7 +76,7 @@ fn a_small_lesion_is_not_lost_silently() {
     let card = random.sample(DEMO_CARDS.to_vec(), 1)[0];
     let (slide, _, name) = slides(&case, &lesions).remove(0);
     let result = tried(&case, &repository(card), 64, &slide);
-    assert!(!result.unsaid, "seed {}, {card}, {name}: {}", seed(), result.line);
+    assert!(!result.unreported, "seed {}, {card}, {name}: {}", seed(), result.line);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn no_small_lesion_is_lost_silently() {
     let count =
         std::env::var("SLIDEGRID_SWEEP_LESIONS").map_or(LESIONS.len(), |n| n.parse().unwrap());
     let slides = slides(&case, &LESIONS[..count]);
-    let mut unsaid = Vec::new();
+    let mut unreported = Vec::new();
     for card in &cards {
         for &stride in &strides {
             for (slide, side_px, name) in &slides {
@@ -105,20 +105,20 @@ fn no_small_lesion_is_lost_silently() {
                 let result = tried(&case, card, stride, slide);
                 let line = format!("{} stride {stride} {name}: {}", card.display(), result.line);
                 println!("{line}");
-                unsaid.extend(result.unsaid.then_some(line));
+                unreported.extend(result.unreported.then_some(line));
             }
         }
     }
-    assert!(unsaid.is_empty(), "lost without a word:\n{}", unsaid.join("\n"));
+    assert!(unreported.is_empty(), "lost without a word:\n{}", unreported.join("\n"));
 }
 
-struct Told {
+struct SweepResult {
     line: String,
-    unsaid: bool,
+    unreported: bool,
 }
 
 /// Runs `window` and `cascade` and compares their heatmaps.
-fn tried(case: &Case, card: &Path, stride: u32, slide: &Path) -> Told {
+fn tried(case: &Case, card: &Path, stride: u32, slide: &Path) -> SweepResult {
     let config = |method: &str| {
         let text = format!(
             "[slides]\nmpp = 0.25\n[model]\ncard = {card:?}\n[tissue]\nmethod = \"otsu-s\"\n\
@@ -158,5 +158,5 @@ fn tried(case: &Case, card: &Path, stride: u32, slide: &Path) -> Told {
         counts.missed,
         counts.missed_bound_of_slide()
     );
-    Told { line, unsaid: all == 0 || (lost > 0 && code != 5) }
+    SweepResult { line, unreported: all == 0 || (lost > 0 && code != 5) }
 }

@@ -133,11 +133,11 @@ mod tests {
     use super::*;
 
     /// Made after lines of LSF 9.1.3 that the AiiDA project keeps in its tests
-    /// (aiida/scheduler/plugins/test_lsf.py), with the columns asked for here.
+    /// (aiida/scheduler/plugins/test_lsf.py), with the columns that this program requests.
     const BJOBS: &str = include_str!("../../../../tests/data/schedulers/bjobs.txt");
 
     #[test]
-    fn the_batch_daemon_tells_states_apart() {
+    fn the_batch_daemon_distinguishes_states() {
         let records = parse_bjobs("bjobs", BJOBS).unwrap();
         let found: Vec<_> = records
             .iter()

@@ -163,7 +163,7 @@ mod tests {
     const QSTAT: &str = include_str!("../../../../tests/data/schedulers/qstat-pbs.txt");
 
     #[test]
-    fn a_server_tells_states_apart() {
+    fn a_server_distinguishes_states() {
         let ids = ["9[].djoko", "10.pbsworks", "11[].djoko"];
         let records = parse_qstat("qstat", QSTAT, &ids).unwrap();
         let found: Vec<_> = records

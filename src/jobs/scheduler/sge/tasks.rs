@@ -139,8 +139,10 @@ fn end<'a>(value: &impl Fn(&str) -> Option<&'a str>) -> End {
         let word = value(key).and_then(|text| text.split_whitespace().next());
         word.and_then(|word| word.parse::<i32>().ok())
     };
-    let exit = number("exit_status").unwrap_or(0);
-    match number("failed").unwrap_or(0) {
+    let (Some(exit), Some(failed)) = (number("exit_status"), number("failed")) else {
+        return End::Unclear("no exit_status or failed in the accounting".to_owned());
+    };
+    match failed {
         0 => End::from_shell_code(exit),
         25 => End::Requeued,
         30 => End::ExitCode(exit),
@@ -186,7 +188,7 @@ mod tests {
 
     /// As Grid Engine 8.1.9 prints it.
     #[test]
-    fn the_queue_tells_states_apart() {
+    fn the_queue_distinguishes_states() {
         let job = |id: &str, state: &str, queue: &str, tasks: &str| {
             format!(
                 "    <job_list state=\"x\">\n      <JB_job_number>{id}</JB_job_number>\n      <JB_name>sl.sh</JB_name>\n      <state>{state}</state>\n      <queue_name>{queue}</queue_name>\n      <slots>7</slots>\n{tasks}    </job_list>\n"
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_accounting_tells_ends_apart() {
+    fn the_accounting_distinguishes_ends() {
         let records = parse_qacct(QACCT);
         let mut ends = states(&records, "1");
         ends.sort_by_key(|(index, _)| *index);

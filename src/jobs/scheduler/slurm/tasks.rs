@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_accounting_tells_ends_apart() {
+    fn the_accounting_distinguishes_ends() {
         let records = parse_sacct(SACCT);
         let mut ends = states(&records, job("all ends"));
         ends.truncate(7);
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_tells_states_apart() {
+    fn the_queue_distinguishes_states() {
         let records = squeue(SQUEUE);
         assert_eq!(records.len(), SQUEUE.lines().count());
         assert!(records.iter().all(|record| record.state.is_live()), "{records:?}");
