@@ -71,7 +71,7 @@ impl SetAside {
     /// The damaged file that was set aside from `path`, unless there is another by now.
     pub(crate) fn find(path: &Path, made_by: &'static str) -> Option<Self> {
         let aside = aside(path);
-        let found = aside.exists() && !path.exists();
+        let found = aside.exists() && matches!(path.try_exists(), Ok(false));
         found.then(|| Self { reason: read(path).reason, aside, made_by })
     }
 }

@@ -145,8 +145,8 @@
 //!     text_file
 //!     synth           <- bigtiff interrupt pipeline staged threads
 //!     colour_template <- geometry normalize slide staged threads tissue version
-//!     truth           <- label_image metrics slide spelling text_file
-//!     patches         <- geometry hdf5_file normalize number
+//!     truth           <- label_image metrics slide spelling staged text_file
+//!     patches         <- geometry hdf5_file normalize number staged
 //!     scores          <- hdf5_file number
 //!     heatmap_h5      <- hdf5_file number scores staged
 //!     export          <- bigtiff geometry hdf5_file heatmap heatmap_h5 metrics patches staged

@@ -5,6 +5,7 @@ use clap::Parser;
 use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use super::output::print_path;
 use super::{Exit, Failure};
+use crate::staged;
 use crate::stages::calibrate::{calibrate_all, has_scores, slides_with_patches};
 use crate::threads::Workers;
 
@@ -51,7 +52,7 @@ impl CalibrateArgs {
             progress.note("calibrate: the run has its fit");
             return Ok(Exit::Done);
         }
-        if has_scores(&run) {
+        if has_scores(&run)? {
             let root = run.root().display();
             return Err(Failure::new(
                 Exit::Configuration,
@@ -65,7 +66,7 @@ impl CalibrateArgs {
         let signals = catch_signals()?;
         let workers = Workers { pool: &pool, interrupt: signals.interrupt() };
         let done = calibrate_all(&run, &mut config, &slides, &workers, &progress)?;
-        if run.fit_json().exists() {
+        if staged::is_there(&run.fit_json())? {
             print_path(&run.fit_json())?;
         }
         Ok(done.into())

@@ -13,6 +13,7 @@ use crate::progress::{Progress, tell};
 use crate::run_dir::NamedSlide;
 use crate::slide::IccOutcome;
 use crate::slide_inputs::expand;
+use crate::staged;
 use crate::stages::Completion;
 
 /// Fit, preview and apply stain normalisation outside a run.
@@ -214,7 +215,7 @@ fn apply_one(args: &ApplyArgs, target: &ColourEstimate, image: &Path) -> Result<
     })?;
     let name = image.file_stem().unwrap_or_default();
     let written = args.out.join(name).with_added_extension("png");
-    if written.exists() {
+    if staged::is_there(&written)? {
         return Err(Failure::new(
             Exit::Input,
             format!(

@@ -16,11 +16,12 @@ use crate::jobs::submitted::read_submitted;
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDir, SlideRecord};
 use crate::split::Extent;
+use crate::staged;
 use crate::stages::plan::plan;
 use crate::stages::predict::{groups_where, predict_all};
 use crate::stages::split::split_all;
 use crate::stages::stitch::{StitchOptions, stitch_all};
-use crate::stages::{Completion, StagesError, redo};
+use crate::stages::{Completion, StageEnd, StagesError, redo};
 use crate::threads::Workers;
 
 /// Remove the scores and heatmaps of slides and make them again.
@@ -98,7 +99,7 @@ pub(super) fn run(args: &RedoArgs) -> Result<CommandEnd, Failure> {
         redo::remove_patches(&run, &record.name)?;
         progress.note(&format!("redo: {} is split again", record.name));
     }
-    if run.study().exists() {
+    if staged::is_there(&run.study())? {
         progress.note(
             "note: the study, and exports to other folders, still show the old scores; make them again when the slides are done",
         );
@@ -114,10 +115,11 @@ pub(super) fn run(args: &RedoArgs) -> Result<CommandEnd, Failure> {
     let pool = args.threads.pool(config.config.predict.threads, &progress);
     let signals = catch_signals()?;
     let workers = Workers { pool: &pool, interrupt: signals.interrupt() };
+    let mut planned = Completion::Done;
     if !again.is_empty() {
         let split = split_all(&run, &config, &again, Extent::Patches, &workers, &progress)?;
         run_dir::refresh_slides(&run).map_err(StagesError::from)?;
-        lookup = plan(&run, &progress)?.0;
+        (lookup, planned) = plan(&run, &progress)?;
         if split.completion == Completion::Failed {
             return Ok(split.into());
         }
@@ -134,7 +136,7 @@ pub(super) fn run(args: &RedoArgs) -> Result<CommandEnd, Failure> {
         on_file: &print_path,
     };
     let stitched = stitch_all(&run, &config, &args.names, &options, &progress)?;
-    Ok(predicted.and(stitched).into())
+    Ok(StageEnd::from(planned).and(predicted).and(stitched).into())
 }
 
 /// Refuses to touch what queued or running tasks use: those of the slides `names`, or with

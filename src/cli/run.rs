@@ -12,10 +12,11 @@ use super::{CommandEnd, Exit, Failure, inputs, study};
 use crate::config::{RunConfig, SchedulerKind};
 use crate::jobs::outcome::{OutcomeKind, Undone};
 use crate::progress::Progress;
-use crate::run_dir::{self, RunDir};
+use crate::run_dir::{self, RunDir, SlideRecord};
 use crate::slide_inputs::GivenSlides;
 use crate::split::Extent;
-use crate::stages::calibrate::{self, calibrate_all, slides_with_patches};
+use crate::staged;
+use crate::stages::calibrate::{calibrate_all, slides_to_fit};
 use crate::stages::plan::plan;
 use crate::stages::predict::{groups_where, predict_all, try_network};
 use crate::stages::slides::{register, select_records};
@@ -76,11 +77,14 @@ pub(super) fn run(args: &RunArgs) -> Result<CommandEnd, Failure> {
     let pool = args.threads.pool(config.config.predict.threads, &progress);
     let workers = Workers { pool: &pool, interrupt };
     // A network that cannot score a window would fail after hours of splitting.
-    if wanted.iter().any(|record| !run.patches(&record.name).exists()) {
+    let is_unsplit = |record: &&SlideRecord| {
+        staged::is_there(&run.patches(&record.name)).is_ok_and(|is_split| !is_split)
+    };
+    if wanted.iter().any(is_unsplit) {
         try_network(&run, &config, &workers, &progress)?;
     }
     let split = split_all(&run, &config, &wanted, Extent::Patches, &workers, &progress)?;
-    if run.slides_csv().exists() {
+    if staged::is_there(&run.slides_csv())? {
         run_dir::refresh_slides(&run)?;
     }
     let records = run_dir::list_slides(&run)?;
@@ -88,7 +92,7 @@ pub(super) fn run(args: &RunArgs) -> Result<CommandEnd, Failure> {
         return Ok(interrupted(split.undone));
     }
     if split.completion == Completion::Failed
-        && !records.iter().any(|r| run.patches(&r.name).exists())
+        && !records.iter().any(|r| staged::is_there(&run.patches(&r.name)).unwrap_or(true))
     {
         return Ok(split.into());
     }
@@ -127,8 +131,7 @@ fn fit_if_due(
     workers: &Workers<'_>,
     progress: &Progress,
 ) -> Result<(), Failure> {
-    let slides = slides_with_patches(run)?;
-    if calibrate::is_due(run, config, slides.len()) {
+    if let Some(slides) = slides_to_fit(run, config)? {
         calibrate_all(run, config, &slides, workers, progress)?;
     }
     Ok(())

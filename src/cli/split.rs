@@ -10,6 +10,7 @@ use crate::number::{ArrayShare, NumberList, TaskNumber};
 use crate::run_dir::{self, SlideRecord};
 use crate::slide_inputs::GivenSlides;
 use crate::split::Extent;
+use crate::staged;
 use crate::stages::slides::{record_of_task, register, select_records};
 use crate::stages::split::split_all;
 use crate::threads::Workers;
@@ -87,7 +88,7 @@ impl SplitArgs {
         let signals = catch_signals()?;
         let workers = Workers { pool: &pool, interrupt: signals.interrupt() };
         let end = split_all(&run, &config, &wanted, extent, &workers, &progress)?;
-        if self.task.is_none() && run.slides_csv().exists() {
+        if self.task.is_none() && staged::is_there(&run.slides_csv())? {
             run_dir::refresh_slides(&run)?;
         }
         Ok(end.into())

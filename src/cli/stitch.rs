@@ -8,6 +8,7 @@ use super::{CommandEnd, Failure};
 use crate::damage::SetAside;
 use crate::number::TaskNumber;
 use crate::run_dir::{self, RunDir};
+use crate::staged;
 use crate::stages::StagesError;
 use crate::stages::slides::record_of_task;
 use crate::stages::stitch::{StitchOptions, stitch_all, stitchable, with_patches};
@@ -70,7 +71,7 @@ impl StitchArgs {
     fn names(&self, run: &RunDir) -> Result<Vec<String>, StagesError> {
         if let Some(slide) = &self.slide {
             let path = run.patches(slide);
-            if path.exists() {
+            if staged::is_there(&path)? {
                 return Ok(vec![slide.clone()]);
             }
             if let Some(set_aside) = SetAside::find(&path, "split") {

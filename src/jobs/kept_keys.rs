@@ -13,7 +13,7 @@ pub(crate) enum KeptKeysError {
     /// The file, or a key of the command line, is invalid.
     #[error("{0}; give --config to write the file again")]
     Content(ConfigError),
-    /// The file cannot be written.
+    /// The file cannot be read or written.
     #[error(transparent)]
     Write(#[from] StageError),
 }
@@ -22,10 +22,11 @@ pub(crate) enum KeptKeysError {
 /// none are kept.
 ///
 /// # Errors
-/// [`KeptKeysError::Content`].
+/// [`KeptKeysError`], also if the file may be there and cannot be read.
 pub(crate) fn read(run: &RunDir, set: &[String]) -> Result<Option<ClusterKeys>, KeptKeysError> {
     let path = run.cluster_toml();
-    let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
+    let Some(text) = staged::read_if_there(&path)? else { return Ok(None) };
+    let text = String::from_utf8_lossy(&text);
     let keys = ClusterKeys::parse(&text, &path.display().to_string(), set);
     keys.map(Some).map_err(KeptKeysError::Content)
 }

@@ -13,6 +13,7 @@ use super::work::WorkItem;
 use crate::damage::{self, Damage};
 use crate::number::{GroupNumber, TaskNumber};
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus, list_slides};
+use crate::staged;
 
 /// The slides of a run.
 #[derive(Debug, Clone, Default)]
@@ -51,7 +52,10 @@ impl RunListing {
     /// [`StateError`] if there is no table of slides, if a table cannot be read, or if a folder
     /// cannot be listed.
     pub(crate) fn read(run: &RunDir) -> Result<Self, StateError> {
-        let lookup = if run.lookup_csv().exists() { Lookup::read(run)? } else { Lookup::default() };
+        let lookup = match staged::is_there(&run.lookup_csv())? {
+            true => Lookup::read(run)?,
+            false => Lookup::default(),
+        };
         let rows: BTreeMap<&str, u32> =
             lookup.rows().iter().map(|row| (row.name.as_str(), row.groups)).collect();
         let (patches, heatmaps) = (names(&run.patches_folder())?, names(&run.heatmaps())?);
@@ -179,7 +183,6 @@ fn names(folder: &Path) -> Result<BTreeSet<String>, StateError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::staged;
 
     fn group(number: u32) -> GroupNumber {
         GroupNumber::try_from(number).unwrap()

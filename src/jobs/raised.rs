@@ -103,7 +103,7 @@ impl Raised {
     /// [`RaisedError::Write`] if the file cannot be written.
     pub(crate) fn write(&self, run: &RunDir) -> Result<(), RaisedError> {
         let path = run.grown();
-        if self.items.is_empty() && !path.exists() {
+        if self.items.is_empty() && !staged::is_there(&path)? {
             return Ok(());
         }
         let mut groups: BTreeMap<(&String, Request), Vec<GroupNumber>> = BTreeMap::new();

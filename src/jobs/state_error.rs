@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::lookup::LookupError;
 use super::submitted::SubmittedError;
 use crate::run_dir::SlidesError;
+use crate::staged::StageError;
 
 /// Why the state of a run cannot be read.
 #[derive(Debug, Error)]
@@ -20,6 +21,9 @@ pub(crate) enum StateError {
     /// The record of submissions is damaged.
     #[error(transparent)]
     Submitted(#[from] SubmittedError),
+    /// A file of the run cannot be looked at.
+    #[error(transparent)]
+    Look(#[from] StageError),
     /// A folder of the run cannot be listed.
     #[error("{}: cannot list the folder: {source}; without it, what is done is not known", path.display())]
     Folder {

@@ -177,9 +177,12 @@ impl Journal {
     }
 
     /// The job of a command that ended before it recorded the id.
-    pub(crate) fn pending(&self) -> Option<Submission> {
-        let text = std::fs::read(&self.pending).ok()?;
-        serde_json::from_slice(&text).ok()
+    ///
+    /// # Errors
+    /// [`StageError`] if its record may be there and cannot be read.
+    pub(crate) fn pending(&self) -> Result<Option<Submission>, StageError> {
+        let text = staged::read_if_there(&self.pending)?;
+        Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
     }
 
     /// Forgets the job that was about to be submitted, since it was not.

@@ -10,7 +10,6 @@
 //! extent.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use hdf5::File;
@@ -20,6 +19,7 @@ use super::schema::{COORD, IMG, PatchesMeta, group_name};
 use crate::geometry::{PatchCoord, Tiling};
 use crate::hdf5_file::{Attributes, FormatError, Lineage, check_dataset, link_exists, read_all};
 use crate::number::GroupNumber;
+use crate::staged;
 
 const TILE_PX: u32 = 224;
 const PATCH_PX: i64 = 448;
@@ -72,7 +72,7 @@ pub(crate) fn read_meta(
         return Err(FormatError::invalid(path, problem));
     }
     let index = path.with_extension("npy");
-    let grid = if index.exists() { Some(read_index(&index)?) } else { None };
+    let grid = read_index(&index)?;
     let mut assumptions = vec![
         "written by HPC_DPAI: every stored tile is tissue, the working plane is level 0, micrometres per pixel are unknown".to_owned(),
     ];
@@ -274,8 +274,8 @@ impl Legacy {
 }
 
 /// Reads `thumb_rows` and `thumb_cols` from an index file, a NumPy array of nine int64.
-fn read_index(path: &Path) -> Result<[i64; 2], FormatError> {
-    let bytes = fs::read(path).map_err(|e| FormatError::io(path, "read it", e))?;
+fn read_index(path: &Path) -> Result<Option<[i64; 2]>, FormatError> {
+    let Some(bytes) = staged::read_if_there(path)? else { return Ok(None) };
     let invalid = || {
         FormatError::invalid(
             path,
@@ -301,7 +301,7 @@ fn read_index(path: &Path) -> Result<[i64; 2], FormatError> {
     };
     let grid = [number(0), number(1)];
     if grid.iter().all(|&n| (1..=LARGEST_TILE).contains(&n)) {
-        return Ok(grid);
+        return Ok(Some(grid));
     }
     Err(invalid())
 }

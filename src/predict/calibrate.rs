@@ -27,6 +27,7 @@ use crate::patches::{GroupReader, PatchesMeta};
 use crate::process;
 use crate::progress::Progress;
 use crate::scores::DenseMeta;
+use crate::staged::StageError;
 
 /// Size of the sample for a fit to one slide: at most 256 windows.
 const SAMPLE: SampleSize = SampleSize { draw: Purpose::Tiles, skip: 0, tiles: 32, points: 8 };
@@ -236,9 +237,13 @@ impl Calibrated {
     }
 
     /// Reads the calibration that another task stored, if it has this configuration.
-    fn read(path: &Path, patches: &PatchesMeta, config_sha256: &str) -> Option<Self> {
-        let known: Self = calibration_file::read(path, patches)?;
-        (known.config_sha256 == config_sha256).then_some(known)
+    fn read(
+        path: &Path,
+        patches: &PatchesMeta,
+        config_sha256: &str,
+    ) -> Result<Option<Self>, StageError> {
+        let known: Option<Self> = calibration_file::read(path, patches)?;
+        Ok(known.filter(|known| known.config_sha256 == config_sha256))
     }
 }
 
@@ -308,7 +313,7 @@ pub(super) fn calibrate<S: AsMut<[Box<dyn Session>]>>(
     let (slide, patches) = (group.slide, group.patches);
     let path = context.run.scores_of(slide).join("calibration.json");
     let config_sha256 = context.config.scores_sha256();
-    if let Some(known) = Calibrated::read(&path, patches.meta(), &config_sha256) {
+    if let Some(known) = Calibrated::read(&path, patches.meta(), &config_sha256)? {
         return Ok(known);
     }
     let readers = patches.group_numbers().map(|group| patches.group(group));
@@ -348,5 +353,5 @@ pub(super) fn calibrate<S: AsMut<[Box<dyn Session>]>>(
     }
     calibration_file::write(&path, patches.meta(), &calibrated)?;
     // Every task of the slide uses the numbers of the file, to the last digit.
-    Ok(Calibrated::read(&path, patches.meta(), &config_sha256).unwrap_or(calibrated))
+    Ok(Calibrated::read(&path, patches.meta(), &config_sha256)?.unwrap_or(calibrated))
 }

@@ -13,8 +13,19 @@ use crate::staged::{self, StageError};
 
 /// What the calibration at `path` holds, if it was fitted to these patches and is what was
 /// written. Another one is fitted anew at little cost.
-pub(super) fn read<T: DeserializeOwned>(path: &Path, patches: &PatchesMeta) -> Option<T> {
-    let mut file: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+///
+/// # Errors
+/// [`StageError`] if the file may be there and cannot be read.
+pub(super) fn read<T: DeserializeOwned>(
+    path: &Path,
+    patches: &PatchesMeta,
+) -> Result<Option<T>, StageError> {
+    let bytes = staged::read_if_there(path)?;
+    Ok(bytes.and_then(|bytes| parse(&bytes, patches)))
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8], patches: &PatchesMeta) -> Option<T> {
+    let mut file: Value = serde_json::from_slice(bytes).ok()?;
     let calibrated = file.get_mut("calibrated").map(Value::take)?;
     let expected = head(&calibrated, patches);
     file.as_object_mut()?.remove("calibrated");
@@ -69,7 +80,7 @@ mod tests {
         let path = folder.path().join("calibration.json");
         let values = vec![0.1_f64, 1.0 / 3.0, 6.02e23];
         write(&path, &patches("a", "1"), &values).unwrap();
-        let read = |slide, id| read::<Vec<f64>>(&path, &patches(slide, id));
+        let read = |slide, id| read::<Vec<f64>>(&path, &patches(slide, id)).unwrap();
         assert_eq!(read("a", "1"), Some(values.clone()));
         assert_eq!((read("b", "1"), read("a", "2")), (None, None));
         let whole = std::fs::read(&path).unwrap();

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ use crate::hdf5_file::FormatError;
 use crate::process;
 use crate::progress::Progress;
 use crate::scores::{self, CascadeMeta, Scores, ScoresMeta, UnnormalizedPatch};
+use crate::staged;
 
 /// The files of a group, and how often to save.
 pub(super) struct Places {
@@ -93,13 +95,16 @@ impl<'p> Ledger<'p> {
     ///
     /// `meta`: the attributes, with times, memory and counts 0; `points`: the points of each
     /// patch.
+    ///
+    /// # Errors
+    /// [`FormatError`] if the part file may be there and cannot be read now.
     pub(super) fn open(
         places: Places,
         mut meta: ScoresMeta,
         points: &[Vec<LatticePoint>],
         start: Start,
         progress: &'p Progress,
-    ) -> Self {
+    ) -> Result<Self, FormatError> {
         let (rows, cols): (Vec<i32>, Vec<i32>) =
             points.iter().flatten().map(|point| (point.row, point.col)).unzip();
         meta.windows = rows.len() as u64;
@@ -114,14 +119,14 @@ impl<'p> Ledger<'p> {
             shared: 0,
             cascade: None,
         };
-        if places.part.exists() {
-            match resume(&places.part, &meta, &rows, &cols, &mut book) {
+        if let Some(part) = read_part(&places.part)? {
+            match part.and_then(|part| resume(part, &meta, &rows, &cols, &mut book)) {
                 Ok(earlier) => carry_over(&mut meta, earlier),
                 Err(problem) => set_aside(&places.part, &problem, progress),
             }
         }
         let resumed = book.done.iter().filter(|&&done| done).count();
-        Self {
+        Ok(Self {
             places,
             progress,
             meta,
@@ -131,7 +136,7 @@ impl<'p> Ledger<'p> {
             book: Mutex::new(book),
             saved: Mutex::new(Instant::now()),
             start,
-        }
+        })
     }
 
     /// Windows that earlier tries have scored.
@@ -318,15 +323,33 @@ pub(super) fn remove_part(part: &Path) {
     drop(fs::remove_file(part));
 }
 
+/// The scores of a part file, with the number of windows of the whole group.
+type Part = (Scores, u64);
+
+/// Reads a part file; `None` if there is none, and an inner error that says why the file cannot
+/// be used.
+fn read_part(path: &Path) -> Result<Option<Result<Part, String>>, FormatError> {
+    if !staged::is_there(path)? {
+        return Ok(None);
+    }
+    match scores::read_part(path) {
+        Ok(part) => Ok(Some(Ok(part))),
+        // Another task has finished the group meanwhile.
+        Err(FormatError::Stage(e)) if e.source.kind() == ErrorKind::NotFound => Ok(None),
+        // The file may be whole.
+        Err(error @ FormatError::Stage(_)) => Err(error),
+        Err(error) => Ok(Some(Err(error.to_string()))),
+    }
+}
+
 /// Enters the scores of a part file; the error says why the file cannot be used.
 fn resume(
-    path: &Path,
+    (part, total): Part,
     meta: &ScoresMeta,
     rows: &[i32],
     cols: &[i32],
     book: &mut Book,
 ) -> Result<ScoresMeta, String> {
-    let (part, total) = scores::read_part(path).map_err(|error| error.to_string())?;
     belongs(&part.meta, meta, total)?;
     let windows: HashMap<(i32, i32), usize> =
         rows.iter().copied().zip(cols.iter().copied()).zip(0..).collect();

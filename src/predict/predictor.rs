@@ -22,6 +22,7 @@ use crate::model::{DenseCost, SelectedEngine, dense_cost, densify};
 use crate::number::GroupNumber;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
+use crate::staged;
 
 /// The model of a run, ready to score any group of the run. Whatever a method needs is loaded
 /// once, before the first group that the method scores.
@@ -122,7 +123,7 @@ impl<'r> Predictor<'r> {
     ) -> Result<Option<GroupOutcome>, PredictError> {
         let run = self.context.run;
         let path = run.scores(slide, group);
-        if !path.exists() {
+        if !staged::is_there(&path)? {
             return Ok(None);
         }
         let watched = Watched::new(&path, "predict");

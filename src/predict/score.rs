@@ -99,7 +99,7 @@ pub(super) fn score_group(
     let (started, name) = (start.at(), group.name());
     let meta = meta_of(context, scorer, group, progress)?;
     let places = places_of(context, group.slide, group.number);
-    let ledger = Ledger::open(places, meta, &group.points, start, progress);
+    let ledger = Ledger::open(places, meta, &group.points, start, progress)?;
     if ledger.resumed() > 0 {
         let done = share(ledger.resumed(), ledger.len());
         progress.note(&format!("predict {name}: continues after {done}"));

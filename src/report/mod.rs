@@ -23,6 +23,7 @@ mod tally;
 mod truth_shapes;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -100,7 +101,7 @@ pub(crate) fn write(mut inputs: ReportInputs, progress: &Progress) -> Result<Sum
     let mut tally = Tally::default();
     for (listing, view) in inputs.slides.iter().zip(&inputs.views) {
         let record = &listing.record;
-        let files = slide_files(&inputs, record, &keys, truth.as_deref(), study.as_ref());
+        let files = slide_files(&inputs, record, &keys, truth.as_deref(), study.as_ref())?;
         let drawn = files.update()?;
         let mut of_slide = Tally::of_slide(&inputs.run, &record.name, view.files.groups);
         let damaged = listing.damaged.values().map(|damage| damage.reason.clone());
@@ -126,10 +127,13 @@ pub(crate) fn write(mut inputs: ReportInputs, progress: &Progress) -> Result<Sum
 /// named in the configuration may have been removed since.
 fn truth_folder(inputs: &mut ReportInputs, keys: &StudyKeys) -> Option<PathBuf> {
     let folder = inputs.truth.clone().or_else(|| keys.truth.clone())?;
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let warning = format!("{}: no such folder, so no truth is shown", folder.display());
+    let why = match std::fs::metadata(&folder) {
+        Ok(found) if found.is_dir() => return Some(folder),
+        Ok(_) => "is no folder".to_owned(),
+        Err(error) if error.kind() == ErrorKind::NotFound => "no such folder".to_owned(),
+        Err(error) => format!("cannot look at it: {error}"),
+    };
+    let warning = format!("{}: {why}, so no truth is shown", folder.display());
     inputs.warnings.push(warning);
     None
 }
@@ -140,27 +144,29 @@ fn slide_files<'a>(
     keys: &'a StudyKeys,
     truth: Option<&Path>,
     study: Option<&Study>,
-) -> SlideFiles<'a> {
+) -> Result<SlideFiles<'a>, ReportError> {
     let id = names::folder(&record.name);
     let detections = study.and_then(Study::detections);
     let detections = detections
         .map(|folder| inputs.run.study().join(folder).join(format!("{}.csv", record.name)));
-    SlideFiles {
+    let has_detections = detections.as_deref().map_or(Ok(false), staged::is_there)?;
+    let truth = truth.map(|folder| truth::find(folder, &record.name)).transpose()?.flatten();
+    Ok(SlideFiles {
         run: &inputs.run,
         record,
         folder: inputs.out.join("slides").join(&id),
         id,
         keys,
         origin: inputs.config.as_ref().map(|c| c.config.slides.origin()).unwrap_or_default(),
-        truth: truth.and_then(|folder| truth::find(folder, &record.name)),
-        detections: detections.filter(|path| path.exists()),
-    }
+        truth,
+        detections: detections.filter(|_| has_detections),
+    })
 }
 
 /// The slides listed in `reference.csv` of the truth folder; empty without that file.
 fn kinds(folder: &Path) -> Result<Vec<SlideKind>, ReportError> {
     let list = folder.join("reference.csv");
-    if list.is_file() { Ok(read_slide_list(&list)?) } else { Ok(Vec::new()) }
+    if truth::is_file(&list)? { Ok(read_slide_list(&list)?) } else { Ok(Vec::new()) }
 }
 
 fn cohort(

@@ -59,11 +59,18 @@ impl SlideFiles<'_> {
         let found: Stamped = serde_json::from_str(head).ok()?;
         let pictures = matches!(found.drawn.origin, Origin::Missing(_))
             || ["slide.jpg", "thumb.jpg"].iter().all(|name| self.folder.join(name).exists());
-        (found.stamp == stamp && pictures).then_some(found.drawn)
+        (found.stamp == stamp && pictures && !self.may_pass(&found.drawn)).then_some(found.drawn)
+    }
+
+    /// Whether the files show a failure that may be over by now, such as a file that could not
+    /// be read. A slide that could not be split is known to be so.
+    fn may_pass(&self, drawn: &Drawn) -> bool {
+        let is_split = !matches!(self.record.status, SlideStatus::Waiting | SlideStatus::Failed);
+        drawn.damaged || (is_split && matches!(drawn.origin, Origin::Missing(_)))
     }
 
     /// Hash of everything that the files depend on: the settings, the slide's row of
-    /// `slides.csv`, and the size and time of each input file.
+    /// `slides.csv`, and the size and times of each input file.
     fn stamp(&self) -> String {
         let name = &self.record.name;
         let mut hash = Sha256::new();
@@ -154,11 +161,17 @@ impl SlideFiles<'_> {
     }
 }
 
-/// Size and modification time of a file, or `absent`.
+/// Size of a file, and the times when its content and its permissions last changed, or the
+/// system's error.
 fn state_of(path: &Path) -> String {
-    std::fs::metadata(path).map_or("absent".into(), |file| {
-        format!("{} {}.{:09}", file.len(), file.mtime(), file.mtime_nsec())
-    })
+    std::fs::metadata(path).map_or_else(
+        |error| error.to_string(),
+        |file| {
+            let (written, changed) = (file.mtime_nsec(), file.ctime_nsec());
+            let (written_s, changed_s) = (file.mtime(), file.ctime());
+            format!("{} {written_s}.{written:09} {changed_s}.{changed:09}", file.len())
+        },
+    )
 }
 
 /// Reads a heatmap, which must be that of the slide after which its file is named.

@@ -11,6 +11,7 @@ use crate::heatmap::{Heatmap, PlaneThumbnail, render_small};
 use crate::heatmap_h5::HeatmapMeta;
 use crate::patches::PatchesFile;
 use crate::run_dir::SlideStatus;
+use crate::staged;
 use crate::study::detect;
 use crate::study::detections_csv::read_detections;
 
@@ -176,6 +177,9 @@ impl Notes {
         path: &Path,
         read: impl FnOnce(&Path) -> Result<T, E>,
     ) -> Option<T> {
-        if path.exists() { self.ok_or_note(read(path)) } else { None }
+        match self.ok_or_note(staged::is_there(path))? {
+            true => self.ok_or_note(read(path)),
+            false => None,
+        }
     }
 }

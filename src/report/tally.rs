@@ -8,6 +8,7 @@ use crate::run_dir::RunDir;
 use crate::scores::{
     self, CascadeMeta, DenseMeta, ScoresMeta, UnnormalizedKind, UnnormalizedPatch,
 };
+use crate::staged;
 
 /// Totals over the score files of a slide, or of a run.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -50,10 +51,15 @@ impl Tally {
     /// Adds up the attributes of the score files that exist for `slide`'s groups.
     pub(super) fn of_slide(run: &RunDir, slide: &str, groups: u32) -> Self {
         let mut tally = Self::default();
-        for path in GroupNumber::up_to(groups)
-            .map(|group| run.scores(slide, group))
-            .filter(|path| path.exists())
-        {
+        for path in GroupNumber::up_to(groups).map(|group| run.scores(slide, group)) {
+            match staged::is_there(&path) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    tally.unreadable.push(error.to_string());
+                    continue;
+                }
+            }
             let watched = Watched::new(&path, "predict");
             match damage::reading(&watched, "report", scores::read_scores_notes) {
                 Ok(meta) => tally.add(&meta),

@@ -1,17 +1,22 @@
 //! Lists all slides of a run: those in the table, and those with only a patch file.
 
+use std::io::ErrorKind;
+
 use super::{RunDir, SlideRecord, SlideStatus, SlidesError, read_slides};
+use crate::staged;
 
 /// The slides of the table, followed by slides that have a patch file but no row, sorted by
 /// name. Patch files of the original HPC_DPAI code are copied in by hand and have no row.
 ///
 /// # Errors
-/// [`SlidesError::Table`] if there are neither a table nor patch files, or if the table cannot
-/// be read.
+/// [`SlidesError::Table`] if there are neither a table nor patch files, or if the table or the
+/// folder of patches cannot be read.
 pub(crate) fn list_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
-    let names = patches_file_names(run);
-    let mut records =
-        if names.is_empty() || run.slides_csv().exists() { read_slides(run)? } else { Vec::new() };
+    let names = patches_file_names(run)?;
+    let mut records = match names.is_empty() || staged::is_there(&run.slides_csv())? {
+        true => read_slides(run)?,
+        false => Vec::new(),
+    };
     for name in names {
         if records.iter().all(|record| record.name != name) {
             let path = run.patches(&name);
@@ -23,18 +28,28 @@ pub(crate) fn list_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError>
 }
 
 /// The names of the slides that have a patch file, sorted.
-fn patches_file_names(run: &RunDir) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(run.patches_folder())
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| {
-            let name = entry.ok()?.file_name().into_string().ok()?;
-            let stem = name.strip_suffix(".h5")?;
-            (!stem.starts_with('.')).then(|| stem.to_owned())
-        })
-        .collect();
+fn patches_file_names(run: &RunDir) -> Result<Vec<String>, SlidesError> {
+    let folder = run.patches_folder();
+    let error = |e: std::io::Error| {
+        let problem = format!(
+            "cannot list the folder: {e}; without it, which slides have patches is not known"
+        );
+        SlidesError::Table { path: folder.clone(), problem }
+    };
+    let entries = match std::fs::read_dir(&folder) {
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        entries => entries.map_err(error)?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let Ok(name) = entry.map_err(error)?.file_name().into_string() else { continue };
+        let stem = name.strip_suffix(".h5").filter(|stem| !stem.starts_with('.'));
+        names.extend(stem.map(str::to_owned));
+    }
     names.sort();
-    names
+    Ok(names)
 }
 
 #[cfg(test)]

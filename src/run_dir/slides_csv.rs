@@ -250,7 +250,7 @@ pub(crate) fn register(
         match by_name.get(&name) {
             Some(known) if same_file(known, &path) => continue,
             // The file was moved, or its path was mistyped before.
-            Some(known) if in_table.remove(&name) && !known.exists() => {
+            Some(known) if in_table.remove(&name) && !staged::is_there(known)? => {
                 by_name.insert(name.clone(), path.clone());
                 for record in records.iter_mut().filter(|record| record.name == name) {
                     record.path.clone_from(&path);
@@ -319,7 +319,7 @@ fn same_file(a: &Path, b: &Path) -> bool {
 /// # Errors
 /// [`SlidesError::Table`] if the table cannot be read.
 pub(crate) fn registered(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
-    if run.slides_csv().exists() { read_slides(run) } else { Ok(Vec::new()) }
+    if staged::is_there(&run.slides_csv())? { read_slides(run) } else { Ok(Vec::new()) }
 }
 
 /// Reads the table and merges the outcomes that tasks have left into its rows.

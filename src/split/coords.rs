@@ -6,6 +6,7 @@ use crate::export::ExportError;
 use crate::export::coords::write_coords;
 use crate::patches::PatchesFile;
 use crate::run_dir::{RunDir, SlideStatus};
+use crate::staged;
 
 /// Writes the coordinates of the tiles in the formats of `[tiling] coords`. Files that exist
 /// are replaced only if the patches are `new`. A failure is added to the outcome's reason.
@@ -18,7 +19,15 @@ pub(super) fn with_coords(
     let (folder, name) = (run.coords(), outcome.record.name.clone());
     let formats = config.config.tiling.coords.0.iter().copied();
     let mut failures = Vec::new();
-    for format in formats.filter(|format| new || !format.path(&folder, &name).exists()) {
+    for format in formats {
+        match staged::is_there(&format.path(&folder, &name)) {
+            Ok(true) if !new => continue,
+            Ok(_) => {}
+            Err(error) => {
+                failures.push(format!("no coords/ of its tiles: {error}"));
+                continue;
+            }
+        }
         let patches = PatchesFile::open(&run.patches(&name)).map_err(ExportError::from);
         let written = patches.and_then(|file| write_coords(&file, &folder, &name, format));
         failures.extend(written.err().map(|error| format!("no coords/ of its tiles: {error}")));

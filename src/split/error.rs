@@ -138,6 +138,21 @@ pub(crate) enum SplitError {
     },
 }
 
+impl SplitError {
+    /// Whether the outcome of the earlier split still describes the patches: those of another
+    /// configuration, and those that cannot be looked at now.
+    pub(super) fn leaves_outcome(&self) -> bool {
+        matches!(
+            self,
+            Self::OtherMpp { .. }
+                | Self::OtherTissue { .. }
+                | Self::Changed { .. }
+                | Self::Patches(FormatError::Stage(_))
+                | Self::Write(_)
+        )
+    }
+}
+
 fn settings(given: &str) -> String {
     if given.is_empty() {
         "the run's tissue settings".to_owned()

@@ -25,7 +25,7 @@ use crate::process;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
 use crate::slide::{self, IccOutcome, MppSource, PlaneReader};
-use crate::staged::StageError;
+use crate::staged::{self, StageError};
 use crate::threads::Workers;
 
 use colour::Sampler;
@@ -88,7 +88,7 @@ pub(crate) fn split_slide(
     let (mut failure, mut has_new_patches) = (None, false);
     match finished(run, config, record, progress) {
         Ok(Some(done)) => {
-            if extent == Extent::Masks && !run.mask_tiles(&record.name).exists() {
+            if extent == Extent::Masks && !staged::is_there(&run.mask_tiles(&record.name))? {
                 tissue::write_tiles_of(run, &record.name).unwrap_or_else(|error| {
                     progress.warn(&format!("warning: {}: {error}", record.name));
                 });
@@ -115,11 +115,7 @@ pub(crate) fn split_slide(
             }
         }
         // The outcome on disk still describes the patches, so it is not overwritten.
-        Err(
-            error @ (SplitError::OtherMpp { .. }
-            | SplitError::OtherTissue { .. }
-            | SplitError::Changed { .. }),
-        ) => {
+        Err(error) if error.leaves_outcome() => {
             let (status, reason) = (SlideStatus::Failed, error.to_string());
             let record = SlideRecord { status, reason, ..outcome };
             return Ok(SplitEnd { record, error: Some(error) });
@@ -158,7 +154,7 @@ fn finished(
     progress: &Progress,
 ) -> Result<Option<Outcome>, SplitError> {
     let path = run.patches(&record.name);
-    if !path.exists() {
+    if !staged::is_there(&path)? {
         return Ok(None);
     }
     let watched = Watched::patches(run, &record.name);
@@ -184,7 +180,7 @@ fn finished(
             expected: config.patches_sha256(),
         });
     }
-    let known = Outcome::read(run, &record.name);
+    let known = Outcome::read(run, &record.name)?;
     let Some(known) = known.filter(|outcome| outcome.record.status != SlideStatus::Failed) else {
         return Ok(None);
     };

@@ -24,10 +24,13 @@ impl From<SlideRecord> for Outcome {
 }
 
 impl Outcome {
-    /// Reads the outcome that a task left for a slide; `None` if there is none.
-    pub(super) fn read(run: &RunDir, slide: &str) -> Option<Self> {
-        let bytes = std::fs::read(run.split_outcome(slide)).ok()?;
-        serde_json::from_slice(&bytes).ok()
+    /// Reads the outcome that a task left for a slide; `None` if there is none, or a damaged one.
+    ///
+    /// # Errors
+    /// [`StageError`] if the file may be there and cannot be read.
+    pub(super) fn read(run: &RunDir, slide: &str) -> Result<Option<Self>, StageError> {
+        let bytes = staged::read_if_there(&run.split_outcome(slide))?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
     /// Writes the outcome.
@@ -46,7 +49,7 @@ mod tests {
     fn an_outcome_is_read_as_it_was_written_and_as_a_plain_record() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
-        assert_eq!(Outcome::read(&run, "a"), None);
+        assert_eq!(Outcome::read(&run, "a").unwrap(), None);
         let record = SlideRecord {
             name: "a".into(),
             status: SlideStatus::Partial,
@@ -57,13 +60,13 @@ mod tests {
             let outcome =
                 Outcome { record: record.clone(), coords_failure: coords_failure.to_owned() };
             outcome.write(&run).unwrap();
-            assert_eq!(Outcome::read(&run, "a"), Some(outcome));
+            assert_eq!(Outcome::read(&run, "a").unwrap(), Some(outcome));
             let text = std::fs::read_to_string(run.split_outcome("a")).unwrap();
             assert_eq!(text.contains("coords_failure"), !coords_failure.is_empty());
             assert_eq!(serde_json::from_str::<SlideRecord>(&text).unwrap(), record);
         }
         // A file of an earlier version.
         staged::write(&run.split_outcome("a"), &serde_json::to_vec(&record).unwrap()).unwrap();
-        assert_eq!(Outcome::read(&run, "a"), Some(record.into()));
+        assert_eq!(Outcome::read(&run, "a").unwrap(), Some(record.into()));
     }
 }

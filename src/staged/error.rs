@@ -17,10 +17,31 @@ pub struct StageError {
     pub source: io::Error,
 }
 
-/// Advice for a failed write; empty if there is none.
+/// The step that looks whether a file is there.
+pub(super) const LOOK: &str = "look whether it is there";
+
+/// The step that reads a file.
+pub(super) const READ: &str = "read it";
+
+/// Advice for a failed step; empty if there is none.
 fn hint(action: &str, error: &io::Error) -> &'static str {
-    let written = !["open", "read it"].contains(&action);
+    let written = !["open", "list it", LOOK, READ].contains(&action);
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => {
+            return "; raise the limit on open files (ulimit -n), then run the same command again";
+        }
+        Some(libc::ESTALE) => {
+            return "; the file server has lost sight of it: look at the mount, then run the same command again";
+        }
+        Some(libc::EIO) if !written => {
+            return "; it may be whole: check the disk and the way to it, then run the same command again";
+        }
+        _ => {}
+    }
     match error.kind() {
+        io::ErrorKind::PermissionDenied if !written => {
+            "; it may be whole: have its permissions changed (ls -l shows them), then run the same command again"
+        }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "; nothing was lost: free some space or choose another run directory, then run the same command again"
         }

@@ -7,30 +7,48 @@ use crate::config::{Method, RunConfig};
 use crate::model::FitFile;
 use crate::predict::{CohortFit, CohortRun, MIN_SLIDES, PredictError, fit_cohort};
 use crate::progress::Progress;
-use crate::run_dir::{self, RunDir};
+use crate::run_dir::{self, RunDir, SlideRecord};
 use crate::staged;
 use crate::threads::Workers;
 
-/// Whether a run fits the head over its slides before it scores them.
-pub(crate) fn is_due(run: &RunDir, config: &RunConfig, slides: usize) -> bool {
-    config.config.predict.method != Method::Window
-        && config.resolved.fit_sha256.is_none()
-        && slides >= MIN_SLIDES
-        && !has_scores(run)
+/// The slides over which a run fits the head before it scores them; `None` if it does not.
+///
+/// # Errors
+/// [`StagesError`] if the system does not say whether the run has scores or a slide patches: a
+/// fit over fewer slides would be another one.
+pub(crate) fn slides_to_fit(
+    run: &RunDir,
+    config: &RunConfig,
+) -> Result<Option<Vec<String>>, StagesError> {
+    let may_fit =
+        config.config.predict.method != Method::Window && config.resolved.fit_sha256.is_none();
+    if !may_fit || has_scores(run)? {
+        return Ok(None);
+    }
+    Ok(Some(slides_with_patches(run)?).filter(|slides| slides.len() >= MIN_SLIDES))
 }
 
 /// Whether the run has scores, which a fit would no longer belong to.
-pub(crate) fn has_scores(run: &RunDir) -> bool {
-    run.root().join("scores").read_dir().is_ok_and(|mut folder| folder.next().is_some())
+///
+/// # Errors
+/// [`StagesError`] if the system does not say whether it has.
+pub(crate) fn has_scores(run: &RunDir) -> Result<bool, StagesError> {
+    Ok(staged::has_entries(&run.root().join("scores"))?)
 }
 
 /// The names of the slides that have patches.
 ///
 /// # Errors
-/// [`StagesError`] if the table of slides cannot be read.
+/// [`StagesError`] if the table of slides cannot be read, or the system does not say whether
+/// a slide has patches.
 pub(crate) fn slides_with_patches(run: &RunDir) -> Result<Vec<String>, StagesError> {
-    let names = run_dir::list_slides(run)?.into_iter().map(|record| record.name);
-    Ok(names.filter(|name| run.patches(name).exists()).collect())
+    let mut names = Vec::new();
+    for SlideRecord { name, .. } in run_dir::list_slides(run)? {
+        if staged::is_there(&run.patches(&name))? {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 /// Fits the head over `slides`, writes `calibration/fit.json` and records its hash in the run.

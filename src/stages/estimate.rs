@@ -19,6 +19,7 @@ use crate::predict::{GroupOutcome, Predictor};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::scores;
+use crate::staged;
 use crate::threads::Workers;
 
 /// A run cannot be estimated.
@@ -87,7 +88,7 @@ pub(crate) fn estimate_run(
     progress: &Progress,
 ) -> Result<Option<EstimateReport>, EstimateError> {
     let lookup = Lookup::read(run)?;
-    let groups = groups_to_time(run, &lookup, wanted.groups);
+    let groups = groups_to_time(run, &lookup, wanted.groups)?;
     if groups.is_empty() {
         return Err(EstimateError::NoGroups { table: run.lookup_csv() });
     }
@@ -124,11 +125,19 @@ pub(crate) fn estimate_run(
 }
 
 /// Chooses groups that are spread over the run, among those without scores if there are any.
-fn groups_to_time(run: &RunDir, lookup: &Lookup, count: usize) -> Vec<SlideGroup> {
+fn groups_to_time(
+    run: &RunDir,
+    lookup: &Lookup,
+    count: usize,
+) -> Result<Vec<SlideGroup>, FormatError> {
     let all = all_groups(lookup);
-    let unscored: Vec<_> =
-        all.iter().filter(|item| !run.scores(&item.slide, item.group).exists()).cloned().collect();
-    sample(if unscored.is_empty() { &all } else { &unscored }, count)
+    let mut unscored = Vec::new();
+    for item in &all {
+        if !staged::is_there(&run.scores(&item.slide, item.group))? {
+            unscored.push(item.clone());
+        }
+    }
+    Ok(sample(if unscored.is_empty() { &all } else { &unscored }, count))
 }
 
 /// The time of a group from its score file; `None` for a group without windows.
@@ -163,10 +172,14 @@ fn work_left(
         let stride_px = config.config.predict.stride;
         let size = (meta.width_px, meta.height_px);
         let windows = points_in_tissue(tissue.view(), meta.tile_px, size, stride_px);
-        let scored = row.group_numbers().filter(|&group| run.scores(&row.name, group).exists());
+        let mut scored = 0;
+        for group in row.group_numbers() {
+            let is_scored = staged::is_there(&run.scores(&row.name, group));
+            scored += usize::from(is_scored.map_err(FormatError::from)?);
+        }
         work.push(SlideWork {
             slide: row.name.clone(),
-            groups: row.groups as usize - scored.count(),
+            groups: row.groups as usize - scored,
             windows_per_group: windows as f64 / f64::from(row.groups),
         });
         let (rows, cols) = Lattice::new(size.0, size.1, stride_px).shape();

@@ -19,6 +19,7 @@ use crate::number::{GroupNumber, counted};
 use crate::predict::{GroupOutcome, PredictError, Predictor, share};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
+use crate::staged;
 use crate::threads::Workers;
 
 /// Groups cannot be scored.
@@ -93,7 +94,8 @@ impl PredictChanges {
             (None, Some(method), _) => format!("--method {}", method.name()),
             (None, None, Some(precision)) => format!("--precision {precision}"),
         };
-        let scored = run.root().join("scores").read_dir().is_ok_and(|mut dir| dir.next().is_some());
+        let scored = staged::has_entries(&run.root().join("scores"));
+        let scored = scored.map_err(PredictError::from)?;
         if stride == Some(0) || scored {
             let problem = match stride {
                 Some(0) => "expected at least 1",

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::error::StagesError;
 use crate::number::TaskNumber;
 use crate::run_dir::{self, NamedSlide, RunDir, SlideRecord};
+use crate::staged;
 
 /// Adds the slides to the run's table, and returns all its rows.
 ///
@@ -14,7 +15,10 @@ pub(crate) fn register(
     run: &RunDir,
     slides: &[NamedSlide],
 ) -> Result<Vec<SlideRecord>, StagesError> {
-    if slides.is_empty() && run_dir::list_slides(run).is_err() && !run.slides_csv().exists() {
+    if slides.is_empty()
+        && run_dir::list_slides(run).is_err()
+        && !staged::is_there(&run.slides_csv())?
+    {
         return Err(StagesError::NoSlides { run: run.root().to_owned() });
     }
     Ok(run_dir::register(run, slides)?)

@@ -22,9 +22,10 @@ use crate::stitch::{Stitched, stitch_slide};
 /// The name of a slide that is to be stitched.
 ///
 /// # Errors
-/// [`StagesError::NoPatches`] if the slide has no patches.
+/// [`StagesError::NoPatches`] if the slide has no patches, and [`StagesError::Write`] if the
+/// system does not say whether it has.
 pub(crate) fn with_patches(run: &RunDir, record: &SlideRecord) -> Result<String, StagesError> {
-    if run.patches(&record.name).exists() {
+    if staged::is_there(&run.patches(&record.name))? {
         return Ok(record.name.clone());
     }
     let reason = match record.reason.as_str() {
@@ -38,10 +39,11 @@ pub(crate) fn with_patches(run: &RunDir, record: &SlideRecord) -> Result<String,
     })
 }
 
-/// The names of the slides that have patches.
+/// The names of the slides that have patches, and of those that may have: stitching them fails
+/// with the system's error.
 pub(crate) fn stitchable(run: &RunDir, records: Vec<SlideRecord>) -> Vec<String> {
     let names = records.into_iter().map(|record| record.name);
-    names.filter(|name| run.patches(name).exists()).collect()
+    names.filter(|name| staged::is_there(&run.patches(name)).unwrap_or(true)).collect()
 }
 
 /// How slides are stitched.

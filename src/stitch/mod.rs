@@ -20,6 +20,7 @@ use crate::number::GroupNumber;
 use crate::patches::{PatchesFile, PatchesMeta};
 use crate::run_dir::RunDir;
 use crate::scores::{CascadeMeta, ScoresMeta};
+use crate::staged;
 
 use assemble::{Assembled, assemble, class_plane};
 pub(crate) use error::StitchError;
@@ -90,8 +91,13 @@ fn make_heatmap(
         }
         Err(error) => return Err(error),
     };
-    let (present, missing): (Vec<GroupNumber>, Vec<GroupNumber>) =
-        GroupNumber::up_to(meta.groups).partition(|&group| run.scores(slide, group).exists());
+    let (mut present, mut missing) = (Vec::new(), Vec::new());
+    for group in GroupNumber::up_to(meta.groups) {
+        match staged::is_there(&run.scores(slide, group))? {
+            true => present.push(group),
+            false => missing.push(group),
+        }
+    }
     if !missing.is_empty() && !allow_missing {
         return Err(StitchError::Missing { slide: slide.into(), groups: meta.groups, missing });
     }
@@ -137,7 +143,7 @@ fn existing_heatmap(
     patches: &PatchesMeta,
 ) -> Result<Option<Stitched>, StitchError> {
     let path = run.heatmap(&patches.slide, "h5");
-    if !path.exists() {
+    if !staged::is_there(&path)? {
         return Ok(None);
     }
     let meta = heatmap_h5::read_heatmap_meta(&path)?;
@@ -175,17 +181,25 @@ fn existing_heatmap(
         .map(|(suffix, _)| run.heatmap(&patches.slide, suffix))
         .collect();
     let has_classes = !config.config.stitch.all_classes || heatmap_h5::has_classes(&path)?;
-    if !has_classes || !meta.missing_groups.is_empty() || files.iter().any(|file| !file.exists()) {
+    let mut is_whole = has_classes && meta.missing_groups.is_empty();
+    for file in &files {
+        is_whole &= staged::is_there(file)?;
+    }
+    if !is_whole {
         return Ok(None);
     }
     let (folder, keys) = (run.heatmaps(), &config.config.stitch);
     let slide = &patches.slide;
     let target = |format: &ExportFormat| format.path(&folder, slide);
-    let formats = keys.export.iter().copied();
-    let absent: Vec<_> = formats.filter(|format| !target(format).exists()).collect();
+    let mut wanted = Vec::new();
+    for format in &keys.export {
+        if !staged::is_there(&target(format))? {
+            wanted.push(*format);
+        }
+    }
     let rules = keys.geojson_rules(&config.config.study, &config.config.slides);
     heatmap_h5::read_heatmap_meta(&path)?.check_named(&path)?;
-    let added = export_heatmap(&path, &folder, slide, &absent, &rules)?.len();
+    let added = export_heatmap(&path, &folder, slide, &wanted, &rules)?.len();
     let files = std::iter::once(path).chain(files).chain(keys.export.iter().map(target)).collect();
     Ok(Some(Stitched {
         files,

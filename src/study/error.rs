@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::chart::ChartError;
 use crate::hdf5_file::FormatError;
+use crate::run_dir::SlidesError;
 use crate::staged::StageError;
 use crate::study::detections_csv::CsvError;
 use crate::truth::TruthError;
@@ -25,6 +26,9 @@ pub(crate) enum StudyError {
     /// A result cannot be written.
     #[error(transparent)]
     Write(#[from] StageError),
+    /// The slides of a run cannot be read.
+    #[error(transparent)]
+    Slides(#[from] SlidesError),
     /// Some of the listed slides have no heatmap.
     #[error(
         "{}: {} of the {listed} listed slides have no heatmap: {}; stitch them, list only the slides to study with --slides, or leave them out with --allow-missing", run.display(), missing.len(), missing.join(", ")

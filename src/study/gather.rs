@@ -17,7 +17,8 @@ use crate::metrics::features::{FeatureRules, features};
 use crate::metrics::froc::SlideHits;
 use crate::metrics::raster::SampleGrid;
 use crate::progress::Progress;
-use crate::run_dir::{SlideStatus, list_slides};
+use crate::run_dir::{RunDir, SlideRecord, SlideStatus, list_slides};
+use crate::staged;
 use crate::truth::SlideKind;
 
 /// Measures every slide at every setting.
@@ -42,7 +43,7 @@ pub(crate) fn gather(
         settings.push(source.strides.iter().map(setting).collect());
     }
     let task = progress.start("study", "slides", slides.len());
-    let broken = broken_slides(request);
+    let broken = broken_slides(request)?;
     for slide in slides {
         gather_slide(request, slide, &broken, &mut settings)?;
         task.advance(1);
@@ -58,40 +59,55 @@ fn slides_with_heatmaps<'q>(
 ) -> Result<Vec<&'q SlideKind>, StudyError> {
     let mut slides: Vec<&SlideKind> = request.slides.iter().collect();
     for HeatmapSource { run, .. } in &request.sources {
-        let without_tissue: Vec<String> = list_slides(run)
-            .unwrap_or_default()
+        let without_tissue: Vec<String> = records_of(run)?
             .into_iter()
             .filter(|record| record.status == SlideStatus::NoTissue)
             .map(|record| record.name)
             .collect();
-        let is_complete = |slide: &SlideKind| {
-            run.heatmap(&slide.name, "h5").exists() || without_tissue.contains(&slide.name)
-        };
-        let missing: Vec<String> =
-            slides.iter().filter(|slide| !is_complete(slide)).map(|s| s.name.clone()).collect();
+        let mut missing = Vec::new();
+        for slide in &slides {
+            if !staged::is_there(&run.heatmap(&slide.name, "h5"))?
+                && !without_tissue.contains(&slide.name)
+            {
+                missing.push(slide.name.clone());
+            }
+        }
         if missing.is_empty() {
             continue;
         }
         let error = StudyError::NoHeatmap {
             run: run.root().to_owned(),
             listed: request.slides.len(),
-            missing,
+            missing: missing.clone(),
         };
         if !request.allow_missing {
             return Err(error);
         }
         progress.warn(&format!("warning: left out: {error}"));
-        slides.retain(|slide| is_complete(slide));
+        slides.retain(|slide| !missing.contains(&slide.name));
     }
     Ok(slides)
 }
 
+/// The slides of a run; none for a folder that holds heatmaps alone.
+///
+/// # Errors
+/// [`StudyError`] if the slides cannot be read.
+pub(super) fn records_of(run: &RunDir) -> Result<Vec<SlideRecord>, StudyError> {
+    let is_run =
+        staged::is_there(&run.slides_csv())? || staged::has_entries(&run.patches_folder())?;
+    Ok(if is_run { list_slides(run)? } else { Vec::new() })
+}
+
 /// For each source, the slides with patches that could not be decoded.
-fn broken_slides(request: &StudyRequest) -> Vec<HashSet<String>> {
+///
+/// # Errors
+/// [`StudyError`] if the slides of a source cannot be read.
+fn broken_slides(request: &StudyRequest) -> Result<Vec<HashSet<String>>, StudyError> {
     let in_source = |source: &HeatmapSource| {
-        let records = list_slides(&source.run).unwrap_or_default().into_iter();
+        let records = records_of(&source.run)?.into_iter();
         let broken = records.filter(|record| record.failed_patches.is_some_and(|n| n > 0));
-        broken.map(|record| record.name).collect()
+        Ok(broken.map(|record| record.name).collect())
     };
     request.sources.iter().map(in_source).collect()
 }
@@ -107,7 +123,7 @@ fn gather_slide(
     let mut finest: Option<Heatmap> = None;
     for ((source, settings), broken) in request.sources.iter().zip(settings).zip(broken) {
         let path = source.run.heatmap(&slide.name, "h5");
-        if !path.exists() {
+        if !staged::is_there(&path)? {
             // The slide has no tissue, so nothing was scored and nothing is detected.
             let geometry = SlideGeometry::from_record(request, source, slide)?;
             let truth = slide_truth(&mut truth, request, slide, &geometry)?;

@@ -1,12 +1,12 @@
 //! The truth about one slide, and how much of each lesion a heatmap has scores for.
 
 use super::error::StudyError;
+use super::gather::records_of;
 use super::request::{HeatmapSource, StudyRequest};
 use crate::heatmap_h5::HeatmapMeta;
 use crate::metrics::coverage::{Coverage, coverage};
 use crate::metrics::lesions::{Lesions, evaluation_downsample};
 use crate::metrics::raster::SampleGrid;
-use crate::run_dir::list_slides;
 use crate::study::truth_file::read_truth;
 use crate::truth::{self, SlideKind, Truth, TruthError};
 
@@ -46,7 +46,7 @@ impl SlideGeometry {
         source: &HeatmapSource,
         slide: &SlideKind,
     ) -> Result<Self, StudyError> {
-        let records = list_slides(&source.run).unwrap_or_default();
+        let records = records_of(&source.run)?;
         let record = records.into_iter().find(|record| record.name == slide.name);
         let record = record.unwrap_or_default();
         let size = record.level0_width.zip(record.level0_height).zip(record.downsample);
@@ -133,7 +133,7 @@ impl SlideTruth {
         if !slide.is_tumor {
             return Ok(Self { lesions: Lesions::none(), drawn: None });
         }
-        let path = truth::find(&request.truth, &slide.name).ok_or_else(|| TruthError::Invalid {
+        let path = truth::find(&request.truth, &slide.name)?.ok_or_else(|| TruthError::Invalid {
             path: request.truth.clone(),
             problem: format!(
                 "no truth about {}, which is listed as having tumor; expected {0}.xml, .geojson, .json, .png or .tif",

@@ -26,6 +26,7 @@ use ndarray::Array2;
 use crate::label_image::{LabelImage, check_shape};
 use crate::metrics::mask::Mask;
 use crate::metrics::raster::{Outline, SampleGrid, rasterise};
+use crate::staged;
 
 pub(crate) use error::TruthError;
 pub use groups::AnnotationGroups;
@@ -57,8 +58,26 @@ const ENDINGS: [&str; 10] = [
 ];
 
 /// The file of truth for `slide` in `folder`; `None` if there is none.
-pub(crate) fn find(folder: &Path, slide: &str) -> Option<PathBuf> {
-    ENDINGS.iter().map(|ending| folder.join(format!("{slide}{ending}"))).find(|path| path.is_file())
+///
+/// # Errors
+/// [`TruthError::Read`] if the system does not say whether there is one.
+pub(crate) fn find(folder: &Path, slide: &str) -> Result<Option<PathBuf>, TruthError> {
+    for ending in ENDINGS {
+        let path = folder.join(format!("{slide}{ending}"));
+        if is_file(&path)? {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether there is a file at `path`.
+///
+/// # Errors
+/// [`TruthError::Read`] if the system does not say.
+pub(crate) fn is_file(path: &Path) -> Result<bool, TruthError> {
+    staged::is_file(path)
+        .map_err(|error| TruthError::Read { path: error.path, source: error.source })
 }
 
 /// The name of the slide that a file of truth describes; `None` for other files.

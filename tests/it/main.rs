@@ -37,6 +37,7 @@ mod small_lesions;
 mod status_cost;
 mod study_cli;
 mod study_reference;
+mod system_errors;
 mod task_outcome;
 mod tissue;
 mod tissue_judge;

@@ -13,7 +13,7 @@ pub(crate) fn adopt_pending(
     commands: &dyn Commands,
     journal: &mut Journal,
 ) -> Result<Option<Submission>, ChainError> {
-    let pending = journal.pending().filter(|pending| pending.scheduler == scheduler.kind());
+    let pending = journal.pending()?.filter(|pending| pending.scheduler == scheduler.kind());
     let Some(pending) = pending else { return Ok(None) };
     match scheduler.find_submitted(commands, &pending.script)? {
         // The journal has the job if its writer was killed just after recording it.

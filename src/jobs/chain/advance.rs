@@ -58,7 +58,7 @@ impl Chain<'_> {
         for step in self.steps(&todo, &wave) {
             self.submit_step(step, &mut wave)?;
         }
-        if let Some(step) = self.study_step(state, &wave) {
+        if let Some(step) = self.study_step(state, &wave)? {
             self.submit_step(step, &mut wave)?;
         }
         let next = next(&wave, state);

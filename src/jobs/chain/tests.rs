@@ -273,7 +273,7 @@ fn a_job_that_a_killed_command_did_not_record_is_found_by_the_next_one() {
     let adopt = || {
         let mut journal = Journal::open(&run).unwrap();
         let found = adopt_pending(&Slurm, &fake, &mut journal).unwrap();
-        assert!(journal.pending().is_none());
+        assert!(journal.pending().unwrap().is_none());
         (found.map(|submission| submission.id), journal.list.len())
     };
     assert_eq!(adopt(), (None, 5), "every job is recorded");

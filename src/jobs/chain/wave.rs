@@ -12,6 +12,7 @@ use crate::jobs::scheduler::{Hold, Limits};
 use crate::jobs::state::RunState;
 use crate::jobs::submitted::{Journal, Submission};
 use crate::jobs::todo::Todo;
+use crate::staged::{self, StageError};
 
 /// Time that a master job waits if the queue is full of other jobs, minutes.
 const WAIT_MIN: u32 = 5;
@@ -102,21 +103,28 @@ impl Chain<'_> {
 impl Chain<'_> {
     /// The study, if one is to be made and all jobs for which it waits are submitted. There is one
     /// per round, and only if heatmaps are new or no study exists.
-    pub(super) fn study_step(&self, state: &RunState, wave: &Wave) -> Option<Step> {
+    ///
+    /// # Errors
+    /// [`StageError`] if the system does not say whether there is a study.
+    pub(super) fn study_step(
+        &self,
+        state: &RunState,
+        wave: &Wave,
+    ) -> Result<Option<Step>, StageError> {
         let in_round = |submission: &&Submission| submission.round >= wave.round;
         let mut known = wave.journal.list.iter().filter(in_round).chain(&wave.done);
         let is_tried = known.any(|submission| submission.stage == Stage::Study);
         let is_live = !state.live_ids(Stage::Study).is_empty();
         if !self.study || is_tried || is_live || next(wave, state).is_some() {
-            return None;
+            return Ok(None);
         }
         let stitches = wave.done.iter().filter(|submission| submission.stage == Stage::Stitch);
         let mut after: Vec<String> = stitches.map(|submission| submission.id.clone()).collect();
         after.extend(state.live_ids(Stage::Stitch));
-        let is_made = || self.run.study().join("study.json").exists();
+        let is_made = || staged::is_there(&self.run.study().join("study.json"));
         let wanted =
-            !after.is_empty() || (state.listing.planned().any(|s| s.heatmap) && !is_made());
-        wanted.then_some(Step::Study { after })
+            !after.is_empty() || (state.listing.planned().any(|s| s.heatmap) && !is_made()?);
+        Ok(wanted.then_some(Step::Study { after }))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::jobs::kept_keys::KeptKeysError;
 use crate::jobs::raised::RaisedError;
 use crate::jobs::state_error::StateError;
 use crate::run_dir::SlidesError;
+use crate::staged::StageError;
 use crate::stages::error::StagesError;
 
 /// Why the missing work of a run cannot be submitted.
@@ -33,6 +34,9 @@ pub(crate) enum SubmitError {
     /// Jobs cannot be submitted.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// A file of the run cannot be looked at.
+    #[error(transparent)]
+    Look(#[from] StageError),
     /// The run directory has no absolute path.
     #[error("{}: {source}", run.display())]
     Folder {

@@ -7,7 +7,8 @@ use crate::jobs::scheduler::scheduler;
 use crate::jobs::state::RunState;
 use crate::jobs::submitted::Journal;
 use crate::progress::Progress;
-use crate::run_dir::{self, RunDir};
+use crate::run_dir::{self, RunDir, SlideRecord};
+use crate::staged;
 use crate::stages::completion::Completion;
 use crate::stages::plan::plan;
 
@@ -58,9 +59,13 @@ impl Known {
 
 /// Writes the table of tasks over what is split so far.
 fn plan_split(run: &RunDir, progress: &Progress) -> Result<Completion, SubmitError> {
-    if run.slides_csv().exists() {
+    if staged::is_there(&run.slides_csv())? {
         let records = run_dir::refresh_slides(run)?;
-        if !records.iter().any(|record| run.patches(&record.name).exists()) {
+        let is_split = |record: &SlideRecord| {
+            // What is not known is planned, and named there.
+            staged::is_there(&run.patches(&record.name)).unwrap_or(true)
+        };
+        if !records.iter().any(is_split) {
             return Ok(Completion::Done);
         }
     }

@@ -10,7 +10,7 @@ use crate::geometry::CoordinateOrigin;
 use crate::label_image::LabelImage;
 use crate::metrics::overlap::{Overlap, per_class, threshold_sweep};
 use crate::study::truth_file::read_truth;
-use crate::truth::{self, AnnotationGroups, Truth};
+use crate::truth::{self, AnnotationGroups, Truth, TruthError};
 
 /// The truth that segmentations are compared with.
 pub(crate) struct DrawnTruth<'t> {
@@ -127,8 +127,12 @@ fn row(slide: &str, keys: &RowKeys, index: usize, overlap: Overlap) -> Option<Ov
 }
 
 impl DrawnTruth<'_> {
-    fn path_of(&self, slide: &str) -> Option<PathBuf> {
-        if self.path.is_dir() { truth::find(self.path, slide) } else { Some(self.path.to_owned()) }
+    fn path_of(&self, slide: &str) -> Result<Option<PathBuf>, TruthError> {
+        if self.path.is_dir() {
+            truth::find(self.path, slide)
+        } else {
+            Ok(Some(self.path.to_owned()))
+        }
     }
 }
 
@@ -137,7 +141,7 @@ fn compare_labels(
     slide: &str,
     truth: &DrawnTruth<'_>,
 ) -> Result<Vec<Overlap>, StepError> {
-    let drawn_path = truth.path_of(slide).ok_or_else(|| {
+    let drawn_path = truth.path_of(slide)?.ok_or_else(|| {
         let problem = format!("no truth about {slide}, expected {slide}.png");
         StepError::content(truth.path, problem)
     })?;
@@ -163,7 +167,7 @@ fn compare_heatmap(
     thresholds: &[f32],
 ) -> Result<Vec<Overlap>, StepError> {
     let grid = heatmap.grid()?;
-    let path = drawn.path_of(&heatmap.slide);
+    let path = drawn.path_of(&heatmap.slide)?;
     let truth = match &path {
         Some(path) => read_truth(path, &drawn.groups, drawn.origin.start_px(heatmap.bounds_px))?,
         None if is_normal(drawn.path, &heatmap.slide)? => Truth::Outlines(Vec::new()),
@@ -193,7 +197,7 @@ fn compare_heatmap(
 /// Whether the list of slides in a folder with truth calls a slide normal.
 fn is_normal(folder: &Path, slide: &str) -> Result<bool, StepError> {
     let list = folder.join("reference.csv");
-    if !list.is_file() {
+    if !truth::is_file(&list)? {
         return Ok(false);
     }
     let slides = truth::read_slide_list(&list)?;

@@ -13,7 +13,7 @@ use crate::metrics::interval::Interval;
 use crate::metrics::lesions::{LesionRules, Lesions, evaluation_downsample};
 use crate::metrics::raster::SampleGrid;
 use crate::study::detections_csv::read_detections;
-use crate::truth::{AnnotationGroups, SlideKind, Truth};
+use crate::truth::{self, AnnotationGroups, SlideKind, Truth};
 
 /// Detections, truth, and how they are compared.
 pub(crate) struct FrocRequest {
@@ -80,11 +80,9 @@ pub(crate) fn froc(request: &FrocRequest, warn: &dyn Fn(&str)) -> Result<FrocRep
         };
         isolated_tumor_cells += lesions.lesions.len() - lesions.to_find();
         let file = csv_of(&request.detections, &slide.name);
-        let detections = match file.is_file() {
-            true => read_detections(&file)?,
-            false => Vec::new(),
-        };
-        if !file.is_file() {
+        let has_file = truth::is_file(&file)?;
+        let detections = if has_file { read_detections(&file)? } else { Vec::new() };
+        if !has_file {
             slides_without_file.push(slide.name.clone());
         }
         hits.push(SlideHits::count(&detections, &lesions));
@@ -105,7 +103,7 @@ pub(crate) fn froc(request: &FrocRequest, warn: &dyn Fn(&str)) -> Result<FrocRep
 fn slides(request: &FrocRequest) -> Result<Vec<SlideKind>, StepError> {
     let mut slides = slides_of(&request.truth, request.slides.as_deref())?;
     let listed: BTreeSet<String> = slides.iter().map(|slide| slide.name.clone()).collect();
-    let is_list = request.slides.is_some() || request.truth.join("reference.csv").is_file();
+    let is_list = request.slides.is_some() || truth::is_file(&request.truth.join("reference.csv"))?;
     for name in detected(&request.detections)? {
         if listed.contains(&name) {
             continue;

@@ -13,7 +13,10 @@ use crate::truth::{self, AnnotationGroups, SlideKind, Truth, read_slide_list};
 /// [`StepError`] if the list or the folder cannot be read.
 pub(crate) fn slides_of(folder: &Path, list: Option<&Path>) -> Result<Vec<SlideKind>, StepError> {
     let reference = folder.join("reference.csv");
-    match list.or_else(|| reference.is_file().then_some(reference.as_path())) {
+    let reference = Some(reference.as_path());
+    let reference = reference.filter(|_| list.is_none());
+    let is_listed = reference.map_or(Ok(false), truth::is_file)?;
+    match list.or(reference.filter(|_| is_listed)) {
         Some(list) => Ok(read_slide_list(list)?),
         None => {
             let names = truth_files(folder)?;
@@ -45,7 +48,7 @@ pub(super) fn truth_of(
     groups: &AnnotationGroups,
     image_px: Option<f64>,
 ) -> Result<Truth, StepError> {
-    let path = truth::find(folder, slide).ok_or_else(|| {
+    let path = truth::find(folder, slide)?.ok_or_else(|| {
         let problem = format!(
             "no truth about {slide}, which is listed as having tumor; expected {slide}.xml, .geojson, .json, .png or .tif"
         );

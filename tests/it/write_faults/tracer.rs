@@ -36,6 +36,12 @@ pub(crate) enum Kind {
     Close,
     /// read, pread64, readv.
     Read,
+    /// stat, access and their kin, by name.
+    Look,
+    /// Opening a file for reading, or a folder.
+    Open,
+    /// getdents64, which lists a folder.
+    List,
 }
 
 /// How a program ended, and the calls that it made.
@@ -159,16 +165,35 @@ impl Tracer<'_> {
             libc::SYS_open if registers.rsi & CREATES != 0 => Kind::Make,
             libc::SYS_close => Kind::Close,
             libc::SYS_read | libc::SYS_pread64 | libc::SYS_readv => Kind::Read,
+            libc::SYS_statx
+            | libc::SYS_newfstatat
+            | libc::SYS_faccessat
+            | libc::SYS_faccessat2
+            | libc::SYS_stat
+            | libc::SYS_lstat
+            | libc::SYS_access => Kind::Look,
+            libc::SYS_openat | libc::SYS_open => Kind::Open,
+            libc::SYS_getdents64 => Kind::List,
             _ => return None,
         };
         let proc = PathBuf::from(format!("/proc/{thread}"));
         let opened = || std::fs::read_link(proc.join(format!("fd/{}", registers.rdi))).ok();
         let within = match kind {
-            Kind::Rename | Kind::Make => {
-                let at_end = [libc::SYS_rename, libc::SYS_mkdir, libc::SYS_open].contains(&call);
+            Kind::Rename | Kind::Make | Kind::Look | Kind::Open => {
+                let at_end = [
+                    libc::SYS_rename,
+                    libc::SYS_mkdir,
+                    libc::SYS_open,
+                    libc::SYS_stat,
+                    libc::SYS_lstat,
+                    libc::SYS_access,
+                ]
+                .contains(&call);
                 let path = text(&proc, if at_end { registers.rdi } else { registers.rsi })?;
-                // Relative to the working folder, which is the one above.
-                path.starts_with(self.folder) || path.is_relative()
+                // Relative to the working folder, which is the one above. Without a name the
+                // call is about an open file.
+                let is_relative = path.is_relative() && !path.as_os_str().is_empty();
+                path.starts_with(self.folder) || is_relative
             }
             Kind::Close => {
                 let flags = std::fs::read_to_string(proc.join(format!("fdinfo/{}", registers.rdi)));
