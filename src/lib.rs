@@ -144,7 +144,6 @@
 //!     label_image
 //!     text_file
 //!     synth           <- bigtiff interrupt pipeline staged threads
-//!     colour_template <- geometry normalize slide staged threads tissue version
 //!     truth           <- label_image metrics slide spelling staged text_file
 //!     patches         <- geometry hdf5_file normalize number staged
 //!     scores          <- hdf5_file number
@@ -154,6 +153,8 @@
 //!     import          <- export hdf5_file heatmap heatmap_h5
 //!     run_dir         <- identity number shell staged
 //!     damage          <- hdf5_file run_dir staged
+//!     colour_template <- export geometry heatmap normalize progress slide staged threads tissue
+//!                        version
 //! a run
 //!     model           <- geometry process sha256 spelling
 //!     config          <- export geometry heatmap metrics model normalize sha256 staged tissue
@@ -173,11 +174,11 @@
 //!     report          <- config damage geometry hdf5_file heatmap heatmap_h5 jobs metrics number
 //!                        patches process progress run_dir scores slide staged study tissue truth
 //!                        version
-//!     stages          <- config damage export geometry hdf5_file interrupt jobs model number
-//!                        patches predict process progress run_dir scores split staged stitch
-//!                        study threads
+//!     stages          <- config damage export geometry hdf5_file heatmap_h5 interrupt jobs
+//!                        model number patches predict process progress run_dir scores split
+//!                        staged stitch study threads
 //!     throughput      <- chart geometry hdf5_file interrupt model patches predict process
-//!                        progress synth threads
+//!                        progress staged synth threads
 //! commands
 //!     cli             <- *
 //! ```

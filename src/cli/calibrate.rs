@@ -6,7 +6,7 @@ use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use super::output::print_path;
 use super::{Exit, Failure};
 use crate::staged;
-use crate::stages::calibrate::{calibrate_all, has_scores, slides_with_patches};
+use crate::stages::calibrate::{calibrate_all, require_no_scores, slides_with_patches};
 use crate::threads::Workers;
 
 /// Fit the dense network to single windows, over all slides of a run.
@@ -52,15 +52,7 @@ impl CalibrateArgs {
             progress.note("calibrate: the run has its fit");
             return Ok(Exit::Done);
         }
-        if has_scores(&run)? {
-            let root = run.root().display();
-            return Err(Failure::new(
-                Exit::Configuration,
-                format!(
-                    "{root}: this run has scores already, which a fit would no longer belong to; use another run directory, or delete {root}/scores"
-                ),
-            ));
-        }
+        require_no_scores(&run)?;
         let slides = slides_with_patches(&run)?;
         let pool = self.threads.pool(config.config.predict.threads, &progress);
         let signals = catch_signals()?;

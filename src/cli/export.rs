@@ -1,20 +1,19 @@
 //! `slidegrid export`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
 
 use super::{Exit, Failure, print};
 use crate::config::{Config, RunConfig};
-use crate::export::coords::{CoordsFormat, write_coords};
-use crate::export::{ExportError, ExportFormat, GeoJsonObjects, GeoJsonRules, export_heatmap};
+use crate::export::coords::CoordsFormat;
+use crate::export::{ExportError, ExportFormat, GeoJsonObjects, GeoJsonRules};
 use crate::geometry::CoordinateOrigin;
-use crate::heatmap_h5::read_heatmap_meta;
-use crate::patches::PatchesFile;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::stages::Completion;
+use crate::stages::export::ExportInput;
 
 /// Write heatmaps in formats of other programs.
 ///
@@ -97,13 +96,6 @@ impl FromStr for Format {
     }
 }
 
-/// One file to export.
-struct ExportFile {
-    slide: String,
-    file: PathBuf,
-    folder: PathBuf,
-}
-
 pub(super) fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     let progress = Progress::on_stderr(args.quiet);
     let rules = args.rules()?;
@@ -126,31 +118,19 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, Failure> {
             Ok(())
         }
     };
+    let (input, out) = (args.input()?, args.out.as_deref());
     if !heatmap_formats.is_empty() {
-        for ExportFile { slide, file, folder } in args.files(RunDir::heatmaps, RunDir::heatmaps)? {
-            // A file that was given by its path may have any name.
-            let belongs = match &args.run {
-                Some(_) => read_heatmap_meta(&file).and_then(|meta| meta.check_named(&file)),
-                None => Ok(()),
-            };
-            let made = belongs
-                .map_err(ExportError::from)
-                .and_then(|()| export_heatmap(&file, &folder, &slide, &heatmap_formats, &rules));
-            tell(&slide, made)?;
+        for heatmap in input.heatmaps(out)? {
+            let made = input.export_heatmap(&heatmap, &heatmap_formats, &rules);
+            tell(&heatmap.slide, made)?;
         }
     }
     if !coords_formats.is_empty() {
-        for file in args.files(|run| run.root().join("patches"), RunDir::coords)? {
-            tell(&file.slide, export_coords(&file, &coords_formats))?;
+        for patches in input.patches(out)? {
+            tell(&patches.slide, patches.export_coords(&coords_formats))?;
         }
     }
     Ok(Completion::from_counts(done, failed).into())
-}
-
-fn export_coords(file: &ExportFile, formats: &[CoordsFormat]) -> Result<Vec<PathBuf>, ExportError> {
-    let patches = PatchesFile::open(&file.file)?;
-    let write = |&format: &CoordsFormat| write_coords(&patches, &file.folder, &file.slide, format);
-    formats.iter().map(write).collect()
 }
 
 impl ExportArgs {
@@ -191,60 +171,18 @@ impl ExportArgs {
         Ok(rules)
     }
 
-    /// The files to export: those that were given, or those in the run's folder `from`. The
-    /// results go to `--out`, or else to the run's folder `into`.
-    fn files(
-        &self,
-        from: impl Fn(&RunDir) -> PathBuf,
-        into: impl Fn(&RunDir) -> PathBuf,
-    ) -> Result<Vec<ExportFile>, Failure> {
+    fn input(&self) -> Result<ExportInput<'_>, Failure> {
         let Some(run) = self.run.as_deref().map(RunDir::new) else {
-            return Ok(self.files.iter().map(|file| self.file_of(file)).collect());
+            return Ok(ExportInput::Files(&self.files));
         };
-        let (folder, out) = (from(&run), self.out.clone().unwrap_or_else(|| into(&run)));
-        let names = match (self.all, self.slide.as_slice()) {
-            (true, _) => stems(&folder),
+        let slides = match (self.all, self.slide.as_slice()) {
+            (true, _) => None,
             (false, []) => {
                 let problem = "no slides were named: give --slide NAME or --all";
                 return Err(Failure::new(Exit::Usage, problem));
             }
-            (false, names) => names.to_vec(),
+            (false, names) => Some(names),
         };
-        if names.is_empty() {
-            let problem = format!(
-                "{}: no .h5 files to export here; `slidegrid status` shows what the run has",
-                folder.display()
-            );
-            return Err(Failure::new(Exit::Input, problem));
-        }
-        let file = |slide: String| ExportFile {
-            file: folder.join(format!("{slide}.h5")),
-            folder: out.clone(),
-            slide,
-        };
-        Ok(names.into_iter().map(file).collect())
+        Ok(ExportInput::Run { run, slides })
     }
-
-    fn file_of(&self, file: &Path) -> ExportFile {
-        let above = file.parent().unwrap_or(Path::new("")).to_owned();
-        ExportFile {
-            slide: file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            file: file.to_owned(),
-            folder: self.out.clone().unwrap_or(above),
-        }
-    }
-}
-
-/// Names of the `.h5` files of a folder, sorted.
-fn stems(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let stem = name.strip_suffix(".h5")?;
-            (!stem.starts_with('.')).then(|| stem.to_owned())
-        })
-        .collect();
-    names.sort();
-    names
 }

@@ -21,6 +21,7 @@ use crate::staged::StageError;
 use crate::stages::estimate::EstimateError;
 use crate::stages::failure_kind::FailureKind;
 use crate::stages::predict::PredictStageError;
+use crate::stages::redo::RedoError;
 use crate::stages::rerun::RerunError;
 use crate::stages::submit::SubmitError;
 use crate::stages::{Completion, StageEnd, StagesError};
@@ -207,7 +208,9 @@ impl From<StagesError> for Failure {
             StagesError::NoSlides { .. }
             | StagesError::NoTask { .. }
             | StagesError::NoSlide { .. } => Self::new(Exit::Usage, error),
-            StagesError::SlideMethod { .. } => Self::new(Exit::Configuration, error),
+            StagesError::SlideMethod { .. } | StagesError::HasScores { .. } => {
+                Self::new(Exit::Configuration, error)
+            }
             error => Self::new(Exit::Input, error),
         }
     }
@@ -247,6 +250,7 @@ impl From<EstimateError> for Failure {
 impl From<IoError> for Failure {
     fn from(error: IoError) -> Self {
         let exit = match error {
+            IoError::Write(error) => return error.into(),
             IoError::Tiling { .. } => Exit::Usage,
             IoError::Interrupted { .. } => Exit::Partial,
             _ => Exit::Input,
@@ -272,6 +276,15 @@ impl From<ChainError> for Failure {
             _ => Exit::Input,
         };
         Self::new(exit, error)
+    }
+}
+
+impl From<RedoError> for Failure {
+    fn from(error: RedoError) -> Self {
+        match error {
+            RedoError::Stages(error) => error.into(),
+            error => Self::new(Exit::Input, error),
+        }
     }
 }
 

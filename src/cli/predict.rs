@@ -5,11 +5,11 @@ use clap::{Args, Parser};
 use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use super::{CommandEnd, Failure};
 use crate::config::Method;
-use crate::jobs::lookup::{Lookup, LookupError};
+use crate::jobs::lookup::Lookup;
 use crate::model::Precision;
-use crate::number::{ArrayShare, GroupNumber, Number, NumberList, TaskNumber};
-use crate::run_dir::RunDir;
-use crate::stages::predict::{PredictChanges, SlideGroup, all_groups, predict_all};
+use crate::number::{ArrayShare, GroupNumber, NumberList, TaskNumber};
+use crate::stages::predict::{PredictChanges, predict_all};
+use crate::stages::selection::GroupSelection;
 use crate::threads::Workers;
 
 /// Score groups of patches with the network.
@@ -40,7 +40,7 @@ pub(crate) struct PredictArgs {
     options: RunOptions,
 
     #[command(flatten)]
-    selection: GroupSelection,
+    selection: SelectionOptions,
 
     /// Distance between scored points, working px. It cannot change once the run has scores.
     #[arg(long, value_name = "S")]
@@ -71,7 +71,7 @@ pub(crate) struct PredictArgs {
 
 #[derive(Debug, Args)]
 #[group(skip)]
-struct GroupSelection {
+struct SelectionOptions {
     /// Tasks of lookup.csv to score, counted from 1: 118, or 3-10,17.
     #[arg(long, value_name = "LIST", required_unless_present_any = ["slide", "all"], conflicts_with_all = ["slide", "group", "all"])]
     task: Option<NumberList<TaskNumber>>,
@@ -112,7 +112,7 @@ impl PredictArgs {
         config.config.predict.precision_force |= self.force;
         self.engine.over(&mut config);
         let lookup = Lookup::read(&run)?;
-        let groups = self.selection.groups(&run, &lookup)?;
+        let groups = self.selection.selection().groups(&run, &lookup)?;
         let pool = self.threads.pool(config.config.predict.threads, &progress);
         let signals = catch_signals()?;
         let workers = Workers { pool: &pool, interrupt: signals.interrupt() };
@@ -120,41 +120,14 @@ impl PredictArgs {
     }
 }
 
-impl GroupSelection {
-    fn groups(&self, run: &RunDir, lookup: &Lookup) -> Result<Vec<SlideGroup>, LookupError> {
-        let path = run.lookup_csv();
-        if let Some(tasks) = &self.task {
-            let find = |&task: &TaskNumber| {
-                let found = lookup.find(task);
-                let found =
-                    found.map(|(slide, group)| SlideGroup { slide: slide.to_owned(), group });
-                let path = path.clone();
-                found.ok_or(LookupError::Task { path, task, tasks: lookup.tasks() })
-            };
-            return self.select(tasks).iter().map(find).collect();
+impl SelectionOptions {
+    fn selection(&self) -> GroupSelection<'_> {
+        match (&self.task, &self.slide) {
+            (Some(tasks), _) => GroupSelection::Tasks { tasks, share: self.part },
+            (None, Some(slide)) => {
+                GroupSelection::Slide { slide, groups: self.group.as_ref(), share: self.part }
+            }
+            (None, None) => GroupSelection::All,
         }
-        let Some(slide) = &self.slide else { return Ok(all_groups(lookup)) };
-        let row = lookup.of_slide(slide).ok_or_else(|| LookupError::Slide {
-            path: path.clone(),
-            problem: format!("no slide {slide} with groups; `slidegrid status` lists the slides"),
-        })?;
-        let all = row.group_numbers().collect();
-        let groups = self.group.as_ref().unwrap_or(&all);
-        if let Some(group) = groups.as_slice().iter().find(|group| group.get() > row.groups) {
-            return Err(LookupError::Slide {
-                path,
-                problem: format!(
-                    "--group {group} is out of range: {slide} has {} groups, numbered from 1",
-                    row.groups
-                ),
-            });
-        }
-        let of_slide = |&group: &GroupNumber| SlideGroup { slide: slide.clone(), group };
-        Ok(self.select(groups).iter().map(of_slide).collect())
-    }
-
-    /// The numbers that `--part` selects; all of them without `--part`.
-    fn select<'n, N: Number>(&self, numbers: &'n NumberList<N>) -> &'n [N] {
-        self.part.map_or(numbers.as_slice(), |share| numbers.share(share))
     }
 }

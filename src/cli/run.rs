@@ -1,6 +1,5 @@
 //! `slidegrid run`
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,20 +8,12 @@ use super::cluster::{self, ClusterOptions, Wanted};
 use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use super::output::print_path;
 use super::{CommandEnd, Exit, Failure, inputs, study};
-use crate::config::{RunConfig, SchedulerKind};
-use crate::jobs::outcome::{OutcomeKind, Undone};
-use crate::progress::Progress;
-use crate::run_dir::{self, RunDir, SlideRecord};
+use crate::config::SchedulerKind;
+use crate::jobs::outcome::OutcomeKind;
 use crate::slide_inputs::GivenSlides;
-use crate::split::Extent;
-use crate::staged;
-use crate::stages::calibrate::{calibrate_all, slides_to_fit};
-use crate::stages::plan::plan;
-use crate::stages::predict::{groups_where, predict_all, try_network};
+use crate::stages::StageEnd;
 use crate::stages::slides::{register, select_records};
-use crate::stages::split::split_all;
-use crate::stages::stitch::{StitchOptions, stitch_all, stitchable};
-use crate::stages::{Completion, StageEnd};
+use crate::stages::whole_run::{WholeRunEnd, run_stages};
 use crate::threads::Workers;
 
 /// Make heatmaps from slides: split, plan, predict and stitch.
@@ -71,73 +62,22 @@ pub(super) fn run(args: &RunArgs) -> Result<CommandEnd, Failure> {
         return cluster::submit(&args.options, &args.cluster, &Wanted::default()).map(Exit::into);
     }
     let signals = catch_signals()?;
-    let interrupt = signals.interrupt();
     let wanted = select_records(&records, &slides);
-    let names: HashSet<String> = wanted.iter().map(|record| record.name.clone()).collect();
     let pool = args.threads.pool(config.config.predict.threads, &progress);
-    let workers = Workers { pool: &pool, interrupt };
-    // A network that cannot score a window would fail after hours of splitting.
-    let is_unsplit = |record: &&SlideRecord| {
-        staged::is_there(&run.patches(&record.name)).is_ok_and(|is_split| !is_split)
+    let workers = Workers { pool: &pool, interrupt: signals.interrupt() };
+    let ended =
+        run_stages::<Failure>(&run, &mut config, &wanted, &workers, &print_path, &progress)?;
+    let StageEnd { completion, undone } = match ended {
+        WholeRunEnd::Interrupted(undone) => {
+            return Ok(CommandEnd { kind: OutcomeKind::Interrupted, undone });
+        }
+        WholeRunEnd::NothingSplit(split) => return Ok(split.into()),
+        WholeRunEnd::Ended(end) => end,
     };
-    if wanted.iter().any(is_unsplit) {
-        try_network(&run, &config, &workers, &progress)?;
-    }
-    let split = split_all(&run, &config, &wanted, Extent::Patches, &workers, &progress)?;
-    if staged::is_there(&run.slides_csv())? {
-        run_dir::refresh_slides(&run)?;
-    }
-    let records = run_dir::list_slides(&run)?;
-    if interrupt.requested().is_some() {
-        return Ok(interrupted(split.undone));
-    }
-    if split.completion == Completion::Failed
-        && !records.iter().any(|r| staged::is_there(&run.patches(&r.name)).unwrap_or(true))
-    {
-        return Ok(split.into());
-    }
-    let (lookup, planned) = plan(&run, &progress)?;
-    fit_if_due(&run, &mut config, &workers, &progress)?;
-    if interrupt.requested().is_some() {
-        return Ok(interrupted(split.undone));
-    }
-    let predicted = match groups_where(&lookup, &|name| names.contains(name)) {
-        groups if groups.is_empty() => Completion::Done.into(),
-        groups => predict_all(&run, &config, &groups, &workers, &progress)?,
-    };
-    if interrupt.requested().is_some() {
-        return Ok(interrupted(split.and(predicted).undone));
-    }
-    let wanted = records.into_iter().filter(|record| names.contains(&record.name)).collect();
-    let options = StitchOptions { allow_missing: false, interrupt, on_file: &print_path };
-    let stitched = stitch_all(&run, &config, &stitchable(&run, wanted), &options, &progress)?;
-    if interrupt.requested().is_some() {
-        return Ok(interrupted(split.and(predicted).and(stitched).undone));
-    }
     let studied = match &config.config.study.truth {
         Some(_) => study::study_run(run.root(), args.options.quiet)?,
         None => Exit::Done,
     };
-    let StageEnd { completion, undone } = split.and(planned.into()).and(predicted).and(stitched);
     let end = CommandEnd::from(Exit::from(completion).worst(studied));
     Ok(CommandEnd { undone, ..end })
-}
-
-/// Fits the dense network's head over the slides, if the run is to have a fit. A fit that is
-/// no screen is said, and makes no slide partial.
-fn fit_if_due(
-    run: &RunDir,
-    config: &mut RunConfig,
-    workers: &Workers<'_>,
-    progress: &Progress,
-) -> Result<(), Failure> {
-    if let Some(slides) = slides_to_fit(run, config)? {
-        calibrate_all(run, config, &slides, workers, progress)?;
-    }
-    Ok(())
-}
-
-/// The end of a command that a signal stopped between two stages, or within one.
-fn interrupted(undone: Vec<Undone>) -> CommandEnd {
-    CommandEnd { kind: OutcomeKind::Interrupted, undone }
 }

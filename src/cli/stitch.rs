@@ -5,13 +5,11 @@ use clap::Parser;
 use super::options::{RunOptions, catch_signals};
 use super::output::print_path;
 use super::{CommandEnd, Failure};
-use crate::damage::SetAside;
 use crate::number::TaskNumber;
 use crate::run_dir::{self, RunDir};
-use crate::staged;
 use crate::stages::StagesError;
 use crate::stages::slides::record_of_task;
-use crate::stages::stitch::{StitchOptions, stitch_all, stitchable, with_patches};
+use crate::stages::stitch::{StitchOptions, require_patches, stitch_all, stitchable, with_patches};
 
 /// Assemble the scores of slides into heatmaps.
 ///
@@ -70,15 +68,8 @@ impl StitchArgs {
 
     fn names(&self, run: &RunDir) -> Result<Vec<String>, StagesError> {
         if let Some(slide) = &self.slide {
-            let path = run.patches(slide);
-            if staged::is_there(&path)? {
-                return Ok(vec![slide.clone()]);
-            }
-            if let Some(set_aside) = SetAside::find(&path, "split") {
-                return Err(set_aside.into());
-            }
-            let problem = format!("slide {slide} has no patches");
-            return Err(StagesError::NoSlide { run: run.root().to_owned(), problem });
+            require_patches(run, slide)?;
+            return Ok(vec![slide.clone()]);
         }
         let records = run_dir::list_slides(run)?;
         if let Some(task) = self.task {

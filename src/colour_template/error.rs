@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::export::png::PngError;
 use crate::normalize::{ColourMethod, NormalizeError};
 use crate::slide::{RegionError, SlideError};
 use crate::staged::StageError;
@@ -77,4 +78,13 @@ pub enum TemplateError {
     /// The file of stains cannot be written.
     #[error(transparent)]
     Write(#[from] StageError),
+    /// A picture cannot be written.
+    #[error(transparent)]
+    Png(#[from] PngError),
+    /// A picture of this name is there already.
+    #[error("{}: the file exists already; delete it or give another --out", path.display())]
+    Exists {
+        /// The picture.
+        path: PathBuf,
+    },
 }

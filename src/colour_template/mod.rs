@@ -1,18 +1,23 @@
 //! Colour templates: the colours to which `normalize` brings the patches of all slides. A
 //! template is measured on a picture or read from a file of stains fitted before.
 
+mod apply;
 mod error;
 mod file;
+mod fit;
+mod preview;
 mod sample;
 
 use std::path::Path;
 
 use crate::normalize::{ColourEstimate, ColourMethod};
 
+pub(crate) use apply::apply_template;
 pub(crate) use error::TemplateError;
 pub use file::StainsFile;
+pub(crate) use fit::{FitOptions, fit_template};
+pub(crate) use preview::{PreviewOptions, write_preview};
 pub use sample::whole_picture;
-pub(crate) use sample::{pool, sample_tiles};
 
 /// Reads a template from `path`. A `.toml` file holds an estimate that
 /// [`StainsFile::write`] wrote; of any other file, a picture, `method` estimates the

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::TemplateError;
 use crate::geometry::WorkingPlane;
 use crate::geometry::plane::TargetMpp;
+use crate::progress::Progress;
 use crate::slide::{self, IccOutcome, PlaneReader, Region, Slide};
 use crate::threads::{self, worker_count};
 use crate::tissue::picture::PICTURE_UM;
@@ -14,6 +15,9 @@ use crate::tissue::{TileGrid, TissueOptions, TissuePicture, TissueViews, find_ti
 /// Largest number of pixels of a picture that is read whole. Larger files are slides,
 /// which would fill the memory.
 const LIMIT_PX: u64 = 1 << 25;
+
+/// Side of the tiles that are sampled from slides, level-0 px.
+pub(super) const TILE_PX: u32 = 256;
 
 /// Largest number of pixels in a [`pool`].
 const POOL_PX: usize = 4_000_000;
@@ -56,6 +60,13 @@ fn open(path: &Path, icc: bool) -> Result<(Box<dyn Slide>, Option<IccOutcome>), 
     }
     let (slide, outcome) = slide::through_icc(slide);
     Ok((slide, Some(outcome)))
+}
+
+/// Warns if the colour profile was requested and not applied.
+pub(super) fn warn_of_profile(path: &Path, icc: Option<&IccOutcome>, progress: &Progress) {
+    if let Some(icc) = icc.filter(|icc| !matches!(icc, IccOutcome::Applied { .. })) {
+        progress.warn(&format!("warning: {}: colour profile {icc}", path.display()));
+    }
 }
 
 /// A tissue tile at level 0.

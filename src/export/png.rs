@@ -12,7 +12,7 @@ use crate::staged::{self, StageError};
 
 /// The reason why a picture could not be written.
 #[derive(Debug, Error)]
-pub(crate) enum PngError {
+pub enum PngError {
     /// The file cannot be written.
     #[error(transparent)]
     Stage(#[from] StageError),

@@ -1,5 +1,7 @@
 //! The estimates that methods of colour normalisation make of a picture.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::method::ColourMethod;
@@ -130,5 +132,25 @@ impl Stains {
 
     fn values_mut(&mut self) -> impl Iterator<Item = &mut f64> {
         self.haematoxylin.iter_mut().chain(&mut self.eosin).chain(&mut self.strength)
+    }
+}
+
+/// The estimate as one line of text.
+impl fmt::Display for ColourEstimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let three = |v: [f64; 3]| format!("({:.3} {:.3} {:.3})", v[0], v[1], v[2]);
+        match self {
+            Self::Reinhard(lab) => {
+                write!(f, "L*a*b* mean {}, deviation {}", three(lab.mean), three(lab.std))
+            }
+            Self::Macenko(stains) | Self::Vahadane { stains, .. } => write!(
+                f,
+                "H {} to {:.2}, E {} to {:.2}",
+                three(stains.haematoxylin),
+                stains.strength[0],
+                three(stains.eosin),
+                stains.strength[1]
+            ),
+        }
     }
 }

@@ -28,11 +28,19 @@ pub(crate) fn slides_to_fit(
     Ok(Some(slides_with_patches(run)?).filter(|slides| slides.len() >= MIN_SLIDES))
 }
 
-/// Whether the run has scores, which a fit would no longer belong to.
+/// Checks that the run has no scores.
 ///
 /// # Errors
-/// [`StagesError`] if the system does not say whether it has.
-pub(crate) fn has_scores(run: &RunDir) -> Result<bool, StagesError> {
+/// [`StagesError`] if it has, or if the system does not say whether it has.
+pub(crate) fn require_no_scores(run: &RunDir) -> Result<(), StagesError> {
+    match has_scores(run)? {
+        true => Err(StagesError::HasScores { run: run.root().to_owned() }),
+        false => Ok(()),
+    }
+}
+
+/// Whether the run has scores, which a fit would no longer belong to.
+fn has_scores(run: &RunDir) -> Result<bool, StagesError> {
     Ok(staged::has_entries(&run.root().join("scores"))?)
 }
 

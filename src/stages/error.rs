@@ -61,6 +61,18 @@ pub(crate) enum StagesError {
         /// Which slide, and what it lacks.
         problem: String,
     },
+    /// The run has scores, which a fit over the slides would not belong to.
+    #[error("{}: this run has scores already, which a fit would no longer belong to; use another run directory, or delete {}/scores", run.display(), run.display())]
+    HasScores {
+        /// The run directory.
+        run: PathBuf,
+    },
+    /// The run has no files to export.
+    #[error("{}: no .h5 files to export here; `slidegrid status` shows what the run has", folder.display())]
+    NothingToExport {
+        /// The folder of such files.
+        folder: PathBuf,
+    },
     /// The slide has no patches.
     #[error("{}: {slide} has no patches to stitch: {reason}", run.display())]
     NoPatches {

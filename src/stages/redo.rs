@@ -1,15 +1,166 @@
-//! Removes the results of slides, so that they are made again.
+//! Removes the results of slides, and makes them again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use thiserror::Error;
+
+use super::completion::{Completion, StageEnd};
 use super::error::StagesError;
+use super::plan::plan;
+use super::predict::{PredictStageError, groups_where, predict_all};
+use super::split::split_all;
+use super::stitch::{StitchOptions, stitch_all};
 use crate::config::{Method, RunConfig};
 use crate::damage;
 use crate::export::ExportFormat;
-use crate::run_dir::RunDir;
+use crate::jobs::lookup::Lookup;
+use crate::jobs::scheduler::System;
+use crate::jobs::state::RunState;
+use crate::jobs::state_error::StateError;
+use crate::jobs::submitted::read_submitted;
+use crate::progress::Progress;
+use crate::run_dir::{self, RunDir, SlideRecord};
+use crate::split::Extent;
+use crate::staged;
+use crate::threads::Workers;
+
+/// What is removed and made again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RedoRequest<'a> {
+    /// Names of the slides.
+    pub names: &'a [String],
+    /// Their method; `None` for that of the run.
+    pub method: Option<Method>,
+    /// Whether slides are split again even if their files have not changed.
+    pub split: bool,
+}
+
+/// The results of slides cannot be removed.
+#[derive(Debug, Error)]
+pub(crate) enum RedoError {
+    /// The run does not have the slides, or a file cannot be removed or written.
+    #[error(transparent)]
+    Stages(#[from] StagesError),
+    /// What is queued or running cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A scheduler cannot be asked.
+    #[error("{problem}; tasks may be queued: nothing is removed")]
+    Queue {
+        /// Why not.
+        problem: String,
+    },
+    /// Tasks use what would be removed.
+    #[error("{}: {live} is queued or running{others}; wait for it or cancel it, then run the same command again", run.display())]
+    Live {
+        /// The run directory.
+        run: PathBuf,
+        /// Stage and slide of the first task.
+        live: String,
+        /// The number of others, if there are any.
+        others: String,
+    },
+}
+
+/// Writes the method of the slides, and removes their scores, heatmaps and, where they are to be
+/// split again, patches. Returns the slides to split again.
+///
+/// # Errors
+/// [`RedoError`] if the run has no such slides, if tasks may use what would be removed, or if a
+/// file stays.
+pub(crate) fn remove(
+    run: &RunDir,
+    config: &mut RunConfig,
+    request: &RedoRequest<'_>,
+    progress: &Progress,
+) -> Result<Vec<SlideRecord>, RedoError> {
+    let RedoRequest { names, method, split } = *request;
+    let lookup = Lookup::read(run).map_err(StagesError::from)?;
+    if let Some(name) = names.iter().find(|name| lookup.of_slide(name).is_none()) {
+        let problem = format!("no slide {name} with groups");
+        return Err(StagesError::NoSlide { run: run.root().to_owned(), problem }.into());
+    }
+    let records = run_dir::list_slides(run).map_err(StagesError::from)?.into_iter();
+    let split_again: Vec<SlideRecord> = records
+        .filter(|record| names.contains(&record.name))
+        .filter(|record| split || record.change(&record.path).is_some())
+        .collect();
+    refuse_queued(run, names, !split_again.is_empty())?;
+    set_method(run, config, names, method)?;
+    for name in names {
+        remove_results(run, name)?;
+    }
+    for record in &split_again {
+        remove_patches(run, &record.name)?;
+        progress.note(&format!("redo: {} is split again", record.name));
+    }
+    if staged::is_there(&run.study()).map_err(StagesError::from)? {
+        progress.note(
+            "note: the study, and exports to other folders, still show the old scores; make them again when the slides are done",
+        );
+    }
+    Ok(split_again)
+}
+
+/// Splits the slides `split_again`, then scores and stitches the slides `names`.
+///
+/// # Errors
+/// Those of the stages and of `on_file`.
+pub(crate) fn make_again<E>(
+    run: &RunDir,
+    config: &RunConfig,
+    names: &[String],
+    split_again: &[SlideRecord],
+    workers: &Workers<'_>,
+    on_file: &dyn Fn(&Path) -> Result<(), E>,
+    progress: &Progress,
+) -> Result<StageEnd, E>
+where
+    E: From<StagesError> + From<PredictStageError>,
+{
+    let mut lookup = Lookup::read(run).map_err(StagesError::from)?;
+    let mut planned = Completion::Done;
+    if !split_again.is_empty() {
+        let records: Vec<&SlideRecord> = split_again.iter().collect();
+        let split = split_all(run, config, &records, Extent::Patches, workers, progress)?;
+        run_dir::refresh_slides(run).map_err(StagesError::from)?;
+        (lookup, planned) = plan(run, progress)?;
+        if split.completion == Completion::Failed {
+            return Ok(split);
+        }
+    }
+    let wanted: HashSet<&str> = names.iter().map(String::as_str).collect();
+    let groups = groups_where(&lookup, &|name| wanted.contains(name));
+    let predicted = predict_all(run, config, &groups, workers, progress)?;
+    if predicted.completion == Completion::Failed {
+        return Ok(predicted);
+    }
+    let options = StitchOptions { allow_missing: false, interrupt: workers.interrupt, on_file };
+    let stitched = stitch_all(run, config, names, &options, progress)?;
+    Ok(StageEnd::from(planned).and(predicted).and(stitched))
+}
+
+/// Refuses to touch what queued or running tasks use: those of the slides `names`, or with
+/// `any_slide` those of the whole run.
+fn refuse_queued(run: &RunDir, names: &[String], any_slide: bool) -> Result<(), RedoError> {
+    let submitted = read_submitted(run).map_err(StateError::from)?;
+    let state = RunState::read(run, &submitted, &System::BRIEF, false)?;
+    if let Some(error) = state.queue_errors().next() {
+        return Err(RedoError::Queue { problem: error.to_string() });
+    }
+    let live = state.live_items();
+    let mut live = live.iter().filter(|item| any_slide || names.iter().any(|n| n == item.slide()));
+    let Some(first) = live.next() else { return Ok(()) };
+    let others = match live.count() {
+        0 => String::new(),
+        others => format!(", and {others} more"),
+    };
+    let live = format!("{} {}", first.stage().name(), first.slide());
+    Err(RedoError::Live { run: run.root().to_owned(), live, others })
+}
 
 /// Writes the method of the slides to `run.toml`; without `method` the slides use the method of
 /// the run. This happens before anything is removed, so that scores of another method that
@@ -17,7 +168,7 @@ use crate::run_dir::RunDir;
 ///
 /// # Errors
 /// [`StagesError`] for a method that single slides cannot have, or if `run.toml` cannot be written.
-pub(crate) fn set_method(
+fn set_method(
     run: &RunDir,
     config: &mut RunConfig,
     slides: &[String],
@@ -49,7 +200,7 @@ pub(crate) fn set_method(
 ///
 /// # Errors
 /// [`StagesError::Remove`] if a file or folder stays.
-pub(crate) fn remove_results(run: &RunDir, name: &str) -> Result<(), StagesError> {
+fn remove_results(run: &RunDir, name: &str) -> Result<(), StagesError> {
     let folder = run.heatmaps();
     let pictures = ["h5", "png", "npy"].map(|suffix| run.heatmap(name, suffix));
     let exports = ExportFormat::ALL.map(|format| format.path(&folder, name));
@@ -61,7 +212,7 @@ pub(crate) fn remove_results(run: &RunDir, name: &str) -> Result<(), StagesError
         run.stitch_record(name),
     ];
     for path in pictures.into_iter().chain(exports).chain(others) {
-        remove(&path)?;
+        remove_path(&path)?;
     }
     damage::clear(&run.heatmap(name, "h5"));
     Ok(())
@@ -71,15 +222,15 @@ pub(crate) fn remove_results(run: &RunDir, name: &str) -> Result<(), StagesError
 ///
 /// # Errors
 /// [`StagesError::Remove`] if a file stays.
-pub(crate) fn remove_patches(run: &RunDir, name: &str) -> Result<(), StagesError> {
+fn remove_patches(run: &RunDir, name: &str) -> Result<(), StagesError> {
     let files = [run.patches(name), run.split_outcome(name), run.mask_png(name)];
-    files.iter().try_for_each(|file| remove(file))?;
+    files.iter().try_for_each(|file| remove_path(file))?;
     damage::clear(&run.patches(name));
     Ok(())
 }
 
 /// Removes a file or folder if it exists.
-fn remove(path: &Path) -> Result<(), StagesError> {
+fn remove_path(path: &Path) -> Result<(), StagesError> {
     let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
         Ok(_) => fs::remove_file(path),

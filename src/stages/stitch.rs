@@ -9,6 +9,7 @@ use super::failure_file;
 use super::failure_kind::FailureKind;
 use super::interrupted::GO_ON;
 use crate::config::RunConfig;
+use crate::damage::SetAside;
 use crate::interrupt::Interrupt;
 use crate::jobs::cost::StitchRecord;
 use crate::jobs::outcome::{OutcomeKind, Undone};
@@ -37,6 +38,22 @@ pub(crate) fn with_patches(run: &RunDir, record: &SlideRecord) -> Result<String,
         slide: record.name.clone(),
         reason: reason.to_owned(),
     })
+}
+
+/// Checks that a slide given by its name has patches.
+///
+/// # Errors
+/// [`StagesError`] if the slide has no patches, or they were damaged and set aside.
+pub(crate) fn require_patches(run: &RunDir, slide: &str) -> Result<(), StagesError> {
+    let path = run.patches(slide);
+    if staged::is_there(&path)? {
+        return Ok(());
+    }
+    if let Some(set_aside) = SetAside::find(&path, "split") {
+        return Err(set_aside.into());
+    }
+    let problem = format!("slide {slide} has no patches");
+    Err(StagesError::NoSlide { run: run.root().to_owned(), problem })
 }
 
 /// The names of the slides that have patches, and of those that may have: stitching them fails

@@ -24,13 +24,14 @@ mod rules;
 mod slide_truth;
 pub(crate) mod steps;
 mod summary;
+mod suspect;
 mod tables;
 mod truth_file;
 
 pub(crate) use detections::detect;
 pub(crate) use files::write;
 pub(crate) use gather::gather;
-pub(crate) use request::{HeatmapSource, StudyRequest};
-
+pub(crate) use request::{HeatmapSource, StudyRequest, study_strides};
 pub(crate) use rules::describe_detection;
 pub(crate) use summary::summarise;
+pub(crate) use suspect::warn_of_suspect_heatmaps;

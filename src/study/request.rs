@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::config::StudyKeys;
+use crate::config::{Config, ConfigError, RunConfig, StudyKeys};
 use crate::geometry::CoordinateOrigin;
 use crate::run_dir::RunDir;
 use crate::truth::SlideKind;
@@ -16,6 +16,38 @@ pub(crate) struct HeatmapSource {
     pub run: RunDir,
     /// Strides to study, working px, the finest first; each a multiple of the run's stride.
     pub strides: Vec<u32>,
+}
+
+/// Default strides as multiples of the run's stride. With the paper's stride of 16 they are the
+/// paper's strides.
+const MULTIPLES: [u32; 4] = [1, 4, 8, 14];
+
+/// The strides to study, working px, the finest first: those that were `given`, or else those of
+/// the configuration, or else the default ones.
+pub(crate) fn study_strides(given: &[u32], config: &Config) -> Vec<u32> {
+    let mut strides = match (given, config.study.strides.as_slice()) {
+        ([], []) => MULTIPLES.map(|factor| factor * config.predict.stride).to_vec(),
+        ([], configured) => configured.to_vec(),
+        (given, _) => given.to_vec(),
+    };
+    strides.sort_unstable();
+    strides.dedup();
+    strides
+}
+
+impl HeatmapSource {
+    /// A run to compare with. Its strides are those of `strides` that are multiples of its own
+    /// stride, or else that one.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if there is no such run, or its configuration is invalid.
+    pub(crate) fn compared(name: &str, run: RunDir, strides: &[u32]) -> Result<Self, ConfigError> {
+        let found = RunConfig::read(run.root())?.config.predict.stride;
+        let multiples: Vec<u32> =
+            strides.iter().copied().filter(|stride| stride.is_multiple_of(found)).collect();
+        let strides = if multiples.is_empty() { vec![found] } else { multiples };
+        Ok(Self { name: name.to_owned(), run, strides })
+    }
 }
 
 /// What a study compares, and by which rules.

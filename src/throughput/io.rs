@@ -12,11 +12,16 @@ use ndarray::Array2;
 use thiserror::Error;
 
 use super::page_cache;
+use crate::chart::ChartError;
 use crate::geometry::{BlockPlan, Tiling, WorkingPlane, tiling::TilingError};
 use crate::hdf5_file::FormatError;
 use crate::interrupt::Interrupt;
 use crate::patches::{Compression, PatchesFile, PatchesMeta, PatchesWriter};
+use crate::staged::StageError;
 use crate::synth;
+
+/// What takes less space and memory.
+const LESS: &str = "fewer or smaller patches: --sizes, --patch-px";
 
 /// Why storage could not be measured.
 #[derive(Debug, Error)]
@@ -42,6 +47,32 @@ pub(crate) enum IoError {
         /// The system's error.
         source: std::io::Error,
     },
+    /// The file system is too full.
+    #[error("{}: {free_mb} MB are free, but {needed_mb} MB are needed; choose another --dir, or {LESS}", dir.display())]
+    Space {
+        /// The folder.
+        dir: PathBuf,
+        /// Space for this user, MB.
+        free_mb: u64,
+        /// Space for the largest file, MB.
+        needed_mb: u64,
+    },
+    /// The memory is too small.
+    #[error(
+        "the largest group needs {needed_mb} MB of memory, but {available_mb} MB are available; use {LESS}"
+    )]
+    Memory {
+        /// Memory of the largest group, MB.
+        needed_mb: u64,
+        /// Memory that is available, MB.
+        available_mb: u64,
+    },
+    /// The chart cannot be drawn.
+    #[error(transparent)]
+    Chart(#[from] ChartError),
+    /// A result cannot be written.
+    #[error(transparent)]
+    Write(#[from] StageError),
     /// A signal ended the measurement.
     #[error("{signal}: ended; nothing is left in {}", folder.display())]
     Interrupted {

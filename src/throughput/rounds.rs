@@ -1,7 +1,9 @@
 //! The measurement of several settings of a network, each in a process of its own, and the
 //! recommended setting.
 
+use std::fmt;
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 
 use serde::Serialize;
 
@@ -10,13 +12,46 @@ use super::infer::Measurement;
 use crate::model::{EngineChoice, Precision};
 use crate::progress::Progress;
 
-/// One way of running a network.
+/// An engine, and the precision that it computes in. In text the precision stands only if it is
+/// below f32: `openvino`, `openvino-bf16`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub(crate) struct InferSetting {
+pub(crate) struct Runner {
     /// The engine.
     pub engine: EngineChoice,
     /// The precision that the engine computes in.
     pub precision: Precision,
+}
+
+impl fmt::Display for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.precision {
+            Precision::F32 => write!(f, "{}", self.engine),
+            less => write!(f, "{}-{less}", self.engine),
+        }
+    }
+}
+
+impl FromStr for Runner {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (engine, precision) = match text.split_once('-') {
+            Some((engine, precision)) => (engine.parse()?, precision.parse()?),
+            None => (text.parse()?, Precision::F32),
+        };
+        if engine == EngineChoice::Auto {
+            return Err("expected engines by name, such as tract,ort".to_owned());
+        }
+        Ok(Self { engine, precision })
+    }
+}
+
+/// One way of running a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct InferSetting {
+    /// The engine and its precision.
+    #[serde(flatten)]
+    pub runner: Runner,
     /// Windows per run.
     pub batch: usize,
     /// Number of threads, each with a session.
@@ -52,21 +87,21 @@ pub(crate) struct NotMeasured {
     pub reason: String,
 }
 
+/// The rows of the settings that could be measured, and those that could not.
+#[derive(Debug)]
+pub(crate) struct InferResults {
+    /// The rows, in the order of the settings.
+    pub rows: Vec<InferRow>,
+    /// What could not be measured.
+    pub missing: Vec<NotMeasured>,
+}
+
 impl InferSetting {
     /// The setting in one line: `ort, batch 8, 2 threads`.
     #[must_use]
     pub(crate) fn label(&self) -> String {
         let threads = if self.threads == 1 { "thread" } else { "threads" };
-        format!("{}, batch {}, {} {threads}", self.runner(), self.batch, self.threads)
-    }
-
-    /// The engine, with the precision if that is below f32: `openvino`, `openvino-bf16`.
-    #[must_use]
-    pub(crate) fn runner(&self) -> String {
-        match self.precision {
-            Precision::F32 => self.engine.to_string(),
-            less => format!("{}-{less}", self.engine),
-        }
+        format!("{}, batch {}, {} {threads}", self.runner, self.batch, self.threads)
     }
 }
 
@@ -81,7 +116,7 @@ pub(crate) fn in_turns(
     repeats: usize,
     command: &dyn Fn(&InferSetting) -> std::io::Result<Command>,
     progress: &Progress,
-) -> (Vec<InferRow>, Vec<NotMeasured>) {
+) -> InferResults {
     let task = progress.start("bench infer", "measurements", settings.len() * repeats);
     let mut found: Vec<Result<Vec<Measurement>, String>> = vec![Ok(Vec::new()); settings.len()];
     for repeat in 0..repeats {
@@ -99,15 +134,17 @@ pub(crate) fn in_turns(
             task.advance(1);
         }
     }
-    let (mut rows, mut missing) = (Vec::new(), Vec::new());
+    let mut results = InferResults { rows: Vec::new(), missing: Vec::new() };
     for (setting, found) in settings.iter().zip(found) {
         match found.map(|measured| row(*setting, &measured)) {
-            Ok(Some(row)) => rows.push(row),
+            Ok(Some(row)) => results.rows.push(row),
             Ok(None) => {}
-            Err(reason) => missing.push(NotMeasured { what: setting.label(), reason }),
+            Err(reason) => {
+                results.missing.push(NotMeasured { what: setting.label(), reason });
+            }
         }
     }
-    (rows, missing)
+    results
 }
 
 fn measure_once(
@@ -155,8 +192,8 @@ const AS_FAST: f64 = 0.97;
 /// Precisions below f32 count only if nothing else was measured.
 #[must_use]
 pub(crate) fn recommended(rows: &[InferRow]) -> Option<&InferRow> {
-    let exact = rows.iter().any(|row| row.setting.precision == Precision::F32);
-    let fits = |row: &&InferRow| !exact || row.setting.precision == Precision::F32;
+    let exact = rows.iter().any(|row| row.setting.runner.precision == Precision::F32);
+    let fits = |row: &&InferRow| !exact || row.setting.runner.precision == Precision::F32;
     let rates = rows.iter().filter(fits).map(|row| row.windows_per_s.median);
     let fastest = rates.fold(0.0, f64::max);
     rows.iter()
@@ -170,7 +207,8 @@ mod tests {
     use super::*;
 
     fn setting(batch: usize) -> InferSetting {
-        InferSetting { engine: EngineChoice::Ort, precision: Precision::F32, batch, threads: 2 }
+        let runner = Runner { engine: EngineChoice::Ort, precision: Precision::F32 };
+        InferSetting { runner, batch, threads: 2 }
     }
 
     fn measured(windows_per_s: f64, peak_rss_bytes: u64) -> Measurement {
@@ -206,7 +244,7 @@ mod tests {
         assert_eq!(recommended(&rows[..1]).unwrap().setting.batch, 1);
         assert_eq!(recommended(&[]), None);
         let mut less = row(8, 200.0, 300);
-        less.setting.precision = Precision::Bf16;
+        less.setting.runner.precision = Precision::Bf16;
         assert_eq!(recommended(&[rows[0].clone(), less.clone()]), Some(&rows[0]));
         assert_eq!(recommended(std::slice::from_ref(&less)), Some(&less));
     }
@@ -228,7 +266,7 @@ mod tests {
             Ok(command)
         };
         let settings = [1, 2, 3, 4].map(setting);
-        let (rows, missing) = in_turns(&settings, 3, &command, &Progress::Quiet);
+        let InferResults { rows, missing } = in_turns(&settings, 3, &command, &Progress::Quiet);
         assert_eq!((rows.len(), rows[0].version.as_str(), tries.get()), (1, "e 1", 6));
         let reasons: Vec<&str> = missing.iter().map(|missing| missing.reason.as_str()).collect();
         assert_eq!((reasons.len(), reasons[0]), (3, "no such operator"));

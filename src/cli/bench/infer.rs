@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::super::{Exit, Failure, print};
-use super::Machine;
-use crate::model::{EngineChoice, EngineRequest, Model, Precision, select};
+use crate::model::{EngineRequest, Model, Precision, select};
 use crate::progress::Progress;
 use crate::throughput::infer::measure;
-use crate::throughput::rounds::{InferRow, InferSetting, NotMeasured, in_turns, recommended};
+use crate::throughput::infer_bench::{InferChoices, InferPlan, InferReport};
+use crate::throughput::machine::Machine;
+use crate::throughput::rounds::{InferRow, InferSetting, Runner, in_turns, recommended};
 
 /// Recommend engine, batch and threads for a model on this machine.
 ///
@@ -37,8 +37,8 @@ pub(super) struct InferArgs {
     model: PathBuf,
 
     /// Engines to try: tract, ort, openvino, openvino-bf16.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "tract,ort,openvino", value_parser = runner)]
-    engines: Vec<(EngineChoice, Precision)>,
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "tract,ort,openvino")]
+    engines: Vec<Runner>,
 
     /// Batch sizes to try, in windows per run of the network.
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,2,4,8,16,32", value_parser = clap::value_parser!(u32).range(1..))]
@@ -78,7 +78,8 @@ pub(super) struct InferArgs {
 }
 
 impl InferArgs {
-    fn wanted(&self, engine: EngineChoice, precision: Precision) -> EngineRequest<'_> {
+    fn engine_request(&self, runner: Runner) -> EngineRequest<'_> {
+        let Runner { engine, precision } = runner;
         let ort_library = self.ort_library.as_deref();
         let openvino_library = self.openvino_library.as_deref();
         EngineRequest { engine, precision, ort_library, openvino_library }
@@ -88,33 +89,9 @@ impl InferArgs {
 fn one(text: &str) -> Result<InferSetting, String> {
     let invalid = || format!("{text:?} is not ENGINE,BATCH,THREADS");
     let mut parts = text.splitn(3, ',');
-    let (engine, precision) = runner(parts.next().unwrap_or_default())?;
+    let runner = parts.next().unwrap_or_default().parse()?;
     let mut number = || parts.next().and_then(|part| part.parse().ok()).ok_or_else(invalid);
-    Ok(InferSetting { engine, precision, batch: number()?, threads: number()? })
-}
-
-/// Parses an engine, or an engine and a precision such as `openvino-bf16`.
-fn runner(text: &str) -> Result<(EngineChoice, Precision), String> {
-    let (engine, precision) = match text.split_once('-') {
-        Some((engine, precision)) => (engine.parse()?, precision.parse()?),
-        None => (text.parse()?, Precision::F32),
-    };
-    if engine == EngineChoice::Auto {
-        return Err("expected engines by name, such as tract,ort".to_owned());
-    }
-    Ok((engine, precision))
-}
-
-#[derive(Serialize)]
-struct InferReport<'r> {
-    model: String,
-    model_sha256: &'r str,
-    machine: Machine,
-    seconds: f64,
-    repeats: u32,
-    settings: &'r [InferRow],
-    not_measured: &'r [NotMeasured],
-    recommended: Option<&'r InferRow>,
+    Ok(InferSetting { runner, batch: number()?, threads: number()? })
 }
 
 pub(super) fn run(args: &InferArgs) -> Result<Exit, Failure> {
@@ -124,7 +101,7 @@ pub(super) fn run(args: &InferArgs) -> Result<Exit, Failure> {
     }
     let model = Model::load(&args.model)?;
     if let Some(setting) = &args.one {
-        let engine = select(&args.wanted(setting.engine, setting.precision))?;
+        let engine = select(&args.engine_request(setting.runner))?;
         let measured = measure(&engine, &model, setting.batch, setting.threads, args.seconds)?;
         print(&serde_json::to_string(&measured).expect("a result is plain data"))?;
         return Ok(Exit::Done);
@@ -132,15 +109,18 @@ pub(super) fn run(args: &InferArgs) -> Result<Exit, Failure> {
     let progress = Progress::on_stderr(args.quiet);
     let machine = Machine::here();
     machine.warn(&progress);
-    let (settings, mut missing) = settings(args, &model, machine.offered, &progress);
+    let choices =
+        InferChoices { runners: &args.engines, batches: &args.batches, threads: &args.threads };
+    let select_runner = |runner| select(&args.engine_request(runner));
+    let plan = InferPlan::new(&choices, &model, machine.offered, &select_runner, &progress);
     let program = std::env::current_exe().map_err(|e| {
         Failure::new(Exit::Input, format!("cannot find the path of this program: {e}"))
     })?;
     let command = |setting: &InferSetting| {
         let mut command = Command::new(&program);
-        let InferSetting { batch, threads, .. } = setting;
+        let InferSetting { runner, batch, threads } = setting;
         command.args(["bench", "infer", "--model"]).arg(&args.model);
-        command.args(["--one", &format!("{},{batch},{threads}", setting.runner())]);
+        command.args(["--one", &format!("{runner},{batch},{threads}")]);
         command.args(["--seconds", &args.seconds.to_string()]);
         if let Some(library) = &args.ort_library {
             command.arg("--ort-library").arg(library);
@@ -150,67 +130,25 @@ pub(super) fn run(args: &InferArgs) -> Result<Exit, Failure> {
         }
         Ok(command)
     };
-    let (rows, failed) = in_turns(&settings, args.repeats as usize, &command, &progress);
-    missing.extend(failed);
+    let measured = in_turns(&plan.settings, args.repeats as usize, &command, &progress);
+    let mut not_measured = plan.missing;
+    not_measured.extend(measured.missing);
     let report = InferReport {
         model: args.model.display().to_string(),
         model_sha256: &model.sha256,
         machine,
         seconds: args.seconds,
         repeats: args.repeats,
-        settings: &rows,
-        not_measured: &missing,
-        recommended: recommended(&rows),
+        recommended: recommended(&measured.rows).cloned(),
+        settings: measured.rows,
+        not_measured,
     };
     if args.json {
         print(&serde_json::to_string_pretty(&report).expect("a report is plain data"))?;
     } else {
         print(table(&report).trim_end())?;
     }
-    Ok(if rows.is_empty() { Exit::Configuration } else { Exit::Done })
-}
-
-/// All settings to measure, and the engines that are not available.
-fn settings(
-    args: &InferArgs,
-    model: &Model,
-    offered: usize,
-    progress: &Progress,
-) -> (Vec<InferSetting>, Vec<NotMeasured>) {
-    let mut batches: Vec<usize> = args.batches.iter().map(|&batch| batch as usize).collect();
-    if let Some(fixed) = model.static_batch() {
-        progress.note(&format!("the network has a fixed batch: {fixed} windows per run"));
-        batches = vec![fixed];
-    }
-    let mut threads: Vec<usize> = args.threads.iter().map(|&threads| threads as usize).collect();
-    if threads.is_empty() {
-        threads = vec![1, offered];
-    }
-    if let Some(many) = threads.iter().find(|&&threads| threads > offered) {
-        progress.warn(&format!(
-            "warning: {many} threads, but this process may use only {offered} processors"
-        ));
-    }
-    for list in [&mut batches, &mut threads] {
-        list.sort_unstable();
-        list.dedup();
-    }
-    let (mut settings, mut missing) = (Vec::new(), Vec::new());
-    for &(engine, precision) in &args.engines {
-        let setting = |batch, threads| InferSetting { engine, precision, batch, threads };
-        match select(&args.wanted(engine, precision)) {
-            Ok(selected) => progress.note(&selected.reason),
-            Err(error) => {
-                let what = setting(1, 1).runner();
-                missing.push(NotMeasured { what, reason: error.to_string() });
-                continue;
-            }
-        }
-        for &batch in &batches {
-            settings.extend(threads.iter().map(|&threads| setting(batch, threads)));
-        }
-    }
-    (settings, missing)
+    Ok(if report.settings.is_empty() { Exit::Configuration } else { Exit::Done })
 }
 
 fn table(report: &InferReport<'_>) -> String {
@@ -248,11 +186,11 @@ fn table(report: &InferReport<'_>) -> String {
     lines.push(format!(
         "windows/s: median of {repeats} measurements of {seconds} s, in turns; memory: of the process"
     ));
-    for missing in report.not_measured {
+    for missing in &report.not_measured {
         lines.push(format!("not measured: {}: {}", missing.what, missing.reason));
     }
-    if let Some(row) = report.recommended {
-        let InferSetting { engine, precision, batch, threads } = row.setting;
+    if let Some(row) = &report.recommended {
+        let InferSetting { runner: Runner { engine, precision }, batch, threads } = row.setting;
         let precision = match precision {
             Precision::F32 => String::new(),
             less => format!("\nprecision = \"{less}\""),

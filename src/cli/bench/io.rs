@@ -3,18 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::super::options::catch_signals;
 use super::super::{Exit, Failure, print};
-use super::Machine;
-use crate::chart::{self, ChartError};
 use crate::patches::Compression;
 use crate::progress::Progress;
-use crate::staged;
-use crate::throughput::io::{IoError, IoSetting, Workload};
-use crate::throughput::io_rounds::{IoRow, in_turns, name_of, recommended, speed_chart};
-use crate::throughput::page_cache::{available_memory_bytes, free_bytes};
+use crate::throughput::MedianRange;
+use crate::throughput::io::Workload;
+use crate::throughput::io_bench::{IoReport, IoRequest, measure_io};
+use crate::throughput::io_rounds::{IoRow, name_of};
 
 /// Recommend group size and compression for the file system of a folder.
 ///
@@ -88,110 +85,28 @@ fn compression(text: &str) -> Result<Compression, String> {
     level.map(Compression::Gzip).ok_or("expected none, gzip, or gzip-1 to gzip-9".to_owned())
 }
 
-#[derive(Serialize)]
-struct IoReport<'r> {
-    dir: String,
-    machine: Machine,
-    patch_px: u32,
-    patches: usize,
-    repeats: u32,
-    settings: &'r [IoRow],
-    recommended: Option<&'r IoRow>,
-}
-
 pub(super) fn run(args: &IoArgs) -> Result<Exit, Failure> {
     let signals = catch_signals()?;
     let progress = Progress::on_stderr(args.quiet);
-    let machine = Machine::here();
-    machine.warn(&progress);
-    let mut sizes: Vec<usize> = args.sizes.iter().map(|&size| size as usize).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
-    let patches = sizes.last().copied().unwrap_or(1);
-    check_space(args, patches, &progress)?;
-    let settings: Vec<IoSetting> = (args.compressions.iter())
-        .flat_map(|&compression| sizes.iter().map(move |&size| IoSetting { size, compression }))
-        .collect();
-    let about_dir = |action| {
-        let path = args.dir.clone();
-        move |source| IoError::Folder { path, action, source }
-    };
-    let folder = tempfile::Builder::new()
-        .prefix(".slidegrid-bench-")
-        .tempdir_in(&args.dir)
-        .map_err(about_dir("make a folder in it"))?;
-    let workload = Workload::new(patches, args.patch_px)?;
-    let (interrupt, repeats) = (signals.interrupt(), args.repeats as usize);
-    let rows = in_turns(&workload, &settings, repeats, folder.path(), interrupt, &progress)?;
-    folder.close().map_err(about_dir("remove the folder made in it"))?;
-    let report = IoReport {
-        dir: args.dir.display().to_string(),
-        machine,
+    let request = IoRequest {
+        dir: &args.dir,
+        sizes: &args.sizes,
         patch_px: args.patch_px,
-        patches,
+        compressions: &args.compressions,
         repeats: args.repeats,
-        settings: &rows,
-        recommended: recommended(&rows),
     };
-    let json = serde_json::to_string_pretty(&report).expect("a report is plain data");
-    let drawn = speed_chart(&rows, args.patch_px);
-    let not_drawn = |error: ChartError| Failure::new(Exit::Input, error);
-    let svg = chart::svg(&drawn).map_err(not_drawn)?;
-    let png = chart::png(&drawn).map_err(not_drawn)?;
-    for (name, bytes) in
-        [("io.svg", svg.as_bytes()), ("io.png", &png), ("io.json", json.as_bytes())]
-    {
-        staged::write(&args.out.join(name), bytes)?;
-    }
+    let report = measure_io(&request, signals.interrupt(), &progress)?;
+    let chart = report.write(&args.out)?;
     if args.json {
-        print(&json)?;
+        print(&report.to_json())?;
     } else {
         print(&table(&report))?;
-        print(&format!("# plot: {}", args.out.join("io.svg").display()))?;
+        print(&format!("# plot: {}", chart.display()))?;
     }
     Ok(Exit::Done)
 }
 
-/// Prints how much disk space and memory is needed, and fails if there is not enough.
-fn check_space(args: &IoArgs, patches: usize, progress: &Progress) -> Result<(), Failure> {
-    let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
-    let disk = Workload::disk_bytes(patches, args.patch_px);
-    let memory = Workload::pixel_bytes(patches, args.patch_px);
-    let free = free_bytes(&args.dir).map_err(|source| IoError::Folder {
-        path: args.dir.clone(),
-        action: "look at it",
-        source,
-    })?;
-    progress.note(&format!(
-        "bench io: needs {} MB of {} MB free in {}, and {} MB of memory for the largest group; writes {} MB in all",
-        megabytes(disk),
-        megabytes(free),
-        args.dir.display(),
-        megabytes(memory),
-        megabytes(memory) * (args.sizes.len() * args.compressions.len()) as u64 * u64::from(args.repeats)
-    ));
-    let less = "fewer or smaller patches: --sizes, --patch-px";
-    if disk > free {
-        let problem = format!(
-            "{}: {} MB are free, but {} MB are needed; choose another --dir, or {less}",
-            args.dir.display(),
-            megabytes(free),
-            megabytes(disk)
-        );
-        return Err(Failure::new(Exit::Input, problem));
-    }
-    if let Some(available) = available_memory_bytes().filter(|available| memory > *available) {
-        let problem = format!(
-            "the largest group needs {} MB of memory, but {} MB are available; use {less}",
-            megabytes(memory),
-            megabytes(available)
-        );
-        return Err(Failure::new(Exit::Input, problem));
-    }
-    Ok(())
-}
-
-fn table(report: &IoReport<'_>) -> String {
+fn table(report: &IoReport) -> String {
     let patch_mb = Workload::pixel_bytes(1, report.patch_px) as f64 / 1e6;
     let mut lines = vec![
         format!(
@@ -211,7 +126,7 @@ fn table(report: &IoReport<'_>) -> String {
         ),
     ];
     lines.extend(report.settings.iter().map(|row| {
-        let rate = |spread: crate::throughput::MedianRange| {
+        let rate = |spread: MedianRange| {
             format!("{:.0} ({:.0} to {:.0})", spread.median, spread.least, spread.most)
         };
         format!(
@@ -226,8 +141,8 @@ fn table(report: &IoReport<'_>) -> String {
             1000.0 * patch_mb / row.each_mb_s.median
         )
     }));
-    lines.push(cache_line(report.settings));
-    if let Some(row) = report.recommended {
+    lines.push(cache_line(&report.settings));
+    if let Some(row) = &report.recommended {
         let (key, level) = match row.compression.strip_prefix("gzip-") {
             Some(level) => ("gzip", format!("\ngzip_level = {level}")),
             None => ("none", String::new()),

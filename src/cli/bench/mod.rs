@@ -2,13 +2,10 @@
 
 mod infer;
 mod io;
-mod machine;
 
 use clap::{Args, Subcommand};
 
 use super::{Exit, Failure};
-
-use machine::Machine;
 
 /// Measure this machine and recommend settings.
 #[derive(Debug, Args)]

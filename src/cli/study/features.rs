@@ -1,16 +1,14 @@
 //! `slidegrid study features`
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::heatmaps::HeatmapOptions;
-use super::{input, print_json, write_output};
+use super::{print_json, write_output};
 use crate::cli::{Exit, Failure};
 use crate::metrics::features::FeatureRules;
 use crate::study::steps::features::{NamedFeatures, SlideFeatures, features_csv};
-use crate::truth::read_slide_list;
 
 /// Compute the 30 features by which the paper's random forest classifies slides.
 ///
@@ -56,17 +54,7 @@ pub(super) fn run(args: &FeaturesArgs) -> Result<Exit, Failure> {
         clear_border: args.clear_border,
         tissue_points: args.tissue_points,
     };
-    let kinds: BTreeMap<String, bool> = match &args.slides {
-        Some(list) => {
-            let slides = read_slide_list(list).map_err(input)?;
-            slides.into_iter().map(|slide| (slide.name, slide.is_tumor)).collect()
-        }
-        None => BTreeMap::new(),
-    };
-    let mut slides = Vec::new();
-    for heatmap in args.heatmaps.load() {
-        slides.push(SlideFeatures::compute(heatmap?, &kinds, &rules));
-    }
+    let slides = SlideFeatures::compute_all(args.heatmaps.load(), args.slides.as_deref(), &rules)?;
     if args.out.is_some() || !args.json {
         write_output(&features_csv(&slides), args.out.as_deref())?;
     }

@@ -7,13 +7,12 @@ use clap::Args;
 use super::{input, print_json};
 use crate::cli::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use crate::cli::{Exit, Failure, print};
-use crate::config::RunConfig;
-use crate::heatmap_h5::read_heatmap_meta;
-use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::stages::rerun;
 use crate::study::steps::truth::slides_of;
-use crate::study::{HeatmapSource, StudyRequest, gather, summarise, write};
+use crate::study::{
+    HeatmapSource, StudyRequest, gather, study_strides, summarise, warn_of_suspect_heatmaps, write,
+};
 use crate::threads::Workers;
 
 /// The run to measure, and how to measure it.
@@ -86,31 +85,6 @@ pub(super) struct OverRunArgs {
     quiet: bool,
 }
 
-/// Default strides as multiples of the run's stride. With the paper's stride of 16 they are
-/// the paper's strides.
-const MULTIPLES: [u32; 4] = [1, 4, 8, 14];
-
-/// Warns of heatmaps whose audit does not hold or whose calibration is open. They count in the
-/// study nevertheless.
-fn warn_of_suspect_heatmaps(request: &StudyRequest, progress: &Progress) {
-    for source in &request.sources {
-        for slide in &request.slides {
-            let path = source.run.heatmap(&slide.name, "h5");
-            // Heatmaps that cannot be read were an error before.
-            let Ok(meta) = read_heatmap_meta(&path) else { continue };
-            let open = meta.dense.as_ref().filter(|_| meta.cascade.is_none());
-            let open = open.map(|dense| dense.open.clone()).filter(|open| !open.is_empty());
-            let open = open.map(|open| format!("dense scores whose calibration is open: {open}"));
-            if let Some(doubt) = meta.audit_failure().or(open) {
-                progress.warn(&format!(
-                    "warning: {}: {doubt}; the heatmap counts nevertheless",
-                    path.display()
-                ));
-            }
-        }
-    }
-}
-
 pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
     let Some(run) = &args.run else {
         let problem = "give --run, or one of the commands that `slidegrid study --help` lists";
@@ -131,7 +105,7 @@ pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, problem));
     };
     let slides = slides_of(truth, args.slides.as_deref())?;
-    let strides = strides(args, &config);
+    let strides = study_strides(&args.strides, &config.config);
     let mut sources = vec![HeatmapSource {
         name: config.config.predict.method.name().to_owned(),
         run: options.dir(),
@@ -179,21 +153,7 @@ pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
     Ok(if settings[0].slides.len() < request.slides.len() { Exit::Partial } else { Exit::Done })
 }
 
-/// The requested strides, the finest first.
-fn strides(args: &OverRunArgs, config: &RunConfig) -> Vec<u32> {
-    let keys = &config.config;
-    let mut strides = match (args.strides.is_empty(), keys.study.strides.is_empty()) {
-        (false, _) => args.strides.clone(),
-        (true, false) => keys.study.strides.clone(),
-        (true, true) => MULTIPLES.map(|factor| factor * keys.predict.stride).to_vec(),
-    };
-    strides.sort_unstable();
-    strides.dedup();
-    strides
-}
-
-/// Parses `NAME=DIR`. The strides are those of `strides` that are multiples of the run's stride,
-/// or else the run's stride.
+/// Parses `NAME=DIR` of a run to compare with.
 fn parse_comparison(text: &str, strides: &[u32]) -> Result<HeatmapSource, Failure> {
     let (name, folder) =
         text.split_once('=').filter(|(name, _)| is_name(name)).ok_or_else(|| {
@@ -201,11 +161,7 @@ fn parse_comparison(text: &str, strides: &[u32]) -> Result<HeatmapSource, Failur
                 format!("--compare {text}: expected NAME=DIR, for example dense=run-dense");
             Failure::new(Exit::Usage, problem)
         })?;
-    let found = RunConfig::read(Path::new(folder))?.config.predict.stride;
-    let multiples: Vec<u32> =
-        strides.iter().copied().filter(|stride| stride.is_multiple_of(found)).collect();
-    let strides = if multiples.is_empty() { vec![found] } else { multiples };
-    Ok(HeatmapSource { name: name.to_owned(), run: RunDir::new(Path::new(folder)), strides })
+    Ok(HeatmapSource::compared(name, RunDir::new(Path::new(folder)), strides)?)
 }
 
 /// Whether a name can be a part of file names.

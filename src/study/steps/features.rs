@@ -1,11 +1,14 @@
 //! A table of the features by which slides are classified.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Serialize;
 
+use super::error::StepError;
 use super::heatmaps::LoadedHeatmap;
 use crate::metrics::features::{FeatureRules, NAMES, features};
+use crate::truth::read_slide_list;
 
 /// The features of one slide.
 pub(crate) struct SlideFeatures {
@@ -25,8 +28,28 @@ pub(crate) struct NamedFeatures<'f> {
 }
 
 impl SlideFeatures {
+    /// Computes the features of heatmaps. `slides` is the list of slides that says which of them
+    /// have tumor.
+    ///
+    /// # Errors
+    /// [`StepError`] if the list or a heatmap cannot be read.
+    pub(crate) fn compute_all(
+        heatmaps: impl IntoIterator<Item = Result<LoadedHeatmap, StepError>>,
+        slides: Option<&Path>,
+        rules: &FeatureRules,
+    ) -> Result<Vec<Self>, StepError> {
+        let kinds: BTreeMap<String, bool> = match slides {
+            Some(list) => {
+                let slides = read_slide_list(list)?;
+                slides.into_iter().map(|slide| (slide.name, slide.is_tumor)).collect()
+            }
+            None => BTreeMap::new(),
+        };
+        heatmaps.into_iter().map(|heatmap| Ok(Self::compute(heatmap?, &kinds, rules))).collect()
+    }
+
     /// Computes the features of a heatmap; `kinds` says which slides have tumor.
-    pub(crate) fn compute(
+    fn compute(
         heatmap: LoadedHeatmap,
         kinds: &BTreeMap<String, bool>,
         rules: &FeatureRules,

@@ -8,17 +8,20 @@ use crate::threads::worker_count;
 
 /// The machine that something was measured on.
 #[derive(Debug, Serialize)]
-pub(super) struct Machine {
-    pub(super) host: String,
-    pub(super) processor: String,
+pub(crate) struct Machine {
+    /// Name of the machine.
+    pub(crate) host: String,
+    /// Model name of the processor.
+    pub(crate) processor: String,
     /// Number of processors that this process may use.
-    pub(super) offered: usize,
+    pub(crate) offered: usize,
     /// Load average of the last minute: the mean number of processes that wanted a processor.
-    pub(super) load: Option<f64>,
+    pub(crate) load: Option<f64>,
 }
 
 impl Machine {
-    pub(super) fn here() -> Self {
+    /// This machine, now.
+    pub(crate) fn here() -> Self {
         Self {
             host: process::host(),
             processor: process::processor(),
@@ -28,7 +31,7 @@ impl Machine {
     }
 
     /// Warns if other processes are busy on the machine.
-    pub(super) fn warn(&self, progress: &Progress) {
+    pub(crate) fn warn(&self, progress: &Progress) {
         if let Some(load) = self.load.filter(|load| *load > 0.5 * self.offered as f64) {
             let offered = self.offered;
             progress.warn(&format!(
