@@ -117,9 +117,16 @@ fn detections_of_an_array_are_scored_against_outlines() {
 
     // Listed slides count, files of others do not pass.
     fs::write(case.path("truth/reference.csv"), "image,type\nslide,Tumor\nempty,Normal\n").unwrap();
+    for name in ["empty", "far", "near"] {
+        outline(&case, "truth", name);
+    }
     let report = study(&case, &froc).json();
     assert_eq!(report["slides"], 2);
     assert_eq!(report["slides_without_file"][0], "empty");
+    let notes = study(&case, &froc).done();
+    notes
+        .says(&["2 files of truth (far.xml, near.xml) are not used", "not in", "reference.csv"])
+        .says(&["1 file of truth (empty.xml) is not used", "normal in"]);
     fs::write(case.path("found/other.csv"), "").unwrap();
     assert!(complaint(&case, &froc, 4).contains("not in the list"));
 }

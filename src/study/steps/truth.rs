@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::error::StepError;
+use crate::progress;
 use crate::study::truth_file::read_truth;
 use crate::truth::{self, AnnotationGroups, SlideKind, Truth, read_slide_list};
 
 /// The slides of a folder with truth: those of `list`, or those of its `reference.csv`. Without
-/// a list, they are the slides that have a file in the folder, and all of them have tumor.
+/// a list, they are the slides that have a file in the folder, and all of them have tumor. Files
+/// that a list leaves unused are named on stderr.
 ///
 /// # Errors
 /// [`StepError`] if the list or the folder cannot be read.
@@ -17,11 +19,50 @@ pub(crate) fn slides_of(folder: &Path, list: Option<&Path>) -> Result<Vec<SlideK
     let reference = reference.filter(|_| list.is_none());
     let is_listed = reference.map_or(Ok(false), truth::is_file)?;
     match list.or(reference.filter(|_| is_listed)) {
-        Some(list) => Ok(read_slide_list(list)?),
+        Some(list) => {
+            let slides = read_slide_list(list)?;
+            for note in unused(folder, list, &slides)? {
+                progress::tell(&note);
+            }
+            Ok(slides)
+        }
         None => {
             let names = truth_files(folder)?;
             Ok(names.into_iter().map(|(name, _)| SlideKind { name, is_tumor: true }).collect())
         }
+    }
+}
+
+/// Sentences about the files of truth that no slide with tumor of the list takes.
+fn unused(folder: &Path, list: &Path, slides: &[SlideKind]) -> Result<Vec<String>, StepError> {
+    let (mut unlisted, mut normal) = (Vec::new(), Vec::new());
+    for (name, path) in truth_files(folder)? {
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        match slides.iter().find(|slide| slide.name == name) {
+            None => unlisted.push(file),
+            Some(slide) if !slide.is_tumor => normal.push(file),
+            Some(_) => {}
+        }
+    }
+    let sentence = |files: &[String], what: &str| {
+        let (found, list) = (files_in_words(files), list.display());
+        (!files.is_empty()).then(|| format!("note: {}: {found} {what} in {list}", folder.display()))
+    };
+    let notes = [
+        sentence(&unlisted, "not used, for slides that are not"),
+        sentence(&normal, "not used, for slides that are normal"),
+    ];
+    Ok(notes.into_iter().flatten().collect())
+}
+
+/// The number of files, and the names of the first ones.
+fn files_in_words(files: &[String]) -> String {
+    const NAMED: usize = 5;
+    let named = files.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match files.len() {
+        1 => format!("1 file of truth ({named}) is"),
+        count if count <= NAMED => format!("{count} files of truth ({named}) are"),
+        count => format!("{count} files of truth ({named} and {} more) are", count - NAMED),
     }
 }
 
