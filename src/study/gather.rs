@@ -7,7 +7,7 @@ use super::cost::{SlideCost, slide_cost};
 use super::detections::{detect, to_f32};
 use super::error::StudyError;
 use super::outcome::{CostSource, SettingOutcome, SlideOutcome, Unscored};
-use super::request::{HeatmapSource, StudyRequest};
+use super::request::{HeatmapSource, StudyRequest, records_of};
 use super::slide_truth::{SlideGeometry, SlideTruth};
 use crate::config::StudyKeys;
 use crate::heatmap::Heatmap;
@@ -17,7 +17,7 @@ use crate::metrics::features::{FeatureRules, features};
 use crate::metrics::froc::SlideHits;
 use crate::metrics::raster::SampleGrid;
 use crate::progress::Progress;
-use crate::run_dir::{RunDir, SlideRecord, SlideStatus, list_slides};
+use crate::run_dir::SlideStatus;
 use crate::staged;
 use crate::truth::SlideKind;
 
@@ -87,16 +87,6 @@ fn slides_with_heatmaps<'q>(
         slides.retain(|slide| !missing.contains(&slide.name));
     }
     Ok(slides)
-}
-
-/// The slides of a run; none for a folder that holds heatmaps alone.
-///
-/// # Errors
-/// [`StudyError`] if the slides cannot be read.
-pub(super) fn records_of(run: &RunDir) -> Result<Vec<SlideRecord>, StudyError> {
-    let is_run =
-        staged::is_there(&run.slides_csv())? || staged::has_entries(&run.patches_folder())?;
-    Ok(if is_run { list_slides(run)? } else { Vec::new() })
 }
 
 /// For each source, the slides with patches that could not be decoded.

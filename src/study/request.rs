@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::error::StudyError;
 use crate::config::{Config, ConfigError, RunConfig, StudyKeys};
 use crate::geometry::CoordinateOrigin;
-use crate::run_dir::RunDir;
+use crate::run_dir::{RunDir, SlideRecord, list_slides};
+use crate::staged;
 use crate::truth::SlideKind;
 
 /// A run whose heatmaps are studied.
@@ -67,4 +69,14 @@ pub(crate) struct StudyRequest {
     pub origin: CoordinateOrigin,
     /// `[study]` of the configuration.
     pub keys: StudyKeys,
+}
+
+/// The slides of a run; none for a folder that holds heatmaps alone.
+///
+/// # Errors
+/// [`StudyError`] if the slides cannot be read.
+pub(super) fn records_of(run: &RunDir) -> Result<Vec<SlideRecord>, StudyError> {
+    let is_run =
+        staged::is_there(&run.slides_csv())? || staged::has_entries(&run.patches_folder())?;
+    Ok(if is_run { list_slides(run)? } else { Vec::new() })
 }

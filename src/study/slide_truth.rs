@@ -1,8 +1,7 @@
 //! The truth about one slide, and how much of each lesion a heatmap has scores for.
 
 use super::error::StudyError;
-use super::gather::records_of;
-use super::request::{HeatmapSource, StudyRequest};
+use super::request::{HeatmapSource, StudyRequest, records_of};
 use crate::heatmap_h5::HeatmapMeta;
 use crate::metrics::coverage::{Coverage, coverage};
 use crate::metrics::lesions::{Lesions, evaluation_downsample};
