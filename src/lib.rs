@@ -124,6 +124,7 @@
 //!     heatmap         <- tissue
 //! the machine
 //!     chart
+//!     crash
 //!     glossary
 //!     interrupt
 //!     number
@@ -136,11 +137,11 @@
 //!     version
 //!     sha256
 //! files
-//!     staged
+//!     staged          <- process
 //!     identity
 //!     bigtiff         <- staged version
 //!     hdf5_file       <- identity pipeline staged version
-//!     slide           <- geometry
+//!     slide           <- crash geometry
 //!     label_image
 //!     text_file
 //!     synth           <- bigtiff interrupt pipeline staged threads
@@ -161,9 +162,9 @@
 //!                        truth
 //!     resolve         <- colour_template config geometry model normalize version
 //!     slide_inputs    <- config progress run_dir slide text_file tissue
-//!     split           <- config damage export geometry hdf5_file heatmap identity interrupt
+//!     split           <- config crash damage export geometry hdf5_file heatmap identity interrupt
 //!                        label_image normalize number patches pipeline process progress run_dir
-//!                        slide staged threads tissue
+//!                        slide staged threads tissue version
 //!     predict         <- config damage geometry hdf5_file interrupt model normalize number
 //!                        patches pipeline process progress run_dir scores staged
 //!     jobs            <- config damage export heatmap_h5 number run_dir scores shell staged
@@ -190,6 +191,7 @@ mod chart;
 mod cli;
 mod colour_template;
 mod config;
+mod crash;
 mod damage;
 mod export;
 pub mod geometry;

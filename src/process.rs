@@ -2,6 +2,9 @@
 //! scores, the size of its terminal, and two settings of the process.
 
 use std::fs;
+use std::sync::OnceLock;
+
+use sha2::{Digest, Sha256};
 
 /// CPU time of all threads so far, user and system together, seconds.
 pub fn cpu_s() -> f64 {
@@ -91,6 +94,26 @@ pub(crate) fn screen() -> Screen {
         (0, _) | (_, 0) => Screen { rows: 24, columns: 80 },
         (rows, columns) => Screen { rows, columns },
     }
+}
+
+/// Whether a process with this number exists on this machine.
+pub(crate) fn is_alive(pid: i32) -> bool {
+    // SAFETY: signal 0 is never delivered; the call only checks whether the process exists.
+    let found = unsafe { libc::kill(pid, 0) } == 0;
+    found || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
+}
+
+/// Identifies this machine since its last boot and the process namespace, since containers
+/// number their processes themselves; `None` where Linux does not tell.
+pub(crate) fn machine() -> Option<&'static str> {
+    static MACHINE: OnceLock<Option<String>> = OnceLock::new();
+    let read = || {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let processes = fs::read_link("/proc/self/ns/pid").ok()?;
+        let digest = Sha256::digest(format!("{boot}{}", processes.display()));
+        Some(digest[..6].iter().map(|byte| format!("{byte:02x}")).collect())
+    };
+    MACHINE.get_or_init(read).as_deref()
 }
 
 #[cfg(test)]

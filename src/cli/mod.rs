@@ -32,7 +32,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::jobs::outcome::{self, Outcome, OutcomeKind};
+use crate::crash;
+use crate::interrupt;
+use crate::jobs::outcome::{self, Outcome, OutcomeKind, Undone};
 use crate::process;
 use crate::progress::tell;
 
@@ -183,6 +185,10 @@ fn dispatch(cli: &Cli) -> Result<CommandEnd, Failure> {
 /// also prints its outcome, as the last line.
 fn report(command: impl FnOnce() -> Result<CommandEnd, Failure>) -> ExitCode {
     process::report_file_size_limit();
+    if let Err(error) = crash::handle_crashes() {
+        tell(&format!("warning: cannot handle crashes of libraries: {error}"));
+    }
+    interrupt::on_end(|| print_outcome(OutcomeKind::Interrupted, Vec::new()));
     // Results get their final names only when they are complete, so a panic leaves no file
     // behind that could be mistaken for a result.
     let (kind, undone) = match std::panic::catch_unwind(AssertUnwindSafe(command)) {
@@ -199,11 +205,15 @@ fn report(command: impl FnOnce() -> Result<CommandEnd, Failure>) -> ExitCode {
             (OutcomeKind::Bug, Vec::new())
         }
     };
-    let exit = Exit::from(kind);
+    print_outcome(kind, undone);
+    Exit::from(kind).code()
+}
+
+/// Prints the outcome if this process is a task of a job, whose log is read later.
+fn print_outcome(kind: OutcomeKind, items: Vec<Undone>) {
     if std::env::var_os(outcome::VARIABLE).is_some() {
-        tell(&Outcome { exit: exit.number(), kind, items: undone }.line());
+        tell(&Outcome { exit: Exit::from(kind).number(), kind, items }.line());
     }
-    exit.code()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::ledger::{Ledger, Places, Start};
 use super::scorer::Scorer;
 use crate::config::RunConfig;
 use crate::hdf5_file::FormatError;
+use crate::interrupt::with_last_save;
 use crate::number::GroupNumber;
 use crate::process;
 use crate::progress::Progress;
@@ -107,7 +108,16 @@ pub(super) fn score_group(
     let task = progress.start(&format!("predict {name}"), "windows", ledger.remaining());
     let todo = ledger.todo(&group.points);
     let work = GroupWork { group, ledger: &ledger, task: &task };
-    if let Err(stopped) = scorer.score(context, work, &todo) {
+    // One run of a slow network may outlast the time that a signal leaves.
+    let last_save = || {
+        let saved = ledger.save().map(|windows| share(windows, ledger.len()));
+        progress.warn(&match saved {
+            Ok(share) => format!("predict {name}: {share} saved"),
+            Err(error) => format!("warning: cannot save the scores so far: {error}"),
+        });
+    };
+    let scored = with_last_save(&last_save, || scorer.score(context, work, &todo));
+    if let Err(stopped) = scored {
         // The scores of the other workers are saved, so that the next try keeps them.
         if let Err(error) = ledger.save() {
             progress.warn(&format!("warning: cannot save the scores so far: {error}"));

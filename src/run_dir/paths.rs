@@ -117,6 +117,11 @@ impl RunDir {
         self.root.join("logs").join("split").join(format!("{slide}.json"))
     }
 
+    /// The folder with the markers of slides that are being split; see `split`'s markers.
+    pub(crate) fn split_markers(&self) -> PathBuf {
+        self.root.join("logs").join("split").join("reading")
+    }
+
     /// The record of the time and memory that stitching a slide took.
     pub fn stitch_record(&self, slide: &str) -> PathBuf {
         self.root.join("logs").join("stitch").join(format!("{slide}.json"))

@@ -169,6 +169,29 @@ pub enum RegionError {
         /// The reader's error.
         reason: String,
     },
+    /// So many reads have failed that the slide is given up.
+    #[error(
+        "{}: {failed} reads of {what} have failed{took}; the file is damaged: compare size and checksum with its source, or convert it to a pyramidal TIFF",
+        path.display()
+    )]
+    GivenUp {
+        /// The slide.
+        path: PathBuf,
+        /// The level, or "the slide".
+        what: String,
+        /// Number of reads that have failed.
+        failed: u64,
+        /// What else was counted, as a clause for the message.
+        took: String,
+    },
+    /// A signal has ended the work.
+    #[error("{}: not read, because of {signal}", path.display())]
+    Stopped {
+        /// The slide.
+        path: PathBuf,
+        /// The name of the signal.
+        signal: &'static str,
+    },
     /// The slide has no such level.
     #[error("{}: the slide has no level {level}, expected 0 to {last}", path.display())]
     NoLevel {

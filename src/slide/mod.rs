@@ -35,7 +35,7 @@ pub(crate) use icc::{IccOutcome, through_icc};
 pub(crate) use names::{is_picture_name, is_slide_name};
 pub use open::open;
 pub use openslide::OpenSlideMissing;
-pub(crate) use openslide::{DicomSeries, dicom_series};
+pub(crate) use openslide::{DicomSeries, dicom_series, version as openslide_version};
 pub use overview::{Overview, overview};
 pub use plane_reader::PlaneReader;
 pub use region::Region;

@@ -1,9 +1,10 @@
 //! The reasons why a slide cannot be split.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::crash::{self, Death};
 use crate::export::png::PngError;
 use crate::geometry::plane::PlaneError;
 use crate::hdf5_file::FormatError;
@@ -18,6 +19,18 @@ pub(crate) enum SplitError {
     /// The slide cannot be opened.
     #[error(transparent)]
     Open(#[from] SlideError),
+    /// The program has died of this slide, or gave up a read of it, and nothing has changed since.
+    #[error("{}: {}", path.display(), died(*times, *last, marker))]
+    Died {
+        /// The slide.
+        path: PathBuf,
+        /// Number of deaths.
+        times: usize,
+        /// The last one.
+        last: Death,
+        /// The file with the notes of the deaths.
+        marker: PathBuf,
+    },
     /// The slide's resolution is unknown.
     #[error(transparent)]
     Resolution(#[from] ResolutionError),
@@ -159,4 +172,22 @@ fn settings(given: &str) -> String {
     } else {
         format!("tissue settings of its own ({given})")
     }
+}
+
+fn died(times: usize, last: Death, marker: &Path) -> String {
+    if last == Death::Waiting {
+        return format!(
+            "{last}; check the storage, then run the same command again ({} sets the limit)",
+            crash::LIMIT_VARIABLE
+        );
+    }
+    let times = match times {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        more => format!("{more} times"),
+    };
+    let marker = marker.display();
+    format!(
+        "the program died {times} while it read this slide: {last}; the file is probably damaged: compare size and checksum with its source, or convert it to a pyramidal TIFF. It is left out until the file, slidegrid or OpenSlide changes; to try it again, delete {marker}"
+    )
 }

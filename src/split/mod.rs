@@ -6,6 +6,8 @@ mod colour;
 mod coords;
 mod error;
 mod interrupted;
+mod interruptible;
+mod marker;
 mod outcome;
 mod store;
 mod superblock;
@@ -32,6 +34,9 @@ use colour::Sampler;
 use coords::{with_coords, without_coords};
 pub(crate) use error::SplitError;
 use interrupted::check_interrupt;
+use interruptible::InterruptibleSlide;
+use marker::Marker;
+pub(crate) use marker::{forget_deaths, suspects};
 use outcome::Outcome;
 
 /// Longest side of the thumbnail that is stored with the patches.
@@ -101,15 +106,27 @@ pub(crate) fn split_slide(
         }
         Ok(None) => {
             outcome.started_unix_s = Some(millis(process::unix_s()));
-            match split(run, config, &mut outcome, extent, workers, progress) {
+            let done = Marker::begin(run, record).and_then(|marker| {
+                if marker.was_cut_off {
+                    progress.note(&format!(
+                        "split {}: an earlier try was cut off while it read this slide (a limit of time or memory, or a lost node?)",
+                        record.name
+                    ));
+                }
+                split(run, config, &mut outcome, extent, workers, progress)
+            });
+            match done {
+                // Reads fail after a signal, so an error may be due to that alone.
+                Err(_) if workers.interrupt.requested().is_some() => {
+                    let signal = workers.interrupt.requested().unwrap_or_default();
+                    let error = SplitError::Interrupted { signal };
+                    let record = SlideRecord { reason: error.to_string(), ..record.clone() };
+                    return Ok(SplitEnd { record, error: Some(error) });
+                }
                 Ok(()) if extent == Extent::Masks => {}
                 Ok(()) => {
                     damage::clear(&run.patches(&record.name));
                     has_new_patches = true;
-                }
-                Err(error @ SplitError::Interrupted { .. }) => {
-                    let record = SlideRecord { reason: error.to_string(), ..record.clone() };
-                    return Ok(SplitEnd { record, error: Some(error) });
                 }
                 Err(error) => failure = Some(error),
             }
@@ -236,12 +253,13 @@ fn split(
     progress: &Progress,
 ) -> Result<(), SplitError> {
     let path = outcome.path.clone();
-    let slide = open(config, &path, outcome, progress)?;
+    let opened = open(config, &path, outcome, progress)?;
+    let slide = InterruptibleSlide { slide: opened.as_ref(), interrupt: workers.interrupt };
     // The identity is taken before any pixel is read, so that a change during the split is noticed.
     if let Ok(identity) = SlideIdentity::read(&path) {
         outcome.set_identity(&identity);
     }
-    let plane = working_plane(config, slide.as_ref(), outcome)?;
+    let plane = working_plane(config, &slide, outcome)?;
     let tiling = config.tiling();
     if plane.width_px.min(plane.height_px) < tiling.window_px() {
         return Err(SplitError::TooSmall {
@@ -252,14 +270,15 @@ fn split(
             window_px: tiling.window_px(),
         });
     }
-    let reader = PlaneReader::new(slide.as_ref(), plane);
+    let reader = PlaneReader::new(&slide, plane);
     outcome.tissue_settings = config.config.slides.tissue_settings(&outcome.name);
     let found = tissue::find(config, &reader, outcome, workers.pool)?;
     check_interrupt(workers.interrupt)?;
     tissue::note(outcome, &found);
     let plan = BlockPlan::new(tiling, found.mask.mask.clone());
-    let overview = slide::overview(slide.as_ref(), THUMBNAIL_PX)
+    let overview = slide::overview(&slide, THUMBNAIL_PX)
         .map_err(|source| SplitError::Unreadable { path, source })?;
+    check_interrupt(workers.interrupt)?;
     tissue::write_picture(run, outcome, &overview.rgb, &found, &plane, &plan)?;
     if extent == Extent::Masks {
         png::write_mask_tiles(&run.mask_tiles(&outcome.name), found.mask.mask.view())?;

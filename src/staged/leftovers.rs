@@ -9,10 +9,9 @@
 
 use std::fs::{self, DirEntry};
 use std::path::Path;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
+use crate::process::{is_alive, machine};
 
 /// End of every temporary name.
 pub(super) const SUFFIX: &str = ".part";
@@ -25,24 +24,39 @@ pub(super) fn prefix(name: &str) -> String {
     format!(".{name}.{}-{}.", machine().unwrap_or("elsewhere"), std::process::id())
 }
 
+/// Removes the temporary files of a target that killed writers left, and those that this process
+/// left before it started again. This process must not be writing the target.
+pub(crate) fn discard(target: &Path) {
+    if let (Some(folder), Some(name)) = (target.parent(), target.file_name()) {
+        remove_where(folder, &name.to_string_lossy(), |pid| {
+            !is_alive(pid) || u32::try_from(pid) == Ok(std::process::id())
+        });
+    }
+}
+
 /// Removes the temporary files that killed writers of `folder/name` left.
 pub(super) fn remove(folder: &Path, name: &str) {
+    remove_where(folder, name, |pid| !is_alive(pid));
+}
+
+fn remove_where(folder: &Path, name: &str, is_over: impl Fn(i32) -> bool) {
     // Errors are ignored: a file that cannot be listed or removed hinders no write.
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if is_leftover(&entry, name) {
+        if is_leftover(&entry, name, &is_over) {
             let path = entry.path();
             drop(if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) });
         }
     }
 }
 
-fn is_leftover(entry: &DirEntry, name: &str) -> bool {
+/// `is_over` says whether a process of this machine has lost its temporary files.
+fn is_leftover(entry: &DirEntry, name: &str, is_over: impl Fn(i32) -> bool) -> bool {
     let file = entry.file_name();
     let Some((writer_machine, pid)) = file.to_str().and_then(|file| writer_of(file, name)) else {
         return false;
     };
     if machine() == Some(writer_machine) {
-        return !is_alive(pid);
+        return is_over(pid);
     }
     let age = entry.metadata().and_then(|m| m.modified()).map(|written| written.elapsed());
     matches!(age, Ok(Ok(age)) if age > ABANDONED)
@@ -55,25 +69,6 @@ fn writer_of<'a>(file: &'a str, name: &str) -> Option<(&'a str, i32)> {
     let (machine, pid) = writer.split_once('-')?;
     // The name of another target may begin with this target's name.
     (!random.contains('.')).then_some((machine, pid.parse().ok()?))
-}
-
-fn is_alive(pid: i32) -> bool {
-    // SAFETY: signal 0 is never delivered; the call only checks whether the process exists.
-    let found = unsafe { libc::kill(pid, 0) } == 0;
-    found || std::io::Error::last_os_error().raw_os_error() != Some(libc::ESRCH)
-}
-
-/// Identifies this machine since its last boot and the process namespace, since containers
-/// number their processes themselves; `None` where Linux does not tell.
-fn machine() -> Option<&'static str> {
-    static MACHINE: OnceLock<Option<String>> = OnceLock::new();
-    let read = || {
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-        let processes = fs::read_link("/proc/self/ns/pid").ok()?;
-        let digest = Sha256::digest(format!("{boot}{}", processes.display()));
-        Some(digest[..6].iter().map(|byte| format!("{byte:02x}")).collect())
-    };
-    MACHINE.get_or_init(read).as_deref()
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::jobs::state_error::StateError;
 use crate::jobs::submitted::read_submitted;
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDir, SlideRecord};
-use crate::split::Extent;
+use crate::split::{Extent, forget_deaths};
 use crate::staged;
 use crate::threads::Workers;
 
@@ -226,7 +226,8 @@ fn remove_patches(run: &RunDir, name: &str) -> Result<(), StagesError> {
     let files = [run.patches(name), run.split_outcome(name), run.mask_png(name)];
     files.iter().try_for_each(|file| remove_path(file))?;
     damage::clear(&run.patches(name));
-    Ok(())
+    forget_deaths(run, name)
+        .map_err(|source| StagesError::Remove { path: run.split_markers(), source })
 }
 
 /// Removes a file or folder if it exists.

@@ -8,7 +8,7 @@ use crate::jobs::outcome::{OutcomeKind, Undone};
 use crate::number::counted;
 use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
-use crate::split::{Extent, SplitEnd, split_slide};
+use crate::split::{Extent, SplitEnd, split_slide, suspects};
 use crate::threads::Workers;
 
 /// Splits the slides one after the other and lists those that failed.
@@ -24,6 +24,10 @@ pub(crate) fn split_all(
     progress: &Progress,
 ) -> Result<StageEnd, StagesError> {
     let (mut done, mut failed, mut undone) = (0, 0, Vec::new());
+    // A slide that the program may die of must not keep it from the others.
+    let suspects = suspects(run);
+    let mut records = records.to_vec();
+    records.sort_by_key(|record| suspects.contains(&record.name));
     let undone_slide = |name: &str, kind| Undone { slide: name.to_owned(), group: None, kind };
     for (index, record) in records.iter().enumerate() {
         let SplitEnd { record: outcome, error } =

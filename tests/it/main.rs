@@ -28,6 +28,7 @@ mod job_scripts;
 mod memory;
 mod model_engines;
 mod normalize;
+mod one_slide;
 mod openvino;
 mod parity;
 mod report;

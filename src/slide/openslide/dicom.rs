@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::library::library;
+use crate::crash::{Watch, death_of};
 use crate::slide::names::suffix;
 
 /// The series of a DICOM file. All files of one series in one folder are one slide.
@@ -17,14 +18,18 @@ pub(crate) struct DicomSeries {
     pub container: Option<String>,
 }
 
-/// The series of a DICOM whole-slide file; `None` for other files, and where OpenSlide does not
-/// read DICOM (before version 4).
+/// The series of a DICOM whole-slide file; `None` for other files, for a file of which the program
+/// died, and where OpenSlide does not read DICOM (before version 4).
 pub(crate) fn dicom_series(path: &Path) -> Option<DicomSeries> {
     // Names are checked first, because a folder may hold thousands of other slides.
     let is_named = suffix(path).is_none_or(|suffix| matches!(suffix.as_str(), "dcm" | "dicom"));
     if !is_named || !has_dicom_prefix(path) {
         return None;
     }
+    if death_of(path).is_some() {
+        return None;
+    }
+    let _watch = Watch::start(path, None);
     let path = CString::new(path.as_os_str().as_encoded_bytes()).ok()?;
     let handle = library().ok()?.open(&path).ok()??;
     let uid = handle.property(c"dicom.SeriesInstanceUID")?;

@@ -3,56 +3,23 @@
 //!
 //! A handler only stores the signal's number. The work checks that number between batches,
 //! saves its results and stops. While no [`SignalGuard`] is held, signals have their default effect.
+//!
+//! A step that takes longer than the time left, such as one run of a slow network or one call of
+//! a library, is not waited for: [`overdue`] ends the process.
+
+mod overdue;
+mod request;
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU};
+use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 
-/// The handled signals, with their names.
-///
-/// SLURM sends SIGTERM at the time limit and on preemption, and before that the signal that
-/// `--signal` names. Grid Engine sends SIGUSR1 at `s_rt` and SIGXCPU at `s_cpu`; with `-notify`
-/// also SIGUSR1 before a stop and SIGUSR2 before a kill. Ctrl-C sends SIGINT.
-const SIGNALS: [(i32, &str); 5] = [
-    (SIGTERM, "SIGTERM"),
-    (SIGUSR1, "SIGUSR1"),
-    (SIGUSR2, "SIGUSR2"),
-    (SIGXCPU, "SIGXCPU"),
-    (SIGINT, "SIGINT"),
-];
-
-/// Whether the work should stop. Clones share the state.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Interrupt {
-    /// Number of the signal that came, 0 for none.
-    signal: Arc<AtomicUsize>,
-}
-
-impl Interrupt {
-    /// An interrupt that no signal sets.
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
-    /// Name of the signal that asked to stop; `None` if none came.
-    pub(crate) fn requested(&self) -> Option<&'static str> {
-        let number = self.signal.load(Ordering::Relaxed);
-        if number == 0 {
-            return None;
-        }
-        let known = SIGNALS.iter().find(|(signal, _)| usize::try_from(*signal) == Ok(number));
-        Some(known.map_or("a signal", |(_, name)| name))
-    }
-
-    /// Asks the work to stop, like a SIGTERM.
-    #[cfg(test)]
-    pub(crate) fn request(&self) {
-        self.signal.store(SIGTERM.unsigned_abs() as usize, Ordering::Relaxed);
-    }
-}
+pub(crate) use overdue::{on_end, with_last_save};
+pub(crate) use request::Interrupt;
+use request::SIGNALS;
 
 /// The handlers, which are registered once per process.
 struct Handlers {
@@ -120,7 +87,7 @@ fn register() -> io::Result<Handlers> {
     };
     // The actions of a signal run in the order of their registration. The conditional default
     // comes before the action that sets its condition, so that only a second SIGINT ends the
-    // process.
+    // process at once.
     for (signal, _) in SIGNALS {
         flag::register_conditional_default(signal, Arc::clone(&handlers.default))?;
         if signal == SIGINT {
@@ -128,8 +95,9 @@ fn register() -> io::Result<Handlers> {
             flag::register(signal, Arc::clone(&handlers.second))?;
         }
         let number = signal.unsigned_abs() as usize;
-        flag::register_usize(signal, Arc::clone(&handlers.interrupt.signal), number)?;
+        flag::register_usize(signal, Arc::clone(handlers.interrupt.cell()), number)?;
     }
+    overdue::watch(&handlers.interrupt, &SIGNALS.map(|(signal, _)| signal))?;
     Ok(handlers)
 }
 
@@ -140,15 +108,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_request_is_seen_by_every_clone() {
-        let interrupt = Interrupt::new();
-        let other = interrupt.clone();
-        assert_eq!(other.requested(), None);
-        interrupt.request();
-        assert_eq!(other.requested(), Some("SIGTERM"));
-    }
 
     #[test]
     fn signals_stay_handled_until_the_last_holder_is_dropped() {
