@@ -1,4 +1,4 @@
-//! [`Call`]: a call of a library that must not take for ever.
+//! [`LibraryCall`]: a call of a library that must not take for ever.
 
 use std::collections::HashMap;
 use std::io;
@@ -19,7 +19,7 @@ struct Running {
 
 /// A call of a library, from its start until this value is dropped.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct LibraryCall {
     number: u64,
 }
 
@@ -30,7 +30,7 @@ fn calls() -> MutexGuard<'static, Option<(u64, HashMap<u64, Running>)>> {
     CALLS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Call {
+impl LibraryCall {
     /// The calling thread calls a library now.
     pub(crate) fn start() -> Self {
         let running = Running::start();
@@ -43,7 +43,7 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for LibraryCall {
     fn drop(&mut self) {
         if let Some((_, running)) = calls().as_mut() {
             running.remove(&self.number);

@@ -18,7 +18,7 @@ mod handler;
 mod limit;
 mod restart;
 
-pub(crate) use call::Call;
+pub(crate) use call::LibraryCall;
 pub(crate) use death::Death;
 pub(crate) use handler::handle_crashes;
 pub(crate) use limit::VARIABLE as LIMIT_VARIABLE;

@@ -11,7 +11,7 @@ use super::flat_tiff::FlatTiff;
 use super::raster::{Alpha, Raster};
 use super::region_reader::check_region;
 use super::{Level, Region, RegionError, Resolution, Slide, SlideError, resolution_tags};
-use crate::crash::Call;
+use crate::crash::LibraryCall;
 
 /// Largest number of pixels of a picture. At this size 805 MB of RGB stay in memory, and
 /// decoding also needs up to 8 bytes per pixel for the picture's own form.
@@ -86,7 +86,7 @@ pub(crate) struct PlainSlide {
 impl PlainSlide {
     /// Decodes a picture of the kind `found`.
     pub(crate) fn open(path: &Path, found: Sniffed) -> Result<Self, SlideError> {
-        let _call = Call::start();
+        let _call = LibraryCall::start();
         let Some((format, reader)) = found.format() else {
             return Err(SlideError::Unrecognised {
                 path: path.to_owned(),

@@ -50,7 +50,7 @@ impl Subject {
 
 /// The first line of a marker.
 #[derive(Debug, Serialize, Deserialize)]
-struct Head {
+struct MarkerHead {
     #[serde(flatten)]
     subject: Subject,
     host: String,
@@ -63,12 +63,12 @@ struct Found {
     /// `None` if the marker was not written whole.
     subject: Option<Subject>,
     deaths: Vec<Death>,
-    writer: Writer,
+    writer: MarkerWriter,
 }
 
 /// The process that a marker belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Writer {
+enum MarkerWriter {
     /// This one, before it started again.
     This,
     /// Another one, which may still work on the slide.
@@ -98,7 +98,7 @@ impl Marker {
         let own = own_path(run, &record.name);
         for found in markers(run).filter(|(slide, _)| *slide == record.name) {
             let found = found.1;
-            if found.writer != Writer::Other && found.deaths.is_empty() {
+            if found.writer != MarkerWriter::Other && found.deaths.is_empty() {
                 marker.was_cut_off = true;
                 drop(fs::remove_file(&found.path));
             } else if found.subject.as_ref().is_some_and(|other| *other != subject) {
@@ -133,13 +133,13 @@ impl Drop for Marker {
 fn judge(run: &RunDir, record: &SlideRecord, found: &Found) -> Result<(), SplitError> {
     let waited = found.deaths.contains(&Death::Waiting);
     let is_final = found.deaths.len() >= DEATHS || found.deaths.contains(&Death::Busy);
-    if found.writer == Writer::This {
+    if found.writer == MarkerWriter::This {
         staged::discard(&run.patches(&record.name));
     }
     if waited {
         // Storage that does not answer is no property of the slide: the next command tries again.
         drop(fs::remove_file(&found.path));
-        if found.writer != Writer::This {
+        if found.writer != MarkerWriter::This {
             return Ok(());
         }
     }
@@ -153,7 +153,8 @@ fn judge(run: &RunDir, record: &SlideRecord, found: &Found) -> Result<(), SplitE
 
 /// The slides of which the program may die: it did once, or was cut off while it read them.
 pub(crate) fn suspects(run: &RunDir) -> HashSet<String> {
-    let is_suspect = |found: &Found| !found.deaths.is_empty() || found.writer != Writer::Other;
+    let is_suspect =
+        |found: &Found| !found.deaths.is_empty() || found.writer != MarkerWriter::Other;
     markers(run).filter(|(_, found)| is_suspect(found)).map(|(slide, _)| slide).collect()
 }
 
@@ -178,7 +179,7 @@ fn own_path(run: &RunDir, slide: &str) -> PathBuf {
 /// Creates a marker, or adds to the notes of an earlier one.
 fn write_head(path: &Path, subject: Subject) -> io::Result<File> {
     let host = process::host();
-    let head = Head { subject, host, started_unix_s: process::unix_s().round() };
+    let head = MarkerHead { subject, host, started_unix_s: process::unix_s().round() };
     let head = format!("{}\n", serde_json::to_string(&head).map_err(io::Error::other)?);
     let folder = path.parent().unwrap_or(Path::new("."));
     let open = || {
@@ -205,25 +206,25 @@ fn markers(run: &RunDir) -> impl Iterator<Item = (String, Found)> {
         let writer = if machine() == Some(of_machine) {
             writer_of(process)
         } else if matches!(age, Ok(Ok(age)) if age > ABANDONED) {
-            Writer::Gone
+            MarkerWriter::Gone
         } else {
-            Writer::Other
+            MarkerWriter::Other
         };
         let text = fs::read_to_string(entry.path()).ok()?;
         let (head, notes) = text.split_once('\n').unwrap_or((&text, ""));
-        let subject = serde_json::from_str::<Head>(head).ok().map(|head| head.subject);
+        let subject = serde_json::from_str::<MarkerHead>(head).ok().map(|head| head.subject);
         let deaths = notes.lines().filter_map(Death::of_note).collect();
         Some((slide.to_owned(), Found { path: entry.path(), subject, deaths, writer }))
     })
 }
 
-fn writer_of(process: i32) -> Writer {
+fn writer_of(process: i32) -> MarkerWriter {
     if u32::try_from(process) == Ok(std::process::id()) {
-        Writer::This
+        MarkerWriter::This
     } else if is_alive(process) {
-        Writer::Other
+        MarkerWriter::Other
     } else {
-        Writer::Gone
+        MarkerWriter::Gone
     }
 }
 

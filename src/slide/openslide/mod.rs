@@ -22,7 +22,7 @@ use empty_tiles::EmptyTiles;
 use super::region_reader::check_region;
 use super::tiff_file;
 use super::{Level, Region, RegionError, Resolution, Slide, SlideError};
-use crate::crash::Call;
+use crate::crash::LibraryCall;
 
 /// Largest number of pixels read in one call of OpenSlide: 16 MB of ARGB per thread.
 const PIECE_PX: u32 = 1 << 22;
@@ -79,7 +79,7 @@ impl OpenSlideReader {
         };
         let c_path = CString::new(path.as_os_str().as_encoded_bytes())
             .map_err(|_| broken("OpenSlide", "its name contains a zero byte".to_owned()))?;
-        let call = Call::start();
+        let call = LibraryCall::start();
         let Some(vendor) = library.detect_vendor(&c_path) else { return Ok(None) };
         let reader = format!("OpenSlide {} ({vendor})", library.version());
         let opened = library.open(&c_path).map_err(|reason| broken(&reader, reason))?;
@@ -305,7 +305,7 @@ impl OpenSlideReader {
     ) -> Result<(), String> {
         let corner = [region.x_px, region.y_px].map(|start| self.address(level, start));
         let level = i32::try_from(level).map_err(|error| error.to_string())?;
-        let _call = Call::start();
+        let _call = LibraryCall::start();
         handle.read_region(argb, corner, level, [region.width_px, region.height_px]);
         handle.error().map_or(Ok(()), Err)
     }
@@ -316,7 +316,7 @@ impl OpenSlideReader {
             return Ok(());
         }
         let library = library().map_err(|missing| missing.to_string())?;
-        let _call = Call::start();
+        let _call = LibraryCall::start();
         let reopened =
             library.open(&self.c_path).map_err(|reason| format!("reopening: {reason}"))?;
         *handle = reopened.ok_or("reopening: the file is no longer a slide")?;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use super::turbo::{Decoder, TurboJpeg};
-use crate::crash::Call;
+use crate::crash::LibraryCall;
 use crate::slide::openslide::OpenSlideReader;
 use crate::slide::tiff_jpeg_tiles::{SOI, TiledJpeg};
 use crate::slide::{Region, Slide};
@@ -101,7 +101,7 @@ impl TileLevel {
         if stored.bytes < 4 || stored.bytes > MAX_BYTES {
             return None;
         }
-        let _call = Call::start();
+        let _call = LibraryCall::start();
         WORK.with_borrow_mut(|(decoder, stream)| {
             // The shared tables take the place of the tile's own SOI.
             let prefix = &self.stored.prefix;
