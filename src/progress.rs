@@ -48,7 +48,7 @@ impl Progress {
             Self::Quiet | Self::Lines => None,
         };
         let now = Instant::now();
-        let state = Mutex::new(State { done: 0, started: now, printed: now });
+        let state = Mutex::new(TaskProgress { done: 0, started: now, printed: now });
         Task { progress: self, what: what.to_owned(), unit, total, bar, state }
     }
 
@@ -94,11 +94,11 @@ pub(crate) struct Task<'p> {
     unit: &'static str,
     total: usize,
     bar: Option<ProgressBar>,
-    state: Mutex<State>,
+    state: Mutex<TaskProgress>,
 }
 
 #[derive(Debug)]
-struct State {
+struct TaskProgress {
     done: usize,
     started: Instant,
     printed: Instant,

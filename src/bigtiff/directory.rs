@@ -13,14 +13,14 @@ pub(super) const IFD8: u16 = 18;
 
 /// A tag, its field type and its value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
+pub(super) struct DirectoryEntry {
     tag: u16,
     kind: u16,
     count: u64,
     value: Vec<u8>,
 }
 
-impl Entry {
+impl DirectoryEntry {
     pub(super) fn new(tag: u16, kind: u16, count: u64, value: Vec<u8>) -> Self {
         Self { tag, kind, count, value }
     }
@@ -64,51 +64,51 @@ impl Entry {
 }
 
 /// The entries of level `number`, in ascending order of their tags as TIFF requires.
-pub(super) fn entries(levels: &[TiffLevel], number: usize, tags: &Tags<'_>) -> Vec<Entry> {
+pub(super) fn entries(levels: &[TiffLevel], number: usize, tags: &Tags<'_>) -> Vec<DirectoryEntry> {
     let level = &levels[number];
     let offsets = level.tiles.iter().flat_map(|t| t.offset.to_le_bytes()).collect::<Vec<u8>>();
     let counts = level.tiles.iter().flat_map(|t| t.bytes.to_le_bytes()).collect::<Vec<u8>>();
     let tiles = level.tiles.len() as u64;
     let samples: u16 = if tags.pixels == TilePixels::JpegRgb { 3 } else { 1 };
     let mut entries = vec![
-        Entry::long(254, u32::from(number > 0)), // reduced resolution
-        Entry::long(256, level.width),
-        Entry::long(257, level.height),
-        Entry::short(277, &[samples]),
-        Entry::short(284, &[1]), // interleaved
-        Entry::text(305, crate::version::WRITER),
-        Entry::long(322, TILE_PX),
-        Entry::long(323, TILE_PX),
-        Entry::new(324, LONG8, tiles, offsets),
-        Entry::new(325, LONG, tiles, counts),
+        DirectoryEntry::long(254, u32::from(number > 0)), // reduced resolution
+        DirectoryEntry::long(256, level.width),
+        DirectoryEntry::long(257, level.height),
+        DirectoryEntry::short(277, &[samples]),
+        DirectoryEntry::short(284, &[1]), // interleaved
+        DirectoryEntry::text(305, crate::version::WRITER),
+        DirectoryEntry::long(322, TILE_PX),
+        DirectoryEntry::long(323, TILE_PX),
+        DirectoryEntry::new(324, LONG8, tiles, offsets),
+        DirectoryEntry::new(325, LONG, tiles, counts),
     ];
     entries.extend(pixel_entries(tags.pixels));
     if !tags.description.is_empty() && (tags.links == DirectoryLinks::Successive || number == 0) {
-        entries.push(Entry::text(270, tags.description));
+        entries.push(DirectoryEntry::text(270, tags.description));
     }
     if let Some([x, y]) = tags.um_per_px {
         let scale = |level0_px: u32, level_px: u32| f64::from(level0_px) / f64::from(level_px);
         let x = x * scale(levels[0].width, level.width);
         let y = y * scale(levels[0].height, level.height);
-        entries.push(Entry::new(282, RATIONAL, 1, per_cm(x)));
-        entries.push(Entry::new(283, RATIONAL, 1, per_cm(y)));
-        entries.push(Entry::short(296, &[3])); // centimetre
+        entries.push(DirectoryEntry::new(282, RATIONAL, 1, per_cm(x)));
+        entries.push(DirectoryEntry::new(283, RATIONAL, 1, per_cm(y)));
+        entries.push(DirectoryEntry::short(296, &[3])); // centimetre
     }
     if let Some([smallest, largest]) = tags.range {
-        entries.push(Entry::double(340, smallest)); // SMinSampleValue
-        entries.push(Entry::double(341, largest)); // SMaxSampleValue
+        entries.push(DirectoryEntry::double(340, smallest)); // SMinSampleValue
+        entries.push(DirectoryEntry::double(341, largest)); // SMaxSampleValue
     }
-    entries.sort_by_key(Entry::tag);
+    entries.sort_by_key(DirectoryEntry::tag);
     entries
 }
 
-fn pixel_entries(pixels: TilePixels) -> Vec<Entry> {
+fn pixel_entries(pixels: TilePixels) -> Vec<DirectoryEntry> {
     match pixels {
         TilePixels::JpegRgb => vec![
-            Entry::short(258, &[8, 8, 8]),
-            Entry::short(259, &[7]),    // JPEG
-            Entry::short(262, &[6]),    // YCbCr
-            Entry::short(530, &[2, 2]), // 4:2:0
+            DirectoryEntry::short(258, &[8, 8, 8]),
+            DirectoryEntry::short(259, &[7]),    // JPEG
+            DirectoryEntry::short(262, &[6]),    // YCbCr
+            DirectoryEntry::short(530, &[2, 2]), // 4:2:0
         ],
         TilePixels::DeflatedF32(code) => {
             let code = match code {
@@ -116,10 +116,10 @@ fn pixel_entries(pixels: TilePixels) -> Vec<Entry> {
                 DeflateCode::Legacy => 32946,
             };
             vec![
-                Entry::short(258, &[32]),
-                Entry::short(259, &[code]),
-                Entry::short(262, &[1]), // black is zero
-                Entry::short(339, &[3]), // floating point
+                DirectoryEntry::short(258, &[32]),
+                DirectoryEntry::short(259, &[code]),
+                DirectoryEntry::short(262, &[1]), // black is zero
+                DirectoryEntry::short(339, &[3]), // floating point
             ]
         }
     }
@@ -165,7 +165,7 @@ mod tests {
         };
         for number in 0..2 {
             let entries = entries(&levels, number, &tags);
-            assert!(entries.is_sorted_by_key(Entry::tag));
+            assert!(entries.is_sorted_by_key(DirectoryEntry::tag));
         }
         let value_of = |number: usize, tag| {
             let found = entries(&levels, number, &tags);

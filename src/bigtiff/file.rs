@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::directory::{self, Entry, IFD8};
+use super::directory::{self, DirectoryEntry, IFD8};
 use super::layout::{DirectoryLinks, Tags, TiffLevel, TileLocation};
 use crate::staged::{StageError, StagedStream};
 
@@ -105,8 +105,8 @@ impl BigTiff {
         let mut entries = directory::entries(levels, number, tags);
         if let Some(sub_ifds) = sub_ifds.filter(|sub_ifds| !sub_ifds.is_empty()) {
             let offsets = sub_ifds.iter().flat_map(|at| at.to_le_bytes()).collect();
-            entries.push(Entry::new(330, IFD8, sub_ifds.len() as u64, offsets));
-            entries.sort_by_key(Entry::tag);
+            entries.push(DirectoryEntry::new(330, IFD8, sub_ifds.len() as u64, offsets));
+            entries.sort_by_key(DirectoryEntry::tag);
         }
         let fields: Vec<[u8; 20]> =
             entries.iter().map(|entry| self.field(entry)).collect::<io::Result<_>>()?;
@@ -123,7 +123,7 @@ impl BigTiff {
 
     /// The bytes of an entry in a directory. A value of more than 8 bytes is appended to
     /// the file.
-    fn field(&mut self, entry: &Entry) -> io::Result<[u8; 20]> {
+    fn field(&mut self, entry: &DirectoryEntry) -> io::Result<[u8; 20]> {
         let value = entry.value();
         let mut inline = [0u8; 8];
         if value.len() <= 8 {

@@ -13,7 +13,7 @@ use crate::jobs::cost::{RunCost, StageCost, cost_of};
 use crate::jobs::cost_plot::write_plot;
 use crate::jobs::run_view::{RunView, Totals, read_state};
 use crate::jobs::view::SlideView;
-use crate::process::{self, Screen};
+use crate::process::{self, TerminalSize};
 use crate::run_dir::RunDir;
 
 /// Show what is done, running, waiting or failed in a run, and why.
@@ -135,7 +135,7 @@ fn slide_lines(slides: &[&SlideView]) -> Vec<String> {
 
 /// The table on a screen. Where not all slides fit, those that need attention come first; lines
 /// end at the edge.
-fn screenful(slides: &[SlideView], warnings: &[String], screen: Screen) -> String {
+fn screenful(slides: &[SlideView], warnings: &[String], screen: TerminalSize) -> String {
     // The heading, what is left out, the summary, and the cursor's line.
     let room = screen.rows.saturating_sub(4 + warnings.len()).max(1);
     let mut shown: Vec<&SlideView> = slides.iter().collect();
@@ -271,14 +271,14 @@ mod tests {
             (0..40).map(|k| slide(&format!("s{k:02}"), 9, false)).collect();
         slides[20] = slide("s20", 3, false);
         slides[30] = slide("s30", 0, true);
-        let text = screenful(&slides, &[], Screen { rows: 10, columns: 60 });
+        let text = screenful(&slides, &[], TerminalSize { rows: 10, columns: 60 });
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 9, "{text}");
         assert!(lines[1].starts_with("s30") && lines[2].starts_with("s20"), "{text}");
         assert_eq!(lines[7], "... 34 more slides");
         assert!(lines[8].starts_with("38 of 40 slides done, 1 failed"), "{text}");
         assert!(lines.iter().all(|line| line.chars().count() <= 60));
-        let few = screenful(&slides[..6], &[], Screen { rows: 10, columns: 200 });
+        let few = screenful(&slides[..6], &[], TerminalSize { rows: 10, columns: 200 });
         assert_eq!(few.trim_end(), table(&slides[..6], &[]).trim_end());
     }
 }

@@ -7,19 +7,19 @@ use super::dense_tiles::{DenseTile, DenseTiles, GridPlace, GridSize};
 
 /// First and last output along an axis, both included.
 #[derive(Debug, Clone, Copy)]
-struct Span {
+struct OutputSpan {
     first: u32,
     last: u32,
 }
 
-impl Span {
+impl OutputSpan {
     fn outputs(self) -> u32 {
         self.last - self.first + 1
     }
 }
 
 /// The span of the points of one row or of one column; `None` where it has no point.
-type Line = Option<Span>;
+type Line = Option<OutputSpan>;
 
 /// The points of a dense run while they are divided into boxes.
 struct Cover<'c> {
@@ -48,7 +48,7 @@ impl DenseTiles {
         let [rows, cols] = [0, 1].map(|axis| {
             let along = points.iter().map(|&point| along(axis, tile.places[point]));
             let first = along.clone().min().unwrap_or(margin);
-            Span { first: first - margin, last: along.max().unwrap_or(margin) + margin }
+            OutputSpan { first: first - margin, last: along.max().unwrap_or(margin) + margin }
         });
         let place = |&point: &usize| {
             let GridPlace { row, col } = tile.places[point];
@@ -65,8 +65,9 @@ impl DenseTiles {
     }
 
     /// Pixels of the image for points that span these rows and columns.
-    fn image_px(&self, rows: Span, cols: Span) -> u64 {
-        let side = |span: Span| u64::from(self.side_for_px(span.outputs() + 2 * self.margin()));
+    fn image_px(&self, rows: OutputSpan, cols: OutputSpan) -> u64 {
+        let side =
+            |span: OutputSpan| u64::from(self.side_for_px(span.outputs() + 2 * self.margin()));
         side(rows) * side(cols)
     }
 }
@@ -79,7 +80,9 @@ fn along(axis: usize, place: GridPlace) -> u32 {
 /// The span that holds two others.
 fn join(a: Line, b: Line) -> Line {
     match (a, b) {
-        (Some(a), Some(b)) => Some(Span { first: a.first.min(b.first), last: a.last.max(b.last) }),
+        (Some(a), Some(b)) => {
+            Some(OutputSpan { first: a.first.min(b.first), last: a.last.max(b.last) })
+        }
         (one, other) => one.or(other),
     }
 }
@@ -108,14 +111,14 @@ impl Cover<'_> {
         for place in places() {
             let line = &mut lines[(along(axis, place) - first) as usize];
             let across = along(1 - axis, place);
-            *line = join(*line, Some(Span { first: across, last: across }));
+            *line = join(*line, Some(OutputSpan { first: across, last: across }));
         }
         // rest[i]: the span of all lines from `i` on.
         let mut rest = lines.clone();
         for at in (1..rest.len()).rev() {
             rest[at - 1] = join(rest[at - 1], rest[at]);
         }
-        let whole_px = self.tiles.image_px(Span { first, last }, rest[0]?);
+        let whole_px = self.tiles.image_px(OutputSpan { first, last }, rest[0]?);
         let (mut before, mut end, mut best) = (None, first, None);
         for (number, line) in (first..).zip(&lines).take(lines.len() - 1) {
             before = join(before, *line);
@@ -128,8 +131,8 @@ impl Cover<'_> {
             let begin = (number + 1..).zip(&lines[(number - first) as usize + 1..]);
             let begin =
                 begin.into_iter().find(|(_, line)| line.is_some()).map(|(number, _)| number)?;
-            let px = self.tiles.image_px(Span { first, last: end }, near)
-                + self.tiles.image_px(Span { first: begin, last }, far);
+            let px = self.tiles.image_px(OutputSpan { first, last: end }, near)
+                + self.tiles.image_px(OutputSpan { first: begin, last }, far);
             if px < whole_px && best.is_none_or(|(least, _, _)| px < least) {
                 best = Some((px, axis, number));
             }

@@ -23,7 +23,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::FormatError;
-use super::spans::{Span, data_spans, outside, read_parts};
+use super::spans::{ByteSpan, data_spans, outside, read_parts};
 use super::unlocked::open_unlocked;
 
 const MAGIC: &[u8; 8] = b"SLGSEAL1";
@@ -38,7 +38,7 @@ pub(super) fn append(path: &Path, target: &Path) -> Result<(), FormatError> {
     write(path, &spans).map_err(|e| FormatError::io(target, "write it", e))
 }
 
-fn write(path: &Path, spans: &[Span]) -> io::Result<()> {
+fn write(path: &Path, spans: &[ByteSpan]) -> io::Result<()> {
     let file = File::options().read(true).write(true).open(path)?;
     let length = file.metadata()?.len();
     let beyond = || io::Error::new(io::ErrorKind::UnexpectedEof, "its data lie beyond its end");
@@ -56,7 +56,7 @@ fn write(path: &Path, spans: &[Span]) -> io::Result<()> {
     file.write_all_at(&seal, length)
 }
 
-fn hash(file: &File, metadata: &[Span], seal: &[u8]) -> io::Result<u64> {
+fn hash(file: &File, metadata: &[ByteSpan], seal: &[u8]) -> io::Result<u64> {
     let mut hash = Xxh3Default::new();
     read_parts(file, metadata, |bytes| hash.update(bytes))?;
     hash.update(seal);
@@ -69,9 +69,9 @@ fn hash(file: &File, metadata: &[Span], seal: &[u8]) -> io::Result<u64> {
 /// [`FormatError::Checksum`] if the metadata are not those that were sealed.
 pub(super) fn check(path: &Path) -> Result<bool, FormatError> {
     match read(path) {
-        Ok(Found::None) => Ok(false),
-        Ok(Found::Intact) => Ok(true),
-        Ok(Found::Broken) => Err(FormatError::Checksum {
+        Ok(FoundSeal::None) => Ok(false),
+        Ok(FoundSeal::Intact) => Ok(true),
+        Ok(FoundSeal::Broken) => Err(FormatError::Checksum {
             path: path.to_owned(),
             item: "its metadata (attributes, names, places of data)".into(),
         }),
@@ -79,44 +79,44 @@ pub(super) fn check(path: &Path) -> Result<bool, FormatError> {
     }
 }
 
-enum Found {
+enum FoundSeal {
     None,
     Intact,
     Broken,
 }
 
-fn read(path: &Path) -> io::Result<Found> {
+fn read(path: &Path) -> io::Result<FoundSeal> {
     let file = File::open(path)?;
     let end = file.metadata()?.len();
-    let Some(tail_at) = end.checked_sub(TAIL as u64) else { return Ok(Found::None) };
+    let Some(tail_at) = end.checked_sub(TAIL as u64) else { return Ok(FoundSeal::None) };
     let mut tail = [0; TAIL];
     file.read_exact_at(&mut tail, tail_at)?;
     let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| tail[at + byte]));
     if tail[24..] != *MAGIC {
-        return Ok(Found::None);
+        return Ok(FoundSeal::None);
     }
     let (count, length, expected) = (number(0), number(8), number(16));
     let table = count.checked_mul(16).and_then(|bytes| tail_at.checked_sub(bytes));
     if table != Some(length) {
-        return Ok(Found::Broken);
+        return Ok(FoundSeal::Broken);
     }
     let mut seal = vec![0; usize::try_from(tail_at - length).unwrap_or(0)];
     file.read_exact_at(&mut seal, length)?;
-    let spans: Vec<Span> = seal
+    let spans: Vec<ByteSpan> = seal
         .as_chunks::<8>()
         .0
         .as_chunks::<2>()
         .0
         .iter()
-        .map(|[offset, bytes]| Span {
+        .map(|[offset, bytes]| ByteSpan {
             offset: u64::from_le_bytes(*offset),
             bytes: u64::from_le_bytes(*bytes),
         })
         .collect();
-    let Some(metadata) = outside(&spans, length) else { return Ok(Found::Broken) };
+    let Some(metadata) = outside(&spans, length) else { return Ok(FoundSeal::Broken) };
     seal.extend(&tail[..16]);
     let intact = hash(&file, &metadata, &seal)? == expected;
-    Ok(if intact { Found::Intact } else { Found::Broken })
+    Ok(if intact { FoundSeal::Intact } else { FoundSeal::Broken })
 }
 
 #[cfg(test)]

@@ -10,12 +10,12 @@ use super::chunks::{chunk_grid, chunk_place};
 
 /// A part of a file, bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Span {
+pub(super) struct ByteSpan {
     pub(super) offset: u64,
     pub(super) bytes: u64,
 }
 
-impl Span {
+impl ByteSpan {
     pub(super) fn end(self) -> u64 {
         self.offset.saturating_add(self.bytes)
     }
@@ -23,11 +23,11 @@ impl Span {
 
 /// The parts of the file that hold data of the datasets in `root` and the groups below,
 /// ascending; neighbours are joined.
-pub(super) fn data_spans(root: &Group) -> Result<Vec<Span>> {
+pub(super) fn data_spans(root: &Group) -> Result<Vec<ByteSpan>> {
     let mut found = Vec::new();
     collect(root, &mut found)?;
     found.sort_unstable();
-    let mut joined: Vec<Span> = Vec::new();
+    let mut joined: Vec<ByteSpan> = Vec::new();
     for span in found {
         match joined.last_mut() {
             Some(last) if last.end() == span.offset => last.bytes += span.bytes,
@@ -37,22 +37,24 @@ pub(super) fn data_spans(root: &Group) -> Result<Vec<Span>> {
     Ok(joined)
 }
 
-fn collect(group: &Group, found: &mut Vec<Span>) -> Result<()> {
+fn collect(group: &Group, found: &mut Vec<ByteSpan>) -> Result<()> {
     for dataset in group.datasets()? {
         dataset_spans(&dataset, found)?;
     }
     group.groups()?.iter().try_for_each(|below| collect(below, found))
 }
 
-fn dataset_spans(dataset: &Dataset, found: &mut Vec<Span>) -> Result<()> {
+fn dataset_spans(dataset: &Dataset, found: &mut Vec<ByteSpan>) -> Result<()> {
     let Some(grid) = chunk_grid(dataset) else {
         let bytes = dataset.storage_size();
-        found.extend(dataset.offset().filter(|_| bytes > 0).map(|offset| Span { offset, bytes }));
+        found.extend(
+            dataset.offset().filter(|_| bytes > 0).map(|offset| ByteSpan { offset, bytes }),
+        );
         return Ok(());
     };
     for index in 0..grid.len() {
         if let Some(place) = chunk_place(dataset, &grid.first_element(index))? {
-            found.push(Span { offset: place.offset, bytes: place.bytes });
+            found.push(ByteSpan { offset: place.offset, bytes: place.bytes });
         }
     }
     Ok(())
@@ -60,16 +62,16 @@ fn dataset_spans(dataset: &Dataset, found: &mut Vec<Span>) -> Result<()> {
 
 /// The parts of a file of `length` bytes that lie outside `spans`, which are ascending; `None`
 /// if they are not, or reach beyond the file.
-pub(super) fn outside(spans: &[Span], length: u64) -> Option<Vec<Span>> {
+pub(super) fn outside(spans: &[ByteSpan], length: u64) -> Option<Vec<ByteSpan>> {
     let (mut gaps, mut at) = (Vec::new(), 0);
     for span in spans {
         if span.offset < at || span.end() > length {
             return None;
         }
-        gaps.push(Span { offset: at, bytes: span.offset - at });
+        gaps.push(ByteSpan { offset: at, bytes: span.offset - at });
         at = span.end();
     }
-    gaps.push(Span { offset: at, bytes: length.checked_sub(at)? });
+    gaps.push(ByteSpan { offset: at, bytes: length.checked_sub(at)? });
     gaps.retain(|gap| gap.bytes > 0);
     Some(gaps)
 }
@@ -77,7 +79,7 @@ pub(super) fn outside(spans: &[Span], length: u64) -> Option<Vec<Span>> {
 /// Reads the `parts` of a file piece by piece.
 pub(super) fn read_parts(
     file: &File,
-    parts: &[Span],
+    parts: &[ByteSpan],
     mut each: impl FnMut(&[u8]),
 ) -> io::Result<()> {
     let mut buffer = vec![0; 1 << 16];
@@ -99,7 +101,7 @@ mod tests {
 
     #[test]
     fn what_lies_outside_is_all_else() {
-        let span = |offset, bytes| Span { offset, bytes };
+        let span = |offset, bytes| ByteSpan { offset, bytes };
         assert_eq!(outside(&[], 7), Some(vec![span(0, 7)]));
         let gaps = outside(&[span(0, 2), span(5, 1), span(6, 2)], 9);
         assert_eq!(gaps, Some(vec![span(2, 3), span(8, 1)]));

@@ -14,7 +14,7 @@ use crate::scores;
 
 /// The time in which one try of a task ran.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct Span {
+pub(crate) struct TrySpan {
     /// Start, Unix time.
     pub from_unix_s: f64,
     /// End, Unix time.
@@ -61,7 +61,7 @@ pub(crate) struct StageCost {
     pub written_bytes: u64,
     /// When the tasks ran.
     #[serde(skip)]
-    pub spans: Vec<Span>,
+    pub spans: Vec<TrySpan>,
 }
 
 /// Core time that was lost to tries that ended badly.
@@ -107,7 +107,7 @@ pub(crate) fn cost_of(run: &RunDir, state: &RunState) -> RunCost {
 struct Figures {
     cpu_s: f64,
     wall_s: f64,
-    spans: Vec<Span>,
+    spans: Vec<TrySpan>,
 }
 
 impl StageCost {
@@ -161,8 +161,8 @@ fn split_cost(run: &RunDir, state: &RunState) -> StageCost {
     cost.with_sums()
 }
 
-fn span(from_unix_s: f64, wall_s: f64, cores: Option<usize>) -> Span {
-    Span { from_unix_s, to_unix_s: from_unix_s + wall_s, cores: cores.unwrap_or(1) as f64 }
+fn span(from_unix_s: f64, wall_s: f64, cores: Option<usize>) -> TrySpan {
+    TrySpan { from_unix_s, to_unix_s: from_unix_s + wall_s, cores: cores.unwrap_or(1) as f64 }
 }
 
 /// The cost of `predict`, and the core time of interrupted tries that later tries continued.
@@ -176,10 +176,10 @@ fn predict_cost(run: &RunDir, state: &RunState) -> (StageCost, f64) {
             let Ok(meta) = scores::read_scores_meta(&path) else { continue };
             cost.written_bytes += bytes(&path);
             let cores = f64::from(meta.threads.max(1));
-            let spans: Vec<Span> = meta
+            let spans: Vec<TrySpan> = meta
                 .spans_unix_s
                 .iter()
-                .map(|&[from_unix_s, to_unix_s]| Span { from_unix_s, to_unix_s, cores })
+                .map(|&[from_unix_s, to_unix_s]| TrySpan { from_unix_s, to_unix_s, cores })
                 .collect();
             let earlier = spans.len().saturating_sub(1);
             kept_core_s += core_s(&spans[..earlier]);
@@ -189,7 +189,7 @@ fn predict_cost(run: &RunDir, state: &RunState) -> (StageCost, f64) {
     (cost.with_sums(), kept_core_s)
 }
 
-fn core_s(spans: &[Span]) -> f64 {
+fn core_s(spans: &[TrySpan]) -> f64 {
     spans.iter().map(|span| (span.to_unix_s - span.from_unix_s) * span.cores).sum()
 }
 
@@ -260,7 +260,7 @@ fn folder_bytes(folder: &Path) -> u64 {
 
 /// What runs from a moment on, until the next step.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Step {
+pub(crate) struct CostStep {
     /// The moment, Unix time.
     pub at_unix_s: f64,
     /// Number of tasks that run.
@@ -270,20 +270,20 @@ pub(crate) struct Step {
 }
 
 /// How many tasks run over time: one step per change, in order; the last step has 0 tasks.
-pub(crate) fn running(spans: &[Span]) -> Vec<Step> {
+pub(crate) fn running(spans: &[TrySpan]) -> Vec<CostStep> {
     let starts = spans.iter().map(|span| (span.from_unix_s, true, span.cores));
     let ends = spans.iter().map(|span| (span.to_unix_s, false, span.cores));
     let mut events: Vec<(f64, bool, f64)> = starts.chain(ends).collect();
     // Ends come first, so that a task that follows another at once does not overlap it.
     events.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let (mut tasks, mut cores) = (0usize, 0.0);
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<CostStep> = Vec::new();
     for (at_unix_s, starts, its_cores) in events {
         (tasks, cores) = match starts {
             true => (tasks + 1, cores + its_cores),
             false => (tasks.saturating_sub(1), cores - its_cores),
         };
-        steps.push(Step { at_unix_s, tasks, cores });
+        steps.push(CostStep { at_unix_s, tasks, cores });
     }
     // The last of several changes at one moment counts.
     steps.reverse();
@@ -302,8 +302,8 @@ mod tests {
     use crate::jobs::submitted::Submission;
     use crate::jobs::work::Request;
 
-    fn spans(list: &[(f64, f64, f64)]) -> Vec<Span> {
-        let span = |&(from_unix_s, to_unix_s, cores)| Span { from_unix_s, to_unix_s, cores };
+    fn spans(list: &[(f64, f64, f64)]) -> Vec<TrySpan> {
+        let span = |&(from_unix_s, to_unix_s, cores)| TrySpan { from_unix_s, to_unix_s, cores };
         list.iter().map(span).collect()
     }
 

@@ -156,7 +156,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::cost::{Span, StageCost};
+    use crate::jobs::cost::{StageCost, TrySpan};
 
     #[test]
     fn ticks_are_few_and_round() {
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn every_stage_with_times_is_drawn() {
         let span =
-            |from_unix_s: f64| Span { from_unix_s, to_unix_s: from_unix_s + 60.0, cores: 1.0 };
+            |from_unix_s: f64| TrySpan { from_unix_s, to_unix_s: from_unix_s + 60.0, cores: 1.0 };
         let stage = |stage, spans| StageCost { stage, spans, ..StageCost::default() };
         let mut cost = RunCost {
             stages: vec![

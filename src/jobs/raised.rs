@@ -38,7 +38,7 @@ pub(crate) enum RaisedError {
 
 /// Groups of a slide, or a slide, that request the same.
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct RaisedEntry {
     stage: Stage,
     slide: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -73,10 +73,10 @@ impl Raised {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(e) => return Err(invalid(&path, format!("cannot read it: {e}"))),
         };
-        let entries: Vec<Entry> =
+        let entries: Vec<RaisedEntry> =
             serde_json::from_str(&text).map_err(|e| invalid(&path, e.to_string()))?;
         let mut raised = Self::default();
-        for Entry { stage, slide, groups, request } in entries {
+        for RaisedEntry { stage, slide, groups, request } in entries {
             match stage {
                 Stage::Split => raised.set(WorkItem::Split(slide), request),
                 Stage::Stitch => raised.set(WorkItem::Stitch(slide), request),
@@ -111,7 +111,7 @@ impl Raised {
         for (item, &request) in &self.items {
             let entry = |stage, slide: &String| {
                 let slide = slide.clone();
-                Entry { stage, slide, groups: String::new(), request }
+                RaisedEntry { stage, slide, groups: String::new(), request }
             };
             match item {
                 WorkItem::Split(slide) => entries.push(entry(Stage::Split, slide)),
@@ -121,7 +121,7 @@ impl Raised {
                 }
             }
         }
-        entries.extend(groups.into_iter().map(|((slide, request), groups)| Entry {
+        entries.extend(groups.into_iter().map(|((slide, request), groups)| RaisedEntry {
             stage: Stage::Predict,
             slide: slide.clone(),
             groups: groups.into_iter().collect::<NumberList<_>>().to_string(),

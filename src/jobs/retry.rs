@@ -100,8 +100,8 @@ fn times(value: Option<u32>, factor: f64) -> Option<u32> {
 /// One line for all tries of a slide with the same reason and request: the items, the reason, the
 /// request, and the log of the first.
 pub(crate) fn describe(retries: &[Retry]) -> Vec<String> {
-    type Key<'a> = (&'static str, &'a str, Option<Reason>, Request, Request);
-    let mut together: BTreeMap<(u8, Key), Vec<&Retry>> = BTreeMap::new();
+    type LineKey<'a> = (&'static str, &'a str, Option<Reason>, Request, Request);
+    let mut together: BTreeMap<(u8, LineKey), Vec<&Retry>> = BTreeMap::new();
     for retry in retries {
         let stage = retry.item.stage();
         let order = match &retry.item {

@@ -34,9 +34,9 @@ enum Verdict {
 use Verdict::{Ended, Queued, Running, Stuck, Unknown};
 
 /// Canned answers, by program.
-struct Answers(Vec<(&'static str, String)>);
+struct PreparedAnswers(Vec<(&'static str, String)>);
 
-impl Commands for Answers {
+impl Commands for PreparedAnswers {
     fn run(&self, call: &Call) -> io::Result<Answer> {
         let found = self.0.iter().find(|(program, _)| {
             // PBS has one program for the queue and for the history.
@@ -49,13 +49,13 @@ impl Commands for Answers {
 }
 
 /// A run of one slide of one group, which was submitted as task 1 of an array of two.
-struct Walk {
+struct StateWalk {
     _folder: tempfile::TempDir,
     run: RunDir,
     submission: Submission,
 }
 
-impl Walk {
+impl StateWalk {
     fn new(kind: SchedulerKind, id: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
@@ -166,18 +166,20 @@ fn slurm() {
         ("PREEMPTED", Ended(Reason::Unknown), Ended(Reason::Unknown)),
     ];
     all_words_are_here(SchedulerKind::Slurm, words.iter().map(|(word, ..)| *word));
-    let walk = Walk::new(SchedulerKind::Slurm, "7");
+    let walk = StateWalk::new(SchedulerKind::Slurm, "7");
     let queue = |word: &str, reason: &str| format!("7_1|{word}|N/A|n1|{reason}\n");
     let accounting = |word: &str| {
         let exit = if word == "FAILED" { "4:0" } else { "0:0" };
         format!("7_1|{word}|{exit}|60|1|61|n1|2|None\n")
     };
     for (word, in_queue, in_accounting) in words.into_iter().chain([("NEW_WORD", Stuck, Unknown)]) {
-        walk.hold(&Answers(vec![("squeue", queue(word, "None"))]), in_queue, word);
-        walk.hold(&Answers(vec![("sacct", accounting(word))]), in_accounting, word);
+        walk.hold(&PreparedAnswers(vec![("squeue", queue(word, "None"))]), in_queue, word);
+        walk.hold(&PreparedAnswers(vec![("sacct", accounting(word))]), in_accounting, word);
         // The queue is queried last, and wins.
-        let queue_and_accounting =
-            Answers(vec![("squeue", queue("RUNNING", "None")), ("sacct", accounting(word))]);
+        let queue_and_accounting = PreparedAnswers(vec![
+            ("squeue", queue("RUNNING", "None")),
+            ("sacct", accounting(word)),
+        ]);
         walk.hold(&queue_and_accounting, Running, word);
     }
     for reason in [
@@ -188,7 +190,7 @@ fn slurm() {
         "QOSMaxWallDurationPerJobLimit",
         "BadConstraints",
     ] {
-        walk.hold(&Answers(vec![("squeue", queue("PENDING", reason))]), Stuck, reason);
+        walk.hold(&PreparedAnswers(vec![("squeue", queue("PENDING", reason))]), Stuck, reason);
     }
     for reason in [
         "Priority",
@@ -199,7 +201,7 @@ fn slurm() {
         "AssocMaxJobsLimit",
         "QOSMaxCpuPerUserLimit",
     ] {
-        walk.hold(&Answers(vec![("squeue", queue("PENDING", reason))]), Queued, reason);
+        walk.hold(&PreparedAnswers(vec![("squeue", queue("PENDING", reason))]), Queued, reason);
     }
 }
 
@@ -238,7 +240,7 @@ fn grid_engine() {
     for letter in state_words(SchedulerKind::Sge) {
         assert!(letters.contains(letter) || letter == "z", "{letter}");
     }
-    let walk = Walk::new(SchedulerKind::Sge, "7");
+    let walk = StateWalk::new(SchedulerKind::Sge, "7");
     let queue = |word: &str| {
         let job = |state: &str, tasks: &str| {
             format!(
@@ -249,9 +251,9 @@ fn grid_engine() {
         ("qstat", format!("<job_info>{jobs}</job_info>"))
     };
     for (word, verdict) in words {
-        walk.hold(&Answers(vec![queue(word)]), verdict, word);
+        walk.hold(&PreparedAnswers(vec![queue(word)]), verdict, word);
     }
-    walk.hold(&Answers(vec![queue("z")]), Ended(Reason::Unknown), "z");
+    walk.hold(&PreparedAnswers(vec![queue("z")]), Ended(Reason::Unknown), "z");
     for (failed, exit, reason) in [
         ("0", 0, Reason::Unknown),
         ("0", 4, Reason::ExitCode(4)),
@@ -265,9 +267,9 @@ fn grid_engine() {
         let block = format!(
             "==============================================================\njobnumber 7\ntaskid 1\nfailed {failed}\nexit_status {exit}\n"
         );
-        let answers = || Answers(vec![queue(""), ("qacct", block.clone())]);
+        let answers = || PreparedAnswers(vec![queue(""), ("qacct", block.clone())]);
         walk.hold(&answers(), Ended(reason), failed);
-        let requeued = Answers(vec![queue("hRqw"), ("qacct", block.clone())]);
+        let requeued = PreparedAnswers(vec![queue("hRqw"), ("qacct", block.clone())]);
         walk.hold(&requeued, Queued, failed);
     }
 }
@@ -289,7 +291,7 @@ fn pbs() {
         ("X", Ended(Reason::ExitCode(4))),
     ];
     all_words_are_here(SchedulerKind::Pbs, words.iter().map(|(word, _)| *word));
-    let walk = Walk::new(SchedulerKind::Pbs, "7[].srv");
+    let walk = StateWalk::new(SchedulerKind::Pbs, "7[].srv");
     let task = |word: &str, more: &str| {
         format!(
             "Job Id: 7[].srv\n    job_state = B\n\nJob Id: 7[1].srv\n    job_state = {word}\n{more}\n"
@@ -297,14 +299,14 @@ fn pbs() {
     };
     let exit = |status: i32| format!("    Exit_status = {status}\n");
     for (word, verdict) in words.into_iter().chain([("Z", Stuck)]) {
-        walk.hold(&Answers(vec![("qstat", task(word, &exit(4)))]), verdict, word);
+        walk.hold(&PreparedAnswers(vec![("qstat", task(word, &exit(4)))]), verdict, word);
         let in_history = if matches!(verdict, Ended(_)) { verdict } else { Unknown };
-        walk.hold(&Answers(vec![("qstat -x", task(word, &exit(4)))]), in_history, word);
+        walk.hold(&PreparedAnswers(vec![("qstat -x", task(word, &exit(4)))]), in_history, word);
     }
     let waits = "    depend = afterany:6.srv\n    Hold_Types = s\n";
-    walk.hold(&Answers(vec![("qstat", task("H", waits))]), Queued, "depend");
+    walk.hold(&PreparedAnswers(vec![("qstat", task("H", waits))]), Queued, "depend");
     let held = "    depend = afterany:6.srv\n    Hold_Types = us\n";
-    walk.hold(&Answers(vec![("qstat", task("H", held))]), Stuck, "held by its user too");
+    walk.hold(&PreparedAnswers(vec![("qstat", task("H", held))]), Stuck, "held by its user too");
     for (status, reason) in [
         (0, Reason::Unknown),
         (137, Reason::Killed),
@@ -313,10 +315,14 @@ fn pbs() {
         (-27, Reason::Memory),
         (-1, Reason::Unknown),
     ] {
-        let answers = Answers(vec![("qstat -x", task("F", &exit(status)))]);
+        let answers = PreparedAnswers(vec![("qstat -x", task("F", &exit(status)))]);
         walk.hold(&answers, Ended(reason), &status.to_string());
     }
-    walk.hold(&Answers(vec![("qstat -x", task("F", ""))]), Ended(Reason::Killed), "never began");
+    walk.hold(
+        &PreparedAnswers(vec![("qstat -x", task("F", ""))]),
+        Ended(Reason::Killed),
+        "never began",
+    );
 }
 
 #[test]
@@ -335,10 +341,10 @@ fn lsf() {
         ("ZOMBI", Ended(Reason::NodeLoss)),
     ];
     all_words_are_here(SchedulerKind::Lsf, words.iter().map(|(word, _)| *word));
-    let walk = Walk::new(SchedulerKind::Lsf, "7");
+    let walk = StateWalk::new(SchedulerKind::Lsf, "7");
     let line = |word: &str, reason: &str| format!("7|1|{word}|4|{reason}|h1|1|60 second(s)\n");
     for (word, verdict) in words.into_iter().chain([("NEW", Stuck)]) {
-        walk.hold(&Answers(vec![("bjobs", line(word, "-"))]), verdict, word);
+        walk.hold(&PreparedAnswers(vec![("bjobs", line(word, "-"))]), verdict, word);
     }
     for (words, reason) in [
         ("TERM_RUNLIMIT: job killed after reaching LSF run time limit", Reason::TimeLimit),
@@ -347,7 +353,7 @@ fn lsf() {
         ("TERM_PREEMPT: job killed after preemption", Reason::Unknown),
         ("TERM_ZOMBIE: job exited while LSF is not available", Reason::NodeLoss),
     ] {
-        walk.hold(&Answers(vec![("bjobs", line("EXIT", words))]), Ended(reason), words);
+        walk.hold(&PreparedAnswers(vec![("bjobs", line("EXIT", words))]), Ended(reason), words);
     }
 }
 
@@ -355,6 +361,6 @@ fn lsf() {
 #[test]
 fn local() {
     assert_eq!(state_words(SchedulerKind::Local), [""; 0]);
-    let walk = Walk::new(SchedulerKind::Local, "local-9");
-    walk.hold(&Answers(Vec::new()), Unknown, "local");
+    let walk = StateWalk::new(SchedulerKind::Local, "local-9");
+    walk.hold(&PreparedAnswers(Vec::new()), Unknown, "local");
 }

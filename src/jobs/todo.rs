@@ -9,7 +9,7 @@ use crate::number::{Number, TaskNumber};
 
 /// Rows of slides.csv that request the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rows {
+pub(crate) struct SplitRows {
     /// Numbers of the rows.
     pub rows: Vec<TaskNumber>,
     /// Memory and time to request.
@@ -20,7 +20,7 @@ pub(crate) struct Rows {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Todo {
     /// Rows of slides.csv to split.
-    pub split: Vec<Rows>,
+    pub split: Vec<SplitRows>,
     /// Groups to score.
     pub predict: Vec<SlideGroups>,
     /// Slides to stitch once their groups have ended, with the memory and time to request.
@@ -43,7 +43,7 @@ pub(crate) fn todo(state: &RunState, round: usize, request: &dyn Fn(&WorkItem) -
         is_open(&item).then(|| (row, request(&item)))
     });
     let split = by_request(split);
-    let split = split.into_iter().map(|(request, rows)| Rows { rows, request }).collect();
+    let split = split.into_iter().map(|(request, rows)| SplitRows { rows, request }).collect();
     let (mut predict, mut stitch) = (Vec::new(), Vec::new());
     for slide in state.listing.planned() {
         let name = &slide.record.name;
@@ -196,6 +196,6 @@ mod tests {
         let groups: Vec<_> = found.predict.iter().map(|work| work.groups.clone()).collect();
         assert_eq!(groups, [[1, 3].map(group).to_vec(), vec![group(2)]]);
         assert_eq!(found.predict[1].request, more);
-        assert_eq!(found.split[1], Rows { rows: vec![task(4)], request: more });
+        assert_eq!(found.split[1], SplitRows { rows: vec![task(4)], request: more });
     }
 }

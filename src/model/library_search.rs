@@ -21,7 +21,7 @@ pub(crate) struct LibraryKind {
 
 /// The outcome of the search.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum FoundLibraries {
     /// The user named the library.
     Named {
         /// The library.
@@ -60,9 +60,9 @@ pub(crate) fn find(
     kind: &LibraryKind,
     flag: Option<&Path>,
     env: &dyn Fn(&str) -> Option<String>,
-) -> Found {
+) -> FoundLibraries {
     if let Some(library) = flag {
-        return Found::Named {
+        return FoundLibraries::Named {
             library: absolute(library),
             named_by: format!("given by {}", kind.flag),
         };
@@ -70,7 +70,7 @@ pub(crate) fn find(
     for name in kind.variables {
         if let Some(library) = env(name).filter(|value| !value.is_empty()) {
             let library = absolute(Path::new(&library));
-            return Found::Named { library, named_by: format!("given by {name}") };
+            return FoundLibraries::Named { library, named_by: format!("given by {name}") };
         }
     }
     let mut candidates = Vec::new();
@@ -105,7 +105,7 @@ pub(crate) fn find(
                 .map(|found| (found, place.to_owned())),
         );
     }
-    Found::Candidates(candidates)
+    FoundLibraries::Candidates(candidates)
 }
 
 /// Makes a path absolute, since `dlopen` searches the folders of the system for a name
@@ -176,7 +176,7 @@ mod tests {
             "ORT_DYLIB_PATH" => Some("/b/libonnxruntime.so".to_owned()),
             _ => None,
         };
-        let named = |path: &str, by: &str| Found::Named {
+        let named = |path: &str, by: &str| FoundLibraries::Named {
             library: path.into(),
             named_by: format!("given by {by}"),
         };
@@ -206,7 +206,7 @@ mod tests {
             std::fs::write(capi.join(name), "").unwrap();
         }
         let env = |name: &str| (name == "VIRTUAL_ENV").then(|| prefix.path().display().to_string());
-        let Found::Candidates(found) = find(&KIND, None, &env) else {
+        let FoundLibraries::Candidates(found) = find(&KIND, None, &env) else {
             panic!("no library was named")
         };
         assert_eq!(

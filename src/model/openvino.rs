@@ -75,7 +75,7 @@ impl OpenVinoEngine {
     /// bound to no core, since slidegrid places its own workers.
     fn request(
         &self,
-        source: Source<'_>,
+        source: NetworkSource<'_>,
         input: NetworkInput<'_>,
     ) -> Result<InferRequest, Refusal> {
         let mut core = Core::new().map_err(|error| error.to_string())?;
@@ -92,8 +92,8 @@ impl OpenVinoEngine {
         )
         .map_err(message_of)?;
         let mut network = match source {
-            Source::Bytes(bytes) => core.read_model_from_buffer(bytes, None),
-            Source::File(path) => core.read_model_from_file(&path.display().to_string(), ""),
+            NetworkSource::Bytes(bytes) => core.read_model_from_buffer(bytes, None),
+            NetworkSource::File(path) => core.read_model_from_file(&path.display().to_string(), ""),
         }
         .map_err(message_of)?;
         let NetworkInput { name, shape } = input;
@@ -141,7 +141,7 @@ impl From<String> for Refusal {
 }
 
 /// Where the ONNX file of a network is.
-enum Source<'s> {
+enum NetworkSource<'s> {
     /// In memory.
     Bytes(&'s [u8]),
     /// On disk, with weights in other files beside it.
@@ -216,16 +216,16 @@ impl Engine for OpenVinoEngine {
     fn load(&self, model: &Model, batch: usize) -> Result<Box<dyn Session>, EngineError> {
         let frame = Frame::new("openvino", model, batch);
         let source = if model.graph.external_files.is_empty() {
-            Source::Bytes(&model.bytes)
+            NetworkSource::Bytes(&model.bytes)
         } else {
-            Source::File(&model.path)
+            NetworkSource::File(&model.path)
         };
         let shape = model.input_shape(frame.batch);
         let input = NetworkInput { name: &model.input().name, shape };
         let half = model.input().dtype == Dtype::F16;
         let run = self.request(source, input);
         let run = run
-            .and_then(|request| Ok(Run::new(request, input, half, &frame.output)?))
+            .and_then(|request| Ok(OpenVinoRun::new(request, input, half, &frame.output)?))
             .map_err(|refusal| self.compile_error(model, refusal))?;
         Ok(Box::new(OpenVinoSession { run, frame }))
     }
@@ -240,9 +240,9 @@ impl Engine for OpenVinoEngine {
         let bytes = network.to_onnx(Side::Fixed(side_px));
         let frame = DenseFrame::new("openvino", model, network, side_px);
         let input = NetworkInput { name: &network.input, shape: frame.shape };
-        let run = self.request(Source::Bytes(&bytes), input);
+        let run = self.request(NetworkSource::Bytes(&bytes), input);
         let run = run
-            .and_then(|request| Ok(Run::new(request, input, false, &network.output)?))
+            .and_then(|request| Ok(OpenVinoRun::new(request, input, false, &network.output)?))
             .map_err(|refusal| self.compile_error(model, refusal))?;
         Ok(Box::new(OpenVinoDense { run, frame }))
     }
@@ -256,7 +256,7 @@ struct NetworkInput<'n> {
 }
 
 /// An inference request with its input tensor, which is filled before each run.
-struct Run {
+struct OpenVinoRun {
     request: InferRequest,
     input: Tensor,
     output: String,
@@ -268,7 +268,7 @@ struct Run {
     raw: Vec<f32>,
 }
 
-impl Run {
+impl OpenVinoRun {
     fn new(
         mut request: InferRequest,
         NetworkInput { name, shape }: NetworkInput<'_>,
@@ -326,7 +326,7 @@ impl Run {
 }
 
 struct OpenVinoSession {
-    run: Run,
+    run: OpenVinoRun,
     frame: Frame,
 }
 
@@ -358,7 +358,7 @@ impl Session for OpenVinoSession {
 
 /// A dense network for images of one size.
 struct OpenVinoDense {
-    run: Run,
+    run: OpenVinoRun,
     frame: DenseFrame,
 }
 

@@ -84,7 +84,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::model::library_search::{Found, find};
+    use crate::model::library_search::{FoundLibraries, find};
 
     /// Compiles a shared library that has the functions for the version and nothing else.
     fn stub(folder: &Path, build: &str) -> PathBuf {
@@ -123,7 +123,7 @@ mod tests {
             std::fs::write(libs.join(name), "").unwrap();
         }
         let env = |name: &str| (name == "VIRTUAL_ENV").then(|| prefix.path().display().to_string());
-        let Found::Candidates(found) = find(&KIND, None, &env) else {
+        let FoundLibraries::Candidates(found) = find(&KIND, None, &env) else {
             panic!("no library was named")
         };
         assert_eq!(found[0].0, libs.join("libopenvino_c.so.2641"));

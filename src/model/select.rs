@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::Engine;
 use super::engine_error::EngineError;
-use super::library_search::{Found, LibraryKind, find};
+use super::library_search::{FoundLibraries, LibraryKind, find};
 use super::onnxruntime::OrtEngine;
 use super::openvino::{NotOpen, OpenVinoEngine};
 use super::precision::Precision;
@@ -192,11 +192,11 @@ fn first_that_opens<T, E>(
     open: &dyn Fn(&Path) -> Result<T, E>,
 ) -> Result<(T, String), Unopened<E>> {
     match find(kind, flag, &|name| std::env::var(name).ok()) {
-        Found::Named { library, named_by } => match open(&library) {
+        FoundLibraries::Named { library, named_by } => match open(&library) {
             Ok(engine) => Ok((engine, format!("{} ({named_by})", library.display()))),
             Err(why) => Err(Unopened::Named { library, named_by, why }),
         },
-        Found::Candidates(candidates) => {
+        FoundLibraries::Candidates(candidates) => {
             let mut problems = Vec::new();
             for (library, place) in candidates {
                 match open(&library) {

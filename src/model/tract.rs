@@ -20,7 +20,7 @@ use super::session::Session;
 use super::widen::widen;
 use crate::geometry::dense_tiles::{GridPlace, GridSize};
 
-type Plan = Arc<TypedSimplePlan>;
+type TractPlan = Arc<TypedSimplePlan>;
 
 /// Domains whose operators tract implements. tract looks operators up by name alone, so a
 /// `Relu` of another domain would be taken for ONNX's.
@@ -35,7 +35,7 @@ const REFITTED: &str = " refitted ";
 
 /// tract as an [`Engine`]. Sessions of one model and batch share one optimised plan.
 pub(crate) struct TractEngine {
-    plans: Mutex<HashMap<PlanKey, Plan>>,
+    plans: Mutex<HashMap<PlanKey, TractPlan>>,
 }
 
 /// What a plan depends on: SHA-256 of the weights, shape of the input, name of the output.
@@ -57,7 +57,7 @@ impl TractEngine {
         Self { plans: Mutex::new(HashMap::new()) }
     }
 
-    fn plan(&self, model: &Model, shape: [usize; 4]) -> Result<Plan, EngineError> {
+    fn plan(&self, model: &Model, shape: [usize; 4]) -> Result<TractPlan, EngineError> {
         let key = (model.sha256.clone(), shape, model.output().name.clone());
         self.cached_plan(key, model, |onnx| optimised(onnx, model, shape))
     }
@@ -67,8 +67,8 @@ impl TractEngine {
         &self,
         key: PlanKey,
         model: &Model,
-        make: impl FnOnce(&tract_onnx::Onnx) -> TractResult<Plan>,
-    ) -> Result<Plan, EngineError> {
+        make: impl FnOnce(&tract_onnx::Onnx) -> TractResult<TractPlan>,
+    ) -> Result<TractPlan, EngineError> {
         // The lock is held while optimising: other workers want the same plan and would
         // otherwise make it too.
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,7 +94,7 @@ fn implements(onnx: &tract_onnx::Onnx, node: &NodeFacts) -> bool {
     DOMAINS.contains(&node.domain.as_str()) && onnx.op_register.0.contains_key(&node.operator)
 }
 
-fn optimised(onnx: &tract_onnx::Onnx, model: &Model, shape: [usize; 4]) -> TractResult<Plan> {
+fn optimised(onnx: &tract_onnx::Onnx, model: &Model, shape: [usize; 4]) -> TractResult<TractPlan> {
     let mut proto = onnx.proto_model_for_read(&mut model.bytes.as_slice())?;
     widen(&mut proto).map_err(|problem| format_err!("{problem}"))?;
     let folder = model.path.parent().and_then(|folder| folder.to_str());
@@ -108,7 +108,7 @@ fn runnable(
     folder: Option<&str>,
     output: &str,
     shape: [usize; 4],
-) -> TractResult<Plan> {
+) -> TractResult<TractPlan> {
     let parsed = onnx.parse(proto, folder)?;
     if !parsed.unresolved_inputs.is_empty() {
         bail!("nothing computes {}", parsed.unresolved_inputs.join(", "));

@@ -14,11 +14,11 @@ struct RawConfig {
     patch_size_pixels: u32,
     spacing_um_px: f64,
     class_names: Vec<String>,
-    transform: Vec<Step>,
+    transform: Vec<TransformStep>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Step {
+struct TransformStep {
     name: String,
     #[serde(default)]
     arguments: Option<Arguments>,
@@ -26,14 +26,14 @@ struct Step {
 
 #[derive(Debug, Default, Deserialize)]
 struct Arguments {
-    size: Option<Size>,
+    size: Option<ResizeSize>,
     mean: Option<[f32; 3]>,
     std: Option<[f32; 3]>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
-enum Size {
+enum ResizeSize {
     Side(u32),
     Sides([u32; 2]),
 }
@@ -109,10 +109,10 @@ pub(crate) fn card_from_json(
 
 /// Refuses a `Resize` to another size than the patch has: resampling twice, to the spacing
 /// and then to `size`, does not give the pixels of resampling once.
-fn require_same_size(size: Size, patch_px: u32, spacing_um: f64) -> Result<(), CardError> {
+fn require_same_size(size: ResizeSize, patch_px: u32, spacing_um: f64) -> Result<(), CardError> {
     let (rows, cols) = match size {
-        Size::Side(side) => (side, side),
-        Size::Sides([rows, cols]) => (rows, cols),
+        ResizeSize::Side(side) => (side, side),
+        ResizeSize::Sides([rows, cols]) => (rows, cols),
     };
     if (rows, cols) == (patch_px, patch_px) {
         return Ok(());

@@ -109,7 +109,7 @@ fn farthest(a: &[[f64; 3]; 2], b: &[[f64; 3]; 2]) -> f64 {
 
 /// The sums over pixels that an update of the factors needs.
 #[derive(Default)]
-struct Moments {
+struct UpdateSums {
     /// Products of amounts, `[stain, stain]`.
     codes: [[f64; 2]; 2],
     /// Products of amounts and densities, `[stain, channel]`.
@@ -118,9 +118,9 @@ struct Moments {
 
 /// The sums over whole chunks. Places without a pixel have density 0 and so amounts of 0.
 #[inline(always)]
-fn moments(pixels: &[Planes], lasso: &Lasso) -> Moments {
+fn moments(pixels: &[Planes], lasso: &Lasso) -> UpdateSums {
     let fast = FastLasso::new(lasso);
-    let mut moments = Moments::default();
+    let mut moments = UpdateSums::default();
     for planes in pixels {
         let mut amounts = [[0f32; CHUNK]; 2];
         for at in 0..CHUNK {
@@ -143,8 +143,8 @@ fn moments(pixels: &[Planes], lasso: &Lasso) -> Moments {
 /// Finds the amounts of every density, then updates each factor once.
 fn step(densities: &[WeightedDensity], factors: [[f64; 3]; 2], lambda: f64) -> [[f64; 3]; 2] {
     let lasso = Lasso::new(factors, lambda);
-    let mut moments = Moments::default();
-    let Moments { codes, products } = &mut moments;
+    let mut moments = UpdateSums::default();
+    let UpdateSums { codes, products } = &mut moments;
     for &WeightedDensity { density, weight } in densities {
         let amounts = lasso.amounts(density);
         for k in 0..2 {
@@ -160,7 +160,10 @@ fn step(densities: &[WeightedDensity], factors: [[f64; 3]; 2], lambda: f64) -> [
 }
 
 /// Updates each factor once, with the other fixed.
-fn update(mut factors: [[f64; 3]; 2], Moments { codes, products }: &Moments) -> [[f64; 3]; 2] {
+fn update(
+    mut factors: [[f64; 3]; 2],
+    UpdateSums { codes, products }: &UpdateSums,
+) -> [[f64; 3]; 2] {
     for k in 0..2 {
         let other = 1 - k;
         // A factor that no pixel uses has only amounts of zero, and stays unchanged.

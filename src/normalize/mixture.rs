@@ -3,9 +3,9 @@
 use super::matrix::dot;
 
 /// Reproducible numbers from 0 to 1.
-pub(super) struct Rng(u64);
+pub(super) struct UnitRng(u64);
 
-impl Rng {
+impl UnitRng {
     pub(super) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
@@ -21,7 +21,7 @@ impl Rng {
 /// Pixels of nuclei, stroma and glass, `[pixel, rgb]`. Each is `light` absorbed by a mixture
 /// of two stains, in proportions from purely the one to purely the other.
 pub(super) fn tissue(stains: [[f64; 3]; 2], light: f64, pixels: usize, seed: u64) -> Vec<u8> {
-    let mut rng = Rng::new(seed);
+    let mut rng = UnitRng::new(seed);
     let mut rgb = Vec::with_capacity(3 * pixels);
     for _ in 0..pixels {
         let (kind, amount, noise) = (rng.unit(), rng.unit(), rng.unit());
@@ -42,7 +42,7 @@ pub(super) fn tissue(stains: [[f64; 3]; 2], light: f64, pixels: usize, seed: u64
 
 /// Stain vectors of length 1 near the usual ones, as varied as scanners make them.
 pub(super) fn stains(seed: u64) -> [[f64; 3]; 2] {
-    let mut rng = Rng::new(seed + 77);
+    let mut rng = UnitRng::new(seed + 77);
     [[0.62, 0.70, 0.34], [0.24, 0.83, 0.38]].map(|vector| {
         let varied = vector.map(|value: f64| (value + 0.08 * (rng.unit() - 0.5)).max(0.01));
         let length = dot(varied, varied).sqrt();

@@ -134,7 +134,7 @@ fn lab_converts_back_to_the_same_bytes() {
 fn any_picture() -> impl Strategy<Value = Vec<u8>> {
     let random = proptest::collection::vec(any::<u8>(), 0..6000);
     let spots = (any::<u64>(), 1usize..3000, any::<[u8; 3]>()).prop_map(|(seed, pixels, spot)| {
-        let mut rng = mixture::Rng::new(seed);
+        let mut rng = mixture::UnitRng::new(seed);
         let lit = |unit: f64, c: usize| if unit < 0.1 { spot[c] } else { (unit * 6.0) as u8 };
         (0..pixels)
             .flat_map(|_| {

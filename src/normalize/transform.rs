@@ -7,11 +7,11 @@ use super::{ColourEstimate, NormalizeError};
 
 /// A function of single pixels that changes the colours of one estimate to those of another.
 #[derive(Debug, Clone)]
-pub struct ColourTransform(Kind);
+pub struct ColourTransform(MethodTransform);
 
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "one per slide or patch, never in a list")]
-enum Kind {
+enum MethodTransform {
     Reinhard(ColorTransfer),
     Macenko(DensityMap),
     Vahadane(SparseMap),
@@ -26,15 +26,15 @@ impl ColourTransform {
     pub fn new(source: &ColourEstimate, target: &ColourEstimate) -> Result<Self, NormalizeError> {
         Ok(Self(match (source, target) {
             (ColourEstimate::Reinhard(source), ColourEstimate::Reinhard(target)) => {
-                Kind::Reinhard(ColorTransfer::new(source, target))
+                MethodTransform::Reinhard(ColorTransfer::new(source, target))
             }
             (ColourEstimate::Macenko(source), ColourEstimate::Macenko(target)) => {
-                Kind::Macenko(DensityMap::new(source, target))
+                MethodTransform::Macenko(DensityMap::new(source, target))
             }
             (
                 ColourEstimate::Vahadane { luminosity, stains: source },
                 ColourEstimate::Vahadane { stains: target, .. },
-            ) => Kind::Vahadane(SparseMap::new(*luminosity, source, target)),
+            ) => MethodTransform::Vahadane(SparseMap::new(*luminosity, source, target)),
             (source, target) => {
                 let (found, expected) = (source.method(), target.method());
                 return Err(NormalizeError::OtherMethod { found, expected });
@@ -62,9 +62,9 @@ impl ColourTransform {
     #[inline(always)]
     fn apply_anywhere(&self, rgb: &mut [u8]) {
         match &self.0 {
-            Kind::Reinhard(map) => map.apply(rgb),
-            Kind::Macenko(map) => map.apply(rgb),
-            Kind::Vahadane(map) => map.apply(rgb),
+            MethodTransform::Reinhard(map) => map.apply(rgb),
+            MethodTransform::Macenko(map) => map.apply(rgb),
+            MethodTransform::Vahadane(map) => map.apply(rgb),
         }
     }
 }

@@ -10,7 +10,7 @@ use rayon::ThreadPool;
 
 use super::calibration::Residual;
 use super::classes::{Classes, DETECTION};
-use super::cohort_tiles::{OpenSlide, chosen, detections};
+use super::cohort_tiles::{OpenPatches, chosen, detections};
 use super::context::Context;
 use super::draw::Purpose;
 use super::error::PredictError;
@@ -85,7 +85,7 @@ pub(crate) fn fit_cohort(
             slides.len()
         )));
     };
-    let tiling = OpenSlide::open(context, first)?.group(context, first)?.tiling;
+    let tiling = OpenPatches::open(context, first)?.group(context, first)?.tiling;
     let dense = LoadedDense::load(context, tiling)?;
     if dense.network.inexact.is_empty() {
         let why = "no layer of the network pads: dense scores are exact";
@@ -152,7 +152,7 @@ impl Rounds<'_, '_> {
             if self.context.interrupt.requested().is_some() {
                 break;
             }
-            let opened = OpenSlide::open(self.context, name)?;
+            let opened = OpenPatches::open(self.context, name)?;
             let group = opened.group(self.context, name)?;
             let samples = opened.samples(self.context, &group, size);
             let found =
@@ -179,7 +179,7 @@ impl Rounds<'_, '_> {
             if self.context.interrupt.requested().is_some() {
                 break;
             }
-            let opened = OpenSlide::open(self.context, name)?;
+            let opened = OpenPatches::open(self.context, name)?;
             let group = opened.group(self.context, name)?;
             let samples = opened.samples(self.context, &group, size);
             let scores = screen.dense(group.normalizer.as_ref(), &samples)?;

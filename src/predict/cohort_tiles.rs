@@ -17,12 +17,12 @@ const UNSURE: f32 = 0.05;
 const CHOSEN_PER_TILE: usize = 6;
 
 /// The patches of a slide.
-pub(super) struct OpenSlide {
+pub(super) struct OpenPatches {
     patches: PatchesFile,
     readers: Vec<GroupReader>,
 }
 
-impl OpenSlide {
+impl OpenPatches {
     /// Opens the patches of a slide.
     ///
     /// # Errors

@@ -137,8 +137,10 @@ impl Preparation {
     pub fn area(&self, patch: &PreparedPatch, area: PatchArea, out: &mut [f32]) {
         let PatchArea { x_px, y_px, width_px, height_px } = area;
         let patch_px = patch.side_px;
-        let (cols, rows) =
-            (Overlap::new(x_px, width_px, patch_px), Overlap::new(y_px, height_px, patch_px));
+        let (cols, rows) = (
+            AxisOverlap::new(x_px, width_px, patch_px),
+            AxisOverlap::new(y_px, height_px, patch_px),
+        );
         let white = [0, 1, 2].map(|c| 255.0f32 * self.scale[c] + self.bias[c]);
         match self.layout {
             Layout::Nchw => {
@@ -178,7 +180,7 @@ impl Preparation {
 }
 
 /// The part of an area that lies in the patch, along one axis, px.
-struct Overlap {
+struct AxisOverlap {
     /// Pixels of the area before the patch, which are white.
     before: usize,
     /// Where the part starts in the patch.
@@ -186,7 +188,7 @@ struct Overlap {
     len: usize,
 }
 
-impl Overlap {
+impl AxisOverlap {
     fn new(start_px: i64, side_px: usize, patch_px: usize) -> Self {
         let before = usize::try_from(-start_px).unwrap_or(0).min(side_px);
         let from = usize::try_from(start_px).unwrap_or(0).min(patch_px);

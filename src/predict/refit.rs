@@ -10,7 +10,7 @@ use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
 use super::calibration::Residual;
-use super::ridge::Rows;
+use super::ridge::StandardRows;
 use crate::model::{HeadFit, HeadInputs, HeadShape, ScoreLink};
 
 /// The penalties that are tried.
@@ -108,7 +108,7 @@ pub(super) fn fit(sample: &HeadSample, link: &ScoreLink, shape: HeadShape) -> Op
     let numbers: Vec<f32> =
         sample.inputs.iter().flat_map(|inputs| inputs.rings.iter().copied()).collect();
     let numbers = ArrayView2::from_shape((windows, rings * channels), &numbers).ok()?;
-    let (rows, targets) = (Rows::new(numbers), sample.targets(link));
+    let (rows, targets) = (StandardRows::new(numbers), sample.targets(link));
     let folds = sample.folds();
     let tried: Vec<Tried> = PENALTIES
         .par_iter()
@@ -133,7 +133,7 @@ pub(super) fn fit(sample: &HeadSample, link: &ScoreLink, shape: HeadShape) -> Op
 
 /// Predicts each window by a fit with this penalty and without the window's fold.
 fn held_out(
-    rows: &Rows,
+    rows: &StandardRows,
     folds: &[Vec<usize>],
     targets: &Array2<f64>,
     penalty: f64,

@@ -8,7 +8,7 @@ const LEAST_DEVIATION: f64 = 1e-6;
 
 /// Rows of numbers, each number standardised over the rows, and the products of all pairs
 /// of rows.
-pub(super) struct Rows {
+pub(super) struct StandardRows {
     mean: Array1<f64>,
     deviation: Array1<f64>,
     standard: Array2<f64>,
@@ -24,7 +24,7 @@ pub(super) struct Linear {
     pub(super) bias: Array1<f64>,
 }
 
-impl Rows {
+impl StandardRows {
     /// Standardises `numbers`, `[row, number]`.
     pub(super) fn new(numbers: ArrayView2<'_, f32>) -> Self {
         let mut standard = numbers.mapv(f64::from);
@@ -172,7 +172,7 @@ mod tests {
             let terms = (0..12).map(|col| f64::from(numbers[[row, col]]) * weight(col, value));
             terms.sum::<f64>() + 3.0
         });
-        let rows = Rows::new(numbers.view());
+        let rows = StandardRows::new(numbers.view());
         let fit = rows.fit(&targets, 1e-9).unwrap();
         for value in 0..2 {
             for col in 0..12 {
@@ -193,7 +193,7 @@ mod tests {
         let mut numbers = numbers(20, 30);
         numbers.column_mut(7).fill(2.0);
         let targets = Array2::from_shape_fn((20, 1), |(row, _)| row as f64);
-        let rows = Rows::new(numbers.view());
+        let rows = StandardRows::new(numbers.view());
         let fit = rows.fit(&targets, 1e9).unwrap();
         assert!(fit.weights.iter().all(|weight| weight.abs() < 1e-3));
         assert!((fit.bias[0] - 9.5).abs() < 1e-3);

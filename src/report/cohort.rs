@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::slide_content::Drawn;
-use super::study::{SlideResult, Study};
+use super::slide_content::DrawnSummary;
+use super::study::{ShownSlide, ShownStudy};
 use super::tally::Tally;
 use crate::config::RunConfig;
 use crate::jobs::cost::RunCost;
@@ -12,7 +12,7 @@ use crate::run_dir::{SlideRecord, SlideStatus};
 
 /// The state of a slide in the report; the worst state comes first in the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum State {
+pub(super) enum SlideState {
     /// A stage failed for the slide or for one of its groups.
     Failed,
     /// A task of the slide waits in a queue and will not start by itself.
@@ -32,7 +32,7 @@ pub(super) enum State {
     Done,
 }
 
-impl State {
+impl SlideState {
     /// All states, the worst first.
     pub(super) const ALL: [Self; 8] = [
         Self::Failed,
@@ -95,27 +95,32 @@ impl State {
 }
 
 /// Everything that the page shows of one slide.
-pub(super) struct Entry {
+pub(super) struct CohortSlide {
     /// The slide's row of `slides.csv`.
     pub(super) record: SlideRecord,
-    pub(super) state: State,
+    pub(super) state: SlideState,
     /// Progress of the slide, from the files of the run and from the scheduler.
     pub(super) view: SlideView,
     /// Totals over the slide's score files.
     pub(super) tally: Tally,
     /// Summary of the slide's files in the report.
-    pub(super) drawn: Drawn,
+    pub(super) drawn: DrawnSummary,
     /// Results of the study for the slide.
-    pub(super) study: Option<SlideResult>,
+    pub(super) study: Option<ShownSlide>,
     /// Whether the slide has tumor; `None` if unknown.
     pub(super) is_tumor: Option<bool>,
     /// Name of the slide's folder in the report.
     pub(super) folder: String,
 }
 
-impl Entry {
-    pub(super) fn new(view: SlideView, record: SlideRecord, tally: Tally, drawn: Drawn) -> Self {
-        let state = State::from_slide(&view, &record, tally.failed_patches);
+impl CohortSlide {
+    pub(super) fn new(
+        view: SlideView,
+        record: SlideRecord,
+        tally: Tally,
+        drawn: DrawnSummary,
+    ) -> Self {
+        let state = SlideState::from_slide(&view, &record, tally.failed_patches);
         let folder = super::names::folder(&record.name);
         Self { record, state, view, tally, drawn, study: None, is_tumor: None, folder }
     }
@@ -144,7 +149,7 @@ impl Entry {
 }
 
 /// Everything that the page shows.
-pub(super) struct Cohort {
+pub(super) struct CohortContent {
     /// Name of the run, which is the name of its folder.
     pub(super) name: String,
     /// Path of the run's folder.
@@ -152,7 +157,7 @@ pub(super) struct Cohort {
     /// When the report was made, Unix time.
     pub(super) made_unix_s: f64,
     /// All slides, sorted by state (the worst first), then by name.
-    pub(super) slides: Vec<Entry>,
+    pub(super) slides: Vec<CohortSlide>,
     /// Totals over the score files of all slides.
     pub(super) tally: Tally,
     pub(super) cost: RunCost,
@@ -160,23 +165,23 @@ pub(super) struct Cohort {
     pub(super) tasks_svg: Option<String>,
     /// The configuration, and the text of `run.toml`.
     pub(super) config: Option<(RunConfig, String)>,
-    pub(super) study: Option<Study>,
+    pub(super) study: Option<ShownStudy>,
     /// How detections were made, in words.
     pub(super) detection: String,
     /// Warnings about the whole run, for example that the scheduler did not answer.
     pub(super) warnings: Vec<String>,
 }
 
-impl Cohort {
+impl CohortContent {
     /// Number of slides in each state that occurs, the worst state first.
-    pub(super) fn counts(&self) -> Vec<(State, usize)> {
+    pub(super) fn counts(&self) -> Vec<(SlideState, usize)> {
         let count = |state| self.slides.iter().filter(|slide| slide.state == state).count();
-        State::ALL.iter().map(|&state| (state, count(state))).filter(|(_, n)| *n > 0).collect()
+        SlideState::ALL.iter().map(|&state| (state, count(state))).filter(|(_, n)| *n > 0).collect()
     }
 
     /// Processor time over all slides, hours.
     pub(super) fn core_hours(&self) -> f64 {
-        self.slides.iter().map(Entry::core_hours).sum()
+        self.slides.iter().map(CohortSlide::core_hours).sum()
     }
 
     /// Names of the readers of slide files, with the number of slides that each read.

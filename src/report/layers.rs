@@ -11,7 +11,7 @@ pub(super) const LONGEST_SIDE: usize = 2048;
 
 /// A grid of square cells over the slide, one byte per cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Layer {
+pub(super) struct GridLayer {
     /// Rows of cells.
     rows: usize,
     /// Columns of cells.
@@ -31,7 +31,7 @@ pub(super) struct Layer {
 /// Each cell is centred on its point, so the first cell begins half a pitch before the
 /// slide. A byte is 0 where nothing was scored, and otherwise 1 + 254 times the score,
 /// rounded. A cell that stands for several points shows the highest of their scores.
-pub(super) fn heat_layer(score: ArrayView2<'_, f32>, pitch_px: f64) -> Layer {
+pub(super) fn heat_layer(score: ArrayView2<'_, f32>, pitch_px: f64) -> GridLayer {
     let (bytes, reduced) = heat_bytes(score);
     layer(&bytes, pitch_px, -pitch_px / 2.0, reduced)
 }
@@ -48,7 +48,7 @@ fn heat_bytes(score: ArrayView2<'_, f32>) -> (Array2<u8>, usize) {
 
 /// Encodes one value per tile, `[row, col]`, for tiles with a side of `tile_px` level-0 px.
 /// A cell that stands for several tiles shows the largest of their values.
-pub(super) fn tile_layer(tiles: ArrayView2<'_, u8>, tile_px: f64) -> Layer {
+pub(super) fn tile_layer(tiles: ArrayView2<'_, u8>, tile_px: f64) -> GridLayer {
     let (bytes, reduced) = reduced(tiles, |cell| cell.iter().copied().max().unwrap_or(0));
     layer(&bytes, tile_px, 0.0, reduced)
 }
@@ -69,7 +69,7 @@ fn reduced<T>(
     (bytes, factor)
 }
 
-fn layer(bytes: &Array2<u8>, cell_px: f64, origin_px: f64, reduced: usize) -> Layer {
+fn layer(bytes: &Array2<u8>, cell_px: f64, origin_px: f64, reduced: usize) -> GridLayer {
     let (rows, cols) = bytes.dim();
     let plain = bytes.as_standard_layout();
     let plain = plain.as_slice().unwrap_or_default();
@@ -77,7 +77,7 @@ fn layer(bytes: &Array2<u8>, cell_px: f64, origin_px: f64, reduced: usize) -> La
     let mut packed = vec![0; compressor.zlib_compress_bound(plain.len())];
     let length = compressor.zlib_compress(plain, &mut packed).expect("the buffer is large enough");
     let cell = cell_px * reduced as f64;
-    Layer { rows, cols, cell, origin: origin_px, reduced, data: base64(&packed[..length]) }
+    GridLayer { rows, cols, cell, origin: origin_px, reduced, data: base64(&packed[..length]) }
 }
 
 #[cfg(test)]
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
     use ndarray::arr2;
 
-    fn bytes(map: ArrayView2<'_, f32>) -> (Array2<u8>, Layer) {
+    fn bytes(map: ArrayView2<'_, f32>) -> (Array2<u8>, GridLayer) {
         (heat_bytes(map).0, heat_layer(map, 16.0))
     }
 

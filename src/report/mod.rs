@@ -1,7 +1,7 @@
 //! The report of a run: one page, `report/index.html`, and beside it one folder per slide.
 //!
 //! ```text
-//! status, score files ──[tally]──> Cohort ──[page]──> index.html
+//! status, score files ──[tally]──> CohortContent ──[page]──> index.html
 //! heatmap, mask, truth ──[slide_files, layers]──> slides/<name>/{layers.js, slide.jpg, thumb.jpg}
 //! ```
 //!
@@ -40,9 +40,9 @@ use crate::staged;
 use crate::study::describe_detection;
 use crate::truth::{self, SlideKind, read_slide_list};
 
-use cohort::{Cohort, Entry};
+use cohort::{CohortContent, CohortSlide};
 use slide_content::SlideFiles;
-use study::Study;
+use study::ShownStudy;
 use tally::Tally;
 
 pub(crate) use error::ReportError;
@@ -93,7 +93,7 @@ pub(crate) struct Summary {
 /// beside the truth is damaged. Damaged files of a slide are no error; the page names them.
 pub(crate) fn write(mut inputs: ReportInputs, progress: &Progress) -> Result<Summary, ReportError> {
     let keys = inputs.config.as_ref().map_or_else(StudyKeys::default, |c| c.config.study.clone());
-    let study = Study::read(&inputs.run.study())?;
+    let study = ShownStudy::read(&inputs.run.study())?;
     let truth = truth_folder(&mut inputs, &keys);
     let kinds = truth.as_deref().map(kinds).transpose()?.unwrap_or_default();
     let task = progress.start("report", "slides", inputs.slides.len());
@@ -107,7 +107,7 @@ pub(crate) fn write(mut inputs: ReportInputs, progress: &Progress) -> Result<Sum
         let damaged = listing.damaged.values().map(|damage| damage.reason.clone());
         of_slide.unreadable.extend(damaged);
         tally.merge(&of_slide);
-        let mut entry = Entry::new(view.clone(), record.clone(), of_slide, drawn);
+        let mut entry = CohortSlide::new(view.clone(), record.clone(), of_slide, drawn);
         entry.study = study.as_ref().and_then(|study| study.slide_result(&record.name).cloned());
         let listed = kinds.iter().find(|kind| kind.name == record.name);
         entry.is_tumor =
@@ -143,10 +143,10 @@ fn slide_files<'a>(
     record: &'a SlideRecord,
     keys: &'a StudyKeys,
     truth: Option<&Path>,
-    study: Option<&Study>,
+    study: Option<&ShownStudy>,
 ) -> Result<SlideFiles<'a>, ReportError> {
     let id = names::folder(&record.name);
-    let detections = study.and_then(Study::detections);
+    let detections = study.and_then(ShownStudy::detections);
     let detections = detections
         .map(|folder| inputs.run.study().join(folder).join(format!("{}.csv", record.name)));
     let has_detections = detections.as_deref().map_or(Ok(false), staged::is_there)?;
@@ -171,20 +171,20 @@ fn kinds(folder: &Path) -> Result<Vec<SlideKind>, ReportError> {
 
 fn cohort(
     inputs: ReportInputs,
-    slides: Vec<Entry>,
+    slides: Vec<CohortSlide>,
     tally: Tally,
-    study: Option<Study>,
+    study: Option<ShownStudy>,
     keys: &StudyKeys,
-) -> Cohort {
+) -> CohortContent {
     let root = inputs.run.root();
     let root = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
     let name = root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned();
     let text = std::fs::read_to_string(root.join("run.toml")).unwrap_or_default();
-    let detection = match study.as_ref().and_then(Study::detections) {
+    let detection = match study.as_ref().and_then(ShownStudy::detections) {
         Some(folder) => format!("from study/{folder}, or {}", describe_detection(keys)),
         None => describe_detection(keys),
     };
-    Cohort {
+    CohortContent {
         tasks_svg: plot_tasks(&format!("Tasks of {name} running over time"), &inputs.cost),
         name,
         root: root.display().to_string(),
@@ -199,10 +199,10 @@ fn cohort(
     }
 }
 
-fn summary(index: PathBuf, cohort: &Cohort) -> Summary {
+fn summary(index: PathBuf, cohort: &CohortContent) -> Summary {
     let damaged =
         cohort.slides.iter().filter(|s| s.drawn.damaged || !s.tally.unreadable.is_empty());
-    let problems = |slide: &Entry| {
+    let problems = |slide: &CohortSlide| {
         let lines = slide.drawn.notes.iter().filter(|_| slide.drawn.damaged);
         let lines = lines.chain(&slide.tally.unreadable).cloned().collect();
         (slide.record.name.clone(), lines)

@@ -29,7 +29,7 @@ pub(super) enum Origin {
 }
 
 /// A picture of a whole slide.
-pub(super) struct Overview {
+pub(super) struct SlidePicture {
     /// `[row, col, rgb]`.
     pub(super) rgb: Array3<u8>,
     /// Width and height of the area that the picture shows, level-0 px.
@@ -41,20 +41,20 @@ pub(super) struct Overview {
 ///
 /// # Errors
 /// A sentence that says why the slide file cannot be used either.
-pub(super) fn overview(patches: Option<&PatchesFile>, path: &Path) -> Result<Overview, String> {
+pub(super) fn overview(patches: Option<&PatchesFile>, path: &Path) -> Result<SlidePicture, String> {
     if let Some(patches) = patches
         && let Ok(Some(rgb)) = patches.thumbnail()
     {
         let meta = patches.meta();
         let extent = |px: u32| f64::from(px) * meta.downsample;
         let extent_px = [extent(meta.width_px), extent(meta.height_px)];
-        return Ok(Overview { rgb, extent_px, origin: Origin::Patches });
+        return Ok(SlidePicture { rgb, extent_px, origin: Origin::Patches });
     }
     let slide = slide::open(path).map_err(|e| e.to_string())?;
     let level0 = slide.levels()[0];
     let made = slide::overview(slide.as_ref(), LONGEST_PX).map_err(|e| e.to_string())?;
     let extent_px = [f64::from(level0.width_px), f64::from(level0.height_px)];
-    Ok(Overview { rgb: made.rgb, extent_px, origin: Origin::Slide })
+    Ok(SlidePicture { rgb: made.rgb, extent_px, origin: Origin::Slide })
 }
 
 /// Writes a picture as JPEG.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::layers::Layer;
+use super::layers::GridLayer;
 use super::picture::Origin;
 use super::truth_shapes::Shapes;
 use crate::config::StudyKeys;
@@ -31,7 +31,7 @@ pub(super) struct SlideFiles<'a> {
 
 /// Summary of what the files of a slide show.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Drawn {
+pub(super) struct DrawnSummary {
     /// Where the picture comes from.
     pub(super) origin: Origin,
     /// Largest score of the heatmap.
@@ -50,16 +50,16 @@ pub(super) struct Drawn {
 
 /// The data that `layers.js` passes to the page.
 #[derive(Serialize, Default)]
-pub(super) struct Layers {
+pub(super) struct SlideLayers {
     /// Width and height of the slide, level-0 px.
     pub(super) size: Option<[f64; 2]>,
     /// Micrometres per level-0 px.
     pub(super) mpp: Option<f64>,
     /// Width and height of the area that `slide.jpg` shows, level-0 px.
     pub(super) picture: Option<[f64; 2]>,
-    pub(super) heat: Option<Layer>,
+    pub(super) heat: Option<GridLayer>,
     /// Values of [`tissue`](super::slide_parts::tissue).
-    pub(super) tissue: Option<Layer>,
+    pub(super) tissue: Option<GridLayer>,
     /// Score, x and y of each detection; x and y in level-0 px.
     pub(super) detections: Vec<[f64; 3]>,
     pub(super) truth: Option<Shapes>,

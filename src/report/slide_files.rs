@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::ReportError;
 use super::names::{hex, script_json};
 use super::picture::Origin;
-use super::slide_content::{Drawn, Layers, SlideFiles};
+use super::slide_content::{DrawnSummary, SlideFiles, SlideLayers};
 use super::slide_parts::{Notes, tissue};
 use super::truth_shapes;
 use crate::damage::{self, Watched};
@@ -31,12 +31,12 @@ const LAYOUT: &str = "1";
 #[derive(Serialize, Deserialize)]
 struct Stamped {
     stamp: String,
-    drawn: Drawn,
+    drawn: DrawnSummary,
 }
 
 impl SlideFiles<'_> {
     /// Writes the files, unless they exist and their inputs have not changed.
-    pub(super) fn update(&self) -> Result<Drawn, ReportError> {
+    pub(super) fn update(&self) -> Result<DrawnSummary, ReportError> {
         let stamp = self.stamp();
         if let Some(drawn) = self.up_to_date(&stamp) {
             return Ok(drawn);
@@ -53,7 +53,7 @@ impl SlideFiles<'_> {
     }
 
     /// The summary of the existing files, if they are complete and carry this stamp.
-    fn up_to_date(&self, stamp: &str) -> Option<Drawn> {
+    fn up_to_date(&self, stamp: &str) -> Option<DrawnSummary> {
         let text = std::fs::read_to_string(self.folder.join("layers.js")).ok()?;
         let head = text.lines().next()?.strip_prefix("// ")?;
         let found: Stamped = serde_json::from_str(head).ok()?;
@@ -64,7 +64,7 @@ impl SlideFiles<'_> {
 
     /// Whether the files show a failure that may be over by now, such as a file that could not
     /// be read. A slide that could not be split is known to be so.
-    fn may_pass(&self, drawn: &Drawn) -> bool {
+    fn may_pass(&self, drawn: &DrawnSummary) -> bool {
         let is_split = !matches!(self.record.status, SlideStatus::Waiting | SlideStatus::Failed);
         drawn.damaged || (is_split && matches!(drawn.origin, Origin::Missing(_)))
     }
@@ -89,7 +89,7 @@ impl SlideFiles<'_> {
         hex(&hash.finalize())
     }
 
-    fn make(&self) -> Result<(Layers, Drawn), ReportError> {
+    fn make(&self) -> Result<(SlideLayers, DrawnSummary), ReportError> {
         let name = &self.record.name;
         let mut notes = Notes::default();
         let watched = Watched::patches(self.run, name);
@@ -104,8 +104,8 @@ impl SlideFiles<'_> {
         let heatmap =
             notes.read_if_present(&path, |_| damage::reading(&watched, "report", read_named));
         let size = self.size_px(patches.as_ref(), heatmap.as_ref().map(|(meta, _)| meta));
-        let mut layers = Layers { size, ..Layers::default() };
-        let mut drawn = Drawn {
+        let mut layers = SlideLayers { size, ..SlideLayers::default() };
+        let mut drawn = DrawnSummary {
             origin: Origin::Missing("not split yet".into()),
             max: None,
             scored: 0,

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::ReportError;
-use super::layers::{Layer, heat_layer, tile_layer};
-use super::picture::{self, Origin, Overview};
-use super::slide_content::{Drawn, Layers, SlideFiles};
+use super::layers::{GridLayer, heat_layer, tile_layer};
+use super::picture::{self, Origin, SlidePicture};
+use super::slide_content::{DrawnSummary, SlideFiles, SlideLayers};
 use crate::config::DetectionKey;
 use crate::heatmap::{Heatmap, PlaneThumbnail, render_small};
 use crate::heatmap_h5::HeatmapMeta;
@@ -25,8 +25,8 @@ impl SlideFiles<'_> {
         &self,
         meta: &HeatmapMeta,
         map: &Heatmap,
-        layers: &mut Layers,
-        drawn: &mut Drawn,
+        layers: &mut SlideLayers,
+        drawn: &mut DrawnSummary,
         notes: &mut Notes,
     ) {
         let pitch_px = f64::from(map.stride_px) * meta.downsample;
@@ -86,10 +86,10 @@ impl SlideFiles<'_> {
         &self,
         patches: Option<&PatchesFile>,
         map: Option<&Heatmap>,
-        layers: &mut Layers,
+        layers: &mut SlideLayers,
         notes: &mut Notes,
     ) -> Result<Origin, ReportError> {
-        let Overview { rgb, extent_px, origin } =
+        let SlidePicture { rgb, extent_px, origin } =
             match picture::overview(patches, &self.record.path) {
                 Ok(overview) => overview,
                 Err(why) => {
@@ -134,7 +134,7 @@ pub(super) fn tissue(
     patches: &PatchesFile,
     map: Option<&Heatmap>,
     notes: &mut Notes,
-) -> Option<Layer> {
+) -> Option<GridLayer> {
     let meta = patches.meta();
     let mut tiles = notes.ok_or_note(patches.tissue())?;
     tiles.mapv_inplace(|tile| u8::from(tile != 0));

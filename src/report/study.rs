@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::ReportError;
+use crate::metrics::interval::Interval;
 
 /// The curves of a study: file name without `.svg`, and what the curve shows.
 pub(super) const CURVES: [(&str, &str); 3] = [
@@ -15,7 +16,7 @@ pub(super) const CURVES: [(&str, &str); 3] = [
 
 /// `study.json`, as far as the report shows it.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Study {
+pub(super) struct ShownStudy {
     pub(super) slides: usize,
     pub(super) tumor_slides: usize,
     pub(super) rules: String,
@@ -41,15 +42,15 @@ pub(super) struct Setting {
     pub(super) windows: u64,
     pub(super) core_hours: Option<f64>,
     pub(super) saving: Option<f64>,
-    pub(super) slides: Vec<SlideResult>,
+    pub(super) slides: Vec<ShownSlide>,
     /// Empty in studies of early versions.
     #[serde(default)]
-    pub(super) coverage: Vec<LesionCoverage>,
+    pub(super) coverage: Vec<ShownLesion>,
 }
 
 /// How much of a lesion was scored, and whether the lesion was hit.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct LesionCoverage {
+pub(super) struct ShownLesion {
     pub(super) slide: String,
     pub(super) lesion: usize,
     pub(super) x: f64,
@@ -63,16 +64,9 @@ pub(super) struct LesionCoverage {
     pub(super) reason: Option<String>,
 }
 
-/// A confidence interval.
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub(super) struct Interval {
-    pub(super) low: f64,
-    pub(super) high: f64,
-}
-
 /// The result of a setting for one slide.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct SlideResult {
+pub(super) struct ShownSlide {
     pub(super) name: String,
     pub(super) is_tumor: bool,
     pub(super) score: f64,
@@ -81,7 +75,7 @@ pub(super) struct SlideResult {
     pub(super) false_positives: usize,
 }
 
-impl Study {
+impl ShownStudy {
     /// Reads the folder `study/`; `None` if it holds no study.
     pub(super) fn read(folder: &Path) -> Result<Option<Self>, ReportError> {
         let path = folder.join("study.json");
@@ -104,7 +98,7 @@ impl Study {
     }
 
     /// The result of the finest setting for a slide.
-    pub(super) fn slide_result(&self, name: &str) -> Option<&SlideResult> {
+    pub(super) fn slide_result(&self, name: &str) -> Option<&ShownSlide> {
         self.settings.first()?.slides.iter().find(|slide| slide.name == name)
     }
 }

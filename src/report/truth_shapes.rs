@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use super::layers::{Layer, tile_layer};
+use super::layers::{GridLayer, tile_layer};
 use crate::metrics::mask::Mask;
 use crate::metrics::raster::{Outline, SampleGrid};
 use crate::truth::{AnnotationGroups, Truth, TruthError, TruthFile};
@@ -20,7 +20,7 @@ pub(super) enum Shapes {
     /// Closed rings, level-0 px.
     Outlines(Vec<Ring>),
     /// A mask, of which the page draws the border.
-    Mask(Layer),
+    Mask(GridLayer),
 }
 
 /// One closed ring.

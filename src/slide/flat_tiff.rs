@@ -42,7 +42,7 @@ impl FlatTiff {
         }
         let decoded = if page.has_unspecified_sample() {
             // libtiff takes such a sample for alpha, other readers leave it out.
-            Err(Failure::Unsupported)
+            Err(DecodeFailure::Unsupported)
         } else if index == 0 && !page.is_ycbcr_jpeg() {
             first_page(&file, page, limit_px)
         } else {
@@ -57,14 +57,14 @@ impl FlatTiff {
 }
 
 /// The reason why a picture cannot be decoded.
-enum Failure {
+enum DecodeFailure {
     /// The decoder does not know how the pixels are stored.
     Unsupported,
     /// The data contradict the format.
     Damaged(String),
 }
 
-impl Failure {
+impl DecodeFailure {
     fn into_error(self, path: &Path, reader: &str, page: &TiffPage) -> SlideError {
         let (path, reader) = (path.to_owned(), reader.to_owned());
         match self {
@@ -74,7 +74,7 @@ impl Failure {
     }
 }
 
-impl From<ImageError> for Failure {
+impl From<ImageError> for DecodeFailure {
     fn from(error: ImageError) -> Self {
         match error {
             ImageError::Unsupported(_) => Self::Unsupported,
@@ -83,7 +83,7 @@ impl From<ImageError> for Failure {
     }
 }
 
-impl From<TiffError> for Failure {
+impl From<TiffError> for DecodeFailure {
     fn from(error: TiffError) -> Self {
         match error {
             TiffError::UnsupportedError(_) => Self::Unsupported,
@@ -92,14 +92,14 @@ impl From<TiffError> for Failure {
     }
 }
 
-impl From<std::io::Error> for Failure {
+impl From<std::io::Error> for DecodeFailure {
     fn from(error: std::io::Error) -> Self {
         Self::Damaged(error.to_string())
     }
 }
 
 /// Decodes the first picture, of any depth.
-fn first_page(file: &File, page: &TiffPage, limit_px: u64) -> Result<Raster, Failure> {
+fn first_page(file: &File, page: &TiffPage, limit_px: u64) -> Result<Raster, DecodeFailure> {
     let mut file = file;
     file.rewind()?;
     let mut decoder = TiffDecoder::new(BufReader::new(file))?;
@@ -110,7 +110,7 @@ fn first_page(file: &File, page: &TiffPage, limit_px: u64) -> Result<Raster, Fai
 }
 
 /// Decodes a picture of 8 bits per sample, grey, RGB or YCbCr.
-fn any_page(file: &File, page: &TiffPage, index: usize) -> Result<Raster, Failure> {
+fn any_page(file: &File, page: &TiffPage, index: usize) -> Result<Raster, DecodeFailure> {
     let mut file = file;
     file.rewind()?;
     let mut decoder = Decoder::new(BufReader::new(file))?;
@@ -119,9 +119,9 @@ fn any_page(file: &File, page: &TiffPage, index: usize) -> Result<Raster, Failur
     let colour = decoder.colortype()?;
     let mut decoded = DecodingResult::U8(Vec::new());
     let layout = decoder.read_image_to_buffer(&mut decoded)?;
-    let DecodingResult::U8(samples) = decoded else { return Err(Failure::Unsupported) };
+    let DecodingResult::U8(samples) = decoded else { return Err(DecodeFailure::Unsupported) };
     if layout.planes > 1 {
-        return Err(Failure::Unsupported);
+        return Err(DecodeFailure::Unsupported);
     }
     let alpha = page.alpha();
     let rgb: Vec<u8> = match colour {
@@ -134,7 +134,7 @@ fn any_page(file: &File, page: &TiffPage, index: usize) -> Result<Raster, Failur
         ColorType::YCbCr(8) => {
             samples.chunks_exact(3).flat_map(|p| ycbcr_to_rgb([p[0], p[1], p[2]])).collect()
         }
-        _ => return Err(Failure::Unsupported),
+        _ => return Err(DecodeFailure::Unsupported),
     };
     Ok(Raster { width_px, height_px, rgb })
 }

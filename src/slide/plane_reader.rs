@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::resample::{Axis, resample};
+use super::resample::{AxisTaps, resample};
 use super::{Region, RegionError, Slide};
 use crate::geometry::plane::WorkingPlane;
 
@@ -101,16 +101,16 @@ impl<'a> PlaneReader<'a> {
         Ok(())
     }
 
-    fn axis(&self, output: &Range<u32>, axis: usize) -> Axis {
+    fn axis(&self, output: &Range<u32>, axis: usize) -> AxisTaps {
         let level = self.slide.levels()[self.level];
         let limit_px = [level.width_px, level.height_px][axis];
-        Axis::new(output.clone(), self.scale, limit_px)
+        AxisTaps::new(output.clone(), self.scale, limit_px)
     }
 
     fn read_source(
         &self,
-        rows: &Axis,
-        cols: &Axis,
+        rows: &AxisTaps,
+        cols: &AxisTaps,
         source: &mut Vec<u8>,
     ) -> Result<(), RegionError> {
         let region = Region {

@@ -12,7 +12,7 @@ use std::ops::Range;
 ///
 /// The taps depend on the absolute output position alone, so a pixel's value does not
 /// depend on the range in which it is computed.
-pub(crate) struct Axis {
+pub(crate) struct AxisTaps {
     /// Source positions that the taps need, all together.
     pub(crate) source: Range<u32>,
     /// For each output pixel the first source position and the range of its weights in
@@ -21,7 +21,7 @@ pub(crate) struct Axis {
     weights: Vec<f32>,
 }
 
-impl Axis {
+impl AxisTaps {
     /// Taps of the output pixels in `output`, for `scale` source px per output px and a
     /// source of `limit_px` px. At the ends of the source the weights of the pixels that
     /// exist are scaled to a sum of 1.
@@ -75,8 +75,8 @@ impl Axis {
 /// passes the index and the pixels of each output row, u8 [col, rgb], to `write`.
 pub(crate) fn resample(
     source: &[u8],
-    rows: &Axis,
-    cols: &Axis,
+    rows: &AxisTaps,
+    cols: &AxisTaps,
     mut write: impl FnMut(usize, &[u8]),
 ) {
     let line_len = 3 * cols.source.len();
@@ -96,7 +96,7 @@ pub(crate) fn resample(
     }
 }
 
-fn reduce_columns(line: &[f32], cols: &Axis, out: &mut [u8]) {
+fn reduce_columns(line: &[f32], cols: &AxisTaps, out: &mut [u8]) {
     for (col, pixel) in out.as_chunks_mut::<3>().0.iter_mut().enumerate() {
         let (first, weights) = cols.weights(col);
         let mut sum = [0.5f32; 3];
@@ -122,18 +122,18 @@ mod tests {
 
     #[test]
     fn halving_has_the_weights_of_pillow() {
-        let axis = Axis::new(1..2, 2.0, 8);
+        let axis = AxisTaps::new(1..2, 2.0, 8);
         // In Pillow the centre is 3 and the support 2: pixels 1..5 with 1/8 3/8 3/8 1/8.
         assert_eq!(axis.source, 1..5);
         assert_eq!(axis.weights, [0.125, 0.375, 0.375, 0.125]);
-        let edge = Axis::new(0..1, 2.0, 8);
+        let edge = AxisTaps::new(0..1, 2.0, 8);
         assert_eq!(edge.source, 0..3);
         assert_eq!(edge.weights, [3.0 / 7.0, 3.0 / 7.0, 1.0 / 7.0]);
     }
 
     #[test]
     fn a_column_beyond_the_level_repeats_its_last_pixel() {
-        let axis = Axis::new(0..5, 1.0, 3);
+        let axis = AxisTaps::new(0..5, 1.0, 3);
         assert_eq!(axis.source, 0..3);
         assert_eq!(axis.weights(4), (2, [1.0f32].as_slice()));
     }
@@ -143,11 +143,11 @@ mod tests {
         fn weights_sum_to_one_and_do_not_depend_on_the_range(
             scale in 0.3f64..40.0, limit in 1u32..5000, start in 0u32..200, len in 1u32..20,
         ) {
-            let axis = Axis::new(start..start + len, scale, limit);
+            let axis = AxisTaps::new(start..start + len, scale, limit);
             for index in 0..len {
                 let (first, weights) = axis.weights(index as usize);
                 prop_assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-5);
-                let alone = Axis::new(start + index..start + index + 1, scale, limit);
+                let alone = AxisTaps::new(start + index..start + index + 1, scale, limit);
                 prop_assert_eq!(weights, alone.weights.as_slice());
                 prop_assert_eq!(first + axis.source.start as usize, alone.source.start as usize);
                 prop_assert!(axis.source.end <= limit);
@@ -156,7 +156,7 @@ mod tests {
 
         #[test]
         fn a_uniform_colour_stays_the_same(value: u8, scale in 0.5f64..9.0) {
-            let (rows, cols) = (Axis::new(2..5, scale, 99), Axis::new(1..6, scale, 99));
+            let (rows, cols) = (AxisTaps::new(2..5, scale, 99), AxisTaps::new(1..6, scale, 99));
             let source = vec![value; 3 * rows.source.len() * cols.source.len()];
             resample(&source, &rows, &cols, |_, line| assert_eq!(line, [value; 15]));
         }

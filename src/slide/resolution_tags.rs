@@ -5,12 +5,15 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::resolution::{ResolutionTags, ResolutionUnit};
-use super::tiff_file::{Entry, RESOLUTION_UNIT, Tiff, X_RESOLUTION, Y_RESOLUTION};
+use super::tiff_file::{RESOLUTION_UNIT, Tiff, TiffTag, X_RESOLUTION, Y_RESOLUTION};
 
 /// XResolution, YResolution and ResolutionUnit of a directory; `None` when it has no such tags.
 ///
 /// Source: TIFF 6.0, sections 2 and 8; BigTIFF as in libtiff.
-pub(super) fn tiff_tags(tiff: &Tiff<'_>, entries: &[Entry]) -> io::Result<Option<ResolutionTags>> {
+pub(super) fn tiff_tags(
+    tiff: &Tiff<'_>,
+    entries: &[TiffTag],
+) -> io::Result<Option<ResolutionTags>> {
     let [x, y] = [X_RESOLUTION, Y_RESOLUTION].map(|tag| tiff.rational(entries, tag));
     let (x, y) = (x?, y?);
     let unit = match tiff.numbers(entries, RESOLUTION_UNIT)?.first() {

@@ -31,7 +31,7 @@ pub(super) fn invalid(what: &str) -> io::Error {
 
 /// A tag with its type and count; `value` is the stored field, which holds the value or its
 /// offset.
-pub(super) struct Entry {
+pub(super) struct TiffTag {
     pub(super) tag: u16,
     kind: u16,
     count: u64,
@@ -89,7 +89,7 @@ impl<'a> Tiff<'a> {
     }
 
     /// The entries of the directory at `at`, and the offset of the next directory.
-    pub(super) fn entries(&self, at: u64) -> io::Result<(Vec<Entry>, u64)> {
+    pub(super) fn entries(&self, at: u64) -> io::Result<(Vec<TiffTag>, u64)> {
         let (count_len, link_len) = if self.big { (8, 8) } else { (2, 4) };
         let entry_len = 4 + 2 * link_len;
         let value_at = 4 + link_len;
@@ -99,7 +99,7 @@ impl<'a> Tiff<'a> {
         }
         let body = self.bytes(at + count_len, count * entry_len as u64 + link_len as u64)?;
         let (entries, link) = body.split_at(body.len() - link_len);
-        let entry = |bytes: &[u8]| Entry {
+        let entry = |bytes: &[u8]| TiffTag {
             tag: u16::try_from(self.number(&bytes[..2])).expect("two bytes"),
             kind: u16::try_from(self.number(&bytes[2..4])).expect("two bytes"),
             count: self.number(&bytes[4..value_at]),
@@ -111,7 +111,7 @@ impl<'a> Tiff<'a> {
     /// The bytes of a tag's value and the size of one of its items.
     pub(super) fn value(
         &self,
-        entries: &[Entry],
+        entries: &[TiffTag],
         tag: u16,
     ) -> io::Result<Option<(Vec<u8>, usize)>> {
         let Some(entry) = entries.iter().find(|entry| entry.tag == tag) else { return Ok(None) };
@@ -132,19 +132,19 @@ impl<'a> Tiff<'a> {
         Ok(Some((value, size.into())))
     }
 
-    pub(super) fn numbers(&self, entries: &[Entry], tag: u16) -> io::Result<Vec<u64>> {
+    pub(super) fn numbers(&self, entries: &[TiffTag], tag: u16) -> io::Result<Vec<u64>> {
         let Some((bytes, size)) = self.value(entries, tag)? else { return Ok(Vec::new()) };
         Ok(bytes.chunks_exact(size).map(|item| self.number(item)).collect())
     }
 
     /// The text of an ASCII tag; bytes that are not UTF-8 are replaced.
-    pub(super) fn text(&self, entries: &[Entry], tag: u16) -> io::Result<Option<String>> {
+    pub(super) fn text(&self, entries: &[TiffTag], tag: u16) -> io::Result<Option<String>> {
         let bytes = self.value(entries, tag)?.map(|(bytes, _)| bytes);
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned()))
     }
 
     /// The first RATIONAL of a tag.
-    pub(super) fn rational(&self, entries: &[Entry], tag: u16) -> io::Result<Option<f64>> {
+    pub(super) fn rational(&self, entries: &[TiffTag], tag: u16) -> io::Result<Option<f64>> {
         let Some((bytes, 8)) = self.value(entries, tag)? else { return Ok(None) };
         let Some((numerator, denominator)) = bytes.get(..8).map(|value| value.split_at(4)) else {
             return Ok(None);
@@ -153,7 +153,7 @@ impl<'a> Tiff<'a> {
     }
 
     /// The entries of every directory in the chain, first to last.
-    pub(super) fn directories(&self, first: u64) -> io::Result<Vec<Vec<Entry>>> {
+    pub(super) fn directories(&self, first: u64) -> io::Result<Vec<Vec<TiffTag>>> {
         let (mut at, mut found) = (first, Vec::new());
         while at != 0 {
             if found.len() == MAX_DIRECTORIES {

@@ -8,8 +8,8 @@ use std::fs::File;
 use std::io;
 
 use super::tiff_file::{
-    BITS_PER_SAMPLE, COMPRESSION, Entry, HEIGHT, JPEG_TABLES, PHOTOMETRIC, PLANAR,
-    SAMPLES_PER_PIXEL, TILE_BYTES, TILE_HEIGHT, TILE_OFFSETS, TILE_WIDTH, Tiff, WIDTH,
+    BITS_PER_SAMPLE, COMPRESSION, HEIGHT, JPEG_TABLES, PHOTOMETRIC, PLANAR, SAMPLES_PER_PIXEL,
+    TILE_BYTES, TILE_HEIGHT, TILE_OFFSETS, TILE_WIDTH, Tiff, TiffTag, WIDTH,
 };
 
 /// The position of a tile's JPEG stream in the file.
@@ -46,7 +46,7 @@ pub(super) fn tiled_jpegs(file: &File) -> io::Result<Vec<TiledJpeg>> {
 }
 
 /// The tiles of a directory; `None` if they are not JPEG tiles of the supported kind.
-fn tiled_jpeg(tiff: &Tiff<'_>, entries: &[Entry]) -> io::Result<Option<TiledJpeg>> {
+fn tiled_jpeg(tiff: &Tiff<'_>, entries: &[TiffTag]) -> io::Result<Option<TiledJpeg>> {
     let tiled = entries.iter().any(|entry| entry.tag == TILE_OFFSETS);
     let compression = tiff.numbers(entries, COMPRESSION)?;
     let is_supported = tiled

@@ -13,8 +13,8 @@ use super::ome::{self, OmeImage};
 use super::resolution::{ResolutionTags, ResolutionUnit};
 use super::resolution_tags::tiff_tags;
 use super::tiff_file::{
-    BITS_PER_SAMPLE, COMPRESSION, DESCRIPTION, EXTRA_SAMPLES, Entry, HEIGHT, PHOTOMETRIC, PLANAR,
-    SAMPLE_FORMAT, SAMPLES_PER_PIXEL, SUBFILE_TYPE, TILE_WIDTH, Tiff, WIDTH,
+    BITS_PER_SAMPLE, COMPRESSION, DESCRIPTION, EXTRA_SAMPLES, HEIGHT, PHOTOMETRIC, PLANAR,
+    SAMPLE_FORMAT, SAMPLES_PER_PIXEL, SUBFILE_TYPE, TILE_WIDTH, Tiff, TiffTag, WIDTH,
 };
 
 /// One picture of a TIFF file, as its directory describes it.
@@ -278,7 +278,7 @@ fn same_shape(reduced: [u64; 2], full: [u64; 2]) -> bool {
     (width - height).abs() <= rounding(width, 0) + rounding(height, 1)
 }
 
-fn page(tiff: &Tiff<'_>, entries: &[Entry]) -> io::Result<TiffPage> {
+fn page(tiff: &Tiff<'_>, entries: &[TiffTag]) -> io::Result<TiffPage> {
     let numbers = |tag| tiff.numbers(entries, tag);
     let number =
         |tag, default| Ok::<_, io::Error>(numbers(tag)?.first().copied().unwrap_or(default));

@@ -13,7 +13,7 @@ use crate::tissue::TissueMethod;
 /// A row of the table. Paths are relative to the table's folder.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
+struct ManifestRow {
     slide: PathBuf,
     /// The slide's name; that of the file without one.
     #[serde(default)]
@@ -51,7 +51,7 @@ impl Manifest {
         let base = path.parent().unwrap_or(Path::new("."));
         let mut manifest = Self::default();
         for row in reader.deserialize() {
-            let row: Row = row.map_err(|e| error(format!("not a table of slides: {e}")))?;
+            let row: ManifestRow = row.map_err(|e| error(format!("not a table of slides: {e}")))?;
             if row.slide.as_os_str().is_empty() {
                 return Err(error("a row names no slide".into()));
             }
@@ -63,7 +63,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    fn add(&mut self, base: &Path, row: Row) -> Result<(), InputsError> {
+    fn add(&mut self, base: &Path, row: ManifestRow) -> Result<(), InputsError> {
         let slide = base.join(&row.slide);
         let slide = match row.id.as_deref().filter(|id| !id.is_empty()) {
             Some(id) => NamedSlide::with_name(&slide, id)?,

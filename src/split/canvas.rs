@@ -12,13 +12,13 @@ use crate::slide::{PlaneReader, Region, RegionError};
 const SMALLEST_PX: u32 = 64;
 
 /// RGB pixels of a region of the working plane, `[row, col, channel]`; white where not read.
-pub(super) struct Canvas {
+pub(super) struct RegionCanvas {
     region: Region,
     pixels: Vec<u8>,
     bad: Vec<(Region, RegionError)>,
 }
 
-impl Canvas {
+impl RegionCanvas {
     pub(super) fn new() -> Self {
         Self { region: Region::new(0, 0, 0, 0), pixels: Vec::new(), bad: Vec::new() }
     }
@@ -85,7 +85,7 @@ impl Canvas {
 /// Reads a cell. A failure is narrowed down, so that only patches that need the damaged part
 /// fail.
 fn read_cell(
-    canvas: &Mutex<&mut Canvas>,
+    canvas: &Mutex<&mut RegionCanvas>,
     reader: &PlaneReader<'_>,
     cell: Region,
     buffer: &mut Vec<u8>,

@@ -1,6 +1,6 @@
 //! Writes the coordinates of tiles for other programs.
 
-use super::outcome::Outcome;
+use super::outcome::SplitOutcome;
 use crate::config::RunConfig;
 use crate::export::ExportError;
 use crate::export::coords::write_coords;
@@ -13,9 +13,9 @@ use crate::staged;
 pub(super) fn with_coords(
     run: &RunDir,
     config: &RunConfig,
-    mut outcome: Outcome,
+    mut outcome: SplitOutcome,
     new: bool,
-) -> Outcome {
+) -> SplitOutcome {
     let (folder, name) = (run.coords(), outcome.record.name.clone());
     let formats = config.config.tiling.coords.0.iter().copied();
     let mut failures = Vec::new();
@@ -51,8 +51,8 @@ pub(super) fn with_coords(
 const SEPARATOR: &str = "; ";
 
 /// The outcome without the failure of an earlier try to write coordinates.
-pub(super) fn without_coords(outcome: Outcome) -> Outcome {
-    let Outcome { mut record, coords_failure } = outcome;
+pub(super) fn without_coords(outcome: SplitOutcome) -> SplitOutcome {
+    let SplitOutcome { mut record, coords_failure } = outcome;
     let rest = record.reason.strip_suffix(&coords_failure);
     if let Some(rest) = rest.filter(|_| !coords_failure.is_empty()) {
         record.reason = rest.strip_suffix(SEPARATOR).unwrap_or(rest).to_owned();
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn only_the_failure_of_coordinates_is_removed_from_an_outcome() {
         let failure = "no coords/ of its tiles: a; b";
-        let record = |status, reason: &str, coords_failure: &str| Outcome {
+        let record = |status, reason: &str, coords_failure: &str| SplitOutcome {
             record: SlideRecord { status, reason: reason.into(), ..SlideRecord::default() },
             coords_failure: coords_failure.into(),
         };

@@ -37,7 +37,7 @@ use interrupted::check_interrupt;
 use interruptible::InterruptibleSlide;
 use marker::Marker;
 pub(crate) use marker::{forget_deaths, suspects};
-use outcome::Outcome;
+use outcome::SplitOutcome;
 
 /// Longest side of the thumbnail that is stored with the patches.
 const THUMBNAIL_PX: u32 = 2048;
@@ -143,7 +143,7 @@ pub(crate) fn split_slide(
         outcome.status = SlideStatus::Failed;
         outcome.reason = error.to_string();
     }
-    let mut outcome = Outcome::from(outcome);
+    let mut outcome = SplitOutcome::from(outcome);
     if has_new_patches {
         outcome = with_coords(run, config, outcome, true);
     }
@@ -169,7 +169,7 @@ fn finished(
     config: &RunConfig,
     record: &SlideRecord,
     progress: &Progress,
-) -> Result<Option<Outcome>, SplitError> {
+) -> Result<Option<SplitOutcome>, SplitError> {
     let path = run.patches(&record.name);
     if !staged::is_there(&path)? {
         return Ok(None);
@@ -197,7 +197,7 @@ fn finished(
             expected: config.patches_sha256(),
         });
     }
-    let known = Outcome::read(run, &record.name)?;
+    let known = SplitOutcome::read(run, &record.name)?;
     let Some(known) = known.filter(|outcome| outcome.record.status != SlideStatus::Failed) else {
         return Ok(None);
     };

@@ -7,7 +7,7 @@ use crate::staged::{self, StageError};
 
 /// The outcome of splitting a slide.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub(super) struct Outcome {
+pub(super) struct SplitOutcome {
     /// The slide's row of `slides.csv`.
     #[serde(flatten)]
     pub(super) record: SlideRecord,
@@ -17,13 +17,13 @@ pub(super) struct Outcome {
     pub(super) coords_failure: String,
 }
 
-impl From<SlideRecord> for Outcome {
+impl From<SlideRecord> for SplitOutcome {
     fn from(record: SlideRecord) -> Self {
         Self { record, coords_failure: String::new() }
     }
 }
 
-impl Outcome {
+impl SplitOutcome {
     /// Reads the outcome that a task left for a slide; `None` if there is none, or a damaged one.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ mod tests {
     fn an_outcome_is_read_as_it_was_written_and_as_a_plain_record() {
         let folder = tempfile::tempdir().unwrap();
         let run = RunDir::new(folder.path());
-        assert_eq!(Outcome::read(&run, "a").unwrap(), None);
+        assert_eq!(SplitOutcome::read(&run, "a").unwrap(), None);
         let record = SlideRecord {
             name: "a".into(),
             status: SlideStatus::Partial,
@@ -58,15 +58,15 @@ mod tests {
         };
         for coords_failure in ["", "disk full"] {
             let outcome =
-                Outcome { record: record.clone(), coords_failure: coords_failure.to_owned() };
+                SplitOutcome { record: record.clone(), coords_failure: coords_failure.to_owned() };
             outcome.write(&run).unwrap();
-            assert_eq!(Outcome::read(&run, "a").unwrap(), Some(outcome));
+            assert_eq!(SplitOutcome::read(&run, "a").unwrap(), Some(outcome));
             let text = std::fs::read_to_string(run.split_outcome("a")).unwrap();
             assert_eq!(text.contains("coords_failure"), !coords_failure.is_empty());
             assert_eq!(serde_json::from_str::<SlideRecord>(&text).unwrap(), record);
         }
         // A file of an earlier version.
         staged::write(&run.split_outcome("a"), &serde_json::to_vec(&record).unwrap()).unwrap();
-        assert_eq!(Outcome::read(&run, "a").unwrap(), Some(record.into()));
+        assert_eq!(SplitOutcome::read(&run, "a").unwrap(), Some(record.into()));
     }
 }

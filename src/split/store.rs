@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use ndarray::Array3;
 use rayon::prelude::*;
 
-use super::canvas::Canvas;
+use super::canvas::RegionCanvas;
 use super::colour::Sampler;
 use super::error::SplitError;
 use super::interrupted::check_interrupt;
@@ -31,9 +31,9 @@ const QUEUE_BYTES: usize = 64_000_000;
 /// Buffers of patches that are reused, because the kernel clears fresh memory, which takes as
 /// long as filling it.
 #[derive(Default)]
-struct Buffers(Mutex<Vec<Vec<u8>>>);
+struct PatchBuffers(Mutex<Vec<Vec<u8>>>);
 
-impl Buffers {
+impl PatchBuffers {
     fn take(&self) -> Vec<u8> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
@@ -94,7 +94,7 @@ pub(super) fn store(
     }
     let queue =
         (QUEUE_BYTES / usize::try_from(tiling.patch_bytes()).expect("a usize has 64 bits")).max(2);
-    let buffers = Buffers::default();
+    let buffers = PatchBuffers::default();
     let what = format!("split {}", inputs.outcome.name);
     let task = progress.start(&what, "patches", inputs.plan.patches().len());
     let pipeline = Pipeline { queue, interrupt: workers.interrupt };
@@ -123,10 +123,10 @@ fn read_all(
     compression: Compression,
     sampler: Option<&Sampler<'_>>,
     workers: &Workers<'_>,
-    buffers: &Buffers,
+    buffers: &PatchBuffers,
     outlet: &Outlet<'_, Message>,
 ) {
-    let mut canvas = Canvas::new();
+    let mut canvas = RegionCanvas::new();
     for superblock in superblocks(inputs.plan) {
         if workers.interrupt.requested().is_some() {
             return;
@@ -155,9 +155,9 @@ fn read_all(
 /// Cuts patches from a canvas, on one thread.
 struct Cutter<'a> {
     inputs: &'a StoreInputs<'a>,
-    canvas: &'a Canvas,
+    canvas: &'a RegionCanvas,
     sampler: Option<&'a Sampler<'a>>,
-    buffers: &'a Buffers,
+    buffers: &'a PatchBuffers,
     compressor: Option<PatchCompressor>,
 }
 
@@ -212,7 +212,7 @@ fn compressor(compression: Compression) -> Option<PatchCompressor> {
 fn write_all(
     mut writer: PatchesWriter,
     messages: impl Iterator<Item = Message>,
-    buffers: &Buffers,
+    buffers: &PatchBuffers,
     task: &crate::progress::Task<'_>,
 ) -> Result<(PatchesWriter, Vec<String>), FormatError> {
     let mut failures = Vec::new();

@@ -101,7 +101,7 @@ fn make_heatmap(
     if !missing.is_empty() && !allow_missing {
         return Err(StitchError::Missing { slide: slide.into(), groups: meta.groups, missing });
     }
-    let classes = Classes::load(config)?;
+    let classes = ClassNames::load(config)?;
     let assembled = assemble(run, config, &meta, &present, classes.positive)?;
     let Assembled { heatmap, provenance, windows, unnormalized, dense, cascade, .. } = assembled;
     let Assembled { deviation, engine, scores_id, .. } = assembled;
@@ -214,12 +214,12 @@ fn existing_heatmap(
 }
 
 /// The names of the model's classes, and the index of the one that the heatmap shows.
-struct Classes {
+struct ClassNames {
     names: Vec<String>,
     positive: usize,
 }
 
-impl Classes {
+impl ClassNames {
     /// Reads the classes from the run's model card; a run without a card has one class.
     fn load(config: &RunConfig) -> Result<Self, StitchError> {
         let Some(path) = &config.config.model.card else {
@@ -237,7 +237,7 @@ impl Classes {
 fn file_meta(
     config: &RunConfig,
     patches: &PatchesMeta,
-    classes: &Classes,
+    classes: &ClassNames,
     provenance: Option<ScoresMeta>,
     missing: &[GroupNumber],
 ) -> HeatmapMeta {

@@ -10,7 +10,7 @@ use crate::metrics::interval::Interval;
 
 /// The results of one setting. All shares and rates are 0 to 1.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Row {
+pub(crate) struct StudyRow {
     /// Name of the source, a run.
     pub source: String,
     /// `window`, `dense` or `cascade`.
@@ -67,7 +67,7 @@ pub(crate) struct Row {
 pub(crate) struct SettingStudy {
     /// The setting's row.
     #[serde(flatten)]
-    pub row: Row,
+    pub row: StudyRow,
     /// ROC curve of the slide scores.
     pub roc: Vec<RocPoint>,
     /// FROC curve of the detections; absent without a lesion to find.

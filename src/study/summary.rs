@@ -2,7 +2,7 @@
 
 use super::error::StudyError;
 use super::outcome::{SettingOutcome, SlideOutcome};
-use super::results::{Row, SettingStudy, SlideResult, Study, VERSION};
+use super::results::{SettingStudy, SlideResult, Study, StudyRow, VERSION};
 use super::rules::describe_rules;
 use super::{lesion_tables, lesions_scored};
 use crate::config::{SlideScore, StudyKeys};
@@ -109,13 +109,18 @@ fn result(slide: &SlideOutcome, score: f64) -> SlideResult {
 }
 
 /// The row of a setting without its results for lesions and its comparison with the first row.
-fn new_row(setting: &SettingOutcome, auc: &Auc, auc_of_max: f64, slides: &[SlideResult]) -> Row {
+fn new_row(
+    setting: &SettingOutcome,
+    auc: &Auc,
+    auc_of_max: f64,
+    slides: &[SlideResult],
+) -> StudyRow {
     let core_s: Option<f64> = slides.iter().map(|slide| slide.core_s).sum();
     let core_hours = core_s.map(|core_s| core_s / 3600.0);
     let (sum, points) = setting.slides.iter().fold((0.0, 0), |(sum, points), slide| {
         (sum + slide.deviation.0, points + slide.deviation.1)
     });
-    Row {
+    StudyRow {
         source: setting.source.clone(),
         method: setting.method.clone(),
         stride_px: setting.stride_px,
@@ -146,8 +151,8 @@ fn new_row(setting: &SettingOutcome, auc: &Auc, auc_of_max: f64, slides: &[Slide
 /// Fills in a row's comparison with the first row. `scores` and `first_scores` are the slide
 /// scores of the two rows, in the order of `truth`.
 fn compare(
-    row: &mut Row,
-    first: &Row,
+    row: &mut StudyRow,
+    first: &StudyRow,
     truth: &[bool],
     scores: &[f64],
     first_scores: &[f64],

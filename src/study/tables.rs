@@ -2,7 +2,7 @@
 
 use super::lesion_tables::section_md;
 use super::outcome::CostSource;
-use super::results::{Row, Study};
+use super::results::{Study, StudyRow};
 use crate::chart::significant;
 use crate::metrics::froc::SCORED_AT;
 
@@ -53,7 +53,7 @@ pub(super) fn study_csv(study: &Study) -> String {
     csv
 }
 
-fn cells(row: &Row, slides: usize) -> Vec<String> {
+fn cells(row: &StudyRow, slides: usize) -> Vec<String> {
     let or_empty = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
     let mut cells = vec![
         row.source.clone(),
@@ -135,7 +135,7 @@ pub(super) fn study_md(study: &Study) -> String {
         study.slides, study.tumor_slides, study.rules
     );
     md += "\n## Slides: area under the ROC curve\n\n| setting | stride, px | AUC | 95 % | DeLong 95 % | change | p | AUC of the largest score |\n|---|---|---|---|---|---|---|---|\n";
-    for Row {
+    for StudyRow {
         auc,
         auc_interval_95: interval,
         auc_delong_interval_95: delong,
@@ -192,6 +192,6 @@ pub(super) fn study_md(study: &Study) -> String {
     md
 }
 
-fn rows(study: &Study) -> impl Iterator<Item = &Row> {
+fn rows(study: &Study) -> impl Iterator<Item = &StudyRow> {
     study.settings.iter().map(|setting| &setting.row)
 }

@@ -1,10 +1,10 @@
 //! The content of one slide at every point: sections of lymph node, their compartments,
 //! the lesions and the pen marks. Lengths are micrometres, and y points down.
 
-use super::lesions::{self, Lesion};
+use super::lesions::{self, Metastasis};
+use super::node_section::NodeSection;
 use super::noise::{Direction, Rng, fractal, hash, lerp, mix, noise, smoothstep};
-use super::outline::Outline;
-use super::piece::Piece;
+use super::wavy_ellipse::WavyEllipse;
 
 /// The quantities of a point, in the order of a [`Site`].
 pub(super) mod field {
@@ -74,8 +74,8 @@ impl Stroke {
 #[derive(Debug)]
 pub(super) struct Anatomy {
     seed: u64,
-    pieces: Vec<Piece>,
-    pub(super) lesions: Vec<Lesion>,
+    pieces: Vec<NodeSection>,
+    pub(super) lesions: Vec<Metastasis>,
     pen: Vec<Stroke>,
     /// Share of light that passes a pen stroke: red, green, blue.
     pub(super) pen_color: [f32; 3],
@@ -126,7 +126,7 @@ impl Anatomy {
     }
 
     /// The depth of a point in the tissue, and the section in which it is deepest.
-    fn deepest(&self, x: f32, y: f32) -> (f32, &Piece) {
+    fn deepest(&self, x: f32, y: f32) -> (f32, &NodeSection) {
         let mut deepest = (f32::NEG_INFINITY, &self.pieces[0]);
         for piece in &self.pieces {
             let depth = piece.depth(x, y);
@@ -150,7 +150,7 @@ impl Anatomy {
 
     /// The share of fat at a point, 0 to 1, and the depth of the point below the outer fat,
     /// um.
-    fn fat(&self, piece: &Piece, depth: f32, x: f32, y: f32) -> (f32, f32) {
+    fn fat(&self, piece: &NodeSection, depth: f32, x: f32, y: f32) -> (f32, f32) {
         let (seed, size) = (self.seed, piece.outline.a.min(piece.outline.b));
         let fat_um = (fractal(seed ^ 10, x / (0.9 * size), y / (0.9 * size), 2) + 0.1).max(0.0)
             * 0.42
@@ -184,7 +184,7 @@ impl Anatomy {
     }
 
     /// Sets the quantities of a lymph node's compartments, from the fat to the medulla.
-    fn node(&self, site: &mut Site, piece: &Piece, x: f32, y: f32) {
+    fn node(&self, site: &mut Site, piece: &NodeSection, x: f32, y: f32) {
         let seed = self.seed;
         let size = piece.outline.a.min(piece.outline.b);
         let (fat, depth) = self.fat(piece, site[DEPTH], x, y);
@@ -285,7 +285,7 @@ impl Anatomy {
 }
 
 /// One to three sections that together cover 30 to 55 % of the slide.
-fn lay_out(rng: &mut Rng, width_um: f32, height_um: f32) -> Vec<Piece> {
+fn lay_out(rng: &mut Rng, width_um: f32, height_um: f32) -> Vec<NodeSection> {
     let long = width_um.max(height_um) / width_um.min(height_um);
     let count: u8 = match (long > 1.6, width_um.min(height_um) > 6000.0) {
         (true, _) => 2 + u8::from(rng.chance(0.4)),
@@ -308,7 +308,7 @@ fn lay_out(rng: &mut Rng, width_um: f32, height_um: f32) -> Vec<Piece> {
             let stretch = rng.range(0.92, 1.08);
             let radius = (share * rng.range(0.9, 1.05) / std::f32::consts::PI).sqrt();
             let (a, b) = (w * radius * stretch, h * radius / stretch);
-            let outline = Outline::new(rng, a, b, 0.09, 7).upright();
+            let outline = WavyEllipse::new(rng, a, b, 0.09, 7).upright();
             // The section is made small enough to lie whole on the glass.
             let widest = outline
                 .polygon(90)
@@ -318,7 +318,7 @@ fn lay_out(rng: &mut Rng, width_um: f32, height_um: f32) -> Vec<Piece> {
             let outline = outline.scaled((0.46 / widest).min(1.0));
             let offset = rng.range(-0.025, 0.025);
             let outline = outline.at(x + offset * w, y - offset * h);
-            Piece { outline, seed: rng.bits() }
+            NodeSection { outline, seed: rng.bits() }
         })
         .collect()
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 /// One polygon: its group (`_0` and `_1` are tumor, `_2` is excluded) and its points
 /// (x, y), level-0 px.
 #[derive(Debug, Clone)]
-pub(super) struct Polygon {
+pub(super) struct AsapPolygon {
     pub(super) group: &'static str,
     pub(super) points: Vec<(f32, f32)>,
 }
@@ -14,7 +14,7 @@ pub(super) struct Polygon {
 const GROUPS: [(&str, &str); 3] = [("_0", "#F4FA58"), ("_1", "#F4FA58"), ("_2", "#64FE2E")];
 
 /// The whole XML document.
-pub(super) fn document(polygons: &[Polygon]) -> String {
+pub(super) fn document(polygons: &[AsapPolygon]) -> String {
     let mut xml = String::from("<?xml version=\"1.0\"?>\n<ASAP_Annotations>\n\t<Annotations>\n");
     for (number, polygon) in polygons.iter().enumerate() {
         let color = GROUPS.iter().find(|g| g.0 == polygon.group).map_or("#F4FA58", |g| g.1);
@@ -50,8 +50,8 @@ mod tests {
     fn every_tag_is_closed_and_used_groups_are_listed() {
         let square = vec![(0.0, 0.0), (10.0, 0.25), (10.0, 10.0)];
         let xml = document(&[
-            Polygon { group: "_0", points: square.clone() },
-            Polygon { group: "_2", points: square },
+            AsapPolygon { group: "_0", points: square.clone() },
+            AsapPolygon { group: "_2", points: square },
         ]);
         for tag in [
             "ASAP_Annotations",

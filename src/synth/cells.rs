@@ -14,7 +14,7 @@ pub(super) const REACH_UM: f32 = 15.0;
 
 /// The kinds of cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum CellKind {
     Lymphocyte,
     Centroblast,
     Spindle,
@@ -24,7 +24,7 @@ enum Kind {
 
 /// A kind of cell with its lattice.
 struct Population {
-    kind: Kind,
+    kind: CellKind,
     /// Distance between sites, um.
     pitch_um: f32,
     /// Largest offset of a cell from its site along x and y, in units of the pitch.
@@ -34,21 +34,26 @@ struct Population {
 }
 
 const POPULATIONS: [Population; 5] = [
-    Population { kind: Kind::Spindle, pitch_um: 15.0, jitter: 0.48, density: field::SPINDLES },
+    Population { kind: CellKind::Spindle, pitch_um: 15.0, jitter: 0.48, density: field::SPINDLES },
     Population {
-        kind: Kind::Histiocyte,
+        kind: CellKind::Histiocyte,
         pitch_um: 13.0,
         jitter: 0.45,
         density: field::HISTIOCYTES,
     },
-    Population { kind: Kind::Lymphocyte, pitch_um: 7.7, jitter: 0.3, density: field::LYMPHOCYTES },
     Population {
-        kind: Kind::Centroblast,
+        kind: CellKind::Lymphocyte,
+        pitch_um: 7.7,
+        jitter: 0.3,
+        density: field::LYMPHOCYTES,
+    },
+    Population {
+        kind: CellKind::Centroblast,
         pitch_um: 10.2,
         jitter: 0.34,
         density: field::CENTROBLASTS,
     },
-    Population { kind: Kind::Tumor, pitch_um: 12.3, jitter: 0.3, density: field::TUMOR },
+    Population { kind: CellKind::Tumor, pitch_um: 12.3, jitter: 0.3, density: field::TUMOR },
 ];
 
 /// Draws every cell that reaches into the tile of side `tile_px`. `site_at` gives the
@@ -102,7 +107,7 @@ struct Cell {
 impl Cell {
     fn draw(
         &self,
-        kind: Kind,
+        kind: CellKind,
         rng: &mut Rng,
         site: &Site,
         site_at: &impl Fn(f32, f32) -> Site,
@@ -110,10 +115,10 @@ impl Cell {
         texture: &Texture,
     ) {
         match kind {
-            Kind::Lymphocyte => canvas.nucleus(&self.lymphocyte(rng), texture),
-            Kind::Centroblast => canvas.nucleus(&self.centroblast(rng), texture),
-            Kind::Histiocyte => canvas.nucleus(&self.histiocyte(rng), texture),
-            Kind::Spindle => {
+            CellKind::Lymphocyte => canvas.nucleus(&self.lymphocyte(rng), texture),
+            CellKind::Centroblast => canvas.nucleus(&self.centroblast(rng), texture),
+            CellKind::Histiocyte => canvas.nucleus(&self.histiocyte(rng), texture),
+            CellKind::Spindle => {
                 // Fibres run at right angles to the slope of the coordinate across them.
                 let step = 4.0 * self.um;
                 let here = site[field::ACROSS];
@@ -123,7 +128,7 @@ impl Cell {
                 let along = Direction { x: -dy / length, y: dx / length };
                 canvas.nucleus(&self.spindle(rng, along), texture);
             }
-            Kind::Tumor => self.tumor(rng, site[field::TUMOR_STRENGTH], canvas, texture),
+            CellKind::Tumor => self.tumor(rng, site[field::TUMOR_STRENGTH], canvas, texture),
         }
     }
 

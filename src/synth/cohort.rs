@@ -8,7 +8,7 @@ use image::ImageFormat;
 use rayon::ThreadPool;
 use thiserror::Error;
 
-use super::asap_xml::{self, Polygon};
+use super::asap_xml::{self, AsapPolygon};
 use super::lesions::{LesionClass, trace};
 use super::models;
 use super::noise::mix;
@@ -225,7 +225,7 @@ impl Cohort {
     }
 
     /// The outlines of a slide's lesions, level-0 px.
-    fn polygons(&self, scene: &Scene) -> Vec<Polygon> {
+    fn polygons(&self, scene: &Scene) -> Vec<AsapPolygon> {
         #[expect(clippy::cast_possible_truncation, reason = "drawn with the same precision")]
         let um_per_px = self.um_per_px as f32;
         let to_px = |points: Vec<(f32, f32)>| {
@@ -233,9 +233,9 @@ impl Cohort {
         };
         let mut polygons = Vec::new();
         for (lesion, group) in scene.anatomy.lesions.iter().zip(["_0", "_1"].into_iter().cycle()) {
-            polygons.push(Polygon { group, points: to_px(trace(&lesion.outline, um_per_px)) });
+            polygons.push(AsapPolygon { group, points: to_px(trace(&lesion.outline, um_per_px)) });
             if let Some(hole) = &lesion.hole {
-                polygons.push(Polygon { group: "_2", points: to_px(trace(hole, um_per_px)) });
+                polygons.push(AsapPolygon { group: "_2", points: to_px(trace(hole, um_per_px)) });
             }
         }
         polygons

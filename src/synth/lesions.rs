@@ -8,9 +8,9 @@
     reason = "point counts are clamped to u16"
 )]
 
+use super::node_section::NodeSection;
 use super::noise::{Rng, smoothstep};
-use super::outline::Outline;
-use super::piece::Piece;
+use super::wavy_ellipse::WavyEllipse;
 
 /// The size class of a lesion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,10 +45,10 @@ impl LesionClass {
 
 /// One metastasis.
 #[derive(Debug, Clone)]
-pub(super) struct Lesion {
-    pub(super) outline: Outline,
+pub(super) struct Metastasis {
+    pub(super) outline: WavyEllipse,
     /// Outline of the normal tissue that the lesion encloses, if any.
-    pub(super) hole: Option<Outline>,
+    pub(super) hole: Option<WavyEllipse>,
     pub(super) diameter_um: f32,
     /// Share of cell sites that hold a tumor cell.
     pub(super) density: f32,
@@ -60,11 +60,11 @@ pub(super) struct Lesion {
     pub(super) eosin: f32,
 }
 
-impl Lesion {
+impl Metastasis {
     fn new(rng: &mut Rng, diameter_um: f32) -> Self {
         let longest = rng.range(1.0, 1.5);
         let count = if diameter_um < 200.0 { 7 } else { 14 };
-        let shape = Outline::new(rng, longest, 1.0, 0.2, count);
+        let shape = WavyEllipse::new(rng, longest, 1.0, 0.2, count);
         let factor = diameter_um / shape.longest_diameter();
         Self {
             outline: shape.scaled(factor),
@@ -80,7 +80,7 @@ impl Lesion {
     /// Makes a hole of normal tissue in the middle of the lesion.
     fn pierce(&mut self, rng: &mut Rng) {
         let radius = (self.outline.a * self.outline.b).sqrt() * rng.range(0.2, 0.32);
-        let hole = Outline::new(rng, radius * 1.2, radius, 0.15, 6);
+        let hole = WavyEllipse::new(rng, radius * 1.2, radius, 0.15, 6);
         self.hole = Some(hole.at(self.outline.x, self.outline.y));
     }
 
@@ -106,7 +106,7 @@ pub(super) fn replaced(margin: f32) -> f32 {
 }
 
 /// A polygon that follows `outline` to within a few pixels, points (x, y) in um.
-pub(super) fn trace(outline: &Outline, um_per_px: f32) -> Vec<(f32, f32)> {
+pub(super) fn trace(outline: &WavyEllipse, um_per_px: f32) -> Vec<(f32, f32)> {
     let around_px = std::f32::consts::TAU * outline.reach() / um_per_px;
     outline.polygon((around_px / 8.0).clamp(24.0, 3000.0) as u16)
 }
@@ -136,13 +136,13 @@ fn diameters(rng: &mut Rng, room_um: f32) -> Vec<f32> {
 /// centres where `is_node` is true (not in fat).
 pub(super) fn place(
     rng: &mut Rng,
-    pieces: &[Piece],
+    pieces: &[NodeSection],
     is_node: impl Fn(f32, f32) -> bool,
-) -> Vec<Lesion> {
+) -> Vec<Metastasis> {
     let room_um = pieces.iter().map(|p| 2.0 * p.outline.b.min(p.outline.a)).fold(0.0, f32::max);
-    let mut placed: Vec<Lesion> = Vec::new();
+    let mut placed: Vec<Metastasis> = Vec::new();
     for diameter in diameters(rng, room_um) {
-        let lesion = Lesion::new(rng, diameter);
+        let lesion = Metastasis::new(rng, diameter);
         if let Some(mut lesion) = try_place(rng, lesion, pieces, &placed, &is_node) {
             if diameter > 260.0 && rng.chance(0.45) {
                 lesion.pierce(rng);
@@ -153,7 +153,7 @@ pub(super) fn place(
     if placed.is_empty() {
         // This lesion always fits, because outlines are star-shaped around their centre.
         let piece = &pieces[0].outline;
-        let mut lesion = Lesion::new(rng, (room_um * 0.25).min(180.0));
+        let mut lesion = Metastasis::new(rng, (room_um * 0.25).min(180.0));
         lesion.outline = lesion.outline.at(piece.x, piece.y);
         placed.push(lesion);
     }
@@ -163,11 +163,11 @@ pub(super) fn place(
 /// Tries random places until the whole outline lies in tissue; `None` after 300 tries.
 fn try_place(
     rng: &mut Rng,
-    lesion: Lesion,
-    pieces: &[Piece],
-    placed: &[Lesion],
+    lesion: Metastasis,
+    pieces: &[NodeSection],
+    placed: &[Metastasis],
     is_node: &impl Fn(f32, f32) -> bool,
-) -> Option<Lesion> {
+) -> Option<Metastasis> {
     for _ in 0..300 {
         let piece = &pieces[(rng.bits() % pieces.len() as u64) as usize];
         let reach = piece.outline.reach();
@@ -183,7 +183,7 @@ fn try_place(
             && is_node(x, y)
             && outline.polygon(48).iter().all(|&(x, y)| piece.depth(x, y) > 12.0)
         {
-            return Some(Lesion { outline, ..lesion });
+            return Some(Metastasis { outline, ..lesion });
         }
     }
     None
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(LesionClass::of_diameter_um(200.0), LesionClass::Micro);
         assert_eq!(LesionClass::of_diameter_um(2001.0), LesionClass::Macro);
         for seed in 0..20 {
-            let lesion = Lesion::new(&mut Rng::new(seed), 700.0);
+            let lesion = Metastasis::new(&mut Rng::new(seed), 700.0);
             assert!((lesion.outline.longest_diameter() - 700.0).abs() < 1.0);
         }
     }
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn holes_are_not_tumor() {
         let mut rng = Rng::new(9);
-        let mut lesion = Lesion::new(&mut rng, 800.0);
+        let mut lesion = Metastasis::new(&mut rng, 800.0);
         assert!(lesion.margin(0.0, 0.0) > 0.0);
         lesion.pierce(&mut rng);
         assert!(lesion.margin(0.0, 0.0) < 0.0);

@@ -22,15 +22,15 @@ mod cells;
 mod cohort;
 mod lesions;
 mod models;
+mod node_section;
 mod noise;
-mod outline;
-mod piece;
 mod pyramid;
 mod render;
 mod stain;
 mod swatch;
 mod tissue_map;
 mod vessels;
+mod wavy_ellipse;
 
 pub use cohort::{Cohort, SynthError, SyntheticSlide, make};
 pub use lesions::LesionClass;

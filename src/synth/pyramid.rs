@@ -20,7 +20,7 @@ const TILE_BYTES: usize = SIDE * SIDE * 3;
 const JPEG_QUALITY: u8 = 85;
 
 /// The content of a tile.
-enum Pixels {
+enum TileContent {
     Glass,
     /// `[row, col, rgb]`, 512 x 512.
     Drawn(Box<[u8]>),
@@ -40,7 +40,7 @@ struct TileFamily {
     /// The encoded tiles, as far as they exist.
     tiles: Vec<Encoded>,
     /// The pixels of the tile of level 1.
-    top: Pixels,
+    top: TileContent,
 }
 
 /// The levels of the slide. Each has half the size of the one before, and the last fits one
@@ -75,9 +75,9 @@ pub(super) fn through_jpeg(rgb: &[u8]) -> Vec<u8> {
 
 /// Averages 2 x 2 pixels of four children (north-west, north-east, south-west, south-east)
 /// into a pixel of the parent.
-fn reduce(children: &[Pixels; 4], background: [u8; 3]) -> Pixels {
-    if children.iter().all(|child| matches!(child, Pixels::Glass)) {
-        return Pixels::Glass;
+fn reduce(children: &[TileContent; 4], background: [u8; 3]) -> TileContent {
+    if children.iter().all(|child| matches!(child, TileContent::Glass)) {
+        return TileContent::Glass;
     }
     let mut parent = vec![0u8; TILE_BYTES].into_boxed_slice();
     let half = SIDE / 2;
@@ -86,7 +86,7 @@ fn reduce(children: &[Pixels; 4], background: [u8; 3]) -> Pixels {
         for y in 0..half {
             let start = ((top + y) * SIDE + left) * 3;
             let out = parent[start..start + half * 3].as_chunks_mut::<3>().0;
-            let Pixels::Drawn(rgb) = child else {
+            let TileContent::Drawn(rgb) = child else {
                 out.fill(background);
                 continue;
             };
@@ -103,18 +103,18 @@ fn reduce(children: &[Pixels; 4], background: [u8; 3]) -> Pixels {
             }
         }
     }
-    Pixels::Drawn(parent)
+    TileContent::Drawn(parent)
 }
 
 /// What all drawing threads share.
-struct Plan<'a> {
+struct PyramidPlan<'a> {
     scene: &'a Scene,
     /// Number of tile columns and rows of each level.
     tiles: Vec<(u32, u32)>,
     background: [u8; 3],
 }
 
-impl Plan<'_> {
+impl PyramidPlan<'_> {
     fn exists(&self, level: usize, column: u32, row: u32) -> bool {
         self.tiles.get(level).is_some_and(|&(columns, rows)| column < columns && row < rows)
     }
@@ -130,11 +130,11 @@ impl Plan<'_> {
         level: usize,
         column: u32,
         row: u32,
-        pixels: &Pixels,
+        pixels: &TileContent,
     ) -> Result<Encoded, EncodingError> {
         let jpeg = match pixels {
-            Pixels::Glass => None,
-            Pixels::Drawn(rgb) => Some(encode(rgb)?),
+            TileContent::Glass => None,
+            TileContent::Drawn(rgb) => Some(encode(rgb)?),
         };
         Ok(Encoded { level, column, row, jpeg })
     }
@@ -147,7 +147,7 @@ impl Plan<'_> {
         brush: &mut Brush,
     ) -> Result<TileFamily, EncodingError> {
         let mut tiles = Vec::with_capacity(5);
-        let mut children = [const { Pixels::Glass }; 4];
+        let mut children = [const { TileContent::Glass }; 4];
         for (child, (dx, dy)) in children.iter_mut().zip([(0, 0), (1, 0), (0, 1), (1, 1)]) {
             let (x, y) = (2 * column + dx, 2 * row + dy);
             if !self.exists(0, x, y) {
@@ -155,7 +155,7 @@ impl Plan<'_> {
             }
             let mut rgb = vec![0u8; TILE_BYTES].into_boxed_slice();
             if self.scene.draw(x, y, brush, &mut rgb) {
-                *child = Pixels::Drawn(rgb);
+                *child = TileContent::Drawn(rgb);
             }
             tiles.push(self.encoded(0, x, y, child)?);
         }
@@ -187,11 +187,11 @@ impl Plan<'_> {
 
 /// Writes the tiles of the families in order, and makes the levels above level 1.
 struct Writer<'a> {
-    plan: &'a Plan<'a>,
+    plan: &'a PyramidPlan<'a>,
     tiff: &'a mut BigTiff,
     glass_jpeg: Vec<u8>,
     glass: Option<TileLocation>,
-    /// In the order of [`Plan::families`].
+    /// In the order of [`PyramidPlan::families`].
     families: &'a mut dyn Iterator<Item = TileFamily>,
 }
 
@@ -212,9 +212,9 @@ impl Writer<'_> {
 
     /// Writes all tiles below a node and then the node's own tile, whose pixels are
     /// returned.
-    fn visit(&mut self, level: usize, column: u32, row: u32) -> io::Result<Pixels> {
+    fn visit(&mut self, level: usize, column: u32, row: u32) -> io::Result<TileContent> {
         if !self.plan.has_leaf(level, column, row) {
-            return Ok(Pixels::Glass);
+            return Ok(TileContent::Glass);
         }
         if level == 1 {
             // None is left where drawing failed, whose error is the one to report.
@@ -223,7 +223,7 @@ impl Writer<'_> {
             family.tiles.iter().try_for_each(|tile| self.put(tile))?;
             return Ok(family.top);
         }
-        let mut children = [const { Pixels::Glass }; 4];
+        let mut children = [const { TileContent::Glass }; 4];
         for (child, (dx, dy)) in children.iter_mut().zip([(0, 0), (1, 0), (0, 1), (1, 1)]) {
             *child = self.visit(level - 1, 2 * column + dx, 2 * row + dy)?;
         }
@@ -251,7 +251,7 @@ pub(super) fn write(
     let undrawn = |source| StageError { path: target.to_owned(), action: "write it", source };
     let tiles = tiff.levels().iter().map(|level| (level.columns(), level.rows())).collect();
     let background = scene.stain.background();
-    let plan = Plan { scene, tiles, background };
+    let plan = PyramidPlan { scene, tiles, background };
     let glass_jpeg =
         encode(&background.repeat(SIDE * SIDE)).map_err(|e| undrawn(io::Error::other(e)))?;
     let pipeline = Pipeline { queue: 4 * threads, interrupt: &Interrupt::new() };

@@ -29,7 +29,7 @@ const SQUARE: usize = 32;
 /// Of a block at the right or bottom edge, only the part on the slide counts. The map does not
 /// depend on the number of threads in `pool`.
 pub(super) fn draw(scene: &Scene, width_px: u32, height_px: u32, pool: &ThreadPool) -> GrayImage {
-    let size = Size { width: width_px as usize, height: height_px as usize };
+    let size = SlideExtent { width: width_px as usize, height: height_px as usize };
     let (columns, rows) = (size.width.div_ceil(STEP), size.height.div_ceil(STEP));
     let mut pixels = vec![GLASS_VALUE; columns * rows];
     pool.install(|| {
@@ -47,14 +47,14 @@ pub(super) fn draw(scene: &Scene, width_px: u32, height_px: u32, pool: &ThreadPo
 
 /// A size in px.
 #[derive(Debug, Clone, Copy)]
-struct Size {
+struct SlideExtent {
     width: usize,
     height: usize,
 }
 
 /// What is known of a corner of blocks.
 #[derive(Debug, Clone, Copy)]
-struct Corner {
+struct BlockCorner {
     /// Depth in the tissue, negative outside.
     depth_um: f32,
     /// Fat, 0 to 1.
@@ -62,7 +62,7 @@ struct Corner {
 }
 
 /// Draws the square whose first block is (`left`, `top`) into its band of the map.
-fn square(scene: &Scene, left: usize, top: usize, slide: Size, band: &mut [u8]) {
+fn square(scene: &Scene, left: usize, top: usize, slide: SlideExtent, band: &mut [u8]) {
     let columns = slide.width.div_ceil(STEP);
     if scene.is_clear(left * STEP, top * STEP, SQUARE * STEP) {
         return;
@@ -70,15 +70,15 @@ fn square(scene: &Scene, left: usize, top: usize, slide: Size, band: &mut [u8]) 
     let across = SQUARE.min(columns - left);
     let corner = |column: usize, row: usize| {
         let (depth_um, fat) = scene.cover(column * STEP, row * STEP);
-        Corner { depth_um, fat }
+        BlockCorner { depth_um, fat }
     };
     let line = |row: usize| (left..=left + across).map(|column| corner(column, row)).collect();
-    let mut north: Vec<Corner> = line(top);
+    let mut north: Vec<BlockCorner> = line(top);
     for (below, blocks) in band.chunks_mut(columns).enumerate() {
         let row = top + below;
-        let south: Vec<Corner> = line(row + 1);
+        let south: Vec<BlockCorner> = line(row + 1);
         for at in 0..across {
-            let size = Size {
+            let size = SlideExtent {
                 width: STEP.min(slide.width - (left + at) * STEP),
                 height: STEP.min(slide.height - row * STEP),
             };
@@ -91,7 +91,7 @@ fn square(scene: &Scene, left: usize, top: usize, slide: Size, band: &mut [u8]) 
 
 /// The value of a block, from its corners north-west, north-east, south-west and south-east,
 /// and from the size of what of it lies on the slide.
-fn block(corners: [Corner; 4], Size { width, height }: Size) -> u8 {
+fn block(corners: [BlockCorner; 4], SlideExtent { width, height }: SlideExtent) -> u8 {
     if corners.iter().all(|corner| corner.depth_um < 0.0) {
         return GLASS_VALUE;
     }
@@ -99,7 +99,7 @@ fn block(corners: [Corner; 4], Size { width, height }: Size) -> u8 {
     let (mut tissue, mut fat) = (0, 0);
     for y in 0..height {
         let ty = y as f32 / STEP as f32;
-        let between = |north: Corner, south: Corner| Corner {
+        let between = |north: BlockCorner, south: BlockCorner| BlockCorner {
             depth_um: lerp(north.depth_um, south.depth_um, ty),
             fat: lerp(north.fat, south.fat, ty),
         };
@@ -127,9 +127,9 @@ mod tests {
     #[test]
     fn a_block_is_tissue_from_half_its_pixels_on() {
         // Depth rises by 1 per px from west to east; px `x` is tissue if `x >= -start`.
-        let size = |width, height| Size { width, height };
+        let size = |width, height| SlideExtent { width, height };
         let rising = |start: f32, fat: f32| {
-            let corner = |depth_um| Corner { depth_um, fat };
+            let corner = |depth_um| BlockCorner { depth_um, fat };
             let (west, east) = (corner(start), corner(start + 16.0));
             [west, east, west, east]
         };

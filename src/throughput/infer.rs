@@ -82,7 +82,7 @@ struct NoiseWindows {
 impl NoiseWindows {
     fn new(model: &Model) -> Self {
         let side_px = (model.card.window_px + ROOM_PX) as usize;
-        let mut rng = Rng(1);
+        let mut rng = NoiseRng(1);
         let rgb: Vec<u8> =
             (0..side_px * side_px * 3).map(|_| rng.bits().to_le_bytes()[5]).collect();
         let preparation = Preparation::new(&model.card);
@@ -102,7 +102,7 @@ impl NoiseWindows {
     ) -> Result<(u64, Duration), EngineError> {
         let (batch, window_len) = (session.batch(), self.preparation.window_len());
         let mut scores = vec![0.0; batch * self.classes];
-        let mut rng = Rng(seed);
+        let mut rng = NoiseRng(seed);
         let (started, mut runs) = (Instant::now(), 0);
         while runs < least || started.elapsed() < length {
             let mut fill = |input: &mut [f32]| {
@@ -138,9 +138,9 @@ fn run_on_all(
 
 /// A generator of random numbers good enough for noise: xorshift64 (Marsaglia 2003). The
 /// seed must not be 0.
-struct Rng(u64);
+struct NoiseRng(u64);
 
-impl Rng {
+impl NoiseRng {
     fn bits(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

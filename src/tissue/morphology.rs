@@ -204,7 +204,7 @@ mod tests {
         assert_eq!(fill_holes(bay.view(), 9), bay);
     }
 
-    type Step<'a> = &'a dyn Fn(&Array2<u8>) -> Array2<u8>;
+    type Operation<'a> = &'a dyn Fn(&Array2<u8>) -> Array2<u8>;
 
     fn contains(outer: &Array2<u8>, inner: &Array2<u8>) -> bool {
         outer.iter().zip(inner).all(|(o, i)| o >= i)
@@ -238,7 +238,7 @@ mod tests {
         #[test]
         fn no_step_prefers_a_direction(mask in masks(12), radius in 0_usize..3, area in 0_usize..6) {
             let side = 2 * radius + 1;
-            let steps: [Step<'_>; 4] = [
+            let steps: [Operation<'_>; 4] = [
                 &|m| close(m.view(), Element::Disc, side),
                 &|m| median(m.view(), side),
                 &|m| remove_small(m.view(), area),

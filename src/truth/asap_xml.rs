@@ -4,7 +4,7 @@ use std::path::Path;
 
 use quick_xml::events::{BytesStart, Event};
 
-use super::drawn::{Drawn, encloses};
+use super::drawn::{DrawnOutlines, encloses};
 use super::xml_events::{Events, attribute, coordinate};
 use super::{AnnotationGroups, TruthError, UNGROUPED};
 use crate::metrics::raster::{FillRule, Outline};
@@ -28,9 +28,9 @@ pub(super) fn read(
     path: &Path,
     text: &str,
     groups: &AnnotationGroups,
-) -> Result<Drawn, TruthError> {
+) -> Result<DrawnOutlines, TruthError> {
     let mut events = Events::new(path, text);
-    let mut drawn = Drawn::default();
+    let mut drawn = DrawnOutlines::default();
     let mut open: Option<OpenAnnotation> = None;
     let mut is_complete = false;
     loop {
@@ -91,7 +91,7 @@ fn finish(
     path: &Path,
     mut open: OpenAnnotation,
     groups: &AnnotationGroups,
-    drawn: &mut Drawn,
+    drawn: &mut DrawnOutlines,
 ) -> Result<(), TruthError> {
     open.points.sort_by_key(|&(order, _)| order);
     let OpenAnnotation { name, kind, group, points } = &open;

@@ -4,7 +4,7 @@ use crate::metrics::raster::Outline;
 
 /// The outlines of a file, and the shapes that enclose nothing.
 #[derive(Debug, Default)]
-pub(super) struct Drawn {
+pub(super) struct DrawnOutlines {
     pub(super) outlines: Vec<Outline>,
     /// A clause for each shape that is left out: which, and why.
     pub(super) left_out: Vec<String>,

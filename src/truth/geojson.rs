@@ -6,13 +6,13 @@ use libdeflater::{DecompressionError, Decompressor};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::drawn::{Drawn, encloses};
+use super::drawn::{DrawnOutlines, encloses};
 use super::{AnnotationGroups, TruthError, UNGROUPED};
 use crate::metrics::raster::Outline;
 use crate::text_file;
 
 /// A ring of points; each point holds x, y and possibly more numbers.
-type Ring = Vec<Vec<f64>>;
+type PositionRing = Vec<Vec<f64>>;
 
 #[derive(Deserialize)]
 struct Feature {
@@ -37,7 +37,7 @@ struct Geometry {
 /// Reads the outlines of a file, level-0 px, from where the program that wrote it begins to count.
 /// The file, gzipped or not, holds a feature
 /// collection, a list of features, or one feature.
-pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Drawn, TruthError> {
+pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<DrawnOutlines, TruthError> {
     let bytes =
         std::fs::read(path).map_err(|source| TruthError::Read { path: path.to_owned(), source })?;
     let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { decompress(path, &bytes)? } else { bytes };
@@ -49,7 +49,7 @@ pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Drawn, Trut
         None if value.is_array() => serde_json::from_value(value).map_err(invalid)?,
         None => vec![serde_json::from_value(value).map_err(invalid)?],
     };
-    let mut drawn = Drawn { is_start_open: true, ..Drawn::default() };
+    let mut drawn = DrawnOutlines { is_start_open: true, ..DrawnOutlines::default() };
     for (index, feature) in features.into_iter().enumerate() {
         let name = format!("feature {} (counted from 1)", index + 1);
         let class = class_of(&feature.properties);
@@ -74,7 +74,7 @@ pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Drawn, Trut
 struct FeatureReader<'a> {
     path: &'a Path,
     name: &'a str,
-    drawn: &'a mut Drawn,
+    drawn: &'a mut DrawnOutlines,
     /// The rings of each polygon.
     rings: Vec<Vec<Vec<[f64; 2]>>>,
 }
@@ -82,7 +82,7 @@ struct FeatureReader<'a> {
 impl FeatureReader<'_> {
     fn read(&mut self, geometry: Geometry) -> Result<(), TruthError> {
         let Geometry { kind, coordinates, geometries } = geometry;
-        let polygons: Vec<Vec<Ring>> = match kind.as_str() {
+        let polygons: Vec<Vec<PositionRing>> = match kind.as_str() {
             "Polygon" => vec![self.coordinates(&kind, coordinates)?],
             "MultiPolygon" => self.coordinates(&kind, coordinates)?,
             "GeometryCollection" => {
@@ -102,7 +102,7 @@ impl FeatureReader<'_> {
         polygons.into_iter().try_for_each(|rings| self.polygon(rings))
     }
 
-    fn polygon(&mut self, rings: Vec<Ring>) -> Result<(), TruthError> {
+    fn polygon(&mut self, rings: Vec<PositionRing>) -> Result<(), TruthError> {
         let mut kept = Vec::new();
         for ring in rings {
             let points = ring.iter().map(|point| match point[..] {

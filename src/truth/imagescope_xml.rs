@@ -7,7 +7,7 @@ use std::path::Path;
 
 use quick_xml::events::{BytesStart, Event};
 
-use super::drawn::{Drawn, encloses};
+use super::drawn::{DrawnOutlines, encloses};
 use super::xml_events::{Events, attribute, coordinate};
 use super::{AnnotationGroups, TruthError, UNGROUPED};
 use crate::metrics::raster::{FillRule, Outline};
@@ -28,9 +28,9 @@ pub(super) fn read(
     path: &Path,
     text: &str,
     groups: &AnnotationGroups,
-) -> Result<Drawn, TruthError> {
+) -> Result<DrawnOutlines, TruthError> {
     let mut events = Events::new(path, text);
-    let mut drawn = Drawn::default();
+    let mut drawn = DrawnOutlines::default();
     let mut layer = UNGROUPED.to_owned();
     let mut open: Option<OpenRegion> = None;
     let mut is_complete = false;
@@ -86,7 +86,7 @@ fn finish(
     open: &OpenRegion,
     layer: &str,
     groups: &AnnotationGroups,
-    drawn: &mut Drawn,
+    drawn: &mut DrawnOutlines,
 ) -> Result<(), TruthError> {
     let name = &open.name;
     let ring = match (open.kind.as_str(), open.points.as_slice()) {

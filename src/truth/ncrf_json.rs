@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::drawn::{Drawn, encloses};
+use super::drawn::{DrawnOutlines, encloses};
 use super::{AnnotationGroups, TruthError, geojson};
 use crate::metrics::raster::Outline;
 use crate::text_file::read_text;
@@ -24,7 +24,7 @@ struct Polygon {
 
 /// Reads the outlines of a file, level-0 px. A `.json` file without `positive` is read as
 /// GeoJSON.
-pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Drawn, TruthError> {
+pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<DrawnOutlines, TruthError> {
     let text =
         read_text(path).map_err(|source| TruthError::Read { path: path.to_owned(), source })?;
     let value: serde_json::Value = serde_json::from_str(&text)
@@ -34,7 +34,7 @@ pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Drawn, Trut
     }
     let file: File = serde_json::from_value(value)
         .map_err(|e| TruthError::invalid(path, format!("not polygons in NCRF's form: {e}")))?;
-    let mut drawn = Drawn::default();
+    let mut drawn = DrawnOutlines::default();
     for (polygons, list, excludes) in
         [(file.positive, "positive", false), (file.negative, "negative", true)]
     {

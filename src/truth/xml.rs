@@ -5,12 +5,12 @@ use std::path::Path;
 use quick_xml::events::Event;
 use quick_xml::reader::Reader;
 
-use super::drawn::Drawn;
+use super::drawn::DrawnOutlines;
 use super::{AnnotationGroups, TruthError, asap_xml, imagescope_xml};
 use crate::text_file::read_text;
 
 /// Reads the outlines of a file of ASAP or of Aperio ImageScope, level-0 px.
-pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<Drawn, TruthError> {
+pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<DrawnOutlines, TruthError> {
     let text =
         read_text(path).map_err(|source| TruthError::Read { path: path.to_owned(), source })?;
     match root(&text).as_deref() {

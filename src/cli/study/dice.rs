@@ -9,7 +9,7 @@ use super::options::GroupOptions;
 use super::{number, print_json};
 use crate::cli::{Exit, Failure, print};
 use crate::geometry::CoordinateOrigin;
-use crate::study::steps::dice::{DrawnTruth, OverlapRow, heatmap_overlaps, label_overlaps};
+use crate::study::steps::dice::{OverlapRow, TruthSource, heatmap_overlaps, label_overlaps};
 
 /// Compute Dice and intersection over union of segmentations and truth.
 ///
@@ -65,7 +65,7 @@ pub(super) fn run(args: &DiceArgs) -> Result<Exit, Failure> {
         );
         return Err(Failure::new(Exit::Usage, problem));
     }
-    let truth = DrawnTruth {
+    let truth = TruthSource {
         path: &args.truth,
         image_px: args.image_px,
         groups: args.groups.groups(),

@@ -1,7 +1,7 @@
 //! Finds the job of a command that was killed after it submitted and before it recorded the job.
 
 use super::error::ChainError;
-use crate::jobs::scheduler::{Commands, Found, Scheduler};
+use crate::jobs::scheduler::{Commands, FoundJob, Scheduler};
 use crate::jobs::submitted::{Journal, Submission};
 
 /// Records the job if the queue has it. Without this, its work would be submitted a second time.
@@ -17,12 +17,12 @@ pub(crate) fn adopt_pending(
     let Some(pending) = pending else { return Ok(None) };
     match scheduler.find_submitted(commands, &pending.script)? {
         // The journal has the job if its writer was killed just after recording it.
-        Found::Queued(id) if journal.list.iter().all(|known| known.id != id) => {
+        FoundJob::Queued(id) if journal.list.iter().all(|known| known.id != id) => {
             let submission = Submission { id, ..pending };
             journal.add(submission.clone())?;
             Ok(Some(submission))
         }
-        Found::Queued(_) | Found::Nothing | Found::Unknown => {
+        FoundJob::Queued(_) | FoundJob::Nothing | FoundJob::Unknown => {
             journal.forget_pending();
             Ok(None)
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::checks::Refused;
 use super::context::Chain;
 use super::error::ChainError;
-use super::steps::Step;
+use super::steps::JobStep;
 use super::wave::{Wave, next};
 use crate::config::Stage;
 use crate::jobs::scheduler::{Hold, SchedulerError};
@@ -103,8 +103,8 @@ impl Chain<'_> {
         advanced.unsent_tasks == 0 && masters.iter().any(|id| !own.contains(id))
     }
 
-    fn submit_step(&self, step: Step, wave: &mut Wave) -> Result<(), ChainError> {
-        if let Step::Stitch { slide, .. } = &step
+    fn submit_step(&self, step: JobStep, wave: &mut Wave) -> Result<(), ChainError> {
+        if let JobStep::Stitch { slide, .. } = &step
             && wave.held_back.contains(slide)
         {
             wave.unsent_tasks += 1;
@@ -145,15 +145,15 @@ impl Chain<'_> {
         Ok(())
     }
 
-    fn submit_job(&self, step: &Step, wave: &mut Wave) -> Result<(), ChainError> {
+    fn submit_job(&self, step: &JobStep, wave: &mut Wave) -> Result<(), ChainError> {
         let job = self.step_job(step, &wave.scripts);
         let script = self.write(&job)?;
         let after: Vec<String> = match step {
-            Step::Stitch { slide, .. } => {
+            JobStep::Stitch { slide, .. } => {
                 wave.arrays.get(slide).into_iter().flatten().cloned().collect()
             }
-            Step::Study { after } => after.clone(),
-            Step::Split { .. } | Step::Predict(_) => Vec::new(),
+            JobStep::Study { after } => after.clone(),
+            JobStep::Split { .. } | JobStep::Predict(_) => Vec::new(),
         };
         let hold = Hold { after, delay_min: None };
         let pending = Submission {

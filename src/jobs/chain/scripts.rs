@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::context::Chain;
 use super::error::ChainError;
-use super::steps::Step;
+use super::steps::JobStep;
 use crate::config::{Resources, Stage};
 use crate::jobs::script::{Job, plain_name};
 use crate::jobs::submitted::{Journal, Submission};
@@ -42,20 +42,20 @@ impl Chain<'_> {
     }
 
     /// The job of a step; `taken` holds the scripts of other jobs.
-    pub(super) fn step_job(&self, step: &Step, taken: &BTreeSet<PathBuf>) -> Job {
+    pub(super) fn step_job(&self, step: &JobStep, taken: &BTreeSet<PathBuf>) -> Job {
         let run = quoted(&self.run.root().to_string_lossy());
         let program = quoted(&self.program.to_string_lossy());
         let slide = step.slide().unwrap_or_default();
         let mut job = self.job(step.stage(), slide, step.request());
         let (tasks, items) = (step.tasks(), step.items());
         match step {
-            Step::Split { .. } => {
+            JobStep::Split { .. } => {
                 job.tasks = Some(tasks);
                 job.about = format!("Splits rows {items} of slides.csv, one per task.");
                 job.command =
                     format!("{program} split --run {run} --task {items} --part {{index}}/{tasks}");
             }
-            Step::Predict(_) => {
+            JobStep::Predict(_) => {
                 job.tasks = Some(tasks);
                 job.about =
                     format!("Scores groups {items} of {} in {tasks} tasks.", one_line(slide));
@@ -64,11 +64,11 @@ impl Chain<'_> {
                     "{program} predict --run {run} {slide} --group {items} --part {{index}}/{tasks}"
                 );
             }
-            Step::Stitch { .. } => {
+            JobStep::Stitch { .. } => {
                 job.about = format!("Assembles the heatmap of {}.", one_line(slide));
                 job.command = format!("{program} stitch --run {run} {}", slide_option(slide));
             }
-            Step::Study { .. } => {
+            JobStep::Study { .. } => {
                 job.about = "Compares the heatmaps with the truth, as [study] says.".into();
                 job.command = format!("{program} study --run {run}");
             }

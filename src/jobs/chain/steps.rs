@@ -7,7 +7,7 @@ use crate::number::{ArrayShare, GroupNumber, Number, NumberList, TaskNumber};
 
 /// A job to submit.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Step {
+pub(super) enum JobStep {
     /// Splits rows of slides.csv, one per task.
     Split { rows: NumberList<TaskNumber>, request: Request },
     /// Scores groups of a slide.
@@ -18,7 +18,7 @@ pub(super) enum Step {
     Study { after: Vec<String> },
 }
 
-impl Step {
+impl JobStep {
     pub(super) fn split(rows: &[TaskNumber], request: Request) -> Self {
         Self::Split { rows: rows.iter().copied().collect(), request }
     }
@@ -89,7 +89,7 @@ impl Step {
         }
     }
 
-    /// Joins two parts of a step, as [`Step::cut`] makes them.
+    /// Joins two parts of a step, as [`JobStep::cut`] makes them.
     pub(super) fn joined(self, later: Self) -> Self {
         match (self, later) {
             (Self::Split { rows, request }, Self::Split { rows: more, .. }) => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::context::Chain;
 use super::scripts::scripts_of;
-use super::steps::Step;
+use super::steps::JobStep;
 use crate::config::Stage;
 use crate::jobs::plan::plan_arrays;
 use crate::jobs::scheduler::{Hold, Limits};
@@ -63,7 +63,7 @@ impl<'a> Wave<'a> {
         }
     }
 
-    pub(super) fn hold_back(&mut self, step: &Step) {
+    pub(super) fn hold_back(&mut self, step: &JobStep) {
         self.unsent_tasks += step.tasks();
         self.held_back.extend(step.slide().map(ToOwned::to_owned));
     }
@@ -72,28 +72,28 @@ impl<'a> Wave<'a> {
 impl Chain<'_> {
     /// The steps in the order in which they are submitted: `split`, slides that only need a
     /// `stitch`, and then for each slide `predict` and `stitch`.
-    pub(super) fn steps(&self, todo: &Todo, wave: &Wave) -> Vec<Step> {
+    pub(super) fn steps(&self, todo: &Todo, wave: &Wave) -> Vec<JobStep> {
         let limit = wave.limits.array_tasks;
         let rows = todo.split.iter().flat_map(|rows| {
-            rows.rows.chunks(limit as usize).map(|chunk| Step::split(chunk, rows.request))
+            rows.rows.chunks(limit as usize).map(|chunk| JobStep::split(chunk, rows.request))
         });
-        let mut steps: Vec<Step> = rows.collect();
-        let mut arrays: BTreeMap<String, Vec<Step>> = BTreeMap::new();
+        let mut steps: Vec<JobStep> = rows.collect();
+        let mut arrays: BTreeMap<String, Vec<JobStep>> = BTreeMap::new();
         let mut order: Vec<String> = Vec::new();
         for array in plan_arrays(&todo.predict, limit, self.groups_per_task) {
             if !arrays.contains_key(&array.slide) {
                 order.push(array.slide.clone());
             }
-            arrays.entry(array.slide.clone()).or_default().push(Step::Predict(array));
+            arrays.entry(array.slide.clone()).or_default().push(JobStep::Predict(array));
         }
         let (mut with_groups, alone): (BTreeMap<_, _>, BTreeMap<_, _>) =
             todo.stitch.iter().cloned().partition(|(slide, _)| arrays.contains_key(slide));
         // Slides whose groups are all scored come first.
-        steps.extend(alone.into_iter().map(|(slide, request)| Step::Stitch { slide, request }));
+        steps.extend(alone.into_iter().map(|(slide, request)| JobStep::Stitch { slide, request }));
         for slide in order {
             steps.extend(arrays.remove(&slide).unwrap_or_default());
             if let Some(request) = with_groups.remove(&slide) {
-                steps.push(Step::Stitch { slide, request });
+                steps.push(JobStep::Stitch { slide, request });
             }
         }
         steps
@@ -110,7 +110,7 @@ impl Chain<'_> {
         &self,
         state: &RunState,
         wave: &Wave,
-    ) -> Result<Option<Step>, StageError> {
+    ) -> Result<Option<JobStep>, StageError> {
         let in_round = |submission: &&Submission| submission.round >= wave.round;
         let mut known = wave.journal.list.iter().filter(in_round).chain(&wave.done);
         let is_tried = known.any(|submission| submission.stage == Stage::Study);
@@ -124,7 +124,7 @@ impl Chain<'_> {
         let is_made = || staged::is_there(&self.run.study().join("study.json"));
         let wanted =
             !after.is_empty() || (state.listing.planned().any(|s| s.heatmap) && !is_made()?);
-        Ok(wanted.then_some(Step::Study { after }))
+        Ok(wanted.then_some(JobStep::Study { after }))
     }
 }
 

@@ -124,9 +124,9 @@ pub trait Scheduler {
             // The scheduler may have queued the job although its answer did not arrive.
             if answer.ok || is_lost(&answer) {
                 match self.find_submitted(commands, script)? {
-                    Found::Queued(id) => return Ok(id),
-                    Found::Nothing => {}
-                    Found::Unknown => {
+                    FoundJob::Queued(id) => return Ok(id),
+                    FoundJob::Nothing => {}
+                    FoundJob::Unknown => {
                         let problem = format!("{}: {}", answer.status, printed(&answer));
                         return Err(SchedulerError::Lost { call: call.line(), problem });
                     }
@@ -145,8 +145,8 @@ pub trait Scheduler {
     ///
     /// # Errors
     /// [`SchedulerError`] if the queue cannot be read.
-    fn find_submitted(&self, _: &dyn Commands, _: &Path) -> Result<Found, SchedulerError> {
-        Ok(Found::Unknown)
+    fn find_submitted(&self, _: &dyn Commands, _: &Path) -> Result<FoundJob, SchedulerError> {
+        Ok(FoundJob::Unknown)
     }
 
     /// Asks the scheduler whether a job can ever run.
@@ -219,7 +219,7 @@ pub trait Scheduler {
 
 /// A job that is looked for in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum FoundJob {
     /// The queue has the job, with this id.
     Queued(String),
     /// The queue does not have the job.

@@ -83,7 +83,7 @@ impl Head {
         &self,
         builder: &mut Builder,
         input: &str,
-        Channels { first, count }: Channels,
+        ChannelRange { first, count }: ChannelRange,
         inset: usize,
         grid: GridStep,
     ) -> String {
@@ -113,7 +113,7 @@ impl Head {
 
 /// Some channels of a map.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Channels {
+pub(super) struct ChannelRange {
     pub(super) first: usize,
     pub(super) count: usize,
 }

@@ -40,7 +40,7 @@ impl<'a> Rewriter<'a> {
         bias: Option<Bias>,
     ) -> Rewritten {
         let mut map = self.map(node, 0)?;
-        let matrix = Matrix::read(&*self.needed(node, 1)?, transposed)?;
+        let matrix = LinearWeights::read(&*self.needed(node, 1)?, transposed)?;
         let pointwise = match map.form {
             Form::Flat(_) => map.extents() == [1, 1],
             Form::Spatial(Order::ChannelsLast) => true,
@@ -112,7 +112,7 @@ impl<'a> Rewriter<'a> {
 }
 
 /// The weights of a fully connected layer.
-struct Matrix {
+struct LinearWeights {
     inputs: usize,
     outputs: usize,
     values: Vec<f32>,
@@ -120,7 +120,7 @@ struct Matrix {
     transposed: bool,
 }
 
-impl Matrix {
+impl LinearWeights {
     fn read(tensor: &pb::TensorProto, transposed: bool) -> Result<Self, Problem> {
         let &[a, b] = tensor.dims.as_slice() else {
             return Err(Problem::node(format!(

@@ -118,11 +118,11 @@ pub fn densify(model: &Model, stride_px: u32) -> Result<DenseNetwork, DenseError
     let stride = i64::from(stride_px.max(1));
     let mut gates = BTreeSet::new();
     loop {
-        match Run::new(model, &old, stride, &gates).rewrite() {
+        match GraphRewrite::new(model, &old, stride, &gates).rewrite() {
             Ok(network) => return Ok(network),
-            Err(Stopped::Dense(error)) => return Err(error),
+            Err(RewriteStopped::Dense(error)) => return Err(error),
             // Each round adds pooling nodes, of which there are finitely many.
-            Err(Stopped::Gates(more)) => gates.extend(more),
+            Err(RewriteStopped::Gates(more)) => gates.extend(more),
         }
     }
 }
@@ -143,7 +143,7 @@ pub(crate) fn dense_cost(
 }
 
 /// Why a walk over the graph ended without a dense network.
-enum Stopped {
+enum RewriteStopped {
     /// The network has no dense form.
     Dense(DenseError),
     /// The pooling nodes of these indices scale a whole map, which the walk did not know.
@@ -151,14 +151,14 @@ enum Stopped {
 }
 
 /// One walk over the graph.
-struct Run<'a> {
+struct GraphRewrite<'a> {
     model: &'a Model,
     old: &'a pb::ModelProto,
     graph: &'a pb::GraphProto,
     rewriter: Rewriter<'a>,
 }
 
-impl<'a> Run<'a> {
+impl<'a> GraphRewrite<'a> {
     fn new(
         model: &'a Model,
         old: &'a pb::ModelProto,
@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
         Self { model, old, graph, rewriter }
     }
 
-    fn rewrite(mut self) -> Result<DenseNetwork, Stopped> {
+    fn rewrite(mut self) -> Result<DenseNetwork, RewriteStopped> {
         let path = self.model.path.clone();
         let output = self.model.output().name.clone();
         let needed = self.needed(&output);
@@ -217,7 +217,7 @@ impl<'a> Run<'a> {
             };
             let value = match value {
                 Ok(value) => self.rewriter.sourced(node, value),
-                Err(Problem::Gates(gates)) => return Err(Stopped::Gates(gates)),
+                Err(Problem::Gates(gates)) => return Err(RewriteStopped::Gates(gates)),
                 Err(Problem::Unknown) => Value::Unknown,
                 Err(Problem::Node(what)) => {
                     problems.push(format!("{} `{}`: {what}", node.operator(), node.name()));
@@ -229,7 +229,7 @@ impl<'a> Run<'a> {
             }
         }
         if !problems.is_empty() {
-            return Err(Stopped::Dense(DenseError::Nodes { path, problems }));
+            return Err(RewriteStopped::Dense(DenseError::Nodes { path, problems }));
         }
         match self.rewriter.values.get(output.as_str()).cloned() {
             Some(Value::Map(map)) if map.extents() == [1, 1] && !map.gate => {
@@ -241,7 +241,7 @@ impl<'a> Run<'a> {
                     Some(Value::Map(map)) => map.shape(),
                     _ => Vec::new(),
                 };
-                Err(Stopped::Dense(DenseError::Output { path, output, shape }))
+                Err(RewriteStopped::Dense(DenseError::Output { path, output, shape }))
             }
         }
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tract_onnx::pb;
 
 use super::builder::{Builder, int};
-use super::head::{Channels, GridStep, Head, pointwise_convolution};
+use super::head::{ChannelRange, GridStep, Head, pointwise_convolution};
 use super::map::MapSize;
 use super::network::{DenseNetwork, Outputs};
 use crate::model::link::ScoreLink;
@@ -96,7 +96,7 @@ impl DenseNetwork {
     pub(crate) fn sampling(&self) -> Option<Self> {
         let head = self.head.as_ref()?;
         let made = |builder: &mut Builder| {
-            let all = Channels { first: 0, count: head.size.channels };
+            let all = ChannelRange { first: 0, count: head.size.channels };
             let boxes = (0..head.rings())
                 .map(|inset| head.box_mean(builder, &head.map, all, inset, self.grid_step()));
             let parts: Vec<String> = boxes.collect();
@@ -143,7 +143,7 @@ impl DenseNetwork {
             let bias = builder.floats("refitted_head/bias", &[1, logits as i64, 1, 1], &fit.bias);
             let mut sum = if fit.own { Some(head.logits.clone()) } else { None };
             for ring in 0..fit.rings {
-                let of = Channels { first: ring * logits, count: logits };
+                let of = ChannelRange { first: ring * logits, count: logits };
                 let mean = head.box_mean(builder, &each, of, ring, self.grid_step());
                 let other = sum.as_deref().unwrap_or(&bias);
                 sum = Some(builder.node("Add", "refitted_logits", &[&mean, other], Vec::new()));

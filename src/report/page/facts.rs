@@ -1,13 +1,13 @@
 //! The list of facts about one slide, shown beside its view.
 
-use super::super::cohort::Entry;
+use super::super::cohort::CohortSlide;
 use super::super::names::script_json;
 use super::super::picture::Origin;
 use super::super::tally::spared;
 use super::numbers::{bytes, grouped, significant};
 
 /// The content of a slide's `facts.js`, which passes a list of (name, value) to the page.
-pub(in super::super) fn facts_js(slide: &Entry) -> String {
+pub(in super::super) fn facts_js(slide: &CohortSlide) -> String {
     let mut facts: Vec<(&str, String)> = Vec::new();
     let mut add = |name, value: Option<String>| {
         facts.extend(value.filter(|value| !value.is_empty()).map(|value| (name, value)));
@@ -66,7 +66,7 @@ pub(in super::super) fn facts_js(slide: &Entry) -> String {
 }
 
 /// Adds the facts from the slide's score files.
-fn add_scores(slide: &Entry, add: &mut impl FnMut(&'static str, Option<String>)) {
+fn add_scores(slide: &CohortSlide, add: &mut impl FnMut(&'static str, Option<String>)) {
     let tally = &slide.tally;
     let kinds = tally.unnormalized.iter().map(|(kind, n)| format!("{n} x {kind}"));
     add("Stains not determined", Some(kinds.collect::<Vec<_>>().join("\n")));

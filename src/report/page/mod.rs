@@ -1,4 +1,4 @@
-//! Writes the report's page as HTML text, from a [`Cohort`]. No I/O.
+//! Writes the report's page as HTML text, from a [`CohortContent`]. No I/O.
 
 mod facts;
 mod numbers;
@@ -7,7 +7,7 @@ mod quality;
 mod study;
 mod table;
 
-use super::cohort::Cohort;
+use super::cohort::CohortContent;
 use super::names::{html, put, script_json};
 use crate::heatmap::render::{OPACITY, colour_of};
 use numbers::{bytes, grouped, significant, utc};
@@ -29,7 +29,7 @@ const SCRIPTS: [&str; 6] = [
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline' 'self' file:; style-src 'unsafe-inline'; img-src 'self' file: data:; base-uri 'none'; form-action 'none'";
 
 /// The whole page, `index.html`.
-pub(super) fn index_html(cohort: &Cohort) -> String {
+pub(super) fn index_html(cohort: &CohortContent) -> String {
     let name = html(&cohort.name);
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>{name} - slidegrid</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#slides\">To the slides</a>\n"
@@ -72,7 +72,7 @@ impl Setup {
     }
 }
 
-fn header(cohort: &Cohort) -> String {
+fn header(cohort: &CohortContent) -> String {
     let mut head = format!(
         "<header>\n<h1>{}</h1>\n<p class=\"path\">{}</p>\n<nav aria-label=\"Sections\"><a href=\"#slides\">Slides</a>",
         html(&cohort.name),
@@ -80,7 +80,7 @@ fn header(cohort: &Cohort) -> String {
     );
     head.push_str(" <a href=\"#quality\">Quality</a>");
     if cohort.study.is_some() {
-        head.push_str(" <a href=\"#study\">Study</a>");
+        head.push_str(" <a href=\"#study\">ShownStudy</a>");
     }
     head.push_str(" <a href=\"#provenance\">Provenance</a></nav>\n<ul class=\"tiles\">\n");
     for (value, label) in tiles(cohort) {
@@ -102,7 +102,7 @@ fn header(cohort: &Cohort) -> String {
 }
 
 /// The run's main numbers as (value, label), shown at the top of the page.
-fn tiles(cohort: &Cohort) -> Vec<(String, String)> {
+fn tiles(cohort: &CohortContent) -> Vec<(String, String)> {
     let mut tiles = vec![(grouped(cohort.slides.len() as u64), "slides".to_owned())];
     for (state, count) in cohort.counts() {
         tiles.push((grouped(count as u64), format!("{} {}", state.sign(), state.name())));

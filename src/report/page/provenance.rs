@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::cohort::Cohort;
+use super::super::cohort::CohortContent;
 use super::super::names::{html, put};
 use super::numbers::{bytes, count, grouped, significant, utc};
 use super::study::picture;
@@ -12,7 +12,7 @@ use crate::jobs::cost::RunCost;
 const FEW_HOSTS: usize = 12;
 
 /// The section as HTML.
-pub(super) fn section(cohort: &Cohort) -> String {
+pub(super) fn section(cohort: &CohortContent) -> String {
     let mut text = String::from(
         "<section id=\"provenance\" aria-labelledby=\"provenance-title\">\n<h2 id=\"provenance-title\">Provenance</h2>\n<dl class=\"facts\">\n",
     );
@@ -42,7 +42,7 @@ pub(super) fn section(cohort: &Cohort) -> String {
     text
 }
 
-fn lines(cohort: &Cohort) -> Vec<(&'static str, String)> {
+fn lines(cohort: &CohortContent) -> Vec<(&'static str, String)> {
     let tally = &cohort.tally;
     let list = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>().join("\n");
     let readers = cohort
@@ -125,7 +125,7 @@ fn cost(text: &mut String, cost: &RunCost) {
     }
 }
 
-fn hosts(text: &mut String, cohort: &Cohort) {
+fn hosts(text: &mut String, cohort: &CohortContent) {
     let hosts = &cohort.tally.hosts;
     if hosts.is_empty() {
         return;

@@ -1,7 +1,7 @@
 //! The section "Quality": what the run knows about its own errors, namely failed patches,
 //! colours, dense scores and the audit of the cascade.
 
-use super::super::cohort::{Cohort, Entry, State};
+use super::super::cohort::{CohortContent, CohortSlide, SlideState};
 use super::super::names::{html, put};
 use super::super::tally::spared;
 use super::numbers::{count, grouped, significant};
@@ -9,7 +9,7 @@ use crate::scores::{CascadeMeta, missed_bound};
 use crate::tissue::DIFFER_LIMIT;
 
 /// The section as HTML.
-pub(super) fn section(cohort: &Cohort) -> String {
+pub(super) fn section(cohort: &CohortContent) -> String {
     let mut text = String::from(
         "<section id=\"quality\" aria-labelledby=\"quality-title\">\n<h2 id=\"quality-title\">Quality</h2>\n<dl class=\"facts\">\n",
     );
@@ -25,7 +25,7 @@ pub(super) fn section(cohort: &Cohort) -> String {
 /// A fact about the run: its name and its value.
 type Fact = (&'static str, String);
 
-fn lines(cohort: &Cohort) -> Vec<Fact> {
+fn lines(cohort: &CohortContent) -> Vec<Fact> {
     let mut lines = completeness(cohort);
     lines.extend(dense_scores(cohort));
     if let Some(cascade) = &cohort.tally.cascade {
@@ -35,13 +35,13 @@ fn lines(cohort: &Cohort) -> Vec<Fact> {
 }
 
 /// Slides, patches and groups that failed or need a look.
-fn completeness(cohort: &Cohort) -> Vec<Fact> {
+fn completeness(cohort: &CohortContent) -> Vec<Fact> {
     let mut lines = Vec::new();
     let in_state = |state| cohort.slides.iter().filter(|slide| slide.state == state).count();
-    let failed: u64 = cohort.slides.iter().map(Entry::failed_patches).sum();
+    let failed: u64 = cohort.slides.iter().map(CohortSlide::failed_patches).sum();
     let with = cohort.slides.iter().filter(|slide| slide.failed_patches() > 0).count();
-    lines.push(("Slides that failed", in_state(State::Failed).to_string()));
-    lines.push(("Slides without tissue", in_state(State::NoTissue).to_string()));
+    lines.push(("Slides that failed", in_state(SlideState::Failed).to_string()));
+    lines.push(("Slides without tissue", in_state(SlideState::NoTissue).to_string()));
     let doubtful: Vec<&str> = (cohort.slides.iter())
         .filter(|slide| slide.record.tissue_differs.is_some_and(|differ| differ > DIFFER_LIMIT))
         .map(|slide| slide.record.name.as_str())
@@ -50,7 +50,7 @@ fn completeness(cohort: &Cohort) -> Vec<Fact> {
         "Tissue to look at",
         match doubtful.as_slice() {
             [] => {
-                let compared = |slide: &&Entry| slide.record.tissue_differs.is_some();
+                let compared = |slide: &&CohortSlide| slide.record.tissue_differs.is_some();
                 let compared = cohort.slides.iter().filter(compared).count();
                 format!("none of {compared} slides whose tissue was compared with texture")
             }
@@ -76,7 +76,7 @@ fn completeness(cohort: &Cohort) -> Vec<Fact> {
 }
 
 /// The residual of dense scores, and slides whose calibration is open.
-fn dense_scores(cohort: &Cohort) -> Vec<Fact> {
+fn dense_scores(cohort: &CohortContent) -> Vec<Fact> {
     let mut lines = Vec::new();
     if let Some(dense) = &cohort.tally.dense {
         lines.push((
@@ -101,7 +101,7 @@ fn dense_scores(cohort: &Cohort) -> Vec<Fact> {
 }
 
 /// What the cascades of all slides did, and what their audits found.
-fn cascades(cohort: &Cohort, cascade: &CascadeMeta) -> Vec<Fact> {
+fn cascades(cohort: &CohortContent, cascade: &CascadeMeta) -> Vec<Fact> {
     let mut lines = Vec::new();
     let partial = cohort.slides.iter().filter(|slide| slide.view.files.partial.is_some());
     lines.push((
@@ -147,7 +147,7 @@ fn cascades(cohort: &Cohort, cascade: &CascadeMeta) -> Vec<Fact> {
 }
 
 /// Adds the number of patches whose stains could not be determined, by reason.
-fn colours(text: &mut String, cohort: &Cohort) {
+fn colours(text: &mut String, cohort: &CohortContent) {
     let tally = &cohort.tally;
     if tally.normalize.is_empty() {
         return;

@@ -1,16 +1,17 @@
 //! The section "Study": the study's table, its poorly scored lesions, and its curves.
 
-use super::super::cohort::Cohort;
+use super::super::cohort::CohortContent;
 use super::super::names::{base64, html, put};
-use super::super::study::{Interval, LesionCoverage, Setting, Study};
+use super::super::study::{Setting, ShownLesion, ShownStudy};
 use super::numbers::{grouped, significant};
 use crate::metrics::coverage::WELL_SCORED;
+use crate::metrics::interval::Interval;
 
 /// The section as HTML; empty without a study.
-pub(super) fn section(cohort: &Cohort) -> String {
+pub(super) fn section(cohort: &CohortContent) -> String {
     let Some(study) = &cohort.study else { return String::new() };
     let mut text = format!(
-        "<section id=\"study\" aria-labelledby=\"study-title\">\n<h2 id=\"study-title\">Study</h2>\n<p>{} slides, {} with tumor. {}</p>\n",
+        "<section id=\"study\" aria-labelledby=\"study-title\">\n<h2 id=\"study-title\">ShownStudy</h2>\n<p>{} slides, {} with tumor. {}</p>\n",
         study.slides,
         study.tumor_slides,
         html(&study.rules)
@@ -26,12 +27,12 @@ pub(super) fn section(cohort: &Cohort) -> String {
 }
 
 /// Adds the lesions of which too little was scored, at the finest stride of each source.
-fn coverage(text: &mut String, study: &Study) {
+fn coverage(text: &mut String, study: &ShownStudy) {
     for (index, setting) in study.settings.iter().enumerate() {
-        let is_poor = |lesion: &&LesionCoverage| {
+        let is_poor = |lesion: &&ShownLesion| {
             !lesion.is_itc && lesion.share.is_some_and(|share| share < WELL_SCORED)
         };
-        let poor: Vec<&LesionCoverage> = setting.coverage.iter().filter(is_poor).collect();
+        let poor: Vec<&ShownLesion> = setting.coverage.iter().filter(is_poor).collect();
         // Settings of one source come in order of their strides, the finest first.
         let is_finest = study.settings[..index].iter().all(|s| s.source != setting.source);
         if !is_finest || poor.is_empty() {
@@ -65,7 +66,7 @@ fn coverage(text: &mut String, study: &Study) {
 const COVERAGE_HEADINGS: [&str; 7] =
     ["Slide", "Lesion", "x, y (level-0 px)", "Axis, um", "Points scored", "Share", "Outcome"];
 
-fn coverage_cells(lesion: &LesionCoverage) -> [String; 7] {
+fn coverage_cells(lesion: &ShownLesion) -> [String; 7] {
     let outcome = if lesion.score.is_some() { "hit" } else { "missed" };
     let reason = lesion.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
     [
@@ -103,7 +104,7 @@ const HEADINGS: [&str; 11] = [
     "Core-hours",
 ];
 
-fn table(text: &mut String, study: &Study) {
+fn table(text: &mut String, study: &ShownStudy) {
     text.push_str("<div class=\"wide\"><table class=\"plain\"><thead><tr>");
     for heading in HEADINGS {
         put(text, format_args!("<th scope=\"col\">{heading}</th>"));

@@ -1,6 +1,6 @@
 //! The section "Slides": the table of slides and its controls.
 
-use super::super::cohort::{Cohort, Entry};
+use super::super::cohort::{CohortContent, CohortSlide};
 use super::super::names::{html, percent, put};
 use super::super::picture::Origin;
 use super::numbers::{grouped, significant};
@@ -14,11 +14,11 @@ struct Column {
     /// Shown when the pointer rests on the heading.
     explanation: &'static str,
     /// The text of a slide's cell, and the number that the column is sorted by.
-    cell: fn(&Entry) -> (String, Option<f64>),
+    cell: fn(&CohortSlide) -> (String, Option<f64>),
 }
 
 /// The section with the table and its controls.
-pub(super) fn section(cohort: &Cohort) -> String {
+pub(super) fn section(cohort: &CohortContent) -> String {
     let columns = columns(cohort);
     let mut text = String::from(
         "<section id=\"slides\" class=\"cohort\" aria-labelledby=\"slides-title\">\n<h2 id=\"slides-title\">Slides</h2>\n<div class=\"controls\">\n<label>Find <input id=\"find\" type=\"search\" placeholder=\"name or reason\" autocomplete=\"off\"></label>\n<label>Status <select id=\"only\"><option value=\"\">all</option>",
@@ -54,7 +54,7 @@ fn heading_cell(text: &mut String, heading: &str, explanation: &str) {
 }
 
 /// The columns that are not empty for this run.
-fn columns(cohort: &Cohort) -> Vec<Column> {
+fn columns(cohort: &CohortContent) -> Vec<Column> {
     let mut columns = vec![Column {
         heading: "Max",
         explanation: "Largest score of the heatmap",
@@ -116,7 +116,7 @@ fn count(value: Option<u64>) -> (String, Option<f64>) {
     (value.map_or(String::new(), grouped), value.map(|value| value as f64))
 }
 
-fn row(text: &mut String, index: usize, slide: &Entry, columns: &[Column]) {
+fn row(text: &mut String, index: usize, slide: &CohortSlide, columns: &[Column]) {
     let (name, folder, state) = (&slide.record.name, &slide.folder, slide.state);
     let picture = match slide.drawn.origin {
         Origin::Missing(_) => "<span class=\"blank\"></span>".to_owned(),

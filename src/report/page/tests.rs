@@ -1,8 +1,8 @@
 //! Tests on the pages of made-up runs.
 
-use super::super::cohort::{Cohort, Entry, State};
+use super::super::cohort::{CohortContent, CohortSlide, SlideState};
 use super::super::picture::Origin;
-use super::super::slide_content::Drawn;
+use super::super::slide_content::DrawnSummary;
 use super::super::tally::Tally;
 use super::*;
 use crate::jobs::cost::RunCost;
@@ -40,9 +40,9 @@ fn view(name: &str, missing: &[u32]) -> SlideView {
     view_of(files, &RunState::default())
 }
 
-fn entry(name: &str, status: SlideStatus, view: SlideView, tally: Tally) -> Entry {
+fn entry(name: &str, status: SlideStatus, view: SlideView, tally: Tally) -> CohortSlide {
     let record = SlideRecord { name: name.into(), status, ..SlideRecord::default() };
-    let drawn = Drawn {
+    let drawn = DrawnSummary {
         origin: Origin::Patches,
         max: Some(0.75),
         scored: 9,
@@ -51,13 +51,13 @@ fn entry(name: &str, status: SlideStatus, view: SlideView, tally: Tally) -> Entr
         notes: Vec::new(),
         damaged: false,
     };
-    Entry::new(view, record, tally, drawn)
+    CohortSlide::new(view, record, tally, drawn)
 }
 
-fn cohort(slides: Vec<Entry>) -> Cohort {
+fn cohort(slides: Vec<CohortSlide>) -> CohortContent {
     let mut tally = Tally::default();
     slides.iter().for_each(|slide| tally.merge(&slide.tally));
-    Cohort {
+    CohortContent {
         name: "a <run>".into(),
         root: "/data/a <run>".into(),
         made_unix_s: 0.0,
@@ -102,7 +102,7 @@ fn the_worst_state_of_a_slide_is_shown() {
         state(SlideStatus::Done, view("a", &[2]), 0),
         state(SlideStatus::Done, view("a", &[]), 0),
     ];
-    let names = found.map(State::name);
+    let names = found.map(SlideState::name);
     let expected = [
         "failed",
         "failed",

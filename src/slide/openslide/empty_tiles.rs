@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use crate::slide::tiff_file::{Entry, HEIGHT, TILE_BYTES, TILE_HEIGHT, TILE_WIDTH, Tiff, WIDTH};
+use crate::slide::tiff_file::{HEIGHT, TILE_BYTES, TILE_HEIGHT, TILE_WIDTH, Tiff, TiffTag, WIDTH};
 use crate::slide::{Level, Region};
 
 /// Formats in which a tile without data is background. For Aperio's, OpenSlide fills it from
@@ -47,7 +47,7 @@ fn grids(file: &File) -> io::Result<Vec<EmptyTiles>> {
 }
 
 /// The tiles of a directory; `None` if it has no tiles, or not as many as its size asks for.
-fn grid(tiff: &Tiff<'_>, entries: &[Entry]) -> io::Result<Option<EmptyTiles>> {
+fn grid(tiff: &Tiff<'_>, entries: &[TiffTag]) -> io::Result<Option<EmptyTiles>> {
     let side = |tag| -> io::Result<u32> {
         let side = tiff.numbers(entries, tag)?.first().copied().unwrap_or(0);
         u32::try_from(side).map_err(io::Error::other)

@@ -4,26 +4,26 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Level and index of a tile; tiles are counted row by row.
-pub(super) type Key = (usize, usize);
+pub(super) type TileKey = (usize, usize);
 
 /// The pixels of a whole tile, u8 [row, col, rgb].
-pub(super) type Pixels = Arc<Vec<u8>>;
+pub(super) type CachedTile = Arc<Vec<u8>>;
 
 /// The cache, which holds at most `limit_bytes` of pixels.
 pub(super) struct Cache {
     limit_bytes: usize,
-    state: Mutex<State>,
+    state: Mutex<CacheState>,
 }
 
 #[derive(Default)]
-struct State {
+struct CacheState {
     bytes: usize,
     /// Number of uses so far. It serves as a clock.
     now: u64,
     /// The tiles, each with the time of its last use.
-    tiles: HashMap<Key, (u64, Pixels)>,
+    tiles: HashMap<TileKey, (u64, CachedTile)>,
     /// The tiles by the time of their last use.
-    by_use: BTreeMap<u64, Key>,
+    by_use: BTreeMap<u64, TileKey>,
 }
 
 impl Cache {
@@ -32,11 +32,11 @@ impl Cache {
     }
 
     // A poisoned lock is used on: no method panics halfway through a change.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, CacheState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn get(&self, key: Key) -> Option<Pixels> {
+    pub(super) fn get(&self, key: TileKey) -> Option<CachedTile> {
         let mut guard = self.state();
         let state = &mut *guard;
         let (used, pixels) = state.tiles.get_mut(&key)?;
@@ -48,7 +48,7 @@ impl Cache {
     }
 
     /// Adds a tile, and drops the least recently used ones while the cache is too large.
-    pub(super) fn put(&self, key: Key, pixels: Pixels) {
+    pub(super) fn put(&self, key: TileKey, pixels: CachedTile) {
         let mut dropped = Vec::new();
         let mut guard = self.state();
         let state = &mut *guard;

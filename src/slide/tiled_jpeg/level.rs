@@ -27,7 +27,7 @@ pub(super) struct TileLevel {
 /// The part of a tile that a region shows, along one axis: `len` px, which start at `from`
 /// in the tile and at `to` in the region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
+pub(super) struct TileSpan {
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) len: usize,
@@ -78,7 +78,7 @@ impl TileLevel {
     }
 
     /// The part of a tile that a region shows, along x and y.
-    pub(super) fn spans(&self, column: u32, row: u32, asked: Region) -> [Span; 2] {
+    pub(super) fn spans(&self, column: u32, row: u32, asked: Region) -> [TileSpan; 2] {
         let [width, height] = self.tile_px();
         [
             span(column, width, self.stored.width_px, asked.x_px, asked.width_px),
@@ -135,13 +135,13 @@ fn touched(start: i64, len: u32, level_px: u32, tile_px: u32) -> Range<u32> {
     number(start / tile)..number((end - 1) / tile + 1)
 }
 
-fn span(tile: u32, tile_px: u32, level_px: u32, start: i64, len: u32) -> Span {
+fn span(tile: u32, tile_px: u32, level_px: u32, start: i64, len: u32) -> TileSpan {
     let tile_start = i64::from(tile) * i64::from(tile_px);
     let tile_end = (tile_start + i64::from(tile_px)).min(level_px.into());
     let from = tile_start.max(start);
     let to = tile_end.min(start.saturating_add(len.into()));
     let px = |px: i64| usize::try_from(px).unwrap_or(0);
-    Span { from: px(from - tile_start), to: px(from - start), len: px(to - from) }
+    TileSpan { from: px(from - tile_start), to: px(from - start), len: px(to - from) }
 }
 
 #[cfg(test)]

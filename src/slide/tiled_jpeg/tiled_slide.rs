@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::cache::{self, Cache};
-use super::level::{Span, TileLevel};
+use super::level::{TileLevel, TileSpan};
 use super::turbo::TurboJpeg;
 use crate::slide::openslide::OpenSlideReader;
 use crate::slide::region_reader::check_region;
@@ -28,7 +28,7 @@ pub(super) struct TiledJpegSlide {
 }
 
 /// Fills the part of a region that a tile covers.
-fn fill_white(out: &mut [u8], [x, y]: [Span; 2], width_px: u32) {
+fn fill_white(out: &mut [u8], [x, y]: [TileSpan; 2], width_px: u32) {
     let stride = 3 * width_px as usize;
     let start = y.to * stride + 3 * x.to;
     for line in out[start..].chunks_mut(stride).take(y.len) {
@@ -76,7 +76,7 @@ impl TiledJpegSlide {
         tiles: &TileLevel,
         level: usize,
         number: usize,
-        [x, y]: [Span; 2],
+        [x, y]: [TileSpan; 2],
         width_px: u32,
         out: &mut [u8],
     ) -> Option<()> {
@@ -97,8 +97,8 @@ impl TiledJpegSlide {
                 let line = 3 * tile_width as usize;
                 let mut pixels = vec![0; line * tile_height as usize];
                 tiles.decode(self.turbo, &self.file, number, &mut pixels, line)?;
-                let pixels = cache::Pixels::new(pixels);
-                self.cache.put(key, cache::Pixels::clone(&pixels));
+                let pixels = cache::CachedTile::new(pixels);
+                self.cache.put(key, cache::CachedTile::clone(&pixels));
                 pixels
             }
         };

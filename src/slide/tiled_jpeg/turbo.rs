@@ -28,7 +28,7 @@ const AS_LIBJPEG: c_int = 0;
 
 type Init = unsafe extern "C" fn() -> *mut c_void;
 type Destroy = unsafe extern "C" fn(*mut c_void) -> c_int;
-type Header = unsafe extern "C" fn(
+type ReadHeader = unsafe extern "C" fn(
     *mut c_void,
     *const c_uchar,
     c_ulong,
@@ -53,7 +53,7 @@ type Decompress = unsafe extern "C" fn(
 pub(super) struct TurboJpeg {
     init: Init,
     destroy: Destroy,
-    header: Header,
+    header: ReadHeader,
     decompress: Decompress,
     // The library is held so that the functions stay valid.
     _library: Library,

@@ -13,7 +13,7 @@ use crate::study::truth_file::read_truth;
 use crate::truth::{self, AnnotationGroups, Truth, TruthError};
 
 /// The truth that segmentations are compared with.
-pub(crate) struct DrawnTruth<'t> {
+pub(crate) struct TruthSource<'t> {
     /// A folder with one file per slide, or the file of a single slide.
     pub(crate) path: &'t Path,
     /// Level-0 px per pixel of mask images.
@@ -47,7 +47,7 @@ const ALL: &str = "all";
 /// [`StepError`] if an image cannot be read, has no truth, or has another size than its truth.
 pub(crate) fn label_overlaps(
     images: &[PathBuf],
-    truth: &DrawnTruth<'_>,
+    truth: &TruthSource<'_>,
 ) -> Result<Vec<OverlapRow>, StepError> {
     let mut rows = OverlapRows::new(&RowKeys::Classes);
     for path in images {
@@ -63,7 +63,7 @@ pub(crate) fn label_overlaps(
 /// [`StepError`] if a heatmap or its truth cannot be used.
 pub(crate) fn heatmap_overlaps(
     heatmaps: impl Iterator<Item = Result<LoadedHeatmap, StepError>>,
-    truth: &DrawnTruth<'_>,
+    truth: &TruthSource<'_>,
     thresholds: &[f32],
 ) -> Result<Vec<OverlapRow>, StepError> {
     let keys = RowKeys::Thresholds(thresholds.to_vec());
@@ -126,7 +126,7 @@ fn row(slide: &str, keys: &RowKeys, index: usize, overlap: Overlap) -> Option<Ov
     Some(OverlapRow { slide: slide.to_owned(), threshold, class, dice, iou, overlap })
 }
 
-impl DrawnTruth<'_> {
+impl TruthSource<'_> {
     fn path_of(&self, slide: &str) -> Result<Option<PathBuf>, TruthError> {
         if self.path.is_dir() {
             truth::find(self.path, slide)
@@ -139,7 +139,7 @@ impl DrawnTruth<'_> {
 fn compare_labels(
     path: &Path,
     slide: &str,
-    truth: &DrawnTruth<'_>,
+    truth: &TruthSource<'_>,
 ) -> Result<Vec<Overlap>, StepError> {
     let drawn_path = truth.path_of(slide)?.ok_or_else(|| {
         let problem = format!("no truth about {slide}, expected {slide}.png");
@@ -163,7 +163,7 @@ fn compare_labels(
 
 fn compare_heatmap(
     heatmap: &LoadedHeatmap,
-    drawn: &DrawnTruth<'_>,
+    drawn: &TruthSource<'_>,
     thresholds: &[f32],
 ) -> Result<Vec<Overlap>, StepError> {
     let grid = heatmap.grid()?;

@@ -6,7 +6,7 @@ mod tasks;
 use std::path::Path;
 
 use super::command::{Call, Commands};
-use super::contract::{Found, Hold, Limits, Scheduler};
+use super::contract::{FoundJob, Hold, Limits, Scheduler};
 use super::error::SchedulerError;
 use super::task::{JobQuery, Tasks};
 use crate::config::{ClusterKeys, SchedulerKind};
@@ -69,7 +69,7 @@ impl Scheduler for Slurm {
         &self,
         commands: &dyn Commands,
         script: &Path,
-    ) -> Result<Found, SchedulerError> {
+    ) -> Result<FoundJob, SchedulerError> {
         tasks::find(self, commands, script)
     }
 

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use crate::jobs::scheduler::command::{Answer, Call, Commands};
-use crate::jobs::scheduler::contract::{Found, Scheduler};
+use crate::jobs::scheduler::contract::{FoundJob, Scheduler};
 use crate::jobs::scheduler::error::SchedulerError;
 use crate::jobs::scheduler::printed::indices;
 use crate::jobs::scheduler::task::{
@@ -112,7 +112,7 @@ pub(super) fn find(
     slurm: &dyn Scheduler,
     commands: &dyn Commands,
     script: &Path,
-) -> Result<Found, SchedulerError> {
+) -> Result<FoundJob, SchedulerError> {
     // SAFETY: getuid has no preconditions and cannot fail.
     let user = unsafe { libc::getuid() }.to_string();
     let call = Call::new("squeue", &["-h", "-o", "%F|%o", "-u", &user]);
@@ -120,7 +120,7 @@ pub(super) fn find(
     let jobs = text.lines().filter_map(|line| line.trim().split_once('|'));
     let mut jobs = jobs.filter(|(_, command)| Path::new(command) == script);
     let found = jobs.next_back();
-    Ok(found.map_or(Found::Nothing, |(id, _)| Found::Queued(id.to_owned())))
+    Ok(found.map_or(FoundJob::Nothing, |(id, _)| FoundJob::Queued(id.to_owned())))
 }
 
 /// The tasks in the accounting. `-D` includes earlier runs of tasks that were requeued.

@@ -1,16 +1,16 @@
 //! One section of a lymph node: the outline of its tissue with a ragged edge.
 
 use super::noise::fractal;
-use super::outline::Outline;
+use super::wavy_ellipse::WavyEllipse;
 
 /// One section of a lymph node.
 #[derive(Debug, Clone)]
-pub(super) struct Piece {
-    pub(super) outline: Outline,
+pub(super) struct NodeSection {
+    pub(super) outline: WavyEllipse,
     pub(super) seed: u64,
 }
 
-impl Piece {
+impl NodeSection {
     /// Distance to the section's ragged edge, approximately in um, negative outside.
     pub(super) fn depth(&self, x: f32, y: f32) -> f32 {
         let margin = self.outline.margin(x, y);

@@ -5,7 +5,7 @@ use super::noise::{Direction, Rng};
 /// An ellipse whose radius varies with the angle by a few harmonics. Positions and lengths
 /// are micrometres, and y points down.
 #[derive(Debug, Clone)]
-pub(super) struct Outline {
+pub(super) struct WavyEllipse {
     pub(super) x: f32,
     pub(super) y: f32,
     /// First semi-axis of the ellipse.
@@ -18,7 +18,7 @@ pub(super) struct Outline {
     harmonics: Vec<(f32, f32)>,
 }
 
-impl Outline {
+impl WavyEllipse {
     /// An outline whose radius varies by about `roughness` with `count` harmonics. A
     /// roughness of 0.1 gives a gentle outline, 0.3 a lobed one.
     pub(super) fn new(rng: &mut Rng, a: f32, b: f32, roughness: f32, count: u8) -> Self {
@@ -64,7 +64,7 @@ impl Outline {
     }
 
     /// Distance of (`x`, `y`) from the outline, approximately in um: positive inside,
-    /// negative outside, and exactly 0 on [`Outline::polygon`].
+    /// negative outside, and exactly 0 on [`WavyEllipse::polygon`].
     pub(super) fn margin(&self, x: f32, y: f32) -> f32 {
         let (dx, dy) = (x - self.x, y - self.y);
         let u = (dx * self.cos + dy * self.sin) / self.a;
@@ -118,7 +118,7 @@ mod tests {
     fn the_polygon_is_where_the_margin_changes_sign() {
         for seed in 0..20 {
             let mut rng = Rng::new(seed);
-            let shape = Outline::new(&mut rng, 200.0, 130.0, 0.25, 12).at(900.0, 700.0);
+            let shape = WavyEllipse::new(&mut rng, 200.0, 130.0, 0.25, 12).at(900.0, 700.0);
             for (x, y) in shape.polygon(97) {
                 assert!(shape.margin(x, y).abs() < 0.1, "{}", shape.margin(x, y));
                 let (dx, dy) = (x - shape.x, y - shape.y);
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn scaling_scales_the_diameter() {
-        let shape = Outline::new(&mut Rng::new(4), 100.0, 80.0, 0.2, 10);
+        let shape = WavyEllipse::new(&mut Rng::new(4), 100.0, 80.0, 0.2, 10);
         let twice = shape.clone().scaled(2.0).longest_diameter();
         assert!((twice / shape.longest_diameter() - 2.0).abs() < 1e-3);
     }
