@@ -177,8 +177,7 @@ impl LabelImage {
 ///
 /// # Errors
 /// A clause for a message with both shapes.
-pub(crate) fn check_shape(dim: (usize, usize), width: f64, height: f64) -> Result<(), String> {
-    let (rows, cols) = dim;
+pub(crate) fn check_shape(rows: usize, cols: usize, width: f64, height: f64) -> Result<(), String> {
     let expected = cols as f64 * height / width;
     let tolerance = 2.0 + SHAPE_TOLERANCE * expected.max(rows as f64);
     if (rows as f64 - expected).abs() <= tolerance {
@@ -323,11 +322,11 @@ mod tests {
 
     #[test]
     fn shapes_may_differ_by_rounding_only() {
-        for dim in [(200, 250), (201, 250), (7, 9), (8, 9), (800, 1000)] {
-            assert_eq!(check_shape(dim, 10_000.0, 8000.0), Ok(()), "{dim:?}");
+        for (rows, cols) in [(200, 250), (201, 250), (7, 9), (8, 9), (800, 1000)] {
+            assert_eq!(check_shape(rows, cols, 10_000.0, 8000.0), Ok(()), "{rows} x {cols}");
         }
-        for dim in [(250, 200), (100, 250), (1000, 800), (40, 100)] {
-            let problem = check_shape(dim, 10_000.0, 8000.0).unwrap_err();
+        for (rows, cols) in [(250, 200), (100, 250), (1000, 800), (40, 100)] {
+            let problem = check_shape(rows, cols, 10_000.0, 8000.0).unwrap_err();
             assert!(problem.contains("10000 x 8000"), "{problem}");
         }
     }

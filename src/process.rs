@@ -77,13 +77,13 @@ pub(crate) fn load() -> Option<f64> {
 
 /// The size of a terminal, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Screen {
+pub(crate) struct TerminalSize {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
 }
 
 /// The size of the terminal on stdout; 24 rows of 80 columns where the system does not tell.
-pub(crate) fn screen() -> Screen {
+pub(crate) fn terminal_size() -> TerminalSize {
     // SAFETY: all-zero is a valid winsize, and the call only writes to it.
     let size = unsafe {
         let mut size: libc::winsize = std::mem::zeroed();
@@ -91,8 +91,8 @@ pub(crate) fn screen() -> Screen {
         size
     };
     match (usize::from(size.ws_row), usize::from(size.ws_col)) {
-        (0, _) | (_, 0) => Screen { rows: 24, columns: 80 },
-        (rows, columns) => Screen { rows, columns },
+        (0, _) | (_, 0) => TerminalSize { rows: 24, columns: 80 },
+        (rows, columns) => TerminalSize { rows, columns },
     }
 }
 

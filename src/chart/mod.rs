@@ -36,6 +36,17 @@ pub(crate) struct Chart {
     pub series: Vec<Series>,
 }
 
+/// An interval at a place of the x axis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct IntervalBar {
+    /// Place on the x axis.
+    pub x: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
 /// One line of a chart.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Series {
@@ -43,8 +54,8 @@ pub(crate) struct Series {
     pub name: String,
     /// Points of the line, (x, y).
     pub points: Vec<(f64, f64)>,
-    /// Intervals, drawn as vertical bars: (x, low, high).
-    pub bars: Vec<(f64, f64, f64)>,
+    /// Intervals, drawn as vertical bars.
+    pub bars: Vec<IntervalBar>,
     /// Whether points are marked.
     pub marks: bool,
 }
@@ -192,7 +203,7 @@ fn draw_series<'a, D: DrawingBackend + 'a>(
         .draw_series(line)?
         .label(&series.name)
         .legend(move |(x, y)| PathElement::new([(x, y), (x + length, y)], thick(2)));
-    let bars = series.bars.iter().map(|&(x, low, high)| {
+    let bars = series.bars.iter().map(|&IntervalBar { x, low, high }| {
         let at = on_axis(x);
         PathElement::new([(at, low), (at, high)], thick(1))
     });
@@ -219,7 +230,7 @@ mod tests {
             series: vec![Series {
                 name: "one".into(),
                 points: vec![(0.02, 0.5), (50.0, 0.75)],
-                bars: vec![(0.02, 0.25, 1.0)],
+                bars: vec![IntervalBar { x: 0.02, low: 0.25, high: 1.0 }],
                 marks: true,
             }],
         }

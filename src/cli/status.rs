@@ -82,7 +82,7 @@ fn watch(run: &RunDir, every: Duration) -> Result<Exit, Failure> {
         let slides = view.slides.as_slice();
         if std::io::stdout().is_terminal() {
             // Home, clear to the end of the screen.
-            let text = screenful(slides, view.warnings(), process::screen());
+            let text = screenful(slides, view.warnings(), process::terminal_size());
             print(&format!("\x1b[H\x1b[J{}", text.trim_end()))?;
         } else {
             print(&summary(&Totals::count(slides)))?;

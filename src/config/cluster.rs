@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
+use super::violation::Violation;
+
 /// The scheduler that runs the tasks.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, ValueEnum,
@@ -266,8 +268,8 @@ impl ClusterKeys {
         }
     }
 
-    /// The first value that breaks a rule: key, found, expected.
-    pub(super) fn violation(&self) -> Option<(String, String, &'static str)> {
+    /// The first value that breaks a rule.
+    pub(super) fn violation(&self) -> Option<Violation> {
         let stages = [
             ("cluster.split", &self.split),
             ("cluster.predict", &self.predict),
@@ -297,17 +299,21 @@ impl ClusterKeys {
         let shared = shared.into_iter().map(|(key, value)| (format!("cluster.{key}"), value));
         if let Some((key, _)) = own.chain(shared).find(|(_, value)| *value == Some(0)) {
             let rule = if key.ends_with("jobs") { "at least 3" } else { "at least 1, or nothing" };
-            return Some((key, "too small".into(), rule));
+            return Some(Violation::new(key, "too small", rule));
         }
         if self.groups_per_task.is_some() && self.target_minutes.is_some() {
             let rule = "either groups_per_task or target_minutes, not both";
-            return Some(("cluster.target_minutes".into(), "a value".into(), rule));
+            return Some(Violation::new("cluster.target_minutes", "a value", rule));
         }
         let minutes =
             [("target_minutes", self.target_minutes), ("group_minutes", self.group_minutes)];
         for (key, value) in minutes {
             if let Some(value) = value.filter(|value| !(value.is_finite() && *value > 0.0)) {
-                return Some((format!("cluster.{key}"), value.to_string(), "minutes above 0"));
+                return Some(Violation::new(
+                    format!("cluster.{key}"),
+                    value.to_string(),
+                    "minutes above 0",
+                ));
             }
         }
         let is_invalid = |name: &&String| {
@@ -316,7 +322,7 @@ impl ClusterKeys {
                 || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         };
         let name = self.environment.keys().find(is_invalid)?;
-        Some(("cluster.environment".into(), name.clone(), "names of shell variables"))
+        Some(Violation::new("cluster.environment", name, "names of shell variables"))
     }
 }
 
@@ -356,8 +362,8 @@ mod tests {
     fn errors_name_the_key_that_breaks_a_rule() {
         let violation = |text: &str| toml::from_str::<ClusterKeys>(text).unwrap().violation();
         assert_eq!(violation("cpus = 4\n"), None);
-        assert_eq!(violation("[stitch]\ncpus = 0\n").unwrap().0, "cluster.stitch.cpus");
-        assert_eq!(violation("max_submitted_jobs = 2\n").unwrap().2, "at least 3");
+        assert_eq!(violation("[stitch]\ncpus = 0\n").unwrap().key, "cluster.stitch.cpus");
+        assert_eq!(violation("max_submitted_jobs = 2\n").unwrap().expected, "at least 3");
         assert!(violation("groups_per_task = 2\ntarget_minutes = 5.0\n").is_some());
         assert!(violation("environment = { \"A B\" = \"1\" }\n").is_some());
     }

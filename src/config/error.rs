@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use super::violation::Violation;
+
 /// A problem with a configuration or a `run.toml`.
 #[derive(Debug, Error)]
 pub enum ConfigError {
@@ -99,6 +101,14 @@ pub enum ConfigError {
     /// `run.toml` cannot be written.
     #[error(transparent)]
     Write(#[from] crate::staged::StageError),
+}
+
+impl ConfigError {
+    /// The error of a value in the text of `origin`.
+    pub(super) fn value(origin: &str, violation: Violation) -> Self {
+        let Violation { key, found, expected } = violation;
+        Self::Value { origin: origin.to_owned(), key, found, expected }
+    }
 }
 
 /// Turns a parse error into a [`ConfigError`]; if the key is unknown, adds the nearest known key.

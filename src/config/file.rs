@@ -13,6 +13,7 @@ use super::stitch::StitchKeys;
 use super::study::StudyKeys;
 use super::tiling::TilingKeys;
 use super::tissue::TissueKeys;
+use super::violation::Violation;
 use crate::geometry::plane::TargetMpp;
 
 /// A whole configuration file.
@@ -137,12 +138,7 @@ impl Config {
 
     fn validate(&self, origin: &str) -> Result<(), ConfigError> {
         let rule = |key: &str, found: String, expected: &str| {
-            Err(ConfigError::Value {
-                origin: origin.to_owned(),
-                key: key.to_owned(),
-                found,
-                expected: expected.to_owned(),
-            })
+            Err(ConfigError::value(origin, Violation::new(key, found, expected)))
         };
         let at_least_one = [
             ("tiling.tile", self.tiling.tile),
@@ -166,24 +162,18 @@ impl Config {
         if !(1..=9).contains(&self.tiling.gzip_level) {
             return rule("tiling.gzip_level", self.tiling.gzip_level.to_string(), "1 to 9");
         }
-        if let Some((key, found, expected)) = self.predict.violation() {
-            return rule(key, found, expected);
-        }
+        let invalid = |found: Option<Violation>| match found {
+            Some(violation) => Err(ConfigError::value(origin, violation)),
+            None => Ok(()),
+        };
+        invalid(self.predict.violation())?;
         self.tissue
             .check()
             .map_err(|source| ConfigError::Tissue { origin: origin.to_owned(), source })?;
-        if let Some((key, found, expected)) = self.stitch.violation() {
-            return rule(key, found, &expected);
-        }
-        if let Some((key, found, expected)) = self.normalize.violation() {
-            return rule(key, found, expected);
-        }
-        if let Some((key, found, expected)) = self.cluster.violation() {
-            return rule(&key, found, expected);
-        }
-        if let Some((key, found, expected)) = self.study.violation() {
-            return rule(key, found, expected);
-        }
+        invalid(self.stitch.violation())?;
+        invalid(self.normalize.violation())?;
+        invalid(self.cluster.violation())?;
+        invalid(self.study.violation())?;
         self.check_slides(origin)
     }
 
@@ -194,9 +184,7 @@ impl Config {
     pub fn check_slides(&self, origin: &str) -> Result<(), ConfigError> {
         match self.slides.violation(&self.tissue) {
             None => Ok(()),
-            Some((key, found, expected)) => {
-                Err(ConfigError::Value { origin: origin.to_owned(), key, found, expected })
-            }
+            Some(violation) => Err(ConfigError::value(origin, violation)),
         }
     }
 

@@ -17,6 +17,7 @@ mod stitch;
 mod study;
 mod tiling;
 mod tissue;
+mod violation;
 
 pub(crate) use crate::geometry::plane::TargetMpp;
 pub(crate) use cluster::{ClusterKeys, SubmitFrom};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::violation::Violation;
 use crate::normalize::ColourMethod;
 
 /// `[normalize]`
@@ -36,15 +37,15 @@ impl NormalizeKeys {
         uses_slide && self.method != NormalizeMethod::None
     }
 
-    /// The first value that breaks a rule: key, found, expected.
-    pub(super) fn violation(&self) -> Option<(&'static str, String, &'static str)> {
+    /// The first value that breaks a rule.
+    pub(super) fn violation(&self) -> Option<Violation> {
         match (self.method.method(), &self.template) {
-            (Some(method), None) => Some((
+            (Some(method), None) => Some(Violation::new(
                 "normalize.template",
                 format!("missing, with method = \"{method}\""),
                 "a picture with the colours to match (PNG, JPEG, TIFF), or a file that `slidegrid normalize fit` wrote",
             )),
-            (None, Some(template)) => Some((
+            (None, Some(template)) => Some(Violation::new(
                 "normalize.template",
                 format!("{:?}, with method = \"none\"", template.display()),
                 "a method that uses it: reinhard, macenko or vahadane",

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::violation::Violation;
 use crate::model::{EngineChoice, Precision};
 
 /// `[predict]`
@@ -93,11 +94,11 @@ impl Default for PredictKeys {
 }
 
 impl PredictKeys {
-    /// The first value that breaks a rule: key, found, expected.
-    pub(super) fn violation(&self) -> Option<(&'static str, String, &'static str)> {
+    /// The first value that breaks a rule.
+    pub(super) fn violation(&self) -> Option<Violation> {
         if self.threads == Some(0) || self.batch == Some(0) {
             let rule = "at least 1, or nothing";
-            return Some(("predict.threads or predict.batch", "0".into(), rule));
+            return Some(Violation::new("predict.threads or predict.batch", "0", rule));
         }
         for (key, share) in [
             ("predict.dense_tolerance", self.dense_tolerance),
@@ -108,21 +109,22 @@ impl PredictKeys {
             ("predict.audit_share", self.audit_share.unwrap_or(0.0)),
         ] {
             if !(0.0..=1.0).contains(&share) {
-                return Some((key, share.to_string(), "0 to 1"));
+                return Some(Violation::new(key, share.to_string(), "0 to 1"));
             }
         }
         if self.audit_bound <= 0.0 {
             let rule = "above 0: a bound of 0 needs exact scores of all points; method = \"window\" gives them";
-            return Some(("predict.audit_bound", self.audit_bound.to_string(), rule));
+            return Some(Violation::new("predict.audit_bound", self.audit_bound.to_string(), rule));
         }
         if self.precision != Precision::F32 && self.engine != EngineChoice::OpenVino {
             let found = format!("{} with engine = \"{}\"", self.precision, self.engine);
             let rule = "engine = \"openvino\" with it: the other engines compute in f32";
-            return Some(("predict.precision", found, rule));
+            return Some(Violation::new("predict.precision", found, rule));
         }
         let minutes = self.checkpoint_min;
-        (!(minutes.is_finite() && minutes >= 0.0))
-            .then(|| ("predict.checkpoint_min", minutes.to_string(), "minutes, at least 0"))
+        (!(minutes.is_finite() && minutes >= 0.0)).then(|| {
+            Violation::new("predict.checkpoint_min", minutes.to_string(), "minutes, at least 0")
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Method;
 use super::tissue::TissueKeys;
+use super::violation::Violation;
 use crate::geometry::CoordinateOrigin;
 use crate::tissue::TissueMethod;
 
@@ -82,17 +83,17 @@ impl Slides {
         }
     }
 
-    /// The first value that breaks a rule: key, found, expected.
-    pub(super) fn violation(&self, run: &TissueKeys) -> Option<(String, String, String)> {
+    /// The first value that breaks a rule.
+    pub(super) fn violation(&self, run: &TissueKeys) -> Option<Violation> {
         for mpp in self.mpp.iter().chain(self.mpp_of.values()) {
             if !(mpp.is_finite() && *mpp > 0.0) {
                 let expected = "micrometres per pixel above 0".to_owned();
-                return Some(("slides.mpp".into(), mpp.to_string(), expected));
+                return Some(Violation::new("slides.mpp", mpp.to_string(), expected));
             }
         }
         if let Some((name, other)) = self.method_of.iter().find(|(_, m)| **m != Method::Window) {
             let expected = "\"window\", the only method for single slides".to_owned();
-            return Some((
+            return Some(Violation::new(
                 format!("slides.method_of.{name}"),
                 format!("{:?}", other.name()),
                 expected,
@@ -100,7 +101,11 @@ impl Slides {
         }
         self.tissue_of.iter().find_map(|(name, own)| {
             let problem = own.violation(run)?;
-            Some((format!("slides.tissue_of.{name}"), self.tissue_settings(name), problem))
+            Some(Violation::new(
+                format!("slides.tissue_of.{name}"),
+                self.tissue_settings(name),
+                problem,
+            ))
         })
     }
 }

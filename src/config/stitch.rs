@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::violation::Violation;
 use super::{Slides, StudyKeys};
 use crate::export::{ExportFormat, GeoJsonObjects, GeoJsonRules};
 use crate::heatmap::render::MIN_SIDE_PX;
@@ -53,14 +54,18 @@ impl StitchKeys {
         }
     }
 
-    /// The first value that breaks a rule: key, found, expected.
-    pub(super) fn violation(&self) -> Option<(&'static str, String, String)> {
+    /// The first value that breaks a rule.
+    pub(super) fn violation(&self) -> Option<Violation> {
         if (self.max_side_px as usize) < MIN_SIDE_PX {
             let expected = format!("at least {MIN_SIDE_PX}");
-            return Some(("stitch.max_side_px", self.max_side_px.to_string(), expected));
+            return Some(Violation::new(
+                "stitch.max_side_px",
+                self.max_side_px.to_string(),
+                expected,
+            ));
         }
         let least = self.geojson_min_score;
         (!least.is_finite())
-            .then(|| ("stitch.geojson_min_score", least.to_string(), "a score".into()))
+            .then(|| Violation::new("stitch.geojson_min_score", least.to_string(), "a score"))
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::violation::Violation;
 use crate::metrics::detect::{Neighbourhood, RegionPoint, RegionScore};
 use crate::metrics::features::FeatureRules;
 use crate::metrics::forest::ForestRules;
@@ -111,8 +112,8 @@ impl Default for StudyKeys {
 }
 
 impl StudyKeys {
-    /// The first value that breaks a rule: key, found, expected.
-    pub(super) fn violation(&self) -> Option<(&'static str, String, &'static str)> {
+    /// The first value that breaks a rule.
+    pub(super) fn violation(&self) -> Option<Violation> {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let share = |value: f64| (0.0..1.0).contains(&value);
         let counts = [
@@ -121,13 +122,17 @@ impl StudyKeys {
             ("study.region_min_points", self.region_min_points, 1),
         ];
         if let Some(stride) = self.strides.iter().find(|&&stride| stride == 0) {
-            return Some(("study.strides", stride.to_string(), "strides of at least 1"));
+            return Some(Violation::new(
+                "study.strides",
+                stride.to_string(),
+                "strides of at least 1",
+            ));
         }
         if let Some((key, value, least)) =
             counts.into_iter().find(|(_, value, least)| value < least)
         {
             let expected = if least == 2 { "at least 2" } else { "at least 1" };
-            return Some((key, value.to_string(), expected));
+            return Some(Violation::new(key, value.to_string(), expected));
         }
         let threshold = self.detection_threshold.unwrap_or(0.5);
         for (key, value) in [
@@ -135,16 +140,16 @@ impl StudyKeys {
             ("study.detection_threshold", threshold),
         ] {
             if !share(value) {
-                return Some((key, value.to_string(), "a score from 0 to below 1"));
+                return Some(Violation::new(key, value.to_string(), "a score from 0 to below 1"));
             }
         }
         if !positive(self.nms_radius_um) {
             let found = self.nms_radius_um.to_string();
-            return Some(("study.nms_radius_um", found, "micrometres above 0"));
+            return Some(Violation::new("study.nms_radius_um", found, "micrometres above 0"));
         }
         for (key, value) in [("study.merge_um", self.merge_um), ("study.itc_um", self.itc_um)] {
             if !(value.is_finite() && value >= 0.0) {
-                return Some((key, value.to_string(), "micrometres, at least 0"));
+                return Some(Violation::new(key, value.to_string(), "micrometres, at least 0"));
             }
         }
         None

@@ -87,11 +87,22 @@ fn join(a: Line, b: Line) -> Line {
     }
 }
 
+/// A cut of a box in two. Cuts are ordered by their pixels first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct BoxCut {
+    /// Pixels of the two images together.
+    px: u64,
+    /// The axis that the cut goes across.
+    axis: usize,
+    /// The last line of the first image.
+    last: u32,
+}
+
 impl Cover<'_> {
     /// Cuts a box in two, and its parts likewise, as long as that saves pixels.
     fn cut(&mut self, points: Vec<usize>) {
         let best = (0..2).filter_map(|axis| self.best_cut(axis, &points)).min();
-        let Some((_, axis, last)) = best else {
+        let Some(BoxCut { axis, last, .. }) = best else {
             self.boxes.push(points);
             return;
         };
@@ -101,9 +112,8 @@ impl Cover<'_> {
         self.cut(far);
     }
 
-    /// The cut across `axis` with the fewest pixels: pixels of the two images together, the
-    /// axis, and the last line of the first image. `None` if no cut saves pixels.
-    fn best_cut(&self, axis: usize, points: &[usize]) -> Option<(u64, usize, u32)> {
+    /// The cut across `axis` with the fewest pixels. `None` if no cut saves pixels.
+    fn best_cut(&self, axis: usize, points: &[usize]) -> Option<BoxCut> {
         let places = || points.iter().map(|&point| self.places[point]);
         let first = places().map(|place| along(axis, place)).min()?;
         let last = places().map(|place| along(axis, place)).max()?;
@@ -133,8 +143,8 @@ impl Cover<'_> {
                 begin.into_iter().find(|(_, line)| line.is_some()).map(|(number, _)| number)?;
             let px = self.tiles.image_px(OutputSpan { first, last: end }, near)
                 + self.tiles.image_px(OutputSpan { first: begin, last }, far);
-            if px < whole_px && best.is_none_or(|(least, _, _)| px < least) {
-                best = Some((px, axis, number));
+            if px < whole_px && best.is_none_or(|best: BoxCut| px < best.px) {
+                best = Some(BoxCut { px, axis, last: number });
             }
         }
         best

@@ -159,8 +159,19 @@ impl WrittenContent {
     }
 }
 
-/// Type, number and hash of the values of each attribute, by object and name.
-pub(crate) type AttributeHashes = BTreeMap<String, (&'static str, usize, u64)>;
+/// What is compared of each attribute, by object and name.
+pub(crate) type AttributeHashes = BTreeMap<String, AttributeHash>;
+
+/// What is compared of an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AttributeHash {
+    /// Type of the values.
+    kind: &'static str,
+    /// Number of values.
+    count: usize,
+    /// Hash of the values.
+    hash: u64,
+}
 
 fn attributes_of(object: &Location, name: &str) -> hdf5::Result<AttributeHashes> {
     let mut found = AttributeHashes::new();
@@ -171,28 +182,27 @@ fn attributes_of(object: &Location, name: &str) -> hdf5::Result<AttributeHashes>
     Ok(found)
 }
 
-fn value_of(attribute: &Attribute) -> hdf5::Result<(&'static str, usize, u64)> {
-    let size = attribute.size();
-    let kind = attribute.dtype()?.to_descriptor()?;
-    if size == 0 {
-        return Ok(("empty", 0, 0));
+fn value_of(attribute: &Attribute) -> hdf5::Result<AttributeHash> {
+    let count = attribute.size();
+    let stored = attribute.dtype()?.to_descriptor()?;
+    if count == 0 {
+        return Ok(AttributeHash { kind: "empty", count, hash: 0 });
     }
-    Ok(match kind {
+    let (kind, hash) = match stored {
         TypeDescriptor::Integer(IntSize::U8) => {
-            ("integer", size, i64::hash(&attribute.read_raw::<i64>()?))
+            ("integer", i64::hash(&attribute.read_raw::<i64>()?))
         }
-        TypeDescriptor::Float(FloatSize::U8) => {
-            ("float", size, f64::hash(&attribute.read_raw::<f64>()?))
-        }
+        TypeDescriptor::Float(FloatSize::U8) => ("float", f64::hash(&attribute.read_raw::<f64>()?)),
         TypeDescriptor::Unsigned(IntSize::U8) => {
-            ("integer", size, u64::hash(&attribute.read_raw::<u64>()?))
+            ("integer", u64::hash(&attribute.read_raw::<u64>()?))
         }
         TypeDescriptor::VarLenUnicode | TypeDescriptor::FixedUnicode(_) => {
             let texts = text::of_attribute(attribute)?;
-            ("text", size, xxh3_64(texts.join("\0").as_bytes()))
+            ("text", xxh3_64(texts.join("\0").as_bytes()))
         }
         other => return Err(format!("attribute of type {other}, which nobody writes").into()),
-    })
+    };
+    Ok(AttributeHash { kind, count, hash })
 }
 
 fn read_rows(dataset: &Dataset, rows: &Range<usize>, class: Option<usize>) -> hdf5::Result<u64> {

@@ -94,7 +94,7 @@ impl PaddedTexts {
 pub(super) fn of_attribute(attribute: &Attribute) -> Result<Vec<String>> {
     match fixed(attribute)? {
         None => variable(attribute),
-        Some((kind, width, mut bytes)) => {
+        Some(FixedTexts { kind, width, mut bytes }) => {
             if !bytes.is_empty() {
                 hdf5::sync::sync(|| {
                     // SAFETY: the attribute and the type are open; the buffer has the size of
@@ -112,7 +112,7 @@ pub(super) fn of_attribute(attribute: &Attribute) -> Result<Vec<String>> {
 /// The bytes of a dataset of texts of fixed length, and the length of each; `None` if their
 /// length is variable.
 pub(super) fn bytes_of(dataset: &Dataset) -> Result<Option<(usize, Vec<u8>)>> {
-    let Some((kind, width, mut bytes)) = fixed(dataset)? else { return Ok(None) };
+    let Some(FixedTexts { kind, width, mut bytes }) = fixed(dataset)? else { return Ok(None) };
     if !bytes.is_empty() {
         hdf5::sync::sync(|| {
             // SAFETY: the dataset and the type are open; the buffer has the size of the
@@ -148,9 +148,19 @@ fn utf8(bytes: &[u8]) -> Result<String> {
     Ok(text.to_owned())
 }
 
-/// The type of texts of fixed length, their length, and a buffer for all of them; `None` if
-/// their length is variable.
-fn fixed(container: &Container) -> Result<Option<(Datatype, usize, Vec<u8>)>> {
+/// Texts of fixed length.
+struct FixedTexts {
+    /// Their type.
+    kind: Datatype,
+    /// Length of each, bytes.
+    width: usize,
+    /// A buffer for all of them.
+    bytes: Vec<u8>,
+}
+
+/// The texts of fixed length of an attribute or dataset, not read yet; `None` if their length is
+/// variable.
+fn fixed(container: &Container) -> Result<Option<FixedTexts>> {
     let width = match container.dtype()?.to_descriptor()? {
         TypeDescriptor::VarLenUnicode | TypeDescriptor::VarLenAscii => return Ok(None),
         TypeDescriptor::FixedUnicode(width) | TypeDescriptor::FixedAscii(width) => width,
@@ -159,5 +169,5 @@ fn fixed(container: &Container) -> Result<Option<(Datatype, usize, Vec<u8>)>> {
     let bytes = container.size().checked_mul(width).filter(|&bytes| bytes <= LARGEST);
     let bytes = bytes.ok_or_else(|| format!("{} texts of {width} bytes", container.size()))?;
     let kind = Datatype::from_descriptor(&TypeDescriptor::FixedUnicode(width))?;
-    Ok(Some((kind, width, vec![0; bytes])))
+    Ok(Some(FixedTexts { kind, width, bytes: vec![0; bytes] }))
 }

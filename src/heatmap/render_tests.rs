@@ -15,24 +15,20 @@ fn map(width_px: u32, height_px: u32, stride_px: u32) -> Heatmap {
     Heatmap::new(rows, cols, stride_px)
 }
 
-/// The map pixels, (col, row), that have the colour of `score` over the slide.
-fn coloured(
-    picture: &RgbPicture,
-    layout: (usize, usize, usize, usize),
-    score: f32,
-) -> Vec<(usize, usize)> {
-    let (left, top, width, height) = layout;
+/// The map pixels, (col, row), that have the colour of `score` over the slide, on a sheet of side
+/// [`SHEET_PX`].
+fn coloured(picture: &RgbPicture, score: f32) -> Vec<(usize, usize)> {
     let colour = mix([rgb_to_grey(PINK); 3], colour_of(score), OPACITY);
-    (0..height)
-        .flat_map(|y| (0..width).map(move |x| (x, y)))
-        .filter(|&(x, y)| picture.get(left + x, top + y) == Some(colour))
+    (0..MAP_PX)
+        .flat_map(|y| (0..MAP_PX).map(move |x| (x, y)))
+        .filter(|&(x, y)| picture.get(MARGIN_PX + x, MARGIN_PX + y) == Some(colour))
         .collect()
 }
 
-/// Side of a sheet without title whose room for the map is a square of 480 px.
-const SHEET_PX: usize = MARGIN_PX + 480 + LEGEND_PX;
-/// Left, top, width and height of the map on that sheet.
-const SQUARE: (usize, usize, usize, usize) = (MARGIN_PX, MARGIN_PX, 480, 480);
+/// Side of the map on a sheet of side [`SHEET_PX`], px.
+const MAP_PX: usize = 480;
+/// Side of a sheet without title whose room for the map is a square of [`MAP_PX`].
+const SHEET_PX: usize = MARGIN_PX + MAP_PX + LEGEND_PX;
 
 #[test]
 fn a_score_is_drawn_over_its_pixels_at_all_corners() {
@@ -48,7 +44,7 @@ fn a_score_is_drawn_over_its_pixels_at_all_corners() {
             heatmap.score[[row, col]] = 1.0;
             let options = HeatmapPicture { max_side_px: SHEET_PX, ..HeatmapPicture::default() };
             let picture = render_heatmap(&slide, &heatmap, &options).unwrap();
-            let found = coloured(&picture, SQUARE, 1.0);
+            let found = coloured(&picture, 1.0);
             // The pixels whose middle lies in the cell, or that hold the cell's point.
             let stride = f64::from(stride_px);
             let shows = |pixel: usize, index: usize| {
@@ -82,7 +78,7 @@ fn the_highest_of_several_points_is_shown_and_nan_shows_the_slide() {
     let picture = render_heatmap(&slide, &heatmap, &options).unwrap();
     assert_eq!(picture.get(MARGIN_PX, MARGIN_PX), Some(PINK));
     assert_eq!(picture.width_px, SHEET_PX);
-    let hits = coloured(&picture, SQUARE, 1.0);
+    let hits = coloured(&picture, 1.0);
     assert_eq!(hits, [(7, 3)]);
 }
 

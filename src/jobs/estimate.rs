@@ -154,12 +154,13 @@ fn makespan_s(tasks: impl IntoIterator<Item = f64>, workers: usize) -> f64 {
     last as f64 / 1e6
 }
 
-/// Counts the lattice points that lie in tissue tiles. `tissue` has shape `[tile row, tile col]`,
-/// 1 for tissue.
+/// Counts the lattice points of a plane that lie in tissue tiles. `tissue` has shape
+/// `[tile row, tile col]`, 1 for tissue.
 pub(crate) fn points_in_tissue(
     tissue: ArrayView2<'_, u8>,
     tile_px: u32,
-    (width_px, height_px): (u32, u32),
+    width_px: u32,
+    height_px: u32,
     stride_px: u32,
 ) -> u64 {
     let within = |tile: usize, extent_px: u32| {
@@ -237,7 +238,7 @@ mod tests {
                 .flat_map(|y| (0..width).step_by(stride as usize).map(move |x| (x, y)))
                 .filter(|(x, y)| tissue[[(y / tile) as usize, (x / tile) as usize]] == 1)
                 .count();
-            prop_assert_eq!(points_in_tissue(tissue.view(), tile, (width, height), stride), each as u64);
+            prop_assert_eq!(points_in_tissue(tissue.view(), tile, width, height, stride), each as u64);
         }
 
         #[test]

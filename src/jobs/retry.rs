@@ -52,20 +52,27 @@ pub(crate) fn plan_retries(
         };
         let had = state.attempt(&item).map_or(Request::NONE, |attempt| attempt.request);
         let configured = keys.resources(item.stage());
-        let request = next_request((reason, had), raised.get(&item), &configured, factors);
+        let last = LastTry { reason, had };
+        let request = next_request(last, raised.get(&item), &configured, factors);
         raised.set(item.clone(), request);
         retries.push(Retry { item, reason, log, had, request });
     }
     retries
 }
 
+/// How an item was last tried.
+#[derive(Debug, Clone, Copy)]
+struct LastTry {
+    /// Why the try left the item undone.
+    reason: Option<Reason>,
+    /// Request of the try.
+    had: Request,
+}
+
 /// The request of the next try: more of what the last try ran out of, and never less than
-/// `before`.
-///
-/// `reason` is why the last try ended and `had` its request; `configured` holds the resources of
-/// the stage.
+/// `before`. `configured` holds the resources of the stage.
 fn next_request(
-    (reason, had): (Option<Reason>, Request),
+    LastTry { reason, had }: LastTry,
     before: Request,
     configured: &Resources,
     factors: Factors,
@@ -172,7 +179,12 @@ mod tests {
     }
 
     fn next(reason: Reason, had: Request, before: Request) -> Request {
-        next_request((Some(reason), had), before, &configured(), Factors::default())
+        next_request(
+            LastTry { reason: Some(reason), had },
+            before,
+            &configured(),
+            Factors::default(),
+        )
     }
 
     #[test]
@@ -198,7 +210,8 @@ mod tests {
         let had = request(Some(1000), Some(60));
         let memory = |factor, before| {
             let factors = Factors { memory: Some(factor), time: None };
-            next_request((Some(Reason::Memory), had), before, &configured(), factors).memory_mb
+            let last = LastTry { reason: Some(Reason::Memory), had };
+            next_request(last, before, &configured(), factors).memory_mb
         };
         let before = request(Some(4000), None);
         assert_eq!(memory(1.5, Request::NONE), Some(1500));

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn at((row, col): (i32, i32)) -> LatticePoint {
+    fn at(row: i32, col: i32) -> LatticePoint {
         LatticePoint { row, col, patch_x_px: 0, patch_y_px: 0 }
     }
 
@@ -120,7 +120,7 @@ mod tests {
             other.rotate_left(turn % places.len());
             let audit = Audit::of_points("slide", || places.iter().copied(), bound);
             prop_assert_eq!(audit, Audit::of_points("slide", || other.iter().copied(), bound));
-            let drawn = places.iter().filter(|&&place| audit.draws(&at(place))).count() as u64;
+            let drawn = places.iter().filter(|&&(row, col)| audit.draws(&at(row, col))).count() as u64;
             prop_assert_eq!(drawn, points_to_draw(places.len() as u64, bound));
         }
     }
@@ -130,7 +130,7 @@ mod tests {
         let places = || (0..200).flat_map(|row| (0..200).map(move |col| (row, col)));
         let drawn = |slide: &str| -> Vec<(i32, i32)> {
             let audit = Audit::of_points(slide, places, 0.0033);
-            places().filter(|&place| audit.draws(&at(place))).collect()
+            places().filter(|&(row, col)| audit.draws(&at(row, col))).collect()
         };
         let (one, other) = (drawn("slide_1"), drawn("slide_2"));
         assert_eq!((one.len(), other.len()), (890, 890));

@@ -167,7 +167,8 @@ fn read_mask(
     let file = if given.is_dir() { given.join(format!("{name}.png")) } else { given.to_owned() };
     let (width, height) = (f64::from(plane.width_px), f64::from(plane.height_px));
     let mask = LabelImage::read(&file).and_then(|image| {
-        check_shape(image.values.dim(), width, height)?;
+        let (rows, cols) = image.values.dim();
+        check_shape(rows, cols, width, height)?;
         Ok(image.nonzero())
     });
     mask.map_err(|problem| SplitError::Mask { path: slide.to_owned(), mask: file, problem })

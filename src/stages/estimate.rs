@@ -170,8 +170,8 @@ fn work_left(
         let file = PatchesFile::open(&path)?;
         let (meta, tissue) = (file.meta(), file.tissue()?);
         let stride_px = config.config.predict.stride;
-        let size = (meta.width_px, meta.height_px);
-        let windows = points_in_tissue(tissue.view(), meta.tile_px, size, stride_px);
+        let (width_px, height_px) = (meta.width_px, meta.height_px);
+        let windows = points_in_tissue(tissue.view(), meta.tile_px, width_px, height_px, stride_px);
         let mut scored = 0;
         for group in row.group_numbers() {
             let is_scored = staged::is_there(&run.scores(&row.name, group));
@@ -182,7 +182,7 @@ fn work_left(
             groups: row.groups as usize - scored,
             windows_per_group: windows as f64 / f64::from(row.groups),
         });
-        let (rows, cols) = Lattice::new(size.0, size.1, stride_px).shape();
+        let (rows, cols) = Lattice::new(width_px, height_px, stride_px).shape();
         disk.patches_bytes += std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
         // Row, column and two scores of 4 bytes each.
         disk.scores_bytes += windows * 16;

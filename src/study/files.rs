@@ -7,8 +7,9 @@ use super::lesion_tables::lesions_csv;
 use super::outcome::SettingOutcome;
 use super::results::{SettingStudy, Study};
 use super::tables::{scores_csv, study_csv, study_md};
-use crate::chart::{Chart, Series, png, significant, svg};
+use crate::chart::{Chart, IntervalBar, Series, png, significant, svg};
 use crate::metrics::features::NAMES;
+use crate::metrics::interval::Interval;
 use crate::staged;
 use crate::study::detections_csv::write_detections;
 
@@ -132,6 +133,10 @@ fn froc_chart(study: &Study) -> Chart {
     }
 }
 
+fn bar(x: f64, interval: &Interval) -> IntervalBar {
+    IntervalBar { x, low: interval.low, high: interval.high }
+}
+
 fn tradeoff_chart(study: &Study) -> Option<Chart> {
     let costs: Vec<f64> = (study.settings.iter())
         .filter_map(|setting| setting.row.core_hours_per_slide)
@@ -157,19 +162,13 @@ fn tradeoff_chart(study: &Study) -> Option<Chart> {
         series.push(Series {
             name: format!("{source}: AUC"),
             points: rows().map(|(hours, row)| (hours, row.auc)).collect(),
-            bars: rows()
-                .map(|(x, row)| (x, row.auc_interval_95.low, row.auc_interval_95.high))
-                .collect(),
+            bars: rows().map(|(x, row)| bar(x, &row.auc_interval_95)).collect(),
             marks: true,
         });
         series.push(Series {
             name: format!("{source}: FROC score"),
             points: rows().filter_map(|(x, row)| Some((x, row.froc_score?))).collect(),
-            bars: rows()
-                .filter_map(|(x, row)| {
-                    row.froc_interval_95.map(|interval| (x, interval.low, interval.high))
-                })
-                .collect(),
+            bars: rows().filter_map(|(x, row)| Some(bar(x, &row.froc_interval_95?))).collect(),
             marks: true,
         });
     }

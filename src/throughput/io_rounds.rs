@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::MedianRange;
 use super::io::{IoError, IoSetting, Round, Workload};
-use crate::chart::{Chart, Series};
+use crate::chart::{Chart, IntervalBar, Series};
 use crate::interrupt::Interrupt;
 use crate::patches::Compression;
 use crate::progress::Progress;
@@ -116,10 +116,14 @@ pub(crate) fn speed_chart(rows: &[IoRow], patch_px: u32) -> Chart {
     }
     let line = |name: &str, way: &str, value: fn(&IoRow) -> MedianRange| {
         let rows = || rows.iter().filter(|row| row.compression == name);
+        let bar = |row: &IoRow| {
+            let range = value(row);
+            IntervalBar { x: row.size as f64, low: range.least, high: range.most }
+        };
         Series {
             name: format!("{name}, {way}"),
             points: rows().map(|row| (row.size as f64, value(row).median)).collect(),
-            bars: rows().map(|row| (row.size as f64, value(row).least, value(row).most)).collect(),
+            bars: rows().map(bar).collect(),
             marks: true,
         }
     };

@@ -169,9 +169,9 @@ impl Truth {
     pub fn covering(self, path: &Path, width: f64, height: f64) -> Result<Self, TruthError> {
         let pixel = match &self {
             Self::Image(labels, None) => {
-                check_shape(labels.dim(), width, height)
-                    .map_err(|problem| TruthError::invalid(path, problem))?;
                 let (rows, cols) = labels.dim();
+                check_shape(rows, cols, width, height)
+                    .map_err(|problem| TruthError::invalid(path, problem))?;
                 [width / cols.max(1) as f64, height / rows.max(1) as f64]
             }
             _ => return Ok(self),

@@ -55,13 +55,20 @@ pub(super) fn utc(unix_s: f64) -> String {
     #[expect(clippy::cast_possible_truncation, reason = "seconds fit")]
     let seconds = unix_s.floor() as i64;
     let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = civil(days);
+    let Date { year, month, day } = date_of(days);
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", of_day / 3600, of_day / 60 % 60)
 }
 
-/// Year, month and day of a day counted from 1970-01-01, by Howard Hinnant's
-/// `civil_from_days`, in which years begin in March.
-fn civil(days: i64) -> (i64, i64, i64) {
+/// A date of the Gregorian calendar.
+struct Date {
+    year: i64,
+    month: i64,
+    day: i64,
+}
+
+/// The date of a day counted from 1970-01-01, by Howard Hinnant's `civil_from_days`, in which
+/// years begin in March.
+fn date_of(days: i64) -> Date {
     let shifted = days + 719_468;
     let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -69,7 +76,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let month = (5 * of_year + 2) / 153;
     let day = of_year - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
+    Date { year: year + era * 400 + i64::from(month <= 2), month, day }
 }
 
 #[cfg(test)]
