@@ -12,7 +12,7 @@ mod planted;
 mod purity;
 mod source;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -144,6 +144,47 @@ fn warnings_are_shown_by_quiet_commands_too() {
     assert_none("warnings given as notes", &found.collect::<Vec<_>>());
     assert_eq!(noted_warnings("p.note(&format!(\n  \"warning: {x}\")); p.note(\"a\")").len(), 1);
     assert_eq!(noted_warnings("p.note(\"warning\")").len(), 1);
+}
+
+/// Structs, enums, traits, unions and aliases that a file defines, tests included. Indented
+/// aliases are left out: most of them are the types of a trait, such as `Err`.
+fn types_defined(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let bare = line.trim_start();
+        let bare = bare.strip_prefix("pub").map_or(bare, |rest| match rest.strip_prefix('(') {
+            Some(scoped) => scoped.split_once(')').map_or(rest, |(_, rest)| rest),
+            None => rest,
+        });
+        let mut words = bare.split_whitespace();
+        let is_type = match words.next() {
+            Some("struct" | "enum" | "trait" | "union") => true,
+            Some("type") => !line.starts_with(' '),
+            _ => false,
+        };
+        let name = words.next().filter(|_| is_type);
+        let name = name.and_then(|name| name.split(|c: char| !c.is_alphanumeric()).next());
+        found.extend(name.filter(|name| name.starts_with(|c: char| c.is_ascii_uppercase())));
+    }
+    found
+}
+
+#[test]
+fn a_name_of_a_type_means_one_thing() {
+    let (files, _, _) = &*LIBRARY;
+    let mut places: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (file, text) in files {
+        for name in types_defined(text) {
+            places.entry(name).or_default().push(format!("src/{file}"));
+        }
+    }
+    let several = places.iter().filter(|(_, files)| files.len() > 1);
+    let described = several.map(|(name, files)| format!("{name}: {}", files.join(", ")));
+    assert_none("types of one name", &described.collect::<Vec<_>>());
+    let planted =
+        "pub(crate) struct A<'a> {\n    type B = C;\n  pub enum D {\ntype E = F;\nstruct G(H);";
+    assert_eq!(types_defined(planted), ["A", "D", "E", "G"]);
+    assert_eq!(types_defined("// a struct B\nlet x = enumerate;\npublish struct C"), [""; 0]);
 }
 
 #[test]

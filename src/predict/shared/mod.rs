@@ -24,7 +24,7 @@ use crate::geometry::lattice::LatticePoint;
 use crate::interrupt::Interrupt;
 use crate::model::{EngineError, LoadedTrunkHead, Trunk, TrunkHead};
 use crate::pipeline::Outlet;
-use part::{Part, PartPair};
+use part::{AxisPart, PartPair};
 use region::SharedRegion;
 
 /// Whether `threads` workers that take `bytes` each stay within [`MOST_BYTES`].
@@ -230,17 +230,17 @@ impl Sharing {
         let (high_px, wide_px) = (side_px(tile.grid.rows), side_px(tile.grid.cols));
         let windows = tile.places.len() as u64;
         let map = &self.trunk.map;
-        let length_px = |part: Part, shared_px: u32| match part {
-            Part::Before => map.before_px,
-            Part::Shared => shared_px,
-            Part::After => map.after_px,
+        let length_px = |part: AxisPart, shared_px: u32| match part {
+            AxisPart::Before => map.before_px,
+            AxisPart::Shared => shared_px,
+            AxisPart::After => map.after_px,
         };
         let together: u64 = PartPair::all()
             .map(|PartPair { down, across }| {
                 let images = match (down, across) {
-                    (Part::Shared, Part::Shared) => 1,
-                    (_, Part::Shared) => rows,
-                    (Part::Shared, _) => cols,
+                    (AxisPart::Shared, AxisPart::Shared) => 1,
+                    (_, AxisPart::Shared) => rows,
+                    (AxisPart::Shared, _) => cols,
                     _ => windows,
                 };
                 let (rows_px, cols_px) = (length_px(down, high_px), length_px(across, wide_px));

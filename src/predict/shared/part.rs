@@ -8,21 +8,21 @@ use crate::model::CutMap;
 
 /// A part of a window's map along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum AxisPart {
     Before,
     Shared,
     After,
 }
 
-const PARTS: [Part; 3] = [Part::Before, Part::Shared, Part::After];
+const PARTS: [AxisPart; 3] = [AxisPart::Before, AxisPart::Shared, AxisPart::After];
 
 /// A part of a window's map along both axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PartPair {
     /// Along the rows.
-    pub(super) down: Part,
+    pub(super) down: AxisPart,
     /// Along the columns.
-    pub(super) across: Part,
+    pub(super) across: AxisPart,
 }
 
 impl PartPair {
@@ -34,7 +34,7 @@ impl PartPair {
     /// The place of the image that holds this part of the window at `place`: 0 along an axis on
     /// which all windows share the part.
     pub(super) fn image_of(self, GridPlace { row, col }: GridPlace) -> GridPlace {
-        let along = |part: Part, at: u32| if part == Part::Shared { 0 } else { at };
+        let along = |part: AxisPart, at: u32| if part == AxisPart::Shared { 0 } else { at };
         GridPlace { row: along(self.down, row), col: along(self.across, col) }
     }
 }
@@ -47,7 +47,7 @@ pub(super) struct Along {
     pub(super) length_px: u32,
 }
 
-impl Part {
+impl AxisPart {
     /// Number of elements of a window's map in this part.
     pub(super) fn count(self, map: &CutMap) -> usize {
         match self {

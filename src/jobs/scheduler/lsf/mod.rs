@@ -22,8 +22,9 @@ pub(super) use tasks::STATES;
 
 const TEMPLATE: &str = include_str!("../../../../lsf/job.sh");
 
-/// `MAX_JOB_ARRAY_SIZE` when `bparams` does not say.
-const USUAL_ARRAY_TASKS: u32 = 1000;
+/// Largest number of tasks of an array if `bparams` does not print `MAX_JOB_ARRAY_SIZE`: the default
+/// of LSF.
+const DEFAULT_ARRAY_TASKS: u32 = 1000;
 
 impl Scheduler for Lsf {
     fn kind(&self) -> SchedulerKind {
@@ -58,7 +59,7 @@ impl Scheduler for Lsf {
         }
         if let Some(minutes) = hold.delay_min {
             let time = local_time_in(minutes);
-            // YYYYMMDDhhmm to YYYY:MM:DD:hh:mm.
+            // bsub expects YYYY:MM:DD:hh:mm, and `time` is YYYYMMDDhhmm.
             let parts = [&time[0..4], &time[4..6], &time[6..8], &time[8..10], &time[10..12]];
             call = call.arg("-b").arg(parts.join(":"));
         }
@@ -66,13 +67,13 @@ impl Scheduler for Lsf {
     }
 
     fn job_id(&self, stdout: &str) -> Option<String> {
-        // Job <1234> is submitted to queue <normal>.
+        // bsub prints `Job <1234> is submitted to queue <normal>.`
         let (_, rest) = stdout.split_once("Job <")?;
         let (id, _) = rest.split_once('>')?;
         id.parse::<u64>().ok().map(|_| id.to_owned())
     }
 
-    /// LSF has nothing that only checks.
+    /// LSF has no command that checks a job without submitting it.
     fn check_call(&self, _: &Path) -> Option<Call> {
         None
     }
@@ -88,7 +89,7 @@ impl Scheduler for Lsf {
     ) -> Result<Limits, SchedulerError> {
         let text = self.run(commands, &Call::new("bparams", &["-a"]))?.stdout;
         let size = setting(&text, "MAX_JOB_ARRAY_SIZE").filter(|&size: &u32| size > 0);
-        let array_tasks = size.unwrap_or(USUAL_ARRAY_TASKS);
+        let array_tasks = size.unwrap_or(DEFAULT_ARRAY_TASKS);
         Ok(Limits { array_tasks, jobs: None, jobs_in_use: 0 })
     }
 

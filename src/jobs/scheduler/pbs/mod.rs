@@ -23,8 +23,9 @@ pub(super) use tasks::STATES;
 
 const TEMPLATE: &str = include_str!("../../../../pbs/job.sh");
 
-/// `max_array_size` when the server does not say.
-const USUAL_ARRAY_TASKS: u32 = 10_000;
+/// Largest number of tasks of an array if the server does not set `max_array_size`: the default of
+/// PBS.
+const DEFAULT_ARRAY_TASKS: u32 = 10_000;
 
 impl Scheduler for Pbs {
     fn kind(&self) -> SchedulerKind {
@@ -32,7 +33,7 @@ impl Scheduler for Pbs {
     }
 
     fn render(&self, job: &Job) -> String {
-        // An array of one is refused, so that is a plain job.
+        // PBS refuses an array of one task, so a single task becomes a job without an array.
         let mut values = common_values(job, "\"${PBS_ARRAY_INDEX:-1}\"", None);
         let resources = &job.resources;
         let throttle = resources.throttle.map_or(String::new(), |most| format!("%{most}"));
@@ -67,12 +68,12 @@ impl Scheduler for Pbs {
     }
 
     fn job_id(&self, stdout: &str) -> Option<String> {
-        // 1234.server or, for an array, 1234[].server.
+        // qsub prints `1234.server` for a job and `1234[].server` for an array.
         let id = stdout.trim().lines().last()?.trim();
         id.starts_with(|c: char| c.is_ascii_digit()).then(|| id.to_owned())
     }
 
-    /// PBS has nothing that only checks.
+    /// PBS has no command that checks a job without submitting it.
     fn check_call(&self, _: &Path) -> Option<Call> {
         None
     }
@@ -89,8 +90,9 @@ impl Scheduler for Pbs {
         let call = Call::new("qmgr", &["-c", "print server max_array_size"]);
         let text = self.run(commands, &call)?.stdout;
         let size = text.lines().find_map(|line| setting(line.trim(), "set server max_array_size"));
-        // Limits on queued jobs have too many forms: cluster.max_submitted_jobs.
-        let array_tasks = size.unwrap_or(USUAL_ARRAY_TASKS);
+        // PBS can limit queued jobs in many ways, which are not read here. The key
+        // cluster.max_submitted_jobs states the limit.
+        let array_tasks = size.unwrap_or(DEFAULT_ARRAY_TASKS);
         Ok(Limits { array_tasks, jobs: None, jobs_in_use: 0 })
     }
 
@@ -98,7 +100,7 @@ impl Scheduler for Pbs {
         let user = self.run(commands, &Call::new("id", &["-un"]))?.stdout;
         let call = Call::new("qselect", &["-T", "-u", user.trim()]);
         let text = self.run(commands, &call)?.stdout;
-        // `1234[].server` is an array, whose tasks are listed too.
+        // `1234[].server` is an array as a whole. It is left out, because its tasks are listed too.
         Ok(text.lines().filter(|line| !line.trim().is_empty() && !line.contains("[]")).count())
     }
 
@@ -111,6 +113,7 @@ impl Scheduler for Pbs {
     }
 }
 
+/// Number of tasks of the array; `None` for a job without an array.
 fn array_of(job: &Job) -> Option<u32> {
     job.tasks.filter(|&tasks| tasks > 1)
 }

@@ -24,11 +24,13 @@ pub(super) use tasks::LETTERS;
 const TEMPLATE: &str = include_str!("../../../../sge/job.sh");
 const RESUMABLE: &str = include_str!("../../../../sge/resumable.sh");
 
-/// `max_aj_tasks` when the configuration does not say.
-const USUAL_ARRAY_TASKS: u32 = 75_000;
+/// Largest number of tasks of an array if the cluster does not set `max_aj_tasks`: the default of
+/// Grid Engine.
+const DEFAULT_ARRAY_TASKS: u32 = 75_000;
 
-/// The environment a request for several cores names when nothing is said.
-const USUAL_ENVIRONMENT: &str = "thread";
+/// The parallel environment that a request for several cores names if the configuration names
+/// none.
+const DEFAULT_ENVIRONMENT: &str = "thread";
 
 impl Scheduler for Sge {
     fn kind(&self) -> SchedulerKind {
@@ -38,8 +40,8 @@ impl Scheduler for Sge {
     fn render(&self, job: &Job) -> String {
         let resources = &job.resources;
         let time_s = resources.time_min.map(|minutes| u64::from(minutes) * 60);
-        // s_rt would warn too, but Grid Engine 8.1 then takes a second run's
-        // first warning for the end of its time.
+        // The limit s_rt would send a warning too. But when a task runs a second time, Grid Engine
+        // 8.1 takes the first warning of s_rt for the end of the task's time.
         let warned_at_s = time_s.zip(resources.warning_s().filter(|_| resources.requeues > 0));
         let command = match warned_at_s {
             None => job.command.clone(),
@@ -49,12 +51,12 @@ impl Scheduler for Sge {
         };
         let job = &Job { command, ..job.clone() };
         let mut values = common_values(job, "\"$SGE_TASK_ID\"", Some(RESUMABLE));
-        let pe = resources.parallel_environment.as_deref().unwrap_or(USUAL_ENVIRONMENT);
+        let pe = resources.parallel_environment.as_deref().unwrap_or(DEFAULT_ENVIRONMENT);
         let pe = (resources.cpus > 1).then(|| format!("{pe} {}", resources.cpus));
         let maybe = |value: Option<String>| value.into_iter().collect::<Vec<_>>();
         let throttle = resources.throttle.filter(|_| job.tasks.is_some());
         let numbers = if job.tasks.is_some() { "$JOB_ID.$TASK_ID" } else { "$JOB_ID" };
-        // Memory is asked for by the slot.
+        // Grid Engine counts memory per slot, and a task has a slot per core.
         let slot = resources.memory_mb.map(|mb| mb.div_ceil(resources.cpus.max(1)).to_string());
         values.push(("array", maybe(job.tasks.map(|tasks| format!("1-{tasks}")))));
         values.push(("throttle", maybe(throttle.map(|most| most.to_string()))));
@@ -84,7 +86,7 @@ impl Scheduler for Sge {
     }
 
     fn job_id(&self, stdout: &str) -> Option<String> {
-        // 4 for a job, 2.1-10:1 for an array.
+        // qsub prints `4` for a job and `2.1-10:1` for an array.
         let id = stdout.trim().lines().last()?.split('.').next()?.trim();
         id.parse::<u64>().ok().map(|_| id.to_owned())
     }
@@ -108,10 +110,10 @@ impl Scheduler for Sge {
         _: &ClusterKeys,
     ) -> Result<Limits, SchedulerError> {
         let text = self.run(commands, &Call::new("qconf", &["-sconf"]))?.stdout;
-        // 0 means any number.
+        // A limit of 0 means that there is no limit.
         let array_tasks = setting(&text, "max_aj_tasks").filter(|&limit: &u32| limit > 0);
         Ok(Limits {
-            array_tasks: array_tasks.unwrap_or(USUAL_ARRAY_TASKS),
+            array_tasks: array_tasks.unwrap_or(DEFAULT_ARRAY_TASKS),
             jobs: setting(&text, "max_u_jobs").filter(|&limit: &usize| limit > 0),
             jobs_in_use: 0,
         })
@@ -127,7 +129,7 @@ impl Scheduler for Sge {
             true => tasks::accounting(self, commands, query),
             false => Ok(Vec::new()),
         };
-        // Another user may go on with a run: everybody's jobs are listed.
+        // The jobs of all users are listed, because another user may have continued the run.
         Tasks::join(accounting, tasks::queue(self, commands, "*"), query)
     }
 }

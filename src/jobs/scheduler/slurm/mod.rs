@@ -49,8 +49,8 @@ impl Scheduler for Slurm {
     fn submit_call(&self, script: &Path, _: &Job, hold: &Hold) -> Call {
         let mut call = Call::new("sbatch", &["--parsable"]);
         if !hold.after.is_empty() {
-            // afterok would wait for ever once a task fails or is requeued by
-            // its exit code; files tell what is missing.
+            // With afterok, the job would wait forever after a task failed or was requeued by its
+            // exit code. What is missing is read from the files instead.
             call = call.arg(format!("--dependency=afterany:{}", hold.after.join(":")));
         }
         if let Some(minutes) = hold.delay_min {
@@ -60,7 +60,7 @@ impl Scheduler for Slurm {
     }
 
     fn job_id(&self, stdout: &str) -> Option<String> {
-        // With several clusters: id;cluster.
+        // sbatch prints `id`, or `id;cluster` where there are several clusters.
         let id = stdout.trim().lines().last()?.split(';').next()?.trim();
         id.parse::<u64>().ok().map(|_| id.to_owned())
     }
@@ -78,11 +78,12 @@ impl Scheduler for Slurm {
     }
 
     fn is_full(&self, printed: &str) -> bool {
-        // Other violated policies print "job submit limit, user's size and/or time limits" too.
+        // SLURM also prints "job submit limit, user's size and/or time limits" when other policies
+        // are violated, so that text does not count.
         printed.contains("MaxSubmitJob")
             || printed.contains("GrpSubmitJob")
             || printed.contains("MaxJobCount")
-            // MaxJobCount, after two minutes of trying.
+            // sbatch prints this after it has tried for two minutes to submit above MaxJobCount.
             || printed.contains("unable to accept job")
     }
 
