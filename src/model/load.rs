@@ -16,8 +16,6 @@ use super::wsinfer::card_from_json;
 pub struct Model {
     /// The card.
     pub card: ModelCard,
-    /// The file that the card was read from.
-    pub card_path: PathBuf,
     /// The ONNX file.
     pub path: PathBuf,
     /// SHA-256 of the ONNX file, lower-case hexadecimal; weights kept in other
@@ -155,7 +153,7 @@ impl Model {
             return Err(ModelError::Digest { path, card: card_path, found: sha256, expected });
         }
         match check_card(&card, &graph) {
-            Ok(()) => Ok(Self { card, card_path, path, sha256, bytes, graph }),
+            Ok(()) => Ok(Self { card, path, sha256, bytes, graph }),
             Err(mismatch) => {
                 Err(ModelError::Mismatch { card: card_path, path, source: Box::new(mismatch) })
             }

@@ -32,15 +32,6 @@ impl LesionClass {
             _ => Self::Macro,
         }
     }
-
-    /// The name of the class in messages and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Itc => "itc",
-            Self::Micro => "micro",
-            Self::Macro => "macro",
-        }
-    }
 }
 
 /// One metastasis.

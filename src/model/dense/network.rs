@@ -16,8 +16,6 @@ use crate::model::card::Layout;
 #[derive(Debug, Clone)]
 pub struct DenseNetwork {
     pub(super) proto: pb::ModelProto,
-    /// The ONNX file of the classifier.
-    pub path: PathBuf,
     /// Name of the input.
     pub input: String,
     /// Name of the output, `[1, C, rows, cols]`, before the card's activation.
@@ -201,12 +199,5 @@ impl DenseNetwork {
     /// What tells this network from others made dense from the same classifier.
     pub(crate) fn variant(&self) -> &str {
         &self.variant
-    }
-
-    /// Size of the weights in bytes.
-    #[must_use]
-    pub fn weight_bytes(&self) -> u64 {
-        let graph = self.proto.graph.as_ref().expect("a dense network has a graph");
-        graph.initializer.iter().map(|tensor| tensor.encoded_len() as u64).sum()
     }
 }
