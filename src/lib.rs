@@ -200,6 +200,7 @@ pub mod heatmap;
 pub mod heatmap_h5;
 mod identity;
 mod import;
+#[cfg(not(promised_surface))]
 #[doc(hidden)]
 pub mod internal;
 mod interrupt;
@@ -238,7 +239,8 @@ mod version;
 
 pub use hdf5_file::{FormatError, Lineage};
 pub use identity::SlideIdentity;
-pub use number::GroupNumber;
+pub use number::{GroupNumber, NumberError};
+pub use staged::StageError;
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/glossary.md")]

@@ -129,7 +129,7 @@ impl HeatmapWriter {
     ///
     /// # Errors
     /// The same as those of [`HeatmapWriter::finish`].
-    pub fn close(self) -> Result<StagedFile, FormatError> {
+    pub(crate) fn close(self) -> Result<StagedFile, FormatError> {
         let missing = self.planes.iter().position(|written| !written);
         if let (Some(_), Some(class)) = (&self.classes, missing) {
             let problem = format!("class {class} was never written, expected all or none");

@@ -30,7 +30,7 @@ mod stains;
 mod transform;
 mod vahadane;
 
-pub(crate) use error::NormalizeError;
+pub use error::NormalizeError;
 pub use estimate::{ColourEstimate, LabStatistics, Stains};
 pub use lab::{lab_to_rgb, rgb_to_lab};
 pub use luminosity::standardize_luminosity;

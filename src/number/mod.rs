@@ -10,4 +10,5 @@ mod typed;
 pub(crate) use count::counted;
 pub(crate) use list::{ArrayShare, ListError, NumberList, ranges};
 pub use typed::GroupNumber;
-pub(crate) use typed::{Number, NumberError, TaskNumber};
+pub use typed::NumberError;
+pub(crate) use typed::{Number, TaskNumber};

@@ -12,7 +12,7 @@ mod reader;
 mod schema;
 mod writer;
 
-pub use crate::normalize::{ColourEstimate, ColourMethod, LabStatistics, Stains};
+pub use crate::normalize::{ColourEstimate, ColourMethod, LabStatistics, NormalizeError, Stains};
 pub use colours::SlideColours;
 pub use group::GroupReader;
 pub use reader::PatchesFile;

@@ -16,6 +16,6 @@ pub use precision_meta::PrecisionMeta;
 pub use reader::{Scores, read_scores, read_scores_meta};
 pub(crate) use reader::{read_part, read_part_meta, read_scores_notes};
 pub use schema::{FORMAT, PART_FORMAT, ScoresMeta, VERSION};
-pub use unnormalized::{ColourFailure, UnnormalizedKind, UnnormalizedPatch};
+pub use unnormalized::{ColourFailure, UnknownKind, UnnormalizedKind, UnnormalizedPatch};
 pub(crate) use writer::write_part;
 pub use writer::write_scores;

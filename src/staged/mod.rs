@@ -15,7 +15,7 @@ mod read_back;
 mod stream;
 mod sync;
 
-pub(crate) use error::StageError;
+pub use error::StageError;
 pub use file::StagedFile;
 pub(crate) use file::write;
 pub(crate) use folder::StagedFolder;

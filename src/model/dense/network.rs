@@ -1,7 +1,6 @@
 //! The dense network: its ONNX file, and the memory that its maps take.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use prost::Message;
 use tract_onnx::pb;

@@ -48,7 +48,6 @@ pub(super) fn finish(
     };
     DenseNetwork {
         proto,
-        path: model.path.clone(),
         input: model.input().name.clone(),
         output,
         layout: model.card.layout,
