@@ -127,6 +127,24 @@ fn the_report_page_does_no_io_itself() {
     assert_none("I/O in the page", &found);
 }
 
+/// Crates and modules by which a command would do itself what a room below owns.
+const NOT_IN_COMMANDS: [&str; 4] = ["libc", "ndarray", "std::fs", "tempfile"];
+
+#[test]
+fn commands_call_rooms_and_do_no_work_of_their_own() {
+    let (_, source, graph) = &*LIBRARY;
+    let in_cli = |file: &usize| source.files[*file].name.starts_with("cli/");
+    let files: Vec<usize> = (0..source.files.len()).filter(in_cli).collect();
+    assert!(!files.is_empty(), "no files in src/cli: were they moved?");
+    let mut found = Vec::new();
+    for file in files {
+        let is_work = |path: &&String| NOT_IN_COMMANDS.iter().any(|work| path.starts_with(work));
+        let paths = graph.foreign[file].iter().filter(is_work);
+        found.extend(paths.map(|path| format!("src/{} uses {path}", source.files[file].name)));
+    }
+    assert_none("work in the commands", &found);
+}
+
 /// Calls of `note` with a text that begins with `warning`. Quiet commands show no notes.
 fn noted_warnings(text: &str) -> Vec<String> {
     let calls = text.split(".note(").skip(1);
