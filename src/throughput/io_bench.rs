@@ -9,7 +9,7 @@ use super::io_rounds::{IoRow, in_turns, recommended, speed_chart};
 use super::machine::Machine;
 use super::page_cache::{available_memory_bytes, free_bytes};
 use crate::chart;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, with_last_save};
 use crate::patches::Compression;
 use crate::progress::Progress;
 use crate::staged;
@@ -79,7 +79,11 @@ pub(crate) fn measure_io(
         .map_err(about_dir("make a folder in it"))?;
     let workload = Workload::new(patches, request.patch_px)?;
     let repeats = request.repeats as usize;
-    let settings = in_turns(&workload, &settings, repeats, folder.path(), interrupt, progress)?;
+    // A process that has to be ended in a long step leaves nothing either.
+    let remove = || drop(std::fs::remove_dir_all(folder.path()));
+    let settings = with_last_save(&remove, || {
+        in_turns(&workload, &settings, repeats, folder.path(), interrupt, progress)
+    })?;
     folder.close().map_err(about_dir("remove the folder made in it"))?;
     Ok(IoReport {
         dir: request.dir.display().to_string(),
