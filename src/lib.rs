@@ -178,6 +178,8 @@
 //!     stages          <- config damage export geometry hdf5_file heatmap_h5 interrupt jobs
 //!                        model number patches predict process progress run_dir scores split
 //!                        staged stitch study threads
+//!     verify          <- config damage export geometry hdf5_file heatmap_h5 identity jobs model
+//!                        number patches predict progress run_dir scores threads
 //!     throughput      <- chart geometry hdf5_file interrupt model patches predict process
 //!                        progress staged synth threads
 //! commands
@@ -235,6 +237,7 @@ mod threads;
 mod throughput;
 mod tissue;
 mod truth;
+mod verify;
 mod version;
 
 pub use hdf5_file::{FormatError, Lineage};

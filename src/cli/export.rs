@@ -127,7 +127,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<Exit, Failure> {
     }
     if !coords_formats.is_empty() {
         for patches in input.patches(out)? {
-            tell(&patches.slide, patches.export_coords(&coords_formats))?;
+            tell(&patches.slide, input.export_coords(&patches, &coords_formats))?;
         }
     }
     Ok(Completion::from_counts(done, failed).into())

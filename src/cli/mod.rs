@@ -25,6 +25,7 @@ mod status;
 mod stitch;
 mod study;
 mod synth;
+mod verify;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -88,6 +89,8 @@ enum Command {
     Redo(redo::RedoArgs),
     /// Show what is done, missing or failed in a run, and why.
     Status(status::StatusArgs),
+    /// Check every file of a run against what was recorded of it.
+    Verify(verify::VerifyArgs),
     /// Make a page about a run: slides, heatmaps, truth, failures, provenance.
     Report(report::ReportArgs),
     /// Fit, preview and apply stain normalisation outside a run.
@@ -165,6 +168,7 @@ fn dispatch(cli: &Cli) -> Result<CommandEnd, Failure> {
         Command::Calibrate(args) => args.run(),
         Command::Densify(args) => args.run(),
         Command::Status(args) => status::run(args),
+        Command::Verify(args) => verify::run(args),
         Command::Report(args) => report::run(args),
         Command::Normalize(args) => normalize::run(args),
         Command::Study(args) => study::run(args),

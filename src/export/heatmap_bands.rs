@@ -68,10 +68,17 @@ impl Bands {
     pub(super) fn read(&self, columns: Range<usize>) -> Result<Array3<f32>, FormatError> {
         let failed = |e: hdf5::Error| FormatError::hdf5(&self.path, "read its scores", &e);
         match &self.classes {
-            Some(classes) => classes.read_slice(s![.., columns, ..]).map_err(failed),
+            Some(classes) => {
+                let band: Array3<f32> = classes.read_slice(s![.., columns, ..]).map_err(failed)?;
+                for class in band.axis_iter(Axis(2)) {
+                    self.meta.check_scores(&self.path, 0, class)?;
+                }
+                Ok(band)
+            }
             None => {
                 let band: Array2<f32> =
                     self.score.read_slice_2d(s![.., columns]).map_err(failed)?;
+                self.meta.check_scores(&self.path, 0, band.view())?;
                 Ok(band.insert_axis(Axis(2)))
             }
         }

@@ -70,3 +70,11 @@ pub(crate) fn export_heatmap(
     }
     Ok(made)
 }
+
+/// The exports of `slide` that were `made` in `folder`, and the folder of tiles that belongs to
+/// a DeepZoom export.
+pub(crate) fn with_tiles(folder: &Path, slide: &str, made: &[PathBuf]) -> Vec<PathBuf> {
+    let has_tiles = made.contains(&ExportFormat::Deepzoom.path(folder, slide));
+    let tiles = has_tiles.then(|| folder.join(format!("{slide}_files")));
+    made.iter().cloned().chain(tiles).collect()
+}

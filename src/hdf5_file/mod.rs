@@ -7,6 +7,7 @@
 mod attributes;
 mod checksums;
 mod chunks;
+mod data_parts;
 mod datasets;
 mod error;
 mod exists;
@@ -34,6 +35,7 @@ use crate::staged::{READ_BACK, StagedFile};
 pub(crate) use attributes::Attributes;
 pub(crate) use checksums::hashes_of;
 pub(crate) use chunks::{chunk_place, write_chunk};
+pub(crate) use data_parts::{DataPart, list_data};
 pub(crate) use datasets::{check_dataset, read_all, read_texts};
 use datasets::{item, write_dataset};
 pub use error::FormatError;

@@ -14,6 +14,7 @@ mod reader;
 mod schema;
 mod writer;
 
+pub(crate) use reader::check_values;
 pub use reader::{has_classes, read_heatmap, read_heatmap_class, read_heatmap_meta};
 pub(crate) use schema::{CHUNK, CLASSES, SCORE};
 pub use schema::{FORMAT, HeatmapMeta, VERSION};

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use ndarray::ArrayView2;
+
 use crate::hdf5_file::{Attributes, FormatError, Lineage, check_header, put_header};
 use crate::number::GroupNumber;
-use crate::scores::{CascadeMeta, DenseMeta, PrecisionMeta};
+use crate::scores::{CascadeMeta, DenseMeta, PrecisionMeta, impossible};
 
 /// The `format` attribute.
 pub const FORMAT: &str = "slidegrid-heatmap";
@@ -47,6 +49,9 @@ pub struct HeatmapMeta {
     pub positive: u32,
     /// `window`, `dense` or `cascade`.
     pub method: String,
+    /// The card's activation, which tells what scores can be: `softmax`, `sigmoid` or `none`;
+    /// empty in older files.
+    pub activation: String,
     /// The engine that ran the network.
     pub engine: String,
     /// The number type in which the network ran.
@@ -101,6 +106,26 @@ impl HeatmapMeta {
         (points(self.height_px), points(self.width_px))
     }
 
+    /// Checks that each of `scores`, `[row, col]`, whose first row is row `first` of the heatmap,
+    /// is NaN (not scored) or a score that the network can give.
+    pub(crate) fn check_scores(
+        &self,
+        path: &Path,
+        first: usize,
+        scores: ArrayView2<'_, f32>,
+    ) -> Result<(), FormatError> {
+        let scored = scores.indexed_iter().filter(|(_, score)| !score.is_nan());
+        let bad = scored
+            .map(|(at, &score)| (at, score, impossible(&self.activation, score)))
+            .find_map(|(at, score, expected)| Some((at, score, expected?)));
+        let Some(((row, col), score, expected)) = bad else { return Ok(()) };
+        let row = first + row;
+        let problem = format!(
+            "the score at row {row}, col {col} is {score}, expected {expected}, or NaN where nothing was scored; delete the file and run `slidegrid stitch` again"
+        );
+        Err(FormatError::invalid(path, problem))
+    }
+
     pub(super) fn check(&self, path: &Path) -> Result<(), FormatError> {
         let (rows, cols) = self.shape();
         if self.stride_px == 0 || rows == 0 || cols == 0 {
@@ -124,6 +149,9 @@ impl HeatmapMeta {
     pub(super) fn write_attributes(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
         put_header(attributes, FORMAT, VERSION)?;
         self.lineage.write_attributes(attributes)?;
+        if !self.activation.is_empty() {
+            attributes.put_str("activation", &self.activation)?;
+        }
         if !self.scores_id.is_empty() {
             attributes.put_str("scores_id", &self.scores_id)?;
         }
@@ -191,6 +219,10 @@ impl HeatmapMeta {
             classes: attributes.strs("classes")?,
             positive: attributes.u32("positive", 0)?,
             method: attributes.str("method")?,
+            activation: match attributes.contains("activation")? {
+                true => attributes.str("activation")?,
+                false => String::new(),
+            },
             engine: attributes.str("engine")?,
             precision: attributes.str("precision")?,
             deviation: PrecisionMeta::read_attributes(attributes)?,

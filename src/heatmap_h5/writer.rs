@@ -40,6 +40,7 @@ impl HeatmapWriter {
         meta.check(path)?;
         let (rows, cols) = meta.shape();
         check_shape(path, SCORE, score, rows, cols)?;
+        meta.check_scores(path, 0, score)?;
         let mut output = StagedHdf5::create(path)?;
         meta.write_attributes(&output.attributes())?;
         output.set_key(&[&meta.slide, &meta.config_sha256, &meta.scores_id]);

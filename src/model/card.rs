@@ -50,6 +50,17 @@ pub enum Activation {
     Sigmoid,
 }
 
+impl Activation {
+    /// The name in cards and in score files.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Softmax => "softmax",
+            Self::Sigmoid => "sigmoid",
+        }
+    }
+}
+
 /// A validated model card.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelCard {

@@ -218,6 +218,7 @@ activation = "softmax"
             nodes: vec![],
             opset: 13,
             external_files: Default::default(),
+            external_tensors: Vec::new(),
         };
         check_card(&ModelCard::from_toml(card).unwrap(), &graph).map_err(|e| e.to_string())
     }
@@ -268,6 +269,7 @@ activation = "softmax"
             nodes: vec![],
             opset: 13,
             external_files: Default::default(),
+            external_tensors: Vec::new(),
         };
         let mut card = ModelCard::from_toml(CARD).unwrap();
         assert!(matches!(check_card(&card, &graph), Err(Mismatch::Outputs { .. })));

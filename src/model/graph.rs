@@ -7,6 +7,8 @@ use prost::Message;
 use thiserror::Error;
 use tract_onnx::pb;
 
+use super::weights::{BadWeight, ExternalTensor, Uses};
+
 /// One axis of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dim {
@@ -110,6 +112,8 @@ pub struct GraphFacts {
     pub opset: i64,
     /// Files with weights outside the ONNX file, relative to it.
     pub external_files: BTreeSet<String>,
+    /// The tensors in these files.
+    pub external_tensors: Vec<ExternalTensor>,
 }
 
 /// The file is not an ONNX model.
@@ -124,6 +128,24 @@ pub enum GraphError {
     /// The file holds no graph, or an empty one.
     #[error("not an ONNX model: it has no nodes; was the download cut short?")]
     Empty,
+    /// A weight is NaN or infinite.
+    #[error(
+        "value {index} of the weights {tensor} is {value}, expected finite numbers: the network cannot give scores; export it again from a checkpoint with finite weights"
+    )]
+    NotFinite {
+        /// Name of the tensor.
+        tensor: String,
+        /// Place of the weight in the tensor, from 0.
+        index: usize,
+        /// The weight.
+        value: f64,
+    },
+}
+
+impl GraphError {
+    pub(super) fn not_finite(tensor: &str, bad: BadWeight) -> Self {
+        Self::NotFinite { tensor: tensor.to_owned(), index: bad.index, value: bad.value }
+    }
 }
 
 impl GraphFacts {
@@ -137,8 +159,8 @@ impl GraphFacts {
         let graph = model.graph.filter(|graph| !graph.node.is_empty()).ok_or(GraphError::Empty)?;
         let constants: BTreeSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
         let inputs = graph.input.iter().filter(|input| !constants.contains(input.name.as_str()));
-        let mut walk = Walk::default();
-        walk.graph(&graph);
+        let mut walk = Walk::new(Uses::in_graph(&graph));
+        walk.graph(&graph)?;
         Ok(Self {
             inputs: inputs.map(tensor).collect(),
             outputs: graph.output.iter().map(tensor).collect(),
@@ -150,6 +172,7 @@ impl GraphFacts {
                 .find(|set| set.domain.is_empty() || set.domain == "ai.onnx")
                 .map_or(0, |set| set.version),
             external_files: walk.external_files,
+            external_tensors: walk.external_tensors,
         })
     }
 }
@@ -206,16 +229,24 @@ fn dim(dim: &pb::tensor_shape_proto::Dimension) -> Dim {
     }
 }
 
-/// Collects nodes and external files, including those of inner graphs.
-#[derive(Default)]
-struct Walk {
+/// Collects nodes and external files, including those of inner graphs, and checks weights.
+struct Walk<'g> {
+    uses: Uses<'g>,
     nodes: Vec<NodeFacts>,
     external_files: BTreeSet<String>,
+    external_tensors: Vec<ExternalTensor>,
 }
 
-impl Walk {
-    fn graph(&mut self, graph: &pb::GraphProto) {
-        graph.initializer.iter().for_each(|tensor| self.tensor(tensor));
+impl<'g> Walk<'g> {
+    fn new(uses: Uses<'g>) -> Self {
+        let (nodes, external_files) = (Vec::new(), BTreeSet::new());
+        Self { uses, nodes, external_files, external_tensors: Vec::new() }
+    }
+
+    fn graph(&mut self, graph: &pb::GraphProto) -> Result<(), GraphError> {
+        for tensor in &graph.initializer {
+            self.tensor(&tensor.name, tensor)?;
+        }
         for node in &graph.node {
             let name = if node.name.is_empty() {
                 node.output.first().cloned().unwrap_or_default()
@@ -225,15 +256,27 @@ impl Walk {
             let domain = if node.domain == "ai.onnx" { String::new() } else { node.domain.clone() };
             self.nodes.push(NodeFacts { name, domain, operator: node.op_type.clone() });
             for attribute in &node.attribute {
-                attribute.t.iter().for_each(|tensor| self.tensor(tensor));
-                attribute.g.iter().chain(&attribute.graphs).for_each(|inner| self.graph(inner));
+                // The value of a constant has the name of the node's output.
+                let output = node.output.first().map_or("", String::as_str);
+                if let Some(tensor) = &attribute.t {
+                    self.tensor(output, tensor)?;
+                }
+                for inner in attribute.g.iter().chain(&attribute.graphs) {
+                    self.graph(inner)?;
+                }
             }
         }
+        Ok(())
     }
 
-    fn tensor(&mut self, tensor: &pb::TensorProto) {
+    fn tensor(&mut self, name: &str, tensor: &pb::TensorProto) -> Result<(), GraphError> {
+        if let Some(bad) = self.uses.bad_weight(name, tensor) {
+            return Err(GraphError::not_finite(name, bad));
+        }
+        self.external_tensors.extend(self.uses.external(name, tensor));
         let location = tensor.external_data.iter().find(|entry| entry.key == "location");
         self.external_files.extend(location.map(|entry| entry.value.clone()));
+        Ok(())
     }
 }
 
@@ -264,6 +307,22 @@ mod tests {
     fn initialisers_among_the_inputs_are_not_inputs() {
         let listed = facts("listed_initialisers.onnx");
         assert_eq!(listed.inputs.iter().map(|i| i.name.as_str()).collect::<Vec<_>>(), ["x"]);
+    }
+
+    #[test]
+    fn weights_that_are_not_finite_are_refused_by_name() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models");
+        let bytes = std::fs::read(folder.join("padded.onnx")).unwrap();
+        for bad in [f32::NAN, f32::INFINITY] {
+            let mut model = pb::ModelProto::decode(bytes.as_slice()).unwrap();
+            let graph = model.graph.as_mut().unwrap();
+            let weights = graph.initializer.iter_mut().find(|t| t.data_type == 1).unwrap();
+            let name = weights.name.clone();
+            weights.raw_data[8..12].copy_from_slice(&bad.to_le_bytes());
+            let error = GraphFacts::decode(&model.encode_to_vec()).unwrap_err().to_string();
+            let words = format!("value 2 of the weights {name} is {bad}, expected finite numbers");
+            assert!(error.contains(&words), "{error}");
+        }
     }
 
     #[test]

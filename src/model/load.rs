@@ -141,11 +141,16 @@ impl Model {
             .map_err(|source| ModelError::Graph { path: path.clone(), source })?;
         let mut hasher = Sha256::new_with_prefix(&bytes);
         for file in &graph.external_files {
-            hasher.update(read(
-                &folder_of(&path).join(file),
-                "the network's weights",
-                Some(&path),
-            )?);
+            let weights = folder_of(&path).join(file);
+            let bytes = read(&weights, "the network's weights", Some(&path))?;
+            let mut tensors = graph.external_tensors.iter().filter(|tensor| tensor.file == *file);
+            if let Some((tensor, bad)) =
+                tensors.find_map(|tensor| Some((&tensor.name, tensor.bad_weight(&bytes)?)))
+            {
+                let source = GraphError::not_finite(tensor, bad);
+                return Err(ModelError::Graph { path: weights, source });
+            }
+            hasher.update(bytes);
         }
         let sha256: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         if let Some(expected) = card.sha256.as_ref().filter(|expected| **expected != sha256) {
@@ -267,4 +272,44 @@ fn read_card(path: &Path, positive: Option<&str>) -> Result<ModelCard, ModelErro
         file: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         ..card
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use tract_onnx::pb;
+
+    use super::*;
+
+    /// A network whose first weights are in another file, as PyTorch exports large ones.
+    #[test]
+    fn weights_in_another_file_are_looked_at_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/models");
+        let bytes = std::fs::read(models.join("padded.onnx")).unwrap();
+        let mut network = pb::ModelProto::decode(bytes.as_slice()).unwrap();
+        let graph = network.graph.as_mut().unwrap();
+        let weights = graph.initializer.iter_mut().find(|t| t.data_type == 1).unwrap();
+        let mut data = std::mem::take(&mut weights.raw_data);
+        let entry = |key: &str, value: &str| pb::StringStringEntryProto {
+            key: key.to_owned(),
+            value: value.to_owned(),
+        };
+        weights.external_data = vec![entry("location", "padded.data")];
+        weights.data_location = Some(1);
+        let name = weights.name.clone();
+        std::fs::write(folder.path().join("padded.onnx"), network.encode_to_vec()).unwrap();
+        let card = std::fs::read_to_string(models.join("padded.toml")).unwrap();
+        let card: Vec<&str> = card.lines().filter(|line| !line.starts_with("sha256")).collect();
+        let path = folder.path().join("padded.toml");
+        std::fs::write(&path, card.join("\n")).unwrap();
+        let file = folder.path().join("padded.data");
+        std::fs::write(&file, &data).unwrap();
+        Model::load(&path).unwrap();
+        data[4..8].copy_from_slice(&f32::NAN.to_le_bytes());
+        std::fs::write(&file, &data).unwrap();
+        let error = Model::load(&path).unwrap_err().to_string();
+        let words = format!("padded.data: value 1 of the weights {name} is NaN");
+        assert!(error.contains(&words), "{error}");
+    }
 }

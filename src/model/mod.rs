@@ -36,6 +36,7 @@ mod session;
 mod tract;
 pub(crate) mod trunk;
 mod trunk_session;
+mod weights;
 mod widen;
 mod wsinfer;
 

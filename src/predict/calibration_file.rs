@@ -32,6 +32,15 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], patches: &PatchesMeta) -> Option<T> 
     (file == expected).then(|| serde_json::from_value(calibrated).ok())?
 }
 
+/// Whether the file at `path` is a calibration that was fitted to these patches, and is as it was
+/// written. Those of an earlier version have no checksum, and are not.
+///
+/// # Errors
+/// [`StageError`] if the file may be there and cannot be read.
+pub(crate) fn is_calibration_of(path: &Path, patches: &PatchesMeta) -> Result<bool, StageError> {
+    Ok(read::<Value>(path, patches)?.is_some())
+}
+
 /// Writes a calibration that was fitted to these patches.
 pub(super) fn write<T: Serialize>(
     path: &Path,

@@ -42,6 +42,7 @@ mod tile_scorer;
 mod trial;
 mod windows;
 
+pub(crate) use calibration_file::is_calibration_of;
 pub(crate) use cohort::{CohortFit, CohortRun, MIN_SLIDES, fit_cohort};
 pub(crate) use error::PredictError;
 pub(crate) use predictor::{Predictor, try_network};

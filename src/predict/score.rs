@@ -186,6 +186,7 @@ fn meta_of(
         window_px: context.model.card.window_px,
         classes: context.model.card.classes.clone(),
         method: context.config.method_of(group.slide).name().to_owned(),
+        activation: context.model.card.activation.name().to_owned(),
         engine: context.engine_name(),
         precision: context.precision_name().to_owned(),
         model_sha256: context.model.sha256.clone(),

@@ -28,7 +28,7 @@ pub(crate) fn list_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError>
 }
 
 /// The names of the slides that have a patch file, sorted.
-fn patches_file_names(run: &RunDir) -> Result<Vec<String>, SlidesError> {
+pub(crate) fn patches_file_names(run: &RunDir) -> Result<Vec<String>, SlidesError> {
     let folder = run.patches_folder();
     let error = |e: std::io::Error| {
         let problem = format!(

@@ -2,10 +2,12 @@
 
 mod listing;
 mod paths;
+mod recorded;
 mod slides_csv;
 
-pub(crate) use listing::list_slides;
+pub(crate) use listing::{list_slides, patches_file_names};
 pub use paths::RunDir;
+pub(crate) use recorded::{RecordedFile, forget_files, record_files, recorded_files};
 #[cfg(test)]
 pub(crate) use slides_csv::register_files;
 pub(crate) use slides_csv::registered;

@@ -127,6 +127,11 @@ impl RunDir {
         self.root.join("logs").join("stitch").join(format!("{slide}.json"))
     }
 
+    /// The record of the pictures and exports that were written for a slide.
+    pub fn recorded(&self, slide: &str) -> PathBuf {
+        self.root.join("logs").join("files").join(format!("{slide}.json"))
+    }
+
     /// The folder with the results of `study`.
     pub fn study(&self) -> PathBuf {
         self.root.join("study")

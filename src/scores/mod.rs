@@ -5,6 +5,7 @@
 pub(crate) mod audit;
 mod method_meta;
 mod precision_meta;
+mod range;
 pub(crate) mod reader;
 mod schema;
 mod unnormalized;
@@ -13,6 +14,7 @@ pub(crate) mod writer;
 pub(crate) use audit::{missed_bound, points_to_draw};
 pub use method_meta::{CascadeMeta, DenseMeta, Screen};
 pub use precision_meta::PrecisionMeta;
+pub(crate) use range::impossible;
 pub use reader::{Scores, read_scores, read_scores_meta};
 pub(crate) use reader::{read_part, read_part_meta, read_scores_notes};
 pub use schema::{FORMAT, PART_FORMAT, ScoresMeta, VERSION};

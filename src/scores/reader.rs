@@ -119,6 +119,6 @@ fn read_points(path: &Path, format: &'static str) -> Result<Scores, FormatError>
     let row = read_all::<i32, Ix1>(path, &row)?.to_vec();
     let col = read_all::<i32, Ix1>(path, &col)?.to_vec();
     let score = read_all::<f32, Ix2>(path, &score)?;
-    check_scores(path, meta.classes.len(), &row, &col, score.view())?;
+    check_scores(path, &meta, &row, &col, score.view())?;
     Ok(Scores { meta, row, col, score })
 }

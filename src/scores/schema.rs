@@ -49,6 +49,9 @@ pub struct ScoresMeta {
     pub classes: Vec<String>,
     /// `window`, `dense` or `cascade`.
     pub method: String,
+    /// The card's activation, which tells what scores can be: `softmax`, `sigmoid` or `none`;
+    /// empty in older files.
+    pub activation: String,
     /// Name and version of the engine.
     pub engine: String,
     /// Number type in which the network ran.
@@ -184,6 +187,9 @@ impl ScoresMeta {
         if let Some(cascade) = &self.cascade {
             cascade.write_attributes(attributes)?;
         }
+        if !self.activation.is_empty() {
+            attributes.put_str("activation", &self.activation)?;
+        }
         attributes.put_strs("classes", &self.classes)
     }
 
@@ -208,6 +214,10 @@ impl ScoresMeta {
             window_px: attributes.u32("window", 1)?,
             classes: attributes.strs("classes")?,
             method: attributes.str("method")?,
+            activation: match attributes.contains("activation")? {
+                true => attributes.str("activation")?,
+                false => String::new(),
+            },
             engine: attributes.str("engine")?,
             precision: attributes.str("precision")?,
             deviation: PrecisionMeta::read_attributes(attributes)?,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ndarray::{ArrayView1, ArrayView2};
 
+use super::range::impossible;
 use super::schema::{
     COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED, UNNORMALIZED_KIND,
 };
@@ -15,7 +16,8 @@ use crate::hdf5_file::{FormatError, StagedHdf5};
 /// `row` and `col` are lattice indices, `[M]`, and `score` is `[M, C]` for C classes. M may be 0.
 ///
 /// # Errors
-/// [`FormatError`] if the counts differ, an index is negative, a score is NaN or the file cannot
+/// [`FormatError`] if the counts differ, an index is negative, a score is none that
+/// the network can give, or the file cannot
 /// be written. No file is left then.
 pub fn write_scores(
     path: &Path,
@@ -52,7 +54,7 @@ fn stage(
     col: &[i32],
     score: ArrayView2<'_, f32>,
 ) -> Result<StagedHdf5, FormatError> {
-    check_scores(path, meta.classes.len(), row, col, score)?;
+    check_scores(path, meta, row, col, score)?;
     let mut output = StagedHdf5::create(path)?;
     meta.write_attributes(&output.attributes(), format)?;
     let group = meta.group.to_string();
@@ -79,11 +81,12 @@ fn stage(
 /// Checks scores, on writing and on reading.
 pub(crate) fn check_scores(
     path: &Path,
-    classes: usize,
+    meta: &ScoresMeta,
     row: &[i32],
     col: &[i32],
     score: ArrayView2<'_, f32>,
 ) -> Result<(), FormatError> {
+    let classes = meta.classes.len();
     let refuse = |problem: String| Err(FormatError::invalid(path, problem));
     if row.len() != col.len() || score.dim() != (row.len(), classes) {
         return refuse(format!(
@@ -99,10 +102,12 @@ pub(crate) fn check_scores(
             row[at], col[at]
         ));
     }
-    if let Some((at, _)) = score.indexed_iter().find(|(_, value)| value.is_nan()) {
+    let is_impossible = |&value: &f32| impossible(&meta.activation, value);
+    let bad = score.indexed_iter().find_map(|(at, value)| Some((at, value, is_impossible(value)?)));
+    if let Some(((point, class), value, expected)) = bad {
         return refuse(format!(
-            "score of point {} (row {}, col {}), class {} is NaN, expected a number: check the model and its input range",
-            at.0, row[at.0], col[at.0], at.1
+            "score of point {point} (row {}, col {}), class {class} is {value}, expected {expected}: score the group again; if that fails, check the model and its input range",
+            row[point], col[point]
         ));
     }
     Ok(())

@@ -5,7 +5,7 @@ use crate::config::RunConfig;
 use crate::export::ExportError;
 use crate::export::coords::write_coords;
 use crate::patches::PatchesFile;
-use crate::run_dir::{RunDir, SlideStatus};
+use crate::run_dir::{self, RunDir, SlideStatus};
 use crate::staged;
 
 /// Writes the coordinates of the tiles in the formats of `[tiling] coords`. Files that exist
@@ -30,7 +30,8 @@ pub(super) fn with_coords(
         }
         let patches = PatchesFile::open(&run.patches(&name)).map_err(ExportError::from);
         let written = patches.and_then(|file| write_coords(&file, &folder, &name, format));
-        failures.extend(written.err().map(|error| format!("no coords/ of its tiles: {error}")));
+        let recorded = written.and_then(|file| Ok(run_dir::record_files(run, &name, &[file])?));
+        failures.extend(recorded.err().map(|error| format!("no coords/ of its tiles: {error}")));
     }
     if failures.is_empty() {
         return outcome;

@@ -25,7 +25,7 @@ use crate::number::counted;
 use crate::patches::{PatchesFile, PatchesMeta, SlideColours};
 use crate::process;
 use crate::progress::Progress;
-use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
+use crate::run_dir::{self, RunDir, SlideRecord, SlideStatus};
 use crate::slide::{self, IccOutcome, MppSource, PlaneReader};
 use crate::staged::{self, StageError};
 use crate::threads::Workers;
@@ -280,6 +280,7 @@ fn split(
         .map_err(|source| SplitError::Unreadable { path, source })?;
     check_interrupt(workers.interrupt)?;
     tissue::write_picture(run, outcome, &overview.rgb, &found, &plane, &plan)?;
+    run_dir::record_files(run, &outcome.name, &[run.mask_png(&outcome.name)])?;
     if extent == Extent::Masks {
         png::write_mask_tiles(&run.mask_tiles(&outcome.name), found.mask.mask.view())?;
         if found.mask.tissue_tiles == 0 {

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::error::StagesError;
 use crate::export::coords::{CoordsFormat, write_coords};
-use crate::export::{ExportError, ExportFormat, GeoJsonRules, export_heatmap};
+use crate::export::{ExportError, ExportFormat, GeoJsonRules, export_heatmap, with_tiles};
 use crate::heatmap_h5::read_heatmap_meta;
 use crate::patches::PatchesFile;
-use crate::run_dir::RunDir;
+use crate::run_dir::{self, RunDir};
 
 /// The files that a command exports.
 pub(crate) enum ExportInput<'a> {
@@ -92,7 +92,34 @@ impl ExportInput<'_> {
         if matches!(self, Self::Run { .. }) {
             read_heatmap_meta(file)?.check_named(file)?;
         }
-        export_heatmap(file, folder, slide, formats, rules)
+        let made = export_heatmap(file, folder, slide, formats, rules)?;
+        self.record(slide, &with_tiles(folder, slide, &made))?;
+        Ok(made)
+    }
+
+    /// Writes the coordinates of a patch file's tiles and returns the paths of the files.
+    ///
+    /// # Errors
+    /// [`ExportError`] naming the file that failed.
+    pub(crate) fn export_coords(
+        &self,
+        patches: &ExportFile,
+        formats: &[CoordsFormat],
+    ) -> Result<Vec<PathBuf>, ExportError> {
+        let ExportFile { slide, file, folder } = patches;
+        let patches = PatchesFile::open(file)?;
+        let write = |&format: &CoordsFormat| write_coords(&patches, folder, slide, format);
+        let made = formats.iter().map(write).collect::<Result<Vec<_>, _>>()?;
+        self.record(slide, &made)?;
+        Ok(made)
+    }
+
+    /// Records exports that lie in the run directory.
+    fn record(&self, slide: &str, made: &[PathBuf]) -> Result<(), ExportError> {
+        match self {
+            Self::Files(_) => Ok(()),
+            Self::Run { run, .. } => Ok(run_dir::record_files(run, slide, made)?),
+        }
     }
 }
 
@@ -105,20 +132,6 @@ impl ExportFile {
             file: file.to_owned(),
             folder: out.unwrap_or(above).to_owned(),
         }
-    }
-
-    /// Writes the coordinates of a patch file's tiles and returns the paths of the files.
-    ///
-    /// # Errors
-    /// [`ExportError`] naming the file that failed.
-    pub(crate) fn export_coords(
-        &self,
-        formats: &[CoordsFormat],
-    ) -> Result<Vec<PathBuf>, ExportError> {
-        let patches = PatchesFile::open(&self.file)?;
-        let write =
-            |&format: &CoordsFormat| write_coords(&patches, &self.folder, &self.slide, format);
-        formats.iter().map(write).collect()
     }
 }
 

@@ -215,7 +215,7 @@ fn remove_results(run: &RunDir, name: &str) -> Result<(), StagesError> {
         remove_path(&path)?;
     }
     damage::clear(&run.heatmap(name, "h5"));
-    Ok(())
+    Ok(run_dir::forget_files(run, name, "heatmaps/")?)
 }
 
 /// Removes the patches of a slide and what is known of its split.
@@ -223,7 +223,8 @@ fn remove_results(run: &RunDir, name: &str) -> Result<(), StagesError> {
 /// # Errors
 /// [`StagesError::Remove`] if a file stays.
 fn remove_patches(run: &RunDir, name: &str) -> Result<(), StagesError> {
-    let files = [run.patches(name), run.split_outcome(name), run.mask_png(name)];
+    let files =
+        [run.patches(name), run.split_outcome(name), run.mask_png(name), run.recorded(name)];
     files.iter().try_for_each(|file| remove_path(file))?;
     damage::clear(&run.patches(name));
     forget_deaths(run, name)

@@ -12,13 +12,13 @@ use std::path::PathBuf;
 
 use crate::config::RunConfig;
 use crate::damage::{self, SetAside, Watched};
-use crate::export::{ExportError, ExportFormat, export_heatmap};
+use crate::export::{ExportError, ExportFormat, export_heatmap, with_tiles};
 use crate::hdf5_file::FormatError;
 use crate::heatmap_h5::{self, HeatmapMeta, HeatmapWriter};
 use crate::model::{Model, card_sha256};
 use crate::number::GroupNumber;
 use crate::patches::{PatchesFile, PatchesMeta};
-use crate::run_dir::RunDir;
+use crate::run_dir::{self, RunDir};
 use crate::scores::{CascadeMeta, ScoresMeta};
 use crate::staged;
 
@@ -128,6 +128,7 @@ fn make_heatmap(
     let (folder, keys) = (run.heatmaps(), &config.config.stitch);
     let rules = keys.geojson_rules(&config.config.study, &config.config.slides);
     files.extend(export_heatmap(closed.path(), &folder, slide, &keys.export, &rules)?);
+    run_dir::record_files(run, slide, &with_tiles(&run.heatmaps(), slide, &files))?;
     closed.commit()?;
     damage::clear(&h5);
     files.insert(0, h5);
@@ -199,7 +200,11 @@ fn existing_heatmap(
     }
     let rules = keys.geojson_rules(&config.config.study, &config.config.slides);
     heatmap_h5::read_heatmap_meta(&path)?.check_named(&path)?;
-    let added = export_heatmap(&path, &folder, slide, &wanted, &rules)?.len();
+    let made = export_heatmap(&path, &folder, slide, &wanted, &rules)?;
+    let added = made.len();
+    if added > 0 {
+        run_dir::record_files(run, slide, &with_tiles(&run.heatmaps(), slide, &made))?;
+    }
     let files = std::iter::once(path).chain(files).chain(keys.export.iter().map(target)).collect();
     Ok(Some(Stitched {
         files,
@@ -217,20 +222,22 @@ fn existing_heatmap(
 struct ClassNames {
     names: Vec<String>,
     positive: usize,
+    /// The card's activation; empty without a card.
+    activation: &'static str,
 }
 
 impl ClassNames {
     /// Reads the classes from the run's model card; a run without a card has one class.
     fn load(config: &RunConfig) -> Result<Self, StitchError> {
         let Some(path) = &config.config.model.card else {
-            return Ok(Self { names: vec!["score".into()], positive: 0 });
+            return Ok(Self { names: vec!["score".into()], positive: 0, activation: "" });
         };
         let card = Model::load(path)?.card;
         if card_sha256(&card) != config.resolved.card_sha256 {
             return Err(StitchError::OtherCard { path: path.clone() });
         }
         let positive = card.positive_index();
-        Ok(Self { names: card.classes, positive })
+        Ok(Self { names: card.classes, positive, activation: card.activation.name() })
     }
 }
 
@@ -257,6 +264,7 @@ fn file_meta(
         classes: classes.names.clone(),
         positive: u32::try_from(classes.positive).expect("a card has fewer than 2^32 classes"),
         method: config.method_of(&patches.slide).name().to_owned(),
+        activation: classes.activation.to_owned(),
         engine: String::new(),
         lineage: patches.lineage.of_what_is_made(),
         scores_id: String::new(),

@@ -22,7 +22,8 @@ const VERSIONS: [&str; 3] = ["/@writer", "/@engine", "/@version"];
 
 /// Whether an attribute or dataset has been added since the run was made.
 fn is_newer(name: &str) -> bool {
-    const ADDED: [&str; 9] = [
+    const ADDED: [&str; 10] = [
+        "activation",
         "bounds_x",
         "bounds_y",
         "id",

@@ -42,6 +42,7 @@ mod system_errors;
 mod task_outcome;
 mod tissue;
 mod tissue_judge;
+mod verify;
 mod write_faults;
 
 fn main() -> std::process::ExitCode {

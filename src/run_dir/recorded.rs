@@ -1,0 +1,153 @@
+//! The record of a slide's pictures and exports, `logs/files/<slide>.json`: the length and the
+//! hash of each file when it was written. These files are in formats that have no room for a
+//! checksum of ours.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3Default;
+
+use super::RunDir;
+use crate::staged::{self, StageError};
+
+/// What is recorded of a file, or of a folder with all that is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RecordedFile {
+    /// Length, bytes; that of all files of a folder together.
+    pub bytes: u64,
+    /// XXH3 of the content, 16 hexadecimal digits. Of a folder: of the path, the length (8 bytes,
+    /// little-endian) and the content of each file, in the order of the paths.
+    pub xxh3: String,
+}
+
+impl RecordedFile {
+    /// What is to be recorded of the file or folder at `path`.
+    ///
+    /// # Errors
+    /// The system's error if anything cannot be read.
+    pub(crate) fn read(path: &Path) -> io::Result<Self> {
+        let (mut hash, mut bytes) = (Xxh3Default::new(), 0);
+        if !fs::metadata(path)?.is_dir() {
+            bytes = hash_file(path, &mut hash)?;
+            return Ok(Self { bytes, xxh3: format!("{:016x}", hash.digest()) });
+        }
+        for file in files_below(path)? {
+            let name = file.strip_prefix(path).unwrap_or(&file);
+            hash.update(name.as_os_str().as_encoded_bytes());
+            hash.update(&fs::metadata(&file)?.len().to_le_bytes());
+            bytes += hash_file(&file, &mut hash)?;
+        }
+        Ok(Self { bytes, xxh3: format!("{:016x}", hash.digest()) })
+    }
+}
+
+/// The files of a slide that are recorded, by their paths below the run directory.
+pub(crate) type RecordedFiles = BTreeMap<String, RecordedFile>;
+
+/// Reads the record of a slide; `None` if there is none.
+///
+/// # Errors
+/// The error in words if the record cannot be read.
+pub(crate) fn recorded_files(run: &RunDir, slide: &str) -> Result<Option<RecordedFiles>, String> {
+    match fs::read(run.recorded(slide)) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| e.to_string()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+/// Records files and folders of a slide that have just been written. Those outside the run
+/// directory are not part of the run.
+///
+/// # Errors
+/// [`StageError`] if a file cannot be read back, or the record cannot be written.
+pub(crate) fn record_files(run: &RunDir, slide: &str, files: &[PathBuf]) -> Result<(), StageError> {
+    let mut record = recorded_files(run, slide).ok().flatten().unwrap_or_default();
+    for path in files {
+        let Some(name) = path.strip_prefix(run.root()).ok().and_then(Path::to_str) else {
+            continue;
+        };
+        let found = RecordedFile::read(path).map_err(|source| StageError {
+            path: path.clone(),
+            action: staged::READ_BACK,
+            source,
+        })?;
+        record.insert(name.to_owned(), found);
+    }
+    write(run, slide, &record)
+}
+
+/// Forgets the files of a slide whose paths begin with `folder`, since they are removed.
+///
+/// # Errors
+/// [`StageError`] if the record cannot be written.
+pub(crate) fn forget_files(run: &RunDir, slide: &str, folder: &str) -> Result<(), StageError> {
+    let Some(mut record) = recorded_files(run, slide).ok().flatten() else { return Ok(()) };
+    record.retain(|name, _| !name.starts_with(folder));
+    write(run, slide, &record)
+}
+
+fn write(run: &RunDir, slide: &str, record: &RecordedFiles) -> Result<(), StageError> {
+    let text = serde_json::to_string_pretty(record).expect("a record is plain data");
+    staged::write(&run.recorded(slide), format!("{text}\n").as_bytes())
+}
+
+fn hash_file(path: &Path, hash: &mut Xxh3Default) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    let (mut buffer, mut bytes) = (vec![0; 1 << 16], 0);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(bytes),
+            length => {
+                hash.update(&buffer[..length]);
+                bytes += length as u64;
+            }
+        }
+    }
+}
+
+/// The files in a folder and the folders below, by path.
+fn files_below(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let list = if entry.file_type()?.is_dir() { &mut folders } else { &mut files };
+            list.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_and_name_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::new(folder.path());
+        let (file, tiles) = (run.heatmap("a", "png"), run.heatmaps().join("a_files"));
+        staged::write(&file, b"picture").unwrap();
+        staged::write(&tiles.join("0/0_0.png"), b"one").unwrap();
+        staged::write(&tiles.join("1/0_0.png"), b"two").unwrap();
+        assert_eq!(recorded_files(&run, "a"), Ok(None));
+        record_files(&run, "a", &[file.clone(), tiles.clone(), "/elsewhere".into()]).unwrap();
+        let record = recorded_files(&run, "a").unwrap().unwrap();
+        assert_eq!(record.keys().collect::<Vec<_>>(), ["heatmaps/a.png", "heatmaps/a_files"]);
+        let same = |path: &Path, name: &str| RecordedFile::read(path).unwrap() == record[name];
+        assert!(same(&file, "heatmaps/a.png") && same(&tiles, "heatmaps/a_files"));
+        fs::write(&file, "pictuse").unwrap();
+        fs::rename(tiles.join("1"), tiles.join("2")).unwrap();
+        assert!(!same(&file, "heatmaps/a.png") && !same(&tiles, "heatmaps/a_files"));
+        forget_files(&run, "a", "heatmaps/a.").unwrap();
+        let record = recorded_files(&run, "a").unwrap().unwrap();
+        assert_eq!(record.keys().collect::<Vec<_>>(), ["heatmaps/a_files"]);
+        fs::write(run.recorded("a"), "{").unwrap();
+        assert!(recorded_files(&run, "a").is_err());
+    }
+}
