@@ -13,7 +13,9 @@ use crate::jobs::cost::{RunCost, StageCost, cost_of};
 use crate::jobs::cost_plot::write_plot;
 use crate::jobs::run_view::{RunView, Totals, read_state};
 use crate::jobs::view::SlideView;
+use crate::number::counted;
 use crate::process::{self, TerminalSize};
+use crate::progress::tell;
 use crate::run_dir::RunDir;
 
 /// Show what is done, running, waiting or failed in a run, and why.
@@ -68,10 +70,23 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         } else {
             let text = table(slides, warnings) + &view.queue_lines(&run).join("\n");
             print(text.trim_end())?;
+            note_earlier_version(&view);
         }
         return Ok(Exit::Done);
     };
     watch(&run, Duration::from_secs(u64::from(every_s.get())))
+}
+
+/// Says in a line that slides of an earlier version lack what this one records.
+fn note_earlier_version(view: &RunView) {
+    let slides = view.state.listing.slides.iter();
+    let count = slides.filter(|slide| slide.record.is_of_version_1()).count();
+    if count > 0 {
+        tell(&format!(
+            "note: {} split by an earlier version, whose files have no checksums and do not record the slide's file: a changed byte or a replaced slide is not noticed there",
+            counted(count as u64, "slide was", "slides were")
+        ));
+    }
 }
 
 /// Shows the state of the run until nothing can proceed without a person.

@@ -11,5 +11,7 @@ pub(crate) use recorded::{RecordedFile, forget_files, record_files, recorded_fil
 #[cfg(test)]
 pub(crate) use slides_csv::register_files;
 pub(crate) use slides_csv::registered;
-pub(crate) use slides_csv::{NamedSlide, SlidesError, refresh_slides, register};
+pub(crate) use slides_csv::{
+    NamedSlide, SlidesError, read_rows, refresh_slides, register, reset_slides,
+};
 pub use slides_csv::{SlideRecord, SlideStatus, read_slides, write_slides};

@@ -102,6 +102,11 @@ impl RunDir {
         self.jobs().join("grown.json")
     }
 
+    /// The largest task number that was ever given, where `lookup.csv` no longer tells.
+    pub fn last_task(&self) -> PathBuf {
+        self.jobs().join("last_task.json")
+    }
+
     /// The section `[cluster]` as it was last given.
     pub fn cluster_toml(&self) -> PathBuf {
         self.jobs().join("cluster.toml")

@@ -134,6 +134,12 @@ impl SlideRecord {
         self.bounds_x.zip(self.bounds_y).map(|(x, y)| [x, y])
     }
 
+    /// Whether the slide was split by a version that recorded no identity. Its files are of version
+    /// 1 and have no checksums.
+    pub(crate) fn is_of_version_1(&self) -> bool {
+        self.started_unix_s.is_some() && self.identity().is_none()
+    }
+
     /// Records the slide's file as it is now.
     pub fn set_identity(&mut self, found: &SlideIdentity) {
         self.slide_bytes = Some(found.bytes);
@@ -294,6 +300,20 @@ pub(crate) fn refresh_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesErr
     Ok(records)
 }
 
+/// Makes slides wait for their split, whatever became of an earlier one.
+///
+/// # Errors
+/// [`SlidesError`] if the table cannot be read or written.
+pub(crate) fn reset_slides(run: &RunDir, names: &[&str]) -> Result<(), SlidesError> {
+    let _lock = TableLock::wait(run);
+    let mut records = registered(run)?;
+    for record in records.iter_mut().filter(|record| names.contains(&record.name.as_str())) {
+        let SlideRecord { name, path, .. } = std::mem::take(record);
+        *record = SlideRecord { name, path, ..SlideRecord::default() };
+    }
+    if records.is_empty() { Ok(()) } else { write_slides(run, &records) }
+}
+
 /// While this value is held, no other command changes the table. The lock is on the run directory
 /// itself. On a file system that cannot lock a directory, there is none.
 struct TableLock {
@@ -327,6 +347,14 @@ pub(crate) fn registered(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> 
 /// # Errors
 /// `SlidesError::Table` if there is no table, or if the table or an outcome cannot be read.
 pub fn read_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
+    read_rows(run, &|_| true)
+}
+
+/// Like [`read_slides`], for the slides whose names are `wanted`, and only their outcomes.
+pub(crate) fn read_rows(
+    run: &RunDir,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<SlideRecord>, SlidesError> {
     let path = run.slides_csv();
     let error = |problem: String| SlidesError::Table { path: path.clone(), problem };
     // The file is read whole, because the CSV reader takes an unreadable file for an empty one.
@@ -340,7 +368,9 @@ pub fn read_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
         if record.name.is_empty() {
             return Err(error("not a table of slides: a row has no name".into()));
         }
-        records.push(merge_outcome(run, record)?);
+        if wanted(&record.name) {
+            records.push(merge_outcome(run, record)?);
+        }
     }
     Ok(records)
 }

@@ -45,7 +45,7 @@ pub(crate) fn plan(run: &RunDir, progress: &Progress) -> Result<(Lookup, Complet
             }
         }
     }
-    let lookup = Lookup::plan(slides.iter().map(|(name, g, p)| (name.as_str(), *g, *p)))?;
+    let lookup = earlier.plan_again(slides.iter().map(|(name, g, p)| (name.as_str(), *g, *p)))?;
     for row in earlier.rows().iter().filter(|row| lookup.of_slide(&row.name).is_none()) {
         if !failed.contains(&row.name) {
             progress.warn(&format!("warning: {}", why_gone(run, &row.name)));

@@ -1,5 +1,6 @@
 //! The stage `predict` over several groups.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -18,7 +19,7 @@ use crate::model::{
 use crate::number::{GroupNumber, counted};
 use crate::predict::{GroupOutcome, PredictError, Predictor, share};
 use crate::progress::Progress;
-use crate::run_dir::RunDir;
+use crate::run_dir::{self, RunDir};
 use crate::staged;
 use crate::threads::Workers;
 
@@ -176,6 +177,7 @@ pub(crate) fn predict_all(
     if let Some(share) = config.config.predict.audit_share {
         progress.note(&format!("note: predict.audit_share = {share} is a key of earlier versions: the share of points that the cascade missed has no bound; predict.audit_bound sets one"));
     }
+    warn_of_changed_slides(run, groups, progress);
     let engine = select_engine(config, progress)?;
     let mut predictor =
         Predictor::load(run, config, engine, pool)?.with_interrupt(interrupt.clone());
@@ -216,6 +218,23 @@ pub(crate) fn predict_all(
         overall.advance(1);
     }
     Ok(StageEnd::from_items(done, failed, undone))
+}
+
+/// Warns of slides whose files are not those that were split. Their patches are whole, and those
+/// of the old files. A table that cannot be read is named by the commands that need it.
+fn warn_of_changed_slides(run: &RunDir, groups: &[SlideGroup], progress: &Progress) {
+    let names: BTreeSet<&str> = groups.iter().map(|group| group.slide.as_str()).collect();
+    let records = run_dir::read_rows(run, &|name| names.contains(name)).unwrap_or_default();
+    for record in records {
+        if let Some(change) = record.change(&record.path) {
+            progress.warn(&format!(
+                "warning: {}: {} has changed since it was split ({change}); its scores are those of the old file; `{}` does the slide afresh",
+                record.name,
+                record.path.display(),
+                run.redo_afresh(&record.name)
+            ));
+        }
+    }
 }
 
 /// Tries the network on a few windows before slides are split, and shows what was found.

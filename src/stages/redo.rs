@@ -22,7 +22,7 @@ use crate::jobs::state::RunState;
 use crate::jobs::state_error::StateError;
 use crate::jobs::submitted::read_submitted;
 use crate::progress::Progress;
-use crate::run_dir::{self, RunDir, SlideRecord};
+use crate::run_dir::{self, RunDir, SlideRecord, SlideStatus};
 use crate::split::{Extent, forget_deaths};
 use crate::staged;
 use crate::threads::Workers;
@@ -79,12 +79,20 @@ pub(crate) fn remove(
 ) -> Result<Vec<SlideRecord>, RedoError> {
     let RedoRequest { names, method, split } = *request;
     let lookup = Lookup::read(run).map_err(StagesError::from)?;
-    if let Some(name) = names.iter().find(|name| lookup.of_slide(name).is_none()) {
+    let records = run_dir::list_slides(run).map_err(StagesError::from)?;
+    // A slide that waits for its split has no row in the look-up table.
+    let waits = |name: &str| {
+        let is_waiting = |record: &SlideRecord| record.status == SlideStatus::Waiting;
+        records.iter().any(|record| record.name == name && is_waiting(record))
+    };
+    if let Some(name) =
+        names.iter().find(|name| lookup.of_slide(name).is_none() && !(split && waits(name)))
+    {
         let problem = format!("no slide {name} with groups");
         return Err(StagesError::NoSlide { run: run.root().to_owned(), problem }.into());
     }
-    let records = run_dir::list_slides(run).map_err(StagesError::from)?.into_iter();
     let split_again: Vec<SlideRecord> = records
+        .into_iter()
         .filter(|record| names.contains(&record.name))
         .filter(|record| split || record.change(&record.path).is_some())
         .collect();
@@ -96,6 +104,12 @@ pub(crate) fn remove(
     for record in &split_again {
         remove_patches(run, &record.name)?;
         progress.note(&format!("redo: {} is split again", record.name));
+    }
+    if !split_again.is_empty() {
+        let names: Vec<&str> = split_again.iter().map(|record| record.name.as_str()).collect();
+        run_dir::reset_slides(run, &names).map_err(StagesError::from)?;
+        // Its tasks get other numbers, because they are other work.
+        lookup.without(&names).write(run).map_err(StagesError::from)?;
     }
     if staged::is_there(&run.study()).map_err(StagesError::from)? {
         progress.note(

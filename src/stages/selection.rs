@@ -46,7 +46,7 @@ impl GroupSelection<'_> {
                     let found =
                         found.map(|(slide, group)| SlideGroup { slide: slide.to_owned(), group });
                     let path = path.clone();
-                    found.ok_or(LookupError::Task { path, task, tasks: lookup.tasks() })
+                    found.ok_or(LookupError::Task { path, task, rows: lookup.rows().to_vec() })
                 };
                 return shared(tasks, share).iter().map(find).collect();
             }

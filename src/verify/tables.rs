@@ -150,8 +150,15 @@ fn check_stitch_record(path: &Path, findings: &mut Findings) {
     }
 }
 
-/// Notes slides that were not split, which is no damage.
+/// Notes slides that were not split, or by an earlier version, which is no damage.
 fn note_slides(slides: &[SlideRecord], findings: &mut Findings) {
+    let earlier = slides.iter().filter(|slide| slide.is_of_version_1()).count();
+    if earlier > 0 {
+        let slides = counted(earlier, "slide was", "slides were");
+        findings.notes.push(format!(
+            "{slides} split by an earlier version, which did not record the slide's file: whether it is the same is not known"
+        ));
+    }
     for (status, what) in
         [(SlideStatus::Failed, "failed at the split"), (SlideStatus::Waiting, "not split yet")]
     {

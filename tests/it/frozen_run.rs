@@ -296,3 +296,19 @@ fn the_same_settings_give_the_same_results() {
     assert_same_scores(&new.join("scores"), &old.join("scores"));
     assert_same_heatmaps(&new.join("heatmaps"), &old.join("heatmaps"));
 }
+
+/// One plain line says what a run of an earlier version lacks, and its files are read.
+#[test]
+fn what_an_earlier_version_did_not_record_is_said_once() {
+    let case = frozen();
+    let words = ["note: ", "split by an earlier version, whose files have no checksums"];
+    let status = slidegrid(&case, "status --run run").done().says(&words);
+    assert_eq!(status.stderr.matches("earlier version").count(), 1, "{status:#?}");
+    let found = slidegrid(&case, "verify --run run --keep").run();
+    for words in
+        ["of version 1 or of another program without checksums", "did not record the slide"]
+    {
+        assert_eq!(found.stdout.matches(words).count(), 1, "{words}: {found:#?}");
+    }
+    assert!(!found.stdout.contains("is not what was written"), "{found:#?}");
+}

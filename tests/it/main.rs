@@ -31,6 +31,7 @@ mod normalize;
 mod one_slide;
 mod openvino;
 mod parity;
+mod redo;
 mod report;
 mod shared;
 mod slide;

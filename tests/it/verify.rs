@@ -234,7 +234,7 @@ fn damaged_tables_and_records_are_named() {
     for (file, text, word) in [
         (
             "lookup.csv",
-            "start,end,name,groups,patches\n1,5,a,5,20\n7,11,b,5,20\n",
+            "start,end,name,groups,patches\n1,5,a,5,20\n5,9,b,5,20\n",
             "expected to start at 6",
         ),
         ("logs/files/a.json", "{", "not a record of files"),
