@@ -30,6 +30,7 @@ pub mod jobs {
 }
 
 pub mod model {
+    pub use crate::model::dense::network::Side;
     pub use crate::model::dense::{DenseError, densify};
     pub use crate::model::engine::Engine;
     pub use crate::model::engine_error::EngineError;
@@ -46,7 +47,51 @@ pub mod normalize {
 }
 
 pub mod predict {
+    use std::error::Error;
+    use std::path::Path;
+
+    use crate::config::RunConfig;
+    use crate::model::SelectedEngine;
+    use crate::number::GroupNumber;
+    use crate::predict::Predictor;
     pub use crate::predict::{Preparation, PreparedPatch};
+    use crate::progress::Progress;
+    use crate::run_dir::RunDir;
+
+    /// Scores `groups` of a run, slide and number, in this order on `threads` workers, of which
+    /// there may be more than processors.
+    ///
+    /// # Errors
+    /// Whatever ends the stage `predict`.
+    pub fn score_groups(
+        run: &Path,
+        engine: SelectedEngine,
+        threads: usize,
+        groups: &[(String, GroupNumber)],
+    ) -> Result<(), Box<dyn Error>> {
+        let (run, config) = (RunDir::new(run), RunConfig::read(run)?);
+        let pool = crate::threads::pool(threads);
+        let mut predictor = Predictor::load(&run, &config, engine, &pool)?;
+        for (slide, group) in groups {
+            predictor.predict(slide, *group, &Progress::Quiet)?;
+        }
+        Ok(())
+    }
+}
+
+pub mod slide_inputs {
+    use std::path::{Path, PathBuf};
+
+    use crate::slide_inputs::Manifest;
+
+    /// Names and files of the slides of a manifest.
+    ///
+    /// # Errors
+    /// The message of the error.
+    pub fn read_manifest(path: &Path) -> Result<Vec<(String, PathBuf)>, String> {
+        let manifest = Manifest::read(path).map_err(|error| error.to_string())?;
+        Ok(manifest.slides.into_iter().map(|slide| (slide.name, slide.path)).collect())
+    }
 }
 
 pub mod process {
@@ -63,6 +108,8 @@ pub mod run_dir {
 
 pub mod scores {
     pub use crate::scores::audit::points_to_draw;
+    pub use crate::scores::content::PartScores;
+    pub use crate::scores::how::How;
     pub use crate::scores::reader::read_part;
     pub use crate::scores::writer::write_part;
 }

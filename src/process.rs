@@ -64,9 +64,47 @@ pub(crate) fn host() -> String {
 /// Model name of the processor, or its architecture where `/proc` does not tell.
 pub(crate) fn processor() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let line = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
-    let name = line.and_then(|rest| rest.split_once(':')).map(|(_, name)| name.trim().to_owned());
-    name.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+    value_in(&cpuinfo, "model name").unwrap_or(std::env::consts::ARCH).to_owned()
+}
+
+/// Instruction sets for which engines have kernels of their own, as `/proc/cpuinfo` calls them.
+const INSTRUCTION_SETS: [&str; 17] = [
+    "avx",
+    "avx2",
+    "fma",
+    "f16c",
+    "avx_vnni",
+    "avx512f",
+    "avx512bw",
+    "avx512dq",
+    "avx512vl",
+    "avx512_vnni",
+    "avx512_bf16",
+    "amx_bf16",
+    "amx_int8",
+    "asimd",
+    "asimddp",
+    "bf16",
+    "sve",
+];
+
+/// Those instruction sets of the processor that decide how engines round, with spaces between
+/// them; empty where `/proc` does not tell.
+pub(crate) fn instruction_sets() -> String {
+    instruction_sets_in(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default())
+}
+
+fn instruction_sets_in(cpuinfo: &str) -> String {
+    let flags = value_in(cpuinfo, "flags").or_else(|| value_in(cpuinfo, "Features"));
+    let flags: Vec<&str> = flags.unwrap_or_default().split_whitespace().collect();
+    let known: Vec<&str> = INSTRUCTION_SETS.into_iter().filter(|set| flags.contains(set)).collect();
+    known.join(" ")
+}
+
+/// The first value of a key in `/proc/cpuinfo`.
+fn value_in<'c>(cpuinfo: &'c str, key: &str) -> Option<&'c str> {
+    let mut pairs = cpuinfo.lines().filter_map(|line| line.split_once(':'));
+    pairs.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim())
 }
 
 /// Load average of the last minute: the mean number of processes that ran or waited to run.
@@ -127,5 +165,14 @@ mod tests {
         assert!(work > 0.0 && cpu_s() > before);
         assert!(peak_rss_bytes() > 1_000_000);
         assert!(!host().is_empty());
+    }
+
+    #[test]
+    fn the_first_processor_tells_its_instruction_sets() {
+        let intel = "processor\t: 0\nmodel name\t: Xeon\nflags\t\t: fpu fma avx2 avx abm\n\nprocessor\t: 1\nflags\t\t: amx_int8\n";
+        assert_eq!(value_in(intel, "model name"), Some("Xeon"));
+        assert_eq!(instruction_sets_in(intel), "avx avx2 fma");
+        assert_eq!(instruction_sets_in("processor\t: 0\nFeatures\t: fp sve asimd\n"), "asimd sve");
+        assert_eq!(instruction_sets_in(""), "");
     }
 }

@@ -47,6 +47,12 @@ pub(crate) use part_hashes::{check_chunks, read_hashes};
 use readback::WrittenContent;
 use text::PaddedTexts;
 
+/// Name and version of the HDF5 library.
+pub(crate) fn library() -> String {
+    let (major, minor, release) = hdf5::library_version();
+    format!("HDF5 {major}.{minor}.{release}")
+}
+
 /// An HDF5 file that is being written under a temporary name.
 ///
 /// If it is dropped without [`StagedHdf5::commit`], it is removed. Whoever writes into a

@@ -88,7 +88,7 @@ impl HeatmapMeta {
     /// Why the heatmap is partial although no group is missing: the reason why the
     /// cascade's audit does not hold. `None` when there is no such reason.
     pub fn audit_failure(&self) -> Option<String> {
-        self.cascade.as_ref().and_then(CascadeMeta::audit_failure)
+        self.cascade.as_ref().and_then(|cascade| cascade.audit_failure(self.windows))
     }
 
     /// Refuses a heatmap of another slide than the one its file is named after.

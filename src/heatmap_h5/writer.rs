@@ -21,6 +21,8 @@ pub struct HeatmapWriter {
     planes: Vec<bool>,
     rows: usize,
     cols: usize,
+    /// Windows scored, over all groups.
+    windows: u64,
     output: StagedHdf5,
 }
 
@@ -57,7 +59,15 @@ impl HeatmapWriter {
             .map_err(|e| FormatError::hdf5(path, "write /score", &e))?;
         output.written().plane(SCORE, score, CHUNK, None);
         let planes = vec![false; meta.classes.len()];
-        Ok(Self { score: dataset, classes: None, planes, rows, cols, output })
+        Ok(Self {
+            score: dataset,
+            classes: None,
+            planes,
+            rows,
+            cols,
+            windows: meta.windows,
+            output,
+        })
     }
 
     /// Adds the measured errors of the methods `dense` and `cascade`, and the attribute
@@ -74,7 +84,7 @@ impl HeatmapWriter {
         dense.map_or(Ok(()), |dense| dense.write_attributes(&attributes))?;
         let Some(cascade) = cascade else { return Ok(()) };
         cascade.write_attributes(&attributes)?;
-        match cascade.audit_failure() {
+        match cascade.audit_failure(self.windows) {
             None => Ok(()),
             Some(failure) => attributes.put_str("partial", &failure),
         }

@@ -76,9 +76,12 @@ impl Calibrated {
     }
 
     /// The attributes of score files that describe the calibration.
-    pub(super) fn meta(&self, context: &Context<'_>, network: &DenseNetwork) -> DenseMeta {
-        let keys = context.keys();
+    pub(super) fn meta(&self, context: &Context<'_>, dense: &LoadedDense) -> DenseMeta {
+        let (keys, network) = (context.keys(), &dense.network);
+        let own_fit = || calibration_file::id(self);
         DenseMeta {
+            fit_id: context.config.resolved.fit_sha256.clone().unwrap_or_else(own_fit),
+            image_px: Some(dense.tiles.side_px()),
             exact: network.inexact.is_empty(),
             reach_px: network.reach_px,
             sampled: self.sampled,

@@ -53,11 +53,19 @@ pub(super) fn write<T: Serialize>(
     staged::write(path, format!("{file:#}\n").as_bytes())
 }
 
+/// The hash of a calibration, 16 hexadecimal digits.
+pub(super) fn id<T: Serialize>(calibrated: &T) -> String {
+    hash(&serde_json::to_value(calibrated).expect("a calibration is plain data"))
+}
+
+fn hash(calibrated: &Value) -> String {
+    format!("{:016x}", xxh3_64(calibrated.to_string().as_bytes()))
+}
+
 /// All but the calibration itself.
 fn head(calibrated: &Value, patches: &PatchesMeta) -> Value {
-    let hash = xxh3_64(calibrated.to_string().as_bytes());
     let made_from = &patches.lineage.id;
-    json!({"slide": patches.slide, "made_from": made_from, "xxh3": format!("{hash:016x}")})
+    json!({"slide": patches.slide, "made_from": made_from, "xxh3": hash(calibrated)})
 }
 
 #[cfg(test)]

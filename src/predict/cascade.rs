@@ -19,7 +19,7 @@ use std::sync::Arc;
 use super::audit::Audit;
 use super::batch::Numbered;
 use super::calibrate::Calibrated;
-use super::cascade_tally::{CascadeTally, How};
+use super::cascade_tally::CascadeTally;
 use super::classes::DETECTION;
 use super::coarse::CoarseCascade;
 use super::context::Context;
@@ -32,7 +32,7 @@ use super::scored::Scored;
 use super::scorer::Scorer;
 use super::stream::Stopped;
 use super::windows::WindowScorer;
-use crate::scores::{CascadeMeta, DenseMeta, Screen};
+use crate::scores::{CascadeMeta, DenseMeta, How, Screen};
 
 /// Scores one slide by a screen and, where a detection is possible, by single windows.
 pub(super) struct CascadeScorer<'c> {
@@ -98,7 +98,11 @@ impl CascadeScorer<'_> {
 
 impl Scorer for CascadeScorer<'_> {
     fn dense_meta(&self, context: &Context<'_>) -> Option<DenseMeta> {
-        Some(self.calibrated.meta(context, &self.dense.network))
+        Some(self.calibrated.meta(context, self.dense))
+    }
+
+    fn batch(&self) -> Option<usize> {
+        self.windows.batch()
     }
 
     fn deviations(
@@ -120,9 +124,10 @@ impl Scorer for CascadeScorer<'_> {
         work: GroupWork<'_>,
         todo: &[Vec<Numbered>],
     ) -> Result<(), Stopped> {
-        let numbered = todo.iter().flatten();
+        // Of the windows that an earlier try scored as well, so that its audit counts.
+        let points = work.group.points.iter().flatten().enumerate();
         let drawn: HashSet<usize> =
-            numbered.filter(|n| self.audit.draws(&n.point)).map(|n| n.number).collect();
+            points.filter(|(_, point)| self.audit.draws(point)).map(|(number, _)| number).collect();
         let bound = self.audit.bound();
         if self.calibrated.open().is_some() {
             let coarse = CoarseCascade { windows: self.windows, drawn, bound };

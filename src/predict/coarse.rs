@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use super::batch::Numbered;
-use super::cascade_tally::{CascadeTally, How};
+use super::cascade_tally::CascadeTally;
 use super::classes::DETECTION;
 use super::context::Context;
 use super::group_work::GroupWork;
@@ -25,7 +25,7 @@ use super::stream::{Stopped, WantedPoints};
 use super::windows::WindowScorer;
 use crate::geometry::Lattice;
 use crate::geometry::lattice::LatticePoint;
-use crate::scores::{CascadeMeta, Screen};
+use crate::scores::{CascadeMeta, How, Screen};
 
 /// Largest distance between neighbouring screened points.
 const MOST_STEP_PX: u32 = 64;

@@ -66,7 +66,11 @@ impl DenseScorer<'_> {
 
 impl Scorer for DenseScorer<'_> {
     fn dense_meta(&self, context: &Context<'_>) -> Option<DenseMeta> {
-        Some(self.calibrated.meta(context, &self.dense.network))
+        Some(self.calibrated.meta(context, self.dense))
+    }
+
+    fn batch(&self) -> Option<usize> {
+        None
     }
 
     fn deviations(

@@ -43,7 +43,7 @@ impl GroupWork<'_> {
 
     /// Enters scores in the ledger.
     pub(super) fn enter(&self, scored: &Scored) {
-        self.ledger.enter(scored.numbers.iter().copied(), &scored.scores, scored.infer);
+        self.ledger.enter(scored);
         self.task.advance(scored.numbers.len());
     }
 }

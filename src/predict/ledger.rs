@@ -6,22 +6,22 @@
 //! other is set aside with a message.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use ndarray::{Array2, Axis};
 
 use super::batch::Numbered;
-use super::cascade_tally::{CascadeTally, How, Tallied};
+use super::cascade_tally::CascadeTally;
+use super::part_file::{carry_over, check_belongs, read_part, remove_part, set_aside};
+use super::scored::Scored;
+use crate::config::Method;
 use crate::geometry::lattice::LatticePoint;
 use crate::hdf5_file::FormatError;
 use crate::process;
 use crate::progress::Progress;
-use crate::scores::{self, CascadeMeta, Scores, ScoresMeta, UnnormalizedPatch};
-use crate::staged;
+use crate::scores::{self, How, PartScores, Scores, ScoresMeta, UnnormalizedPatch};
 
 /// The files of a group, and how often to save.
 pub(super) struct Places {
@@ -86,8 +86,11 @@ struct Book {
     read: Duration,
     infer: Duration,
     shared: u64,
-    /// How this try scored the points of a cascade.
-    cascade: Option<Tallied>,
+    /// How a cascade scores each window. Earlier tries' windows are among them, so that all
+    /// counts are those of the whole group.
+    how: Vec<Option<How>>,
+    /// What a cascade counts.
+    cascade: Option<CascadeTally>,
 }
 
 impl<'p> Ledger<'p> {
@@ -117,6 +120,7 @@ impl<'p> Ledger<'p> {
             read: Duration::ZERO,
             infer: Duration::ZERO,
             shared: 0,
+            how: vec![None; rows.len()],
             cascade: None,
         };
         if let Some(part) = read_part(&places.part)? {
@@ -167,22 +171,17 @@ impl<'p> Ledger<'p> {
             .collect()
     }
 
-    /// Enters the scores `values`, `[window, class]`, of the windows with these numbers, and
-    /// saves if a save is due.
-    pub(super) fn enter(
-        &self,
-        numbers: impl Iterator<Item = usize>,
-        values: &[f32],
-        infer: Duration,
-    ) {
+    /// Enters scores, and saves if a save is due.
+    pub(super) fn enter(&self, Scored { numbers, scores, infer, shared }: &Scored) {
         let classes = self.meta.classes.len();
         let mut book = self.book();
-        for (window, values) in numbers.zip(values.chunks_exact(classes)) {
+        for (&window, values) in numbers.iter().zip(scores.chunks_exact(classes)) {
             let flat = book.scores.as_slice_mut().expect("a new array is contiguous");
             flat[window * classes..][..classes].copy_from_slice(values);
             book.done[window] = true;
         }
-        book.infer += infer;
+        book.infer += *infer;
+        book.shared += if *shared { numbers.len() as u64 } else { 0 };
         drop(book);
         self.save_when_due();
     }
@@ -212,22 +211,16 @@ impl<'p> Ledger<'p> {
 
     /// Starts counting how a cascade scores points.
     pub(super) fn note_cascade(&self, tally: CascadeTally) {
-        self.book().cascade = Some(Tallied::new(tally, self.rows.len()));
+        self.book().cascade = Some(tally);
     }
 
     /// Records how a cascade scores windows. The record comes before the scores are entered, so
     /// that a save in between counts these windows.
     pub(super) fn note_how(&self, how: How, numbers: &[usize]) {
-        if let Some(tallied) = &mut self.book().cascade {
-            tallied.note(how, numbers);
+        let mut book = self.book();
+        for &number in numbers {
+            book.how[number] = Some(how);
         }
-    }
-
-    /// Records windows that shared their first layers. Numbers beyond the group's belong to
-    /// windows that are screened but not kept.
-    pub(super) fn note_shared(&self, numbers: &[usize]) {
-        let windows = numbers.iter().filter(|&&number| number < self.rows.len()).count();
-        self.book().shared += windows as u64;
     }
 
     /// Adds time spent reading.
@@ -253,18 +246,20 @@ impl<'p> Ledger<'p> {
     pub(super) fn save(&self) -> Result<usize, FormatError> {
         let book = self.book();
         let done: Vec<usize> = (0..self.rows.len()).filter(|&window| book.done[window]).collect();
-        let scores = book.scores.select(Axis(0), &done);
+        let score = book.scores.select(Axis(0), &done);
+        let how: Option<Vec<How>> = done.iter().map(|&window| book.how[window]).collect();
         let mut meta = self.figures(&book);
         drop(book);
         // Another task may have scored the same group and finished.
         if done.is_empty() || self.places.whole.exists() {
             return Ok(done.len());
         }
-        let rows: Vec<i32> = done.iter().map(|&window| self.rows[window]).collect();
-        let cols: Vec<i32> = done.iter().map(|&window| self.cols[window]).collect();
+        let row: Vec<i32> = done.iter().map(|&window| self.rows[window]).collect();
+        let col: Vec<i32> = done.iter().map(|&window| self.cols[window]).collect();
         let total = meta.windows;
         meta.windows = done.len() as u64;
-        scores::write_part(&self.places.part, &meta, total, &rows, &cols, scores.view())?;
+        let part = PartScores { scores: Scores { meta, row, col, score }, total, how };
+        scores::write_part(&self.places.part, &part)?;
         Ok(done.len())
     }
 
@@ -302,8 +297,8 @@ impl<'p> Ledger<'p> {
         meta.read_s += book.read.as_secs_f64();
         meta.infer_s += book.infer.as_secs_f64();
         meta.shared_windows += book.shared;
-        let counts = book.cascade.as_ref().map(|now| now.counts(&book.done, book.scores.view()));
-        meta.cascade = CascadeMeta::sum(meta.cascade, counts);
+        let counts = |tally: &CascadeTally| tally.counts(&book.how, &book.done, book.scores.view());
+        meta.cascade = book.cascade.as_ref().map(counts);
         meta.peak_rss_bytes = meta.peak_rss_bytes.max(process::peak_rss_bytes());
         meta.failed_patches += book.refused;
         meta.unnormalized.clone_from(&book.unnormalized);
@@ -317,40 +312,19 @@ impl<'p> Ledger<'p> {
     }
 }
 
-/// Removes a part file that the score file has replaced.
-pub(super) fn remove_part(part: &Path) {
-    // Usually there is no such file. One that stays is ignored beside the score file.
-    drop(fs::remove_file(part));
-}
-
-/// The scores of a part file, with the number of windows of the whole group.
-type Part = (Scores, u64);
-
-/// Reads a part file; `None` if there is none, and an inner error that says why the file cannot
-/// be used.
-fn read_part(path: &Path) -> Result<Option<Result<Part, String>>, FormatError> {
-    if !staged::is_there(path)? {
-        return Ok(None);
-    }
-    match scores::read_part(path) {
-        Ok(part) => Ok(Some(Ok(part))),
-        // Another task has finished the group meanwhile.
-        Err(FormatError::Stage(e)) if e.source.kind() == ErrorKind::NotFound => Ok(None),
-        // The file may be whole.
-        Err(error @ FormatError::Stage(_)) => Err(error),
-        Err(error) => Ok(Some(Err(error.to_string()))),
-    }
-}
-
 /// Enters the scores of a part file; the error says why the file cannot be used.
 fn resume(
-    (part, total): Part,
+    part: PartScores,
     meta: &ScoresMeta,
     rows: &[i32],
     cols: &[i32],
     book: &mut Book,
 ) -> Result<ScoresMeta, String> {
-    belongs(&part.meta, meta, total)?;
+    let PartScores { scores: part, total, how } = part;
+    check_belongs(&part.meta, meta, total)?;
+    if meta.method == Method::Cascade.name() && how.is_none() {
+        return Err("the file does not say how each window was scored, as those of earlier versions do not; the counts of the cascade would be too low".into());
+    }
     let windows: HashMap<(i32, i32), usize> =
         rows.iter().copied().zip(cols.iter().copied()).zip(0..).collect();
     let Scores { row, col, score, .. } = &part;
@@ -364,58 +338,8 @@ fn resume(
         book.done[place] = true;
         book.scores.row_mut(place).assign(&score);
     }
+    for (&place, how) in places.iter().zip(how.into_iter().flatten()) {
+        book.how[place] = Some(how);
+    }
     Ok(part.meta)
-}
-
-/// Checks that a part file was made with the settings of this try; the error says what differs.
-fn belongs(part: &ScoresMeta, meta: &ScoresMeta, total: u64) -> Result<(), String> {
-    let rules = [
-        ("slide", &part.slide, &meta.slide),
-        ("made_from", &part.lineage.made_from, &meta.lineage.made_from),
-        ("group", &part.group.to_string(), &meta.group.to_string()),
-        ("stride", &part.stride_px.to_string(), &meta.stride_px.to_string()),
-        ("classes", &part.classes.join(", "), &meta.classes.join(", ")),
-        ("method", &part.method, &meta.method),
-        ("precision", &part.precision, &meta.precision),
-        ("model_sha256", &part.model_sha256, &meta.model_sha256),
-        ("config_sha256", &part.config_sha256, &meta.config_sha256),
-        ("windows_total", &total.to_string(), &meta.windows.to_string()),
-    ];
-    for (what, found, expected) in rules {
-        if found != expected {
-            return Err(format!("{what} is {found}, expected {expected}"));
-        }
-    }
-    Ok(())
-}
-
-/// Adds the figures of earlier tries to those of this one.
-fn carry_over(meta: &mut ScoresMeta, earlier: ScoresMeta) {
-    meta.resumed_windows = earlier.windows;
-    meta.shared_windows = earlier.shared_windows;
-    meta.wall_s += earlier.wall_s;
-    meta.cpu_s += earlier.cpu_s;
-    meta.read_s += earlier.read_s;
-    meta.infer_s += earlier.infer_s;
-    meta.peak_rss_bytes = earlier.peak_rss_bytes;
-    meta.spans_unix_s = earlier.spans_unix_s;
-    meta.cascade = earlier.cascade;
-    if !earlier.engine.contains(&meta.engine) {
-        meta.engine = format!("{}, then {}", earlier.engine, meta.engine);
-    } else {
-        meta.engine = earlier.engine;
-    }
-}
-
-/// Renames a part file that cannot be used, and keeps it for inspection.
-fn set_aside(part: &Path, problem: &str, progress: &Progress) {
-    let aside = part.with_extension("h5.refused");
-    let kept = match fs::rename(part, &aside) {
-        Ok(()) => format!("set aside as {}", aside.display()),
-        Err(error) => format!("it stays ({error})"),
-    };
-    progress.warn(&format!(
-        "warning: {}: not used, the group is scored from the start: {problem}; {kept}",
-        part.display()
-    ));
 }

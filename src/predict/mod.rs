@@ -24,6 +24,7 @@ mod group_work;
 mod last_slide;
 mod ledger;
 mod loaded_dense;
+mod part_file;
 mod pixels;
 mod precision_sample;
 mod predictor;

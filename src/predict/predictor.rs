@@ -10,8 +10,9 @@ use super::dense::DenseScorer;
 use super::error::PredictError;
 use super::group::Group;
 use super::last_slide::LastSlide;
-use super::ledger::{self, Start};
+use super::ledger::Start;
 use super::loaded_dense::LoadedDense;
+use super::part_file;
 use super::score::{GroupOutcome, check_existing, score_group};
 use super::windows::WindowScorer;
 use crate::config::{Method, RunConfig};
@@ -129,7 +130,7 @@ impl<'r> Predictor<'r> {
         let watched = Watched::new(&path, "predict");
         match check_existing(&path, self.context.config, slide) {
             Ok(present) => {
-                ledger::remove_part(&run.part(slide, group));
+                part_file::remove_part(&run.part(slide, group));
                 Ok(Some(present))
             }
             Err(PredictError::Format(error)) => {

@@ -16,7 +16,7 @@ use super::group_work::GroupWork;
 use super::ledger::{Ledger, Places, Start};
 use super::scorer::Scorer;
 use crate::config::RunConfig;
-use crate::hdf5_file::FormatError;
+use crate::hdf5_file::{self, FormatError};
 use crate::interrupt::with_last_save;
 use crate::number::GroupNumber;
 use crate::process;
@@ -193,6 +193,9 @@ fn meta_of(
         config_sha256: context.config.scores_sha256(),
         threads: u32::try_from(context.workers()).expect("no machine has 2^32 threads"),
         host: process::host(),
+        processor: format!("{}: {}", process::processor(), process::instruction_sets()),
+        libraries: hdf5_file::library(),
+        batch: scorer.batch().and_then(|batch| batch.try_into().ok()),
         failed_patches: group.failed_patches(),
         normalize: colour::described(&context.config.config.normalize),
         dense,

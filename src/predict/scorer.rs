@@ -14,6 +14,9 @@ pub(super) trait Scorer {
     /// How dense scores were calibrated; `None` for a method without a dense network.
     fn dense_meta(&self, context: &Context<'_>) -> Option<DenseMeta>;
 
+    /// Windows per run of the network; `None` for a method without single windows.
+    fn batch(&self) -> Option<usize>;
+
     /// Absolute differences of the positive class's scores from those in f32, over the
     /// windows of `sample`.
     fn deviations(

@@ -79,9 +79,6 @@ pub(super) fn stream<C: Cut + Send>(
     let write = |scored: &mut dyn Iterator<Item = Scored>| {
         for scored in scored {
             sink(&scored);
-            if scored.shared {
-                ledger.note_shared(&scored.numbers);
-            }
         }
         Ok(())
     };

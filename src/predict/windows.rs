@@ -108,6 +108,10 @@ impl Scorer for WindowScorer {
         None
     }
 
+    fn batch(&self) -> Option<usize> {
+        self.sessions.first().map(|session| session.batch())
+    }
+
     fn deviations(
         &mut self,
         context: &Context<'_>,

@@ -34,6 +34,11 @@ pub struct DenseMeta {
     pub slope_range: Option<[f64; 2]>,
     /// The reason why the sample does not determine the slope; empty if it does.
     pub open: String,
+    /// Hash of the calibration: SHA-256 of the fit over the slides, or XXH3 of the slide's own
+    /// calibration, as in `calibration.json`. Empty in older files.
+    pub fit_id: String,
+    /// Side of the largest image that the dense network was run on, px. `None` in older files.
+    pub image_px: Option<u32>,
 }
 
 /// The screen of a cascade: the cheap scores from which it chooses the points to score exactly.
@@ -118,9 +123,15 @@ impl CascadeMeta {
         missed_bound_finite(self.points(), self.missed, self.drawn)
     }
 
-    /// The reason why the audit of a whole slide makes its heatmap partial, if it does.
-    pub fn audit_failure(&self) -> Option<String> {
+    /// The reason why the audit of a whole slide of `windows` points makes its heatmap partial,
+    /// if it does.
+    pub fn audit_failure(&self, windows: u64) -> Option<String> {
         let (points, audited) = (self.points(), self.audited);
+        if points != windows {
+            return Some(format!(
+                "the cascade counts {points} points, expected all {windows}: an interrupted task of an earlier version lost the others, and the audit's bound with them"
+            ));
+        }
         if self.missed > 0 {
             let at_most = match self.bound {
                 Some(_) => format!(
@@ -143,7 +154,7 @@ impl CascadeMeta {
         ))
     }
 
-    /// Counts of two tries or of two groups together.
+    /// Counts of two groups together.
     pub(crate) fn sum(a: Option<Self>, b: Option<Self>) -> Option<Self> {
         let (Some(a), Some(b)) = (a, b) else { return a.or(b) };
         Some(Self {
@@ -180,6 +191,12 @@ impl DenseMeta {
         if let Some(range) = &self.slope_range {
             attributes.put_f64s("dense_slope_range", range)?;
         }
+        if let Some(image_px) = self.image_px {
+            attributes.put_i64("dense_image", i64::from(image_px))?;
+        }
+        if !self.fit_id.is_empty() {
+            attributes.put_str("fit_id", &self.fit_id)?;
+        }
         if self.open.is_empty() { Ok(()) } else { attributes.put_str("dense_open", &self.open) }
     }
 
@@ -204,6 +221,8 @@ impl DenseMeta {
             near: newer("dense_near")?.map(|name| attributes.u64(name)).transpose()?,
             slope_range: range.and_then(|range| range.try_into().ok()),
             open: newer("dense_open")?.map_or(Ok(String::new()), |name| attributes.str(name))?,
+            fit_id: newer("fit_id")?.map_or(Ok(String::new()), |name| attributes.str(name))?,
+            image_px: newer("dense_image")?.map(|name| attributes.u32(name, 1)).transpose()?,
         }))
     }
 }

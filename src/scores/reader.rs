@@ -3,29 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ndarray::{Array2, Ix1, Ix2};
+use ndarray::{Ix1, Ix2};
 
+use super::content::{PartScores, Scores};
+use super::how::How;
 use super::schema::{
-    COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED, UNNORMALIZED_KIND,
+    COL, FORMAT, HOW, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED, UNNORMALIZED_KIND,
 };
 use super::unnormalized::UnnormalizedPatch;
 use super::writer::check_scores;
 use crate::hdf5_file::{
     self, Attributes, FormatError, check_dataset, link_exists, read_all, read_texts,
 };
-
-/// The scores of one group.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scores {
-    /// The root attributes.
-    pub meta: ScoresMeta,
-    /// Lattice row of each point, `[M]`.
-    pub row: Vec<i32>,
-    /// Lattice column of each point, `[M]`.
-    pub col: Vec<i32>,
-    /// The model's output, `[M, C]`; never NaN.
-    pub score: Array2<f32>,
-}
 
 /// Reads only the attributes of `path`.
 ///
@@ -53,16 +42,39 @@ pub(crate) fn read_scores_notes(path: &Path) -> Result<ScoresMeta, FormatError> 
 /// [`FormatError`] if the file is missing, damaged, of another format or of a newer version, or
 /// if its counts differ.
 pub fn read_scores(path: &Path) -> Result<Scores, FormatError> {
-    read_points(path, FORMAT)
+    read_points(path, &hdf5_file::open(path)?, FORMAT)
 }
 
-/// Reads the scores of a part file, and the number of windows of its whole group.
+/// Reads a part file.
 ///
 /// # Errors
 /// Those of [`read_scores`].
-pub fn read_part(path: &Path) -> Result<(Scores, u64), FormatError> {
-    let (_, total) = read_part_meta(path)?;
-    Ok((read_points(path, PART_FORMAT)?, total))
+pub fn read_part(path: &Path) -> Result<PartScores, FormatError> {
+    // One opened file throughout: another task may replace the file in the meantime.
+    let file = hdf5_file::open(path)?;
+    let scores = read_points(path, &file, PART_FORMAT)?;
+    let total = Attributes::new(path, &file).u64(TOTAL)?;
+    let how = read_how(path, &file, scores.row.len())?;
+    Ok(PartScores { scores, total, how })
+}
+
+/// How a cascade scored each of `points` windows of a part file.
+fn read_how(
+    path: &Path,
+    file: &hdf5::File,
+    points: usize,
+) -> Result<Option<Vec<How>>, FormatError> {
+    if !link_exists(path, file, HOW)? {
+        return Ok(None);
+    }
+    let codes = check_dataset::<u8>(path, file, HOW, &[Some(points)])?;
+    let codes = read_all::<u8, Ix1>(path, &codes)?;
+    let how = codes.iter().map(|&code| {
+        How::from_code(code).ok_or_else(|| {
+            FormatError::invalid(path, format!("/{HOW} has {code}, expected 1 to 5"))
+        })
+    });
+    how.collect::<Result<_, _>>().map(Some)
 }
 
 /// Reads only the attributes of a part file, and the number of windows of its whole group.
@@ -107,15 +119,22 @@ fn read_unnormalized(
     Ok(patches.into_iter().collect())
 }
 
-fn read_points(path: &Path, format: &'static str) -> Result<Scores, FormatError> {
-    let file = hdf5_file::open(path)?;
-    let mut meta = ScoresMeta::read_attributes(&Attributes::new(path, &file), format)?;
-    meta.unnormalized = read_unnormalized(path, &file, &meta)?;
-    let row = check_dataset::<i32>(path, &file, ROW, &[None])?;
+fn read_points(
+    path: &Path,
+    file: &hdf5::File,
+    format: &'static str,
+) -> Result<Scores, FormatError> {
+    let mut meta = ScoresMeta::read_attributes(&Attributes::new(path, file), format)?;
+    meta.unnormalized = read_unnormalized(path, file, &meta)?;
+    let row = check_dataset::<i32>(path, file, ROW, &[None])?;
     let points = row.size();
-    let col = check_dataset::<i32>(path, &file, COL, &[Some(points)])?;
+    let col = check_dataset::<i32>(path, file, COL, &[Some(points)])?;
+    if meta.windows != points as u64 {
+        let problem = format!("windows is {}, expected {points}, the length of /row", meta.windows);
+        return Err(FormatError::invalid(path, problem));
+    }
     let classes = Some(meta.classes.len());
-    let score = check_dataset::<f32>(path, &file, SCORE, &[Some(points), classes])?;
+    let score = check_dataset::<f32>(path, file, SCORE, &[Some(points), classes])?;
     let row = read_all::<i32, Ix1>(path, &row)?.to_vec();
     let col = read_all::<i32, Ix1>(path, &col)?.to_vec();
     let score = read_all::<f32, Ix2>(path, &score)?;

@@ -29,6 +29,9 @@ pub(crate) const COL: &str = "col";
 pub(crate) const SCORE: &str = "score";
 pub(crate) const UNNORMALIZED: &str = "unnormalized";
 pub(crate) const UNNORMALIZED_KIND: &str = "unnormalized_kind";
+/// Dataset of a cascade's part file, u8 `[M]`: how each window got its score
+/// ([`How::code`](super::how::How::code)).
+pub(crate) const HOW: &str = "how";
 /// Attribute of a part file: number of windows of the whole group.
 pub(crate) const TOTAL: &str = "windows_total";
 
@@ -78,6 +81,13 @@ pub struct ScoresMeta {
     pub threads: u32,
     /// Name of the machine.
     pub host: String,
+    /// Model of the processor, and the instruction sets that decide how engines round; empty in
+    /// older files.
+    pub processor: String,
+    /// Names and versions of linked libraries; empty in older files.
+    pub libraries: String,
+    /// Number of windows per run of the network. `None` in older files and for dense runs.
+    pub batch: Option<u32>,
     /// Number of patches that could not be scored.
     pub failed_patches: u64,
     /// The colour normalisation; empty if there was none.
@@ -145,6 +155,14 @@ impl ScoresMeta {
         ] {
             attributes.put_str(name, value)?;
         }
+        for (name, value) in [("processor", &self.processor), ("libraries", &self.libraries)] {
+            if !value.is_empty() {
+                attributes.put_str(name, value)?;
+            }
+        }
+        if let Some(batch) = self.batch {
+            attributes.put_i64("batch", i64::from(batch))?;
+        }
         for (name, value) in [
             ("group", self.group.get()),
             ("stride", self.stride_px),
@@ -205,6 +223,11 @@ impl ScoresMeta {
         let unnormalized = if normalized { attributes.u64("unnormalized_patches")? } else { 0 };
         let spans = attributes.contains("spans_unix_s")?;
         let spans = if spans { attributes.f64s("spans_unix_s")? } else { Vec::new() };
+        let newer_text = |name: &str| match attributes.contains(name)? {
+            true => attributes.str(name),
+            false => Ok(String::new()),
+        };
+        let batch = attributes.contains("batch")?;
         let meta = Self {
             lineage: Lineage::read_attributes(attributes)?,
             slide: attributes.str("slide")?,
@@ -231,6 +254,9 @@ impl ScoresMeta {
             peak_rss_bytes: attributes.u64("peak_rss_bytes")?,
             threads: attributes.u32("threads", 0)?,
             host: attributes.str("host")?,
+            processor: newer_text("processor")?,
+            libraries: newer_text("libraries")?,
+            batch: batch.then(|| attributes.u32("batch", 1)).transpose()?,
             failed_patches: attributes.u64("failed_patches")?,
             normalize: if normalized { attributes.str("normalize")? } else { String::new() },
             unnormalized_patches: unnormalized,

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use ndarray::{ArrayView1, ArrayView2};
 
+use super::content::{PartScores, Scores};
 use super::range::impossible;
 use super::schema::{
-    COL, FORMAT, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED, UNNORMALIZED_KIND,
+    COL, FORMAT, HOW, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED, UNNORMALIZED_KIND,
 };
 use super::unnormalized::UnnormalizedPatch;
 use crate::hdf5_file::{FormatError, StagedHdf5};
@@ -29,20 +30,18 @@ pub fn write_scores(
     stage(path, meta, FORMAT, row, col, score)?.commit()
 }
 
-/// Writes a part file: the scores that an interrupted task has of a group of `total` windows.
+/// Writes a part file.
 ///
 /// # Errors
 /// Those of [`write_scores`].
-pub fn write_part(
-    path: &Path,
-    meta: &ScoresMeta,
-    total: u64,
-    row: &[i32],
-    col: &[i32],
-    score: ArrayView2<'_, f32>,
-) -> Result<(), FormatError> {
-    let output = stage(path, meta, PART_FORMAT, row, col, score)?;
-    output.attributes().put_u64(TOTAL, total)?;
+pub fn write_part(path: &Path, part: &PartScores) -> Result<(), FormatError> {
+    let PartScores { scores: Scores { meta, row, col, score }, total, how } = part;
+    let mut output = stage(path, meta, PART_FORMAT, row, col, score.view())?;
+    output.attributes().put_u64(TOTAL, *total)?;
+    if let Some(how) = how {
+        let codes: Vec<u8> = how.iter().map(|how| how.code()).collect();
+        output.write_dataset(HOW, ArrayView1::from(&codes))?;
+    }
     output.commit()
 }
 

@@ -11,3 +11,4 @@ mod series;
 pub(crate) use error::InputsError;
 pub(crate) use expand::expand;
 pub(crate) use given::{GivenMpp, GivenSlides};
+pub(crate) use manifest::Manifest;

@@ -19,7 +19,7 @@ use crate::model::{Model, card_sha256};
 use crate::number::GroupNumber;
 use crate::patches::{PatchesFile, PatchesMeta};
 use crate::run_dir::{self, RunDir};
-use crate::scores::{CascadeMeta, ScoresMeta};
+use crate::scores::ScoresMeta;
 use crate::staged;
 
 use assemble::{Assembled, assemble, class_plane};
@@ -132,7 +132,7 @@ fn make_heatmap(
     closed.commit()?;
     damage::clear(&h5);
     files.insert(0, h5);
-    let audit_failure = cascade.as_ref().and_then(CascadeMeta::audit_failure);
+    let audit_failure = cascade.as_ref().and_then(|cascade| cascade.audit_failure(windows));
     let (already_there, added) = (false, 0);
     Ok(Stitched { files, missing, audit_failure, scored, max, already_there, added, replaced })
 }

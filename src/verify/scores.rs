@@ -244,7 +244,7 @@ fn check_part(path: &Path, slide: &str, findings: &mut Findings) {
     }
     findings.count(path);
     let read = scores::read_part(path)
-        .and_then(|(part, _)| FormatError::check_slide(path, &part.meta.slide, slide));
+        .and_then(|part| FormatError::check_slide(path, &part.scores.meta.slide, slide));
     if let Err(error) = read {
         findings.push(FileProblem::of_error(&error));
     }

@@ -13,8 +13,13 @@ fn byte(value: f32) -> u8 {
 }
 
 /// A slide of smooth blobs on a texture, so that scores differ from place to place.
-fn slide(rows: usize, cols: usize) -> Array3<u8> {
-    let mut slide = noise(rows, cols, 5);
+pub(crate) fn slide(rows: usize, cols: usize) -> Array3<u8> {
+    blobs(rows, cols, 5)
+}
+
+/// As [`slide`], with the noise of a seed.
+pub(crate) fn blobs(rows: usize, cols: usize, seed: u64) -> Array3<u8> {
+    let mut slide = noise(rows, cols, seed);
     slide.indexed_iter_mut().for_each(|((y, x, c), value)| {
         let wave = (y as f32 / (17.0 + c as f32)).sin() * (x as f32 / 23.0).cos();
         *value = byte(f32::from(*value) * 0.4 + 90.0 + 60.0 * wave);

@@ -10,10 +10,11 @@ use ndarray::{Array2, array};
 use slidegrid::GroupNumber;
 use slidegrid::geometry::{BlockPlan, Tiling, WorkingPlane};
 use slidegrid::heatmap_h5::{HeatmapMeta, HeatmapWriter, read_heatmap, read_heatmap_class};
-use slidegrid::internal::scores::{read_part, write_part};
+use slidegrid::internal::scores::{PartScores, read_part, write_part};
 use slidegrid::patches::{Compression, PatchesFile, PatchesMeta, PatchesWriter};
 use slidegrid::scores::{
-    ColourFailure, ScoresMeta, UnnormalizedKind, UnnormalizedPatch, read_scores, write_scores,
+    ColourFailure, Scores, ScoresMeta, UnnormalizedKind, UnnormalizedPatch, read_scores,
+    write_scores,
 };
 use slidegrid::{Lineage, SlideIdentity};
 
@@ -142,8 +143,14 @@ fn scores_come_back_and_nan_is_refused() {
     let (writer, lineage) = (String::new(), Lineage::default());
     assert_eq!(ScoresMeta { writer, lineage, ..found.meta }, scores_meta());
 
-    write_scores(&path, &scores_meta(), &[], &[], Array2::zeros((0, 2)).view()).unwrap();
+    let empty = ScoresMeta { windows: 0, ..scores_meta() };
+    write_scores(&path, &empty, &[], &[], Array2::zeros((0, 2)).view()).unwrap();
     assert_eq!(read_scores(&path).unwrap().score.dim(), (0, 2));
+
+    let more = ScoresMeta { windows: 3, ..scores_meta() };
+    write_scores(&path, &more, &[1, 2], &[3, 4], score.view()).unwrap();
+    let error = read_scores(&path).unwrap_err().to_string();
+    assert!(error.contains("windows is 3, expected 2"), "{error}");
 
     let nan = array![[f32::NAN, 0.0]];
     let error =
@@ -395,7 +402,9 @@ fn write_v2(folder: &Path) -> Vec<PathBuf> {
         ..meta.clone()
     };
     write_scores(&paths[3], &normalized, &row, &col, score.view()).unwrap();
-    write_part(&paths[4], &meta, 9, &row, &col, score.view()).unwrap();
+    let (row, col) = (row.to_vec(), col.to_vec());
+    let part = PartScores { scores: Scores { meta, row, col, score }, total: 9, how: None };
+    write_part(&paths[4], &part).unwrap();
     let meta = HeatmapMeta {
         activation: "softmax".into(),
         lineage: lineage(&id),
@@ -428,7 +437,7 @@ fn frozen_files_of_version_2_are_read() {
     let normalized = read_scores(&path("scores-normalized.h5")).unwrap().meta;
     assert_eq!(normalized.unnormalized[&17].reason, "one colour; raw");
     assert!(normalized.unnormalized[&17].kind.unwrap().scored);
-    let (part, total) = read_part(&path("scores.part.h5")).unwrap();
+    let PartScores { scores: part, total, .. } = read_part(&path("scores.part.h5")).unwrap();
     assert_eq!((part.row, part.score, total), (scores.row, scores.score, 9));
     for name in ["heatmap.h5", "heatmap-classes.h5"] {
         let (meta, map) = read_heatmap(&path(name)).unwrap();

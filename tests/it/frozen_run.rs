@@ -22,7 +22,7 @@ const VERSIONS: [&str; 3] = ["/@writer", "/@engine", "/@version"];
 
 /// Whether an attribute or dataset has been added since the run was made.
 fn is_newer(name: &str) -> bool {
-    const ADDED: [&str; 10] = [
+    const ADDED: [&str; 15] = [
         "activation",
         "bounds_x",
         "bounds_y",
@@ -33,6 +33,11 @@ fn is_newer(name: &str) -> bool {
         "slide_bytes",
         "slide_hash",
         "slide_modified_unix_s",
+        "processor",
+        "libraries",
+        "batch",
+        "fit_id",
+        "dense_image",
     ];
     name.ends_with("xxh3") || name.strip_prefix("/@").is_some_and(|name| ADDED.contains(&name))
 }

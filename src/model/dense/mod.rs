@@ -42,7 +42,7 @@ mod join;
 mod linear;
 mod map;
 mod mean;
-mod network;
+pub(crate) mod network;
 pub(super) mod node;
 pub(super) mod operators;
 mod pointwise;
