@@ -23,6 +23,7 @@ mod formats;
 mod formats_legacy;
 mod formats_patches;
 mod frozen_run;
+mod fuzz;
 mod interruption;
 mod invariants;
 mod job_scripts;
@@ -49,5 +50,5 @@ mod verify;
 mod write_faults;
 
 fn main() -> std::process::ExitCode {
-    common::harness::main()
+    fuzz::run_as_worker().unwrap_or_else(common::harness::main)
 }
