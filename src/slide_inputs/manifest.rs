@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::error::InputsError;
 use crate::config::{SlideTissue, Slides};
-use crate::run_dir::NamedSlide;
+use crate::run_dir::{NamedSlide, SlidesError};
 use crate::text_file::{delimiter, read_text};
 use crate::tissue::TissueMethod;
 
@@ -87,6 +87,11 @@ impl Manifest {
         };
         if self.slides.iter().any(|known| known.path == slide.path) {
             return Err(InputsError::Twice { slide: slide.path });
+        }
+        // Settings are by name, so the later slide's would be those of both.
+        if let Some(known) = self.slides.iter().find(|known| known.name == slide.name) {
+            let (name, first) = (slide.name, known.path.clone());
+            return Err(SlidesError::SameName { name, first, second: slide.path }.into());
         }
         if own != SlideTissue::default() {
             self.keys.tissue_of.insert(name, own);
