@@ -269,6 +269,9 @@ fn blind_the_screen(case: &Case) {
     fit["head"] = serde_json::Value::Null;
     fit["calibration"]["slope"] = serde_json::json!([0.1, 0.1]);
     fit["calibration"]["offset"] = serde_json::json!([5.0, -5.0]);
+    // Of logits: a line through the scores themselves would leave the range of a softmax.
+    fit["calibration"]["probabilities"] = true.into();
+    fit["calibration"]["sums_to_one"] = true.into();
     fit["residual"] = serde_json::json!({ "rms": 0.005, "p99": 0.01 });
     fit["open"] = serde_json::json!("");
     fit["lowest_detection"] = serde_json::Value::Null;
