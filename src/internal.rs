@@ -25,7 +25,7 @@ pub mod jobs {
     pub use crate::jobs::plan::{SlideGroups, plan_arrays};
     pub use crate::jobs::reason::{LogEnd, Reason, reason_in_log, reason_of};
     pub use crate::jobs::scheduler::{End, scheduler};
-    pub use crate::jobs::script::Job;
+    pub use crate::jobs::script::{INDEX, Job};
     pub use crate::jobs::work::{Request, WorkItem};
 }
 

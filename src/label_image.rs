@@ -9,8 +9,11 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use image::{DynamicImage, ImageReader};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 use ndarray::Array2;
+
+use crate::png_profile;
+use crate::regular_file;
 
 /// A picture of labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +43,9 @@ const SMOOTHED_VALUES: usize = 16;
 /// Share of the pixels of a smoothed picture that lie within an eighth of black or of white.
 const SMOOTHED_SHARE: f64 = 0.9;
 
+/// Largest number of pixels. The labels of such a picture take 540 MB.
+const LIMIT_PX: u64 = 1 << 28;
+
 /// Number of values that a message lists.
 const LISTED_VALUES: usize = 6;
 
@@ -51,30 +57,41 @@ impl LabelImage {
     /// file.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let cannot = |error: std::io::Error| format!("cannot read it: {error}");
+        let file = regular_file::open(path).map_err(cannot)?;
+        png_profile::check(&file)?;
         if let Some(indices) = palette_indices(path)? {
             return Ok(Self { values: indices, is_lossy: false, colours: 0 });
         }
-        let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
-        let picture = reader.map_err(cannot)?.decode().map_err(|error| {
+        let not_read = |error: ImageError| {
             format!("not a picture that slidegrid reads: {error}; expected PNG, TIFF or JPEG")
-        })?;
+        };
+        let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
+        let mut reader = reader.map_err(cannot)?;
+        let mut limits = Limits::no_limits();
+        limits.max_alloc = Some(8 * LIMIT_PX);
+        reader.limits(limits);
+        let decoder = reader.into_decoder().map_err(not_read)?;
+        check_size(decoder.dimensions())?;
+        let picture = DynamicImage::from_decoder(decoder).map_err(not_read)?;
         Self::from_picture(&picture, is_jpeg(path).map_err(cannot)?)
     }
 
     fn from_picture(picture: &DynamicImage, is_lossy: bool) -> Result<Self, String> {
         let shape = (picture.height() as usize, picture.width() as usize);
         let channels = usize::from(picture.color().channel_count());
-        let samples: Vec<u16> = match picture {
+        // No copy of the samples is made: a mask may have a quarter of a billion pixels.
+        let bytes = picture.as_bytes();
+        let sample: &dyn Fn(usize) -> u16 = match picture {
             DynamicImage::ImageLuma8(_)
             | DynamicImage::ImageLumaA8(_)
             | DynamicImage::ImageRgb8(_)
-            | DynamicImage::ImageRgba8(_) => {
-                picture.as_bytes().iter().copied().map(u16::from).collect()
+            | DynamicImage::ImageRgba8(_) => &|at| u16::from(bytes[at]),
+            DynamicImage::ImageLuma16(_)
+            | DynamicImage::ImageLumaA16(_)
+            | DynamicImage::ImageRgb16(_)
+            | DynamicImage::ImageRgba16(_) => {
+                &|at| u16::from_ne_bytes([bytes[2 * at], bytes[2 * at + 1]])
             }
-            DynamicImage::ImageLuma16(grey) => grey.as_raw().clone(),
-            DynamicImage::ImageLumaA16(grey) => grey.as_raw().clone(),
-            DynamicImage::ImageRgb16(colour) => colour.as_raw().clone(),
-            DynamicImage::ImageRgba16(colour) => colour.as_raw().clone(),
             other => {
                 return Err(format!(
                     "its pixels are {:?}, expected 8 or 16 bits per sample",
@@ -87,9 +104,13 @@ impl LabelImage {
         let has_alpha = picture.color().has_alpha();
         let mut colours = BTreeMap::new();
         let mut is_coloured = false;
-        let values: Vec<u16> = samples
-            .chunks_exact(channels)
-            .map(|pixel| {
+        let mut pixel = [0; 4];
+        let values: Vec<u16> = (0..shape.0 * shape.1)
+            .map(|index| {
+                let pixel = &mut pixel[..channels];
+                for (channel, value) in pixel.iter_mut().enumerate() {
+                    *value = sample(index * channels + channel);
+                }
                 let (colour, alpha) = pixel.split_at(channels - usize::from(has_alpha));
                 if alpha.first().is_some_and(|&alpha| alpha < opaque) {
                     return 0;
@@ -172,6 +193,16 @@ impl LabelImage {
     }
 }
 
+/// Checks the number of pixels before any is decoded.
+fn check_size((width_px, height_px): (u32, u32)) -> Result<(), String> {
+    if u64::from(width_px) * u64::from(height_px) <= LIMIT_PX {
+        return Ok(());
+    }
+    Err(format!(
+        "it is {width_px} x {height_px} px, expected at most {LIMIT_PX} px in all; make it smaller, a pixel per tile is enough"
+    ))
+}
+
 /// Whether a picture of `[rows, cols]` has the shape of a slide of this width and height. A picture
 /// that was reduced and rounded differs by a pixel or two.
 ///
@@ -233,11 +264,14 @@ fn palette_indices(path: &Path) -> Result<Option<Array2<u16>>, String> {
     let file = File::open(path).map_err(|error| format!("cannot read it: {error}"))?;
     let mut decoder = png::Decoder::new(BufReader::new(file));
     decoder.set_transformations(png::Transformations::IDENTITY);
+    decoder.set_ignore_iccp_chunk(true);
+    decoder.set_ignore_text_chunk(true);
     // What is no PNG is read by another decoder.
     let Ok(mut reader) = decoder.read_info() else { return Ok(None) };
     if reader.info().color_type != png::ColorType::Indexed {
         return Ok(None);
     }
+    check_size(reader.info().size())?;
     let bits = reader.info().bit_depth as usize;
     let (width, height) = (reader.info().width as usize, reader.info().height as usize);
     let length = reader.output_buffer_size().ok_or("it is too large")?;

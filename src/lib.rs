@@ -137,29 +137,31 @@
 //!     version
 //!     sha256
 //! files
+//!     png_profile
+//!     regular_file
 //!     staged          <- process
 //!     identity
 //!     bigtiff         <- staged version
-//!     hdf5_file       <- identity pipeline staged version
-//!     slide           <- crash geometry
-//!     label_image
-//!     text_file
+//!     hdf5_file       <- identity pipeline regular_file staged version
+//!     slide           <- crash geometry png_profile
+//!     label_image     <- png_profile regular_file
+//!     text_file       <- regular_file
 //!     synth           <- bigtiff interrupt pipeline staged threads
-//!     truth           <- label_image metrics slide spelling staged text_file
+//!     truth           <- label_image metrics regular_file slide spelling staged text_file
 //!     patches         <- geometry hdf5_file normalize number staged
 //!     scores          <- hdf5_file number
 //!     heatmap_h5      <- hdf5_file number scores staged
-//!     export          <- bigtiff geometry hdf5_file heatmap heatmap_h5 metrics patches staged
-//!                        version
+//!     export          <- bigtiff geometry hdf5_file heatmap heatmap_h5 metrics patches
+//!                        regular_file staged version
 //!     import          <- export hdf5_file heatmap heatmap_h5
 //!     run_dir         <- identity number shell staged
 //!     damage          <- hdf5_file run_dir staged
-//!     colour_template <- export geometry heatmap normalize progress slide staged threads tissue
-//!                        version
+//!     colour_template <- export geometry heatmap normalize progress regular_file slide staged
+//!                        threads tissue version
 //! a run
-//!     model           <- geometry process sha256 spelling
-//!     config          <- export geometry heatmap metrics model normalize sha256 staged tissue
-//!                        truth
+//!     model           <- geometry process regular_file sha256 spelling
+//!     config          <- export geometry heatmap metrics model normalize regular_file sha256
+//!                        staged tissue truth
 //!     resolve         <- colour_template config geometry model normalize version
 //!     slide_inputs    <- config progress run_dir slide text_file tissue
 //!     split           <- config crash damage export geometry hdf5_file heatmap identity interrupt
@@ -214,9 +216,11 @@ mod normalize;
 mod number;
 pub mod patches;
 mod pipeline;
+mod png_profile;
 mod predict;
 mod process;
 mod progress;
+mod regular_file;
 mod report;
 mod resolve;
 mod run_dir;

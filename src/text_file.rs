@@ -5,6 +5,8 @@ use std::path::Path;
 
 use encoding_rs::{Encoding, UTF_8};
 
+use crate::regular_file;
+
 /// Reads a text file.
 ///
 /// The encoding is that of the byte order mark, else the one that an XML declaration names, else
@@ -13,20 +15,32 @@ use encoding_rs::{Encoding, UTF_8};
 /// # Errors
 /// The system's error, or one of kind `InvalidData` that names the encoding.
 pub(crate) fn read_text(path: &Path) -> std::io::Result<String> {
-    decode(&std::fs::read(path)?)
+    let bytes = regular_file::read(path, regular_file::TEXT_BYTES)?;
+    decode_owned(bytes)
         .map_err(|problem| std::io::Error::new(std::io::ErrorKind::InvalidData, problem))
 }
 
-/// Decodes a text; the error says what was expected.
-pub(crate) fn decode(bytes: &[u8]) -> Result<String, String> {
+/// Decodes a text; the error says what was expected. UTF-8 without a mark is not copied.
+pub(crate) fn decode_owned(bytes: Vec<u8>) -> Result<String, String> {
+    let is_plain = Encoding::for_bom(&bytes).is_none() && declared(&bytes)? == UTF_8;
+    match is_plain {
+        true => String::from_utf8(bytes).map_err(|_| not_encoded(UTF_8)),
+        false => decode(&bytes),
+    }
+}
+
+fn not_encoded(encoding: &'static Encoding) -> String {
+    format!("it is not {}; save it as UTF-8", encoding.name())
+}
+
+fn decode(bytes: &[u8]) -> Result<String, String> {
     let (encoding, mark_bytes) = match Encoding::for_bom(bytes) {
         Some(found) => found,
         None => (declared(bytes)?, 0),
     };
     let (text, has_errors) = encoding.decode_without_bom_handling(&bytes[mark_bytes..]);
     if has_errors {
-        let problem = format!("it is not {}; save it as UTF-8", encoding.name());
-        return Err(problem);
+        return Err(not_encoded(encoding));
     }
     Ok(text.into_owned())
 }
@@ -87,6 +101,7 @@ mod tests {
             [marked, utf16(false, true), utf16(true, true), utf16(false, false), utf16(true, false)]
         {
             assert_eq!(decode(&bytes).unwrap(), text);
+            assert_eq!(decode_owned(bytes).unwrap(), text);
         }
         let latin = text.replace("utf-8", "ISO-8859-1");
         let bytes: Vec<u8> = latin.chars().map(|c| u8::try_from(c).unwrap()).collect();

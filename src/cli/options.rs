@@ -7,7 +7,7 @@ use clap::Args;
 use rayon::ThreadPool;
 
 use super::{Exit, Failure};
-use crate::config::{RunConfig, Slides};
+use crate::config::{BATCH, RunConfig, Slides, in_words};
 use crate::interrupt;
 use crate::model::EngineChoice;
 use crate::progress::Progress;
@@ -81,6 +81,12 @@ impl ThreadOptions {
     }
 }
 
+/// A number of windows per run of the network.
+fn batch(text: &str) -> Result<usize, String> {
+    let batch = text.parse().ok().filter(|batch| BATCH.contains(batch));
+    batch.ok_or_else(|| format!("expected {}", in_words(&BATCH, " windows")))
+}
+
 /// While the returned value lives, a signal asks the work to stop in good order instead of
 /// killing the process.
 pub(super) fn catch_signals() -> Result<interrupt::SignalGuard, Failure> {
@@ -107,8 +113,8 @@ pub(super) struct EngineOptions {
     pub(super) openvino_library: Option<PathBuf>,
 
     /// Windows per run of the network [default: a number that suits the engine].
-    #[arg(long, value_name = "N")]
-    pub(super) batch: Option<NonZero<usize>>,
+    #[arg(long, value_name = "N", value_parser = batch)]
+    pub(super) batch: Option<usize>,
 }
 
 impl EngineOptions {
@@ -116,7 +122,7 @@ impl EngineOptions {
     pub(super) fn over(&self, config: &mut RunConfig) {
         let keys = &mut config.config.predict;
         keys.engine = self.engine.unwrap_or(keys.engine);
-        keys.batch = self.batch.map(NonZero::get).or(keys.batch);
+        keys.batch = self.batch.or(keys.batch);
         if self.ort_library.is_some() {
             keys.ort_library.clone_from(&self.ort_library);
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TemplateError;
 use crate::normalize::{ColourEstimate, ColourMethod};
+use crate::regular_file::{self, SETTINGS_BYTES};
 use crate::staged;
 
 /// The `format` of the file.
@@ -49,7 +50,7 @@ impl StainsFile {
     /// format version, or holds numbers that are no valid estimate.
     pub fn read(path: &Path) -> Result<Self, TemplateError> {
         let invalid = |problem: String| TemplateError::Content { path: path.to_owned(), problem };
-        let text = std::fs::read_to_string(path)
+        let text = regular_file::read_to_string(path, SETTINGS_BYTES)
             .map_err(|source| TemplateError::Read { path: path.to_owned(), source })?;
         let file: Self =
             toml::from_str(&text).map_err(|error| invalid(error.to_string().trim().to_owned()))?;

@@ -8,6 +8,7 @@ use super::cluster::ClusterKeys;
 use super::error::{self, ConfigError};
 use super::normalize::NormalizeKeys;
 use super::predict::PredictKeys;
+use super::ranges;
 use super::slides::Slides;
 use super::stitch::StitchKeys;
 use super::study::StudyKeys;
@@ -15,6 +16,7 @@ use super::tiling::TilingKeys;
 use super::tissue::TissueKeys;
 use super::violation::Violation;
 use crate::geometry::plane::TargetMpp;
+use crate::regular_file::{self, SETTINGS_BYTES};
 
 /// A whole configuration file.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -51,6 +53,9 @@ pub struct ModelKeys {
     /// Resolution of the working plane in place of the card's, um per px or `"level0"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mpp: Option<TargetMpp>,
+    /// Whether slides may be enlarged more than 8 times to reach `mpp`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub mpp_force: bool,
 }
 
 /// Keys whose default has changed since earlier versions, as (section, key).
@@ -80,7 +85,7 @@ impl Config {
     /// # Errors
     /// `ConfigError` that names the file, the key, what was found and what was expected.
     pub fn read(path: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
+        let text = regular_file::read_to_string(path, SETTINGS_BYTES)
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let base = path.parent().unwrap_or(Path::new("."));
         Self::parse(&text, &path.display().to_string(), base, overrides)
@@ -94,7 +99,9 @@ impl Config {
     /// As for [`Config::read`].
     pub fn read_for(run: &Path, path: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
         let table = |path: &Path| {
-            std::fs::read_to_string(path).ok().and_then(|text| text.parse::<toml::Table>().ok())
+            regular_file::read_to_string(path, SETTINGS_BYTES)
+                .ok()
+                .and_then(|text| text.parse::<toml::Table>().ok())
         };
         let key = |table: &toml::Table, (section, name): (&str, &str)| {
             table.get(section).and_then(|section| section.get(name)).cloned()
@@ -140,18 +147,6 @@ impl Config {
         let rule = |key: &str, found: String, expected: &str| {
             Err(ConfigError::value(origin, Violation::new(key, found, expected)))
         };
-        let at_least_one = [
-            ("tiling.tile", self.tiling.tile),
-            ("tiling.block", self.tiling.block),
-            ("tiling.patches_per_group", self.tiling.patches_per_group.unwrap_or(1)),
-            ("tiling.group_memory_mb", self.tiling.group_memory_mb.unwrap_or(1)),
-            ("predict.stride", self.predict.stride),
-        ];
-        for (key, value) in at_least_one {
-            if value == 0 {
-                return rule(key, "0".into(), "at least 1");
-            }
-        }
         if self.tiling.patches_per_group.is_some() && self.tiling.group_memory_mb.is_some() {
             return rule(
                 "tiling.group_memory_mb",
@@ -166,6 +161,7 @@ impl Config {
             Some(violation) => Err(ConfigError::value(origin, violation)),
             None => Ok(()),
         };
+        invalid(ranges::violation(&self.tiling, &self.predict, &self.study))?;
         invalid(self.predict.violation())?;
         self.tissue
             .check()

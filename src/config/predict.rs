@@ -96,10 +96,6 @@ impl Default for PredictKeys {
 impl PredictKeys {
     /// The first value that breaks a rule.
     pub(super) fn violation(&self) -> Option<Violation> {
-        if self.threads == Some(0) || self.batch == Some(0) {
-            let rule = "at least 1, or nothing";
-            return Some(Violation::new("predict.threads or predict.batch", "0", rule));
-        }
         for (key, share) in [
             ("predict.dense_tolerance", self.dense_tolerance),
             ("predict.precision_tolerance", self.precision_tolerance),
@@ -122,8 +118,9 @@ impl PredictKeys {
             return Some(Violation::new("predict.precision", found, rule));
         }
         let minutes = self.checkpoint_min;
-        (!(minutes.is_finite() && minutes >= 0.0)).then(|| {
-            Violation::new("predict.checkpoint_min", minutes.to_string(), "minutes, at least 0")
+        (!(0.0..=1e6).contains(&minutes)).then(|| {
+            let rule = "minutes, at least 0 and at most a million";
+            Violation::new("predict.checkpoint_min", minutes.to_string(), rule)
         })
     }
 }

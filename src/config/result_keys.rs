@@ -217,7 +217,7 @@ impl ResultKeys {
         self.add(Affects::Patches, "tiling.gzip_level", gzip_level);
     }
 
-    fn add_model(&mut self, ModelKeys { card: _, mpp }: &ModelKeys) {
+    fn add_model(&mut self, ModelKeys { card: _, mpp, mpp_force: _ }: &ModelKeys) {
         self.add_some(Affects::Patches, "model.mpp", *mpp);
     }
 

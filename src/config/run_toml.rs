@@ -10,6 +10,7 @@ use super::resolved::RUN_VERSION;
 use super::result_keys::{FIT_KEY, ResultKeys};
 use super::run_config::RunConfig;
 use crate::geometry::Tiling;
+use crate::regular_file::{self, TEXT_BYTES};
 use crate::staged;
 
 impl RunConfig {
@@ -19,7 +20,7 @@ impl RunConfig {
     /// `ConfigError::NoRun` if there is no `run.toml`; otherwise as for reading a configuration.
     pub fn read(run: &Path) -> Result<Self, ConfigError> {
         let path = run.join("run.toml");
-        let text = match std::fs::read_to_string(&path) {
+        let text = match regular_file::read_to_string(&path, TEXT_BYTES) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 return Err(ConfigError::NoRun { run: run.to_owned() });

@@ -121,13 +121,6 @@ impl StudyKeys {
             ("study.trees", self.trees, 1),
             ("study.region_min_points", self.region_min_points, 1),
         ];
-        if let Some(stride) = self.strides.iter().find(|&&stride| stride == 0) {
-            return Some(Violation::new(
-                "study.strides",
-                stride.to_string(),
-                "strides of at least 1",
-            ));
-        }
         if let Some((key, value, least)) =
             counts.into_iter().find(|(_, value, least)| value < least)
         {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, Array2, ArrayView, Dimension};
 use thiserror::Error;
 
+use crate::regular_file;
 use crate::staged::{self, StageError};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
@@ -17,6 +18,9 @@ const F32: &str = "<f4";
 const I64: &str = "<i8";
 /// Length limit of a header, bytes. Headers of plain arrays are far shorter.
 const LONGEST_HEADER: usize = 1 << 16;
+
+/// Longest header with what stands before it: the magic, the version and a length.
+const LONGEST_HEAD: u64 = LONGEST_HEADER as u64 + 12;
 
 /// The reason why a `.npy` file could not be read or written.
 #[derive(Debug, Error)]
@@ -128,11 +132,13 @@ fn write(
 fn read(path: &Path, dtype: &'static str, axes: usize) -> Result<(Vec<usize>, Vec<u8>), NpyError> {
     let io = |source| NpyError::Read { path: path.to_owned(), source };
     let invalid = |what: String| NpyError::Format { path: path.to_owned(), what };
-    let mut file = std::fs::File::open(path).map_err(io)?;
+    let mut file = regular_file::open(path).map_err(io)?;
+    let file_bytes = file.metadata().map_err(io)?.len();
+    // The header first: the file has as many data as the header says, and no more is read.
     let mut content = Vec::new();
-    file.read_to_end(&mut content).map_err(io)?;
-
-    let (header, data) = split(&content).map_err(&invalid)?;
+    (&mut file).take(LONGEST_HEAD).read_to_end(&mut content).map_err(io)?;
+    let (header, start) = split(&content).map_err(&invalid)?;
+    let header_bytes = (content.len() - start.len()) as u64;
     let found = Header::parse(header).map_err(&invalid)?;
     if found.dtype != dtype || found.fortran_order || found.shape.len() != axes {
         return Err(NpyError::Kind {
@@ -144,13 +150,16 @@ fn read(path: &Path, dtype: &'static str, axes: usize) -> Result<(Vec<usize>, Ve
     }
     let item = if dtype == F32 { 4 } else { 8 };
     let expected = found.shape.iter().try_fold(item, |all: usize, &n| all.checked_mul(n));
-    if expected != Some(data.len()) {
+    let data_bytes = file_bytes.saturating_sub(header_bytes);
+    let Some(length) = expected.filter(|&bytes| bytes as u64 == data_bytes) else {
         return Err(invalid(format!(
-            "{} bytes of data for {found}; the file is cut short or damaged, copy or make it again",
-            data.len()
+            "{data_bytes} bytes of data for {found}; the file is cut short or damaged, copy or make it again"
         )));
-    }
-    Ok((found.shape, data.to_vec()))
+    };
+    let mut data = start.to_vec();
+    data.reserve_exact(length.saturating_sub(data.len()));
+    file.read_to_end(&mut data).map_err(io)?;
+    Ok((found.shape, data))
 }
 
 /// Splits the content of a file into the header's text and the data.

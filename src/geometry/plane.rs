@@ -87,6 +87,18 @@ pub enum PlaneError {
         /// Rows the plane would have.
         height_px: f64,
     },
+    /// The slide would be enlarged more than 8 times.
+    #[error(
+        "the slide has {slide_mpp} um/px and is to be worked on at {target_mpp} um/px, enlarged {factor:.0} times along each side, expected at most 8 times: correct [model] mpp or the model card's, or the slide's resolution (--mpp, [slides] mpp), all in micrometres per px, such as 0.25; model.mpp_force = true does it all the same"
+    )]
+    Upsampled {
+        /// Resolution of the slide, um per level-0 px.
+        slide_mpp: f64,
+        /// Resolution of the working plane, um/px.
+        target_mpp: f64,
+        /// Working px per level-0 px along each side.
+        factor: f64,
+    },
 }
 
 /// The slide resampled to the model's resolution.
@@ -111,7 +123,28 @@ pub struct WorkingPlane {
     pub mpp_y: Option<f64>,
 }
 
+/// Largest number of times by which a slide is enlarged along each side without a word. Networks
+/// made for 0.25 um/px see a scan of 10x, 1 um/px, enlarged 4 times.
+const MOST_UPSAMPLING: f64 = 8.0;
+
 impl WorkingPlane {
+    /// Checks that the slide is enlarged at most 8 times along each side. More is a slip in one of
+    /// the two resolutions, such as 0.0025 for 0.25 um/px, and would fill the disk with what the
+    /// slide does not hold.
+    ///
+    /// # Errors
+    /// [`PlaneError::Upsampled`] with both resolutions.
+    pub fn check_upsampling(&self) -> Result<(), PlaneError> {
+        let factor = 1.0 / self.downsample;
+        if factor <= MOST_UPSAMPLING * (1.0 + 1e-9) {
+            return Ok(());
+        }
+        let mean = |x: f64, y: f64| (x * y).sqrt();
+        let target_mpp = self.mpp_x.zip(self.mpp_y).map_or(f64::NAN, |(x, y)| mean(x, y));
+        let slide_mpp = target_mpp / self.downsample;
+        Err(PlaneError::Upsampled { slide_mpp, target_mpp, factor })
+    }
+
     /// Plans the plane of a slide of `level0_width_px` x `level0_height_px`
     /// and resolution `slide_mpp` ([x, y], um/px).
     ///
@@ -230,6 +263,23 @@ mod tests {
         assert_eq!((plane.width_px, plane.height_px, plane.mpp_x), (7, 9, None));
         let error = WorkingPlane::plan(7, 9, None, TargetMpp::Um(0.5)).unwrap_err();
         assert!(error.to_string().contains("[slides] mpp"), "{error}");
+    }
+
+    #[test]
+    fn a_slide_is_enlarged_at_most_eight_times() {
+        for (slide, target, is_allowed) in
+            [(0.25, 0.25, true), (0.5, 0.0625, true), (0.25, 0.0025, false), (8.1, 1.0, false)]
+        {
+            let checked = plan(100, slide, target).check_upsampling();
+            assert_eq!(checked.is_ok(), is_allowed, "{slide} {target}");
+            if let Err(error) = checked {
+                let text = error.to_string();
+                assert!(text.contains(&format!("{slide} um/px")), "{text}");
+                assert!(text.contains("mpp_force"), "{text}");
+            }
+        }
+        let level0 = WorkingPlane::plan(7, 9, None, TargetMpp::Level0).unwrap();
+        level0.check_upsampling().unwrap();
     }
 
     #[test]

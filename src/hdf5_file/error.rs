@@ -242,6 +242,10 @@ pub(crate) fn cause(error: &hdf5::Error) -> String {
 /// and has a message of its own for memory that it does not get.
 fn os_error(error: &hdf5::Error) -> Option<io::Error> {
     let stack = error.stack()?;
+    // The library looks at the file before it opens it, and keeps no number of that.
+    if stack.iter().any(|frame| frame.desc().contains("retrieve stat info")) {
+        return Some(io::Error::other("the system does not say what it is (stat failed)"));
+    }
     let number = stack.iter().find_map(|frame| {
         let text = frame.desc();
         if text.contains("memory allocation failed") {

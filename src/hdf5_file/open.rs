@@ -9,6 +9,7 @@ use super::error::{FormatError, cause};
 use super::exists::attribute_exists;
 use super::unlocked::open_unlocked;
 use super::{heap, seal};
+use crate::regular_file;
 
 /// The version of the formats from which on files are sealed. The next one has to be sealed
 /// too, or has to be looked for here.
@@ -22,14 +23,20 @@ pub(crate) fn open(path: &Path) -> Result<File, FormatError> {
     if metadata.is_dir() {
         return Err(FormatError::invalid(path, "is a folder, expected an HDF5 file"));
     }
+    regular_file::check(&metadata).map_err(|e| FormatError::io(path, "open", e))?;
     let is_sealed = seal::check(path)?;
     let file = open_unlocked(path).map_err(|error| {
         // A file that cannot be read now, for example because the process has no free file
         // descriptors, may be undamaged.
-        FormatError::system(path, &error).unwrap_or_else(|| FormatError::NotHdf5 {
-            path: path.to_owned(),
-            bytes: metadata.len(),
-            cause: cause(&error),
+        let system = FormatError::system(path, &error);
+        system.unwrap_or_else(|| match is_sealed {
+            // Its checksums are right, so what the library reports is not in the file's bytes.
+            true => FormatError::io(path, "open", std::io::Error::other(cause(&error))),
+            false => FormatError::NotHdf5 {
+                path: path.to_owned(),
+                bytes: metadata.len(),
+                cause: cause(&error),
+            },
         })
     })?;
     if !is_sealed {

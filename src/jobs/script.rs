@@ -26,9 +26,13 @@ pub struct Job {
     pub about: String,
     /// Lines before the command, for set-up and environment.
     pub setup: Vec<String>,
-    /// The command, quoted for the shell; `{index}` stands for the array index.
+    /// The command, quoted for the shell; [`INDEX`] stands for the array index.
     pub command: String,
 }
+
+/// Stands for the array index in the command of a job. No argument holds a NUL, so that no name
+/// of a slide is taken for the index.
+pub const INDEX: &str = "\0index\0";
 
 /// The names in a template, with their values.
 pub(crate) type Values = Vec<(&'static str, Vec<String>)>;
@@ -39,7 +43,7 @@ pub(crate) type Values = Vec<(&'static str, Vec<String>)>;
 /// queue itself again. Without it, or without requeues, the program takes the place of the shell.
 pub(crate) fn common_values(job: &Job, index: &str, resumable: Option<&str>) -> Values {
     let resources = &job.resources;
-    let command = job.command.replace("{index}", index);
+    let command = job.command.replace(INDEX, index);
     let program = match resumable.filter(|_| resources.requeues > 0) {
         None => vec![format!("exec {command}")],
         Some(template) => {
@@ -78,18 +82,20 @@ pub(crate) fn render(template: &str, values: &Values) -> String {
     script
 }
 
+/// Fills in a line from its start on, so that what looks like a name within a value stays.
 fn fill(line: &str, values: &Values) -> Vec<String> {
-    let mut lines = vec![line.to_owned()];
-    for (name, value) in values {
+    let holes = values.iter().filter_map(|(name, value)| {
         let hole = format!("{{{{{name}}}}}");
-        if line.contains(&hole) {
-            lines = lines
-                .iter()
-                .flat_map(|line| value.iter().map(|value| line.replacen(&hole, value, 1)))
-                .collect();
-        }
-    }
-    lines
+        Some((line.find(&hole)?, hole.len(), value))
+    });
+    let Some((at, length, value)) = holes.min_by_key(|&(at, ..)| at) else {
+        return vec![line.to_owned()];
+    };
+    let (before, rests) = (&line[..at], fill(&line[at + length..], values));
+    let lines = value
+        .iter()
+        .flat_map(|value| rests.iter().map(move |rest| format!("{before}{value}{rest}")));
+    lines.collect()
 }
 
 /// A slide's name as part of the names of jobs and files: characters other than letters, digits,
@@ -112,6 +118,15 @@ mod tests {
         ];
         let template = "head {{a}}\n#Q {{none}}\n#E {{many}}\nend\n";
         assert_eq!(render(template, &values), "head 1\n#E x\n#E {{a}} y\nend\n");
+    }
+
+    #[test]
+    fn values_are_not_filled_in() {
+        let values: Values = vec![("a", vec!["{{b}}{{a}}".into()]), ("b", vec!["1".into()])];
+        assert_eq!(
+            render("{{a}} {{b}} {{b}}{{a}} {{c}}", &values),
+            "{{b}}{{a}} 1 1{{b}}{{a}} {{c}}\n"
+        );
     }
 
     #[test]

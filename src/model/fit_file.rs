@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::dense::HeadFit;
 use super::load::Model;
+use crate::regular_file::{self, TEXT_BYTES};
 use crate::sha256::sha256_of_bytes;
 
 const FORMAT: &str = "slidegrid-fit";
@@ -121,7 +122,7 @@ impl FitFile {
     /// [`FitFileError`] if the file cannot be read, is no fit, or is another network's.
     pub(crate) fn read(path: &Path, model_sha256: &str) -> Result<ReadFit, FitFileError> {
         let invalid = |problem: String| FitFileError { path: path.to_owned(), problem };
-        let bytes = std::fs::read(path).map_err(|error| {
+        let bytes = regular_file::read(path, TEXT_BYTES).map_err(|error| {
             invalid(format!(
                 "cannot read the fit: {error}; `slidegrid calibrate --run RUN` makes one"
             ))

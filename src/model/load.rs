@@ -8,8 +8,10 @@ use thiserror::Error;
 
 use super::card::{CardError, Layout, ModelCard};
 use super::check::{Mismatch, check_card, input_of, output_of};
+use super::external::{self, ExternalProblem};
 use super::graph::{Dim, Dtype, GraphError, GraphFacts, TensorFacts};
 use super::wsinfer::card_from_json;
+use crate::regular_file::{self, SETTINGS_BYTES};
 
 /// A network: its card, its ONNX file and the facts of its graph. Card and graph agree.
 #[derive(Debug, Clone)]
@@ -92,6 +94,18 @@ pub enum ModelError {
         /// What is wrong.
         source: GraphError,
     },
+    /// Weights in another file are not where the network says.
+    #[error("{}: its weights {tensor} are in {location}, {problem}", path.display())]
+    External {
+        /// The ONNX file.
+        path: PathBuf,
+        /// Name of the tensor.
+        tensor: String,
+        /// The file with the weights, as the network names it.
+        location: String,
+        /// What was found, and what was expected.
+        problem: String,
+    },
     /// Card and graph contradict each other.
     #[error("{} and {}: {source}", card.display(), path.display())]
     Mismatch {
@@ -142,6 +156,20 @@ impl Model {
         let mut hasher = Sha256::new_with_prefix(&bytes);
         for file in &graph.external_files {
             let weights = folder_of(&path).join(file);
+            external::check(&path, file, &graph.external_weights).map_err(|error| match error {
+                ExternalProblem::Read(source) => ModelError::Read {
+                    path: weights.clone(),
+                    what: "the network's weights",
+                    named_by: Some(path.clone()),
+                    source,
+                },
+                ExternalProblem::Place { tensor, problem } => ModelError::External {
+                    path: path.clone(),
+                    tensor,
+                    location: file.clone(),
+                    problem,
+                },
+            })?;
             let bytes = read(&weights, "the network's weights", Some(&path))?;
             let mut tensors = graph.external_tensors.iter().filter(|tensor| tensor.file == *file);
             if let Some((tensor, bad)) =
@@ -222,12 +250,22 @@ impl Model {
     }
 }
 
+/// Largest ONNX file: protobuf, its encoding, has no larger ones. Larger networks keep their
+/// weights in other files.
+const ONNX_BYTES: u64 = 1 << 31;
+
 fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or_else(|| Path::new(""))
 }
 
 fn read(path: &Path, what: &'static str, named_by: Option<&Path>) -> Result<Vec<u8>, ModelError> {
-    std::fs::read(path).map_err(|source| ModelError::Read {
+    // Other files with weights may be larger than an ONNX file can be.
+    let most_bytes = match named_by {
+        Some(onnx) if onnx.extension().is_some_and(|found| found == "onnx") => u64::MAX - 1,
+        Some(_) => ONNX_BYTES,
+        None => SETTINGS_BYTES,
+    };
+    regular_file::read(path, most_bytes).map_err(|source| ModelError::Read {
         path: path.to_owned(),
         what,
         named_by: named_by.map(Path::to_owned),

@@ -17,6 +17,7 @@ pub(crate) mod dense;
 mod dense_session;
 pub(crate) mod engine;
 pub(crate) mod engine_error;
+mod external;
 mod fit_file;
 mod frame;
 mod graph;

@@ -4,6 +4,7 @@
 //! row to `logs/split/<slide>.json`, and every reader of the table merges these rows into it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -215,16 +216,66 @@ impl NamedSlide {
     /// # Errors
     /// [`SlidesError::Input`] if the name cannot be used in the names of results.
     pub(crate) fn with_name(path: &Path, name: &str) -> Result<Self, SlidesError> {
-        let problem = if name.is_empty() || name.contains('/') {
-            "is empty or holds a slash"
-        } else if name.starts_with('.') || name.contains(['\n', '\r', '\t']) {
-            "starts with a dot or holds a control character"
-        } else {
+        let Some(problem) = problem_of_name(name) else {
             return Ok(Self { name: name.to_owned(), path: path.to_owned() });
         };
-        let problem = format!("its name {name:?} {problem}; rename it");
+        let problem = format!(
+            "its name {name:?} {problem}; rename it, or give it an id in a table (--manifest)"
+        );
         Err(SlidesError::Input { path: path.to_owned(), problem })
     }
+}
+
+/// Longest name of a slide, bytes. A file has at most 255, and the longest name that is made from
+/// a slide's, a temporary one of a heatmap's exports, has 51 more.
+const NAME_BYTES: usize = 200;
+
+/// Why a name cannot be used for the files, jobs and cells of a slide; `None` if it can.
+fn problem_of_name(name: &str) -> Option<String> {
+    // Direction marks show a name as another one; separators end a line in some programs.
+    let is_unseen =
+        |c: char| c.is_control() || matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}');
+    let problem = if name.is_empty() || name.contains('/') {
+        "is empty or holds a slash".to_owned()
+    } else if name.starts_with('.') {
+        "starts with a dot, as hidden files do".to_owned()
+    } else if name.contains(is_unseen) {
+        "holds a character that is not seen".to_owned()
+    } else if name.starts_with(['=', '+', '@']) {
+        "starts as a formula, for which spreadsheets would take it".to_owned()
+    } else if name.len() > NAME_BYTES {
+        format!("has {} bytes, expected at most {NAME_BYTES}", name.len())
+    } else {
+        return None;
+    };
+    Some(problem)
+}
+
+/// Refuses names that differ only by case where the file system takes them for one.
+fn check_case(run: &RunDir, records: &[SlideRecord]) -> Result<(), SlidesError> {
+    let mut seen: BTreeMap<String, &SlideRecord> = BTreeMap::new();
+    for record in records {
+        match seen.insert(record.name.to_lowercase(), record) {
+            Some(other) if folds_case(run) => {
+                return Err(SlidesError::SameName {
+                    name: record.name.clone(),
+                    first: other.path.clone(),
+                    second: record.path.clone(),
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether the file system of the run finds `run.toml` under another case too.
+fn folds_case(run: &RunDir) -> bool {
+    let identity = |name: &str| {
+        let found = std::fs::metadata(run.root().join(name)).ok()?;
+        Some((found.dev(), found.ino()))
+    };
+    identity("run.toml").is_some_and(|found| identity("RUN.TOML") == Some(found))
 }
 
 /// Adds slides to the table and returns all rows. The table is made if there is none.
@@ -274,6 +325,7 @@ pub(crate) fn register(
         }
     }
     if changed {
+        check_case(run, &records)?;
         write_slides(run, &records)?;
     }
     Ok(records)

@@ -92,3 +92,49 @@ fn a_missing_or_invalid_table_is_an_error_that_says_so() {
     fs::write(run.slides_csv(), "name,path,status\nx,y,unheard-of\n").unwrap();
     assert!(read_slides(&run).unwrap_err().to_string().contains("not a table of slides"));
 }
+
+#[test]
+fn names_that_cannot_be_files_jobs_or_cells_are_refused() {
+    let name = |name: &str| NamedSlide::with_name(Path::new("a.svs"), name);
+    let longest = "n".repeat(NAME_BYTES);
+    for good in ["a", "-x", "--all", "{index}", "a b", "a.b", "\u{fc}\u{df}", "a=b", &longest] {
+        assert_eq!(name(good).unwrap().name, good);
+    }
+    let too_long = format!("{longest}n");
+    for (bad, word) in [
+        ("", "empty"),
+        ("a/b", "slash"),
+        (".", "dot"),
+        ("..", "dot"),
+        (".a", "dot"),
+        ("a\nb", "not seen"),
+        ("a\u{1b}[31m", "not seen"),
+        ("a\0b", "not seen"),
+        ("a\u{202e}b", "not seen"),
+        ("=1+1", "formula"),
+        ("+1", "formula"),
+        ("@sum", "formula"),
+        (&too_long, "201 bytes"),
+    ] {
+        let error = name(bad).unwrap_err().to_string();
+        assert!(error.contains(word) && error.contains("rename it"), "{error}");
+    }
+    use std::os::unix::ffi::OsStrExt;
+    let path = Path::new(std::ffi::OsStr::from_bytes(b"a\xff.svs"));
+    assert!(NamedSlide::by_stem(path).unwrap_err().to_string().contains("UTF-8"));
+}
+
+#[test]
+fn names_that_differ_by_case_are_one_where_the_file_system_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = RunDir::new(&folder.path().join("run"));
+    staged::write(&run.root().join("run.toml"), b"").unwrap();
+    let slides = ["A.svs", "a.svs"].map(|name| folder.path().join(name));
+    register_files(&run, &slides).unwrap();
+    fs::remove_file(run.slides_csv()).unwrap();
+    // As a file system that folds case has it.
+    fs::hard_link(run.root().join("run.toml"), run.root().join("RUN.TOML")).unwrap();
+    let error = register_files(&run, &slides).unwrap_err().to_string();
+    assert!(error.contains("A.svs") && error.contains("a.svs"), "{error}");
+    assert!(!run.slides_csv().exists());
+}

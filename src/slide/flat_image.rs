@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
@@ -12,6 +12,7 @@ use super::raster::{Alpha, Raster};
 use super::region_reader::check_region;
 use super::{Level, Region, RegionError, Resolution, Slide, SlideError, resolution_tags};
 use crate::crash::LibraryCall;
+use crate::png_profile;
 
 /// Largest number of pixels of a picture. At this size 805 MB of RGB stay in memory, and
 /// decoding also needs up to 8 bytes per pixel for the picture's own form.
@@ -141,8 +142,13 @@ fn decode(
             error => SlideError::Broken { path, reader, reason: error.to_string() },
         }
     };
-    let file =
-        File::open(path).map_err(|source| SlideError::Io { path: path.to_owned(), source })?;
+    let system = |source| SlideError::Io { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(system)?;
+    png_profile::check(&file).map_err(|reason| {
+        let (path, reader) = (path.to_owned(), reader.to_owned());
+        SlideError::Broken { path, reader, reason }
+    })?;
+    file.rewind().map_err(system)?;
     let mut pictures = ImageReader::with_format(BufReader::new(file), format);
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(16 * LIMIT_PX);

@@ -51,7 +51,13 @@ pub(crate) fn through_icc(slide: Box<dyn Slide>) -> (Box<dyn Slide>, IccOutcome)
 
 type Transform = Arc<dyn TransformExecutor<u8> + Send + Sync>;
 
+/// Largest colour profile that is used, bytes. Profiles of scanners have up to a few megabytes.
+pub(super) const PROFILE_BYTES: usize = 16 << 20;
+
 fn to_srgb(bytes: &[u8]) -> Result<(Transform, String), String> {
+    if bytes.len() > PROFILE_BYTES {
+        return Err(format!("it has more than {} MB", PROFILE_BYTES / 1_000_000));
+    }
     let profile = ColorProfile::new_from_slice(bytes).map_err(|error| error.to_string())?;
     let options = TransformOptions {
         rendering_intent: moxcms::RenderingIntent::RelativeColorimetric,

@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+use super::icc::PROFILE_BYTES;
+
 /// Largest number of directories. No slide has more, so more mean that the links run in a
 /// circle.
 const MAX_DIRECTORIES: usize = 1000;
@@ -18,6 +20,10 @@ const MAX_ENTRIES: u64 = 4096;
 pub(in crate::slide) fn icc_profile(file: &File) -> io::Result<Option<Vec<u8>>> {
     let (tiff, first) = Tiff::open(file)?;
     for entries in tiff.directories(first)? {
+        if tiff.length(&entries, ICC_PROFILE) > PROFILE_BYTES as u64 {
+            // What is larger is not used, whatever it holds.
+            return Ok(Some(vec![0; PROFILE_BYTES + 1]));
+        }
         if let Some((profile, 1)) = tiff.value(&entries, ICC_PROFILE)? {
             return Ok(Some(profile).filter(|profile| !profile.is_empty()));
         }
@@ -106,6 +112,11 @@ impl<'a> Tiff<'a> {
             value: bytes[value_at..].to_vec(),
         };
         Ok((entries.chunks_exact(entry_len).map(entry).collect(), self.number(link)))
+    }
+
+    /// The number of items of a tag; 0 without the tag.
+    fn length(&self, entries: &[TiffTag], tag: u16) -> u64 {
+        entries.iter().find(|entry| entry.tag == tag).map_or(0, |entry| entry.count)
     }
 
     /// The bytes of a tag's value and the size of one of its items.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
@@ -10,6 +11,9 @@ use walkdir::{DirEntry, WalkDir};
 use super::error::InputsError;
 use crate::progress::Progress;
 use crate::slide::{is_picture_name, is_slide_name};
+
+/// Length of a VMS file, a short text, of which more is not read.
+const VMS_BYTES: u64 = 1 << 20;
 
 /// Number of files left out that a note names.
 const NAMED: usize = 5;
@@ -90,7 +94,10 @@ fn parts_of_vms(slides: &[PathBuf]) -> HashSet<PathBuf> {
     let mut parts = HashSet::new();
     for slide in slides.iter().filter(is_vms).filter(|slide| slide.is_file()) {
         // A file that cannot be read fails when it is opened.
-        let text = fs::read(slide).unwrap_or_default();
+        let mut text = Vec::new();
+        if let Ok(file) = fs::File::open(slide) {
+            drop(file.take(VMS_BYTES).read_to_end(&mut text));
+        }
         let text = String::from_utf8_lossy(&text);
         let values = text.lines().filter_map(|line| line.split_once('='));
         parts.extend(values.map(|(_, value)| slide.with_file_name(value.trim())));

@@ -352,6 +352,10 @@ fn working_plane(
         mpp.as_ref().map(slide::SlideMpp::axes),
         config.resolved.mpp,
     )
+    .and_then(|plane| match config.config.model.mpp_force {
+        true => Ok(plane),
+        false => plane.check_upsampling().map(|()| plane),
+    })
     .map_err(|source| SplitError::Plane { path: slide.path().to_owned(), source })?;
     outcome.mpp = mpp.as_ref().map(slide::SlideMpp::mean);
     outcome.mpp_source = mpp.map_or(String::new(), |m| m.source.to_string());

@@ -10,7 +10,7 @@ use super::completion::{Completion, StageEnd};
 use super::failure_file;
 use super::failure_kind::FailureKind;
 use super::interrupted::GO_ON;
-use crate::config::{ConfigError, Method, RunConfig};
+use crate::config::{ConfigError, Method, RunConfig, STRIDE_PX, in_words};
 use crate::jobs::lookup::{Lookup, LookupRow};
 use crate::jobs::outcome::{OutcomeKind, Undone};
 use crate::model::{
@@ -97,12 +97,12 @@ impl PredictChanges {
         };
         let scored = staged::has_entries(&run.root().join("scores"));
         let scored = scored.map_err(PredictError::from)?;
-        if stride == Some(0) || scored {
-            let problem = match stride {
-                Some(0) => "expected at least 1",
-                _ => "this run has scores already",
+        let is_outside = stride.is_some_and(|stride| !STRIDE_PX.contains(&stride));
+        if is_outside || scored {
+            let problem = match is_outside {
+                true => format!("expected {}", in_words(&STRIDE_PX, " px")),
+                false => "this run has scores already".to_owned(),
             };
-            let problem = problem.to_owned();
             return Err(PredictStageError::Fixed {
                 run: run.root().to_owned(),
                 option,

@@ -121,6 +121,9 @@ impl TissueOptions {
     /// [`TissueError`] that names the setting, its value and the values that it may have.
     pub fn check(&self) -> Result<(), TissueError> {
         for (setting, side) in [("median", self.median), ("closing", self.closing)] {
+            if side > MOST_SIDE_TILES {
+                return Err(TissueError::LargeSide { setting, side });
+            }
             if side != 0 && side % 2 == 0 {
                 return Err(TissueError::EvenSide { setting, side });
             }
@@ -150,12 +153,23 @@ impl TissueOptions {
     }
 }
 
+/// Largest side of a neighbourhood, tiles.
+const MOST_SIDE_TILES: usize = 101;
+
 /// Why tissue detection cannot run.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum TissueError {
     /// The side of a neighbourhood is even, so it has no middle tile.
     #[error("tissue.{setting} is {side} tiles; it must be odd (0 leaves the step out): use {}", side + 1)]
     EvenSide {
+        /// `median` or `closing`.
+        setting: &'static str,
+        /// The configured value.
+        side: usize,
+    },
+    /// The side of a neighbourhood is larger than any tissue's parts.
+    #[error("tissue.{setting} is {side} tiles; it must be at most {MOST_SIDE_TILES}")]
+    LargeSide {
         /// `median` or `closing`.
         setting: &'static str,
         /// The configured value.

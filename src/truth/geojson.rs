@@ -3,56 +3,28 @@
 use std::path::Path;
 
 use libdeflater::{DecompressionError, Decompressor};
-use serde::Deserialize;
-use serde_json::Value;
 
 use super::drawn::{DrawnOutlines, encloses};
+use super::geojson_text::{FeatureList, Geometry};
 use super::{AnnotationGroups, TruthError, UNGROUPED};
 use crate::metrics::raster::Outline;
+use crate::regular_file::{self, TEXT_BYTES};
 use crate::text_file;
 
-/// A ring of points; each point holds x, y and possibly more numbers.
-type PositionRing = Vec<Vec<f64>>;
-
-#[derive(Deserialize)]
-struct Feature {
-    /// Absent or null for a feature without a shape.
-    #[serde(default)]
-    geometry: Option<Geometry>,
-    #[serde(default)]
-    properties: Value,
-}
-
-#[derive(Deserialize)]
-struct Geometry {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    coordinates: Value,
-    /// The members of a collection.
-    #[serde(default)]
-    geometries: Vec<Geometry>,
-}
-
 /// Reads the outlines of a file, level-0 px, from where the program that wrote it begins to count.
-/// The file, gzipped or not, holds a feature
-/// collection, a list of features, or one feature.
+/// The file, gzipped or not, holds a feature collection, a list of features, or one feature.
 pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<DrawnOutlines, TruthError> {
-    let bytes =
-        std::fs::read(path).map_err(|source| TruthError::Read { path: path.to_owned(), source })?;
-    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { decompress(path, &bytes)? } else { bytes };
-    let text = text_file::decode(&bytes).map_err(|problem| TruthError::invalid(path, problem))?;
-    let invalid = |e: serde_json::Error| TruthError::invalid(path, format!("not GeoJSON: {e}"));
-    let mut value: Value = serde_json::from_str(&text).map_err(invalid)?;
-    let features: Vec<Feature> = match value.get_mut("features").map(Value::take) {
-        Some(features) => serde_json::from_value(features).map_err(invalid)?,
-        None if value.is_array() => serde_json::from_value(value).map_err(invalid)?,
-        None => vec![serde_json::from_value(value).map_err(invalid)?],
-    };
+    let read = |source| TruthError::Read { path: path.to_owned(), source };
+    let bytes = regular_file::read(path, TEXT_BYTES).map_err(read)?;
+    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { unpack(path, &bytes)? } else { bytes };
+    let text =
+        text_file::decode_owned(bytes).map_err(|problem| TruthError::invalid(path, problem))?;
+    let features = FeatureList::parse(&text)
+        .map_err(|e| TruthError::invalid(path, format!("not GeoJSON: {e}")))?;
     let mut drawn = DrawnOutlines { is_start_open: true, ..DrawnOutlines::default() };
-    for (index, feature) in features.into_iter().enumerate() {
+    for (index, feature) in features.0.into_iter().enumerate() {
         let name = format!("feature {} (counted from 1)", index + 1);
-        let class = class_of(&feature.properties);
+        let class = feature.class.unwrap_or_else(|| UNGROUPED.to_owned());
         let Some(geometry) = feature.geometry else {
             drawn.left_out.push(format!("{name} has no geometry"));
             continue;
@@ -82,9 +54,9 @@ struct FeatureReader<'a> {
 impl FeatureReader<'_> {
     fn read(&mut self, geometry: Geometry) -> Result<(), TruthError> {
         let Geometry { kind, coordinates, geometries } = geometry;
-        let polygons: Vec<Vec<PositionRing>> = match kind.as_str() {
-            "Polygon" => vec![self.coordinates(&kind, coordinates)?],
-            "MultiPolygon" => self.coordinates(&kind, coordinates)?,
+        let polygons = match kind.as_str() {
+            "Polygon" => coordinates.polygon().map(|rings| vec![rings]),
+            "MultiPolygon" => coordinates.polygons(),
             "GeometryCollection" => {
                 return geometries.into_iter().try_for_each(|member| self.read(member));
             }
@@ -99,19 +71,16 @@ impl FeatureReader<'_> {
                 return Err(self.invalid(&problem));
             }
         };
-        polygons.into_iter().try_for_each(|rings| self.polygon(rings))
+        let polygons = polygons.map_err(|problem| {
+            self.invalid(&format!("its coordinates are not those of a {kind}: {problem}"))
+        })?;
+        polygons.into_iter().for_each(|rings| self.polygon(rings));
+        Ok(())
     }
 
-    fn polygon(&mut self, rings: Vec<PositionRing>) -> Result<(), TruthError> {
+    fn polygon(&mut self, rings: Vec<Vec<[f64; 2]>>) {
         let mut kept = Vec::new();
-        for ring in rings {
-            let points = ring.iter().map(|point| match point[..] {
-                [x, y, ..] => Some([x, y]),
-                _ => None,
-            });
-            let points: Vec<[f64; 2]> = points
-                .collect::<Option<_>>()
-                .ok_or_else(|| self.invalid("a point has fewer than two coordinates"))?;
+        for points in rings {
             if encloses(&points) {
                 kept.push(points);
             } else {
@@ -123,21 +92,11 @@ impl FeatureReader<'_> {
                 self.drawn.left_out.push(text);
                 // Without its outer ring a polygon has only holes.
                 if kept.is_empty() {
-                    return Ok(());
+                    return;
                 }
             }
         }
         self.rings.extend(Some(kept).filter(|kept| !kept.is_empty()));
-        Ok(())
-    }
-
-    fn coordinates<T: serde::de::DeserializeOwned>(
-        &self,
-        kind: &str,
-        value: Value,
-    ) -> Result<T, TruthError> {
-        serde_json::from_value(value)
-            .map_err(|e| self.invalid(&format!("its coordinates are not those of a {kind}: {e}")))
     }
 
     fn invalid(&self, problem: &str) -> TruthError {
@@ -145,37 +104,32 @@ impl FeatureReader<'_> {
     }
 }
 
-/// The class of a feature; [`UNGROUPED`] without one. QuPath writes an object with `name`, or
-/// with `names` from the general to the special; other programs write the name alone, or the
-/// object as text.
-fn class_of(properties: &Value) -> String {
-    let class = &properties["classification"];
-    let parsed = class.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let class = parsed.as_ref().filter(|parsed| parsed.is_object()).unwrap_or(class);
-    let general = || class["names"].as_array()?.first()?.as_str();
-    let name = class["name"].as_str().or_else(general).or(class.as_str());
-    name.filter(|name| !name.is_empty()).unwrap_or(UNGROUPED).to_owned()
-}
+/// Largest share by which an unpacked file may exceed the packed one. Coordinates shrink to a
+/// third or a fifth.
+const MOST_TIMES: u64 = 64;
 
-/// Largest size of an unpacked file, bytes.
-const MAX_BYTES: usize = 1 << 31;
-
-fn decompress(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, TruthError> {
-    let mut capacity = (bytes.len() * 8).clamp(1 << 16, MAX_BYTES);
-    loop {
-        let mut out = vec![0; capacity];
-        match Decompressor::new().gzip_decompress(bytes, &mut out) {
-            Ok(length) => {
-                out.truncate(length);
-                return Ok(out);
-            }
-            Err(DecompressionError::InsufficientSpace) if capacity < MAX_BYTES => {
-                capacity = (capacity * 4).min(MAX_BYTES);
-            }
-            Err(e) => {
-                let problem = format!("cannot unpack it: {e:?}; was it cut short?");
-                return Err(TruthError::invalid(path, problem));
-            }
-        }
+/// Unpacks a gzip file. Its last four bytes state its length before it was packed (RFC 1952), so
+/// that no more memory is taken than that.
+fn unpack(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, TruthError> {
+    let stated = bytes.last_chunk().map_or(0, |length| u64::from(u32::from_le_bytes(*length)));
+    let most = (bytes.len() as u64 * MOST_TIMES).clamp(1 << 20, TEXT_BYTES);
+    if stated > most {
+        let mb = |bytes: u64| bytes as f64 / 1e6;
+        let problem = format!(
+            "it would unpack to {:.0} MB, expected at most {:.0} MB for a file of its size; unpack it, and leave out what is no annotation",
+            mb(stated),
+            mb(most)
+        );
+        return Err(TruthError::invalid(path, problem));
     }
+    let mut out = vec![0; usize::try_from(stated).expect("a usize has 64 bits")];
+    let length = Decompressor::new().gzip_decompress(bytes, &mut out).map_err(|e| {
+        let why = match e {
+            DecompressionError::BadData => "its data are damaged",
+            DecompressionError::InsufficientSpace => "it holds more than its end says",
+        };
+        TruthError::invalid(path, format!("cannot unpack it: {why}; was it cut short?"))
+    })?;
+    out.truncate(length);
+    Ok(out)
 }

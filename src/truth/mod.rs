@@ -11,6 +11,7 @@ mod asap_xml;
 mod drawn;
 mod error;
 mod geojson;
+mod geojson_text;
 mod groups;
 mod imagescope_xml;
 mod mask_image;

@@ -12,7 +12,7 @@ use crate::text_file::read_text;
 
 #[derive(Deserialize)]
 struct File {
-    positive: Vec<Polygon>,
+    positive: Option<Vec<Polygon>>,
     #[serde(default)]
     negative: Vec<Polygon>,
 }
@@ -27,16 +27,20 @@ struct Polygon {
 pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<DrawnOutlines, TruthError> {
     let text =
         read_text(path).map_err(|source| TruthError::Read { path: path.to_owned(), source })?;
-    let value: serde_json::Value = serde_json::from_str(&text)
-        .map_err(|e| TruthError::invalid(path, format!("not JSON: {e}")))?;
-    if value.get("positive").is_none() {
+    let invalid = |e: serde_json::Error| {
+        let what = if e.is_data() { "not polygons in NCRF's form" } else { "not JSON" };
+        TruthError::invalid(path, format!("{what}: {e}"))
+    };
+    if text.trim_start().starts_with('[') {
         return geojson::read(path, groups);
     }
-    let file: File = serde_json::from_value(value)
-        .map_err(|e| TruthError::invalid(path, format!("not polygons in NCRF's form: {e}")))?;
+    let file: File = serde_json::from_str(&text).map_err(invalid)?;
+    let Some(positive) = file.positive else {
+        return geojson::read(path, groups);
+    };
     let mut drawn = DrawnOutlines::default();
     for (polygons, list, excludes) in
-        [(file.positive, "positive", false), (file.negative, "negative", true)]
+        [(positive, "positive", false), (file.negative, "negative", true)]
     {
         for (index, Polygon { vertices }) in polygons.into_iter().enumerate() {
             if encloses(&vertices) {

@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use slidegrid::internal::config::{Resources, SchedulerKind, Stage};
-use slidegrid::internal::jobs::Job;
 use slidegrid::internal::jobs::scheduler;
+use slidegrid::internal::jobs::{INDEX, Job};
 use tempfile::TempDir;
 
 /// Ends like `predict` on a signal: saves and exits with 5. It is no bash script, because bash
@@ -54,7 +54,7 @@ impl Script {
             script: "script".into(),
             about: String::new(),
             setup: setup.iter().map(|&line| line.to_owned()).collect(),
-            command: format!("{} {{index}}", program.display()),
+            command: format!("{} {INDEX}", program.display()),
         };
         let path = write("script", &scheduler(kind).render(&job));
         Self { folder, path }

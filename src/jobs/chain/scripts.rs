@@ -7,7 +7,7 @@ use super::context::Chain;
 use super::error::ChainError;
 use super::steps::JobStep;
 use crate::config::{Resources, Stage};
-use crate::jobs::script::{Job, plain_name};
+use crate::jobs::script::{INDEX, Job, plain_name};
 use crate::jobs::submitted::{Journal, Submission};
 use crate::jobs::work::Request;
 use crate::shell::quoted;
@@ -53,7 +53,7 @@ impl Chain<'_> {
                 job.tasks = Some(tasks);
                 job.about = format!("Splits rows {items} of slides.csv, one per task.");
                 job.command =
-                    format!("{program} split --run {run} --task {items} --part {{index}}/{tasks}");
+                    format!("{program} split --run {run} --task {items} --part {INDEX}/{tasks}");
             }
             JobStep::Predict(_) => {
                 job.tasks = Some(tasks);
@@ -61,7 +61,7 @@ impl Chain<'_> {
                     format!("Scores groups {items} of {} in {tasks} tasks.", one_line(slide));
                 let slide = slide_option(slide);
                 job.command = format!(
-                    "{program} predict --run {run} {slide} --group {items} --part {{index}}/{tasks}"
+                    "{program} predict --run {run} {slide} --group {items} --part {INDEX}/{tasks}"
                 );
             }
             JobStep::Stitch { .. } => {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::command::{Answer, Call};
 use super::*;
 use crate::config::{ClusterKeys, Resources, Stage};
-use crate::jobs::script::Job;
+use crate::jobs::script::{INDEX, Job};
 
 const KINDS: [SchedulerKind; 5] = [
     SchedulerKind::Local,
@@ -53,7 +53,9 @@ fn array() -> Job {
         script: "/data/run/jobs/predict_tumor_001.sh".into(),
         about: "Scores groups 1-40 of tumor_001 in 40 tasks.".into(),
         setup: vec!["module load hdf5".into(), "export OMP_NUM_THREADS=1".into()],
-        command: "/opt/slidegrid predict --run /data/run --slide tumor_001 --group 1-40 --part {index}/40".into(),
+        command: format!(
+            "/opt/slidegrid predict --run /data/run --slide tumor_001 --group 1-40 --part {INDEX}/40"
+        ),
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use libloading::{Library, Symbol};
 
 use super::find::{self, OpenSlideMissing};
+use crate::slide::icc::PROFILE_BYTES;
 
 /// The opaque C type `openslide_t`.
 #[repr(C)]
@@ -197,8 +198,9 @@ impl Handle {
         let read = self.functions().read_icc_profile?;
         // SAFETY: the handle is open.
         let size = usize::try_from(unsafe { size_of(self.raw.as_ptr()) }).ok()?;
-        let mut profile = vec![0; size];
-        if size > 0 {
+        // What is larger is not used, whatever it holds.
+        let mut profile = vec![0; size.min(PROFILE_BYTES + 1)];
+        if (1..=PROFILE_BYTES).contains(&size) {
             // SAFETY: the handle is open and the buffer has the size it stated.
             unsafe { read(self.raw.as_ptr(), profile.as_mut_ptr().cast()) };
         }

@@ -2,6 +2,7 @@
 //! nothing is half-written, and the rest of the work is done.
 
 mod files;
+mod limits;
 mod networks;
 mod original_code;
 mod repeated;
