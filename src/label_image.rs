@@ -9,9 +9,10 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use ndarray::Array2;
 
+use crate::jpeg_check;
 use crate::png_profile;
 use crate::regular_file;
 
@@ -67,12 +68,16 @@ impl LabelImage {
         };
         let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
         let mut reader = reader.map_err(cannot)?;
+        let is_jpeg_file = reader.format() == Some(ImageFormat::Jpeg);
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(8 * LIMIT_PX);
         reader.limits(limits);
         let decoder = reader.into_decoder().map_err(not_read)?;
         check_size(decoder.dimensions())?;
         let picture = DynamicImage::from_decoder(decoder).map_err(not_read)?;
+        if is_jpeg_file {
+            jpeg_check::check(&std::fs::read(path).map_err(cannot)?)?;
+        }
         Self::from_picture(&picture, is_jpeg(path).map_err(cannot)?)
     }
 

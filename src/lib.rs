@@ -143,8 +143,9 @@
 //!     identity
 //!     bigtiff         <- staged version
 //!     hdf5_file       <- identity pipeline regular_file staged version
-//!     slide           <- crash geometry png_profile
-//!     label_image     <- png_profile regular_file
+//!     jpeg_check
+//!     slide           <- crash geometry jpeg_check png_profile
+//!     label_image     <- jpeg_check png_profile regular_file
 //!     text_file       <- regular_file
 //!     synth           <- bigtiff interrupt pipeline staged threads
 //!     truth           <- label_image metrics regular_file slide spelling staged text_file
@@ -156,8 +157,8 @@
 //!     import          <- export hdf5_file heatmap heatmap_h5
 //!     run_dir         <- identity number shell staged
 //!     damage          <- hdf5_file run_dir staged
-//!     colour_template <- export geometry heatmap normalize progress regular_file slide staged
-//!                        threads tissue version
+//!     colour_template <- crash export geometry heatmap normalize progress regular_file slide
+//!                        staged threads tissue version
 //! a run
 //!     model           <- geometry process regular_file sha256 spelling
 //!     config          <- export geometry heatmap metrics model normalize regular_file sha256
@@ -209,6 +210,7 @@ mod import;
 pub mod internal;
 mod interrupt;
 mod jobs;
+mod jpeg_check;
 mod label_image;
 pub mod metrics;
 pub mod model;

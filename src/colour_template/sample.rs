@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::TemplateError;
+use crate::crash::Watch;
 use crate::geometry::WorkingPlane;
 use crate::geometry::plane::TargetMpp;
 use crate::progress::Progress;
@@ -41,7 +42,7 @@ pub struct WholePicture {
 /// # Errors
 /// `TemplateError` when the picture cannot be opened or decoded, or is a whole slide.
 pub fn whole_picture(path: &Path, icc: bool) -> Result<WholePicture, TemplateError> {
-    let (slide, icc) = open(path, icc)?;
+    let (slide, icc, _watch) = open(path, icc)?;
     let level = slide.levels()[0];
     let (width_px, height_px) = (level.width_px, level.height_px);
     if u64::from(width_px) * u64::from(height_px) > LIMIT_PX {
@@ -53,13 +54,16 @@ pub fn whole_picture(path: &Path, icc: bool) -> Result<WholePicture, TemplateErr
     Ok(WholePicture { width_px, height_px, rgb, icc })
 }
 
-fn open(path: &Path, icc: bool) -> Result<(Box<dyn Slide>, Option<IccOutcome>), TemplateError> {
-    let slide = slide::open(path)?;
+/// A slide, what was done with its colour profile, and the watch over its reading.
+type Opened = (Box<dyn Slide>, Option<IccOutcome>, Watch);
+
+fn open(path: &Path, icc: bool) -> Result<Opened, TemplateError> {
+    let (slide, watch) = slide::open_watched(path)?;
     if !icc {
-        return Ok((slide, None));
+        return Ok((slide, None, watch));
     }
     let (slide, outcome) = slide::through_icc(slide);
-    Ok((slide, Some(outcome)))
+    Ok((slide, Some(outcome), watch))
 }
 
 /// Warns if the colour profile was requested and not applied.
@@ -94,7 +98,7 @@ pub(crate) fn sample_tiles(
     count: usize,
     tile_px: u32,
 ) -> Result<(Vec<SampleTile>, Option<IccOutcome>), TemplateError> {
-    let (slide, outcome) = open(path, icc)?;
+    let (slide, outcome, _watch) = open(path, icc)?;
     let level = slide.levels()[0];
     let no_tissue = |problem: String| TemplateError::NoTissue { path: path.to_owned(), problem };
     let plane = WorkingPlane::plan(level.width_px, level.height_px, None, TargetMpp::Level0)

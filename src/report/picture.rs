@@ -50,7 +50,7 @@ pub(super) fn overview(patches: Option<&PatchesFile>, path: &Path) -> Result<Sli
         let extent_px = [extent(meta.width_px), extent(meta.height_px)];
         return Ok(SlidePicture { rgb, extent_px, origin: Origin::Patches });
     }
-    let slide = slide::open(path).map_err(|e| e.to_string())?;
+    let (slide, _watch) = slide::open_watched(path).map_err(|e| e.to_string())?;
     let level0 = slide.levels()[0];
     let made = slide::overview(slide.as_ref(), LONGEST_PX).map_err(|e| e.to_string())?;
     let extent_px = [f64::from(level0.width_px), f64::from(level0.height_px)];

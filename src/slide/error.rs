@@ -40,6 +40,17 @@ pub enum SlideError {
         /// The system's error.
         source: io::Error,
     },
+    /// The program has died of the slide before it started again.
+    #[error(
+        "{}: the program died while it read this slide: {how}; the file is probably damaged: compare size and checksum with its source, or convert it to a pyramidal TIFF",
+        path.display()
+    )]
+    Died {
+        /// The slide.
+        path: PathBuf,
+        /// How the program died, as a clause for the message.
+        how: String,
+    },
     /// The slide's format needs OpenSlide, which is not installed or does not work.
     #[error("{}: reading this slide needs OpenSlide: {message}", path.display())]
     NoOpenSlide {

@@ -12,6 +12,7 @@ use super::raster::{Alpha, Raster};
 use super::region_reader::check_region;
 use super::{Level, Region, RegionError, Resolution, Slide, SlideError, resolution_tags};
 use crate::crash::LibraryCall;
+use crate::jpeg_check;
 use crate::png_profile;
 
 /// Largest number of pixels of a picture. At this size 805 MB of RGB stay in memory, and
@@ -160,7 +161,16 @@ fn decode(
         return Err(SlideError::TooLarge { path, width_px, height_px, limit_px: LIMIT_PX });
     }
     let icc_profile = decoder.icc_profile().ok().flatten();
-    Ok((DynamicImage::from_decoder(decoder).map_err(broken)?, icc_profile))
+    let picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    if format == ImageFormat::Jpeg {
+        let bytes = std::fs::read(path)
+            .map_err(|source| SlideError::Io { path: path.to_owned(), source })?;
+        jpeg_check::check(&bytes).map_err(|reason| {
+            let (path, reader) = (path.to_owned(), reader.to_owned());
+            SlideError::Broken { path, reader, reason }
+        })?;
+    }
+    Ok((picture, icc_profile))
 }
 
 impl Slide for PlainSlide {

@@ -9,9 +9,10 @@ use tiff::decoder::{Decoder, DecodingResult};
 use tiff::{ColorType, TiffError};
 
 use super::raster::{Alpha, Raster};
-use super::tiff_file::icc_profile;
+use super::tiff_file::{self, icc_profile};
 use super::tiff_pages::{TiffPage, TiffPages};
 use super::{Resolution, SlideError};
+use crate::jpeg_check;
 
 /// The slide's picture of a TIFF file, in memory.
 pub(super) struct FlatTiff {
@@ -48,6 +49,10 @@ impl FlatTiff {
         } else {
             any_page(&file, page, index)
         };
+        let decoded = decoded.and_then(|raster| {
+            let is_jpeg = page.compression == 7;
+            if is_jpeg { check_jpegs(&file, index).map(|()| raster) } else { Ok(raster) }
+        });
         let raster = decoded.map_err(|failure| failure.into_error(path, reader, page))?;
         let [mpp_x, mpp_y] = pages.mpp();
         let resolution = Resolution { mpp_x, mpp_y, tags: page.tags, ..Resolution::default() };
@@ -96,6 +101,15 @@ impl From<std::io::Error> for DecodeFailure {
     fn from(error: std::io::Error) -> Self {
         Self::Damaged(error.to_string())
     }
+}
+
+/// Checks each strip or tile of a picture that is stored in JPEG streams.
+fn check_jpegs(file: &File, index: usize) -> Result<(), DecodeFailure> {
+    for (number, jpeg) in tiff_file::jpeg_streams(file, index)?.enumerate() {
+        jpeg_check::check(&jpeg?)
+            .map_err(|reason| DecodeFailure::Damaged(format!("part {}: {reason}", number + 1)))?;
+    }
+    Ok(())
 }
 
 /// Decodes the first picture, of any depth.

@@ -9,8 +9,10 @@ use super::flat_image::{self, PlainSlide, Sniffed};
 use super::names::{is_slide_name, suffix};
 use super::openslide::{self, OpenSlideReader};
 use super::region_reader::Slide;
+use super::tiff_check;
 use super::tiff_pages::TiffPages;
 use super::tiled_jpeg;
+use crate::crash::{Watch, death_of};
 
 /// Opens a slide with the reader that recognises it.
 ///
@@ -24,6 +26,19 @@ use super::tiled_jpeg;
 /// [`SlideError`] says what was found in the file, and what to do.
 pub fn open(path: &Path) -> Result<Box<dyn Slide>, SlideError> {
     open_with(path, tiled_jpeg::faster)
+}
+
+/// Opens a slide as [`open`] does. While the returned [`Watch`] is held, a library that dies of the
+/// slide starts the program again, and this function then returns an error for the slide.
+///
+/// # Errors
+/// The same as those of [`open`], and [`SlideError::Died`].
+pub(crate) fn open_watched(path: &Path) -> Result<(Box<dyn Slide>, Watch), SlideError> {
+    if let Some(death) = death_of(path) {
+        return Err(SlideError::Died { path: path.to_owned(), how: death.to_string() });
+    }
+    let watch = Watch::start(path, None);
+    Ok((open(path)?, watch))
 }
 
 /// Opens a slide as [`open`] does, without libturbojpeg: OpenSlide decodes every level,
@@ -45,6 +60,13 @@ fn open_with(
         return Err(SlideError::NoFile { path: path.to_owned() });
     }
     let found = flat_image::sniff(path).map_err(|error| reason_not_read(path, error))?;
+    if found == Sniffed::Tiff
+        && let Ok(file) = File::open(path)
+        && let Some(reason) = tiff_check::impossible(&file)
+    {
+        let reader = "the reader of TIFF directories".to_owned();
+        return Err(SlideError::Broken { path: path.to_owned(), reader, reason });
+    }
     if found == Sniffed::Tiff {
         check_tiles(path)?;
     }

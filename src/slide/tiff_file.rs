@@ -31,6 +31,32 @@ pub(in crate::slide) fn icc_profile(file: &File) -> io::Result<Option<Vec<u8>>> 
     Ok(None)
 }
 
+/// The JPEG streams of the strips or tiles of directory `index`, each with the tables that they
+/// share (TIFF Technical Note 2). Parts without data are left out.
+pub(super) fn jpeg_streams(
+    file: &File,
+    index: usize,
+) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>>> {
+    let (tiff, first) = Tiff::open(file)?;
+    let directories = tiff.directories(first)?;
+    let entries = directories.get(index).ok_or_else(|| invalid("there is no such directory"))?;
+    let numbers = |tiles, strips| -> io::Result<Vec<u64>> {
+        let found = tiff.numbers(entries, tiles)?;
+        if found.is_empty() { tiff.numbers(entries, strips) } else { Ok(found) }
+    };
+    let offsets = numbers(TILE_OFFSETS, STRIP_OFFSETS)?;
+    let counts = numbers(TILE_BYTES, STRIP_BYTES)?;
+    let tables = tiff.value(entries, JPEG_TABLES)?.map(|(bytes, _)| bytes).unwrap_or_default();
+    let tables = tables.strip_suffix(&[0xFF, 0xD9]).unwrap_or(&tables).to_vec();
+    let parts = offsets.into_iter().zip(counts).filter(|(_, count)| *count > 0);
+    Ok(parts.map(move |(offset, count)| {
+        let stream = tiff.bytes(offset, count)?;
+        // The tables begin with the marker SOI, which the stream then has twice.
+        let own = if tables.is_empty() { &stream[..] } else { stream.get(2..).unwrap_or_default() };
+        Ok([&tables, own].concat())
+    }))
+}
+
 pub(super) fn invalid(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
@@ -148,6 +174,11 @@ impl<'a> Tiff<'a> {
         Ok(bytes.chunks_exact(size).map(|item| self.number(item)).collect())
     }
 
+    /// The number of values of a tag.
+    pub(super) fn count(&self, entries: &[TiffTag], tag: u16) -> Option<u64> {
+        entries.iter().find(|entry| entry.tag == tag).map(|entry| entry.count)
+    }
+
     /// The text of an ASCII tag; bytes that are not UTF-8 are replaced.
     pub(super) fn text(&self, entries: &[TiffTag], tag: u16) -> io::Result<Option<String>> {
         let bytes = self.value(entries, tag)?.map(|(bytes, _)| bytes);
@@ -190,7 +221,9 @@ pub(super) const HEIGHT: u16 = 257;
 pub(super) const BITS_PER_SAMPLE: u16 = 258;
 pub(super) const COMPRESSION: u16 = 259;
 pub(super) const PHOTOMETRIC: u16 = 262;
+pub(super) const STRIP_OFFSETS: u16 = 273;
 pub(super) const SAMPLES_PER_PIXEL: u16 = 277;
+pub(super) const STRIP_BYTES: u16 = 279;
 pub(super) const PLANAR: u16 = 284;
 pub(super) const TILE_WIDTH: u16 = 322;
 pub(super) const TILE_HEIGHT: u16 = 323;

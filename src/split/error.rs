@@ -56,6 +56,9 @@ pub(crate) enum SplitError {
         /// The region that failed.
         source: RegionError,
     },
+    /// Too many reads of the slide have failed.
+    #[error(transparent)]
+    GivenUp(RegionError),
     /// The slide has no working plane.
     #[error("{}: {source}", path.display())]
     Plane {

@@ -6,9 +6,9 @@ mod colour;
 mod coords;
 mod error;
 mod interrupted;
-mod interruptible;
 mod marker;
 mod outcome;
+mod stopping;
 mod store;
 mod superblock;
 mod tissue;
@@ -33,11 +33,10 @@ use crate::threads::Workers;
 use colour::Sampler;
 use coords::{with_coords, without_coords};
 pub(crate) use error::SplitError;
-use interrupted::check_interrupt;
-use interruptible::InterruptibleSlide;
 use marker::Marker;
 pub(crate) use marker::{forget_deaths, suspects};
 use outcome::SplitOutcome;
+use stopping::StoppingSlide;
 
 /// Longest side of the thumbnail that is stored with the patches.
 const THUMBNAIL_PX: u32 = 2048;
@@ -254,7 +253,7 @@ fn split(
 ) -> Result<(), SplitError> {
     let path = outcome.path.clone();
     let opened = open(config, &path, outcome, progress)?;
-    let slide = InterruptibleSlide { slide: opened.as_ref(), interrupt: workers.interrupt };
+    let slide = StoppingSlide::new(opened.as_ref(), workers.interrupt);
     // The identity is taken before any pixel is read, so that a change during the split is noticed.
     if let Ok(identity) = SlideIdentity::read(&path) {
         outcome.set_identity(&identity);
@@ -272,13 +271,14 @@ fn split(
     }
     let reader = PlaneReader::new(&slide, plane);
     outcome.tissue_settings = config.config.slides.tissue_settings(&outcome.name);
-    let found = tissue::find(config, &reader, outcome, workers.pool)?;
-    check_interrupt(workers.interrupt)?;
+    let found = tissue::find(config, &reader, outcome, workers.pool);
+    slide.check()?;
+    let found = found?;
     tissue::note(outcome, &found);
     let plan = BlockPlan::new(tiling, found.mask.mask.clone());
-    let overview = slide::overview(&slide, THUMBNAIL_PX)
-        .map_err(|source| SplitError::Unreadable { path, source })?;
-    check_interrupt(workers.interrupt)?;
+    let overview = slide::overview(&slide, THUMBNAIL_PX);
+    slide.check()?;
+    let overview = overview.map_err(|source| SplitError::Unreadable { path, source })?;
     tissue::write_picture(run, outcome, &overview.rgb, &found, &plane, &plan)?;
     run_dir::record_files(run, &outcome.name, &[run.mask_png(&outcome.name)])?;
     if extent == Extent::Masks {
@@ -291,8 +291,15 @@ fn split(
     }
     let method = config.config.normalize.method.method();
     let sampler = method.map(|method| Sampler::new(method, &plan, &plane));
-    let inputs =
-        store::StoreInputs { run, config, outcome, plane: &plane, reader: &reader, plan: &plan };
+    let inputs = store::StoreInputs {
+        run,
+        config,
+        outcome,
+        plane: &plane,
+        slide: &slide,
+        reader: &reader,
+        plan: &plan,
+    };
     let mut stored = store::store(&inputs, &found, &overview.rgb, sampler, workers, progress)?;
     outcome.patches = Some(plan.patches().len());
     outcome.groups = Some(stored.groups);

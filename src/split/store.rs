@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::canvas::RegionCanvas;
 use super::colour::Sampler;
 use super::error::SplitError;
-use super::interrupted::check_interrupt;
+use super::stopping::StoppingSlide;
 use super::superblock::{cells, region_of, superblocks};
 use super::tissue::FoundTissue;
 use crate::config::{CompressionKey, RunConfig};
@@ -49,6 +49,7 @@ pub(super) struct StoreInputs<'a> {
     pub(super) config: &'a RunConfig,
     pub(super) outcome: &'a SlideRecord,
     pub(super) plane: &'a WorkingPlane,
+    pub(super) slide: &'a StoppingSlide<'a>,
     pub(super) reader: &'a PlaneReader<'a>,
     pub(super) plan: &'a BlockPlan,
 }
@@ -106,7 +107,7 @@ pub(super) fn store(
         |messages| write_all(writer, messages, &buffers, &task),
     )?;
     // A writer that is dropped before `finish` leaves no file.
-    check_interrupt(workers.interrupt)?;
+    inputs.slide.check()?;
     // A slide without tissue has no colours to measure.
     let colours = sampler.filter(|_| tissue.mask.tissue_tiles > 0).map(Sampler::colours);
     if let Some(colours) = &colours {
@@ -128,7 +129,7 @@ fn read_all(
 ) {
     let mut canvas = RegionCanvas::new();
     for superblock in superblocks(inputs.plan) {
-        if workers.interrupt.requested().is_some() {
+        if inputs.slide.check().is_err() {
             return;
         }
         canvas.read(

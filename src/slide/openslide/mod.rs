@@ -3,6 +3,7 @@
 mod argb;
 mod dicom;
 mod empty_tiles;
+mod failures;
 mod find;
 mod library;
 mod properties;
@@ -11,6 +12,7 @@ use std::cell::RefCell;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 pub(crate) use dicom::{DicomSeries, dicom_series};
 pub use find::OpenSlideMissing;
@@ -18,6 +20,7 @@ use library::{Handle, library};
 use properties::{bounds_of, levels_of, resolution_of};
 
 use empty_tiles::EmptyTiles;
+use failures::Failures;
 
 use super::region_reader::check_region;
 use super::tiff_file;
@@ -58,6 +61,7 @@ pub(crate) struct OpenSlideReader {
     resolution: Resolution,
     bounds_px: Option<[u32; 2]>,
     handle: RwLock<Handle>,
+    failures: Failures,
 }
 
 thread_local! {
@@ -96,6 +100,7 @@ impl OpenSlideReader {
         };
         let path = path.to_owned();
         let handle = RwLock::new(handle);
+        let failures = Failures::new(levels.len());
         Ok(Some(Self {
             path,
             c_path,
@@ -107,6 +112,7 @@ impl OpenSlideReader {
             resolution,
             bounds_px,
             handle,
+            failures,
         }))
     }
 
@@ -281,19 +287,24 @@ impl OpenSlideReader {
     /// handle while no other thread reads, because any thread's error makes the shared
     /// handle unusable for all.
     fn read_argb(&self, level: usize, region: Region, argb: &mut [u32]) -> Result<(), RegionError> {
+        self.failures.check(&self.path, level)?;
         if self.try_argb(&self.shared(), level, region, argb).is_ok() {
+            self.failures.note_success(level);
             return Ok(());
         }
         let mut handle = self.exclusive();
-        let result = self
-            .renew(&mut handle)
-            .and_then(|()| self.try_argb(&handle, level, region, argb))
-            .map_err(|reason| self.unreadable(level, region, reason));
-        if result.is_err() {
-            // If this fails too, the next read renews the handle.
-            let _ = self.renew(&mut handle);
+        // Other threads may have given the slide up while this one waited.
+        self.failures.check(&self.path, level)?;
+        let started = Instant::now();
+        // A read that fails leaves the handle unusable, and the next read renews it.
+        let result =
+            self.renew(&mut handle).and_then(|()| self.try_argb(&handle, level, region, argb));
+        drop(handle);
+        match result {
+            Ok(()) => self.failures.note_success(level),
+            Err(_) => self.failures.note_failure(level, started.elapsed()),
         }
-        result
+        result.map_err(|reason| self.unreadable(level, region, reason))
     }
 
     fn try_argb(
