@@ -3,15 +3,17 @@
 mod listing;
 mod paths;
 mod recorded;
+mod slide_record;
 mod slides_csv;
 
 pub(crate) use listing::{list_slides, patches_file_names};
 pub use paths::RunDir;
 pub(crate) use recorded::{RecordedFile, forget_files, record_files, recorded_files};
+pub use slide_record::{SlideRecord, SlideStatus};
 #[cfg(test)]
 pub(crate) use slides_csv::register_files;
 pub(crate) use slides_csv::registered;
 pub(crate) use slides_csv::{
     NamedSlide, SlidesError, read_rows, refresh_slides, register, reset_slides,
 };
-pub use slides_csv::{SlideRecord, SlideStatus, read_slides, write_slides};
+pub use slides_csv::{read_slides, write_slides};

@@ -1,4 +1,5 @@
 use super::*;
+use crate::run_dir::SlideStatus;
 use std::fs;
 
 #[test]

@@ -35,7 +35,7 @@ use coords::{with_coords, without_coords};
 pub(crate) use error::SplitError;
 use marker::Marker;
 pub(crate) use marker::{forget_deaths, suspects};
-use outcome::SplitOutcome;
+use outcome::{SplitOutcome, millis};
 use stopping::StoppingSlide;
 
 /// Longest side of the thumbnail that is stored with the patches.
@@ -154,11 +154,6 @@ pub(crate) fn split_slide(
     }
     outcome.write(run)?;
     Ok(SplitEnd { record: outcome.record, error: failure })
-}
-
-/// Rounds seconds to milliseconds.
-fn millis(seconds: f64) -> f64 {
-    (seconds * 1000.0).round() / 1000.0
 }
 
 /// The outcome of an earlier split; `None` if there are no usable patches. A damaged patch file

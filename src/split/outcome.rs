@@ -40,6 +40,11 @@ impl SplitOutcome {
     }
 }
 
+/// Rounds seconds to milliseconds.
+pub(super) fn millis(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -55,7 +55,7 @@ pub(crate) enum Outputs {
 pub enum Side {
     /// Any side of at least the window.
     Any,
-    /// Any side that [`DenseNetwork::side_px`] gives for some number of outputs.
+    /// Any side that `DenseNetwork::side_px` gives for some number of outputs.
     Filled,
     /// A square of this side, px.
     Fixed(u32),

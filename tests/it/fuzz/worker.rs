@@ -10,9 +10,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use super::mutator::Material;
+use super::seed;
 use super::targets::{TARGETS, Target};
 use super::{Folder, MOST_FINDINGS, corpus_folder};
-use crate::common::seed::{Random, seed};
+use crate::common::seed::Random;
 
 /// Processor time for one file, seconds. This program is not optimised in tests.
 const MOST_CPU_S: f64 = 10.0;
