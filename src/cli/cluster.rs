@@ -32,7 +32,7 @@ pub(super) struct ClusterOptions {
 
 /// What a command wants besides.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Wanted {
+pub(super) struct SubmitOptions {
     /// The round to go on with.
     pub(super) round: Option<usize>,
     /// Look at why work failed, ask for more where that helps, and say so.
@@ -81,7 +81,7 @@ impl ClusterOptions {
 pub(super) fn submit(
     options: &RunOptions,
     cluster: &ClusterOptions,
-    command: &Wanted,
+    command: &SubmitOptions,
 ) -> Result<Exit, Failure> {
     let progress = options.progress();
     let config = options.settle()?;

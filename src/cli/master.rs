@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::cluster::{self, ClusterOptions, Wanted};
+use super::cluster::{self, ClusterOptions, SubmitOptions};
 use super::estimate::{self, EstimateArgs};
 use super::options::RunOptions;
 use super::{Exit, Failure, print};
@@ -90,12 +90,12 @@ impl MasterArgs {
             }
             MasterCommand::Estimate(args) => estimate::run(args),
             MasterCommand::Submit { options, cluster, round } => {
-                let wanted = Wanted { round: *round, ..Wanted::default() };
+                let wanted = SubmitOptions { round: *round, ..SubmitOptions::default() };
                 cluster::submit(options, cluster, &wanted)
             }
             MasterCommand::Retry { options, cluster, memory_factor, time_factor } => {
                 let factors = cluster::factors(*memory_factor, *time_factor)?;
-                let wanted = Wanted { retry: Some(factors), ..Wanted::default() };
+                let wanted = SubmitOptions { retry: Some(factors), ..SubmitOptions::default() };
                 cluster::submit(options, cluster, &wanted)
             }
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::cluster::{self, ClusterOptions, Wanted};
+use super::cluster::{self, ClusterOptions, SubmitOptions};
 use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use super::output::print_path;
 use super::{CommandEnd, Exit, Failure, inputs, study};
@@ -59,7 +59,8 @@ pub(super) fn run(args: &RunArgs) -> Result<CommandEnd, Failure> {
     args.engine.over(&mut config);
     let records = register(&run, &slides)?;
     if args.cluster.kind(&args.options, &config)? != SchedulerKind::Local || args.cluster.dry_run {
-        return cluster::submit(&args.options, &args.cluster, &Wanted::default()).map(Exit::into);
+        return cluster::submit(&args.options, &args.cluster, &SubmitOptions::default())
+            .map(Exit::into);
     }
     let signals = catch_signals()?;
     let wanted = select_records(&records, &slides);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::raised::Raised;
 use super::reason::{Reason, Remedy};
-use super::state::{Outlook, RunState};
+use super::state::{MissingItemState, RunState};
 use super::work::{Request, WorkItem};
 use crate::config::{ClusterKeys, Resources};
 use crate::number::{GroupNumber, ranges};
@@ -46,9 +46,13 @@ pub(crate) fn plan_retries(
     let mut retries = Vec::new();
     for item in state.listing.missing() {
         let (reason, log) = match state.outlook(&item) {
-            Outlook::Running | Outlook::Queued | Outlook::Stuck { .. } => continue,
-            Outlook::Failed(failed) => (Some(failed.reason), failed.log.filter(|log| log.exists())),
-            Outlook::Open => (None, None),
+            MissingItemState::Running
+            | MissingItemState::Queued
+            | MissingItemState::Stuck { .. } => continue,
+            MissingItemState::Failed(failed) => {
+                (Some(failed.reason), failed.log.filter(|log| log.exists()))
+            }
+            MissingItemState::Open => (None, None),
         };
         let had = state.attempt(&item).map_or(Request::NONE, |attempt| attempt.request);
         let configured = keys.resources(item.stage());

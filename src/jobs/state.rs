@@ -44,7 +44,7 @@ pub(crate) struct Answers {
 
 /// The state of an item that is missing.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Outlook {
+pub(crate) enum MissingItemState {
     /// A task that does the item runs.
     Running,
     /// A task that does the item is queued.
@@ -154,14 +154,14 @@ impl RunState {
     }
 
     /// The state of an item that is missing. Reads the log of its last try.
-    pub(crate) fn outlook(&self, item: &WorkItem) -> Outlook {
+    pub(crate) fn outlook(&self, item: &WorkItem) -> MissingItemState {
         let attempt = self.attempt(item);
         if let Some(Attempt { state: Some(state), log, .. }) = attempt {
             match state {
-                TaskState::Running => return Outlook::Running,
-                TaskState::Queued(_) => return Outlook::Queued,
+                TaskState::Running => return MissingItemState::Running,
+                TaskState::Queued(_) => return MissingItemState::Queued,
                 TaskState::Stuck(_) | TaskState::Other(_) => {
-                    return Outlook::Stuck { words: state.describe(), log: log.clone() };
+                    return MissingItemState::Stuck { words: state.describe(), log: log.clone() };
                 }
                 TaskState::Ended(_) => {}
             }
@@ -170,10 +170,10 @@ impl RunState {
             && attempt.is_none_or(|attempt| attempt.submitted_unix_s <= damage.time_s)
         {
             let words = damage.reason.clone();
-            return Outlook::Failed(Failed { reason: Reason::Damaged, words, log: None });
+            return MissingItemState::Failed(Failed { reason: Reason::Damaged, words, log: None });
         }
         let failed = attempt.and_then(|attempt| failure(attempt, item));
-        failed.map_or(Outlook::Open, Outlook::Failed)
+        failed.map_or(MissingItemState::Open, MissingItemState::Failed)
     }
 
     /// The jobs of which a task is queued or running.
@@ -285,7 +285,7 @@ mod tests {
 
     fn reason(state: &RunState, group: u32) -> Option<Reason> {
         match state.outlook(&item(group)) {
-            Outlook::Failed(failed) => Some(failed.reason),
+            MissingItemState::Failed(failed) => Some(failed.reason),
             _ => None,
         }
     }
@@ -309,11 +309,11 @@ mod tests {
         let all = state(&arrays, records.clone());
         let live: Vec<u32> = (1..=4).filter(|&group| all.is_live(&item(group))).collect();
         assert_eq!(live, [1, 3, 4]);
-        assert_eq!(all.outlook(&item(2)), Outlook::Open, "its last try is not known yet");
+        assert_eq!(all.outlook(&item(2)), MissingItemState::Open, "its last try is not known yet");
         assert_eq!(all.live_ids(Stage::Predict), ["7", "8"].map(String::from).into());
         let first = state(&arrays[..1], records);
-        assert_eq!(first.outlook(&item(1)), Outlook::Queued);
-        let Outlook::Failed(failed) = first.outlook(&item(2)) else { panic!("it failed") };
+        assert_eq!(first.outlook(&item(1)), MissingItemState::Queued);
+        let MissingItemState::Failed(failed) = first.outlook(&item(2)) else { panic!("it failed") };
         assert_eq!((failed.reason, failed.log.as_deref()), (Reason::Memory, Some(log.as_path())));
         assert_eq!(reason(&first, 3), Some(Reason::ExitCode(4)));
     }
@@ -340,7 +340,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pattern = folder.path().join("{id}_{index}.log").display().to_string();
         let forgotten = state(&[array("7", &pattern)], Vec::new());
-        assert_eq!(forgotten.outlook(&item(1)), Outlook::Open);
+        assert_eq!(forgotten.outlook(&item(1)), MissingItemState::Open);
         let late = "slurmstepd: error: *** JOB 9 CANCELLED DUE TO TIME LIMIT ***";
         std::fs::write(folder.path().join("7_1.log"), late).unwrap();
         assert_eq!(reason(&forgotten, 1), Some(Reason::TimeLimit));

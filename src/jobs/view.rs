@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::reason::Reason;
-use super::state::{Failed, Outlook, RunState};
+use super::state::{Failed, MissingItemState, RunState};
 use super::status::SlideProgress;
 use super::work::WorkItem;
 use crate::number::{GroupNumber, counted, ranges};
@@ -26,14 +26,14 @@ pub(crate) struct SlideView {
     /// Groups of these that are queued.
     pub queued: Vec<GroupNumber>,
     /// Items in a queue that wait for a person.
-    pub stuck: Vec<Trouble>,
+    pub stuck: Vec<UndoneItem>,
     /// Items whose last try failed.
-    pub ended: Vec<Trouble>,
+    pub ended: Vec<UndoneItem>,
 }
 
 /// Why an item is not done.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Trouble {
+pub(crate) struct UndoneItem {
     /// `split`, `predict` or `stitch`.
     pub stage: &'static str,
     /// Number of the group, for `predict`.
@@ -84,21 +84,23 @@ pub(crate) fn view_of(files: SlideProgress, state: &RunState) -> SlideView {
 
 impl SlideView {
     /// Adds the state of an item; `by_task` is the error message of the task, if it failed.
-    fn add(&mut self, item: &WorkItem, outlook: Outlook, by_task: Option<String>) {
+    fn add(&mut self, item: &WorkItem, outlook: MissingItemState, by_task: Option<String>) {
         let (stage, group) = (item.stage().name(), item.group());
-        let trouble = |reason, words, log| Trouble { stage, group, reason, words, log };
+        let trouble = |reason, words, log| UndoneItem { stage, group, reason, words, log };
         match outlook {
-            Outlook::Running => self.running.extend(group),
-            Outlook::Queued => {
+            MissingItemState::Running => self.running.extend(group),
+            MissingItemState::Queued => {
                 self.waiting.extend(group);
                 self.queued.extend(group);
             }
-            Outlook::Stuck { words, log } => self.stuck.push(trouble(None, words, Some(log))),
-            Outlook::Failed(Failed { reason, words, log }) => {
+            MissingItemState::Stuck { words, log } => {
+                self.stuck.push(trouble(None, words, Some(log)))
+            }
+            MissingItemState::Failed(Failed { reason, words, log }) => {
                 self.ended.push(trouble(Some(reason), by_task.unwrap_or(words), log));
             }
             // The failure of a stitch without a scheduler is in `files`.
-            Outlook::Open => match (group, by_task) {
+            MissingItemState::Open => match (group, by_task) {
                 (Some(_), Some(words)) => self.ended.push(trouble(None, words, None)),
                 (group, _) => self.waiting.extend(group),
             },
@@ -192,12 +194,12 @@ impl SlideView {
 
 /// One line per stage and reason: the number of items, their groups, and the words and log of the
 /// first.
-fn reasons(troubles: &[Trouble], state: &str) -> Vec<String> {
-    let mut kinds: BTreeMap<(&str, Option<Reason>), Vec<&Trouble>> = BTreeMap::new();
+fn reasons(troubles: &[UndoneItem], state: &str) -> Vec<String> {
+    let mut kinds: BTreeMap<(&str, Option<Reason>), Vec<&UndoneItem>> = BTreeMap::new();
     for trouble in troubles {
         kinds.entry((trouble.stage, trouble.reason)).or_default().push(trouble);
     }
-    let line = |((stage, reason), troubles): ((&str, Option<Reason>), Vec<&Trouble>)| {
+    let line = |((stage, reason), troubles): ((&str, Option<Reason>), Vec<&UndoneItem>)| {
         let first = troubles[0];
         let groups: Vec<GroupNumber> =
             troubles.iter().filter_map(|trouble| trouble.group).collect();

@@ -7,21 +7,21 @@ use crate::geometry::lattice::LatticePoint;
 
 /// A window with its number in the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Numbered {
+pub(super) struct NumberedPoint {
     pub(super) number: usize,
     pub(super) point: LatticePoint,
 }
 
 /// Windows to run together.
 pub(super) struct Batch {
-    pub(super) windows: Vec<(Arc<PreparedPatch>, Numbered)>,
+    pub(super) windows: Vec<(Arc<PreparedPatch>, NumberedPoint)>,
 }
 
 /// Collects windows until a batch is full, so that patches with few windows
 /// do not make small batches.
 pub(super) struct Batcher {
     size: usize,
-    windows: Vec<(Arc<PreparedPatch>, Numbered)>,
+    windows: Vec<(Arc<PreparedPatch>, NumberedPoint)>,
 }
 
 impl Batcher {
@@ -30,7 +30,11 @@ impl Batcher {
     }
 
     /// Adds a window; returns the batch it completes.
-    pub(super) fn push(&mut self, patch: &Arc<PreparedPatch>, window: Numbered) -> Option<Batch> {
+    pub(super) fn push(
+        &mut self,
+        patch: &Arc<PreparedPatch>,
+        window: NumberedPoint,
+    ) -> Option<Batch> {
         self.windows.push((Arc::clone(patch), window));
         (self.windows.len() == self.size).then(|| self.take())
     }
@@ -54,7 +58,7 @@ mod tests {
         #[test]
         fn every_window_is_in_one_batch_in_order(count in 0usize..100, size in 1usize..20) {
             let patch = Arc::new(PreparedPatch::default());
-            let point = |number: usize| Numbered {
+            let point = |number: usize| NumberedPoint {
                 number,
                 point: LatticePoint { row: 0, col: 0, patch_x_px: 0, patch_y_px: 0 },
             };

@@ -17,7 +17,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::audit::Audit;
-use super::batch::Numbered;
+use super::batch::NumberedPoint;
 use super::calibrate::Calibrated;
 use super::cascade_tally::CascadeTally;
 use super::classes::DETECTION;
@@ -32,7 +32,7 @@ use super::scored::Scored;
 use super::scorer::Scorer;
 use super::stream::Stopped;
 use super::windows::WindowScorer;
-use crate::scores::{CascadeMeta, DenseMeta, How, Screen};
+use crate::scores::{CascadeMeta, DenseMeta, ScoredBy, Screen};
 
 /// Scores one slide by a screen and, where a detection is possible, by single windows.
 pub(super) struct CascadeScorer<'c> {
@@ -64,9 +64,9 @@ impl CascadeScorer<'_> {
         &mut self,
         context: &Context<'_>,
         work: GroupWork<'_>,
-        todo: &[Vec<Numbered>],
+        todo: &[Vec<NumberedPoint>],
         rules: &CascadeRules,
-    ) -> Result<Vec<Vec<Numbered>>, Stopped> {
+    ) -> Result<Vec<Vec<NumberedPoint>>, Stopped> {
         let classes = context.classes();
         let mut exact = HashSet::new();
         let mut sink = |scored: &Scored| {
@@ -79,7 +79,7 @@ impl CascadeScorer<'_> {
             for (&number, scores) in scored.numbers.iter().zip(scores) {
                 let how = rules.how(number, f64::from(scores[classes.positive]));
                 work.ledger.note_how(how, &[number]);
-                if how == How::Screened {
+                if how == ScoredBy::Screened {
                     left.numbers.push(number);
                     left.scores.extend_from_slice(scores);
                 } else {
@@ -89,7 +89,7 @@ impl CascadeScorer<'_> {
             work.enter(&left);
         };
         self.dense().run(context, work, todo, &mut sink)?;
-        let exact = |points: &Vec<Numbered>| {
+        let exact = |points: &Vec<NumberedPoint>| {
             points.iter().filter(|n| exact.contains(&n.number)).copied().collect()
         };
         Ok(todo.iter().map(exact).collect())
@@ -122,7 +122,7 @@ impl Scorer for CascadeScorer<'_> {
         &mut self,
         context: &Context<'_>,
         work: GroupWork<'_>,
-        todo: &[Vec<Numbered>],
+        todo: &[Vec<NumberedPoint>],
     ) -> Result<(), Stopped> {
         // Of the windows that an earlier try scored as well, so that its audit counts.
         let points = work.group.points.iter().flatten().enumerate();
@@ -172,13 +172,13 @@ struct CascadeRules {
 }
 
 impl CascadeRules {
-    fn how(&self, number: usize, score: f64) -> How {
+    fn how(&self, number: usize, score: f64) -> ScoredBy {
         let sure = self.to.is_some_and(|from| score >= from);
         match (score >= self.from, self.drawn.contains(&number)) {
-            (true, _) if !sure => How::Refined,
-            (_, true) if sure => How::AuditedHigh,
-            (_, true) => How::Audited,
-            (_, false) => How::Screened,
+            (true, _) if !sure => ScoredBy::Refined,
+            (_, true) if sure => ScoredBy::AuditedHigh,
+            (_, true) => ScoredBy::Audited,
+            (_, false) => ScoredBy::Screened,
         }
     }
 }
@@ -210,13 +210,13 @@ mod tests {
         let how = |number, score| rules.how(number, score);
         assert_eq!(
             (how(0, 0.05), how(0, 0.1), how(0, 0.95)),
-            (How::Screened, How::Refined, How::Screened)
+            (ScoredBy::Screened, ScoredBy::Refined, ScoredBy::Screened)
         );
         assert_eq!(
             (how(1, 0.05), how(1, 0.1), how(1, 0.95)),
-            (How::Audited, How::Refined, How::AuditedHigh)
+            (ScoredBy::Audited, ScoredBy::Refined, ScoredBy::AuditedHigh)
         );
         let all = CascadeRules { from: 0.1, to: None, drawn: HashSet::new() };
-        assert_eq!(all.how(0, 1.0), How::Refined);
+        assert_eq!(all.how(0, 1.0), ScoredBy::Refined);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use ndarray::ArrayView2;
 
 use super::classes::DETECTION;
-use crate::scores::{CascadeMeta, How};
+use crate::scores::{CascadeMeta, ScoredBy};
 
 /// The settings of a cascade, and what its counts are made from.
 pub(super) struct CascadeTally {
@@ -23,7 +23,7 @@ impl CascadeTally {
     /// `how`: one entry per window of the group; `scores`: `[window, class]`.
     pub(super) fn counts(
         &self,
-        how: &[Option<How>],
+        how: &[Option<ScoredBy>],
         done: &[bool],
         scores: ArrayView2<'_, f32>,
     ) -> CascadeMeta {
@@ -33,14 +33,14 @@ impl CascadeTally {
             let positive = f64::from(scores[[number, self.positive]]) >= DETECTION;
             counts.drawn += u64::from(self.drawn.contains(&number));
             match how {
-                How::Screened => counts.screened += 1,
-                How::Refined => counts.refined += 1,
-                How::Coarse => counts.coarse += 1,
-                How::Audited => {
+                ScoredBy::Screened => counts.screened += 1,
+                ScoredBy::Refined => counts.refined += 1,
+                ScoredBy::Coarse => counts.coarse += 1,
+                ScoredBy::Audited => {
                     counts.audited += 1;
                     counts.missed += u64::from(positive);
                 }
-                How::AuditedHigh => {
+                ScoredBy::AuditedHigh => {
                     counts.audited_high += 1;
                     counts.refuted += u64::from(!positive);
                 }
@@ -63,14 +63,14 @@ mod tests {
             positive: 1,
         };
         let how = [
-            Some(How::Screened),
-            Some(How::Refined),
-            Some(How::Refined),
-            Some(How::Audited),
-            Some(How::Audited),
-            Some(How::AuditedHigh),
+            Some(ScoredBy::Screened),
+            Some(ScoredBy::Refined),
+            Some(ScoredBy::Refined),
+            Some(ScoredBy::Audited),
+            Some(ScoredBy::Audited),
+            Some(ScoredBy::AuditedHigh),
             // The task ended before this one, and did not come to the last.
-            Some(How::Coarse),
+            Some(ScoredBy::Coarse),
             None,
         ];
         let done = [true, true, true, true, true, true, false, false];

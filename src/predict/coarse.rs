@@ -15,7 +15,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use super::batch::Numbered;
+use super::batch::NumberedPoint;
 use super::cascade_tally::CascadeTally;
 use super::classes::DETECTION;
 use super::context::Context;
@@ -25,7 +25,7 @@ use super::stream::{Stopped, WantedPoints};
 use super::windows::WindowScorer;
 use crate::geometry::Lattice;
 use crate::geometry::lattice::LatticePoint;
-use crate::scores::{CascadeMeta, How, Screen};
+use crate::scores::{CascadeMeta, ScoredBy, Screen};
 
 /// Largest distance between neighbouring screened points.
 const MOST_STEP_PX: u32 = 64;
@@ -101,7 +101,7 @@ impl CoarseCascade<'_> {
         self,
         context: &Context<'_>,
         work: GroupWork<'_>,
-        todo: &[Vec<Numbered>],
+        todo: &[Vec<NumberedPoint>],
     ) -> Result<(), Stopped> {
         let Self { windows, drawn, bound } = self;
         let (ledger, lattice) = (work.ledger, &work.group.lattice);
@@ -118,7 +118,7 @@ impl CoarseCascade<'_> {
         };
         ledger.note_cascade(CascadeTally { settings, drawn: drawn.clone(), positive });
         let mut beyond = ledger.len();
-        let coarse: Vec<Vec<Numbered>> =
+        let coarse: Vec<Vec<NumberedPoint>> =
             todo.iter().map(|points| screen_of(points, grid, lattice, &mut beyond)).collect();
         let known = screen(windows, context, work, &ScreenPoints { todo, grid, coarse: &coarse })?;
         if context.interrupt.requested().is_some() {
@@ -142,15 +142,15 @@ type ScreenedScores = HashMap<LatticePlace, Vec<f32>>;
 /// lattice, and those around the others. A screened point that is not among `points` gets a
 /// number from `beyond` on.
 fn screen_of(
-    points: &[Numbered],
+    points: &[NumberedPoint],
     grid: ScreenLattice,
     lattice: &Lattice,
     beyond: &mut usize,
-) -> Vec<Numbered> {
+) -> Vec<NumberedPoint> {
     let own: HashMap<LatticePlace, usize> =
         points.iter().map(|n| (LatticePlace::at(&n.point), n.number)).collect();
     let mut wanted: BTreeMap<LatticePlace, LatticePoint> = BTreeMap::new();
-    for Numbered { point, .. } in points {
+    for NumberedPoint { point, .. } in points {
         if grid.contains(point) {
             wanted.insert(LatticePlace::at(point), *point);
             continue;
@@ -164,7 +164,7 @@ fn screen_of(
             *beyond += 1;
             *beyond - 1
         });
-        Numbered { number, point }
+        NumberedPoint { number, point }
     });
     numbered.collect()
 }
@@ -188,10 +188,10 @@ fn moved(point: &LatticePoint, to: LatticePlace, lattice: &Lattice) -> LatticePo
 /// The points of a group and those of the screen.
 struct ScreenPoints<'s> {
     /// Points to score, per patch.
-    todo: &'s [Vec<Numbered>],
+    todo: &'s [Vec<NumberedPoint>],
     grid: ScreenLattice,
     /// Points that the screen scores, per patch.
-    coarse: &'s [Vec<Numbered>],
+    coarse: &'s [Vec<NumberedPoint>],
 }
 
 /// Scores the screen's points. Returns the scores per patch, `None` for a patch that is not
@@ -211,7 +211,7 @@ fn screen(
         found.extend(each().map(|(number, scores)| (number, scores.to_vec())));
         let (numbers, scores): (Vec<usize>, Vec<&[f32]>) =
             each().filter(|(number, _)| own.contains(number)).unzip();
-        work.ledger.note_how(How::Coarse, &numbers);
+        work.ledger.note_how(ScoredBy::Coarse, &numbers);
         work.enter(&Scored { numbers, scores: scores.concat(), ..*scored });
     };
     windows.run(context, WantedPoints { work, points: coarse, given_up: todo }, &mut sink)?;
@@ -238,17 +238,17 @@ impl CoarseRules {
     /// Enters the scores of a patch's points that are left alone, and returns the others.
     fn settle(
         &self,
-        points: &[Numbered],
+        points: &[NumberedPoint],
         known: &ScreenedScores,
         work: GroupWork<'_>,
-    ) -> Vec<Numbered> {
+    ) -> Vec<NumberedPoint> {
         let (numbers, scores, infer) = (Vec::new(), Vec::new(), Duration::ZERO);
         let mut left = Scored { numbers, scores, infer, shared: false };
         let mut exact = Vec::new();
         for numbered in points.iter().filter(|n| !self.grid.contains(&n.point)) {
             let how = self.how(numbered, known, &work.group.lattice);
             work.ledger.note_how(how, &[numbered.number]);
-            if how == How::Screened {
+            if how == ScoredBy::Screened {
                 left.numbers.push(numbered.number);
                 left.scores.extend(between(&numbered.point, self.grid.step, known));
             } else {
@@ -259,17 +259,17 @@ impl CoarseRules {
         exact
     }
 
-    fn how(&self, numbered: &Numbered, known: &ScreenedScores, lattice: &Lattice) -> How {
+    fn how(&self, numbered: &NumberedPoint, known: &ScreenedScores, lattice: &Lattice) -> ScoredBy {
         let low = |place: LatticePlace| {
             let scores = known.get(&place);
             scores.is_some_and(|scores| f64::from(scores[self.positive]) < self.refine_from)
         };
         if !self.grid.around(&numbered.point, lattice).all(low) {
-            How::Refined
+            ScoredBy::Refined
         } else if self.drawn.contains(&numbered.number) {
-            How::Audited
+            ScoredBy::Audited
         } else {
-            How::Screened
+            ScoredBy::Screened
         }
     }
 }

@@ -80,27 +80,28 @@ fn a_point_near_a_screened_score_that_is_not_low_is_refined() {
         refine_from: 0.1,
         drawn: HashSet::from([7]),
     };
-    let how =
-        |row, col, number| rules.how(&Numbered { number, point: at(row, col) }, &known, &lattice);
+    let how = |row, col, number| {
+        rules.how(&NumberedPoint { number, point: at(row, col) }, &known, &lattice)
+    };
     for (row, col) in [(19, 19), (16, 17), (24, 21), (21, 24), (23, 16)] {
-        assert_eq!(how(row, col, 0), How::Refined, "{row} {col}");
+        assert_eq!(how(row, col, 0), ScoredBy::Refined, "{row} {col}");
     }
     for (row, col) in [(15, 20), (25, 20), (20, 25), (20, 15), (15, 15), (40, 39)] {
-        assert_eq!(how(row, col, 0), How::Screened, "{row} {col}");
-        assert_eq!(how(row, col, 7), How::Audited, "{row} {col}");
+        assert_eq!(how(row, col, 0), ScoredBy::Screened, "{row} {col}");
+        assert_eq!(how(row, col, 7), ScoredBy::Audited, "{row} {col}");
     }
 }
 
 #[test]
 fn screened_points_beyond_the_block_are_listed_once_and_the_group_s_own_keep_their_number() {
     let lattice = Lattice::new(640, 640, 16);
-    let points: Vec<Numbered> = (8..12)
+    let points: Vec<NumberedPoint> = (8..12)
         .flat_map(|row| (8..12).map(move |col| (row, col)))
         .enumerate()
         .map(|(number, (row, col))| {
             let px = |at: i32| u32::try_from(64 + (at - 8) * 16).unwrap();
             let point = LatticePoint { row, col, patch_x_px: px(col), patch_y_px: px(row) };
-            Numbered { number, point }
+            NumberedPoint { number, point }
         })
         .collect();
     let mut beyond = 100;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::batch::Numbered;
+use super::batch::NumberedPoint;
 use super::calibrate::Calibrated;
 use super::context::Context;
 use super::error::PredictError;
@@ -35,7 +35,7 @@ impl DenseScorer<'_> {
         &mut self,
         context: &Context<'_>,
         work: GroupWork<'_>,
-        points: &[Vec<Numbered>],
+        points: &[Vec<NumberedPoint>],
         sink: &mut dyn FnMut(&Scored),
     ) -> Result<(), Stopped> {
         let (preparation, classes) = (&context.preparation, context.classes().count);
@@ -109,7 +109,7 @@ impl Scorer for DenseScorer<'_> {
         &mut self,
         context: &Context<'_>,
         work: GroupWork<'_>,
-        todo: &[Vec<Numbered>],
+        todo: &[Vec<NumberedPoint>],
     ) -> Result<(), Stopped> {
         self.run(context, work, todo, &mut |scored| work.enter(scored))
     }
@@ -134,7 +134,7 @@ struct DenseCut {
 impl Cut for DenseCut {
     type Piece = DensePiece;
 
-    fn cut(&mut self, patch: &Arc<PreparedPatch>, points: &[Numbered]) -> Vec<DensePiece> {
+    fn cut(&mut self, patch: &Arc<PreparedPatch>, points: &[NumberedPoint]) -> Vec<DensePiece> {
         let places: Vec<LatticePoint> = points.iter().map(|numbered| numbered.point).collect();
         let mut tiles = self.tiles.tiles_of(&places, self.first_window_px);
         if self.smaller {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::{Array2, Axis};
 
-use super::batch::Numbered;
+use super::batch::NumberedPoint;
 use super::cascade_tally::CascadeTally;
 use super::part_file::{carry_over, check_belongs, read_part, remove_part, set_aside};
 use super::scored::Scored;
@@ -21,10 +21,10 @@ use crate::geometry::lattice::LatticePoint;
 use crate::hdf5_file::FormatError;
 use crate::process;
 use crate::progress::Progress;
-use crate::scores::{self, How, PartScores, Scores, ScoresMeta, UnnormalizedPatch};
+use crate::scores::{self, PartScores, ScoredBy, Scores, ScoresMeta, UnnormalizedPatch};
 
 /// The files of a group, and how often to save.
-pub(super) struct Places {
+pub(super) struct GroupFiles {
     /// `t<k>.h5`
     pub(super) whole: PathBuf,
     /// `t<k>.part.h5`
@@ -35,7 +35,7 @@ pub(super) struct Places {
 
 /// The scores of a group while workers enter them.
 pub(super) struct Ledger<'p> {
-    places: Places,
+    places: GroupFiles,
     progress: &'p Progress,
     /// Attributes of the score file, with the figures of earlier tries.
     meta: ScoresMeta,
@@ -43,7 +43,7 @@ pub(super) struct Ledger<'p> {
     cols: Vec<i32>,
     /// Windows that earlier tries have scored.
     resumed: usize,
-    book: Mutex<Book>,
+    book: Mutex<LedgerState>,
     saved: Mutex<Instant>,
     start: Start,
 }
@@ -73,7 +73,7 @@ pub(super) struct ColourFailures {
     pub(super) unnormalized: usize,
 }
 
-struct Book {
+struct LedgerState {
     /// `[window, class]`
     scores: Array2<f32>,
     done: Vec<bool>,
@@ -88,7 +88,7 @@ struct Book {
     shared: u64,
     /// How a cascade scores each window. Earlier tries' windows are among them, so that all
     /// counts are those of the whole group.
-    how: Vec<Option<How>>,
+    how: Vec<Option<ScoredBy>>,
     /// What a cascade counts.
     cascade: Option<CascadeTally>,
 }
@@ -102,7 +102,7 @@ impl<'p> Ledger<'p> {
     /// # Errors
     /// [`FormatError`] if the part file may be there and cannot be read now.
     pub(super) fn open(
-        places: Places,
+        places: GroupFiles,
         mut meta: ScoresMeta,
         points: &[Vec<LatticePoint>],
         start: Start,
@@ -111,7 +111,7 @@ impl<'p> Ledger<'p> {
         let (rows, cols): (Vec<i32>, Vec<i32>) =
             points.iter().flatten().map(|point| (point.row, point.col)).unzip();
         meta.windows = rows.len() as u64;
-        let mut book = Book {
+        let mut book = LedgerState {
             scores: Array2::zeros((rows.len(), meta.classes.len())),
             done: vec![false; rows.len()],
             lost: 0,
@@ -159,14 +159,14 @@ impl<'p> Ledger<'p> {
     }
 
     /// The points still to be scored, among the `points` given to [`Ledger::open`].
-    pub(super) fn todo(&self, points: &[Vec<LatticePoint>]) -> Vec<Vec<Numbered>> {
+    pub(super) fn todo(&self, points: &[Vec<LatticePoint>]) -> Vec<Vec<NumberedPoint>> {
         let book = self.book();
         let mut done = book.done.iter().enumerate();
         points
             .iter()
             .map(|points| {
                 let left = points.iter().zip(done.by_ref()).filter(|(_, (_, done))| !**done);
-                left.map(|(&point, (number, _))| Numbered { number, point }).collect()
+                left.map(|(&point, (number, _))| NumberedPoint { number, point }).collect()
             })
             .collect()
     }
@@ -216,7 +216,7 @@ impl<'p> Ledger<'p> {
 
     /// Records how a cascade scores windows. The record comes before the scores are entered, so
     /// that a save in between counts these windows.
-    pub(super) fn note_how(&self, how: How, numbers: &[usize]) {
+    pub(super) fn note_how(&self, how: ScoredBy, numbers: &[usize]) {
         let mut book = self.book();
         for &number in numbers {
             book.how[number] = Some(how);
@@ -247,7 +247,7 @@ impl<'p> Ledger<'p> {
         let book = self.book();
         let done: Vec<usize> = (0..self.rows.len()).filter(|&window| book.done[window]).collect();
         let score = book.scores.select(Axis(0), &done);
-        let how: Option<Vec<How>> = done.iter().map(|&window| book.how[window]).collect();
+        let how: Option<Vec<ScoredBy>> = done.iter().map(|&window| book.how[window]).collect();
         let mut meta = self.figures(&book);
         drop(book);
         // Another task may have scored the same group and finished.
@@ -289,7 +289,7 @@ impl<'p> Ledger<'p> {
     }
 
     /// The attributes, with times, memory and counts until now.
-    fn figures(&self, book: &Book) -> ScoresMeta {
+    fn figures(&self, book: &LedgerState) -> ScoresMeta {
         let mut meta = self.meta.clone();
         let wall_s = self.start.at.elapsed().as_secs_f64();
         meta.wall_s += wall_s;
@@ -307,7 +307,7 @@ impl<'p> Ledger<'p> {
         meta
     }
 
-    fn book(&self) -> std::sync::MutexGuard<'_, Book> {
+    fn book(&self) -> std::sync::MutexGuard<'_, LedgerState> {
         self.book.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -318,7 +318,7 @@ fn resume(
     meta: &ScoresMeta,
     rows: &[i32],
     cols: &[i32],
-    book: &mut Book,
+    book: &mut LedgerState,
 ) -> Result<ScoresMeta, String> {
     let PartScores { scores: part, total, how } = part;
     check_belongs(&part.meta, meta, total)?;

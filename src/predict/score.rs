@@ -13,7 +13,7 @@ use super::deviation::deviation;
 use super::error::PredictError;
 use super::group::Group;
 use super::group_work::GroupWork;
-use super::ledger::{Ledger, Places, Start};
+use super::ledger::{GroupFiles, Ledger, Start};
 use super::scorer::Scorer;
 use crate::config::RunConfig;
 use crate::hdf5_file::{self, FormatError};
@@ -149,10 +149,10 @@ pub(crate) fn share(scored: usize, windows: usize) -> String {
     format!("{scored} of {windows} windows ({} %)", 100 * scored / windows.max(1))
 }
 
-fn places_of(context: &Context<'_>, slide: &str, group: GroupNumber) -> Places {
+fn places_of(context: &Context<'_>, slide: &str, group: GroupNumber) -> GroupFiles {
     let minutes = context.keys().checkpoint_min;
     let every = Duration::try_from_secs_f64(minutes * 60.0).ok();
-    Places {
+    GroupFiles {
         whole: context.run.scores(slide, group),
         part: context.run.part(slide, group),
         every: every.filter(|_| minutes > 0.0),

@@ -1,6 +1,6 @@
 //! The interface that each method (window, dense, cascade) implements.
 
-use super::batch::Numbered;
+use super::batch::NumberedPoint;
 use super::context::Context;
 use super::error::PredictError;
 use super::group_work::GroupWork;
@@ -31,6 +31,6 @@ pub(super) trait Scorer {
         &mut self,
         context: &Context<'_>,
         work: GroupWork<'_>,
-        todo: &[Vec<Numbered>],
+        todo: &[Vec<NumberedPoint>],
     ) -> Result<(), Stopped>;
 }

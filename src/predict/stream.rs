@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::batch::Numbered;
+use super::batch::NumberedPoint;
 use super::context::Context;
 use super::error::PredictError;
 use super::group_work::GroupWork;
@@ -37,9 +37,9 @@ impl Stopped {
 pub(super) struct WantedPoints<'w> {
     pub(super) work: GroupWork<'w>,
     /// Points to score, per patch.
-    pub(super) points: &'w [Vec<Numbered>],
+    pub(super) points: &'w [Vec<NumberedPoint>],
     /// Points to give up if the colours of their patch cannot be normalised, per patch.
-    pub(super) given_up: &'w [Vec<Numbered>],
+    pub(super) given_up: &'w [Vec<NumberedPoint>],
 }
 
 /// Cuts patches into pieces of work.
@@ -49,7 +49,7 @@ pub(super) trait Cut {
 
     /// Cuts `points` of a patch into pieces. Points that do not fill a piece wait for those of
     /// the next patch.
-    fn cut(&mut self, patch: &Arc<PreparedPatch>, points: &[Numbered]) -> Vec<Self::Piece>;
+    fn cut(&mut self, patch: &Arc<PreparedPatch>, points: &[NumberedPoint]) -> Vec<Self::Piece>;
 
     /// Returns the points that still wait after the last patch.
     fn rest(&mut self) -> Option<Self::Piece>;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::batch::{Batch, Batcher, Numbered};
+use super::batch::{Batch, Batcher, NumberedPoint};
 use super::context::Context;
 use super::error::PredictError;
 use super::group_work::GroupWork;
@@ -60,7 +60,7 @@ impl WindowScorer {
         &mut self,
         context: &Context<'_>,
         work: GroupWork<'_>,
-        points: &[Vec<Numbered>],
+        points: &[Vec<NumberedPoint>],
     ) -> Result<(), Stopped> {
         let wanted = WantedPoints { work, points, given_up: points };
         self.run(context, wanted, &mut |scored| work.enter(scored))
@@ -143,7 +143,7 @@ impl Scorer for WindowScorer {
         &mut self,
         context: &Context<'_>,
         work: GroupWork<'_>,
-        todo: &[Vec<Numbered>],
+        todo: &[Vec<NumberedPoint>],
     ) -> Result<(), Stopped> {
         self.enter(context, work, todo)
     }
@@ -152,7 +152,7 @@ impl Scorer for WindowScorer {
 impl Cut for Batcher {
     type Piece = Batch;
 
-    fn cut(&mut self, patch: &Arc<PreparedPatch>, points: &[Numbered]) -> Vec<Batch> {
+    fn cut(&mut self, patch: &Arc<PreparedPatch>, points: &[NumberedPoint]) -> Vec<Batch> {
         points.iter().filter_map(|&point| self.push(patch, point)).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::how::How;
+use super::how::ScoredBy;
 use super::schema::ScoresMeta;
 
 /// The scores of one group.
@@ -27,5 +27,5 @@ pub struct PartScores {
     pub total: u64,
     /// How a cascade scored each of these windows, `[M]`. `None` for other methods, and in part
     /// files of earlier versions.
-    pub how: Option<Vec<How>>,
+    pub how: Option<Vec<ScoredBy>>,
 }

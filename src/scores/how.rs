@@ -3,7 +3,7 @@
 /// How a point of a cascade gets its score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum How {
+pub enum ScoredBy {
     /// The point is left alone and keeps the screen's score.
     Screened = 1,
     /// By a single window, since the screen does not rule out a detection.
@@ -16,7 +16,7 @@ pub enum How {
     Coarse = 5,
 }
 
-impl How {
+impl ScoredBy {
     const ALL: [Self; 5] =
         [Self::Screened, Self::Refined, Self::Audited, Self::AuditedHigh, Self::Coarse];
 

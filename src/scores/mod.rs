@@ -16,7 +16,7 @@ pub(crate) mod writer;
 pub(crate) use audit::{missed_bound, points_to_draw};
 pub(crate) use content::PartScores;
 pub use content::Scores;
-pub(crate) use how::How;
+pub(crate) use how::ScoredBy;
 pub use method_meta::{CascadeMeta, DenseMeta, Screen};
 pub use precision_meta::PrecisionMeta;
 pub(crate) use range::impossible;

@@ -6,7 +6,7 @@ use std::path::Path;
 use ndarray::{Ix1, Ix2};
 
 use super::content::{PartScores, Scores};
-use super::how::How;
+use super::how::ScoredBy;
 use super::schema::{
     COL, FORMAT, HOW, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED, UNNORMALIZED_KIND,
 };
@@ -63,14 +63,14 @@ fn read_how(
     path: &Path,
     file: &hdf5::File,
     points: usize,
-) -> Result<Option<Vec<How>>, FormatError> {
+) -> Result<Option<Vec<ScoredBy>>, FormatError> {
     if !link_exists(path, file, HOW)? {
         return Ok(None);
     }
     let codes = check_dataset::<u8>(path, file, HOW, &[Some(points)])?;
     let codes = read_all::<u8, Ix1>(path, &codes)?;
     let how = codes.iter().map(|&code| {
-        How::from_code(code).ok_or_else(|| {
+        ScoredBy::from_code(code).ok_or_else(|| {
             FormatError::invalid(path, format!("/{HOW} has {code}, expected 1 to 5"))
         })
     });

@@ -8,7 +8,7 @@ use super::error::ChainError;
 use super::steps::JobStep;
 use super::wave::{Wave, next};
 use crate::config::Stage;
-use crate::jobs::scheduler::{Hold, SchedulerError};
+use crate::jobs::scheduler::{SchedulerError, StartCondition};
 use crate::jobs::script::Job;
 use crate::jobs::state::RunState;
 use crate::jobs::submitted::{Journal, Submission};
@@ -20,7 +20,7 @@ pub(crate) struct Advanced {
     /// The jobs that were submitted, or that a dry run would submit.
     pub submitted: Vec<Submission>,
     /// When to repeat the operation; `None` if nothing will follow.
-    pub next: Option<Hold>,
+    pub next: Option<StartCondition>,
     /// Number of tasks for which the queue has no room.
     pub unsent_tasks: u32,
     /// Work whose request no node can fulfil.
@@ -73,7 +73,7 @@ impl Chain<'_> {
     /// [`ChainError`] if the job cannot be submitted.
     pub(crate) fn submit_master(
         &self,
-        hold: &Hold,
+        hold: &StartCondition,
         round: usize,
         journal: &mut Journal,
     ) -> Result<Submission, ChainError> {
@@ -155,7 +155,7 @@ impl Chain<'_> {
             JobStep::Study { after } => after.clone(),
             JobStep::Split { .. } | JobStep::Predict(_) => Vec::new(),
         };
-        let hold = Hold { after, delay_min: None };
+        let hold = StartCondition { after, delay_min: None };
         let pending = Submission {
             slide: step.slide().map(ToOwned::to_owned),
             items: step.items(),
@@ -181,7 +181,7 @@ impl Chain<'_> {
         &self,
         pending: &Submission,
         job: &Job,
-        hold: &Hold,
+        hold: &StartCondition,
         journal: &mut Journal,
     ) -> Result<Submission, ChainError> {
         let id = if self.dry_run {

@@ -7,7 +7,7 @@ use super::fake::Fake;
 use super::*;
 use crate::config::{ClusterKeys, Stage};
 use crate::jobs::lookup::Lookup;
-use crate::jobs::scheduler::{Hold, Slurm};
+use crate::jobs::scheduler::{Slurm, StartCondition};
 use crate::jobs::state::RunState;
 use crate::jobs::submitted::{Journal, Submission};
 use crate::jobs::work::Request;
@@ -218,7 +218,7 @@ fn splits_are_followed_by_a_master_job() {
     }
     let advanced = advance(&chain(&run, &keys, &fake)).unwrap();
     assert_eq!(advanced.submitted[0].items, "1-2,5");
-    assert_eq!(advanced.next, Some(Hold { after: vec!["1".into()], delay_min: None }));
+    assert_eq!(advanced.next, Some(StartCondition { after: vec!["1".into()], delay_min: None }));
 }
 
 #[test]

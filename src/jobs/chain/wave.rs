@@ -8,7 +8,7 @@ use super::scripts::scripts_of;
 use super::steps::JobStep;
 use crate::config::Stage;
 use crate::jobs::plan::plan_arrays;
-use crate::jobs::scheduler::{Hold, Limits};
+use crate::jobs::scheduler::{Limits, StartCondition};
 use crate::jobs::state::RunState;
 use crate::jobs::submitted::{Journal, Submission};
 use crate::jobs::todo::Todo;
@@ -131,18 +131,18 @@ impl Chain<'_> {
 /// When the next wave follows. If tasks found no room, this is when the first half of this wave has
 /// ended, so that the other half keeps the cluster busy. Otherwise it is when all slides are split,
 /// or never if no slide is being split.
-pub(super) fn next(wave: &Wave, state: &RunState) -> Option<Hold> {
+pub(super) fn next(wave: &Wave, state: &RunState) -> Option<StartCondition> {
     let splits = wave.done.iter().filter(|submission| submission.stage == Stage::Split);
     let mut splits: BTreeSet<String> = splits.map(|submission| submission.id.clone()).collect();
     splits.extend(state.live_ids(Stage::Split));
     if wave.unsent_tasks == 0 {
         let after: Vec<String> = splits.into_iter().collect();
-        return (!after.is_empty()).then_some(Hold { after, delay_min: None });
+        return (!after.is_empty()).then_some(StartCondition { after, delay_min: None });
     }
     let queued: Vec<String> =
         [Stage::Predict, Stage::Split].into_iter().flat_map(|s| state.live_ids(s)).collect();
     let ids = if wave.ids.is_empty() { &queued } else { &wave.ids };
     let half = ids[..ids.len().div_ceil(2)].to_vec();
     let delay_min = half.is_empty().then_some(WAIT_MIN);
-    Some(Hold { after: half, delay_min })
+    Some(StartCondition { after: half, delay_min })
 }

@@ -21,7 +21,7 @@ pub struct Limits {
 
 /// When a job may start.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Hold {
+pub struct StartCondition {
     /// Ids of the jobs that must have ended, however they ended.
     pub after: Vec<String>,
     /// Least time from now, minutes.
@@ -40,7 +40,7 @@ pub trait Scheduler {
     fn log_pattern(&self, job: &Job) -> String;
 
     /// The command that submits a script.
-    fn submit_call(&self, script: &Path, job: &Job, hold: &Hold) -> Call;
+    fn submit_call(&self, script: &Path, job: &Job, hold: &StartCondition) -> Call;
 
     /// Reads the job's id from the output of that command.
     fn job_id(&self, stdout: &str) -> Option<String>;
@@ -112,7 +112,7 @@ pub trait Scheduler {
         commands: &dyn Commands,
         script: &Path,
         job: &Job,
-        hold: &Hold,
+        hold: &StartCondition,
     ) -> Result<String, SchedulerError> {
         let call = self.submit_call(script, job, hold);
         let mut pauses_s = commands.pauses_s().iter();

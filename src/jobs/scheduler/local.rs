@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::path::Path;
 
 use super::command::{Call, Commands};
-use super::contract::{Hold, Limits, Scheduler};
+use super::contract::{Limits, Scheduler, StartCondition};
 use super::error::SchedulerError;
 use super::task::{JobQuery, Tasks};
 use crate::config::{ClusterKeys, SchedulerKind};
@@ -46,7 +46,7 @@ impl Scheduler for Local {
         format!("{}.{{index}}.log", job.log)
     }
 
-    fn submit_call(&self, script: &Path, job: &Job, _: &Hold) -> Call {
+    fn submit_call(&self, script: &Path, job: &Job, _: &StartCondition) -> Call {
         let pool = (self.cores / job.resources.cpus.max(1)).max(1);
         Call::new("sh", &["-c", POOL, "sh"])
             .without_limit()

@@ -29,7 +29,7 @@ mod tests;
 use crate::config::SchedulerKind;
 
 pub(crate) use command::{Commands, System};
-pub(crate) use contract::{FoundJob, Hold, Limits, Scheduler};
+pub(crate) use contract::{FoundJob, Limits, Scheduler, StartCondition};
 pub(crate) use error::SchedulerError;
 pub(crate) use local::Local;
 pub(crate) use lsf::Lsf;

@@ -95,13 +95,13 @@ fn scripts_are_as_they_were() {
 
 #[test]
 fn jobs_wait_for_the_end_of_others_however_it_is() {
-    let hold = Hold { after: vec!["7".into(), "8".into()], delay_min: None };
+    let hold = StartCondition { after: vec!["7".into(), "8".into()], delay_min: None };
     let line = |kind| scheduler(kind).submit_call(Path::new("/j/s.sh"), &single(), &hold).line();
     assert_eq!(line(SchedulerKind::Slurm), "sbatch --parsable --dependency=afterany:7:8 /j/s.sh");
     assert_eq!(line(SchedulerKind::Sge), "qsub -terse -hold_jid 7,8 /j/s.sh");
     assert_eq!(line(SchedulerKind::Pbs), "qsub -W depend=afterany:7:8 /j/s.sh");
     assert_eq!(line(SchedulerKind::Lsf), "bsub -w 'ended(7) && ended(8)' < /j/s.sh");
-    let later = Hold { after: Vec::new(), delay_min: Some(5) };
+    let later = StartCondition { after: Vec::new(), delay_min: Some(5) };
     let call = Slurm.submit_call(Path::new("/j/s.sh"), &single(), &later);
     assert_eq!(call.line(), "sbatch --parsable --begin=now+5minutes /j/s.sh");
     let call = Sge.submit_call(Path::new("/j/s.sh"), &single(), &later);

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use rayon::prelude::*;
 
-use super::batch::{Batch, Batcher, Numbered};
+use super::batch::{Batch, Batcher, NumberedPoint};
 use super::context::Context;
 use super::error::PredictError;
 use super::prepare::{Preparation, PreparedPatch};
@@ -132,7 +132,7 @@ pub(super) struct SharedCut<'s> {
 impl Cut for SharedCut<'_> {
     type Piece = SharedPiece;
 
-    fn cut(&mut self, patch: &Arc<PreparedPatch>, points: &[Numbered]) -> Vec<SharedPiece> {
+    fn cut(&mut self, patch: &Arc<PreparedPatch>, points: &[NumberedPoint]) -> Vec<SharedPiece> {
         let DividedWindows { regions, alone } = self.sharing.divided(points);
         let regions = regions.into_iter().map(|NumberedTile { tile, numbers }| {
             SharedPiece::Region(RegionWindows { patch: Arc::clone(patch), tile, numbers })
@@ -196,12 +196,12 @@ struct NumberedTile {
 struct DividedWindows {
     /// Regions in which sharing costs less.
     regions: Vec<NumberedTile>,
-    alone: Vec<Numbered>,
+    alone: Vec<NumberedPoint>,
 }
 
 impl Sharing {
     /// Divides the windows of a patch into regions in which sharing costs less, and the others.
-    fn divided(&self, points: &[Numbered]) -> DividedWindows {
+    fn divided(&self, points: &[NumberedPoint]) -> DividedWindows {
         let places: Vec<LatticePoint> = points.iter().map(|numbered| numbered.point).collect();
         let tiles = self.tiles.tiles_of(&places, 0);
         let boxes = tiles.iter().flat_map(|tile| self.tiles.cover(tile));
@@ -283,7 +283,7 @@ mod tests {
         Sharing { trunk: parts().trunk, tiles, window_px: 224, stride_px: 16 }
     }
 
-    fn points(places: impl Iterator<Item = (u32, u32)>) -> Vec<Numbered> {
+    fn points(places: impl Iterator<Item = (u32, u32)>) -> Vec<NumberedPoint> {
         let point = |(row, col): (u32, u32)| LatticePoint {
             row: i32::try_from(row).unwrap(),
             col: i32::try_from(col).unwrap(),
@@ -291,7 +291,7 @@ mod tests {
             patch_y_px: 16 * row,
         };
         let points = places.map(point).enumerate();
-        points.map(|(at, point)| Numbered { number: 7 * at, point }).collect()
+        points.map(|(at, point)| NumberedPoint { number: 7 * at, point }).collect()
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl PartPair {
 
 /// An interval of a patch along an axis.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Along {
+pub(super) struct PatchInterval {
     /// Where the interval starts in the patch; negative before the patch.
     pub(super) start_px: i64,
     pub(super) length_px: u32,
@@ -71,16 +71,18 @@ impl AxisPart {
     pub(super) fn image(
         self,
         map: &CutMap,
-        region: Along,
+        region: PatchInterval,
         window_px: u32,
         offset_px: u32,
-    ) -> Along {
+    ) -> PatchInterval {
         let window_start_px = region.start_px + i64::from(offset_px);
         let after_px = i64::from(window_px - map.after_px);
         match self {
-            Self::Before => Along { start_px: window_start_px, length_px: map.before_px },
+            Self::Before => PatchInterval { start_px: window_start_px, length_px: map.before_px },
             Self::Shared => region,
-            Self::After => Along { start_px: window_start_px + after_px, length_px: map.after_px },
+            Self::After => {
+                PatchInterval { start_px: window_start_px + after_px, length_px: map.after_px }
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::maps::{MapBox, MapPlace, Maps};
-use super::part::{Along, AxisPart, PartPair};
+use super::part::{AxisPart, PartPair, PatchInterval};
 use crate::geometry::dense_tiles::{DenseTile, GridPlace};
 use crate::model::{CutMap, EngineError, ImageSize, LoadedTrunkHead, TrunkSession};
 use crate::predict::prepare::{PatchArea, Preparation, PreparedPatch};
@@ -85,9 +85,9 @@ impl SharedRegion<'_> {
         places.sort_unstable();
         places.dedup();
         let side = |outputs: u32| (outputs.max(1) - 1) * self.stride_px + self.window_px;
-        let rows = Along { start_px: self.tile.y_px, length_px: side(self.tile.grid.rows) };
-        let cols = Along { start_px: self.tile.x_px, length_px: side(self.tile.grid.cols) };
-        let image = |part: AxisPart, region: Along, at: u32| {
+        let rows = PatchInterval { start_px: self.tile.y_px, length_px: side(self.tile.grid.rows) };
+        let cols = PatchInterval { start_px: self.tile.x_px, length_px: side(self.tile.grid.cols) };
+        let image = |part: AxisPart, region: PatchInterval, at: u32| {
             part.image(self.map, region, self.window_px, at * self.stride_px)
         };
         let size = ImageSize {

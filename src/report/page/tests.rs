@@ -8,7 +8,7 @@ use super::*;
 use crate::jobs::cost::RunCost;
 use crate::jobs::state::RunState;
 use crate::jobs::status::SlideProgress;
-use crate::jobs::view::{SlideView, Trouble, view_of};
+use crate::jobs::view::{SlideView, UndoneItem, view_of};
 use crate::number::GroupNumber;
 use crate::run_dir::{SlideRecord, SlideStatus};
 use crate::scores::{CascadeMeta, DenseMeta};
@@ -78,7 +78,7 @@ fn the_worst_state_of_a_slide_is_shown() {
         let tally = Tally { failed_patches, ..Tally::default() };
         entry("a", status, view, tally).state
     };
-    let trouble = |k| Trouble {
+    let trouble = |k| UndoneItem {
         stage: "predict",
         group: Some(group(k)),
         reason: None,

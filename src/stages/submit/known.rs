@@ -13,14 +13,14 @@ use crate::stages::completion::Completion;
 use crate::stages::plan::plan;
 
 /// The state of the run, read while the journal is locked.
-pub(super) struct Known {
+pub(super) struct Snapshot {
     pub(super) journal: Journal,
     pub(super) state: RunState,
     /// How planning ended.
     pub(super) planned: Completion,
 }
 
-impl Known {
+impl Snapshot {
     /// Writes the table of tasks over what is split so far, waits for other commands that
     /// submit, asks the schedulers and lists the files.
     ///

@@ -24,7 +24,7 @@ use crate::progress::Progress;
 use crate::run_dir::RunDir;
 
 pub(crate) use error::SubmitError;
-use known::Known;
+use known::Snapshot;
 use notes::{list_refused, note_live};
 pub(crate) use request::SubmitRequest;
 use task_size::groups_per_task;
@@ -59,7 +59,7 @@ pub(crate) fn submit(
     }
     let program = umbrella(std::env::current_exe().map_err(SubmitError::Program)?);
     let scheduler = scheduler(keys.scheduler);
-    let known = Known::read(request, request.retry.is_some(), progress)?;
+    let known = Snapshot::read(request, request.retry.is_some(), progress)?;
     let raised = match request.retry {
         Some(factors) => {
             let raised = raise(request, &known.state, factors, progress)?;
@@ -98,14 +98,14 @@ pub(crate) fn submit(
 fn submit_waves(
     mut chain: Chain<'_>,
     request: &SubmitRequest<'_>,
-    mut known: Known,
+    mut known: Snapshot,
     progress: &Progress,
 ) -> Result<Completion, SubmitError> {
     let keys = chain.cluster;
     let from_jobs = keys.submit_from == SubmitFrom::Job && keys.scheduler != SchedulerKind::Local;
     let mut completion = Completion::Done;
     loop {
-        let Known { journal, state, planned } = &mut known;
+        let Snapshot { journal, state, planned } = &mut known;
         let advanced = chain.advance(state, journal)?;
         if request.retry.is_some() {
             note_live(&advanced, state, progress);
@@ -126,7 +126,7 @@ fn submit_waves(
         drop(known);
         chain.round = Some(advanced.round);
         wait(&chain, &hold.after, progress)?;
-        known = Known::read(request, false, progress)?;
+        known = Snapshot::read(request, false, progress)?;
     }
 }
 

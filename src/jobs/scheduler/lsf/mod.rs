@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::clock::local_time_in;
 use super::command::{Call, Commands};
-use super::contract::{Hold, Limits, Scheduler};
+use super::contract::{Limits, Scheduler, StartCondition};
 use super::error::SchedulerError;
 use super::printed::setting;
 use super::task::{JobQuery, Tasks};
@@ -51,7 +51,7 @@ impl Scheduler for Lsf {
         format!("{}.{numbers}.log", job.log)
     }
 
-    fn submit_call(&self, script: &Path, _: &Job, hold: &Hold) -> Call {
+    fn submit_call(&self, script: &Path, _: &Job, hold: &StartCondition) -> Call {
         let mut call = Call::new("bsub", &[]);
         if !hold.after.is_empty() {
             let ended: Vec<_> = hold.after.iter().map(|id| format!("ended({id})")).collect();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::clock::local_time_in;
 use super::command::{Call, Commands};
-use super::contract::{Hold, Limits, Scheduler};
+use super::contract::{Limits, Scheduler, StartCondition};
 use super::error::SchedulerError;
 use super::printed::setting;
 use super::task::{JobQuery, Tasks};
@@ -56,7 +56,7 @@ impl Scheduler for Pbs {
         format!("{}{index}.log", job.log)
     }
 
-    fn submit_call(&self, script: &Path, _: &Job, hold: &Hold) -> Call {
+    fn submit_call(&self, script: &Path, _: &Job, hold: &StartCondition) -> Call {
         let mut call = Call::new("qsub", &[]);
         if !hold.after.is_empty() {
             call = call.arg("-W").arg(format!("depend=afterany:{}", hold.after.join(":")));

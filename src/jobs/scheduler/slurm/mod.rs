@@ -6,7 +6,7 @@ mod tasks;
 use std::path::Path;
 
 use super::command::{Call, Commands};
-use super::contract::{FoundJob, Hold, Limits, Scheduler};
+use super::contract::{FoundJob, Limits, Scheduler, StartCondition};
 use super::error::SchedulerError;
 use super::task::{JobQuery, Tasks};
 use crate::config::{ClusterKeys, SchedulerKind};
@@ -46,7 +46,7 @@ impl Scheduler for Slurm {
         format!("{}.{numbers}.log", job.log)
     }
 
-    fn submit_call(&self, script: &Path, _: &Job, hold: &Hold) -> Call {
+    fn submit_call(&self, script: &Path, _: &Job, hold: &StartCondition) -> Call {
         let mut call = Call::new("sbatch", &["--parsable"]);
         if !hold.after.is_empty() {
             // With afterok, the job would wait forever after a task failed or was requeued by its
