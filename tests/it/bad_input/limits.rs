@@ -372,7 +372,6 @@ fn numbers_out_of_range_are_refused_before_anything_is_made() {
         ("tiling.block", "4294967295"),
         ("tiling.patches_per_group", "0"),
         ("tiling.patches_per_group", "4294967295"),
-        ("tiling.group_memory_mb", "4294967295"),
         ("predict.stride", "4294967295"),
         ("predict.batch", "1000000000000"),
         ("predict.threads", "1000000"),
@@ -388,6 +387,12 @@ fn numbers_out_of_range_are_refused_before_anything_is_made() {
         );
         assert!(!case.path("r").exists(), "{key}");
     }
+    case.config("by_memory.toml", "centre32", &SMALL.replace("patches_per_group = 4\n", ""));
+    refused(
+        &case,
+        "run --run r --config by_memory.toml --set tiling.group_memory_mb=4294967295 a.png",
+        &["tiling.group_memory_mb", "at most"],
+    );
     refused(
         &case,
         "run --run r --config c.toml --batch 100000 a.png",
