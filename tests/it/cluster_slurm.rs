@@ -202,7 +202,7 @@ fn packed_and_by_hand(cluster: &Cluster) {
 /// Where jobs must not submit jobs, the command on the login node waits and submits.
 fn from_the_login_node(cluster: &Cluster) {
     let stdout = cluster.submit("login", &["--set", "cluster.submit_from=\"login\""]);
-    assert!(stdout.contains("waiting for 1 jobs to end"), "{stdout}");
+    assert!(stdout.contains("waiting for 1 job to end"), "{stdout}");
     assert!(cluster.submitted("login").iter().all(|job| job["stage"] != "master"));
     cluster.wait("login");
     cluster.assert_done(&cluster.quick, "login", &Vec::new());

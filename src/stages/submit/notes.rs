@@ -25,7 +25,7 @@ pub(super) fn note_live(advanced: &Advanced, state: &RunState, progress: &Progre
     }
     let nothing = advanced.submitted.is_empty() && advanced.unsent_tasks == 0;
     if nothing && advanced.refused.is_empty() {
-        progress.note("everything that is missing is queued or running");
+        progress.note("nothing is missing that is not queued or running");
     }
 }
 
