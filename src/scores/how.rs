@@ -25,7 +25,7 @@ impl ScoredBy {
         self as u8
     }
 
-    /// The inverse of [`How::code`]; `None` for a number that means nothing.
+    /// The inverse of [`ScoredBy::code`]; `None` for a number that means nothing.
     pub(crate) fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|how| how.code() == code)
     }

@@ -1,6 +1,6 @@
 //! Parses the text of GeoJSON, keeping of it what outlines need.
 //!
-//! FeatureList with measurements, as programs export cells, are mostly text that nothing here
+//! Features with measurements, as programs export cells, are mostly text that nothing here
 //! needs. A point takes 24 bytes, where a tree of JSON values takes over a hundred.
 
 use std::fmt;
