@@ -219,7 +219,6 @@ activation = "softmax"
             opset: 13,
             external_files: Default::default(),
             external_tensors: Vec::new(),
-            external_weights: Vec::new(),
         };
         check_card(&ModelCard::from_toml(card).unwrap(), &graph).map_err(|e| e.to_string())
     }
@@ -271,7 +270,6 @@ activation = "softmax"
             opset: 13,
             external_files: Default::default(),
             external_tensors: Vec::new(),
-            external_weights: Vec::new(),
         };
         let mut card = ModelCard::from_toml(CARD).unwrap();
         assert!(matches!(check_card(&card, &graph), Err(Mismatch::Outputs { .. })));

@@ -6,9 +6,10 @@
 //! network takes from them.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Component, Path};
 
-use super::graph::ExternalWeights;
+use super::weights::ExternalTensor;
 use crate::regular_file;
 
 /// Why weights in another file cannot be used.
@@ -31,10 +32,10 @@ pub(super) enum ExternalProblem {
 pub(super) fn check(
     onnx: &Path,
     location: &str,
-    tensors: &[ExternalWeights],
+    tensors: &[ExternalTensor],
 ) -> Result<(), ExternalProblem> {
-    let tensors = tensors.iter().filter(|tensor| tensor.location == location);
-    let misplaced = |tensor: &ExternalWeights, problem: String| ExternalProblem::Place {
+    let tensors = tensors.iter().filter(|tensor| tensor.file == location);
+    let misplaced = |tensor: &ExternalTensor, problem: String| ExternalProblem::Place {
         tensor: tensor.name.clone(),
         problem,
     };
@@ -48,34 +49,37 @@ pub(super) fn check(
     let file = regular_file::open(&path).map_err(ExternalProblem::Read)?;
     let bytes = file.metadata().map_err(ExternalProblem::Read)?.len();
     for tensor in tensors {
-        check_place(tensor, bytes).map_err(|problem| misplaced(tensor, problem))?;
+        tensor.place(bytes).map_err(|problem| misplaced(tensor, problem))?;
     }
     Ok(())
 }
 
-/// Checks that a file of so many bytes holds a tensor; the error says what is wrong.
-fn check_place(tensor: &ExternalWeights, file_bytes: u64) -> Result<(), String> {
-    let number = |key: &str, text: &str| {
-        text.parse::<u64>()
-            .map_err(|_| format!("{key} {text:?}, expected a number of bytes; export it again"))
-    };
-    let offset = number("offset", &tensor.offset)?;
-    let rest = file_bytes.saturating_sub(offset);
-    let length = match &tensor.length {
-        Some(text) => number("length", text)?,
-        None => tensor.shape_bytes.unwrap_or(rest),
-    };
-    if offset > file_bytes || length > rest {
-        return Err(format!(
-            "bytes {offset} to {}, and the file has {file_bytes}; was it cut short, or is it another network's?",
-            offset.saturating_add(length)
-        ));
-    }
-    match tensor.shape_bytes {
-        Some(expected) if expected != length => {
-            Err(format!("{length} bytes, and its shape takes {expected}; export the network again"))
+impl ExternalTensor {
+    /// The bytes of the tensor in a file of `file_bytes`; the error says what is wrong.
+    pub(super) fn place(&self, file_bytes: u64) -> Result<Range<usize>, String> {
+        let number = |key: &str, text: &str| {
+            text.parse::<u64>()
+                .map_err(|_| format!("{key} {text:?}, expected a number of bytes; export it again"))
+        };
+        let offset = number("offset", &self.offset)?;
+        let rest = file_bytes.saturating_sub(offset);
+        let length = match &self.length {
+            Some(text) => number("length", text)?,
+            None => self.shape_bytes.unwrap_or(rest),
+        };
+        if offset > file_bytes || length > rest {
+            return Err(format!(
+                "bytes {offset} to {}, and the file has {file_bytes}; was it cut short, or is it another network's?",
+                offset.saturating_add(length)
+            ));
         }
-        _ => Ok(()),
+        if let Some(expected) = self.shape_bytes.filter(|expected| *expected != length) {
+            return Err(format!(
+                "{length} bytes, and its shape takes {expected}; export the network again"
+            ));
+        }
+        let byte = |number: u64| usize::try_from(number).map_err(|e| format!("byte {number}: {e}"));
+        Ok(byte(offset)?..byte(offset + length)?)
     }
 }
 
@@ -85,12 +89,15 @@ mod tests {
 
     #[test]
     fn a_tensor_lies_within_its_file() {
-        let tensor = |offset: &str, length: Option<&str>, shape_bytes| ExternalWeights {
+        let tensor = |offset: &str, length: Option<&str>, shape_bytes| ExternalTensor {
             name: "w".into(),
-            location: "w.bin".into(),
+            file: "w.bin".into(),
             offset: offset.into(),
             length: length.map(Into::into),
             shape_bytes,
+            is_used: true,
+            is_strict: true,
+            data_type: 1,
         };
         for good in [
             tensor("0", Some("100"), Some(100)),
@@ -99,7 +106,7 @@ mod tests {
             tensor("100", Some("0"), Some(0)),
             tensor("5", None, None),
         ] {
-            assert_eq!(check_place(&good, 100), Ok(()), "{good:?}");
+            assert!(good.place(100).is_ok(), "{good:?}");
         }
         let max = u64::MAX.to_string();
         for (bad, word) in [
@@ -111,7 +118,7 @@ mod tests {
             (tensor("-1", None, None), "offset \"-1\""),
             (tensor("0", Some("1e3"), None), "length \"1e3\""),
         ] {
-            let problem = check_place(&bad, 100).unwrap_err();
+            let problem = bad.place(100).unwrap_err();
             assert!(problem.contains(word), "{problem}");
         }
     }

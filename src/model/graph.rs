@@ -114,23 +114,6 @@ pub struct GraphFacts {
     pub external_files: BTreeSet<String>,
     /// The tensors in these files.
     pub external_tensors: Vec<ExternalTensor>,
-    /// Where these tensors lie, as the network states it.
-    pub(crate) external_weights: Vec<ExternalWeights>,
-}
-
-/// Weights outside the ONNX file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ExternalWeights {
-    /// Name of the tensor.
-    pub(crate) name: String,
-    /// The file, relative to the ONNX file.
-    pub(crate) location: String,
-    /// First byte in the file, as the network states it; 0 if it states none.
-    pub(crate) offset: String,
-    /// Number of bytes, as the network states it. If it states none, the rest of the file.
-    pub(crate) length: Option<String>,
-    /// Number of bytes that the tensor's shape and type take, if that is known.
-    pub(crate) shape_bytes: Option<u64>,
 }
 
 /// The file is not an ONNX model.
@@ -190,7 +173,6 @@ impl GraphFacts {
                 .map_or(0, |set| set.version),
             external_files: walk.external_files,
             external_tensors: walk.external_tensors,
-            external_weights: walk.external_weights,
         })
     }
 }
@@ -247,40 +229,18 @@ fn dim(dim: &pb::tensor_shape_proto::Dimension) -> Dim {
     }
 }
 
-/// The bytes that a tensor's shape and type take; `None` for types of another kind, and for sizes
-/// that no file has.
-fn shape_bytes(tensor: &pb::TensorProto) -> Option<u64> {
-    use pb::tensor_proto::DataType;
-    let item = match DataType::try_from(tensor.data_type).ok()? {
-        DataType::Float | DataType::Int32 | DataType::Uint32 => 4,
-        DataType::Double | DataType::Int64 | DataType::Uint64 => 8,
-        DataType::Float16 | DataType::Bfloat16 | DataType::Int16 | DataType::Uint16 => 2,
-        DataType::Int8 | DataType::Uint8 | DataType::Bool => 1,
-        _ => return None,
-    };
-    let sides = tensor.dims.iter().map(|&side| u64::try_from(side).ok());
-    sides.into_iter().try_fold(item, |all: u64, side| all.checked_mul(side?))
-}
-
 /// Collects nodes and external files, including those of inner graphs, and checks weights.
 struct Walk<'g> {
     uses: Uses<'g>,
     nodes: Vec<NodeFacts>,
     external_files: BTreeSet<String>,
     external_tensors: Vec<ExternalTensor>,
-    external_weights: Vec<ExternalWeights>,
 }
 
 impl<'g> Walk<'g> {
     fn new(uses: Uses<'g>) -> Self {
         let (nodes, external_files) = (Vec::new(), BTreeSet::new());
-        Self {
-            uses,
-            nodes,
-            external_files,
-            external_tensors: Vec::new(),
-            external_weights: Vec::new(),
-        }
+        Self { uses, nodes, external_files, external_tensors: Vec::new() }
     }
 
     fn graph(&mut self, graph: &pb::GraphProto) -> Result<(), GraphError> {
@@ -316,18 +276,6 @@ impl<'g> Walk<'g> {
         self.external_tensors.extend(self.uses.external(name, tensor));
         let location = tensor.external_data.iter().find(|entry| entry.key == "location");
         self.external_files.extend(location.map(|entry| entry.value.clone()));
-        let entry = |key: &str| {
-            let found = tensor.external_data.iter().find(|entry| entry.key == key);
-            found.map(|entry| entry.value.clone())
-        };
-        let Some(location) = entry("location") else { return Ok(()) };
-        self.external_weights.push(ExternalWeights {
-            name: name.to_owned(),
-            location,
-            offset: entry("offset").unwrap_or_else(|| "0".to_owned()),
-            length: entry("length"),
-            shape_bytes: shape_bytes(tensor),
-        });
         Ok(())
     }
 }

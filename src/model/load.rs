@@ -156,7 +156,7 @@ impl Model {
         let mut hasher = Sha256::new_with_prefix(&bytes);
         for file in &graph.external_files {
             let weights = folder_of(&path).join(file);
-            external::check(&path, file, &graph.external_weights).map_err(|error| match error {
+            external::check(&path, file, &graph.external_tensors).map_err(|error| match error {
                 ExternalProblem::Read(source) => ModelError::Read {
                     path: weights.clone(),
                     what: "the network's weights",
@@ -172,9 +172,11 @@ impl Model {
             })?;
             let bytes = read(&weights, "the network's weights", Some(&path))?;
             let mut tensors = graph.external_tensors.iter().filter(|tensor| tensor.file == *file);
-            if let Some((tensor, bad)) =
-                tensors.find_map(|tensor| Some((&tensor.name, tensor.bad_weight(&bytes)?)))
-            {
+            if let Some((tensor, bad)) = tensors.find_map(|tensor| {
+                // The place was checked above, in a file that may have changed since.
+                let place = tensor.place(bytes.len() as u64).ok()?;
+                Some((&tensor.name, tensor.bad_weight(&bytes[place])?))
+            }) {
                 let source = GraphError::not_finite(tensor, bad);
                 return Err(ModelError::Graph { path: weights, source });
             }

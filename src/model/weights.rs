@@ -40,21 +40,45 @@ pub struct ExternalTensor {
     pub name: String,
     /// The file, relative to the ONNX file.
     pub file: String,
-    /// Where the values begin, bytes.
-    pub offset: usize,
-    /// Length of the values, bytes; `None`: up to the end of the file.
-    pub length: Option<usize>,
+    /// First byte in the file, as the network states it; 0 if it states none.
+    pub(super) offset: String,
+    /// Number of bytes, as the network states it.
+    pub(super) length: Option<String>,
+    /// Number of bytes that the tensor's shape and type take, if that is known.
+    pub(super) shape_bytes: Option<u64>,
+    /// Whether a node uses the tensor.
+    pub(super) is_used: bool,
     /// Whether infinities are refused.
-    strict: bool,
-    data_type: i32,
+    pub(super) is_strict: bool,
+    pub(super) data_type: i32,
 }
 
 impl ExternalTensor {
-    /// The first value in `file`, the bytes of the whole file, that cannot be a weight.
-    pub(super) fn bad_weight(&self, file: &[u8]) -> Option<BadWeight> {
-        let rest = file.get(self.offset..)?;
-        let bytes = self.length.map_or(Some(rest), |length| rest.get(..length))?;
-        first_bad(of_bytes(self.data_type, bytes), self.strict)
+    /// A tensor with this name in the graph, if its values are in another file. It counts as used,
+    /// and as one whose infinities are refused.
+    pub(super) fn from_proto(name: &str, tensor: &pb::TensorProto) -> Option<Self> {
+        let entry = |key: &str| {
+            let entry = tensor.external_data.iter().find(|entry| entry.key == key);
+            entry.map(|entry| entry.value.clone())
+        };
+        Some(Self {
+            name: name.to_owned(),
+            file: entry("location")?,
+            offset: entry("offset").unwrap_or_else(|| "0".to_owned()),
+            length: entry("length"),
+            shape_bytes: shape_bytes(tensor),
+            is_used: true,
+            is_strict: true,
+            data_type: tensor.data_type,
+        })
+    }
+
+    /// The first value in `bytes`, those of the tensor, that cannot be a weight.
+    pub(super) fn bad_weight(&self, bytes: &[u8]) -> Option<BadWeight> {
+        if !self.is_used {
+            return None;
+        }
+        first_bad(of_bytes(self.data_type, bytes), self.is_strict)
     }
 }
 
@@ -96,23 +120,27 @@ impl<'g> Uses<'g> {
         first_bad(values(tensor), self.weighted.contains(name))
     }
 
-    /// The tensor, if its values are in another file and matter.
+    /// The tensor, if its values are in another file.
     pub(super) fn external(&self, name: &str, tensor: &pb::TensorProto) -> Option<ExternalTensor> {
-        let entry = |key: &str| {
-            let entry = tensor.external_data.iter().find(|entry| entry.key == key);
-            entry.map(|entry| entry.value.as_str())
-        };
-        let number = |key: &str| entry(key).and_then(|text| text.parse().ok());
-        let file = entry("location").filter(|_| self.used.contains(name))?;
-        Some(ExternalTensor {
-            name: name.to_owned(),
-            file: file.to_owned(),
-            offset: number("offset").unwrap_or(0),
-            length: number("length"),
-            strict: self.weighted.contains(name),
-            data_type: tensor.data_type,
-        })
+        let (is_used, is_strict) = (self.used.contains(name), self.weighted.contains(name));
+        let found = ExternalTensor::from_proto(name, tensor)?;
+        Some(ExternalTensor { is_used, is_strict, ..found })
     }
+}
+
+/// The bytes that a tensor's shape and type take; `None` for types of another kind, and for sizes
+/// that no file has.
+fn shape_bytes(tensor: &pb::TensorProto) -> Option<u64> {
+    use pb::tensor_proto::DataType;
+    let item = match DataType::try_from(tensor.data_type).ok()? {
+        DataType::Float | DataType::Int32 | DataType::Uint32 => 4,
+        DataType::Double | DataType::Int64 | DataType::Uint64 => 8,
+        DataType::Float16 | DataType::Bfloat16 | DataType::Int16 | DataType::Uint16 => 2,
+        DataType::Int8 | DataType::Uint8 | DataType::Bool => 1,
+        _ => return None,
+    };
+    let sides = tensor.dims.iter().map(|&side| u64::try_from(side).ok());
+    sides.into_iter().try_fold(item, |all: u64, side| all.checked_mul(side?))
 }
 
 fn first_bad(values: impl Iterator<Item = f64>, strict: bool) -> Option<BadWeight> {
@@ -266,7 +294,12 @@ mod tests {
             vec![entry("location", "w.data"), entry("offset", "4"), entry("length", "8")];
         let graph = graph(
             "Gemm",
-            pb::TensorProto { data_type: FLOAT, external_data, ..Default::default() },
+            pb::TensorProto {
+                data_type: FLOAT,
+                dims: vec![2],
+                external_data,
+                ..Default::default()
+            },
         );
         let uses = Uses::in_graph(&graph);
         let tensor = uses.external("w", &graph.initializer[0]).unwrap();
@@ -274,9 +307,11 @@ mod tests {
             (tensor.file.as_str(), uses.bad_weight("w", &graph.initializer[0])),
             ("w.data", None)
         );
-        let file = |values: [f32; 4]| values.map(f32::to_le_bytes).concat();
-        assert_eq!(tensor.bad_weight(&file([f32::NAN, 1.0, 2.0, f32::NAN])), None);
-        let found = tensor.bad_weight(&file([1.0, 1.0, f32::INFINITY, 1.0])).unwrap();
-        assert_eq!(found.index, 1);
+        let found = |values: [f32; 4]| {
+            let file = values.map(f32::to_le_bytes).concat();
+            tensor.bad_weight(&file[tensor.place(16).unwrap()])
+        };
+        assert_eq!(found([f32::NAN, 1.0, 2.0, f32::NAN]), None);
+        assert_eq!(found([1.0, 1.0, f32::INFINITY, 1.0]).unwrap().index, 1);
     }
 }

@@ -10,6 +10,7 @@ use super::map::FeatureMap;
 use super::network::{DenseNetwork, Outputs};
 use super::rewriter::Rewriter;
 use crate::model::load::Model;
+use crate::model::weights::ExternalTensor;
 
 /// The dense network of a finished rewriting, whose output is `map`.
 pub(super) fn finish(
@@ -71,23 +72,14 @@ pub(in crate::model) fn inline_weights(
 ) -> Result<(), String> {
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     for tensor in model.graph.iter_mut().flat_map(|graph| &mut graph.initializer) {
-        let entry = |key: &str| {
-            tensor
-                .external_data
-                .iter()
-                .find(|entry| entry.key == key)
-                .map(|entry| entry.value.clone())
-        };
-        let Some(location) = entry("location") else { continue };
-        let number = |key: &str| entry(key).and_then(|value| value.parse::<usize>().ok());
-        let bytes = std::fs::read(folder.join(&location))
-            .map_err(|error| format!("cannot read {location}, which holds weights: {error}"))?;
-        let start = number("offset").unwrap_or(0);
-        let end = number("length").map_or(bytes.len(), |length| start + length);
-        let part = bytes.get(start..end).ok_or_else(|| {
-            format!("{location} ends at byte {}, weight `{}` at {end}", bytes.len(), tensor.name)
-        })?;
-        tensor.raw_data = part.to_vec();
+        let Some(external) = ExternalTensor::from_proto(&tensor.name, tensor) else { continue };
+        let (name, file) = (&external.name, &external.file);
+        let bytes = std::fs::read(folder.join(file))
+            .map_err(|error| format!("cannot read {file}, which holds weights: {error}"))?;
+        let place = external.place(bytes.len() as u64);
+        let place =
+            place.map_err(|problem| format!("its weights {name} are in {file}, {problem}"))?;
+        tensor.raw_data = bytes[place].to_vec();
         tensor.external_data.clear();
         tensor.data_location = None;
     }
