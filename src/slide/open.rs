@@ -67,9 +67,6 @@ fn open_with(
         let reader = "the reader of TIFF directories".to_owned();
         return Err(SlideError::Broken { path: path.to_owned(), reader, reason });
     }
-    if found == Sniffed::Tiff {
-        check_tiles(path)?;
-    }
     let flat = || PlainSlide::open(path, found).map(|slide| Box::new(slide) as Box<dyn Slide>);
     match OpenSlideReader::open(path) {
         Ok(Some(slide)) if slide.vendor() == "generic-tiff" => generic_tiff(slide, wrap, flat),
@@ -94,28 +91,6 @@ fn open_with(
             _ => Err(SlideError::NoOpenSlide { path, message }),
         },
         Err(error) => Err(unsupported_kind(path).unwrap_or(error)),
-    }
-}
-
-/// Largest area of a tile, px. Readers hold whole tiles, 4 bytes per pixel, and OpenSlide ends the
-/// process if it cannot.
-const MOST_TILE_PX: u64 = 1 << 26;
-
-/// Refuses a TIFF one of whose pictures has tiles that take too much memory. A file whose
-/// directories cannot be read is left to the readers, which say why.
-fn check_tiles(path: &Path) -> Result<(), SlideError> {
-    let Ok(pages) = File::open(path).and_then(|file| TiffPages::read(&file)) else { return Ok(()) };
-    let area_px = |[width_px, height_px]: [u64; 2]| width_px.saturating_mul(height_px);
-    let tile_px = pages.pages.iter().map(|page| page.tile_px).max_by_key(|&tile| area_px(tile));
-    match tile_px.filter(|&tile| area_px(tile) > MOST_TILE_PX) {
-        None => Ok(()),
-        Some([width_px, height_px]) => Err(SlideError::Broken {
-            path: path.to_owned(),
-            reader: "TIFF".to_owned(),
-            reason: format!(
-                "its tiles claim to be {width_px} x {height_px} px, expected at most 8192 x 8192"
-            ),
-        }),
     }
 }
 

@@ -12,8 +12,9 @@ use super::tiff_file::{
     TILE_WIDTH, Tiff, TiffTag, WIDTH,
 };
 
-/// Largest number of pixels of a tile. Readers hold several tiles in memory at 4 bytes per pixel.
-const MAX_TILE_PX: u64 = 1 << 28;
+/// Largest number of pixels of a tile, that of 8192 x 8192. Readers hold whole tiles at 4 bytes
+/// per pixel, and OpenSlide ends the process if it cannot.
+const MAX_TILE_PX: u64 = 1 << 26;
 
 /// What the first directory that cannot be true states, and what would be true, as a clause for a
 /// message. `None` for a file of which all directories can be true, or that this parser does not
@@ -30,6 +31,13 @@ pub(super) fn impossible(file: &File) -> Option<String> {
 
 fn directory(tiff: &Tiff<'_>, entries: &[TiffTag], len: u64) -> io::Result<Option<String>> {
     let number = |tag| Ok::<_, io::Error>(tiff.numbers(entries, tag)?.first().copied());
+    // The size of tiles is checked first: the other tags may be unreadable.
+    let tile_px = number(TILE_WIDTH)?.zip(number(TILE_HEIGHT)?);
+    if let Some((width, height)) = tile_px
+        && width.saturating_mul(height) > MAX_TILE_PX
+    {
+        return Ok(Some(format!("tiles of {width} x {height} px, expected at most 8192 x 8192")));
+    }
     for (tag, what) in [(TILE_BYTES, "tile"), (STRIP_BYTES, "strip")] {
         let counts = tiff.numbers(entries, tag)?;
         if let Some(index) = counts.iter().position(|count| *count > len) {
@@ -40,14 +48,7 @@ fn directory(tiff: &Tiff<'_>, entries: &[TiffTag], len: u64) -> io::Result<Optio
             )));
         }
     }
-    let (Some(tile_width), Some(tile_height)) = (number(TILE_WIDTH)?, number(TILE_HEIGHT)?) else {
-        return Ok(None);
-    };
-    if tile_width.saturating_mul(tile_height) > MAX_TILE_PX {
-        return Ok(Some(format!(
-            "tiles of {tile_width} x {tile_height} px, expected at most {MAX_TILE_PX} px in all"
-        )));
-    }
+    let Some((tile_width, tile_height)) = tile_px else { return Ok(None) };
     let (width, height) = (number(WIDTH)?.unwrap_or(0), number(HEIGHT)?.unwrap_or(0));
     if tile_width == 0 || tile_height == 0 {
         return Ok(None);

@@ -14,7 +14,7 @@ use super::resolution::{ResolutionTags, ResolutionUnit};
 use super::resolution_tags::tiff_tags;
 use super::tiff_file::{
     BITS_PER_SAMPLE, COMPRESSION, DESCRIPTION, EXTRA_SAMPLES, HEIGHT, PHOTOMETRIC, PLANAR,
-    SAMPLE_FORMAT, SAMPLES_PER_PIXEL, SUBFILE_TYPE, TILE_HEIGHT, TILE_WIDTH, Tiff, TiffTag, WIDTH,
+    SAMPLE_FORMAT, SAMPLES_PER_PIXEL, SUBFILE_TYPE, TILE_WIDTH, Tiff, TiffTag, WIDTH,
 };
 
 /// One picture of a TIFF file, as its directory describes it.
@@ -23,8 +23,6 @@ pub(super) struct TiffPage {
     pub(super) width_px: u64,
     pub(super) height_px: u64,
     pub(super) is_tiled: bool,
-    /// Width and height of a tile; 0 without tiles.
-    pub(super) tile_px: [u64; 2],
     /// Whether the directory calls the picture a smaller version of another one.
     pub(super) is_reduced: bool,
     /// Whether the directory calls the picture a transparency mask.
@@ -289,7 +287,6 @@ fn page(tiff: &Tiff<'_>, entries: &[TiffTag]) -> io::Result<TiffPage> {
         width_px: number(WIDTH, 0)?,
         height_px: number(HEIGHT, 0)?,
         is_tiled: entries.iter().any(|entry| entry.tag == TILE_WIDTH),
-        tile_px: [number(TILE_WIDTH, 0)?, number(TILE_HEIGHT, 0)?],
         is_reduced: subfile & 1 != 0,
         is_mask: subfile & 4 != 0,
         bits: Some(numbers(BITS_PER_SAMPLE)?).filter(|bits| !bits.is_empty()).unwrap_or(vec![1]),

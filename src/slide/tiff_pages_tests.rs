@@ -5,7 +5,6 @@ fn page_of(width_px: u64, height_px: u64) -> TiffPage {
         width_px,
         height_px,
         is_tiled: true,
-        tile_px: [256; 2],
         is_reduced: false,
         is_mask: false,
         bits: vec![8; 3],
