@@ -176,6 +176,20 @@ impl Lookup {
         Ok(staged::write(&run.lookup_csv(), &bytes)?)
     }
 
+    /// The table that a new one replaces. One that is missing or damaged counts as empty, but the
+    /// recorded largest number stays.
+    ///
+    /// # Errors
+    /// `LookupError` if the system does not say whether there is a table, or if the record of the
+    /// largest number cannot be read.
+    pub(crate) fn replaced(run: &RunDir) -> Result<Self, LookupError> {
+        let found = staged::read_if_there(&run.lookup_csv())?.and_then(|_| Self::read(run).ok());
+        match found {
+            Some(table) => Ok(table),
+            None => Ok(Self { rows: Vec::new(), given: last_task(run)? }),
+        }
+    }
+
     /// Reads `lookup.csv` and checks that no number is given twice.
     ///
     /// # Errors
@@ -294,6 +308,15 @@ mod tests {
             LookupError::Task { path: run.lookup_csv(), task, rows: fourth.rows().to_vec() };
         let words = "the run has 6 tasks, with the numbers 1-2,6,12-14; those between";
         assert!(error.to_string().contains(words), "{error}");
+        // A table that is lost or damaged does not make its numbers new: 11 is the recorded one.
+        for damage in [None, Some("not a table")] {
+            std::fs::remove_file(run.lookup_csv()).unwrap_or_default();
+            damage.into_iter().for_each(|text| std::fs::write(run.lookup_csv(), text).unwrap());
+            let fifth = Lookup::replaced(&run).unwrap().plan_again([("a", 2, 7)]).unwrap();
+            assert_eq!(numbers(&fifth), [of("a", 12, 13)]);
+        }
+        fourth.write(&run).unwrap();
+        assert_eq!(numbers(&Lookup::replaced(&run).unwrap()), numbers(&fourth));
         std::fs::write(run.last_task(), "many").unwrap();
         assert!(Lookup::read(&run).unwrap_err().to_string().contains("last_task.json"));
     }

@@ -21,7 +21,7 @@ use crate::staged;
 /// # Errors
 /// [`StagesError`] if the table of slides cannot be read, or the look-up table not be written.
 pub(crate) fn plan(run: &RunDir, progress: &Progress) -> Result<(Lookup, Completion), StagesError> {
-    let earlier = earlier(run)?;
+    let earlier = Lookup::replaced(run)?;
     let (mut slides, mut failed) = (Vec::new(), HashSet::new());
     for SlideRecord { name, .. } in run_dir::list_slides(run)? {
         let watched = Watched::patches(run, &name);
@@ -59,14 +59,6 @@ pub(crate) fn plan(run: &RunDir, progress: &Progress) -> Result<(Lookup, Complet
     ));
     let done = slides.iter().filter(|(name, ..)| !failed.contains(name)).count();
     Ok((lookup, Completion::from_counts(done, failed.len())))
-}
-
-/// The table that is replaced; a damaged one counts as none.
-fn earlier(run: &RunDir) -> Result<Lookup, StagesError> {
-    Ok(match staged::read_if_there(&run.lookup_csv())? {
-        Some(_) => Lookup::read(run).unwrap_or_default(),
-        None => Lookup::default(),
-    })
 }
 
 /// The numbers of groups and patches of a slide; `None` if it has no patches.
