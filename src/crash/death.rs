@@ -25,7 +25,8 @@ pub(crate) enum Death {
 pub(super) const SIGNALS: [c_int; 7] = [SIGABRT, SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS];
 
 impl Death {
-    const ALL: [Self; 5] = [Self::Abort, Self::Memory, Self::Fault, Self::Busy, Self::Waiting];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Abort, Self::Memory, Self::Fault, Self::Busy, Self::Waiting];
 
     pub(super) fn by_signal(signal: c_int) -> Self {
         match signal {

@@ -89,15 +89,14 @@ struct Plan {
     process: libc::pid_t,
     program: CString,
     arguments: Strings,
-    /// The environment of the new process for each death, in the order of `DEATHS`; one for all
+    /// The environment of the new process for each death, in the order of [`Death::ALL`]; one
+    /// for all
     /// deaths if there is a marker.
     environments: Vec<Strings>,
     marker: Option<File>,
     /// The line on stderr.
     message: Vec<u8>,
 }
-
-const DEATHS: [Death; 5] = [Death::Abort, Death::Memory, Death::Fault, Death::Busy, Death::Waiting];
 
 /// Strings, and the null-terminated array of pointers to them.
 struct Strings {
@@ -122,7 +121,7 @@ impl Plan {
         let arguments = Strings::new(arguments.collect::<Option<_>>()?);
         let environments = match marker {
             Some(_) => vec![Strings::new(environment(None)?)],
-            None => DEATHS
+            None => Death::ALL
                 .iter()
                 .map(|death| Some(Strings::new(environment(Some(notes_with(*death, path)?))?)))
                 .collect::<Option<_>>()?,
@@ -149,7 +148,7 @@ impl Plan {
                 }
                 self.environments.first()
             }
-            None => DEATHS
+            None => Death::ALL
                 .iter()
                 .position(|known| *known == death)
                 .and_then(|index| self.environments.get(index)),

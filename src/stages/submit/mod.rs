@@ -2,9 +2,10 @@
 //! or nothing is left.
 
 mod error;
-mod known;
+
 mod notes;
 mod request;
+mod snapshot;
 mod task_size;
 
 use std::ops::RangeInclusive;
@@ -24,9 +25,9 @@ use crate::progress::Progress;
 use crate::run_dir::RunDir;
 
 pub(crate) use error::SubmitError;
-use known::Snapshot;
 use notes::{list_refused, note_live};
 pub(crate) use request::SubmitRequest;
+use snapshot::Snapshot;
 use task_size::groups_per_task;
 
 /// How often a login node looks at the queue: soon at first, then less often.
