@@ -80,6 +80,16 @@ pub(crate) fn record_files(run: &RunDir, slide: &str, files: &[PathBuf]) -> Resu
     write(run, slide, &record)
 }
 
+/// Whether the record of a slide, if it has one, names the file or folder at `path`. A file that a
+/// record lacks was written by a command that ended before it was recorded.
+pub(crate) fn is_recorded(run: &RunDir, slide: &str, path: &Path) -> bool {
+    let name = path.strip_prefix(run.root()).ok().and_then(Path::to_str);
+    match recorded_files(run, slide) {
+        Ok(record) => record.is_none_or(|record| name.is_none_or(|n| record.contains_key(n))),
+        Err(_) => false,
+    }
+}
+
 /// Forgets the files of a slide whose paths begin with `folder`, since they are removed.
 ///
 /// # Errors
@@ -136,9 +146,12 @@ mod tests {
         staged::write(&tiles.join("0/0_0.png"), b"one").unwrap();
         staged::write(&tiles.join("1/0_0.png"), b"two").unwrap();
         assert_eq!(recorded_files(&run, "a"), Ok(None));
+        assert!(is_recorded(&run, "a", &file));
         record_files(&run, "a", &[file.clone(), tiles.clone(), "/elsewhere".into()]).unwrap();
         let record = recorded_files(&run, "a").unwrap().unwrap();
         assert_eq!(record.keys().collect::<Vec<_>>(), ["heatmaps/a.png", "heatmaps/a_files"]);
+        assert!(is_recorded(&run, "a", &file) && is_recorded(&run, "a", Path::new("/elsewhere")));
+        assert!(!is_recorded(&run, "a", &run.heatmap("a", "npy")));
         let same = |path: &Path, name: &str| RecordedFile::read(path).unwrap() == record[name];
         assert!(same(&file, "heatmaps/a.png") && same(&tiles, "heatmaps/a_files"));
         fs::write(&file, "pictuse").unwrap();

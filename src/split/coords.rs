@@ -8,8 +8,8 @@ use crate::patches::PatchesFile;
 use crate::run_dir::{self, RunDir, SlideStatus};
 use crate::staged;
 
-/// Writes the coordinates of the tiles in the formats of `[tiling] coords`. Files that exist
-/// are replaced only if the patches are `new`. A failure is added to the outcome's reason.
+/// Writes the coordinates of the tiles in the formats of `[tiling] coords`. Files that exist and
+/// are recorded are replaced only if the patches are `new`. A failure is added to the outcome's reason.
 pub(super) fn with_coords(
     run: &RunDir,
     config: &RunConfig,
@@ -20,8 +20,9 @@ pub(super) fn with_coords(
     let formats = config.config.tiling.coords.0.iter().copied();
     let mut failures = Vec::new();
     for format in formats {
-        match staged::is_there(&format.path(&folder, &name)) {
-            Ok(true) if !new => continue,
+        let path = format.path(&folder, &name);
+        match staged::is_there(&path) {
+            Ok(true) if !new && run_dir::is_recorded(run, &name, &path) => continue,
             Ok(_) => {}
             Err(error) => {
                 failures.push(format!("no coords/ of its tiles: {error}"));

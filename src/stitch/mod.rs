@@ -194,7 +194,8 @@ fn existing_heatmap(
     let target = |format: &ExportFormat| format.path(&folder, slide);
     let mut wanted = Vec::new();
     for format in &keys.export {
-        if !staged::is_there(&target(format))? {
+        let path = target(format);
+        if !staged::is_there(&path)? || !run_dir::is_recorded(run, slide, &path) {
             wanted.push(*format);
         }
     }
