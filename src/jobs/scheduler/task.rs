@@ -125,23 +125,36 @@ pub(super) fn look_up(
     reason: &str,
     by_exit_code: impl FnOnce() -> End,
 ) -> TaskState {
-    let Some((_, meaning)) = table.iter().find(|(known, _)| *known == word) else {
-        return TaskState::Other(word.to_owned());
-    };
-    TaskState::Ended(match meaning {
-        Meaning::Queued => return TaskState::Queued(reason.to_owned()),
-        Meaning::Running => return TaskState::Running,
-        Meaning::Stuck => {
-            let why = if reason.is_empty() { word } else { reason };
-            return TaskState::Stuck(why.to_owned());
-        }
-        Meaning::ByExitCode => by_exit_code(),
-        Meaning::TimeLimit => End::TimeLimit,
-        Meaning::Memory => End::Memory,
-        Meaning::NodeLoss => End::NodeLoss,
-        Meaning::Cancelled => End::Cancelled,
-        Meaning::Requeued => End::Requeued,
-    })
+    match table.iter().find(|(known, _)| *known == word) {
+        Some((_, meaning)) => meaning.state(word, reason, by_exit_code),
+        None => TaskState::Other(word.to_owned()),
+    }
+}
+
+impl Meaning {
+    /// The state of a task, with the scheduler's `word` for the state and its `reason`.
+    /// `by_exit_code` returns the end where the exit code decides.
+    pub(super) fn state(
+        self,
+        word: &str,
+        reason: &str,
+        by_exit_code: impl FnOnce() -> End,
+    ) -> TaskState {
+        TaskState::Ended(match self {
+            Self::Queued => return TaskState::Queued(reason.to_owned()),
+            Self::Running => return TaskState::Running,
+            Self::Stuck => {
+                let why = if reason.is_empty() { word } else { reason };
+                return TaskState::Stuck(why.to_owned());
+            }
+            Self::ByExitCode => by_exit_code(),
+            Self::TimeLimit => End::TimeLimit,
+            Self::Memory => End::Memory,
+            Self::NodeLoss => End::NodeLoss,
+            Self::Cancelled => End::Cancelled,
+            Self::Requeued => End::Requeued,
+        })
+    }
 }
 
 /// One run of a task, as the scheduler reports it.

@@ -8,10 +8,47 @@ use crate::jobs::scheduler::command::{Call, Commands};
 use crate::jobs::scheduler::contract::Scheduler;
 use crate::jobs::scheduler::error::SchedulerError;
 use crate::jobs::scheduler::printed::indices;
-use crate::jobs::scheduler::task::{End, JobQuery, TaskRecord, TaskState};
+use crate::jobs::scheduler::task::{End, JobQuery, Meaning, TaskRecord, TaskState};
 
 /// The letters of which states consist.
 pub(in crate::jobs::scheduler) const LETTERS: &str = "qwhERrtsSTdz";
+
+/// The meaning of a state that has certain letters.
+struct LettersMeaning {
+    /// The letters that the state must have; others do not matter.
+    letters: &'static str,
+    meaning: Meaning,
+    /// The reason of a task that waits, or what ends the state of a task that is stuck.
+    reason: &'static str,
+}
+
+const fn means(letters: &'static str, meaning: Meaning, reason: &'static str) -> LettersMeaning {
+    LettersMeaning { letters, meaning, reason }
+}
+
+/// The meanings of states such as `qw`, `hqw`, `Eqw`, `r`, `Rr`, `dr`, `t` and `S`. The first row
+/// whose letters a state has decides.
+const STATES: [LettersMeaning; 15] = [
+    // The working or output folder is missing, or the task exited with 100.
+    means("E", Meaning::Stuck, "qstat -j says why, qmod -cj clears it"),
+    means("z", Meaning::ByExitCode, ""),
+    // The task is being deleted, which lasts while its host does not answer.
+    means("d", Meaning::Running, ""),
+    // A hold by -hold_jid and one by a person have the same letter.
+    means("hq", Meaning::Queued, "held, or for another job"),
+    means("hw", Meaning::Queued, "held, or for another job"),
+    means("Rq", Meaning::Queued, "queued again"),
+    means("Rw", Meaning::Queued, "queued again"),
+    means("q", Meaning::Queued, ""),
+    means("w", Meaning::Queued, ""),
+    // `qmod -sj` suspended the task; with S and T, the queue did, and resumes it.
+    means("s", Meaning::Stuck, "qmod -usj resumes it"),
+    means("r", Meaning::Running, ""),
+    means("R", Meaning::Running, ""),
+    means("t", Meaning::Running, ""),
+    means("S", Meaning::Running, ""),
+    means("T", Meaning::Running, ""),
+];
 
 /// Name of the user who runs this program.
 pub(super) fn own_user(
@@ -79,33 +116,18 @@ fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     rest.split_once("</").map(|(text, _)| text.trim())
 }
 
-/// The state that letters such as `qw`, `hqw`, `Eqw`, `r`, `Rr`, `dr`, `t` and `S` mean.
+/// The state that the letters of `qstat` mean.
 pub(super) fn state(letters: &str) -> TaskState {
-    let has = |letter: char| letters.contains(letter);
-    if letters.is_empty() || !letters.chars().all(|letter| LETTERS.contains(letter)) {
+    let is_known = letters.chars().all(|letter| LETTERS.contains(letter));
+    let fits = |row: &&LettersMeaning| row.letters.chars().all(|letter| letters.contains(letter));
+    let Some(row) = STATES.iter().find(fits).filter(|_| is_known) else {
         return TaskState::Other(letters.to_owned());
-    }
-    if has('E') {
-        // The working or output folder is missing, or the task exited with 100.
-        return TaskState::Stuck(format!("{letters}: qstat -j says why, qmod -cj clears it"));
-    }
-    if has('z') {
-        return TaskState::Ended(End::Unclear(letters.to_owned()));
-    }
-    // The task is being deleted, which lasts while its host does not answer.
-    if has('d') {
-        return TaskState::Running;
-    }
-    let waits = has('q') || has('w');
-    match letters {
-        // A hold by -hold_jid and one by a person have the same letter.
-        _ if waits && has('h') => TaskState::Queued("held, or for another job".into()),
-        _ if waits && has('R') => TaskState::Queued("queued again".into()),
-        _ if waits => TaskState::Queued(String::new()),
-        // `qmod -sj` suspended the task; with S and T, the queue did, and resumes it.
-        _ if has('s') => TaskState::Stuck(format!("{letters}: qmod -usj resumes it")),
-        _ => TaskState::Running,
-    }
+    };
+    let reason = match row.meaning {
+        Meaning::Stuck => format!("{letters}: {}", row.reason),
+        _ => row.reason.to_owned(),
+    };
+    row.meaning.state(letters, &reason, || End::Unclear(letters.to_owned()))
 }
 
 /// Reads the output of `qacct -j`: all runs of tasks, in the order in which they ended.
