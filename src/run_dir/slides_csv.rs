@@ -153,7 +153,7 @@ pub(crate) fn register(
     if slides.is_empty() {
         return registered(run);
     }
-    let _lock = TableLock::wait(run);
+    let _lock = TableLock::wait(run)?;
     let mut records = registered(run)?;
     let mut in_table: BTreeSet<String> = records.iter().map(|r| r.name.clone()).collect();
     let mut changed = false;
@@ -205,7 +205,7 @@ pub(crate) fn register_files(
 /// # Errors
 /// [`SlidesError`] if there is no table, or if it cannot be read or written.
 pub(crate) fn refresh_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
-    let _lock = TableLock::wait(run);
+    let _lock = TableLock::wait(run)?;
     let records = read_slides(run)?;
     write_slides(run, &records)?;
     Ok(records)
@@ -216,7 +216,7 @@ pub(crate) fn refresh_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesErr
 /// # Errors
 /// [`SlidesError`] if the table cannot be read or written.
 pub(crate) fn reset_slides(run: &RunDir, names: &[&str]) -> Result<(), SlidesError> {
-    let _lock = TableLock::wait(run);
+    let _lock = TableLock::wait(run)?;
     let mut records = registered(run)?;
     for record in records.iter_mut().filter(|record| names.contains(&record.name.as_str())) {
         let SlideRecord { name, path, .. } = std::mem::take(record);
@@ -233,9 +233,20 @@ struct TableLock {
 
 impl TableLock {
     /// Waits until no other command holds the lock.
-    fn wait(run: &RunDir) -> Self {
-        let folder = std::fs::File::open(run.root()).ok();
-        Self { _folder: folder.filter(|folder| folder.lock().is_ok()) }
+    ///
+    /// # Errors
+    /// [`SlidesError::Write`] if the run directory cannot be opened: a command that has too many open
+    /// files must not take this for a file system without locks.
+    fn wait(run: &RunDir) -> Result<Self, SlidesError> {
+        let folder = match std::fs::File::open(run.root()) {
+            Ok(folder) => Some(folder),
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => None,
+            Err(source) => {
+                let path = run.root().to_owned();
+                return Err(StageError { path, action: "lock it", source }.into());
+            }
+        };
+        Ok(Self { _folder: folder.filter(|folder| folder.lock().is_ok()) })
     }
 }
 

@@ -43,6 +43,26 @@ pub(crate) fn has_entries(folder: &Path) -> Result<bool, StageError> {
     Ok(first.map_err(|source| failed(folder, "list it", source))?.flatten().is_some())
 }
 
+/// The names of the entries of a folder that end in `suffix`, without it, sorted; a folder that does
+/// not exist has none. Temporary files, whose names begin with a dot, are left out.
+///
+/// # Errors
+/// [`StageError`] if the folder is there, or may be, and cannot be listed.
+pub(crate) fn names_ending(folder: &Path, suffix: &str) -> Result<Vec<String>, StageError> {
+    let name = |entry: io::Result<fs::DirEntry>| entry.map(|entry| entry.file_name());
+    let all = |entries: fs::ReadDir| entries.map(name).collect::<io::Result<Vec<_>>>();
+    let found = if_there(fs::read_dir(folder).and_then(all));
+    let found = found.map_err(|source| failed(folder, "list it", source))?.unwrap_or_default();
+    let mut names: Vec<String> = found
+        .iter()
+        .filter_map(|name| name.to_str()?.strip_suffix(suffix))
+        .filter(|stem| !stem.starts_with('.'))
+        .map(str::to_owned)
+        .collect();
+    names.sort();
+    Ok(names)
+}
+
 fn look(path: &Path) -> Result<Option<Metadata>, StageError> {
     if_there(fs::metadata(path)).map_err(|source| failed(path, LOOK, source))
 }
@@ -65,6 +85,20 @@ fn failed(path: &Path, action: &'static str, source: io::Error) -> StageError {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_folder_that_cannot_be_listed_is_not_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["b.h5", "a.h5", ".c.h5", "d.png"] {
+            fs::write(at(name), "x").unwrap();
+        }
+        assert_eq!(names_ending(folder.path(), ".h5").unwrap(), ["a", "b"]);
+        assert_eq!(names_ending(&at("none"), ".h5").unwrap(), [""; 0]);
+        symlink(at("circle"), at("circle")).unwrap();
+        let error = names_ending(&at("circle"), ".h5").unwrap_err().to_string();
+        assert!(error.contains("circle: cannot list it"), "{error}");
+    }
 
     #[test]
     fn what_is_not_known_is_an_error() {

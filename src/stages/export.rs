@@ -8,6 +8,7 @@ use crate::export::{ExportError, ExportFormat, GeoJsonRules, export_heatmap, wit
 use crate::heatmap_h5::read_heatmap_meta;
 use crate::patches::PatchesFile;
 use crate::run_dir::{self, RunDir};
+use crate::staged;
 
 /// The files that a command exports.
 pub(crate) enum ExportInput<'a> {
@@ -65,7 +66,10 @@ impl ExportInput<'_> {
             Self::Run { run, slides } => (run, slides),
         };
         let (folder, out) = (from(run), out.map_or_else(|| into(run), Path::to_owned));
-        let names = slides.map_or_else(|| stems(&folder), <[String]>::to_vec);
+        let names = match slides {
+            Some(slides) => slides.to_vec(),
+            None => staged::names_ending(&folder, ".h5")?,
+        };
         if names.is_empty() {
             return Err(StagesError::NothingToExport { folder });
         }
@@ -133,18 +137,4 @@ impl ExportFile {
             folder: out.unwrap_or(above).to_owned(),
         }
     }
-}
-
-/// Names of the `.h5` files of a folder, sorted.
-fn stems(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let stem = name.strip_suffix(".h5")?;
-            (!stem.starts_with('.')).then(|| stem.to_owned())
-        })
-        .collect();
-    names.sort();
-    names
 }
