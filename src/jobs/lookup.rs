@@ -4,6 +4,7 @@
 //! that was done afresh gets new ones above all that were ever given, so that a number in a log or
 //! in a script never means two pieces of work.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,8 @@ impl LookupRow {
 pub struct Lookup {
     /// In task order.
     rows: Vec<LookupRow>,
+    /// Indices into `rows`: tables of ten thousand slides are asked for each of them.
+    by_slide: HashMap<String, usize>,
     /// The largest number that was ever given; 0 if none was.
     given: u32,
 }
@@ -86,6 +89,12 @@ pub enum LookupError {
 }
 
 impl Lookup {
+    fn new(rows: Vec<LookupRow>, given: u32) -> Self {
+        let indexed = rows.iter().enumerate();
+        let by_slide = indexed.map(|(index, row)| (row.name.clone(), index)).collect();
+        Self { rows, by_slide, given }
+    }
+
     /// Numbers the groups of slides, given as (name, number of groups, number of patches). Slides
     /// without groups get no row.
     ///
@@ -122,14 +131,14 @@ impl Lookup {
         }
         rows.sort_by_key(|row| row.start);
         let given = rows.last().map_or(self.given, |row| row.end.get().max(self.given));
-        Ok(Self { rows, given })
+        Ok(Self::new(rows, given))
     }
 
     /// The table without the slides `names`, whose numbers are not given again.
     #[must_use]
     pub(crate) fn without(mut self, names: &[&str]) -> Self {
         self.rows.retain(|row| !names.contains(&row.name.as_str()));
-        self
+        Self::new(self.rows, self.given)
     }
 
     /// The rows, in task order.
@@ -152,7 +161,7 @@ impl Lookup {
 
     /// The row of a slide.
     pub fn of_slide(&self, name: &str) -> Option<&LookupRow> {
-        self.rows.iter().find(|row| row.name == name)
+        self.by_slide.get(name).map(|&index| &self.rows[index])
     }
 
     /// Writes `lookup.csv`.
@@ -186,7 +195,7 @@ impl Lookup {
         let found = staged::read_if_there(&run.lookup_csv())?.and_then(|_| Self::read(run).ok());
         match found {
             Some(table) => Ok(table),
-            None => Ok(Self { rows: Vec::new(), given: last_task(run)? }),
+            None => Ok(Self::new(Vec::new(), last_task(run)?)),
         }
     }
 
@@ -220,7 +229,8 @@ impl Lookup {
             next = end + 1;
         }
         let last = rows.last().map_or(0, |row| row.end.get());
-        Ok(Self { rows, given: last.max(last_task(run)?) })
+        let given = last.max(last_task(run)?);
+        Ok(Self::new(rows, given))
     }
 }
 

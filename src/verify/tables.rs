@@ -1,5 +1,6 @@
 //! Checks the tables and records of a run: slides, tasks, jobs.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::check::{Check, is_absent};
@@ -91,8 +92,9 @@ pub(super) fn check(check: &Check<'_>, slides: &[SlideRecord], findings: &mut Fi
     let patches: Vec<&SlideRecord> = slides.iter().filter(|slide| slide.groups > Some(0)).collect();
     match &check.lookup {
         Some(lookup) => {
+            let known: HashSet<&str> = slides.iter().map(|slide| slide.name.as_str()).collect();
             for row in lookup.rows() {
-                if slides.iter().all(|slide| slide.name != row.name) {
+                if !known.contains(row.name.as_str()) {
                     let problem = format!(
                         "has tasks {} to {} of a slide {}, which slides.csv does not have; `slidegrid master plan` makes the table again",
                         row.start, row.end, row.name
