@@ -21,7 +21,7 @@ use crate::staged::StageError;
 use crate::stages::estimate::EstimateError;
 use crate::stages::failure_kind::FailureKind;
 use crate::stages::predict::PredictStageError;
-use crate::stages::redo::RedoError;
+use crate::stages::removal::RemovalError;
 use crate::stages::rerun::RerunError;
 use crate::stages::submit::SubmitError;
 use crate::stages::{Completion, StageEnd, StagesError};
@@ -279,10 +279,10 @@ impl From<ChainError> for Failure {
     }
 }
 
-impl From<RedoError> for Failure {
-    fn from(error: RedoError) -> Self {
+impl From<RemovalError> for Failure {
+    fn from(error: RemovalError) -> Self {
         match error {
-            RedoError::Stages(error) => error.into(),
+            RemovalError::Stages(error) => error.into(),
             error => Self::new(Exit::Input, error),
         }
     }

@@ -12,6 +12,7 @@ mod interrupted;
 pub(crate) mod plan;
 pub(crate) mod predict;
 pub(crate) mod redo;
+pub(crate) mod removal;
 pub(crate) mod rerun;
 pub(crate) mod selection;
 pub(crate) mod slides;

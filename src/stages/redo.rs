@@ -1,29 +1,20 @@
 //! Removes the results of slides, and makes them again.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
-
-use thiserror::Error;
+use std::path::Path;
 
 use super::completion::{Completion, StageEnd};
 use super::error::StagesError;
 use super::plan::plan;
 use super::predict::{PredictStageError, groups_where, predict_all};
+use super::removal::{RemovalError, refuse_queued, remove_patches, remove_results};
 use super::split::split_all;
 use super::stitch::{StitchOptions, stitch_all};
 use crate::config::{Method, RunConfig};
-use crate::damage;
-use crate::export::ExportFormat;
 use crate::jobs::lookup::Lookup;
-use crate::jobs::scheduler::System;
-use crate::jobs::state::RunState;
-use crate::jobs::state_error::StateError;
-use crate::jobs::submitted::read_submitted;
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDir, SlideRecord, SlideStatus};
-use crate::split::{Extent, forget_deaths};
+use crate::split::Extent;
 use crate::staged;
 use crate::threads::Workers;
 
@@ -38,45 +29,18 @@ pub(crate) struct RedoRequest<'a> {
     pub split: bool,
 }
 
-/// The results of slides cannot be removed.
-#[derive(Debug, Error)]
-pub(crate) enum RedoError {
-    /// The run does not have the slides, or a file cannot be removed or written.
-    #[error(transparent)]
-    Stages(#[from] StagesError),
-    /// What is queued or running cannot be read.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// A scheduler cannot be asked.
-    #[error("{problem}; tasks may be queued: nothing is removed")]
-    Queue {
-        /// Why not.
-        problem: String,
-    },
-    /// Tasks use what would be removed.
-    #[error("{}: {live} is queued or running{others}; wait for it or cancel it, then run the same command again", run.display())]
-    Live {
-        /// The run directory.
-        run: PathBuf,
-        /// Stage and slide of the first task.
-        live: String,
-        /// The number of others, if there are any.
-        others: String,
-    },
-}
-
 /// Writes the method of the slides, and removes their scores, heatmaps and, where they are to be
 /// split again, patches. Returns the slides to split again.
 ///
 /// # Errors
-/// [`RedoError`] if the run has no such slides, if tasks may use what would be removed, or if a
+/// [`RemovalError`] if the run has no such slides, if tasks may use what would be removed, or if a
 /// file stays.
 pub(crate) fn remove(
     run: &RunDir,
     config: &mut RunConfig,
     request: &RedoRequest<'_>,
     progress: &Progress,
-) -> Result<Vec<SlideRecord>, RedoError> {
+) -> Result<Vec<SlideRecord>, RemovalError> {
     let RedoRequest { names, method, split } = *request;
     let lookup = Lookup::read(run).map_err(StagesError::from)?;
     let records = run_dir::list_slides(run).map_err(StagesError::from)?;
@@ -157,25 +121,6 @@ where
     Ok(StageEnd::from(planned).and(predicted).and(stitched))
 }
 
-/// Refuses to touch what queued or running tasks use: those of the slides `names`, or with
-/// `any_slide` those of the whole run.
-fn refuse_queued(run: &RunDir, names: &[String], any_slide: bool) -> Result<(), RedoError> {
-    let submitted = read_submitted(run).map_err(StateError::from)?;
-    let state = RunState::read(run, &submitted, &System::BRIEF, false)?;
-    if let Some(error) = state.queue_errors().next() {
-        return Err(RedoError::Queue { problem: error.to_string() });
-    }
-    let live = state.live_items();
-    let mut live = live.iter().filter(|item| any_slide || names.iter().any(|n| n == item.slide()));
-    let Some(first) = live.next() else { return Ok(()) };
-    let others = match live.count() {
-        0 => String::new(),
-        others => format!(", and {others} more"),
-    };
-    let live = format!("{} {}", first.stage().name(), first.slide());
-    Err(RedoError::Live { run: run.root().to_owned(), live, others })
-}
-
 /// Writes the method of the slides to `run.toml`; without `method` the slides use the method of
 /// the run. This happens before anything is removed, so that scores of another method that
 /// remain are rejected and never mixed with new ones.
@@ -207,55 +152,4 @@ fn set_method(
         config.write(run.root())?;
     }
     Ok(())
-}
-
-/// Removes the scores of a slide and all files made from them. The heatmap goes first, because
-/// its existence means that the slide is complete.
-///
-/// # Errors
-/// [`StagesError::Remove`] if a file or folder stays.
-fn remove_results(run: &RunDir, name: &str) -> Result<(), StagesError> {
-    let folder = run.heatmaps();
-    let pictures = ["h5", "png", "npy"].map(|suffix| run.heatmap(name, suffix));
-    let exports = ExportFormat::ALL.map(|format| format.path(&folder, name));
-    let others = [
-        // The folder with the tiles of a DeepZoom export.
-        folder.join(format!("{name}_files")),
-        run.scores_of(name),
-        run.failure("stitch", name),
-        run.stitch_record(name),
-    ];
-    for path in pictures.into_iter().chain(exports).chain(others) {
-        remove_path(&path)?;
-    }
-    damage::clear(&run.heatmap(name, "h5"));
-    Ok(run_dir::forget_files(run, name, "heatmaps/")?)
-}
-
-/// Removes the patches of a slide and what is known of its split.
-///
-/// # Errors
-/// [`StagesError::Remove`] if a file stays.
-fn remove_patches(run: &RunDir, name: &str) -> Result<(), StagesError> {
-    let files =
-        [run.patches(name), run.split_outcome(name), run.mask_png(name), run.recorded(name)];
-    files.iter().try_for_each(|file| remove_path(file))?;
-    damage::clear(&run.patches(name));
-    forget_deaths(run, name)
-        .map_err(|source| StagesError::Remove { path: run.split_markers(), source })
-}
-
-/// Removes a file or folder if it exists.
-fn remove_path(path: &Path) -> Result<(), StagesError> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(source) if source.kind() != ErrorKind::NotFound => {
-            Err(StagesError::Remove { path: path.to_owned(), source })
-        }
-        _ => Ok(()),
-    }
 }
