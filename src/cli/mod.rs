@@ -10,6 +10,7 @@ mod densify;
 mod estimate;
 mod export;
 mod failure;
+mod forget;
 mod import;
 mod inputs;
 mod master;
@@ -87,6 +88,8 @@ enum Command {
     Stitch(StitchArgs),
     /// Remove the scores and heatmaps of slides and make them again.
     Redo(redo::RedoArgs),
+    /// Remove slides from a run, with all that was made of them.
+    Forget(forget::ForgetArgs),
     /// Show what is done, missing or failed in a run, and why.
     Status(status::StatusArgs),
     /// Check every file of a run against what was recorded of it.
@@ -163,6 +166,7 @@ fn dispatch(cli: &Cli) -> Result<CommandEnd, Failure> {
         Command::Predict(args) => return args.run(),
         Command::Stitch(args) => return args.run(),
         Command::Redo(args) => return redo::run(args),
+        Command::Forget(args) => Ok(forget::run(args).map(|()| Exit::Done)?),
         Command::Synth(args) => Ok(synth::run(args).map(|()| Exit::Done)?),
         Command::Master(args) => args.run(),
         Command::Calibrate(args) => args.run(),

@@ -57,6 +57,17 @@ impl Slides {
         self.method_of.extend(other.method_of.clone());
     }
 
+    /// Removes the settings of slides; returns whether there were any.
+    pub fn forget(&mut self, names: &[&str]) -> bool {
+        let before = self.clone();
+        for &name in names {
+            self.mpp_of.remove(name);
+            self.tissue_of.remove(name);
+            self.method_of.remove(name);
+        }
+        *self != before
+    }
+
     /// Where coordinates begin in formats that leave this open.
     pub fn origin(&self) -> CoordinateOrigin {
         self.origin.unwrap_or_default()

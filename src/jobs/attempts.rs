@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::listing::RunListing;
 use super::scheduler::{TaskRecord, TaskState};
 use super::submitted::Submission;
 use super::work::{Request, WorkItem};
@@ -35,18 +36,18 @@ impl Attempt {
 /// Finds the last try of each item. If a try of the item is queued or running, that one counts,
 /// and otherwise the one that was submitted last.
 ///
-/// `slide_of` returns the slide in a row of slides.csv.
-pub(crate) fn last_attempts<'a>(
+/// `listing` says which slides the jobs are about.
+pub(crate) fn last_attempts(
     submissions: &[Submission],
     records: &[TaskRecord],
-    slide_of: &dyn Fn(TaskNumber) -> Option<&'a str>,
+    listing: &RunListing,
 ) -> BTreeMap<WorkItem, Attempt> {
     // A later record of a task replaces an earlier one; those of the queue come last.
     let known: BTreeMap<(&str, Option<TaskNumber>), &TaskRecord> =
         records.iter().map(|record| ((record.job.as_str(), record.index), record)).collect();
     let mut attempts: BTreeMap<WorkItem, Attempt> = BTreeMap::new();
     for submission in submissions {
-        for (index, item) in submission.work(slide_of) {
+        for (index, item) in listing.work_of(submission) {
             let id = submission.id.as_str();
             // Schedulers may list an array of one task as a job without an index.
             let without_index = || known.get(&(id, None)).filter(|_| submission.tasks == Some(1));

@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::Path;
 
+use super::forgotten::Forgotten;
 use super::lookup::Lookup;
 use super::state_error::StateError;
+use super::submitted::Submission;
 use super::work::WorkItem;
 use crate::damage::{self, Damage};
 use crate::number::{GroupNumber, TaskNumber};
@@ -20,6 +22,8 @@ use crate::staged;
 pub(crate) struct RunListing {
     /// The slides in the order of slides.csv, then those whose patches were put there by hand.
     pub slides: Vec<SlideListing>,
+    /// The jobs that were submitted before slides were forgotten.
+    pub forgotten: Forgotten,
 }
 
 /// What the folders say of a slide.
@@ -79,13 +83,19 @@ impl RunListing {
             slide.list_damaged(run, &patches, &scores, &heatmaps);
             Ok(slide)
         });
-        Ok(Self { slides: slides.collect::<Result<_, StateError>>()? })
+        let slides = slides.collect::<Result<_, StateError>>()?;
+        Ok(Self { slides, forgotten: Forgotten::read(run)? })
     }
 
     /// The slide in a row of slides.csv.
     pub(crate) fn slide_in(&self, row: TaskNumber) -> Option<&str> {
         let slide = self.slides.get(row.index()).filter(|slide| slide.row == Some(row));
         slide.map(|slide| slide.record.name.as_str())
+    }
+
+    /// The items of a job, each with its array index; a single job has no index.
+    pub(crate) fn work_of(&self, job: &Submission) -> Vec<(Option<TaskNumber>, WorkItem)> {
+        self.forgotten.work(job, &|row| self.slide_in(row))
     }
 
     /// All items that are missing, the heatmaps last.

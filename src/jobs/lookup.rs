@@ -262,7 +262,7 @@ fn numbers_of(rows: &[LookupRow]) -> String {
         .filter_map(|number| TaskNumber::try_from(number).ok())
         .collect();
     format!(
-        "{tasks}, with the numbers {}; those between were of slides done afresh",
+        "{tasks}, with the numbers {}; those between were of slides done afresh or forgotten",
         ranges(&numbers)
     )
 }

@@ -62,6 +62,11 @@ impl Raised {
         }
     }
 
+    /// Removes what the items of slides request.
+    pub(crate) fn forget(&mut self, slides: &[String]) {
+        self.items.retain(|item, _| slides.iter().all(|slide| slide != item.slide()));
+    }
+
     /// Reads the file. Without a file, nothing requests more than configured.
     ///
     /// # Errors

@@ -117,8 +117,7 @@ impl RunState {
 
     /// Combines the files, the submitted jobs and the answers of the schedulers.
     pub(crate) fn new(listing: RunListing, submissions: Vec<Submission>, answers: Answers) -> Self {
-        let slide_of = |row| listing.slide_in(row);
-        let attempts = last_attempts(&submissions, &answers.records, &slide_of);
+        let attempts = last_attempts(&submissions, &answers.records, &listing);
         let damaged = listing.slides.iter().flat_map(|slide| slide.damaged.clone()).collect();
         Self { listing, submissions, answers, attempts, damaged }
     }
@@ -352,7 +351,7 @@ mod tests {
         let damage =
             Damage { reason: "it is short".into(), found_by: "stitch".into(), time_s: 150 };
         slide.damaged.insert(item(1), damage);
-        let listing = RunListing { slides: vec![slide] };
+        let listing = RunListing { slides: vec![slide], ..RunListing::default() };
         let outlook = |submitted_s: u64| {
             let submission = Submission { time_s: submitted_s, ..array("7", "l") };
             let records = vec![record("7", 1, TaskState::Ended(End::Memory))];

@@ -32,10 +32,11 @@ pub(crate) struct Todo {
 /// A round never submits an item twice, so that a task that always fails is not resubmitted in a
 /// loop.
 pub(crate) fn todo(state: &RunState, round: usize, request: &dyn Fn(&WorkItem) -> Request) -> Todo {
-    let slide_of = |row| state.listing.slide_in(row);
     let in_round = state.submissions.iter().filter(|submission| submission.round >= round);
-    let tried: BTreeSet<WorkItem> =
-        in_round.flat_map(|submission| submission.work(&slide_of)).map(|(_, item)| item).collect();
+    let tried: BTreeSet<WorkItem> = in_round
+        .flat_map(|submission| state.listing.work_of(submission))
+        .map(|(_, item)| item)
+        .collect();
     let is_open = |item: &WorkItem| !state.is_live(item) && !tried.contains(item);
     let split = state.listing.slides.iter().filter_map(|slide| {
         let row = slide.to_split()?;
@@ -140,7 +141,7 @@ mod tests {
         records: Vec<TaskRecord>,
     ) -> RunState {
         let answers = Answers { records, ..Answers::default() };
-        RunState::new(RunListing { slides }, submitted.to_vec(), answers)
+        RunState::new(RunListing { slides, ..RunListing::default() }, submitted.to_vec(), answers)
     }
 
     const PLAIN: &dyn Fn(&WorkItem) -> Request = &|_| Request::NONE;

@@ -22,6 +22,14 @@ pub(crate) enum ReportError {
     /// The list of slides beside the truth cannot be read.
     #[error(transparent)]
     Truth(#[from] TruthError),
+    /// The files of a slide that the run no longer has cannot be removed.
+    #[error("{}: of a slide that the run no longer has, and cannot be removed: {source}; remove it, then make the report again", path.display())]
+    Old {
+        /// The folder.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// A file of the report cannot be written.
     #[error(transparent)]
     Write(#[from] StageError),

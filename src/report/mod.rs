@@ -22,7 +22,7 @@ mod study;
 mod tally;
 mod truth_shapes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -116,11 +116,25 @@ pub(crate) fn write(mut inputs: ReportInputs, progress: &Progress) -> Result<Sum
         slides.push(entry);
         task.advance(1);
     }
+    remove_others(&inputs.out.join("slides"), &slides)?;
     slides.sort_by(|a, b| (a.state, &a.record.name).cmp(&(b.state, &b.record.name)));
     let index = inputs.out.join("index.html");
     let cohort = cohort(inputs, slides, tally, study, &keys);
     staged::write(&index, page::index_html(&cohort).as_bytes())?;
     Ok(summary(index, &cohort))
+}
+
+/// Removes the files of slides that the run no longer has.
+fn remove_others(folder: &Path, slides: &[CohortSlide]) -> Result<(), ReportError> {
+    let kept: BTreeSet<String> = slides.iter().map(|s| names::folder(&s.record.name)).collect();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        // Other folders were put there by hand.
+        if !kept.contains(&name) && path.join("facts.js").is_file() {
+            std::fs::remove_dir_all(&path).map_err(|source| ReportError::Old { path, source })?;
+        }
+    }
+    Ok(())
 }
 
 /// The folder with the truth, if it exists. If it does not, a warning is added: the folder

@@ -14,6 +14,6 @@ pub use slide_record::{SlideRecord, SlideStatus};
 pub(crate) use slides_csv::register_files;
 pub(crate) use slides_csv::registered;
 pub(crate) use slides_csv::{
-    NamedSlide, SlidesError, read_rows, refresh_slides, register, reset_slides,
+    NamedSlide, SlidesError, read_rows, refresh_slides, register, remove_slides, reset_slides,
 };
 pub use slides_csv::{read_slides, write_slides};

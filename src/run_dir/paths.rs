@@ -107,6 +107,16 @@ impl RunDir {
         self.jobs().join("last_task.json")
     }
 
+    /// The jobs that were submitted before slides were forgotten.
+    pub fn forgotten(&self) -> PathBuf {
+        self.jobs().join("forgotten.json")
+    }
+
+    /// The slides that an interrupted `forget` began to remove.
+    pub fn forgetting(&self) -> PathBuf {
+        self.jobs().join("forgetting.json")
+    }
+
     /// The section `[cluster]` as it was last given.
     pub fn cluster_toml(&self) -> PathBuf {
         self.jobs().join("cluster.toml")
@@ -154,14 +164,19 @@ impl RunDir {
 
     /// The command that splits and scores a slide again.
     pub fn redo_afresh(&self, slide: &str) -> String {
-        let (run, slide) = (quoted(&self.root.to_string_lossy()), quoted(slide));
-        format!("slidegrid redo --run {run} {slide}")
+        self.redo("", slide)
     }
 
     /// The command that scores a slide again with the method `window`.
     pub fn redo_by_window(&self, slide: &str) -> String {
+        self.redo("--method window ", slide)
+    }
+
+    fn redo(&self, options: &str, slide: &str) -> String {
+        // A name that begins with a dash would be taken for an option.
+        let end = if slide.starts_with('-') { "-- " } else { "" };
         let (run, slide) = (quoted(&self.root.to_string_lossy()), quoted(slide));
-        format!("slidegrid redo --run {run} {slide} --method window")
+        format!("slidegrid redo --run {run} {options}{end}{slide}")
     }
 
     /// The file with the reason why a task failed. `stage` is `predict` or `stitch`; `task` is the

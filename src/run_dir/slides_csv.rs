@@ -225,6 +225,18 @@ pub(crate) fn reset_slides(run: &RunDir, names: &[&str]) -> Result<(), SlidesErr
     if records.is_empty() { Ok(()) } else { write_slides(run, &records) }
 }
 
+/// Removes the rows of slides. The rows below them move up.
+///
+/// # Errors
+/// [`SlidesError`] if the table cannot be read or written.
+pub(crate) fn remove_slides(run: &RunDir, names: &[&str]) -> Result<(), SlidesError> {
+    let _lock = TableLock::wait(run);
+    let mut records = registered(run)?;
+    let before = records.len();
+    records.retain(|record| !names.contains(&record.name.as_str()));
+    if records.len() == before { Ok(()) } else { write_slides(run, &records) }
+}
+
 /// While this value is held, no other command changes the table. The lock is on the run directory
 /// itself. On a file system that cannot lock a directory, there is none.
 struct TableLock {

@@ -8,6 +8,7 @@ pub(crate) mod estimate;
 pub(crate) mod export;
 pub(crate) mod failure_file;
 pub(crate) mod failure_kind;
+pub(crate) mod forget;
 mod interrupted;
 pub(crate) mod plan;
 pub(crate) mod predict;

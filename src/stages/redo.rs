@@ -60,7 +60,7 @@ pub(crate) fn remove(
         .filter(|record| names.contains(&record.name))
         .filter(|record| split || record.change(&record.path).is_some())
         .collect();
-    refuse_queued(run, names, !split_again.is_empty())?;
+    refuse_queued(run, names, &|_| !split_again.is_empty())?;
     set_method(run, config, names, method)?;
     for name in names {
         remove_results(run, name)?;

@@ -13,6 +13,7 @@ use crate::jobs::scheduler::System;
 use crate::jobs::state::RunState;
 use crate::jobs::state_error::StateError;
 use crate::jobs::submitted::read_submitted;
+use crate::jobs::work::WorkItem;
 use crate::run_dir::{self, RunDir};
 use crate::split::forget_deaths;
 
@@ -43,12 +44,12 @@ pub(crate) enum RemovalError {
     },
 }
 
-/// Refuses to touch what queued or running tasks use: those of the slides `names`, or with
-/// `any_slide` those of the whole run.
+/// Refuses to touch what queued or running tasks use: those of the slides `names`, and others that
+/// `also` is true for.
 pub(super) fn refuse_queued(
     run: &RunDir,
     names: &[String],
-    any_slide: bool,
+    also: &dyn Fn(&WorkItem) -> bool,
 ) -> Result<(), RemovalError> {
     let submitted = read_submitted(run).map_err(StateError::from)?;
     let state = RunState::read(run, &submitted, &System::BRIEF, false)?;
@@ -56,7 +57,7 @@ pub(super) fn refuse_queued(
         return Err(RemovalError::Queue { problem: error.to_string() });
     }
     let live = state.live_items();
-    let mut live = live.iter().filter(|item| any_slide || names.iter().any(|n| n == item.slide()));
+    let mut live = live.iter().filter(|item| names.iter().any(|n| n == item.slide()) || also(item));
     let Some(first) = live.next() else { return Ok(()) };
     let others = match live.count() {
         0 => String::new(),

@@ -7,6 +7,7 @@ use super::check::{Check, is_absent};
 use super::findings::{FileProblem, Findings, ProblemKind};
 use crate::config::ClusterKeys;
 use crate::jobs::cost::StitchRecord;
+use crate::jobs::forgotten::Forgotten;
 use crate::jobs::lookup::{Lookup, LookupError};
 use crate::jobs::raised::Raised;
 use crate::jobs::submitted::read_submitted;
@@ -134,6 +135,7 @@ fn check_jobs(run: &RunDir, findings: &mut Findings) {
         findings.problems.extend(error.map(problem));
     };
     note(&run.submitted(), read_submitted(run).err().map(|error| error.to_string()));
+    note(&run.forgotten(), Forgotten::read(run).err().map(|error| error.to_string()));
     note(&run.grown(), Raised::read(run).err().map(|error| error.to_string()));
     let keys = run.cluster_toml();
     let text = std::fs::read_to_string(&keys).unwrap_or_default();

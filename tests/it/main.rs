@@ -19,6 +19,7 @@ mod dense_networks;
 mod export;
 mod flips;
 mod flow_synth;
+mod forget;
 mod formats;
 mod formats_legacy;
 mod formats_patches;
