@@ -59,7 +59,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         Err(ConfigError::NoRun { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let RunView { state, slides } = RunView::read(&run)?;
+    let RunView { state, slides, .. } = RunView::read(&run)?;
     let inputs = ReportInputs {
         out: args.out.clone().unwrap_or_else(|| run.report()),
         truth: args.truth.clone(),

@@ -28,7 +28,10 @@ Examples:
   slidegrid status --run run
   slidegrid status --run run --watch 30
   slidegrid status --run run --cost          what it took; draws RUN/report/tasks.svg
-  slidegrid status --run run --json | jq '.slides[] | select(.heatmap | not)'")]
+  slidegrid status --run run --json | jq '.slides[] | select(.heatmap | not)'
+
+Exit codes: 5 if a slide failed, is partial, has no tissue or a heatmap that cannot be
+read, or if work is left and no job does it; otherwise 0, also while work is running.")]
 pub(crate) struct StatusArgs {
     /// Run directory.
     #[arg(long, value_name = "DIR")]
@@ -38,9 +41,9 @@ pub(crate) struct StatusArgs {
     #[arg(long)]
     json: bool,
 
-    /// Repeat every SECONDS [default: 10] until everything is done: redrawn on a terminal,
+    /// Repeat every SECONDS [default: 60] until nothing can proceed: redrawn on a terminal,
     /// otherwise one line each time.
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "10", conflicts_with = "json")]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60", conflicts_with = "json")]
     watch: Option<NonZero<u32>>,
 
     /// Show what the run cost: time, cores, speed-up, bytes, retries.
@@ -51,6 +54,8 @@ pub(crate) struct StatusArgs {
 #[derive(serde::Serialize)]
 struct Report<'a> {
     run: &'a Path,
+    /// Whether work is left, was submitted, and no job does it.
+    stopped: bool,
     totals: Totals,
     slides: &'a [SlideView],
     warnings: &'a [String],
@@ -65,16 +70,20 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         let view = RunView::read(&run)?;
         let (slides, warnings) = (view.slides.as_slice(), view.warnings());
         if args.json {
-            let totals = Totals::count(slides);
-            print_json(&Report { run: &args.run, totals, slides, warnings })?;
+            let (stopped, totals) = (view.has_stopped(), Totals::count(slides));
+            print_json(&Report { run: &args.run, stopped, totals, slides, warnings })?;
         } else {
             let text = table(slides, warnings) + &view.queue_lines(&run).join("\n");
             print(text.trim_end())?;
             note_earlier_version(&view);
         }
-        return Ok(Exit::Done);
+        return Ok(exit_of(&view));
     };
     watch(&run, Duration::from_secs(u64::from(every_s.get())))
+}
+
+fn exit_of(view: &RunView) -> Exit {
+    if view.needs_attention() { Exit::Partial } else { Exit::Done }
 }
 
 /// Says in a line that slides of an earlier version lack what this one records.
@@ -102,14 +111,11 @@ fn watch(run: &RunDir, every: Duration) -> Result<Exit, Failure> {
         } else {
             print(&summary(&Totals::count(slides)))?;
         }
-        if view.is_done() {
-            return Ok(Exit::Done);
-        }
         // Between two waves there may be a moment without a job.
-        let has_stopped = view.state.has_stopped();
+        let has_stopped = view.has_stopped();
         if view.is_settled() || (has_stopped && had_stopped) {
             view.queue_lines(run).iter().try_for_each(|line| print(line))?;
-            return Ok(Exit::Partial);
+            return Ok(exit_of(&view));
         }
         had_stopped = has_stopped;
         std::thread::sleep(every);
@@ -167,8 +173,12 @@ fn screenful(slides: &[SlideView], warnings: &[String], screen: TerminalSize) ->
 }
 
 fn summary(totals: &Totals) -> String {
+    let partial = match totals.partial {
+        0 => String::new(),
+        slides => format!(" {slides} partial,"),
+    };
     format!(
-        "{} of {} slides done, {} failed; {} of {} groups scored, {} running, {} waiting, {} failed",
+        "{} of {} slides done,{partial} {} failed; {} of {} groups scored, {} running, {} waiting, {} failed",
         totals.done,
         totals.slides,
         totals.failed,

@@ -6,7 +6,7 @@ use super::scheduler::System;
 use super::state::RunState;
 use super::state_error::StateError;
 use super::status::{FilesRead, progress_of};
-use super::submitted::read_submitted;
+use super::submitted::{is_submitting, read_submitted};
 use super::view::{SlideView, view_of};
 use crate::run_dir::RunDir;
 use crate::shell::quoted;
@@ -17,6 +17,8 @@ pub(crate) struct RunView {
     pub state: RunState,
     /// The slides, in the order of slides.csv.
     pub slides: Vec<SlideView>,
+    /// Whether a command was submitting jobs just before.
+    submitting: bool,
 }
 
 /// The numbers of slides and groups in each state.
@@ -26,6 +28,8 @@ pub(crate) struct Totals {
     pub slides: usize,
     /// Slides that are done.
     pub done: usize,
+    /// Slides with a heatmap that lacks something, and nothing left to do.
+    pub partial: usize,
     /// Slides of which an item failed.
     pub failed: usize,
     /// Groups.
@@ -55,15 +59,32 @@ impl RunView {
     /// [`StateError`] if the files cannot be listed.
     pub(crate) fn read(run: &RunDir) -> Result<Self, StateError> {
         let files = FilesRead::read(run);
+        // Before the schedulers are asked, so that they know what such a command has submitted.
+        let submitting = is_submitting(run);
         let state = read_state(run)?;
         let view = |slide| view_of(progress_of(run, slide, &files), &state);
         let slides = state.listing.slides.iter().map(view).collect();
-        Ok(Self { state, slides })
+        Ok(Self { state, slides, submitting })
     }
 
-    /// Whether every slide is done.
-    pub(crate) fn is_done(&self) -> bool {
-        self.slides.iter().all(|slide| slide.files.is_done())
+    /// Whether nothing is left to do.
+    pub(crate) fn is_over(&self) -> bool {
+        self.slides.iter().all(SlideView::is_over)
+    }
+
+    /// Whether work is left, was submitted, and no job does it.
+    pub(crate) fn has_stopped(&self) -> bool {
+        !self.is_over() && !self.submitting && self.state.has_stopped()
+    }
+
+    /// Whether something failed, is partial, has no tissue or cannot be read, or the chain of jobs has stopped.
+    pub(crate) fn needs_attention(&self) -> bool {
+        let slide_does = |slide: &SlideView| {
+            let files = &slide.files;
+            let is_lacking = files.is_partial() || files.has_no_tissue();
+            is_lacking || slide.has_failed() || files.heatmap_unread.is_some()
+        };
+        self.has_stopped() || self.slides.iter().any(slide_does)
     }
 
     /// Whether nothing is left that a task could do without a person.
@@ -85,7 +106,7 @@ impl RunView {
             lines
                 .push(format!("waiting: {queued} in the queue, {open} not submitted or forgotten"));
         }
-        if !self.is_done() && self.state.has_stopped() {
+        if self.has_stopped() {
             let run = quoted(&run.root().to_string_lossy());
             lines.push(format!(
                 "stopped: no job of this run is queued or running; `slidegrid master retry --run {run}` continues"
@@ -107,6 +128,7 @@ impl Totals {
         Self {
             slides: slides.len(),
             done: slides.iter().filter(|slide| slide.files.is_done()).count(),
+            partial: slides.iter().filter(|slide| slide.files.is_partial()).count(),
             failed: slides.iter().filter(|slide| slide.has_failed()).count(),
             groups: sum(|slide| slide.files.groups as usize),
             groups_scored: sum(|slide| slide.files.scored),

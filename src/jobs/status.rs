@@ -93,17 +93,34 @@ pub(crate) struct GroupFailure {
 }
 
 impl SlideProgress {
-    /// Whether nothing is left to do.
+    /// Whether nothing is left to do, and nothing is lacking.
     pub(crate) fn is_done(&self) -> bool {
-        self.heatmap
-            && self.heatmap_without.is_empty()
-            && self.missing.is_empty()
-            && self.split != SlideStatus::Failed.name()
+        self.is_complete() && !self.lacks_something()
+    }
+
+    /// Whether nothing is left to do although the heatmap lacks something that is named.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.is_complete() && self.lacks_something()
+    }
+
+    /// Whether the split found no tissue, so that there will never be a heatmap.
+    pub(crate) fn has_no_tissue(&self) -> bool {
+        self.split == SlideStatus::NoTissue.name()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.heatmap && self.missing.is_empty() && self.split != SlideStatus::Failed.name()
+    }
+
+    fn lacks_something(&self) -> bool {
+        self.split == SlideStatus::Partial.name()
+            || !self.heatmap_without.is_empty()
+            || self.partial.is_some()
     }
 
     /// Whether the last try of something failed.
     pub(crate) fn has_failed(&self) -> bool {
-        !self.is_done()
+        !self.is_complete()
             && (self.split == SlideStatus::Failed.name()
                 || !self.failed.is_empty()
                 || self.stitch_failure.is_some())

@@ -3,7 +3,7 @@
 //! The journal connects the ids and array indices of a scheduler with slides and groups. It does
 //! not say what is done; files do.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -213,6 +213,12 @@ impl Journal {
     }
 }
 
+/// Whether a command is submitting jobs at the moment, as far as the file system can lock.
+pub(crate) fn is_submitting(run: &RunDir) -> bool {
+    let file = File::open(run.submitted());
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// Reads the journal; empty if there is none.
 ///
 /// # Errors
@@ -284,6 +290,9 @@ mod tests {
         let mut journal = Journal::open(&run).unwrap();
         assert_eq!((journal.list.len(), journal.next_round()), (1, 5));
         journal.add(predict("3")).unwrap();
+        assert!(is_submitting(&run));
+        drop(journal);
+        assert!(!is_submitting(&run));
         let read = read_submitted(&run).unwrap();
         assert_eq!(read, [predict("1"), predict("3")]);
         std::fs::write(run.submitted(), "{\"id\":1}\n").unwrap();

@@ -109,30 +109,35 @@ impl SlideView {
 
     /// Whether the last try of an item failed.
     pub(crate) fn has_failed(&self) -> bool {
-        !self.files.is_done() && (self.files.has_failed() || !self.ended.is_empty())
+        self.files.has_failed() || !(self.is_over() || self.ended.is_empty())
     }
 
-    /// Whether nothing is left that a task could do without a person: the slide is done, has no
-    /// tissue, or all that is missing has failed.
+    /// Whether nothing is left to do: the slide is done, is partial, or has no tissue.
+    pub(crate) fn is_over(&self) -> bool {
+        self.files.is_done() || self.files.is_partial() || self.files.has_no_tissue()
+    }
+
+    /// Whether nothing is left that a task could do without a person: the slide is over, or all that
+    /// is missing has failed.
     pub(crate) fn is_settled(&self) -> bool {
         let files = &self.files;
-        let has_no_patches =
-            [SlideStatus::NoTissue, SlideStatus::Failed].iter().any(|s| s.name() == files.split);
+        let has_no_patches = files.split == SlideStatus::Failed.name();
         let has_failed_groups = !files.missing.is_empty() && self.waiting.is_empty();
         let has_failed_stitch = files.missing.is_empty() && files.stitch_failure.is_some();
-        files.is_done()
+        self.is_over()
             || self.running.is_empty() && (has_no_patches || has_failed_groups || has_failed_stitch)
     }
 
     /// Rank of the slide among those that a person should look at, 0 for the first: failed, stuck,
-    /// running, not done, done.
+    /// running, not done, partial, done.
     pub(crate) fn attention(&self) -> u8 {
         match self {
             slide if slide.has_failed() => 0,
             slide if !slide.stuck.is_empty() => 1,
             slide if !slide.running.is_empty() => 2,
-            slide if !slide.files.is_done() => 3,
-            _ => 4,
+            slide if !slide.is_over() => 3,
+            slide if slide.files.is_partial() => 4,
+            _ => 5,
         }
     }
 

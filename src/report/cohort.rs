@@ -87,7 +87,7 @@ impl SlideState {
             view if !view.stuck.is_empty() => Self::Stuck,
             view if !view.files.heatmap_without.is_empty() => Self::Incomplete,
             view if !view.running.is_empty() => Self::Running,
-            view if !view.files.is_done() => Self::Waiting,
+            view if !view.is_over() => Self::Waiting,
             _ if partial => Self::Partial,
             _ => Self::Done,
         }

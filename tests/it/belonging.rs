@@ -105,7 +105,7 @@ fn heatmaps_of_another_slide_are_refused() {
     case.slidegrid("export --run run --all --format csv").exits(5).mentions(&words);
     case.slidegrid("stitch --run run --all").exits(5).mentions(&words);
     case.slidegrid("study features run/heatmaps/b.h5").exits(4).mentions(&words);
-    let status = case.slidegrid("status --run run").done().stdout;
+    let status = case.slidegrid("status --run run").exits(5).stdout;
     assert!(status.contains(words[1]), "{status}");
     let report = case.slidegrid("report --run run").run();
     assert_ne!(report.code, Some(0), "{report:?}");

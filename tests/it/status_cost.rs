@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use ndarray::Array3;
+
 use crate::common::cli::Outcome;
 use crate::common::fake_scheduler::{fake, fake_slurm, fake_text, with_fakes};
 use crate::common::{Case, noise};
@@ -49,7 +51,7 @@ fn files_and_slurm_make_one_view() {
         "7_1|TIMEOUT|0:0|60|1|61|n1|2|None\n7_2|FAILED|1:0|60|1|61|n1|2|None\n7_4|FAILED|0:9|30|1|31|n1|2|None\n",
     );
     fake_text(&case, "squeue", "7_3|RUNNING|5|n1|None\n6_1|RUNNING|5|n1|None\n");
-    let report = status(&case, "--json").json();
+    let report = status_exits(&case, "--json", 5).json();
     let slide = &report["slides"][0];
     assert_eq!((&slide["scored"], &slide["running"]), (&1.into(), &serde_json::json!([3])));
     let ended: Vec<_> = slide["ended"]
@@ -62,7 +64,7 @@ fn files_and_slurm_make_one_view() {
     assert_eq!(slide["ended"][1]["log"], log.to_str().unwrap());
     assert_eq!(report["totals"]["groups_failed"], 2);
     assert_eq!(report["slides"][1]["waiting"], serde_json::json!([1, 2, 3, 4]));
-    let table = status(&case, "").stdout;
+    let table = status_exits(&case, "", 5).stdout;
     assert!(table.contains("time limit") && table.contains("a.7_4.log"), "{table}");
     assert!(table.contains("1 of 8 groups scored, 1 running, 4 waiting, 2 failed"), "{table}");
     // A failed try of a group that is done by now, and tries without a result.
@@ -160,8 +162,9 @@ fn status_names_a_chain_that_has_stopped_and_a_watch_ends() {
     assert!(table.contains("waiting: 1 in the queue, 6 not submitted or forgotten"), "{table}");
     assert!(!table.contains("stopped"), "{table}");
     fake_text(&case, "squeue", "");
-    let table = status(&case, "").stdout;
+    let table = status_exits(&case, "", 5).stdout;
     assert!(table.contains("waiting: 0 in the queue, 8 not") && table.contains(stopped), "{table}");
+    assert_eq!(status_exits(&case, "--json", 5).json()["stopped"], true);
     // The watch looks twice, because there may be no job for a moment.
     let watched = with_fakes(&case, "status --watch 1").exits(5).stdout;
     assert_eq!(watched.matches("0 of 8 groups scored").count(), 2, "{watched}");
@@ -181,6 +184,64 @@ fn a_watch_ends_when_the_slides_that_are_left_failed() {
     case.slidegrid("split -q --run run bad.png").exits(4);
     let watched = status_exits(&case, "--watch 1", 5).stdout;
     assert!(watched.contains("2 of 3 slides done, 1 failed"), "{watched}");
+}
+
+#[test]
+fn a_run_with_a_blank_slide_is_over_and_has_not_stopped() {
+    let case = Case::new();
+    case.slide("a.png", &noise(144, 144, 3));
+    case.slide("white.png", &Array3::from_elem((144, 144, 3), 255));
+    case.config("c.toml", "padded", &CONFIG.replace("method = \"all\"", "method = \"stain\""));
+    let split = "split -q --run run --config c.toml --set model.mpp=level0 a.png white.png";
+    case.slidegrid(split).run();
+    assert!(case.read("run/slides.csv").contains(",no-tissue,"));
+    fake_slurm(&case);
+    with_fakes(&case, "master submit --scheduler slurm").done();
+    // The jobs are gone, and the work is done.
+    fake_text(&case, "squeue", "");
+    case.slidegrid("run -q --run run --scheduler local").exits(5);
+    // The jobs make none.
+    std::fs::remove_file(case.path("run/heatmaps/white.h5")).unwrap();
+    // As `run` ends with a slide without tissue.
+    let table = status_exits(&case, "", 5).stdout;
+    assert!(
+        table.contains("1 of 2 slides done, 0 failed") && !table.contains("stopped"),
+        "{table}"
+    );
+    let watched = status_exits(&case, "--watch 1", 5).stdout;
+    assert_eq!(watched.lines().count(), 1, "{watched}");
+}
+
+/// With `--scheduler local`, the command that submits computes, and no scheduler knows its jobs.
+#[test]
+fn a_run_that_a_command_computes_has_not_stopped() {
+    let case = Case::new();
+    let run = submitted(&case);
+    fake_text(&case, "squeue", "");
+    let journal = std::fs::File::open(run.join("jobs/submitted.jsonl")).unwrap();
+    journal.lock().unwrap();
+    let report = status(&case, "--json").json();
+    assert_eq!(report["stopped"], false);
+    journal.unlock().unwrap();
+    assert_eq!(status_exits(&case, "--json", 5).json()["stopped"], true);
+}
+
+#[test]
+fn a_partial_slide_is_not_counted_as_done() {
+    let case = Case::new();
+    planned(&case);
+    case.slidegrid("predict -q --run run --all").done();
+    std::fs::remove_file(case.path("run/scores/a/t2.h5")).unwrap();
+    case.slidegrid("stitch -q --run run --all --allow-missing").exits(5);
+    case.slidegrid("predict -q --run run --all").done();
+    let report = status_exits(&case, "--json", 5).json();
+    let totals = &report["totals"];
+    let counts = ["done", "partial", "failed"].map(|key| totals[key].as_u64().unwrap());
+    assert_eq!(counts, [1, 1, 0], "{totals}");
+    let table = status_exits(&case, "", 5).stdout;
+    assert!(table.contains("1 of 2 slides done, 1 partial, 0 failed; 8 of 8"), "{table}");
+    case.slidegrid("stitch -q --run run --all").done();
+    assert!(status(&case, "").stdout.contains("2 of 2 slides done, 0 failed"));
 }
 
 fn status_exits(case: &Case, more: &str, code: i32) -> Outcome {

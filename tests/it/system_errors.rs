@@ -201,7 +201,7 @@ fn what_may_not_be_read_is_not_damaged_and_a_report_forgets_it_afterwards() {
         ),
         (
             "run/heatmaps/b.h5",
-            &[("stitch --run run --all", 5), ("status --run run", 0), ("report --run run", 5)],
+            &[("stitch --run run --all", 5), ("status --run run", 5), ("report --run run", 5)],
         ),
         ("run/scores/a/t1.h5", &[("predict --run run --all", 5), ("report --run run", 5)]),
     ] {

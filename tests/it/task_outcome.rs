@@ -144,12 +144,12 @@ fn status_and_retry_call_a_warned_task_interrupted() {
     assert_eq!(task.wait().unwrap().code(), Some(5));
     for accounts in ["7_1|FAILED|5:0|60|1|61|n1|2|None\n", ""] {
         fake_text(&case, "sacct", accounts);
-        let report = with_fakes(&case, "status --json").json();
+        let report = with_fakes(&case, "status --json").exits(5).json();
         let ended = &report["slides"][0]["ended"];
         let expected = serde_json::json!(["predict", 1, "interrupted"]);
         let [stage, group, reason] = ["stage", "group", "reason"].map(|key| ended[0][key].clone());
         assert_eq!(serde_json::json!([stage, group, reason]), expected, "{report}");
-        let table = with_fakes(&case, "status").done().stdout;
+        let table = with_fakes(&case, "status").exits(5).stdout;
         assert!(table.contains("interrupted, what was scored is saved"), "{table}");
         let retry = with_fakes(&case, "master retry --dry-run").done().stderr;
         let line =

@@ -82,7 +82,7 @@ fn patches_damaged_between_plan_and_predict() {
             assert_eq!(outcome.stderr.matches("error: ").count(), 1, "{outcome:?}");
             outcome.says(&["run/patches/a.h5", word]);
         }
-        let status = case.slidegrid("status --run run").exits(0);
+        let status = case.slidegrid("status --run run").exits(5);
         assert!(status.stdout.contains(word), "{status:?}");
     }
 }
@@ -151,7 +151,7 @@ fn heatmaps() {
         let word = spoil(&case, "run/heatmaps/a.h5", how);
         if DAMAGED.contains(&how) {
             // The command that reads it first sets it aside.
-            let status = case.slidegrid("status --run run").exits(0).stdout;
+            let status = case.slidegrid("status --run run").exits(5).stdout;
             assert!(status.contains("0 of 1 slides done, 1 failed"), "{status}");
             assert!(status.contains(word), "{status}");
             case.slidegrid("stitch --run run --all").exits(0);
@@ -160,7 +160,7 @@ fn heatmaps() {
             case.slidegrid("stitch --run run --all").exits(0).says(&words);
         } else {
             case.slidegrid("stitch --run run --all").exits(4).says(&["run/heatmaps/a.h5", word]);
-            let status = case.slidegrid("status --run run").exits(0).stdout;
+            let status = case.slidegrid("status --run run").exits(5).stdout;
             assert!(status.contains("1 of 1 slides done"), "{status}");
             assert!(status.contains("the heatmap cannot be read now: "), "{status}");
             std::fs::remove_file(case.path("run/heatmaps/a.h5")).unwrap();
@@ -198,7 +198,7 @@ fn a_retry_mends_what_is_damaged() {
             std::fs::remove_file(case.path("run/heatmaps/a.h5")).unwrap();
             case.slidegrid("stitch --run run --all").exits(4);
         }
-        let report = case.slidegrid("status --run run --json").exits(0).json();
+        let report = case.slidegrid("status --run run --json").exits(5).json();
         assert_eq!(
             (&report["totals"]["done"], &report["totals"]["failed"]),
             (&0.into(), &1.into())
@@ -270,7 +270,7 @@ fn groups_without_scores() {
     for task in [3, 5] {
         case.slidegrid(&format!("predict --run run --task {task}")).exits(0);
     }
-    let status = case.slidegrid("status --run run").exits(0);
+    let status = case.slidegrid("status --run run").exits(5);
     assert!(status.stdout.contains("made without 2 groups"), "{status:?}");
     case.slidegrid("stitch --run run --all").exits(0);
     let (meta, whole) = read_heatmap(&path).unwrap();

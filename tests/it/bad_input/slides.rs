@@ -24,7 +24,7 @@ fn a_slide_that_does_not_exist() {
     assert!(case.path("run/heatmaps/a.h5").exists() && case.path("run/heatmaps/b.h5").exists());
     let row = case.read("run/slides.csv");
     assert!(row.lines().any(|l| l.starts_with("none,") && l.contains(",failed,")), "{row}");
-    let status = case.slidegrid("status --run run").exits(0);
+    let status = case.slidegrid("status --run run").exits(5);
     assert!(status.stdout.contains("2 of 3 slides done, 1 failed"), "{}", status.stdout);
 }
 

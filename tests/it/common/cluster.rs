@@ -211,7 +211,7 @@ impl Cluster {
     /// seconds behind.
     pub(crate) fn wait_for_reason(&self, run: &str, reason: &str) {
         self.until(run, reason, |cluster| {
-            let report = cluster.slidegrid(&format!("status --json --run {run}")).json();
+            let report = cluster.slidegrid(&format!("status --json --run {run}")).run().json();
             let slides = report["slides"].as_array().unwrap().iter();
             let mut ended = slides.flat_map(|slide| slide["ended"].as_array().unwrap());
             ended.any(|trouble| trouble["reason"] == reason)
