@@ -115,6 +115,33 @@ pub(crate) fn settle(
     overrides: &[String],
     slides: &Slides,
 ) -> Result<RunConfig, ResolveError> {
+    let config = given(run, file, overrides, slides)?;
+    config.settle(run)?;
+    Ok(config.continuing(RunConfig::read(run)?))
+}
+
+/// The configuration that [`settle`] returns, for a command that writes nothing.
+///
+/// # Errors
+/// [`ResolveError`], as for [`settle`].
+pub(crate) fn settle_dry(
+    run: &Path,
+    file: Option<&Path>,
+    overrides: &[String],
+    slides: &Slides,
+) -> Result<RunConfig, ResolveError> {
+    let config = given(run, file, overrides, slides)?;
+    let settled = config.settled(run)?;
+    Ok(config.continuing(settled))
+}
+
+/// The configuration that a command is given.
+fn given(
+    run: &Path,
+    file: Option<&Path>,
+    overrides: &[String],
+    slides: &Slides,
+) -> Result<RunConfig, ResolveError> {
     let mut config = match file {
         Some(file) => {
             let config = Config::read_for(run, file, overrides)?;
@@ -124,8 +151,7 @@ pub(crate) fn settle(
     };
     config.config.slides.add(slides);
     config.config.check_slides("settings of slides on the command line")?;
-    config.settle(run)?;
-    Ok(config.continuing(RunConfig::read(run)?))
+    Ok(config)
 }
 
 fn with_overrides(config: RunConfig, overrides: &[String]) -> Result<RunConfig, ResolveError> {

@@ -7,11 +7,11 @@ use clap::Args;
 use super::options::RunOptions;
 use super::output::print;
 use super::{Exit, Failure};
-use crate::config::{ClusterKeys, RunConfig, SchedulerKind};
+use crate::config::{ClusterKeys, RunConfig, SchedulerKind, Slides};
 use crate::jobs::kept_keys;
 use crate::jobs::retry::Factors;
 use crate::jobs::submitted::Submission;
-use crate::run_dir::RunDir;
+use crate::run_dir::{NamedSlide, RunDir};
 use crate::stages::submit::{self, SubmitRequest};
 
 /// Who runs the tasks, and how.
@@ -21,7 +21,7 @@ pub(super) struct ClusterOptions {
     #[arg(long, value_enum)]
     scheduler: Option<SchedulerKind>,
 
-    /// Write and print the job scripts without submitting them.
+    /// Print the job scripts. Write nothing, and submit nothing.
     #[arg(long)]
     pub(super) dry_run: bool,
 
@@ -32,11 +32,13 @@ pub(super) struct ClusterOptions {
 
 /// What a command wants besides.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct SubmitOptions {
+pub(super) struct SubmitOptions<'a> {
     /// The round to go on with.
     pub(super) round: Option<usize>,
     /// Look at why work failed, ask for more where that helps, and say so.
     pub(super) retry: Option<Factors>,
+    /// Slides that a dry run adds to those of the run.
+    pub(super) given: &'a [NamedSlide],
 }
 
 /// Factors as given on the command line.
@@ -81,11 +83,11 @@ impl ClusterOptions {
 pub(super) fn submit(
     options: &RunOptions,
     cluster: &ClusterOptions,
-    command: &SubmitOptions,
+    command: &SubmitOptions<'_>,
 ) -> Result<Exit, Failure> {
     let progress = options.progress();
-    let config = options.settle()?;
-    let run = submit::absolute(&options.run)?;
+    let config = options.settle_unless(cluster.dry_run, &Slides::default())?;
+    let run = submit::absolute(&options.run, cluster.dry_run)?;
     let unprinted = RefCell::new(None);
     let request = SubmitRequest {
         run: &run,
@@ -93,10 +95,12 @@ pub(super) fn submit(
         stitch: !cluster.no_stitch,
         study: config.config.study.truth.is_some() && !cluster.no_stitch,
         dry_run: cluster.dry_run,
+        given: command.given,
         round: command.round,
         retry: command.retry,
-        on_submit: &|submission| {
-            if let Err(failure) = print_submission(submission, cluster.dry_run) {
+        on_submit: &|submission, script| {
+            let script = Some(script).filter(|_| cluster.dry_run);
+            if let Err(failure) = print_submission(submission, script) {
                 unprinted.borrow_mut().get_or_insert(failure);
             }
         },
@@ -106,16 +110,15 @@ pub(super) fn submit(
     unprinted.into_inner().map_or(Ok(completion.into()), Err)
 }
 
-/// Prints a line about a job; the script too when nothing is submitted.
-fn print_submission(submission: &Submission, dry_run: bool) -> Result<(), Failure> {
+/// Prints a line about a job, and in a dry run its script.
+fn print_submission(submission: &Submission, script: Option<&str>) -> Result<(), Failure> {
     let slide = submission.slide.as_deref().unwrap_or_default();
     let tasks = submission.tasks.map_or(String::new(), |tasks| format!(" ({tasks} tasks)"));
     let items = &submission.items;
     let what = format!("{} {slide} {items}", submission.stage.name());
     let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
     print(&format!("{} {what}{tasks}", submission.id))?;
-    if dry_run {
-        let script = submission.read_script()?;
+    if let Some(script) = script {
         print(&format!("# {}\n{}", submission.script.display(), script.trim_end()))?;
     }
     Ok(())

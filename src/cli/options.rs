@@ -11,7 +11,7 @@ use crate::config::{BATCH, RunConfig, Slides, in_words};
 use crate::interrupt;
 use crate::model::EngineChoice;
 use crate::progress::Progress;
-use crate::resolve::settle;
+use crate::resolve::{settle, settle_dry};
 use crate::run_dir::RunDir;
 use crate::threads::{self, worker_count};
 
@@ -53,6 +53,12 @@ impl RunOptions {
 
     /// Like [`Self::settle`], with settings of single slides from the command line.
     pub(super) fn settle_with(&self, slides: &Slides) -> Result<RunConfig, Failure> {
+        Ok(settle(&self.run, self.config.as_deref(), &self.set, slides)?)
+    }
+
+    /// Like [`Self::settle_with`], for a command that writes nothing if it is `dry`.
+    pub(super) fn settle_unless(&self, dry: bool, slides: &Slides) -> Result<RunConfig, Failure> {
+        let settle = if dry { settle_dry } else { settle };
         Ok(settle(&self.run, self.config.as_deref(), &self.set, slides)?)
     }
 }

@@ -55,10 +55,14 @@ pub(crate) struct RunArgs {
 pub(super) fn run(args: &RunArgs) -> Result<CommandEnd, Failure> {
     let (run, progress) = (args.options.dir(), args.options.progress());
     let GivenSlides { slides, keys } = args.given.collect(&run, &args.slides, &progress)?;
-    let mut config = args.options.settle_with(&keys)?;
+    let mut config = args.options.settle_unless(args.cluster.dry_run, &keys)?;
     args.engine.over(&mut config);
+    if args.cluster.dry_run {
+        let dry = SubmitOptions { given: &slides, ..SubmitOptions::default() };
+        return cluster::submit(&args.options, &args.cluster, &dry).map(Exit::into);
+    }
     let records = register(&run, &slides)?;
-    if args.cluster.kind(&args.options, &config)? != SchedulerKind::Local || args.cluster.dry_run {
+    if args.cluster.kind(&args.options, &config)? != SchedulerKind::Local {
         return cluster::submit(&args.options, &args.cluster, &SubmitOptions::default())
             .map(Exit::into);
     }

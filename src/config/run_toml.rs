@@ -50,31 +50,35 @@ impl RunConfig {
     /// # Errors
     /// `ConfigError::Differs` that lists the keys whose values differ.
     pub fn settle(&self, run: &Path) -> Result<(), ConfigError> {
+        let settled = self.settled(run)?;
         match Self::read(run) {
-            Err(ConfigError::NoRun { .. }) => self.write(run),
-            Err(error) => Err(error),
-            Ok(mut existing) => {
-                let is_tissue = |line: &String| line.trim_start().starts_with("tissue.");
-                let mut differences = existing.differences(self);
-                if differences.iter().all(is_tissue) && !has_patches(run) {
-                    // Only masks may have been made so far, and they can be made again.
-                    existing.config.tissue = self.config.tissue.clone();
-                    if !std::mem::take(&mut differences).is_empty() {
-                        existing.write(run)?;
-                    }
-                }
-                if differences.is_empty() {
-                    let known = existing.config.slides.clone();
-                    let slides = &mut existing.config.slides;
-                    slides.add(&self.config.slides);
-                    return if *slides == known { Ok(()) } else { existing.write(run) };
-                }
-                Err(ConfigError::Differs {
-                    run: run.to_owned(),
-                    differences: differences.join("\n"),
-                })
-            }
+            Ok(existing) if existing.to_toml() == settled.to_toml() => Ok(()),
+            _ => settled.write(run),
         }
+    }
+
+    /// What `run.toml` holds once [`RunConfig::settle`] has been called.
+    ///
+    /// # Errors
+    /// `ConfigError::Differs` that lists the keys whose values differ.
+    pub(crate) fn settled(&self, run: &Path) -> Result<Self, ConfigError> {
+        let mut existing = match Self::read(run) {
+            Err(ConfigError::NoRun { .. }) => return Ok(self.clone()),
+            existing => existing?,
+        };
+        let is_tissue = |line: &String| line.trim_start().starts_with("tissue.");
+        let mut differences = existing.differences(self);
+        if differences.iter().all(is_tissue) && !has_patches(run) {
+            // Only masks may have been made so far, and they can be made again.
+            existing.config.tissue = self.config.tissue.clone();
+            differences.clear();
+        }
+        if !differences.is_empty() {
+            let differences = differences.join("\n");
+            return Err(ConfigError::Differs { run: run.to_owned(), differences });
+        }
+        existing.config.slides.add(&self.config.slides);
+        Ok(existing)
     }
 
     /// Writes `run.toml`.

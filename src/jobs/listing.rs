@@ -60,11 +60,22 @@ impl RunListing {
             true => Lookup::read(run)?,
             false => Lookup::default(),
         };
+        Self::read_with(run, list_slides(run)?, &lookup)
+    }
+
+    /// Lists the folders of a run for these slides and this look-up table.
+    ///
+    /// # Errors
+    /// [`StateError`] if a folder cannot be listed.
+    pub(crate) fn read_with(
+        run: &RunDir,
+        records: Vec<SlideRecord>,
+        lookup: &Lookup,
+    ) -> Result<Self, StateError> {
         let rows: BTreeMap<&str, u32> =
             lookup.rows().iter().map(|row| (row.name.as_str(), row.groups)).collect();
         let (patches, heatmaps) = (names(&run.patches_folder())?, names(&run.heatmaps())?);
-        let records = TaskNumber::up_to(u32::MAX).zip(list_slides(run)?);
-        let slides = records.map(|(row, record)| {
+        let slides = TaskNumber::up_to(u32::MAX).zip(records).map(|(row, record)| {
             let planned = rows.get(record.name.as_str()).copied();
             let file = format!("{}.h5", record.name);
             // Patches that were put there by hand have no row.

@@ -111,8 +111,21 @@ impl RunState {
         commands: &dyn Commands,
         with_ended: bool,
     ) -> Result<Self, StateError> {
+        Self::read_with(submissions, commands, with_ended, || RunListing::read(run))
+    }
+
+    /// Like [`RunState::read`], with the files as `listing` lists them.
+    ///
+    /// # Errors
+    /// [`StateError`] if the files cannot be listed.
+    pub(crate) fn read_with(
+        submissions: &[Submission],
+        commands: &dyn Commands,
+        with_ended: bool,
+        listing: impl FnOnce() -> Result<RunListing, StateError>,
+    ) -> Result<Self, StateError> {
         let answers = ask(submissions, commands, with_ended);
-        Ok(Self::new(RunListing::read(run)?, submissions.to_vec(), answers))
+        Ok(Self::new(listing()?, submissions.to_vec(), answers))
     }
 
     /// Combines the files, the submitted jobs and the answers of the schedulers.

@@ -99,18 +99,6 @@ impl Submission {
         indexed.collect()
     }
 
-    /// The text of the script.
-    ///
-    /// # Errors
-    /// [`SubmittedError`] if the script cannot be read.
-    pub(crate) fn read_script(&self) -> Result<String, SubmittedError> {
-        let invalid = |error| SubmittedError {
-            path: self.script.clone(),
-            problem: format!("cannot read it: {error}"),
-        };
-        std::fs::read_to_string(&self.script).map_err(invalid)
-    }
-
     /// The log of an array index, or of the single job.
     pub(crate) fn log_of(&self, index: Option<TaskNumber>) -> PathBuf {
         let index = index.map_or(String::new(), |index| index.to_string());
@@ -118,7 +106,7 @@ impl Submission {
     }
 }
 
-/// Why `submitted.jsonl`, or a script that it names, cannot be used.
+/// Why `submitted.jsonl` cannot be used.
 #[derive(Debug, Error)]
 #[error("{}: {problem}", path.display())]
 pub(crate) struct SubmittedError {
@@ -134,7 +122,8 @@ pub(crate) struct Journal {
     path: PathBuf,
     /// Holds the job that is being submitted, until its id is recorded.
     pending: PathBuf,
-    file: File,
+    /// `None` if the journal is only read.
+    file: Option<File>,
     /// All jobs in the journal.
     pub list: Vec<Submission>,
 }
@@ -164,7 +153,17 @@ impl Journal {
             file.write_all(b"\n").map_err(error)?;
         }
         let list = parse(&path, &text)?;
-        Ok(Self { path, pending: run.jobs().join("pending.json"), file, list })
+        Ok(Self { path, pending: run.jobs().join("pending.json"), file: Some(file), list })
+    }
+
+    /// Reads the journal for a command that submits nothing. No file is made, and no other command
+    /// is waited for.
+    ///
+    /// # Errors
+    /// [`SubmittedError`] if the file cannot be read.
+    pub(crate) fn read(run: &RunDir) -> Result<Self, SubmittedError> {
+        let (path, pending) = (run.submitted(), run.jobs().join("pending.json"));
+        Ok(Self { path, pending, file: None, list: read_submitted(run)? })
     }
 
     /// Records a job that is about to be submitted, whose id is not known yet.
@@ -195,10 +194,14 @@ impl Journal {
     ///
     /// # Errors
     /// [`SubmittedError`] with the id of the job, which is in the queue by then.
+    ///
+    /// # Panics
+    /// If the journal is only read.
     pub(crate) fn add(&mut self, submission: Submission) -> Result<(), SubmittedError> {
         let line = serde_json::to_string(&submission).expect("a submission is plain data");
-        let written = self.file.write_all(format!("{line}\n").as_bytes());
-        written.and_then(|()| self.file.sync_data()).map_err(|e| SubmittedError {
+        let file = self.file.as_mut().expect("a dry run submits nothing");
+        let written = file.write_all(format!("{line}\n").as_bytes());
+        written.and_then(|()| file.sync_data()).map_err(|e| SubmittedError {
             path: self.path.clone(),
             problem: format!("job {} was submitted, but cannot be recorded: {e}", submission.id),
         })?;

@@ -2,7 +2,8 @@
 
 use std::io::ErrorKind;
 
-use super::{RunDir, SlideRecord, SlideStatus, SlidesError, read_slides};
+use super::slides_csv::add_slides;
+use super::{NamedSlide, RunDir, SlideRecord, SlideStatus, SlidesError, read_slides, registered};
 use crate::staged;
 
 /// The slides of the table, followed by slides that have a patch file but no row, sorted by
@@ -13,10 +14,35 @@ use crate::staged;
 /// folder of patches cannot be read.
 pub(crate) fn list_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError> {
     let names = patches_file_names(run)?;
-    let mut records = match names.is_empty() || staged::is_there(&run.slides_csv())? {
+    let records = match names.is_empty() || staged::is_there(&run.slides_csv())? {
         true => read_slides(run)?,
         false => Vec::new(),
     };
+    Ok(with_patches(run, records, names))
+}
+
+/// What [`list_slides`] returns once `slides` are registered. Nothing is written.
+///
+/// # Errors
+/// [`SlidesError`], as for listing and registering slides.
+pub(crate) fn list_slides_with(
+    run: &RunDir,
+    slides: &[NamedSlide],
+) -> Result<Vec<SlideRecord>, SlidesError> {
+    if slides.is_empty() {
+        return list_slides(run);
+    }
+    let mut records = registered(run)?;
+    add_slides(run, &mut records, slides)?;
+    Ok(with_patches(run, records, patches_file_names(run)?))
+}
+
+/// Adds the slides that only have a patch file.
+fn with_patches(
+    run: &RunDir,
+    mut records: Vec<SlideRecord>,
+    names: Vec<String>,
+) -> Vec<SlideRecord> {
     for name in names {
         if records.iter().all(|record| record.name != name) {
             let path = run.patches(&name);
@@ -24,7 +50,7 @@ pub(crate) fn list_slides(run: &RunDir) -> Result<Vec<SlideRecord>, SlidesError>
             records.push(SlideRecord { name, path, status, ..SlideRecord::default() });
         }
     }
-    Ok(records)
+    records
 }
 
 /// The names of the slides that have a patch file, sorted.

@@ -6,7 +6,7 @@ mod recorded;
 mod slide_record;
 mod slides_csv;
 
-pub(crate) use listing::{list_slides, patches_file_names};
+pub(crate) use listing::{list_slides, list_slides_with, patches_file_names};
 pub use paths::RunDir;
 pub(crate) use recorded::{RecordedFile, forget_files, is_recorded, record_files, recorded_files};
 pub use slide_record::{SlideRecord, SlideStatus};

@@ -155,6 +155,21 @@ pub(crate) fn register(
     }
     let _lock = TableLock::wait(run)?;
     let mut records = registered(run)?;
+    if add_slides(run, &mut records, slides)? {
+        write_slides(run, &records)?;
+    }
+    Ok(records)
+}
+
+/// Adds slides to the rows of the table, and returns whether a row is new or has a new path.
+///
+/// # Errors
+/// [`SlidesError`], as for [`register`].
+pub(super) fn add_slides(
+    run: &RunDir,
+    records: &mut Vec<SlideRecord>,
+    slides: &[NamedSlide],
+) -> Result<bool, SlidesError> {
     let mut in_table: BTreeSet<String> = records.iter().map(|r| r.name.clone()).collect();
     let mut changed = false;
     let mut by_name: BTreeMap<String, PathBuf> =
@@ -184,10 +199,9 @@ pub(crate) fn register(
         }
     }
     if changed {
-        check_case(run, &records)?;
-        write_slides(run, &records)?;
+        check_case(run, records)?;
     }
-    Ok(records)
+    Ok(changed)
 }
 
 /// Registers files under their stems, for tests.

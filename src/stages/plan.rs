@@ -21,16 +21,49 @@ use crate::staged;
 /// # Errors
 /// [`StagesError`] if the table of slides cannot be read, or the look-up table not be written.
 pub(crate) fn plan(run: &RunDir, progress: &Progress) -> Result<(Lookup, Completion), StagesError> {
+    let (lookup, completion) = number_tasks(run, &run_dir::list_slides(run)?, true, progress)?;
+    lookup.write(run)?;
+    progress.note(&format!(
+        "plan: {} over {} with tissue",
+        counted(lookup.tasks(), "task", "tasks"),
+        counted(lookup.rows().len(), "slide", "slides")
+    ));
+    Ok((lookup, completion))
+}
+
+/// The table that [`plan`] would write over these slides. Nothing is written, and no damaged file
+/// is set aside.
+///
+/// # Errors
+/// [`StagesError`] if the earlier table cannot be read.
+pub(crate) fn foresee(
+    run: &RunDir,
+    slides: &[SlideRecord],
+    progress: &Progress,
+) -> Result<(Lookup, Completion), StagesError> {
+    number_tasks(run, slides, false, progress)
+}
+
+/// Numbers the groups of all slides that have patches. `set_aside` says whether damaged patch
+/// files are set aside.
+fn number_tasks(
+    run: &RunDir,
+    records: &[SlideRecord],
+    set_aside: bool,
+    progress: &Progress,
+) -> Result<(Lookup, Completion), StagesError> {
     let earlier = Lookup::replaced(run)?;
     let (mut slides, mut failed) = (Vec::new(), HashSet::new());
-    for SlideRecord { name, .. } in run_dir::list_slides(run)? {
+    for SlideRecord { name, .. } in records {
+        let name = name.clone();
         let watched = Watched::patches(run, &name);
         match groups_and_patches(run, &name, progress) {
             Ok(Some((groups, patches))) => slides.push((name, groups, patches)),
             Ok(None) => {}
             Err(error) => {
                 let row = earlier.of_slide(&name).filter(|_| !error.is_damage());
-                match (watched.note(&error, "master"), row) {
+                let noted = if set_aside { watched.note(&error, "master") } else { None };
+                match (noted, row) {
                     (Some(set_aside), _) => progress.warn(&format!("error: {set_aside}")),
                     (None, Some(row)) => {
                         let groups = counted(row.groups, "group", "groups");
@@ -51,12 +84,6 @@ pub(crate) fn plan(run: &RunDir, progress: &Progress) -> Result<(Lookup, Complet
             progress.warn(&format!("warning: {}", why_gone(run, &row.name)));
         }
     }
-    lookup.write(run)?;
-    progress.note(&format!(
-        "plan: {} over {} with tissue",
-        counted(lookup.tasks(), "task", "tasks"),
-        counted(lookup.rows().len(), "slide", "slides")
-    ));
     let done = slides.iter().filter(|(name, ..)| !failed.contains(name)).count();
     Ok((lookup, Completion::from_counts(done, failed.len())))
 }

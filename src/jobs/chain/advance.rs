@@ -198,7 +198,7 @@ impl Chain<'_> {
         if !self.dry_run {
             journal.add(submission.clone())?;
         }
-        (self.on_submit)(&submission);
+        (self.on_submit)(&submission, &self.scheduler.render(job));
         Ok(submission)
     }
 }

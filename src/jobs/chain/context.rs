@@ -28,12 +28,12 @@ pub(crate) struct Chain<'a> {
     pub stitch: bool,
     /// Whether to make a study at the end.
     pub study: bool,
-    /// Whether to write the scripts only, and submit nothing.
+    /// Whether to write nothing, and submit nothing.
     pub dry_run: bool,
     /// The round to continue; `None` starts a new one.
     pub round: Option<usize>,
     /// Called once if the queue is full and this program waits for room.
     pub on_wait: &'a dyn Fn(),
-    /// Called with each job that is submitted.
-    pub on_submit: &'a dyn Fn(&Submission),
+    /// Called with each job that is submitted, and with the text of its script.
+    pub on_submit: &'a dyn Fn(&Submission, &str),
 }

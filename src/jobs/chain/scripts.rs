@@ -116,8 +116,12 @@ impl Chain<'_> {
         }
     }
 
+    /// Writes the script of a job, unless this is a dry run, and returns its path.
     pub(super) fn write(&self, job: &Job) -> Result<PathBuf, ChainError> {
         let script = PathBuf::from(&job.script);
+        if self.dry_run {
+            return Ok(script);
+        }
         staged::write(&script, self.scheduler.render(job).as_bytes())?;
         Ok(script)
     }
@@ -133,6 +137,9 @@ impl Chain<'_> {
                 path: root.to_owned(),
                 problem: "schedulers do not take such a path in their directives; use one of letters, digits and /._+=@-".into(),
             });
+        }
+        if self.dry_run {
+            return Ok(());
         }
         let stages = [Stage::Split, Stage::Predict, Stage::Stitch, Stage::Study, Stage::Master];
         for folder in stages.iter().map(|s| self.run.logs(s.name())).chain([self.run.jobs()]) {

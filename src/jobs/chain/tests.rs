@@ -29,7 +29,7 @@ fn chain<'a>(run: &'a RunDir, keys: &'a ClusterKeys, fake: &'a Fake) -> Chain<'a
         dry_run: false,
         round: None,
         on_wait: &|| {},
-        on_submit: &|_| {},
+        on_submit: &|_, _| {},
     }
 }
 
@@ -188,16 +188,27 @@ fn a_limit_that_cannot_be_read_is_found() {
 }
 
 #[test]
-fn a_dry_run_writes_scripts_and_submits_nothing() {
+fn a_dry_run_writes_nothing_and_submits_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let run = RunDir::new(folder.path());
     let (keys, fake) = (ClusterKeys::default(), Fake::default());
     two_slides(&run);
-    let advanced = advance(&Chain { dry_run: true, ..chain(&run, &keys, &fake) }).unwrap();
+    let printed = std::cell::RefCell::new(Vec::new());
+    let on_submit = |submission: &Submission, script: &str| {
+        printed.borrow_mut().push((submission.script.clone(), script.to_owned()));
+    };
+    let dry = Chain { dry_run: true, on_submit: &on_submit, ..chain(&run, &keys, &fake) };
+    let mut journal = Journal::read(&run).unwrap();
+    let mut state = RunState::read(&run, &[], &fake, false).unwrap();
+    let advanced = dry.advance(&mut state, &mut journal).unwrap();
     assert_eq!(advanced.submitted.len(), 5);
-    assert!(advanced.submitted.iter().all(|submission| submission.script.exists()));
+    assert!(!run.jobs().exists() && !run.logs("predict").exists());
     assert!(fake.queue.borrow().is_empty());
-    assert_eq!(std::fs::read_to_string(run.submitted()).unwrap(), "");
+    // The scripts are those that are submitted otherwise.
+    advance(&chain(&run, &keys, &fake)).unwrap();
+    for (path, script) in printed.into_inner() {
+        assert_eq!(std::fs::read_to_string(path).unwrap(), script);
+    }
 }
 
 #[test]

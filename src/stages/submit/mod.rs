@@ -8,6 +8,7 @@ mod request;
 mod snapshot;
 mod task_size;
 
+use std::io::ErrorKind;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,12 +34,16 @@ use task_size::groups_per_task;
 /// How often a login node looks at the queue: soon at first, then less often.
 const POLL_S: RangeInclusive<u64> = 1..=20;
 
-/// The run directory under its absolute path, which jobs need.
+/// The run directory under its absolute path, which jobs need. For a dry run, there need not be
+/// such a folder.
 ///
 /// # Errors
 /// [`SubmitError::Folder`] if there is no such folder.
-pub(crate) fn absolute(run: &Path) -> Result<RunDir, SubmitError> {
-    let root = std::fs::canonicalize(run);
+pub(crate) fn absolute(run: &Path, dry_run: bool) -> Result<RunDir, SubmitError> {
+    let root = match std::fs::canonicalize(run) {
+        Err(e) if dry_run && e.kind() == ErrorKind::NotFound => std::path::absolute(run),
+        root => root,
+    };
     let root = root.map_err(|source| SubmitError::Folder { run: run.to_owned(), source })?;
     Ok(RunDir::new(&root))
 }
@@ -60,7 +65,8 @@ pub(crate) fn submit(
     }
     let program = umbrella(std::env::current_exe().map_err(SubmitError::Program)?);
     let scheduler = scheduler(keys.scheduler);
-    let known = Snapshot::read(request, request.retry.is_some(), progress)?;
+    let read = if dry_run { Snapshot::foresee } else { Snapshot::read };
+    let known = read(request, request.retry.is_some(), progress)?;
     let raised = match request.retry {
         Some(factors) => {
             let raised = raise(request, &known.state, factors, progress)?;

@@ -4,7 +4,7 @@ use crate::config::ClusterKeys;
 use crate::jobs::retry::Factors;
 use crate::jobs::scheduler::System;
 use crate::jobs::submitted::Submission;
-use crate::run_dir::RunDir;
+use crate::run_dir::{NamedSlide, RunDir};
 
 /// What to submit, and how.
 pub(crate) struct SubmitRequest<'a> {
@@ -16,15 +16,17 @@ pub(crate) struct SubmitRequest<'a> {
     pub(crate) stitch: bool,
     /// Whether to make a study at the end.
     pub(crate) study: bool,
-    /// Whether to write the scripts only, and submit nothing.
+    /// Whether to write nothing, and submit nothing.
     pub(crate) dry_run: bool,
+    /// Slides that a dry run adds to those of the run.
+    pub(crate) given: &'a [NamedSlide],
     /// The round to continue; `None` starts a new one.
     pub(crate) round: Option<usize>,
     /// Factors on the requests of `master retry`, which looks why work failed, requests more where
     /// that helps, and notes it. `None` for other commands.
     pub(crate) retry: Option<Factors>,
-    /// Called with each job that is submitted.
-    pub(crate) on_submit: &'a dyn Fn(&Submission),
+    /// Called with each job that is submitted, and with the text of its script.
+    pub(crate) on_submit: &'a dyn Fn(&Submission, &str),
 }
 
 impl SubmitRequest<'_> {

@@ -3,6 +3,7 @@
 use super::error::SubmitError;
 use super::request::SubmitRequest;
 use crate::jobs::chain::{ChainError, adopt_pending};
+use crate::jobs::listing::RunListing;
 use crate::jobs::scheduler::scheduler;
 use crate::jobs::state::RunState;
 use crate::jobs::submitted::Journal;
@@ -10,7 +11,7 @@ use crate::progress::Progress;
 use crate::run_dir::{self, RunDir, SlideRecord};
 use crate::staged;
 use crate::stages::completion::Completion;
-use crate::stages::plan::plan;
+use crate::stages::plan::{foresee, plan};
 
 /// The state of the run, read while the journal is locked.
 pub(super) struct Snapshot {
@@ -30,30 +31,46 @@ impl Snapshot {
         with_ended: bool,
         progress: &Progress,
     ) -> Result<Self, SubmitError> {
-        let SubmitRequest { run, dry_run, .. } = *request;
+        let run = request.run;
         let kind = request.keys.scheduler;
         let planned = plan_split(run, progress)?;
         let mut journal = Journal::open(run).map_err(ChainError::from)?;
-        if !dry_run {
-            let scheduler = scheduler(kind);
-            if let Some(found) =
-                adopt_pending(scheduler.as_ref(), &request.patience(), &mut journal)?
-            {
-                progress.note(&format!(
-                    "job {} was submitted by a command that ended before it recorded the job; it is recorded now",
-                    found.id
-                ));
-            }
+        let scheduler = scheduler(kind);
+        if let Some(found) = adopt_pending(scheduler.as_ref(), &request.patience(), &mut journal)? {
+            progress.note(&format!(
+                "job {} was submitted by a command that ended before it recorded the job; it is recorded now",
+                found.id
+            ));
         }
         let mut state = RunState::read(run, &journal.list, &request.patience(), with_ended)?;
-        // A dry run may be far from the cluster.
-        if !dry_run {
-            state.require_queue(kind).map_err(ChainError::from)?;
-        }
-        for warning in &state.answers.warnings {
-            progress.warn(&format!("warning: {warning}"));
-        }
+        state.require_queue(kind).map_err(ChainError::from)?;
+        warn_of(&state, progress);
         Ok(Self { journal, state, planned })
+    }
+
+    /// What [`Snapshot::read`] would return, for a dry run, which writes nothing, waits for
+    /// nobody, and may take place far from the cluster.
+    pub(super) fn foresee(
+        request: &SubmitRequest<'_>,
+        with_ended: bool,
+        progress: &Progress,
+    ) -> Result<Self, SubmitError> {
+        let run = request.run;
+        let slides = run_dir::list_slides_with(run, request.given)?;
+        let (lookup, planned) = foresee(run, &slides, progress)?;
+        let journal = Journal::read(run).map_err(ChainError::from)?;
+        let state = RunState::read_with(&journal.list, &request.patience(), with_ended, || {
+            RunListing::read_with(run, slides, &lookup)
+        })?;
+        warn_of(&state, progress);
+        Ok(Self { journal, state, planned })
+    }
+}
+
+/// Passes on what the schedulers could not tell.
+fn warn_of(state: &RunState, progress: &Progress) {
+    for warning in &state.answers.warnings {
+        progress.warn(&format!("warning: {warning}"));
     }
 }
 
