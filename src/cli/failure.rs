@@ -220,6 +220,7 @@ impl From<PredictStageError> for Failure {
     fn from(error: PredictStageError) -> Self {
         match error {
             PredictStageError::Config(error) => error.into(),
+            PredictStageError::Stages(error) => error.into(),
             error => Self::from_kind(&error),
         }
     }

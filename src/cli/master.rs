@@ -39,7 +39,7 @@ enum MasterCommand {
     },
     /// Time a few groups on this machine and estimate the cost of the rest.
     Estimate(EstimateArgs),
-    /// Submit array jobs for what is missing: split, predict, stitch.
+    /// Submit array jobs for what is missing: split, calibrate, predict, stitch.
     ///
     /// One array for split, one per slide for predict (one task per group), one job
     /// per slide for stitch, started when its groups have ended. Work that

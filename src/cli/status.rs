@@ -11,7 +11,7 @@ use super::output::{print, print_json};
 use super::{Exit, Failure};
 use crate::jobs::cost::{RunCost, StageCost, cost_of};
 use crate::jobs::cost_plot::write_plot;
-use crate::jobs::run_view::{RunView, Totals, read_state};
+use crate::jobs::run_view::{FitView, RunView, Totals, read_state};
 use crate::jobs::view::SlideView;
 use crate::number::counted;
 use crate::process::{self, TerminalSize};
@@ -58,6 +58,8 @@ struct Report<'a> {
     stopped: bool,
     totals: Totals,
     slides: &'a [SlideView],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calibrate: Option<&'a FitView>,
     warnings: &'a [String],
 }
 
@@ -71,7 +73,8 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         let (slides, warnings) = (view.slides.as_slice(), view.warnings());
         if args.json {
             let (stopped, totals) = (view.has_stopped(), Totals::count(slides));
-            print_json(&Report { run: &args.run, stopped, totals, slides, warnings })?;
+            let (run, calibrate) = (args.run.as_path(), view.fit.as_ref());
+            print_json(&Report { run, stopped, totals, slides, calibrate, warnings })?;
         } else {
             let text = table(slides, warnings) + &view.queue_lines(&run).join("\n");
             print(text.trim_end())?;

@@ -57,6 +57,8 @@ pub enum SubmitFrom {
 pub enum Stage {
     /// Cuts slides into patches, one task per slide.
     Split,
+    /// Fits the dense network to single windows over all slides, one job.
+    Calibrate,
     /// Scores groups of patches, one or several groups per task.
     Predict,
     /// Assembles scores into heatmaps, one job per slide.
@@ -72,6 +74,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Split => "split",
+            Self::Calibrate => "calibrate",
             Self::Predict => "predict",
             Self::Stitch => "stitch",
             Self::Study => "study",
@@ -143,6 +146,9 @@ pub struct ClusterKeys {
     /// `[cluster.split]`
     #[serde(skip_serializing_if = "StageKeys::is_empty")]
     pub split: StageKeys,
+    /// `[cluster.calibrate]`
+    #[serde(skip_serializing_if = "StageKeys::is_empty")]
+    pub calibrate: StageKeys,
     /// `[cluster.predict]`
     #[serde(skip_serializing_if = "StageKeys::is_empty")]
     pub predict: StageKeys,
@@ -241,13 +247,14 @@ impl ClusterKeys {
     pub fn resources(&self, stage: Stage) -> Resources {
         let own = match stage {
             Stage::Split => &self.split,
+            Stage::Calibrate => &self.calibrate,
             Stage::Predict => &self.predict,
             Stage::Stitch => &self.stitch,
             Stage::Study => &self.study,
             Stage::Master => &self.master,
         };
         let shared = match stage {
-            Stage::Split | Stage::Predict => self.cpus,
+            Stage::Split | Stage::Calibrate | Stage::Predict => self.cpus,
             Stage::Stitch | Stage::Study | Stage::Master => None,
         };
         Resources {
@@ -272,6 +279,7 @@ impl ClusterKeys {
     pub(super) fn violation(&self) -> Option<Violation> {
         let stages = [
             ("cluster.split", &self.split),
+            ("cluster.calibrate", &self.calibrate),
             ("cluster.predict", &self.predict),
             ("cluster.stitch", &self.stitch),
             ("cluster.study", &self.study),
@@ -340,6 +348,7 @@ mod tests {
         assert_eq!((split.cpus, split.queue.as_deref()), (2, Some("io")));
         let predict = keys.resources(Stage::Predict);
         assert_eq!((predict.cpus, predict.queue.as_deref()), (7, Some("long")));
+        assert_eq!(keys.resources(Stage::Calibrate).cpus, 7);
         assert_eq!(keys.resources(Stage::Stitch).cpus, 1);
         assert_eq!(keys.resources(Stage::Master).memory_mb, Some(8000));
     }

@@ -10,7 +10,7 @@ const SECTIONS: [&str; 8] =
     ["slides", "tissue", "tiling", "model", "normalize", "predict", "stitch", "study"];
 
 /// Names of sections of `[cluster]`, which have keys of their own.
-const STAGES: [&str; 5] = ["split", "master", "predict", "stitch", "study"];
+const STAGES: [&str; 6] = ["split", "calibrate", "master", "predict", "stitch", "study"];
 
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);

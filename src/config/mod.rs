@@ -26,7 +26,7 @@ pub use cluster::{Resources, SchedulerKind, Stage};
 pub(crate) use error::ConfigError;
 pub use file::Config;
 pub(crate) use normalize::{NormalizeKeys, OnFailure, Scope};
-pub(crate) use predict::{Method, PredictKeys};
+pub(crate) use predict::{MIN_FIT_SLIDES, Method, PredictKeys};
 pub(crate) use ranges::{BATCH, STRIDE_PX, in_words};
 pub(crate) use resolved::RUN_VERSION;
 pub(crate) use resolved::Resolved;

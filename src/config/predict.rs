@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::violation::Violation;
 use crate::model::{EngineChoice, Precision};
 
+/// Fewest slides over which the dense network is fitted, since slides are left out to judge the fit.
+pub(crate) const MIN_FIT_SLIDES: usize = 4;
+
 /// `[predict]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -228,8 +228,8 @@ fn retry_cost(state: &RunState, kept_core_s: f64) -> Option<RetryCost> {
     let is_failed =
         |state: &TaskState| !state.is_live() && *state != TaskState::Ended(End::Success);
     let mut cost = RetryCost::default();
-    for (stage, kept_core_s) in
-        [(Stage::Split, 0.0), (Stage::Predict, kept_core_s), (Stage::Stitch, 0.0)]
+    for (stage, kept_core_s) in [Stage::Split, Stage::Calibrate, Stage::Predict, Stage::Stitch]
+        .map(|stage| (stage, if stage == Stage::Predict { kept_core_s } else { 0.0 }))
     {
         let records = state.answers.records.iter();
         let failed: Vec<f64> = records

@@ -136,7 +136,7 @@ mod tests {
         let slides = |forgotten: &Forgotten, job: &Submission, now: &[&'static str]| {
             let work = forgotten.work(job, &|row| now.get(row.index()).copied());
             let item = |(index, item): &(Option<TaskNumber>, WorkItem)| {
-                (index.map_or(0, TaskNumber::get), item.slide().to_owned())
+                (index.map_or(0, TaskNumber::get), item.slide().unwrap_or_default().to_owned())
             };
             work.iter().map(item).collect::<Vec<_>>()
         };

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::Path;
 
+use super::fit;
 use super::forgotten::Forgotten;
 use super::lookup::Lookup;
 use super::state_error::StateError;
 use super::submitted::Submission;
 use super::work::WorkItem;
+use crate::config::{ConfigError, MIN_FIT_SLIDES, RunConfig};
 use crate::damage::{self, Damage};
 use crate::number::{GroupNumber, TaskNumber};
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus, list_slides};
@@ -24,6 +26,9 @@ pub(crate) struct RunListing {
     pub slides: Vec<SlideListing>,
     /// The jobs that were submitted before slides were forgotten.
     pub forgotten: Forgotten,
+    /// Whether scores are to rest on a fit over the slides, which is not made yet. It is made if
+    /// enough slides have patches.
+    pub to_fit: bool,
 }
 
 /// What the folders say of a slide.
@@ -94,8 +99,24 @@ impl RunListing {
             slide.list_damaged(run, &patches, &scores, &heatmaps);
             Ok(slide)
         });
-        let slides = slides.collect::<Result<_, StateError>>()?;
-        Ok(Self { slides, forgotten: Forgotten::read(run)? })
+        let slides = slides.collect::<Result<Vec<SlideListing>, StateError>>()?;
+        let to_fit = match RunConfig::read(run.root()) {
+            // Patches that were made by another program need none.
+            Err(ConfigError::NoRun { .. }) => false,
+            config => {
+                let with_patches = slides.iter().filter(|slide| slide.patches);
+                let names = with_patches.map(|slide| slide.record.name.clone());
+                fit::is_wanted(run, &config?, &names.collect::<Vec<_>>())?
+            }
+        };
+        Ok(Self { slides, to_fit, forgotten: Forgotten::read(run)? })
+    }
+
+    /// Whether the fit over the slides is missing, once the patches of `splitting` further slides
+    /// are made.
+    pub(crate) fn lacks_fit(&self, splitting: usize) -> bool {
+        let with_patches = self.slides.iter().filter(|slide| slide.patches).count();
+        self.to_fit && with_patches + splitting >= MIN_FIT_SLIDES
     }
 
     /// The slide in a row of slides.csv.
@@ -109,7 +130,7 @@ impl RunListing {
         self.forgotten.work(job, &|row| self.slide_in(row))
     }
 
-    /// All items that are missing, the heatmaps last.
+    /// All items that are missing, in the order in which they are made.
     pub(crate) fn missing(&self) -> Vec<WorkItem> {
         let unsplit = self.slides.iter().filter(|slide| slide.to_split().is_some());
         let split = unsplit.map(|slide| WorkItem::Split(slide.record.name.clone()));
@@ -118,7 +139,8 @@ impl RunListing {
         });
         let unstitched = self.planned().filter(|slide| !slide.heatmap);
         let stitch = unstitched.map(|slide| WorkItem::Stitch(slide.record.name.clone()));
-        split.chain(groups).chain(stitch).collect()
+        let fit = Some(WorkItem::Calibrate).filter(|_| self.lacks_fit(0));
+        split.chain(fit).chain(groups).chain(stitch).collect()
     }
 
     /// The slides whose groups can be scored: those in the look-up table, except slides with

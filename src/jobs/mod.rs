@@ -24,6 +24,7 @@ pub(crate) mod chain;
 pub(crate) mod cost;
 pub(crate) mod cost_plot;
 pub(crate) mod estimate;
+pub(crate) mod fit;
 pub(crate) mod forgotten;
 pub(crate) mod kept_keys;
 pub(crate) mod listing;

@@ -80,7 +80,8 @@ impl Outcome {
     /// Why an item is not done.
     pub(crate) fn kind_of(&self, item: &WorkItem) -> OutcomeKind {
         let found = self.items.iter().find(|undone| {
-            undone.slide == item.slide() && (undone.group.is_none() || undone.group == item.group())
+            Some(undone.slide.as_str()) == item.slide()
+                && (undone.group.is_none() || undone.group == item.group())
         });
         found.map_or(self.kind, |undone| undone.kind)
     }

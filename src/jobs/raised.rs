@@ -40,6 +40,8 @@ pub(crate) enum RaisedError {
 #[derive(Serialize, Deserialize)]
 struct RaisedEntry {
     stage: Stage,
+    /// Name of the slide; empty for `calibrate`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     slide: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     groups: String,
@@ -64,7 +66,8 @@ impl Raised {
 
     /// Removes what the items of slides request.
     pub(crate) fn forget(&mut self, slides: &[String]) {
-        self.items.retain(|item, _| slides.iter().all(|slide| slide != item.slide()));
+        self.items
+            .retain(|item, _| slides.iter().all(|slide| Some(slide.as_str()) != item.slide()));
     }
 
     /// Reads the file. Without a file, nothing requests more than configured.
@@ -84,6 +87,7 @@ impl Raised {
         for RaisedEntry { stage, slide, groups, request } in entries {
             match stage {
                 Stage::Split => raised.set(WorkItem::Split(slide), request),
+                Stage::Calibrate => raised.set(WorkItem::Calibrate, request),
                 Stage::Stitch => raised.set(WorkItem::Stitch(slide), request),
                 Stage::Predict => {
                     let groups: NumberList<GroupNumber> =
@@ -120,6 +124,7 @@ impl Raised {
             };
             match item {
                 WorkItem::Split(slide) => entries.push(entry(Stage::Split, slide)),
+                WorkItem::Calibrate => entries.push(entry(Stage::Calibrate, &String::new())),
                 WorkItem::Stitch(slide) => entries.push(entry(Stage::Stitch, slide)),
                 WorkItem::Predict(slide, group) => {
                     groups.entry((slide, request)).or_default().push(*group);
@@ -162,6 +167,7 @@ mod tests {
         raised.set(group(5), memory_and_time);
         raised.set(WorkItem::Stitch("a".into()), memory_and_time);
         raised.set(WorkItem::Split("b".into()), memory);
+        raised.set(WorkItem::Calibrate, memory);
         raised.write(&run).unwrap();
         assert!(std::fs::read_to_string(run.grown()).unwrap().contains("\"1-3,7\""));
         let read = Raised::read(&run).unwrap();

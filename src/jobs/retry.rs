@@ -111,14 +111,15 @@ fn times(value: Option<u32>, factor: f64) -> Option<u32> {
 /// One line for all tries of a slide with the same reason and request: the items, the reason, the
 /// request, and the log of the first.
 pub(crate) fn describe(retries: &[Retry]) -> Vec<String> {
-    type LineKey<'a> = (&'static str, &'a str, Option<Reason>, Request, Request);
+    type LineKey<'a> = (&'static str, Option<&'a str>, Option<Reason>, Request, Request);
     let mut together: BTreeMap<(u8, LineKey), Vec<&Retry>> = BTreeMap::new();
     for retry in retries {
         let stage = retry.item.stage();
         let order = match &retry.item {
             WorkItem::Split(_) => 0,
-            WorkItem::Predict(..) => 1,
-            WorkItem::Stitch(_) => 2,
+            WorkItem::Calibrate => 1,
+            WorkItem::Predict(..) => 2,
+            WorkItem::Stitch(_) => 3,
         };
         let key = (stage.name(), retry.item.slide(), retry.reason, retry.request, retry.had);
         together.entry((order, key)).or_default().push(retry);
@@ -128,11 +129,12 @@ pub(crate) fn describe(retries: &[Retry]) -> Vec<String> {
 
 fn line(together: &[&Retry]) -> String {
     let first = together[0];
-    let (stage, slide) = (first.item.stage().name(), first.item.slide());
+    let stage = first.item.stage().name();
+    let work = first.item.slide().map_or(stage.to_owned(), |slide| format!("{stage} {slide}"));
     let groups: Vec<GroupNumber> = together.iter().filter_map(|r| r.item.group()).collect();
     let what = match groups.as_slice() {
-        [] => format!("{stage} {slide}"),
-        groups => format!("{stage} {slide} t{}", ranges(groups)),
+        [] => work,
+        groups => format!("{work} t{}", ranges(groups)),
     };
     let log = first.log.as_ref().map_or(String::new(), |log| format!(" [{}]", log.display()));
     let why = first.reason.map_or("no earlier try is known".to_owned(), Reason::describe);
@@ -236,10 +238,12 @@ mod tests {
         let stitch = WorkItem::Stitch("a".into());
         list.push(retry(stitch, Some(Reason::ExitCode(3)), Request::NONE));
         list.push(retry(WorkItem::Split("b".into()), Some(Reason::Damaged), Request::NONE));
+        list.push(retry(WorkItem::Calibrate, Some(Reason::TimeLimit), had));
         assert_eq!(
             describe(&list),
             [
                 "split b: damaged file; the same request",
+                "calibrate: time limit; 120 minutes instead of 60",
                 "predict a t4: no earlier try is known; the same request",
                 "predict a t1-2,5: memory; 2000 MB instead of 1000",
                 "stitch a: exit code 3; the same request, which only helps if that was put right",

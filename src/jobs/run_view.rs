@@ -1,13 +1,17 @@
 //! The view of a whole run that `status` and the report show.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
+use super::reason::Reason;
 use super::scheduler::System;
-use super::state::RunState;
+use super::state::{Failed, MissingItemState, RunState};
 use super::state_error::StateError;
 use super::status::{FilesRead, progress_of};
 use super::submitted::{is_submitting, read_submitted};
 use super::view::{SlideView, view_of};
+use super::work::WorkItem;
 use crate::run_dir::RunDir;
 use crate::shell::quoted;
 
@@ -19,6 +23,24 @@ pub(crate) struct RunView {
     pub slides: Vec<SlideView>,
     /// Whether a command was submitting jobs just before.
     submitting: bool,
+    /// The fit over the slides, if a job was submitted for it and groups wait for it.
+    pub fit: Option<FitView>,
+}
+
+/// The state of a fit over the slides that is not made yet.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct FitView {
+    /// `queued`, `running`, `stuck`, `failed`, or `unknown` to the scheduler.
+    pub state: &'static str,
+    /// The reason as a code, if the job has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The reason in words; empty for a job that is queued or runs.
+    #[serde(rename = "told", skip_serializing_if = "String::is_empty")]
+    pub words: String,
+    /// Path of the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<PathBuf>,
 }
 
 /// The numbers of slides and groups in each state.
@@ -64,7 +86,8 @@ impl RunView {
         let state = read_state(run)?;
         let view = |slide| view_of(progress_of(run, slide, &files), &state);
         let slides = state.listing.slides.iter().map(view).collect();
-        Ok(Self { state, slides, submitting })
+        let fit = FitView::of(&state);
+        Ok(Self { state, slides, submitting, fit })
     }
 
     /// Whether nothing is left to do.
@@ -98,7 +121,7 @@ impl RunView {
         if self.state.submissions.is_empty() {
             return Vec::new();
         }
-        let mut lines = Vec::new();
+        let mut lines: Vec<String> = self.fit.iter().map(FitView::line).collect();
         let sum = |count: fn(&SlideView) -> usize| self.slides.iter().map(count).sum::<usize>();
         let (waiting, queued) = (sum(|slide| slide.waiting.len()), sum(|slide| slide.queued.len()));
         if waiting > 0 {
@@ -118,6 +141,46 @@ impl RunView {
     /// What the schedulers could not tell.
     pub(crate) fn warnings(&self) -> &[String] {
         &self.state.answers.warnings
+    }
+}
+
+impl FitView {
+    fn of(state: &RunState) -> Option<Self> {
+        let item = WorkItem::Calibrate;
+        if !state.listing.lacks_fit(0) || state.attempt(&item).is_none() {
+            return None;
+        }
+        let live = |state| Self { state, reason: None, words: String::new(), log: None };
+        Some(match state.outlook(&item) {
+            MissingItemState::Queued => live("queued"),
+            MissingItemState::Running => live("running"),
+            MissingItemState::Open => live("unknown"),
+            MissingItemState::Stuck { words, log } => {
+                Self { words, log: Some(log), ..live("stuck") }
+            }
+            MissingItemState::Failed(Failed { reason, words, log }) => {
+                Self { state: "failed", reason: Some(reason), words, log }
+            }
+        })
+    }
+
+    /// The state in one line.
+    fn line(&self) -> String {
+        let state = match self.state {
+            "unknown" => "the scheduler does not know the job",
+            state => state,
+        };
+        let mut line = format!("calibrate: {state}");
+        if let Some(reason) = self.reason {
+            line += &format!(": {}", reason.describe());
+        }
+        if !self.words.is_empty() {
+            line += &format!(", {}", self.words);
+        }
+        if let Some(log) = &self.log {
+            line += &format!(" [{}]", log.display());
+        }
+        line + "; groups are scored once the fit over the slides is made"
     }
 }
 

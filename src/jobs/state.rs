@@ -165,6 +165,13 @@ impl RunState {
         self.attempt(item).is_some_and(Attempt::is_live)
     }
 
+    /// Number of slides to split at which a task is queued or running.
+    pub(crate) fn live_splits(&self) -> usize {
+        let unsplit = self.listing.slides.iter().filter(|slide| slide.to_split().is_some());
+        let items = unsplit.map(|slide| WorkItem::Split(slide.record.name.clone()));
+        items.filter(|item| self.is_live(item)).count()
+    }
+
     /// The state of an item that is missing. Reads the log of its last try.
     pub(crate) fn outlook(&self, item: &WorkItem) -> MissingItemState {
         let attempt = self.attempt(item);

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::lookup::LookupError;
 use super::submitted::SubmittedError;
+use crate::config::ConfigError;
 use crate::run_dir::SlidesError;
 use crate::staged::StageError;
 
@@ -15,6 +16,9 @@ pub(crate) enum StateError {
     /// The table of slides is missing or damaged.
     #[error(transparent)]
     Slides(#[from] SlidesError),
+    /// The configuration of the run cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The look-up table is damaged.
     #[error(transparent)]
     Lookup(#[from] LookupError),

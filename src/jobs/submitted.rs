@@ -69,6 +69,7 @@ impl Submission {
                 let predict = |(index, group)| (index, WorkItem::Predict(slide.clone(), group));
                 groups.map(predict).collect()
             }
+            (Stage::Calibrate, _) => vec![(None, WorkItem::Calibrate)],
             (Stage::Stitch, Some(slide)) => vec![(None, WorkItem::Stitch(slide.clone()))],
             _ => Vec::new(),
         }
@@ -343,6 +344,8 @@ mod tests {
         assert_eq!(found, slides, "row 4 is not there");
         let stitch = submission("3", Stage::Stitch, "", None);
         assert_eq!(stitch.work(&slide_of), [(None, WorkItem::Stitch("a".into()))]);
-        assert_eq!(submission("4", Stage::Master, "", None).work(&slide_of), []);
+        let calibrate = submission("4", Stage::Calibrate, "", None);
+        assert_eq!(calibrate.work(&slide_of), [(None, WorkItem::Calibrate)]);
+        assert_eq!(submission("5", Stage::Master, "", None).work(&slide_of), []);
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct SplitRows {
 pub(crate) struct Todo {
     /// Rows of slides.csv to split.
     pub split: Vec<SplitRows>,
+    /// The request of the job that fits the dense network over the slides, if that is missing.
+    pub calibrate: Option<Request>,
     /// Groups to score.
     pub predict: Vec<SlideGroups>,
     /// Slides to stitch once their groups have ended, with the memory and time to request.
@@ -44,7 +46,16 @@ pub(crate) fn todo(state: &RunState, round: usize, request: &dyn Fn(&WorkItem) -
         is_open(&item).then(|| (row, request(&item)))
     });
     let split = by_request(split);
-    let split = split.into_iter().map(|(request, rows)| SplitRows { rows, request }).collect();
+    let split: Vec<SplitRows> =
+        split.into_iter().map(|(request, rows)| SplitRows { rows, request }).collect();
+    let splitting = split.iter().map(|rows| rows.rows.len()).sum::<usize>() + state.live_splits();
+    if state.listing.lacks_fit(splitting) {
+        // Scores rest on the fit, so no group is scored before there is one.
+        let item = WorkItem::Calibrate;
+        let is_due = splitting == 0 && is_open(&item);
+        let calibrate = is_due.then(|| request(&item));
+        return Todo { split, calibrate, ..Todo::default() };
+    }
     let (mut predict, mut stitch) = (Vec::new(), Vec::new());
     for slide in state.listing.planned() {
         let name = &slide.record.name;
@@ -65,7 +76,7 @@ pub(crate) fn todo(state: &RunState, round: usize, request: &dyn Fn(&WorkItem) -
             request,
         }));
     }
-    Todo { split, predict, stitch }
+    Todo { split, calibrate: None, predict, stitch }
 }
 
 /// Collects the numbers of each request, in the order in which the requests first occur.

@@ -10,6 +10,8 @@ use crate::number::GroupNumber;
 pub enum WorkItem {
     /// Splitting a slide.
     Split(String),
+    /// Fitting the dense network over the slides.
+    Calibrate,
     /// Scoring a group of a slide.
     Predict(String, GroupNumber),
     /// Stitching a slide.
@@ -21,15 +23,17 @@ impl WorkItem {
     pub fn stage(&self) -> Stage {
         match self {
             Self::Split(_) => Stage::Split,
+            Self::Calibrate => Stage::Calibrate,
             Self::Predict(..) => Stage::Predict,
             Self::Stitch(_) => Stage::Stitch,
         }
     }
 
-    /// Name of the slide.
-    pub fn slide(&self) -> &str {
+    /// Name of the slide; `None` for work over all slides.
+    pub fn slide(&self) -> Option<&str> {
         match self {
-            Self::Split(slide) | Self::Predict(slide, _) | Self::Stitch(slide) => slide,
+            Self::Split(slide) | Self::Predict(slide, _) | Self::Stitch(slide) => Some(slide),
+            Self::Calibrate => None,
         }
     }
 
@@ -37,7 +41,7 @@ impl WorkItem {
     pub fn group(&self) -> Option<GroupNumber> {
         match self {
             Self::Predict(_, group) => Some(*group),
-            Self::Split(_) | Self::Stitch(_) => None,
+            Self::Split(_) | Self::Calibrate | Self::Stitch(_) => None,
         }
     }
 }

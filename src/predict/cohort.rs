@@ -19,15 +19,12 @@ use super::loaded_dense::LoadedDense;
 use super::refit::{self, Fitted, HeadSample};
 use super::sample::SampleSize;
 use super::tile_sample::{TileSample, TileSampler};
-use crate::config::RunConfig;
+use crate::config::{MIN_FIT_SLIDES, RunConfig};
 use crate::interrupt::Interrupt;
 use crate::model::{DenseNetwork, FitFile, FitJudgement, FitSlide, SelectedEngine, Session};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
 use crate::scores::missed_bound;
-
-/// Fewest slides to fit over, since slides are left out to judge the fit.
-pub(crate) const MIN_SLIDES: usize = 4;
 
 /// Windows drawn by place, over all slides.
 const DRAWN_WINDOWS: usize = 1000;
@@ -79,9 +76,9 @@ pub(crate) fn fit_cohort(
     let mut context = Context::load(run, config, engine, pool)?;
     context.interrupt = interrupt;
     let context = &context;
-    let Some(first) = slides.first().filter(|_| slides.len() >= MIN_SLIDES) else {
+    let Some(first) = slides.first().filter(|_| slides.len() >= MIN_FIT_SLIDES) else {
         return Ok(CohortFit::None(format!(
-            "{} slides have tissue, expected at least {MIN_SLIDES}: each slide is fitted to its own windows",
+            "{} slides have tissue, expected at least {MIN_FIT_SLIDES}: each slide is fitted to its own windows",
             slides.len()
         )));
     };

@@ -44,7 +44,7 @@ mod trial;
 mod windows;
 
 pub(crate) use calibration_file::is_calibration_of;
-pub(crate) use cohort::{CohortFit, CohortRun, MIN_SLIDES, fit_cohort};
+pub(crate) use cohort::{CohortFit, CohortRun, fit_cohort};
 pub(crate) use error::PredictError;
 pub(crate) use predictor::{Predictor, try_network};
 pub use prepare::{Preparation, PreparedPatch};

@@ -72,6 +72,11 @@ impl RunDir {
         self.root.join("calibration").join("fit.json")
     }
 
+    /// What `calibrate` writes where there is no fit over the slides.
+    pub(crate) fn no_fit_json(&self) -> PathBuf {
+        self.root.join("calibration").join("none.json")
+    }
+
     /// The folder with heatmaps and their exports.
     pub fn heatmaps(&self) -> PathBuf {
         self.root.join("heatmaps")

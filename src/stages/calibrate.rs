@@ -3,9 +3,10 @@
 use super::completion::Completion;
 use super::error::StagesError;
 use super::predict::{PredictStageError, select_engine};
-use crate::config::{Method, RunConfig};
+use crate::config::{MIN_FIT_SLIDES, RunConfig};
+use crate::jobs::fit::{self, NoFit};
 use crate::model::FitFile;
-use crate::predict::{CohortFit, CohortRun, MIN_SLIDES, PredictError, fit_cohort};
+use crate::predict::{CohortFit, CohortRun, PredictError, fit_cohort};
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDir, SlideRecord};
 use crate::staged;
@@ -20,12 +21,9 @@ pub(crate) fn slides_to_fit(
     run: &RunDir,
     config: &RunConfig,
 ) -> Result<Option<Vec<String>>, StagesError> {
-    let may_fit =
-        config.config.predict.method != Method::Window && config.resolved.fit_sha256.is_none();
-    if !may_fit || has_scores(run)? {
-        return Ok(None);
-    }
-    Ok(Some(slides_with_patches(run)?).filter(|slides| slides.len() >= MIN_SLIDES))
+    let slides = slides_with_patches(run)?;
+    let is_due = slides.len() >= MIN_FIT_SLIDES && fit::is_wanted(run, config, &slides)?;
+    Ok(is_due.then_some(slides))
 }
 
 /// Checks that the run has no scores.
@@ -33,15 +31,10 @@ pub(crate) fn slides_to_fit(
 /// # Errors
 /// [`StagesError`] if it has, or if the system does not say whether it has.
 pub(crate) fn require_no_scores(run: &RunDir) -> Result<(), StagesError> {
-    match has_scores(run)? {
+    match fit::has_scores(run)? {
         true => Err(StagesError::HasScores { run: run.root().to_owned() }),
         false => Ok(()),
     }
-}
-
-/// Whether the run has scores, which a fit would no longer belong to.
-fn has_scores(run: &RunDir) -> Result<bool, StagesError> {
-    Ok(staged::has_entries(&run.root().join("scores"))?)
 }
 
 /// The names of the slides that have patches.
@@ -65,8 +58,8 @@ pub(crate) fn slides_with_patches(run: &RunDir) -> Result<Vec<String>, StagesErr
 /// work.
 ///
 /// # Errors
-/// [`PredictStageError`] if there is no engine, windows cannot be scored, or a file cannot
-/// be written.
+/// [`PredictStageError`] if there is no engine, windows cannot be scored, tasks have scored
+/// meanwhile, or a file cannot be written.
 pub(crate) fn calibrate_all(
     run: &RunDir,
     config: &mut RunConfig,
@@ -82,6 +75,7 @@ pub(crate) fn calibrate_all(
         CohortFit::Fitted(fit) => fit,
         CohortFit::None(why) => {
             progress.note(&format!("calibrate: no fit over the slides: {why}"));
+            NoFit::new(why, config, slides).write(run).map_err(PredictError::from)?;
             return Ok(Completion::Done);
         }
         CohortFit::Interrupted(signal) => {
@@ -89,11 +83,18 @@ pub(crate) fn calibrate_all(
             return Ok(Completion::Partial);
         }
     };
+    // A second job may have been faster, and tasks may rest on its fit.
+    let mut written = RunConfig::read(run.root())?;
+    if written.resolved.fit_sha256.is_some() {
+        progress.note("calibrate: another command has made the fit of this run; this one is left");
+        config.resolved.fit_sha256 = written.resolved.fit_sha256;
+        return Ok(Completion::Done);
+    }
+    require_no_scores(run)?;
     let path = run.fit_json();
     staged::write(&path, &fit.to_json()).map_err(PredictError::from)?;
     let read = FitFile::read(&path, &fit.model_sha256).map_err(PredictError::from)?;
     // Options of this command alone are not written.
-    let mut written = RunConfig::read(run.root())?;
     written.resolved.fit_sha256 = Some(read.sha256.clone());
     written.write(run.root())?;
     config.resolved.fit_sha256 = Some(read.sha256);

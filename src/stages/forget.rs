@@ -44,7 +44,9 @@ pub(crate) fn forget(
     }
     // While the journal is open, no other command submits jobs.
     let journal = open_journal(run)?;
-    refuse_queued(run, names, &|item| moves(&records, names, item))?;
+    // The job that fits over the slides reads the patches of all of them.
+    let uses = |item: &WorkItem| *item == WorkItem::Calibrate || moves(&records, names, item);
+    refuse_queued(run, names, &uses)?;
     let noted: BTreeSet<&String> = begun.iter().chain(names).collect();
     let text = serde_json::to_vec(&noted).expect("names are plain data");
     staged::write(&run.forgetting(), &text).map_err(StagesError::from)?;
@@ -156,7 +158,8 @@ fn open_journal(run: &RunDir) -> Result<Option<Journal>, RemovalError> {
 fn moves(records: &[SlideRecord], names: &[String], item: &WorkItem) -> bool {
     let row = |name: &str| records.iter().position(|record| record.name == name);
     let first = names.iter().filter_map(|name| row(name)).min();
-    item.stage() == Stage::Split && first.is_some_and(|first| row(item.slide()) > Some(first))
+    item.stage() == Stage::Split
+        && first.is_some_and(|first| item.slide().and_then(row) > Some(first))
 }
 
 /// Makes the jobs so far say nothing about these slides, and about the others what they said.

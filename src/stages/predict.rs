@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::completion::{Completion, StageEnd};
+use super::error::StagesError;
 use super::failure_file;
 use super::failure_kind::FailureKind;
 use super::interrupted::GO_ON;
@@ -35,6 +36,9 @@ pub(crate) enum PredictStageError {
     /// A group cannot be scored.
     #[error(transparent)]
     Predict(#[from] PredictError),
+    /// The slides of the run cannot be used.
+    #[error(transparent)]
+    Stages(#[from] StagesError),
     /// A key cannot change any more.
     #[error("{}: {option}: {problem} (its stride is {stride}, its method {method}, its precision {precision}); for another stride, method or precision use another run directory, or delete {}/scores", run.display(), run.display())]
     Fixed {
@@ -59,6 +63,7 @@ impl FailureKind for PredictStageError {
             Self::Predict(error) => error.kind(),
             Self::Engine(error) => error.kind(),
             Self::Config(_) | Self::Fixed { .. } => OutcomeKind::Configuration,
+            Self::Stages(_) => OutcomeKind::Input,
         }
     }
 }

@@ -57,13 +57,15 @@ pub(super) fn refuse_queued(
         return Err(RemovalError::Queue { problem: error.to_string() });
     }
     let live = state.live_items();
-    let mut live = live.iter().filter(|item| names.iter().any(|n| n == item.slide()) || also(item));
+    let is_named = |item: &WorkItem| item.slide().is_some_and(|s| names.iter().any(|n| n == s));
+    let mut live = live.iter().filter(|item| is_named(item) || also(item));
     let Some(first) = live.next() else { return Ok(()) };
     let others = match live.count() {
         0 => String::new(),
         others => format!(", and {others} more"),
     };
-    let live = format!("{} {}", first.stage().name(), first.slide());
+    let stage = first.stage().name();
+    let live = first.slide().map_or(stage.to_owned(), |slide| format!("{stage} {slide}"));
     Err(RemovalError::Live { run: run.root().to_owned(), live, others })
 }
 

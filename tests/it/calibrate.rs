@@ -79,3 +79,53 @@ fn a_fit_without_tumor_is_no_screen_and_a_cascade_takes_windows() {
     assert!(matches!(meta.cascade.unwrap().screen, Screen::Windows { .. }));
     assert!(meta.dense.unwrap().open.contains("cannot serve as a screen"));
 }
+
+/// Stages of the jobs that were submitted, in order; jobs of one stage in a row count once.
+fn submitted(case: &Case) -> Vec<String> {
+    let lines = case.read("run/jobs/submitted.jsonl");
+    let stage = |line: &str| {
+        let job: Value = serde_json::from_str(line).unwrap();
+        job["stage"].as_str().unwrap().to_owned()
+    };
+    let mut stages: Vec<String> = lines.lines().map(stage).collect();
+    stages.dedup();
+    stages
+}
+
+#[test]
+fn jobs_fit_once_before_groups_are_scored_and_a_failed_fit_is_told() {
+    let case = Case::new();
+    case.slidegrid("synth --out synth --slides 4 --tumor-fraction 0.75 --size 1000 --seed 15")
+        .done();
+    let cascade = config(&case, "cascade", "");
+    let slides = case.path("synth/slides");
+    case.slidegrid("split -q --run run --config").arg(&cascade).arg(&slides).done();
+    // A file stands where the fit is to be written.
+    case.write("run/calibration", "in the way");
+    let submit = "master submit --run run --scheduler local --set cluster.cpus=1";
+    let told = ["calibrate has ended without the fit", "master retry"];
+    case.slidegrid(submit).exits(5).mentions(&told);
+    assert_eq!(submitted(&case), ["calibrate"]);
+    assert!(!case.path("run/scores").exists(), "a task has scored without the fit");
+    let log = case.path("run/logs/calibrate/calibrate.1.log");
+    let log = log.to_str().unwrap();
+    case.slidegrid("status --run run").exits(5).prints(&["calibrate: failed", log]);
+    let state = case.slidegrid("status --json --run run").exits(5).json();
+    assert_eq!(
+        (&state["calibrate"]["state"], &state["calibrate"]["log"]),
+        (&"failed".into(), &log.into())
+    );
+
+    std::fs::remove_file(case.path("run/calibration")).unwrap();
+    let again = case.slidegrid("master retry --run run --scheduler local").run();
+    again.has_code(0).mentions(&["again: calibrate: exit code 4"]);
+    let stages = submitted(&case);
+    assert_eq!(stages[..2], ["calibrate", "predict"], "{stages:?}");
+    assert_eq!(stages.iter().filter(|stage| *stage == "calibrate").count(), 1);
+    let state = case.slidegrid("status --json --run run").json();
+    assert_eq!((&state["totals"]["done"], &state["calibrate"]), (&4.into(), &Value::Null));
+    // The fit is that of a command given by hand.
+    case.slidegrid("split -q --run alone --config").arg(&cascade).arg(&slides).done();
+    case.slidegrid("calibrate -q --run alone").run();
+    assert_eq!(fit(&case, "run")["head"], fit(&case, "alone")["head"]);
+}

@@ -25,6 +25,8 @@ pub(crate) struct Advanced {
     pub unsent_tasks: u32,
     /// Work whose request no node can fulfil.
     pub refused: Vec<Refused>,
+    /// Whether slides wait for a fit and no job makes one, because the one of this round failed.
+    pub lacks_fit: bool,
     /// The round of the jobs.
     pub round: usize,
 }
@@ -63,7 +65,10 @@ impl Chain<'_> {
         }
         let next = next(&wave, state);
         let submitted = std::mem::take(&mut wave.done);
-        Ok(Advanced { unsent_tasks: wave.unsent_tasks, refused, submitted, next, round })
+        let is_refused = refused.iter().any(|work| work.stage == Stage::Calibrate);
+        let lacks_fit = state.listing.lacks_fit(0) && next.is_none() && !is_refused;
+        let unsent_tasks = wave.unsent_tasks;
+        Ok(Advanced { unsent_tasks, refused, submitted, next, lacks_fit, round })
     }
 
     /// Submits the master job that continues the round. If the queue is full, this waits for up to
@@ -153,7 +158,7 @@ impl Chain<'_> {
                 wave.arrays.get(slide).into_iter().flatten().cloned().collect()
             }
             JobStep::Study { after } => after.clone(),
-            JobStep::Split { .. } | JobStep::Predict(_) => Vec::new(),
+            JobStep::Split { .. } | JobStep::Calibrate { .. } | JobStep::Predict(_) => Vec::new(),
         };
         let hold = StartCondition { after, delay_min: None };
         let pending = Submission {

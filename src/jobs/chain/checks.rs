@@ -43,7 +43,9 @@ impl Chain<'_> {
         }
         // The command that started the round has done this already.
         if self.round.is_none() {
-            for stage in [Stage::Split, Stage::Predict, Stage::Stitch, Stage::Master] {
+            let fit = todo.calibrate.map(|_| Stage::Calibrate);
+            let stages = [Stage::Split, Stage::Predict, Stage::Stitch, Stage::Master];
+            for stage in stages.into_iter().chain(fit) {
                 self.check(stage, Request::NONE)?
                     .map_err(|source| ChainError::Check { stage: stage.name(), source })?;
             }
@@ -51,13 +53,16 @@ impl Chain<'_> {
         let split = todo.split.iter().map(|rows| (Stage::Split, rows.request));
         let predict = todo.predict.iter().map(|work| (Stage::Predict, work.request));
         let stitch = todo.stitch.iter().map(|(_, request)| (Stage::Stitch, *request));
-        let raised: BTreeSet<(Stage, Request)> = split.chain(predict).chain(stitch).collect();
+        let calibrate = todo.calibrate.map(|request| (Stage::Calibrate, request));
+        let work = split.chain(calibrate).chain(predict).chain(stitch);
+        let raised: BTreeSet<(Stage, Request)> = work.collect();
         let mut refused = Vec::new();
         for (stage, request) in raised.into_iter().filter(|(_, request)| *request != Request::NONE)
         {
             if let Err(source) = self.check(stage, request)? {
                 match stage {
                     Stage::Split => todo.split.retain(|rows| rows.request != request),
+                    Stage::Calibrate => todo.calibrate = None,
                     Stage::Predict => {
                         let without = |slide: &str| {
                             let mut work = todo.predict.iter();

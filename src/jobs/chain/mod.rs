@@ -16,6 +16,8 @@ mod context;
 mod error;
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod fit_tests;
 mod scripts;
 mod steps;
 #[cfg(test)]

@@ -55,6 +55,10 @@ impl Chain<'_> {
                 job.command =
                     format!("{program} split --run {run} --task {items} --part {INDEX}/{tasks}");
             }
+            JobStep::Calibrate { .. } => {
+                job.about = "Fits the dense network to single windows, over all slides.".into();
+                job.command = format!("{program} calibrate --run {run}");
+            }
             JobStep::Predict(_) => {
                 job.tasks = Some(tasks);
                 job.about =
@@ -141,7 +145,14 @@ impl Chain<'_> {
         if self.dry_run {
             return Ok(());
         }
-        let stages = [Stage::Split, Stage::Predict, Stage::Stitch, Stage::Study, Stage::Master];
+        let stages = [
+            Stage::Split,
+            Stage::Calibrate,
+            Stage::Predict,
+            Stage::Stitch,
+            Stage::Study,
+            Stage::Master,
+        ];
         for folder in stages.iter().map(|s| self.run.logs(s.name())).chain([self.run.jobs()]) {
             std::fs::create_dir_all(&folder).map_err(|e| ChainError::Folder {
                 path: folder.clone(),

@@ -10,6 +10,8 @@ use crate::number::{ArrayShare, GroupNumber, Number, NumberList, TaskNumber};
 pub(super) enum JobStep {
     /// Splits rows of slides.csv, one per task.
     Split { rows: NumberList<TaskNumber>, request: Request },
+    /// Fits the dense network over the slides.
+    Calibrate { request: Request },
     /// Scores groups of a slide.
     Predict(ArraySpec),
     /// Makes the heatmap of a slide.
@@ -25,7 +27,9 @@ impl JobStep {
 
     pub(super) fn request(&self) -> Request {
         match self {
-            Self::Split { request, .. } | Self::Stitch { request, .. } => *request,
+            Self::Split { request, .. }
+            | Self::Calibrate { request }
+            | Self::Stitch { request, .. } => *request,
             Self::Predict(array) => array.request,
             Self::Study { .. } => Request::NONE,
         }
@@ -34,6 +38,7 @@ impl JobStep {
     pub(super) fn stage(&self) -> Stage {
         match self {
             Self::Split { .. } => Stage::Split,
+            Self::Calibrate { .. } => Stage::Calibrate,
             Self::Predict(_) => Stage::Predict,
             Self::Stitch { .. } => Stage::Stitch,
             Self::Study { .. } => Stage::Study,
@@ -42,7 +47,7 @@ impl JobStep {
 
     pub(super) fn slide(&self) -> Option<&str> {
         match self {
-            Self::Split { .. } | Self::Study { .. } => None,
+            Self::Split { .. } | Self::Calibrate { .. } | Self::Study { .. } => None,
             Self::Predict(array) => Some(&array.slide),
             Self::Stitch { slide, .. } => Some(slide),
         }
@@ -52,7 +57,7 @@ impl JobStep {
         match self {
             Self::Split { rows, .. } => rows.to_string(),
             Self::Predict(array) => array.groups.to_string(),
-            Self::Stitch { .. } | Self::Study { .. } => String::new(),
+            Self::Calibrate { .. } | Self::Stitch { .. } | Self::Study { .. } => String::new(),
         }
     }
 
@@ -60,7 +65,7 @@ impl JobStep {
         match self {
             Self::Split { rows, .. } => rows.count(),
             Self::Predict(array) => array.tasks,
-            Self::Stitch { .. } | Self::Study { .. } => 1,
+            Self::Calibrate { .. } | Self::Stitch { .. } | Self::Study { .. } => 1,
         }
     }
 
@@ -85,7 +90,7 @@ impl JobStep {
                 };
                 (array_of(now, tasks), Some(array_of(later, all - tasks)))
             }
-            Self::Stitch { .. } | Self::Study { .. } => (self, None),
+            Self::Calibrate { .. } | Self::Stitch { .. } | Self::Study { .. } => (self, None),
         }
     }
 

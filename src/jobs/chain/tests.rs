@@ -15,7 +15,7 @@ use crate::number::GroupNumber;
 use crate::run_dir::{RunDir, SlideRecord, SlideStatus};
 use crate::staged;
 
-fn chain<'a>(run: &'a RunDir, keys: &'a ClusterKeys, fake: &'a Fake) -> Chain<'a> {
+pub(super) fn chain<'a>(run: &'a RunDir, keys: &'a ClusterKeys, fake: &'a Fake) -> Chain<'a> {
     Chain {
         run,
         cluster: keys,
@@ -34,7 +34,7 @@ fn chain<'a>(run: &'a RunDir, keys: &'a ClusterKeys, fake: &'a Fake) -> Chain<'a
 }
 
 /// Reads the state of the run, and goes on from there.
-fn advance(chain: &Chain) -> Result<Advanced, ChainError> {
+pub(super) fn advance(chain: &Chain) -> Result<Advanced, ChainError> {
     let mut journal = Journal::open(chain.run)?;
     let mut state = RunState::read(chain.run, &journal.list, chain.commands, false).unwrap();
     chain.advance(&mut state, &mut journal)
@@ -67,7 +67,7 @@ fn play(
 }
 
 /// Slides that have patches, each with this many groups.
-fn planned<'a>(run: &RunDir, slides: impl IntoIterator<Item = (&'a str, u32)>) {
+pub(super) fn planned<'a>(run: &RunDir, slides: impl IntoIterator<Item = (&'a str, u32)>) {
     let slides: Vec<(&str, u32)> = slides.into_iter().collect();
     for (name, _) in &slides {
         staged::write(&run.patches(name), b"x").unwrap();

@@ -70,14 +70,15 @@ impl<'a> Wave<'a> {
 }
 
 impl Chain<'_> {
-    /// The steps in the order in which they are submitted: `split`, slides that only need a
-    /// `stitch`, and then for each slide `predict` and `stitch`.
+    /// The steps in the order in which they are submitted: `split`, `calibrate`, slides that only
+    /// need a `stitch`, and then for each slide `predict` and `stitch`.
     pub(super) fn steps(&self, todo: &Todo, wave: &Wave) -> Vec<JobStep> {
         let limit = wave.limits.array_tasks;
         let rows = todo.split.iter().flat_map(|rows| {
             rows.rows.chunks(limit as usize).map(|chunk| JobStep::split(chunk, rows.request))
         });
         let mut steps: Vec<JobStep> = rows.collect();
+        steps.extend(todo.calibrate.map(|request| JobStep::Calibrate { request }));
         let mut arrays: BTreeMap<String, Vec<JobStep>> = BTreeMap::new();
         let mut order: Vec<String> = Vec::new();
         for array in plan_arrays(&todo.predict, limit, self.groups_per_task) {
@@ -129,18 +130,21 @@ impl Chain<'_> {
 }
 
 /// When the next wave follows. If tasks found no room, this is when the first half of this wave has
-/// ended, so that the other half keeps the cluster busy. Otherwise it is when all slides are split,
-/// or never if no slide is being split.
+/// ended, so that the other half keeps the cluster busy. Otherwise it is when all slides are split
+/// and the fit over them is made, or never if there is no such job.
 pub(super) fn next(wave: &Wave, state: &RunState) -> Option<StartCondition> {
-    let splits = wave.done.iter().filter(|submission| submission.stage == Stage::Split);
-    let mut splits: BTreeSet<String> = splits.map(|submission| submission.id.clone()).collect();
-    splits.extend(state.live_ids(Stage::Split));
+    let before_predict = [Stage::Split, Stage::Calibrate];
+    let mine = wave.done.iter().filter(|submission| before_predict.contains(&submission.stage));
+    let mut awaited: BTreeSet<String> = mine.map(|submission| submission.id.clone()).collect();
+    awaited.extend(before_predict.into_iter().flat_map(|stage| state.live_ids(stage)));
     if wave.unsent_tasks == 0 {
-        let after: Vec<String> = splits.into_iter().collect();
+        let after: Vec<String> = awaited.into_iter().collect();
         return (!after.is_empty()).then_some(StartCondition { after, delay_min: None });
     }
-    let queued: Vec<String> =
-        [Stage::Predict, Stage::Split].into_iter().flat_map(|s| state.live_ids(s)).collect();
+    let queued: Vec<String> = [Stage::Predict, Stage::Split, Stage::Calibrate]
+        .into_iter()
+        .flat_map(|s| state.live_ids(s))
+        .collect();
     let ids = if wave.ids.is_empty() { &queued } else { &wave.ids };
     let half = ids[..ids.len().div_ceil(2)].to_vec();
     let delay_min = half.is_empty().then_some(WAIT_MIN);

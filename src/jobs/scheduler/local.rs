@@ -43,7 +43,10 @@ impl Scheduler for Local {
     }
 
     fn log_pattern(&self, job: &Job) -> String {
-        format!("{}.{{index}}.log", job.log)
+        match job.tasks {
+            Some(_) => format!("{}.{{index}}.log", job.log),
+            None => format!("{}.1.log", job.log),
+        }
     }
 
     fn submit_call(&self, script: &Path, job: &Job, _: &StartCondition) -> Call {

@@ -26,7 +26,7 @@ use crate::progress::Progress;
 use crate::run_dir::RunDir;
 
 pub(crate) use error::SubmitError;
-use notes::{list_refused, note_live};
+use notes::{list_refused, note_live, note_missing_fit};
 pub(crate) use request::SubmitRequest;
 use snapshot::Snapshot;
 use task_size::groups_per_task;
@@ -117,7 +117,10 @@ fn submit_waves(
         if request.retry.is_some() {
             note_live(&advanced, state, progress);
         }
-        completion = completion.and(*planned).and(list_refused(&advanced, progress));
+        completion = completion
+            .and(*planned)
+            .and(list_refused(&advanced, progress))
+            .and(note_missing_fit(&advanced, state, progress));
         let Some(hold) = &advanced.next else { return Ok(completion) };
         if chain.dry_run {
             progress.note("then a master job, when these have ended, submits what follows");
