@@ -84,6 +84,11 @@ impl DenseTiles {
         (outputs.max(1) - 1) * self.stride_px + self.window_px
     }
 
+    /// Area of the image that gives `grid` outputs, px.
+    pub(crate) fn area_px(&self, grid: GridSize) -> u64 {
+        u64::from(self.side_for_px(grid.cols)) * u64::from(self.side_for_px(grid.rows))
+    }
+
     /// Outputs on each side of the image that are not used.
     pub(crate) fn margin(&self) -> u32 {
         self.margin

@@ -243,7 +243,7 @@ impl CoarseRules {
         work: GroupWork<'_>,
     ) -> Vec<NumberedPoint> {
         let (numbers, scores, infer) = (Vec::new(), Vec::new(), Duration::ZERO);
-        let mut left = Scored { numbers, scores, infer, shared: false };
+        let mut left = Scored { numbers, scores, infer, computed_px: 0, shared: false };
         let mut exact = Vec::new();
         for numbered in points.iter().filter(|n| !self.grid.contains(&n.point)) {
             let how = self.how(numbered, known, &work.group.lattice);

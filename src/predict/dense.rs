@@ -54,8 +54,9 @@ impl DenseScorer<'_> {
                 calibration.apply(&mut found.scores);
                 let infer = started.elapsed().saturating_sub(found.filling);
                 let (numbers, scores) = (piece.numbers, found.scores);
+                let computed_px = tiles.area_px(piece.tile.grid);
                 // Sending fails only after the work has ended.
-                let _ = outlet.send(Scored { numbers, scores, infer, shared: false });
+                let _ = outlet.send(Scored { numbers, scores, infer, computed_px, shared: false });
                 Ok(())
             }
         });

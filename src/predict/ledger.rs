@@ -86,6 +86,7 @@ struct LedgerState {
     read: Duration,
     infer: Duration,
     shared: u64,
+    computed_px: u64,
     /// How a cascade scores each window. Earlier tries' windows are among them, so that all
     /// counts are those of the whole group.
     how: Vec<Option<ScoredBy>>,
@@ -120,6 +121,7 @@ impl<'p> Ledger<'p> {
             read: Duration::ZERO,
             infer: Duration::ZERO,
             shared: 0,
+            computed_px: 0,
             how: vec![None; rows.len()],
             cascade: None,
         };
@@ -172,7 +174,8 @@ impl<'p> Ledger<'p> {
     }
 
     /// Enters scores, and saves if a save is due.
-    pub(super) fn enter(&self, Scored { numbers, scores, infer, shared }: &Scored) {
+    pub(super) fn enter(&self, scored: &Scored) {
+        let Scored { numbers, scores, infer, computed_px, shared } = scored;
         let classes = self.meta.classes.len();
         let mut book = self.book();
         for (&window, values) in numbers.iter().zip(scores.chunks_exact(classes)) {
@@ -181,6 +184,7 @@ impl<'p> Ledger<'p> {
             book.done[window] = true;
         }
         book.infer += *infer;
+        book.computed_px += computed_px;
         book.shared += if *shared { numbers.len() as u64 } else { 0 };
         drop(book);
         self.save_when_due();
@@ -297,6 +301,7 @@ impl<'p> Ledger<'p> {
         meta.read_s += book.read.as_secs_f64();
         meta.infer_s += book.infer.as_secs_f64();
         meta.shared_windows += book.shared;
+        meta.computed_px += book.computed_px;
         let counts = |tally: &CascadeTally| tally.counts(&book.how, &book.done, book.scores.view());
         meta.cascade = book.cascade.as_ref().map(counts);
         meta.peak_rss_bytes = meta.peak_rss_bytes.max(process::peak_rss_bytes());

@@ -62,6 +62,7 @@ pub(super) fn check_belongs(
 pub(super) fn carry_over(meta: &mut ScoresMeta, earlier: ScoresMeta) {
     meta.resumed_windows = earlier.windows;
     meta.shared_windows = earlier.shared_windows;
+    meta.computed_px = earlier.computed_px;
     meta.wall_s += earlier.wall_s;
     meta.cpu_s += earlier.cpu_s;
     meta.read_s += earlier.read_s;

@@ -10,6 +10,8 @@ pub(super) struct Scored {
     pub(super) scores: Vec<f32>,
     /// Time spent in the network.
     pub(super) infer: Duration,
+    /// Pixels of the images that the network ran over for them.
+    pub(super) computed_px: u64,
     /// Whether the windows shared their first layers.
     pub(super) shared: bool,
 }

@@ -81,6 +81,7 @@ impl WindowScorer {
             session: session.as_mut(),
             preparation,
             classes,
+            window_area_px: u64::from(context.model.card.window_px).pow(2),
         });
         match &mut self.shared {
             None => {
@@ -167,6 +168,8 @@ struct Worker<'w> {
     preparation: &'w Preparation,
     /// Number of classes.
     classes: usize,
+    /// Area of a window, px.
+    window_area_px: u64,
 }
 
 impl Worker<'_> {
@@ -190,7 +193,8 @@ impl Worker<'_> {
         let infer = started.elapsed().saturating_sub(cutting);
         let numbers = batch.windows.iter().map(|(_, numbered)| numbered.number).collect();
         // Sending fails only after the work has ended.
-        let _ = outlet.send(Scored { numbers, scores, infer, shared: false });
+        let computed_px = count as u64 * self.window_area_px;
+        let _ = outlet.send(Scored { numbers, scores, infer, computed_px, shared: false });
         Ok(())
     }
 }

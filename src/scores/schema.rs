@@ -101,6 +101,9 @@ pub struct ScoresMeta {
     pub resumed_windows: u64,
     /// Number of windows that shared the trunk with neighbours.
     pub shared_windows: u64,
+    /// Area of the images that the network ran over, px: of windows, also where windows share
+    /// layers, and of dense images with their margins. 0 in older files.
+    pub computed_px: u64,
     /// Start and end of each try that scored windows, Unix time in seconds. The first start is
     /// also the attribute `started_unix_s`. Empty in older files.
     pub spans_unix_s: Vec<[f64; 2]>,
@@ -115,6 +118,11 @@ pub struct ScoresMeta {
 }
 
 impl ScoresMeta {
+    /// Area that the scored points stand for, px: a square of the stride's side for each.
+    pub fn scored_px(&self) -> u64 {
+        self.windows * u64::from(self.stride_px).pow(2)
+    }
+
     pub(crate) fn check(&self, attributes: &Attributes<'_>) -> Result<(), FormatError> {
         let refuse = |problem: String| Err(FormatError::invalid(attributes.path(), problem));
         if !METHODS.contains(&self.method.as_str()) {
@@ -177,6 +185,8 @@ impl ScoresMeta {
             ("failed_patches", self.failed_patches),
             ("resumed_windows", self.resumed_windows),
             ("shared_windows", self.shared_windows),
+            ("computed_px", self.computed_px),
+            ("scored_px", self.scored_px()),
         ] {
             attributes.put_u64(name, value)?;
         }
@@ -263,6 +273,7 @@ impl ScoresMeta {
             unnormalized: BTreeMap::new(),
             resumed_windows: newer("resumed_windows")?,
             shared_windows: newer("shared_windows")?,
+            computed_px: newer("computed_px")?,
             spans_unix_s: spans.as_chunks().0.to_vec(),
             dense: DenseMeta::read_attributes(attributes)?,
             cascade: CascadeMeta::read_attributes(attributes)?,

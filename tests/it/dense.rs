@@ -72,6 +72,25 @@ fn without_padding_dense_heatmaps_are_the_windows_own() {
 }
 
 #[test]
+fn score_files_say_what_area_was_computed_and_scored() {
+    let case = Case::new();
+    let path = case.slide("slide.png", &slide(96, 96));
+    for method in ["window", "dense"] {
+        let config = config(&case, &model_card("valid"), method, 4, "share = false\n");
+        case.run(method, &config, &path, &[]);
+    }
+    // Three of four patches of 48 px, whose sides have 12 points.
+    let (window, dense) = (scores_meta(&case, "window"), scores_meta(&case, "dense"));
+    let points = 3 * 12 * 12;
+    assert_eq!((window.windows, window.scored_px()), (points, points * 16));
+    let side_px = u64::from(window.window_px);
+    assert_eq!(window.computed_px, points * side_px.pow(2));
+    // Nothing pads: each patch is one image of 12 windows along a side.
+    assert_eq!(dense.computed_px, 3 * (11 * 4 + side_px).pow(2));
+    assert_eq!(dense.scored_px(), window.scored_px());
+}
+
+#[test]
 fn blocks_groups_and_threads_do_not_change_a_padded_network_s_dense_heatmap() {
     let case = Case::new();
     let path = case.slide("slide.png", &slide(130, 171));

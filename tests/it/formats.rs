@@ -305,7 +305,9 @@ fn python_reads(paths: &[PathBuf]) -> serde_json::Value {
 
 /// Attributes that version 1 did not have from the start; a reader must do
 /// without them.
-const ADDED_SINCE_V1: [(&str, &str); 4] = [
+const ADDED_SINCE_V1: [(&str, &str); 6] = [
+    ("scores.h5", "computed_px"),
+    ("scores.h5", "scored_px"),
     ("scores.h5", "resumed_windows"),
     ("scores.h5", "shared_windows"),
     ("patches.h5", "halo"),

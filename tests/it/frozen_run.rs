@@ -25,7 +25,7 @@ const ADDED_KEYS: [&str; 2] = ["status.stopped", "status.totals.partial"];
 
 /// Whether an attribute or dataset has been added since the run was made.
 fn is_newer(name: &str) -> bool {
-    const ADDED: [&str; 15] = [
+    const ADDED: [&str; 17] = [
         "activation",
         "bounds_x",
         "bounds_y",
@@ -41,6 +41,8 @@ fn is_newer(name: &str) -> bool {
         "batch",
         "fit_id",
         "dense_image",
+        "computed_px",
+        "scored_px",
     ];
     name.ends_with("xxh3") || name.strip_prefix("/@").is_some_and(|name| ADDED.contains(&name))
 }

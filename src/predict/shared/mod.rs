@@ -175,9 +175,12 @@ impl RegionWorker<'_> {
             stride_px: self.sharing.stride_px,
             run_px: self.sharing.tiles.side_px().pow(2),
         };
+        let window_area_px = u64::from(self.sharing.window_px).pow(2);
         let mut send = |points: &[usize], scores: &[f32], infer: Duration| {
             let numbers = points.iter().map(|&point| windows.numbers[point]).collect();
-            let scored = Scored { numbers, scores: scores.to_vec(), infer, shared: true };
+            let scores = scores.to_vec();
+            let computed_px = points.len() as u64 * window_area_px;
+            let scored = Scored { numbers, scores, infer, computed_px, shared: true };
             outlet.send(scored).is_ok() && self.interrupt.requested().is_none()
         };
         region.score(self.network, self.classes, &mut send)
