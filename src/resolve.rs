@@ -9,7 +9,8 @@ use crate::config::{
     Config, ConfigError, Method, NormalizeKeys, RUN_VERSION, Resolved, RunConfig, Slides, TargetMpp,
 };
 use crate::model::{
-    DenseError, FitFile, FitFileError, Model, ModelError, card_sha256, dense_cost, densify,
+    DenseCost, DenseError, FitFile, FitFileError, Model, ModelError, card_sha256, dense_cost,
+    densify,
 };
 use crate::normalize::ColourEstimate;
 
@@ -207,6 +208,16 @@ fn suitable_method(config: &Config, model: Option<&Model>) -> Method {
     } else {
         Method::Window
     }
+}
+
+/// What dense runs of the run's network cost beside single windows; `None` for the method `window`,
+/// and without a network that has a dense form.
+pub(crate) fn dense_cost_of(run: &RunConfig) -> Option<DenseCost> {
+    let keys = &run.config.predict;
+    let card = run.config.model.card.as_deref().filter(|_| keys.method != Method::Window)?;
+    let model = Model::load(card).ok()?;
+    let network = densify(&model, keys.stride).ok()?;
+    dense_cost(&model, &network, run.tiling().block_px(), AUTO_MAP_BYTES).ok()
 }
 
 /// The margin of patches that the method needs, px.

@@ -14,6 +14,7 @@ mod forget;
 mod import;
 mod inputs;
 mod master;
+mod method_cost;
 mod normalize;
 mod options;
 mod output;

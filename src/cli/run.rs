@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::cluster::{self, ClusterOptions, SubmitOptions};
+use super::method_cost::warn_of_cost;
 use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use super::output::print_path;
 use super::{CommandEnd, Exit, Failure, inputs, study};
@@ -62,12 +63,13 @@ pub(super) fn run(args: &RunArgs) -> Result<CommandEnd, Failure> {
         return cluster::submit(&args.options, &args.cluster, &dry).map(Exit::into);
     }
     let records = register(&run, &slides)?;
+    let wanted = select_records(&records, &slides);
+    warn_of_cost(&run, &config, &wanted, &progress);
     if args.cluster.kind(&args.options, &config)? != SchedulerKind::Local {
         return cluster::submit(&args.options, &args.cluster, &SubmitOptions::default())
             .map(Exit::into);
     }
     let signals = catch_signals()?;
-    let wanted = select_records(&records, &slides);
     let pool = args.threads.pool(config.config.predict.threads, &progress);
     let workers = Workers { pool: &pool, interrupt: signals.interrupt() };
     let ended =

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use super::method_cost::warn_of_cost;
 use super::options::{RunOptions, ThreadOptions, catch_signals};
 use super::{CommandEnd, Failure, inputs};
 use crate::number::{ArrayShare, NumberList, TaskNumber};
@@ -84,6 +85,9 @@ impl SplitArgs {
             }
             None => select_records(&records, &slides),
         };
+        if self.task.is_none() && !self.masks_only {
+            warn_of_cost(&run, &config, &wanted, &progress);
+        }
         let extent = if self.masks_only { Extent::Masks } else { Extent::Patches };
         let signals = catch_signals()?;
         let workers = Workers { pool: &pool, interrupt: signals.interrupt() };

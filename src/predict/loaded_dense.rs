@@ -79,6 +79,11 @@ impl LoadedDense {
         Ok(())
     }
 
+    /// Number of workers that run the network.
+    pub(super) fn workers(&self) -> usize {
+        self.workers
+    }
+
     /// The sessions of the network that scores, one per worker; empty before
     /// [`Self::load_head`].
     pub(super) fn sessions(&mut self) -> &mut [Box<dyn DenseSession>] {

@@ -8,6 +8,7 @@ use super::cascade::CascadeScorer;
 use super::context::Context;
 use super::dense::DenseScorer;
 use super::error::PredictError;
+use super::forecast::{Forecast, forecast, makes_dense_runs};
 use super::group::Group;
 use super::last_slide::LastSlide;
 use super::ledger::Start;
@@ -75,6 +76,31 @@ impl<'r> Predictor<'r> {
         let network = densify(model, config.config.predict.stride)?;
         let (block_px, most_bytes) = (config.tiling().block_px(), engine.engine.dense_map_bytes());
         Ok(Some(dense_cost(model, &network, block_px, most_bytes)?))
+    }
+
+    /// Number of workers.
+    pub(crate) fn workers(&self) -> usize {
+        self.context.workers()
+    }
+
+    /// Times the network on this machine.
+    ///
+    /// # Errors
+    /// [`PredictError`] if the network cannot run.
+    pub(crate) fn forecast(&mut self) -> Result<Forecast, PredictError> {
+        let Self { context, windows, dense, .. } = self;
+        let method = context.config.config.predict.method;
+        let dense = match makes_dense_runs(method) {
+            true => Some(&*loaded_dense(dense, context, context.config.tiling())?),
+            false => None,
+        };
+        match windows {
+            Some(windows) => forecast(context, windows.sessions()[0].as_mut(), dense),
+            None => {
+                let (mut sessions, _) = context.load_tried(1)?;
+                forecast(context, sessions[0].as_mut(), dense)
+            }
+        }
     }
 
     /// What a trial of the network found, for the user; each sentence is returned once.

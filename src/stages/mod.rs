@@ -8,6 +8,7 @@ pub(crate) mod estimate;
 pub(crate) mod export;
 pub(crate) mod failure_file;
 pub(crate) mod failure_kind;
+mod forecast;
 pub(crate) mod forget;
 mod interrupted;
 pub(crate) mod plan;

@@ -1,6 +1,6 @@
 //! The stage `predict` over several groups.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -10,10 +10,11 @@ use super::completion::{Completion, StageEnd};
 use super::error::StagesError;
 use super::failure_file;
 use super::failure_kind::FailureKind;
+use super::forecast::note_forecast;
 use super::interrupted::GO_ON;
 use crate::config::{ConfigError, Method, RunConfig, STRIDE_PX, in_words};
 use crate::jobs::lookup::{Lookup, LookupRow};
-use crate::jobs::outcome::{OutcomeKind, Undone};
+use crate::jobs::outcome::{self, OutcomeKind, Undone};
 use crate::model::{
     self, DenseCost, EngineChoice, EngineError, EngineRequest, Precision, SelectedEngine,
 };
@@ -192,6 +193,15 @@ pub(crate) fn predict_all(
     for note in predictor.take_notes() {
         progress.warn_once(&note);
     }
+    // A task of an array does a part of the work, and nobody looks on.
+    let is_task = std::env::var_os(outcome::VARIABLE).is_some();
+    if !is_task && !matches!(progress, Progress::Quiet) {
+        let unscored = unscored_by_method(run, config, groups);
+        let noted = note_forecast(run, config, &unscored, &mut predictor, progress);
+        if let Err(error) = noted {
+            progress.note(&format!("predict: no forecast: {error}"));
+        }
+    }
     let overall = progress.start("predict", "groups", groups.len());
     let (mut done, mut failed, mut undone) = (0, 0, Vec::new());
     for (index, group) in groups.iter().enumerate() {
@@ -223,6 +233,22 @@ pub(crate) fn predict_all(
         overall.advance(1);
     }
     Ok(StageEnd::from_items(done, failed, undone))
+}
+
+/// Number of groups without scores of each slide that has the method of the run.
+fn unscored_by_method<'g>(
+    run: &RunDir,
+    config: &RunConfig,
+    groups: &'g [SlideGroup],
+) -> BTreeMap<&'g str, u32> {
+    let mut unscored = BTreeMap::new();
+    for SlideGroup { slide, group } in groups {
+        let has_method = config.method_of(slide) == config.config.predict.method;
+        if has_method && !staged::is_there(&run.scores(slide, *group)).unwrap_or(true) {
+            *unscored.entry(slide.as_str()).or_default() += 1;
+        }
+    }
+    unscored
 }
 
 /// Warns of slides whose files are not those that were split. Their patches are whole, and those
@@ -313,18 +339,38 @@ fn report_complete(
 
 /// Notes what dense runs cost beside single windows, and warns if they cost more.
 fn note_cost(method: Method, cost: DenseCost, progress: &Progress) {
-    let method = method.name();
-    let (dense, window) = (cost.dense / 1e6, cost.window / 1e6);
-    let figures = format!(
-        "a dense run takes {dense:.1} million multiplications per point where all is tissue, its margin included; a single window takes {window:.1} million"
-    );
-    if cost.gain() < 1.0 {
-        progress.warn(&format!(
-            "warning: method {method}: {figures}: single windows cost less; use method = \"window\" in another run directory, or larger blocks (tiling.block)"
-        ));
-    } else {
-        progress.note(&format!("predict: method {method}: {figures} ({:.1} times)", cost.gain()));
+    match cost_warning(method, cost) {
+        Some(warning) => progress.warn_once(&warning),
+        None => progress.note(&format!(
+            "predict: method {}: {} ({:.1} times)",
+            method.name(),
+            cost_in_words(cost),
+            cost.gain()
+        )),
     }
+}
+
+/// The warning that single windows cost less than dense runs; `None` if they do not.
+pub(crate) fn cost_warning(method: Method, cost: DenseCost) -> Option<String> {
+    let method = method.name();
+    if cost.dense.is_infinite() {
+        return Some(format!(
+            "warning: method {method}: the maps of a dense run of this network take more memory than there is for them, its margin included; use method = \"window\" in another run directory"
+        ));
+    }
+    (cost.gain() < 1.0).then(|| {
+        format!(
+            "warning: method {method}: {}: single windows cost less; use method = \"window\" in another run directory, or larger blocks (tiling.block)",
+            cost_in_words(cost)
+        )
+    })
+}
+
+fn cost_in_words(cost: DenseCost) -> String {
+    let (dense, window) = (cost.dense / 1e6, cost.window / 1e6);
+    format!(
+        "a dense run takes {dense:.1} million multiplications per point where all is tissue, its margin included; a single window takes {window:.1} million"
+    )
 }
 
 /// Selects the engine and notes which one it is.
@@ -341,4 +387,22 @@ pub(super) fn select_engine(
     })?;
     progress.note(&selected.reason);
     Ok(selected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dense_runs_that_do_not_pay_are_warned_of() {
+        let warning = |dense, window| cost_warning(Method::Cascade, DenseCost { dense, window });
+        assert_eq!(warning(1e6, 2e7), None);
+        let dear = warning(5e7, 2e7).unwrap();
+        assert!(
+            dear.contains("takes 50.0 million") && dear.contains("takes 20.0 million"),
+            "{dear}"
+        );
+        let large = warning(f64::INFINITY, 2e7).unwrap();
+        assert!(large.contains("more memory") && !large.contains("inf "), "{large}");
+    }
 }

@@ -45,7 +45,7 @@ impl DenseNetwork {
     }
 
     /// Multiplications of the convolutions of a run with `windows` outputs along a side.
-    pub(super) fn multiplications(&self, windows: u32) -> f64 {
+    pub(crate) fn multiplications(&self, windows: u32) -> f64 {
         let graph = self.proto.graph.as_ref().expect("a dense network has a graph");
         let weights: HashMap<&str, &pb::TensorProto> =
             graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
