@@ -91,6 +91,7 @@ pub(super) fn submit(
     let unprinted = RefCell::new(None);
     let request = SubmitRequest {
         run: &run,
+        predict: &config.config.predict,
         keys: &cluster.keys(options, &run, &config)?,
         stitch: !cluster.no_stitch,
         study: config.config.study.truth.is_some() && !cluster.no_stitch,

@@ -274,6 +274,7 @@ mod tests {
         let files = SlideProgress {
             unnormalized_patches: 0,
             lower_precision: None,
+            several_engines: None,
             screen: None,
             partial: None,
             name: name.into(),

@@ -85,6 +85,11 @@ pub struct HeatmapMeta {
 }
 
 impl HeatmapMeta {
+    /// The engines, with `; ` between them, if groups were scored by several.
+    pub(crate) fn several_engines(&self) -> Option<&str> {
+        Some(self.engine.as_str()).filter(|engine| engine.contains("; "))
+    }
+
     /// Why the heatmap is partial although no group is missing: the reason why the
     /// cascade's audit does not hold. `None` when there is no such reason.
     pub fn audit_failure(&self) -> Option<String> {

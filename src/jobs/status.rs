@@ -45,6 +45,9 @@ pub(crate) struct SlideProgress {
     /// Precision of the scores, if it is lower than f32, once the heatmap exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lower_precision: Option<LowerPrecision>,
+    /// The engines, if groups were scored by several, once the heatmap exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub several_engines: Option<String>,
     /// Why dense scores could not serve as the screen, and what replaced them, once the heatmap
     /// exists.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -202,6 +205,7 @@ pub(crate) fn progress_of(run: &RunDir, slide: &SlideListing, read: &FilesRead) 
     let partial = meta
         .audit_failure()
         .map(|failure| format!("{failure}; `{}` scores the slide again", run.redo_by_window(name)));
+    let several_engines = meta.several_engines().map(ToOwned::to_owned);
     let lower_precision = meta.deviation.map(|found| LowerPrecision {
         precision: meta.precision,
         deviation_max: found.max,
@@ -233,6 +237,7 @@ pub(crate) fn progress_of(run: &RunDir, slide: &SlideListing, read: &FilesRead) 
         heatmap_without: meta.missing_groups,
         unnormalized_patches: meta.unnormalized_patches,
         lower_precision,
+        several_engines,
         screen: screen_of(meta.dense.as_ref(), meta.cascade.as_ref()),
         partial,
         stitch_failure,

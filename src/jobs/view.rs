@@ -185,6 +185,8 @@ impl SlideView {
                 less.precision, less.deviation_max, less.sample_windows
             ));
         }
+        let engines = files.several_engines.iter();
+        parts.extend(engines.map(|engines| format!("scored by several engines: {engines}")));
         let unread = files.heatmap_unread.iter();
         parts.extend(unread.map(|error| format!("the heatmap cannot be read now: {error}")));
         parts.extend(reasons(&self.ended, "failed"));
@@ -257,6 +259,7 @@ mod tests {
             heatmap_without: Vec::new(),
             unnormalized_patches: 0,
             lower_precision: None,
+            several_engines: None,
             screen: None,
             partial: None,
             stitch_failure: None,

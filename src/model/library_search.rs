@@ -19,6 +19,16 @@ pub(crate) struct LibraryKind {
     pub(crate) prefix: &'static str,
 }
 
+/// Folders of the system that may hold libraries.
+const SYSTEM_FOLDERS: [&str; 6] = [
+    "/usr/local/lib",
+    "/usr/local/lib64",
+    "/usr/lib64",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+    "/usr/lib",
+];
+
 /// The outcome of the search.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FoundLibraries {
@@ -83,15 +93,8 @@ pub(crate) fn find(
         candidates.extend(newest_in(kind, &lib).map(|library| (library, place.clone())));
     }
     let folders = env("LD_LIBRARY_PATH").unwrap_or_default();
-    let system = [
-        "/usr/local/lib",
-        "/usr/local/lib64",
-        "/usr/lib64",
-        "/usr/lib/x86_64-linux-gnu",
-        "/usr/lib/aarch64-linux-gnu",
-        "/usr/lib",
-    ];
-    for folder in std::env::split_paths(&folders).chain(system.iter().map(PathBuf::from)) {
+    let system = SYSTEM_FOLDERS.iter().map(PathBuf::from);
+    for folder in std::env::split_paths(&folders).chain(system) {
         let found = if folder.as_os_str().is_empty() { None } else { newest_in(kind, &folder) };
         candidates.extend(
             found.map(|library| (library, "found among the system's libraries".to_owned())),
@@ -106,6 +109,25 @@ pub(crate) fn find(
         );
     }
     FoundLibraries::Candidates(candidates)
+}
+
+/// The library that an engine would be loaded from, if it belongs to the shell: the user named it,
+/// or it lies in an environment or in another folder that is not the system's. `works` says
+/// whether a library can be used.
+pub(crate) fn find_of_shell(
+    kind: &LibraryKind,
+    flag: Option<&Path>,
+    env: &dyn Fn(&str) -> Option<String>,
+    works: &dyn Fn(&Path) -> bool,
+) -> Option<PathBuf> {
+    let candidates = match find(kind, flag, env) {
+        FoundLibraries::Named { library, .. } => return Some(library),
+        FoundLibraries::Candidates(candidates) => candidates,
+    };
+    let (library, _) = candidates.into_iter().find(|(library, _)| works(library))?;
+    let is_of_system =
+        SYSTEM_FOLDERS.iter().any(|folder| library.parent() == Some(Path::new(folder)));
+    (!is_of_system).then_some(library)
 }
 
 /// Makes a path absolute, since `dlopen` searches the folders of the system for a name

@@ -55,7 +55,7 @@ pub use image_size::ImageSize;
 pub(crate) use link::ScoreLink;
 pub(crate) use load::{Model, ModelError};
 pub(crate) use precision::Precision;
-pub(crate) use select::{EngineChoice, EngineRequest, SelectedEngine, select};
+pub(crate) use select::{EngineChoice, EngineRequest, SelectedEngine, library_of_shell, select};
 pub(crate) use session::Session;
 pub(crate) use trunk::{CutMap, Trunk, TrunkHead};
 pub(crate) use trunk_session::{LoadedTrunkHead, TrunkSession};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::Engine;
 use super::engine_error::EngineError;
-use super::library_search::{FoundLibraries, LibraryKind, find};
+use super::library_search::{FoundLibraries, LibraryKind, find, find_of_shell};
 use super::onnxruntime::OrtEngine;
 use super::openvino::{NotOpen, OpenVinoEngine};
 use super::precision::Precision;
@@ -106,6 +106,27 @@ pub fn select(wanted: &EngineRequest<'_>) -> Result<SelectedEngine, EngineError>
         EngineChoice::OpenVino => openvino(wanted.openvino_library, precision),
         EngineChoice::Auto | EngineChoice::Ort => onnxruntime(engine, wanted.ort_library),
     }
+}
+
+/// The library of the engine that [`select`] would choose in this shell, with the variable that
+/// names the library to another process. `None` for an engine without a library, and for a library
+/// in a folder of the system, where each machine has its own.
+pub(crate) fn library_of_shell(wanted: &EngineRequest<'_>) -> Option<(&'static str, PathBuf)> {
+    let env = |name: &str| std::env::var(name).ok();
+    let (kind, library) = match wanted.engine {
+        EngineChoice::Tract => return None,
+        EngineChoice::Auto | EngineChoice::Ort => {
+            let works = |library: &Path| ort_library::probe(library).is_ok();
+            let kind = &ort_library::KIND;
+            (kind, find_of_shell(kind, wanted.ort_library, &env, &works)?)
+        }
+        EngineChoice::OpenVino => {
+            let works = |library: &Path| openvino_library::probe(library).is_ok();
+            let kind = &openvino_library::KIND;
+            (kind, find_of_shell(kind, wanted.openvino_library, &env, &works)?)
+        }
+    };
+    Some((kind.variables[0], library))
 }
 
 fn tract(why: String) -> SelectedEngine {

@@ -37,7 +37,9 @@ pub(crate) use names::{is_picture_name, is_slide_name};
 pub use open::open;
 pub(crate) use open::open_watched;
 pub use openslide::OpenSlideMissing;
-pub(crate) use openslide::{DicomSeries, dicom_series, version as openslide_version};
+pub(crate) use openslide::{
+    DicomSeries, dicom_series, library_of_shell as openslide_of_shell, version as openslide_version,
+};
 pub use overview::{Overview, overview};
 pub use plane_reader::PlaneReader;
 pub use region::Region;

@@ -144,6 +144,11 @@ fn report_result(run: &RunDir, name: &str, stitched: &Stitched, progress: &Progr
             counted(stitched.scored, "point", "points")
         ));
     }
+    if let Some(engines) = &stitched.several_engines {
+        progress.warn(&format!(
+            "warning: {name}: its groups were scored by several engines, which round differently: {engines}"
+        ));
+    }
     if let Some(reason) = &stitched.audit_failure {
         let redo = run.redo_by_window(name);
         progress.warn(&format!("warning: {name}: {reason}; `{redo}` scores the slide again"));

@@ -36,6 +36,8 @@ pub(crate) struct Stitched {
     pub missing: Vec<GroupNumber>,
     /// Why the cascade's audit does not hold for the heatmap; `None` if it holds.
     pub audit_failure: Option<String>,
+    /// The engines, if groups were scored by several.
+    pub several_engines: Option<String>,
     /// Number of lattice points with a score.
     pub scored: usize,
     /// Largest score; `None` without scores, or if the heatmap existed already.
@@ -133,8 +135,17 @@ fn make_heatmap(
     damage::clear(&h5);
     files.insert(0, h5);
     let audit_failure = cascade.as_ref().and_then(|cascade| cascade.audit_failure(windows));
-    let (already_there, added) = (false, 0);
-    Ok(Stitched { files, missing, audit_failure, scored, max, already_there, added, replaced })
+    Ok(Stitched {
+        files,
+        missing,
+        audit_failure,
+        several_engines: file.several_engines().map(ToOwned::to_owned),
+        scored,
+        max,
+        already_there: false,
+        added: 0,
+        replaced,
+    })
 }
 
 /// The heatmap of an earlier stitch, if it is complete. Missing exports are added to it.
@@ -211,6 +222,7 @@ fn existing_heatmap(
         files,
         missing: Vec::new(),
         audit_failure: meta.audit_failure(),
+        several_engines: meta.several_engines().map(ToOwned::to_owned),
         scored: usize::try_from(meta.windows).expect("a usize has 64 bits"),
         max: None,
         already_there: true,

@@ -28,6 +28,7 @@ mod frozen_run;
 mod fuzz;
 mod interruption;
 mod invariants;
+mod job_libraries;
 mod job_scripts;
 mod memory;
 mod model_engines;

@@ -20,6 +20,8 @@ pub(crate) struct Chain<'a> {
     pub commands: &'a dyn Commands,
     /// Absolute path of this program.
     pub program: &'a Path,
+    /// Lines for scripts that name the libraries of this shell to jobs.
+    pub libraries: &'a [String],
     /// Returns the raised request of an item that ran out of memory or time.
     pub request: &'a dyn Fn(&WorkItem) -> Request,
     /// Number of groups that a task scores.

@@ -36,7 +36,8 @@ impl Chain<'_> {
             log: self.run.logs(stage.name()).join(log).to_string_lossy().into_owned(),
             script: self.run.jobs().join(format!("{name}.sh")).to_string_lossy().into_owned(),
             about: String::new(),
-            setup: keys.setup.iter().cloned().chain(exports).collect(),
+            // What the user sets up comes last, and counts.
+            setup: self.libraries.iter().chain(&keys.setup).cloned().chain(exports).collect(),
             command: String::new(),
         }
     }

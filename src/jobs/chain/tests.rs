@@ -22,6 +22,7 @@ pub(super) fn chain<'a>(run: &'a RunDir, keys: &'a ClusterKeys, fake: &'a Fake) 
         scheduler: &Slurm,
         commands: fake,
         program: Path::new("/opt/slidegrid"),
+        libraries: &[],
         request: &|_| Request::NONE,
         groups_per_task: 1,
         stitch: true,

@@ -32,6 +32,7 @@ fn view(name: &str, missing: &[u32]) -> SlideView {
         heatmap_without: Vec::new(),
         unnormalized_patches: 0,
         lower_precision: None,
+        several_engines: None,
         screen: None,
         partial: None,
         stitch_failure: None,

@@ -75,6 +75,28 @@ pub(super) fn load() -> Result<(Library, String), OpenSlideMissing> {
         .ok_or(OpenSlideMissing::Nowhere)
 }
 
+/// The library that [`load`] would take in this shell, with the variable that names it to another
+/// process. `None` for a library that the system's loader finds by itself, since each machine
+/// has its own, and if there is none.
+pub(crate) fn library_of_shell() -> Option<(&'static str, PathBuf)> {
+    let named = env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let library = named.or_else(|| {
+        let folders = env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+        let folders = env::split_paths(&folders).filter(|folder| !folder.as_os_str().is_empty());
+        // Some libraries cannot be closed, so none is.
+        let loads = |name: &std::ffi::OsStr| try_load(name).map(std::mem::forget).is_ok();
+        let in_folders = |folders: Vec<PathBuf>| {
+            let mut paths = folders.into_iter().flat_map(|f| SONAMES.map(|name| f.join(name)));
+            paths.find(|path| path.is_file() && loads(path.as_os_str()))
+        };
+        let is_of_system = || SONAMES.iter().any(|name| loads(name.as_ref()));
+        let in_packages =
+            || in_folders(environment_folders()).or_else(|| in_folders(python_folders()));
+        in_folders(folders.collect()).or_else(|| if is_of_system() { None } else { in_packages() })
+    })?;
+    Some((VARIABLE, std::path::absolute(&library).unwrap_or(library)))
+}
+
 fn try_load(name: &std::ffi::OsStr) -> Result<Library, libloading::Error> {
     // SAFETY: the initialisers of OpenSlide and its dependencies only set up their own
     // state; the user or the system's loader vouches for the library of this name.

@@ -16,6 +16,7 @@ use std::time::Instant;
 
 pub(crate) use dicom::{DicomSeries, dicom_series};
 pub use find::OpenSlideMissing;
+pub(crate) use find::library_of_shell;
 use library::{Handle, library};
 use properties::{bounds_of, levels_of, resolution_of};
 

@@ -2,7 +2,7 @@
 //! or nothing is left.
 
 mod error;
-
+mod libraries;
 mod notes;
 mod request;
 mod snapshot;
@@ -26,6 +26,7 @@ use crate::progress::Progress;
 use crate::run_dir::RunDir;
 
 pub(crate) use error::SubmitError;
+use libraries::libraries_of_shell;
 use notes::{list_refused, note_live, note_missing_fit};
 pub(crate) use request::SubmitRequest;
 use snapshot::Snapshot;
@@ -81,12 +82,14 @@ pub(crate) fn submit(
         SubmitFrom::Login => System::PATIENT,
         SubmitFrom::Job => request.patience(),
     };
+    let libraries = libraries_of_shell(request.predict, keys);
     let chain = Chain {
         run,
         cluster: keys,
         scheduler: scheduler.as_ref(),
         commands: &commands,
         program: &program,
+        libraries: &libraries,
         request: &|item| raised.get(item),
         groups_per_task: groups_per_task(run, keys, &known.state.listing, progress),
         stitch: request.stitch,

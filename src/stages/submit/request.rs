@@ -1,6 +1,6 @@
 //! What a command asks to be submitted.
 
-use crate::config::ClusterKeys;
+use crate::config::{ClusterKeys, PredictKeys};
 use crate::jobs::retry::Factors;
 use crate::jobs::scheduler::System;
 use crate::jobs::submitted::Submission;
@@ -10,6 +10,8 @@ use crate::run_dir::{NamedSlide, RunDir};
 pub(crate) struct SubmitRequest<'a> {
     /// The run directory; jobs need an absolute path.
     pub(crate) run: &'a RunDir,
+    /// The section `[predict]`, which names the engine.
+    pub(crate) predict: &'a PredictKeys,
     /// The section `[cluster]`.
     pub(crate) keys: &'a ClusterKeys,
     /// Whether to make heatmaps.
