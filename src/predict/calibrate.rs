@@ -12,6 +12,7 @@ use super::calibration::{Calibration, Residual};
 use super::calibration_file;
 use super::classes::{Classes, DETECTION};
 use super::context::Context;
+use super::dense_plan::TileMargin;
 use super::draw::Purpose;
 use super::error::PredictError;
 use super::fit_support::{FitSupport, ScorePair, joined};
@@ -323,7 +324,7 @@ pub(super) fn calibrate<S: AsMut<[Box<dyn Session>]>>(
     let readers: Vec<GroupReader> = readers.collect::<Result<_, FormatError>>()?;
     let drawn = |size| samples(&readers, group.tiling, &lattice_of(context, patches), size);
     let scored = |network: DenseNetwork, size| -> Result<Vec<TileSample>, PredictError> {
-        let mut sampler = TileSampler::load(context, dense, network)?;
+        let mut sampler = TileSampler::load(context, dense, network, TileMargin::Reach)?;
         let mut sessions = sessions()?;
         sampler.score(group.normalizer.as_ref(), &drawn(size), sessions.as_mut())
     };

@@ -12,6 +12,7 @@ use super::calibration::Residual;
 use super::classes::{Classes, DETECTION};
 use super::cohort_tiles::{OpenPatches, chosen, detections};
 use super::context::Context;
+use super::dense_plan::TileMargin;
 use super::draw::Purpose;
 use super::error::PredictError;
 use super::fit_support::{FitSupport, ScorePair, joined};
@@ -96,7 +97,7 @@ pub(crate) fn fit_cohort(
         context,
         slides,
         windows: context.load_sessions()?,
-        sampler: TileSampler::load(context, &dense, sampling)?,
+        sampler: TileSampler::load(context, &dense, sampling, TileMargin::Reach)?,
         tiles: Vec::new(),
     };
     let drawn = rounds.draw(progress)?;
@@ -107,7 +108,9 @@ pub(crate) fn fit_cohort(
         return Ok(CohortFit::None("the slides have too few windows to fit to".to_owned()));
     };
     let refitted = dense.network.refitted(&first.head);
-    rounds.choose(TileSampler::load(context, &dense, refitted)?, progress)?;
+    // The screen only chooses windows to score exactly, so that it need not see beyond them.
+    let screen = TileSampler::load(context, &dense, refitted, TileMargin::None)?;
+    rounds.choose(screen, progress)?;
     if let Some(signal) = context.interrupt.requested() {
         return Ok(CohortFit::Interrupted(signal));
     }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::batch::NumberedPoint;
 use super::calibrate::Calibrated;
 use super::context::Context;
+use super::dense_plan::TileMargin;
 use super::error::PredictError;
 use super::group_work::GroupWork;
 use super::loaded_dense::{DenseWorker, LoadedDense};
@@ -80,9 +81,10 @@ impl Scorer for DenseScorer<'_> {
         sample: &PrecisionSample<'_>,
     ) -> Result<Vec<f64>, PredictError> {
         let PrecisionSample { reference, group, samples, workers } = sample;
-        let network = self.dense.scoring();
-        let mut less = self.dense.load_samples(context, &context.engine, network, *workers)?;
-        let mut exact = self.dense.load_samples(context, reference, network, *workers)?;
+        let (network, margin) = (self.dense.scoring(), TileMargin::Reach);
+        let mut less =
+            self.dense.load_samples(context, &context.engine, network, *workers, margin)?;
+        let mut exact = self.dense.load_samples(context, reference, network, *workers, margin)?;
         let (preparation, classes, tiles) = (&context.preparation, context.classes(), less.tiles);
         let calibration = &self.calibrated.calibration;
         let pairs = less.sessions.iter_mut().zip(&mut exact.sessions);

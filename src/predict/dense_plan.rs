@@ -12,10 +12,24 @@ pub(super) struct Sizes {
     pub(super) tile_px: u32,
 }
 
+/// The margin around the windows of an image of one tile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TileMargin {
+    /// As wide as the network's reach, so that scores are those of whole patches.
+    Reach,
+    /// No margin: scores near the border of the image differ a little from those of whole patches,
+    /// and an image takes a fraction of the time.
+    None,
+}
+
 impl Sizes {
     /// Images of one tissue tile, as the calibration takes them.
-    pub(super) fn one_tile(self) -> DenseTiles {
-        DenseTiles::new(self.window_px, self.stride_px, self.reach_px, self.tile_px, |_| true)
+    pub(super) fn one_tile(self, margin: TileMargin) -> DenseTiles {
+        let reach_px = match margin {
+            TileMargin::Reach => self.reach_px,
+            TileMargin::None => 0,
+        };
+        DenseTiles::new(self.window_px, self.stride_px, reach_px, self.tile_px, |_| true)
     }
 }
 
@@ -41,7 +55,7 @@ pub(super) fn plan(
     most_bytes: u64,
     map_bytes: impl Fn(u32) -> u64,
 ) -> Result<Planned, u64> {
-    let tile_bytes = map_bytes(sizes.one_tile().grid());
+    let tile_bytes = map_bytes(sizes.one_tile(TileMargin::Reach).grid());
     if tile_bytes > most_bytes {
         return Err(tile_bytes);
     }

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::context::Context;
+use super::dense_plan::TileMargin;
 use super::error::PredictError;
 use super::loaded_dense::LoadedDense;
 use crate::config::Method;
@@ -73,7 +74,7 @@ fn time_windows(context: &Context<'_>, session: &mut dyn Session) -> Result<f64,
 /// one tile is timed, which takes less memory.
 fn dense_point_s(context: &Context<'_>, dense: &LoadedDense) -> Result<f64, PredictError> {
     let network = &dense.network;
-    let mut loaded = dense.load_samples(context, &context.engine, network, 1)?;
+    let mut loaded = dense.load_samples(context, &context.engine, network, 1, TileMargin::Reach)?;
     let (timed, session) = (loaded.tiles, loaded.sessions[0].as_mut());
     let image_s = time_image(session, timed.grid(), context.classes().count)
         .map_err(|source| context.model_failed(source))?;

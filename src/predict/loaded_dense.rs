@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::context::Context;
-use super::dense_plan::{Sizes, plan};
+use super::dense_plan::{Sizes, TileMargin, plan};
 use super::error::PredictError;
 use super::prepare::{PatchArea, Preparation, PreparedPatch};
 use crate::geometry::Tiling;
@@ -108,8 +108,9 @@ impl LoadedDense {
         engine: &SelectedEngine,
         network: &DenseNetwork,
         count: usize,
+        margin: TileMargin,
     ) -> Result<SampleSessions, PredictError> {
-        let tiles = self.sizes.one_tile();
+        let tiles = self.sizes.one_tile(margin);
         let room = engine.engine.dense_map_bytes() / network.map_bytes(tiles.grid()).max(1);
         let count = count.min(usize::try_from(room).expect("a pointer has 64 bits")).max(1);
         let side_px = tiles.side_px();

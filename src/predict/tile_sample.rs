@@ -2,6 +2,7 @@
 
 use super::colour::Normalizer;
 use super::context::Context;
+use super::dense_plan::TileMargin;
 use super::error::PredictError;
 use super::fit_support::ScorePair;
 use super::loaded_dense::{DenseWorker, LoadedDense, SampleSessions};
@@ -33,8 +34,10 @@ impl<'c> TileSampler<'c> {
         context: &'c Context<'c>,
         dense: &LoadedDense,
         network: DenseNetwork,
+        margin: TileMargin,
     ) -> Result<Self, PredictError> {
-        let loaded = dense.load_samples(context, &context.engine, &network, context.workers())?;
+        let (engine, workers) = (&context.engine, context.workers());
+        let loaded = dense.load_samples(context, engine, &network, workers, margin)?;
         Ok(Self { context, network, loaded })
     }
 
