@@ -45,6 +45,7 @@ mod small_lesions;
 mod status_cost;
 mod study_cli;
 mod study_reference;
+mod submitting;
 mod system_errors;
 mod task_outcome;
 mod tissue;
