@@ -17,9 +17,9 @@ use crate::normalize::ColourEstimate;
 /// Largest margin of a patch, px; DenseNet-121 needs 1,021 px.
 const MARGIN_LIMIT_PX: u32 = 2048;
 
-/// Memory for the maps of a dense run that `method = "auto"` assumes; every engine has at least
-/// this much.
-const AUTO_MAP_BYTES: u64 = 450_000_000;
+/// Memory for the maps of a dense run that is assumed before the engine is known; every engine has
+/// at least this much.
+const ASSUMED_MAP_BYTES: u64 = 450_000_000;
 
 /// How many times fewer multiplications than single windows `method = "auto"` expects of
 /// exact dense runs. Windows that overlap share layers too.
@@ -200,7 +200,7 @@ fn suitable_method(config: &Config, model: Option<&Model>) -> Method {
     let Ok(network) = densify(model, config.predict.stride) else { return Method::Window };
     let block_px = config.tiling.tile.saturating_mul(config.tiling.block);
     let gain =
-        dense_cost(model, &network, block_px, AUTO_MAP_BYTES).map_or(0.0, |cost| cost.gain());
+        dense_cost(model, &network, block_px, map_bytes(config)).map_or(0.0, |cost| cost.gain());
     if network.inexact.is_empty() && gain >= AUTO_DENSE_GAIN {
         Method::Dense
     } else if network.reach_px <= MARGIN_LIMIT_PX && gain >= AUTO_CASCADE_GAIN {
@@ -217,7 +217,12 @@ pub(crate) fn dense_cost_of(run: &RunConfig) -> Option<DenseCost> {
     let card = run.config.model.card.as_deref().filter(|_| keys.method != Method::Window)?;
     let model = Model::load(card).ok()?;
     let network = densify(&model, keys.stride).ok()?;
-    dense_cost(&model, &network, run.tiling().block_px(), AUTO_MAP_BYTES).ok()
+    dense_cost(&model, &network, run.tiling().block_px(), map_bytes(&run.config)).ok()
+}
+
+/// Memory for the maps of dense runs, bytes.
+fn map_bytes(config: &Config) -> u64 {
+    config.predict.dense_map_mb.map_or(ASSUMED_MAP_BYTES, |mb| u64::from(mb) * 1_000_000)
 }
 
 /// The margin of patches that the method needs, px.

@@ -59,6 +59,7 @@ fn hashes_depend_only_on_keys_that_change_results() {
         ("tiling.coords=clam", false, false),
         ("predict.engine=tract", false, false),
         ("predict.threads=9", false, false),
+        ("predict.dense_map_mb=90", false, false),
         ("predict.share=false", false, false),
         ("stitch.npy=true", false, false),
         ("study.folds=3", false, false),

@@ -43,6 +43,10 @@ pub struct PredictKeys {
     /// Path of the library libopenvino_c.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub openvino_library: Option<PathBuf>,
+    /// Memory for the maps of dense runs, of all workers together, MB; if absent, what keeps the
+    /// process below a gigabyte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dense_map_mb: Option<u32>,
     /// Largest root mean square difference that dense scores may have from exact scores.
     pub dense_tolerance: f64,
     /// Whether dense scores are accepted whatever the difference.
@@ -85,6 +89,7 @@ impl Default for PredictKeys {
             checkpoint_min: 10.0,
             ort_library: None,
             openvino_library: None,
+            dense_map_mb: None,
             dense_tolerance: 0.05,
             dense_force: false,
             refine_above: 0.1,

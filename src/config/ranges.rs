@@ -26,6 +26,9 @@ const SIDE_PX: RangeInclusive<u32> = 8..=16_384;
 /// Range of `tiling.block`, tiles along a side.
 const BLOCK_TILES: RangeInclusive<u32> = 1..=1024;
 
+/// Range of `predict.dense_map_mb`, up to a terabyte.
+const MAP_MB: RangeInclusive<u32> = 1..=1_000_000;
+
 /// Range of `tiling.patches_per_group`, and of `tiling.group_memory_mb`, where it is a terabyte.
 const GROUP: RangeInclusive<u32> = 1..=1_000_000;
 
@@ -43,6 +46,7 @@ pub(super) fn violation(
         ("tiling.patches_per_group", tiling.patches_per_group, GROUP, ""),
         ("tiling.group_memory_mb", tiling.group_memory_mb, GROUP, ""),
         ("predict.stride", Some(predict.stride), STRIDE_PX, " px"),
+        ("predict.dense_map_mb", predict.dense_map_mb, MAP_MB, " MB"),
     ];
     for (key, value, range, unit) in sides {
         if let Some(value) = value.filter(|value| !range.contains(value)) {
@@ -81,6 +85,7 @@ mod tests {
             ("tiling.patches_per_group", 1, 1_000_000),
             ("tiling.group_memory_mb", 1, 1_000_000),
             ("predict.stride", 1, 4096),
+            ("predict.dense_map_mb", 1, 1_000_000),
             ("predict.batch", 1, 4096),
             ("predict.threads", 1, 1024),
             ("study.strides", 1, 4096),

@@ -248,6 +248,7 @@ impl ResultKeys {
             checkpoint_min: _,
             ort_library: _,
             openvino_library: _,
+            dense_map_mb: _,
             dense_tolerance: _,
             dense_force: _,
             refine_above,

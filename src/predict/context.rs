@@ -90,6 +90,12 @@ impl<'r> Context<'r> {
         &self.config.config.predict
     }
 
+    /// Bytes that the maps of dense runs may take, of all workers together.
+    pub(super) fn dense_map_bytes(&self) -> u64 {
+        let given = self.keys().dense_map_mb.map(|mb| u64::from(mb) * 1_000_000);
+        given.unwrap_or_else(|| self.engine.engine.dense_map_bytes())
+    }
+
     /// The number of workers, at least 1.
     pub(super) fn workers(&self) -> usize {
         self.pool.current_num_threads()

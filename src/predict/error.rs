@@ -86,7 +86,7 @@ pub(crate) enum PredictError {
         expected: String,
     },
     /// The maps of a dense run take too much memory.
-    #[error("{}: a dense run over one tissue tile needs {needs_mb} MB for maps, expected at most {most_mb} MB: the network depends on pixels up to {reach_px} px beyond its window, and all of them are held at once; use method = \"window\"", path.display())]
+    #[error("{}: a dense run over one tissue tile needs {needs_mb} MB for maps, expected at most {most_mb} MB: the network depends on pixels up to {reach_px} px beyond its window, and all of them are held at once; use method = \"window\", or a larger predict.dense_map_mb", path.display())]
     DenseMemory {
         /// The ONNX file.
         path: PathBuf,

@@ -54,9 +54,9 @@ pub(super) fn forecast(
 /// Cost of a dense point in single windows, by multiplications; `None` without a dense form, or
 /// if maps do not fit into memory.
 fn window_cost_ratio(context: &Context<'_>) -> Option<f64> {
-    let (config, engine) = (context.config, &context.engine.engine);
+    let config = context.config;
     let network = densify(&context.model, config.config.predict.stride).ok()?;
-    let (block_px, most_bytes) = (config.tiling().block_px(), engine.dense_map_bytes());
+    let (block_px, most_bytes) = (config.tiling().block_px(), context.dense_map_bytes());
     let cost = dense_cost(&context.model, &network, block_px, most_bytes).ok()?;
     Some(cost.gain().recip()).filter(|ratio| ratio.is_finite())
 }

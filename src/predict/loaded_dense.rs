@@ -1,7 +1,7 @@
 //! The dense network, loaded for patches of one size.
 //!
-//! The maps of all workers together take at most what the engine can hold within a gigabyte;
-//! patches that would take more are cut into several images.
+//! The maps of all workers together take at most `predict.dense_map_mb`, or else what the engine
+//! can hold within a gigabyte; patches that would take more are cut into several images.
 
 use std::time::{Duration, Instant};
 
@@ -38,12 +38,12 @@ impl LoadedDense {
     /// [`PredictError`] when the network has no dense form, or the maps of a single tissue
     /// tile take too much memory.
     pub(super) fn load(context: &Context<'_>, tiling: Tiling) -> Result<Self, PredictError> {
-        let (engine, stride_px) = (&context.engine, context.keys().stride);
+        let stride_px = context.keys().stride;
         let network = densify(&context.model, stride_px)?;
         let (window_px, reach_px) = (network.window_px, network.reach_px);
         let (block_px, tile_px) = (tiling.block_px(), tiling.tile_px());
         let sizes = Sizes { window_px, stride_px, reach_px, block_px, tile_px };
-        let most_bytes = engine.engine.dense_map_bytes();
+        let most_bytes = context.dense_map_bytes();
         let planned = plan(sizes, context.workers(), most_bytes, |grid| network.map_bytes(grid));
         let planned = planned.map_err(|needs| PredictError::DenseMemory {
             path: context.model.path.clone(),
@@ -111,7 +111,7 @@ impl LoadedDense {
         margin: TileMargin,
     ) -> Result<SampleSessions, PredictError> {
         let tiles = self.sizes.one_tile(margin);
-        let room = engine.engine.dense_map_bytes() / network.map_bytes(tiles.grid()).max(1);
+        let room = context.dense_map_bytes() / network.map_bytes(tiles.grid()).max(1);
         let count = count.min(usize::try_from(room).expect("a pointer has 64 bits")).max(1);
         let side_px = tiles.side_px();
         let sessions = load_sessions(context, engine, network, side_px, count, DenseUse::Sampling)?;

@@ -69,12 +69,12 @@ impl<'r> Predictor<'r> {
     /// # Errors
     /// [`PredictError`] if the network has no dense form.
     pub(crate) fn dense_cost(&self) -> Result<Option<DenseCost>, PredictError> {
-        let Context { config, model, engine, .. } = &self.context;
+        let Context { config, model, .. } = &self.context;
         if config.config.predict.method == Method::Window {
             return Ok(None);
         }
         let network = densify(model, config.config.predict.stride)?;
-        let (block_px, most_bytes) = (config.tiling().block_px(), engine.engine.dense_map_bytes());
+        let (block_px, most_bytes) = (config.tiling().block_px(), self.context.dense_map_bytes());
         Ok(Some(dense_cost(model, &network, block_px, most_bytes)?))
     }
 

@@ -72,6 +72,23 @@ fn without_padding_dense_heatmaps_are_the_windows_own() {
 }
 
 #[test]
+fn images_of_dense_runs_keep_to_the_memory_that_is_given() {
+    let case = Case::new();
+    let path = case.slide("slide.png", &slide(220, 220));
+    let keys = "dense_tolerance = 1.0\n";
+    let config = config(&case, &model_card("padded"), "dense", 4, keys);
+    let scored = |run: &str, key: &str| {
+        case.run(run, &config, &path, &["tiling.block=8", "predict.threads=1", key]);
+        let meta = scores_meta(&case, run);
+        (meta.dense.unwrap().image_px.unwrap(), meta.computed_px, case.heatmap(run, "slide"))
+    };
+    let (large_px, least, whole) = scored("much", "predict.dense_map_mb=900");
+    let (small_px, more, cut) = scored("little", "predict.dense_map_mb=1");
+    assert!(small_px < large_px && more > least, "{small_px} {large_px} {more} {least}");
+    assert_same(&whole, &cut, 2e-5);
+}
+
+#[test]
 fn score_files_say_what_area_was_computed_and_scored() {
     let case = Case::new();
     let path = case.slide("slide.png", &slide(96, 96));
