@@ -8,7 +8,7 @@ use super::raised::Raised;
 use super::reason::{Reason, Remedy};
 use super::state::{MissingItemState, RunState};
 use super::work::{Request, WorkItem};
-use crate::config::{ClusterKeys, Resources};
+use crate::config::{ClusterKeys, Resources, Stage};
 use crate::number::{GroupNumber, ranges};
 
 /// The next try of an item.
@@ -24,6 +24,8 @@ pub(crate) struct Retry {
     pub had: Request,
     /// Request of the next try.
     pub request: Request,
+    /// Whether the last try had as much as may be requested of what it ran out of.
+    pub at_limit: bool,
 }
 
 /// Factors on the configured requests, given on the command line for all tries.
@@ -37,11 +39,14 @@ pub(crate) struct Factors {
 
 /// Plans a try of every item that is missing and that is neither queued nor running. The requests
 /// are recorded in `raised`.
+///
+/// `largest` returns the most that a task of a stage may request.
 pub(crate) fn plan_retries(
     state: &RunState,
     keys: &ClusterKeys,
     raised: &mut Raised,
     factors: Factors,
+    largest: &dyn Fn(Stage) -> Request,
 ) -> Vec<Retry> {
     let mut retries = Vec::new();
     for item in state.listing.missing() {
@@ -56,10 +61,14 @@ pub(crate) fn plan_retries(
         };
         let had = state.attempt(&item).map_or(Request::NONE, |attempt| attempt.request);
         let configured = keys.resources(item.stage());
-        let last = LastTry { reason, had };
+        let grows =
+            matches!(reason.map(Reason::remedy), Some(Remedy::MoreMemory | Remedy::MoreTime));
+        let largest = if grows { largest(item.stage()) } else { Request::NONE };
+        let last = LastTry { reason, had, largest };
         let request = next_request(last, raised.get(&item), &configured, factors);
+        let at_limit = last.is_at_limit(factors);
         raised.set(item.clone(), request);
-        retries.push(Retry { item, reason, log, had, request });
+        retries.push(Retry { item, reason, log, had, request, at_limit });
     }
     retries
 }
@@ -71,12 +80,32 @@ struct LastTry {
     reason: Option<Reason>,
     /// Request of the try.
     had: Request,
+    /// The most that a try may request.
+    largest: Request,
+}
+
+impl LastTry {
+    /// Whether the try had as much as may be requested of what it ran out of. Factors of the
+    /// command line count instead.
+    fn is_at_limit(&self, factors: Factors) -> bool {
+        let is_most =
+            |had: Option<u32>, most: Option<u32>| had.is_some() && had >= most && most.is_some();
+        match self.reason.map(Reason::remedy) {
+            Some(Remedy::MoreMemory) if factors.memory.is_none() => {
+                is_most(self.had.memory_mb, self.largest.memory_mb)
+            }
+            Some(Remedy::MoreTime) if factors.time.is_none() => {
+                is_most(self.had.time_min, self.largest.time_min)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The request of the next try: more of what the last try ran out of, and never less than
 /// `before`. `configured` holds the resources of the stage.
 fn next_request(
-    LastTry { reason, had }: LastTry,
+    LastTry { reason, had, largest }: LastTry,
     before: Request,
     configured: &Resources,
     factors: Factors,
@@ -87,18 +116,19 @@ fn next_request(
     Request {
         memory_mb: match factors.memory {
             Some(factor) => times(configured.memory_mb, factor),
-            None => before.memory_mb.max(twice(memory)),
+            None => before.memory_mb.max(twice(memory, largest.memory_mb)),
         },
         time_min: match factors.time {
             Some(factor) => times(configured.time_min, factor),
-            None => before.time_min.max(twice(time)),
+            None => before.time_min.max(twice(time, largest.time_min)),
         },
     }
 }
 
-/// Twice of what a try ran out of, at most the largest number that a script can hold.
-fn twice(ran_out_of: Option<u32>) -> Option<u32> {
-    ran_out_of.map(|value| value.saturating_mul(2))
+/// Twice of what a try ran out of, at most `largest`, or the largest number that a script can hold.
+fn twice(ran_out_of: Option<u32>, largest: Option<u32>) -> Option<u32> {
+    let largest = largest.unwrap_or(u32::MAX);
+    ran_out_of.map(|value| value.saturating_mul(2).min(largest).max(value))
 }
 
 /// The configured value times a factor; `None`, which means as configured, for a factor of 1.
@@ -162,6 +192,9 @@ fn request_in_words(retry: &Retry) -> String {
         Some(Remedy::MoreTime) if request.time_min.is_none() => Some("time_min"),
         _ => None,
     };
+    if retry.at_limit {
+        return "the same request, the largest that the queue allows: another [cluster] queue may allow more".into();
+    }
     if let Some(key) = unset {
         parts.push(format!("the same request, since [cluster] {key} does not say how much it had"));
     } else if parts.is_empty() && remedy == Some(Remedy::None) {
@@ -186,7 +219,7 @@ mod tests {
 
     fn next(reason: Reason, had: Request, before: Request) -> Request {
         next_request(
-            LastTry { reason: Some(reason), had },
+            LastTry { reason: Some(reason), had, largest: Request::NONE },
             before,
             &configured(),
             Factors::default(),
@@ -212,11 +245,35 @@ mod tests {
     }
 
     #[test]
+    fn a_request_grows_to_what_the_queue_allows_and_stays() {
+        let largest = request(Some(3000), Some(90));
+        let next = |reason, had, before| {
+            let last = LastTry { reason: Some(reason), had, largest };
+            let factors = Factors::default();
+            (next_request(last, before, &configured(), factors), last.is_at_limit(factors))
+        };
+        let had = request(Some(2000), Some(60));
+        assert_eq!(next(Reason::Memory, had, Request::NONE), (request(Some(3000), None), false));
+        assert_eq!(next(Reason::TimeLimit, had, Request::NONE), (request(None, Some(90)), false));
+        let most = request(Some(3000), Some(60));
+        assert_eq!(next(Reason::Memory, most, most), (most, true));
+        // What was configured above the limit is not lowered.
+        let above = request(Some(5000), Some(60));
+        assert_eq!(next(Reason::Memory, above, Request::NONE), (request(Some(5000), None), true));
+        let item = WorkItem::Stitch("a".into());
+        let reason = Some(Reason::Memory);
+        let retry = Retry { item, reason, log: None, had: most, request: most, at_limit: true };
+        let line = "stitch a: memory; the same request, the largest that the queue allows";
+        assert!(describe(&[retry])[0].starts_with(line));
+    }
+
+    #[test]
     fn factors_of_the_command_line_replace_what_was_learned() {
         let had = request(Some(1000), Some(60));
         let memory = |factor, before| {
             let factors = Factors { memory: Some(factor), time: None };
-            let last = LastTry { reason: Some(Reason::Memory), had };
+            let last =
+                LastTry { reason: Some(Reason::Memory), had, largest: request(Some(1100), None) };
             next_request(last, before, &configured(), factors).memory_mb
         };
         let before = request(Some(4000), None);
@@ -230,7 +287,7 @@ mod tests {
         let group = |k: u32| WorkItem::Predict("a".into(), GroupNumber::try_from(k).unwrap());
         let retry = |item, reason: Option<Reason>, had| {
             let request = reason.map_or(Request::NONE, |reason| next(reason, had, Request::NONE));
-            Retry { item, reason, log: None, had, request }
+            Retry { item, reason, log: None, had, request, at_limit: false }
         };
         let had = request(Some(1000), Some(60));
         let mut list = [1, 2, 5].map(|k| retry(group(k), Some(Reason::Memory), had)).to_vec();

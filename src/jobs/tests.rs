@@ -93,6 +93,7 @@ impl StateWalk {
             &ClusterKeys::default(),
             &mut Raised::default(),
             Factors::default(),
+            &|_| Request::NONE,
         );
         let retried = retries.iter().find(|retry| retry.item.group().is_some());
         let by_chain = todo(&state, 2, &|_| Request::NONE).predict;

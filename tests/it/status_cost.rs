@@ -85,6 +85,31 @@ fn files_and_slurm_make_one_view() {
 }
 
 #[test]
+fn a_retry_requests_no_more_than_the_partition_allows() {
+    let case = Case::new();
+    planned(&case);
+    fake_slurm(&case);
+    fake(
+        &case,
+        "scontrol",
+        "case \"$2\" in config) echo 'MaxArraySize = 1001';; *) echo 'PartitionName=p Default=YES MaxTime=00:30:00 MaxMemPerNode=UNLIMITED';; esac",
+    );
+    let submit = "master submit --scheduler slurm --set cluster.time_min=20";
+    with_fakes(&case, submit).done();
+    fake_text(&case, "sacct", "7_1|TIMEOUT|0:0|1200|1|61|n1|2|None\n");
+    with_fakes(&case, "master retry")
+        .done()
+        .mentions(&["again: predict a t1: time limit; 30 minutes instead of 20"]);
+    let submitted = case.read("run/jobs/submitted.jsonl");
+    let retried = submitted.lines().find(|line| line.contains("\"time_min\":30")).unwrap();
+    let id = serde_json::from_str::<serde_json::Value>(retried).unwrap()["id"].clone();
+    let ended = format!("{}_1|TIMEOUT|0:0|1800|1|61|n1|2|None\n", id.as_str().unwrap());
+    fake_text(&case, "sacct", &ended);
+    let words = ["predict a t1: time limit; the same request, the largest that the queue allows"];
+    with_fakes(&case, "master retry").done().mentions(&words);
+}
+
+#[test]
 fn without_a_scheduler_status_reads_files_alone_and_says_so() {
     let case = Case::new();
     submitted(&case);

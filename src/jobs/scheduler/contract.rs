@@ -7,6 +7,7 @@ use super::error::SchedulerError;
 use super::task::{JobQuery, Tasks};
 use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::Job;
+use crate::jobs::work::Request;
 
 /// The limits of a scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,12 @@ pub trait Scheduler {
         commands: &dyn Commands,
         keys: &ClusterKeys,
     ) -> Result<Limits, SchedulerError>;
+
+    /// The most memory and time that a task may request in a queue, or in the default one. `None`
+    /// where no limit is known.
+    fn largest_request(&self, _: &dyn Commands, _: Option<&str>) -> Request {
+        Request::NONE
+    }
 
     /// Number of jobs that this user has queued and running, as limits count them.
     ///

@@ -6,6 +6,7 @@ use super::command::{Answer, Call};
 use super::*;
 use crate::config::{ClusterKeys, Resources, Stage};
 use crate::jobs::script::{INDEX, Job};
+use crate::jobs::work::Request;
 
 const KINDS: [SchedulerKind; 5] = [
     SchedulerKind::Local,
@@ -217,4 +218,22 @@ fn the_limits_of_the_others() {
 fn a_missing_scheduler_is_named() {
     let error = Slurm.limits(&canned(&[]), &ClusterKeys::default()).unwrap_err().to_string();
     assert!(error.contains("scontrol") && error.contains("is slurm installed"), "{error}");
+}
+
+#[test]
+fn the_largest_request_is_that_of_the_partition() {
+    let slurm = scheduler(SchedulerKind::Slurm);
+    let text = "PartitionName=long\n   Default=NO QoS=N/A\n   MaxTime=7-01:30:00 MaxMemPerNode=64000\n\nPartitionName=main\n   Default=YES\n   MaxNodes=UNLIMITED MaxTime=02:00:30 MinNodes=0\n   DefMemPerNode=UNLIMITED MaxMemPerNode=UNLIMITED\n";
+    let of = |memory_mb, time_min| Request { memory_mb, time_min };
+    let all = canned(&[("scontrol show partition", text)]);
+    assert_eq!(slurm.largest_request(&all, None), of(None, Some(120)));
+    assert_eq!(slurm.largest_request(&all, Some("long")), of(Some(64_000), Some(7 * 1440 + 90)));
+    // No partition, no limit, no answer.
+    for text in ["", "PartitionName=a\n MaxTime=UNLIMITED\n"] {
+        let answers = canned(&[("scontrol show partition a", text)]);
+        assert_eq!(slurm.largest_request(&answers, Some("a")), Request::NONE);
+    }
+    for kind in KINDS {
+        assert_eq!(scheduler(kind).largest_request(&canned(&[]), None), Request::NONE);
+    }
 }

@@ -8,13 +8,15 @@ mod request;
 mod snapshot;
 mod task_size;
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::completion::Completion;
-use crate::config::{SchedulerKind, SubmitFrom};
+use crate::config::{SchedulerKind, Stage, SubmitFrom};
 use crate::jobs::chain::{Chain, ChainError};
 use crate::jobs::kept_keys;
 use crate::jobs::raised::Raised;
@@ -175,7 +177,14 @@ fn raise(
     progress: &Progress,
 ) -> Result<Raised, SubmitError> {
     let mut raised = Raised::read(request.run)?;
-    let mut retries = plan_retries(state, request.keys, &mut raised, factors);
+    let (keys, scheduler) = (request.keys, scheduler(request.keys.scheduler));
+    let known = RefCell::new(BTreeMap::new());
+    let largest = |stage: Stage| {
+        let queue = keys.resources(stage).queue;
+        let ask = || scheduler.largest_request(&System::ONCE, queue.as_deref());
+        *known.borrow_mut().entry(queue.clone()).or_insert_with(ask)
+    };
+    let mut retries = plan_retries(state, keys, &mut raised, factors, &largest);
     if state.submissions.is_empty() {
         // Only what was there and is damaged is made again.
         retries.retain(|retry| retry.reason.is_some());

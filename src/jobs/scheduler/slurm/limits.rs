@@ -5,6 +5,7 @@ use crate::jobs::scheduler::command::{Call, Commands};
 use crate::jobs::scheduler::contract::{Limits, Scheduler};
 use crate::jobs::scheduler::error::SchedulerError;
 use crate::jobs::scheduler::printed::setting;
+use crate::jobs::work::Request;
 
 /// The largest array, and the smallest limit on jobs that is enforced.
 pub(super) fn site_limits(
@@ -63,6 +64,34 @@ fn submit_limit(commands: &dyn Commands, keys: &ClusterKeys) -> Option<usize> {
         limits.extend(printed.lines().filter_map(|line| line.trim().parse::<usize>().ok()));
     }
     limits.into_iter().min()
+}
+
+/// The limits of a partition, or of the default one: `MaxMemPerNode` and `MaxTime`.
+pub(super) fn largest_request(commands: &dyn Commands, partition: Option<&str>) -> Request {
+    let call = Call::new("scontrol", &["show", "partition"]);
+    let call = partition.into_iter().fold(call, Call::arg);
+    let text = stdout(commands, call).unwrap_or_default();
+    let mut partitions = text.split("PartitionName=").skip(1);
+    let found = match partition {
+        Some(_) => partitions.next(),
+        None => partitions.find(|text| text.split_whitespace().any(|word| word == "Default=YES")),
+    };
+    let found = found.unwrap_or_default();
+    let value = |key: &str| found.split_whitespace().find_map(|word| word.strip_prefix(key));
+    Request {
+        // UNLIMITED is no number.
+        memory_mb: value("MaxMemPerNode=").and_then(|mb| mb.parse().ok()),
+        time_min: value("MaxTime=").and_then(whole_minutes),
+    }
+}
+
+/// The whole minutes of a time such as `7-00:00:00` or `01:30:00`; `None` for `UNLIMITED`.
+fn whole_minutes(text: &str) -> Option<u32> {
+    let (days, clock) = text.split_once('-').unwrap_or(("0", text));
+    let fields: Vec<u32> = clock.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
+    let [hours, minutes, _] = fields[..] else { return None };
+    let hours = days.parse::<u32>().ok()?.checked_mul(24)?.checked_add(hours)?;
+    hours.checked_mul(60)?.checked_add(minutes)
 }
 
 fn stdout(commands: &dyn Commands, call: Call) -> Option<String> {

@@ -11,6 +11,7 @@ use super::error::SchedulerError;
 use super::task::{JobQuery, Tasks};
 use crate::config::{ClusterKeys, SchedulerKind};
 use crate::jobs::script::{Job, common_values, render};
+use crate::jobs::work::Request;
 
 /// SLURM, 20.11 or newer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -93,6 +94,10 @@ impl Scheduler for Slurm {
         keys: &ClusterKeys,
     ) -> Result<Limits, SchedulerError> {
         limits::site_limits(self, commands, keys)
+    }
+
+    fn largest_request(&self, commands: &dyn Commands, queue: Option<&str>) -> Request {
+        limits::largest_request(commands, queue)
     }
 
     fn jobs_in_use(&self, commands: &dyn Commands) -> Result<usize, SchedulerError> {
