@@ -16,8 +16,8 @@ pub(super) struct SlideOptions {
     #[arg(long, value_name = "[NAME=]UM")]
     mpp: Vec<GivenMpp>,
 
-    /// Table of slides (CSV) with the column slide and any of id, mpp, mask, tissue_method
-    /// and tissue_threshold. The run remembers these settings.
+    /// Table of slides (CSV) with the column slide and any of id, mpp, mask, truth, label,
+    /// tissue_method and tissue_threshold. The run remembers these settings.
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
 }

@@ -27,6 +27,13 @@ pub struct Slides {
     /// Tissue settings by slide name; they win over `[tissue]`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tissue_of: BTreeMap<String, SlideTissue>,
+    /// File of truth by slide name; for `study` and the report.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub truth_of: BTreeMap<String, PathBuf>,
+    /// Whether a slide has tumor, by slide name, in the words of a list of slides (`tumor`,
+    /// `normal`); for `study` and the report.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub label_of: BTreeMap<String, String>,
     /// Method by slide name; wins over `predict.method`. Only `window` is allowed.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub method_of: BTreeMap<String, Method>,
@@ -54,6 +61,8 @@ impl Slides {
         self.origin = other.origin.or(self.origin);
         self.mpp_of.extend(other.mpp_of.clone());
         self.tissue_of.extend(other.tissue_of.clone());
+        self.truth_of.extend(other.truth_of.clone());
+        self.label_of.extend(other.label_of.clone());
         self.method_of.extend(other.method_of.clone());
     }
 
@@ -63,6 +72,8 @@ impl Slides {
         for &name in names {
             self.mpp_of.remove(name);
             self.tissue_of.remove(name);
+            self.truth_of.remove(name);
+            self.label_of.remove(name);
             self.method_of.remove(name);
         }
         *self != before
@@ -88,7 +99,8 @@ impl Slides {
 
     /// Makes all paths absolute; relative paths are relative to `base`.
     pub(super) fn make_paths_absolute(&mut self, base: &Path) {
-        for path in self.tissue_of.values_mut().filter_map(|own| own.mask.as_mut()) {
+        let masks = self.tissue_of.values_mut().filter_map(|own| own.mask.as_mut());
+        for path in masks.chain(self.truth_of.values_mut()) {
             let joined = base.join(&path);
             *path = std::path::absolute(&joined).unwrap_or(joined);
         }

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::config::{RunConfig, StudyKeys};
+use crate::config::{RunConfig, Slides, StudyKeys};
 use crate::jobs::cost::RunCost;
 use crate::jobs::cost_plot::plot_tasks;
 use crate::jobs::listing::SlideListing;
@@ -38,7 +38,7 @@ use crate::progress::Progress;
 use crate::run_dir::{RunDir, SlideRecord};
 use crate::staged;
 use crate::study::describe_detection;
-use crate::truth::{self, SlideKind, read_slide_list};
+use crate::truth::{self, SlideKind, TruthSources, read_slide_list};
 
 use cohort::{CohortContent, CohortSlide};
 use slide_content::SlideFiles;
@@ -94,14 +94,16 @@ pub(crate) struct Summary {
 pub(crate) fn write(mut inputs: ReportInputs, progress: &Progress) -> Result<Summary, ReportError> {
     let keys = inputs.config.as_ref().map_or_else(StudyKeys::default, |c| c.config.study.clone());
     let study = ShownStudy::read(&inputs.run.study())?;
-    let truth = truth_folder(&mut inputs, &keys);
-    let kinds = truth.as_deref().map(kinds).transpose()?.unwrap_or_default();
+    let folder = truth_folder(&mut inputs, &keys);
+    let own = inputs.config.as_ref().map(|c| c.config.slides.clone()).unwrap_or_default();
+    let kinds = kinds(folder.as_deref(), &own, &mut inputs.warnings)?;
+    let truth = TruthSources { folder, of_slide: own.truth_of };
     let task = progress.start("report", "slides", inputs.slides.len());
     let mut slides = Vec::new();
     let mut tally = Tally::default();
     for (listing, view) in inputs.slides.iter().zip(&inputs.views) {
         let record = &listing.record;
-        let files = slide_files(&inputs, record, &keys, truth.as_deref(), study.as_ref())?;
+        let files = slide_files(&inputs, record, &keys, &truth, study.as_ref())?;
         let drawn = files.update()?;
         let mut of_slide = Tally::of_slide(&inputs.run, &record.name, view.files.groups);
         let damaged = listing.damaged.values().map(|damage| damage.reason.clone());
@@ -156,7 +158,7 @@ fn slide_files<'a>(
     inputs: &'a ReportInputs,
     record: &'a SlideRecord,
     keys: &'a StudyKeys,
-    truth: Option<&Path>,
+    truth: &TruthSources,
     study: Option<&ShownStudy>,
 ) -> Result<SlideFiles<'a>, ReportError> {
     let id = names::folder(&record.name);
@@ -164,7 +166,7 @@ fn slide_files<'a>(
     let detections = detections
         .map(|folder| inputs.run.study().join(folder).join(format!("{}.csv", record.name)));
     let has_detections = detections.as_deref().map_or(Ok(false), staged::is_there)?;
-    let truth = truth.map(|folder| truth::find(folder, &record.name)).transpose()?.flatten();
+    let truth = truth.find(&record.name)?;
     Ok(SlideFiles {
         run: &inputs.run,
         record,
@@ -177,10 +179,29 @@ fn slide_files<'a>(
     })
 }
 
-/// The slides listed in `reference.csv` of the truth folder; empty without that file.
-fn kinds(folder: &Path) -> Result<Vec<SlideKind>, ReportError> {
-    let list = folder.join("reference.csv");
-    if truth::is_file(&list)? { Ok(read_slide_list(&list)?) } else { Ok(Vec::new()) }
+/// The slides listed in `reference.csv` of the truth folder, and those with a label of their own. A
+/// label that contradicts the list is a warning.
+fn kinds(
+    folder: Option<&Path>,
+    own: &Slides,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<SlideKind>, ReportError> {
+    let list = folder.map(|folder| folder.join("reference.csv"));
+    let mut kinds = match list {
+        Some(list) if truth::is_file(&list)? => read_slide_list(&list)?,
+        _ => Vec::new(),
+    };
+    for (name, label) in &own.label_of {
+        let Some(is_tumor) = truth::is_tumor(label) else { continue };
+        match kinds.iter().find(|listed| listed.name == *name) {
+            Some(listed) if listed.is_tumor != is_tumor => warnings.push(format!(
+                "{name} has the label {label:?}, and is of another kind in reference.csv, which counts here"
+            )),
+            Some(_) => {}
+            None => kinds.push(SlideKind { name: name.clone(), is_tumor }),
+        }
+    }
+    Ok(kinds)
 }
 
 fn cohort(

@@ -50,7 +50,7 @@ pub(crate) enum InputsError {
         path: PathBuf,
     },
     /// The manifest is not a table of slides.
-    #[error("{}: {problem}; expected a CSV table with the column slide and any of id, mpp, mask, tissue_method, tissue_threshold", path.display())]
+    #[error("{}: {problem}; expected a CSV table with the column slide and any of id, mpp, mask, truth, label, tissue_method, tissue_threshold", path.display())]
     Manifest {
         /// The table.
         path: PathBuf,
@@ -62,6 +62,14 @@ pub(crate) enum InputsError {
     Twice {
         /// The slide.
         slide: PathBuf,
+    },
+    /// The manifest names a file of truth that is not there.
+    #[error("{}: the truth of {slide} in the table, is no file; check the path. Nothing was registered", path.display())]
+    NoTruth {
+        /// The slide.
+        slide: String,
+        /// The path.
+        path: PathBuf,
     },
     /// `--mpp` names a slide that the run does not have.
     #[error("--mpp {name}={mpp}: no slide of this run has that name")]

@@ -22,6 +22,12 @@ struct ManifestRow {
     mpp: Option<f64>,
     #[serde(default)]
     mask: Option<PathBuf>,
+    /// The slide's file of truth.
+    #[serde(default)]
+    truth: Option<PathBuf>,
+    /// Whether the slide has tumor, as in a list of slides.
+    #[serde(default)]
+    label: Option<String>,
     #[serde(default)]
     tissue_method: Option<TissueMethod>,
     #[serde(default)]
@@ -36,11 +42,13 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
-    /// Reads a CSV table with the column `slide` and any of `id` (the slide's name), `mpp` (um per level-0 px), `mask`,
-    /// `tissue_method` and `tissue_threshold`. An empty cell sets nothing.
+    /// Reads a CSV table with the column `slide` and any of `id` (the slide's name), `mpp` (um per
+    /// level-0 px), `mask`, `truth` (a file), `label` (tumor or normal), `tissue_method` and
+    /// `tissue_threshold`. An empty cell sets nothing.
     ///
     /// # Errors
-    /// [`InputsError`] if the file is no such table, or names a slide twice.
+    /// [`InputsError`] if the file is no such table, names a slide twice, or names a file of truth
+    /// that is not there.
     pub(crate) fn read(path: &Path) -> Result<Self, InputsError> {
         let error = |problem: String| InputsError::Manifest { path: path.to_owned(), problem };
         let text = read_text(path).map_err(|e| error(format!("cannot be read: {e}")))?;
@@ -73,13 +81,22 @@ impl Manifest {
         if let Some(mpp) = row.mpp {
             self.keys.mpp_of.insert(name.clone(), mpp);
         }
-        let absolute = |mask: PathBuf| {
-            let joined = base.join(mask);
+        let absolute = |path: PathBuf| {
+            let joined = base.join(path);
             // The run remembers the path, so the path must not depend on the way to the table.
             std::fs::canonicalize(&joined)
                 .or_else(|_| std::path::absolute(&joined))
                 .unwrap_or(joined)
         };
+        if let Some(truth) = row.truth.filter(|path| !path.as_os_str().is_empty()).map(absolute) {
+            if !truth.is_file() {
+                return Err(InputsError::NoTruth { slide: name, path: truth });
+            }
+            self.keys.truth_of.insert(name.clone(), truth);
+        }
+        if let Some(label) = row.label.filter(|label| !label.is_empty()) {
+            self.keys.label_of.insert(name.clone(), label);
+        }
         let own = SlideTissue {
             method: row.tissue_method,
             mask: row.mask.map(absolute),

@@ -1,13 +1,11 @@
 //! The request for a study: runs, truth, slides and rules.
 
-use std::path::PathBuf;
-
 use super::error::StudyError;
 use crate::config::{Config, ConfigError, RunConfig, StudyKeys};
 use crate::geometry::CoordinateOrigin;
 use crate::run_dir::{RunDir, SlideRecord, list_slides};
 use crate::staged;
-use crate::truth::SlideKind;
+use crate::truth::{SlideKind, TruthSources};
 
 /// A run whose heatmaps are studied.
 #[derive(Debug, Clone)]
@@ -57,8 +55,8 @@ impl HeatmapSource {
 pub(crate) struct StudyRequest {
     /// The studied run, followed by the runs it is compared with.
     pub sources: Vec<HeatmapSource>,
-    /// Folder with the truth.
-    pub truth: PathBuf,
+    /// Where the truth is.
+    pub truth: TruthSources,
     /// The slides of the study.
     pub slides: Vec<SlideKind>,
     /// Whether slides without a heatmap are left out; otherwise they are an error.

@@ -1,5 +1,7 @@
 //! The truth about one slide, and how much of each lesion a heatmap has scores for.
 
+use std::path::Path;
+
 use super::error::StudyError;
 use super::request::{HeatmapSource, StudyRequest, records_of};
 use crate::heatmap_h5::HeatmapMeta;
@@ -7,7 +9,7 @@ use crate::metrics::coverage::{Coverage, coverage};
 use crate::metrics::lesions::{Lesions, evaluation_downsample};
 use crate::metrics::raster::SampleGrid;
 use crate::study::truth_file::read_truth;
-use crate::truth::{self, SlideKind, Truth, TruthError};
+use crate::truth::{SlideKind, Truth, TruthError};
 
 /// Size and resolution of a slide.
 pub(super) struct SlideGeometry {
@@ -115,6 +117,23 @@ struct KnownSize {
     bounds_px: Option<[u32; 2]>,
 }
 
+/// Refuses lesions in the truth that is named for a slide without tumor.
+fn require_none(request: &StudyRequest, slide: &SlideKind, path: &Path) -> Result<(), StudyError> {
+    let truth = Truth::read(path, &request.keys.groups(), [0.0; 2])?.truth;
+    let has_lesion = match &truth {
+        Truth::Outlines(outlines) => outlines.iter().any(|outline| !outline.excludes),
+        Truth::Image(labels, _) => labels.iter().any(|&label| label != 0),
+    };
+    if !has_lesion {
+        return Ok(());
+    }
+    let problem = format!(
+        "the truth of {}, which is labelled normal, holds lesions; correct the label or the truth in slides.label_of and slides.truth_of (the manifest)",
+        slide.name
+    );
+    Err(TruthError::invalid(path, problem).into())
+}
+
 /// The lesions of a slide.
 pub(super) struct SlideTruth {
     /// The lesions as the evaluation counts them: annotations that lie close together are one.
@@ -129,11 +148,15 @@ impl SlideTruth {
         slide: &SlideKind,
         geometry: &SlideGeometry,
     ) -> Result<Self, StudyError> {
+        let named = request.truth.of_slide.get(&slide.name);
         if !slide.is_tumor {
+            if let Some(path) = named {
+                require_none(request, slide, path)?;
+            }
             return Ok(Self { lesions: Lesions::none(), drawn: None });
         }
-        let path = truth::find(&request.truth, &slide.name)?.ok_or_else(|| TruthError::Invalid {
-            path: request.truth.clone(),
+        let path = request.truth.find(&slide.name)?.ok_or_else(|| TruthError::Invalid {
+            path: request.truth.place(),
             problem: format!(
                 "no truth about {}, which is listed as having tumor; expected {0}.xml, .geojson, .json, .png or .tif",
                 slide.name

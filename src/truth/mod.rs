@@ -17,6 +17,7 @@ mod imagescope_xml;
 mod mask_image;
 mod ncrf_json;
 mod slide_list;
+mod sources;
 mod xml;
 mod xml_events;
 
@@ -32,7 +33,8 @@ use crate::staged;
 pub(crate) use error::TruthError;
 pub use groups::AnnotationGroups;
 pub(crate) use groups::UNGROUPED;
-pub(crate) use slide_list::{SlideKind, read_slide_list};
+pub(crate) use slide_list::{SlideKind, is_tumor, read_slide_list};
+pub(crate) use sources::TruthSources;
 
 /// The lesions of one slide.
 #[derive(Debug, Clone, PartialEq)]

@@ -49,7 +49,7 @@ pub(crate) fn read_slide_list(path: &Path) -> Result<Vec<SlideKind>, TruthError>
             continue;
         }
         let cell = |at: usize| row.get(at).unwrap_or_default();
-        let is_tumor = kind_of(cell(kind_at)).ok_or_else(|| {
+        let kind = is_tumor(cell(kind_at)).ok_or_else(|| {
             invalid(format!(
                 "line {}: {:?} is neither Tumor nor Normal (nor 1 or 0); expected columns image and type",
                 index + 1,
@@ -65,12 +65,13 @@ pub(crate) fn read_slide_list(path: &Path) -> Result<Vec<SlideKind>, TruthError>
             let problem = format!("line {}: slide {name:?} is empty or listed twice", index + 1);
             return Err(invalid(problem));
         }
-        slides.push(SlideKind { name: name.to_owned(), is_tumor });
+        slides.push(SlideKind { name: name.to_owned(), is_tumor: kind });
     }
     Ok(slides)
 }
 
-fn kind_of(text: &str) -> Option<bool> {
+/// Whether a word for a kind of slide means one with tumor; `None` for a word that is neither.
+pub(crate) fn is_tumor(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "tumor" | "tumour" | "1" | "1.0" | "true" | "positive" => Some(true),
         "normal" | "0" | "0.0" | "false" | "negative" => Some(false),

@@ -44,6 +44,7 @@ mod slide;
 mod small_lesions;
 mod status_cost;
 mod study_cli;
+mod study_manifest;
 mod study_reference;
 mod submitting;
 mod system_errors;

@@ -7,13 +7,14 @@ use clap::Args;
 use super::{input, print_json};
 use crate::cli::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use crate::cli::{Exit, Failure, print};
-use crate::run_dir::RunDir;
+use crate::run_dir::{self, RunDir};
 use crate::stages::rerun;
-use crate::study::steps::truth::slides_of;
 use crate::study::{
-    HeatmapSource, StudyRequest, gather, study_strides, summarise, warn_of_suspect_heatmaps, write,
+    HeatmapSource, StudyRequest, StudySlides, gather, study_strides, summarise,
+    warn_of_suspect_heatmaps, write,
 };
 use crate::threads::Workers;
+use crate::truth::TruthSources;
 
 /// The run to measure, and how to measure it.
 #[derive(Debug, Args)]
@@ -24,6 +25,7 @@ pub(super) struct OverRunArgs {
 
     /// Folder with the truth: SLIDE.xml (ASAP), .geojson (QuPath), .json (NCRF), .png or
     /// .tif (masks), and reference.csv, the list of slides [default: study.truth of the run].
+    /// Files that a manifest of the run names are used too.
     #[arg(long, value_name = "DIR")]
     truth: Option<PathBuf>,
 
@@ -46,7 +48,8 @@ pub(super) struct OverRunArgs {
     #[arg(long)]
     rerun: bool,
 
-    /// List of slides and their types (columns image,type) [default: TRUTH/reference.csv].
+    /// List of slides and their types (columns image,type) [default: TRUTH/reference.csv,
+    /// or else all slides with truth or with a label in a manifest of the run].
     #[arg(long, value_name = "CSV")]
     slides: Option<PathBuf>,
 
@@ -100,11 +103,19 @@ pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
     let mut config = options.settle()?;
     args.engine.over(&mut config);
     let keys = config.config.study.clone();
-    let Some(truth) = args.truth.as_ref().or(keys.truth.as_ref()) else {
-        let problem = "give --truth DIR, or truth = \"DIR\" in the run's [study]";
-        return Err(Failure::new(Exit::Usage, problem));
+    let own = &config.config.slides;
+    let truth = TruthSources {
+        folder: args.truth.clone().or_else(|| keys.truth.clone()),
+        of_slide: own.truth_of.clone(),
     };
-    let slides = slides_of(truth, args.slides.as_deref())?;
+    if truth.folder.is_none() && own.truth_of.is_empty() && own.label_of.is_empty() {
+        let problem = "give --truth DIR, or truth = \"DIR\" in the run's [study], or the columns truth and label in a manifest of the run";
+        return Err(Failure::new(Exit::Usage, problem));
+    }
+    let records = run_dir::registered(&options.dir())?;
+    let names: Vec<String> = records.into_iter().map(|record| record.name).collect();
+    let list = args.slides.as_deref();
+    let slides = StudySlides { list, truth: &truth, keys: own, names: &names }.kinds()?;
     let strides = study_strides(&args.strides, &config.config);
     let mut sources = vec![HeatmapSource {
         name: config.config.predict.method.name().to_owned(),
@@ -123,7 +134,7 @@ pub(super) fn run(args: &OverRunArgs) -> Result<Exit, Failure> {
     }
     let request = StudyRequest {
         sources,
-        truth: truth.clone(),
+        truth,
         slides,
         allow_missing: args.allow_missing,
         mpp: args.mpp,

@@ -35,7 +35,7 @@ pub(crate) enum StepError {
 }
 
 impl StepError {
-    pub(super) fn content(path: &Path, problem: impl Into<String>) -> Self {
+    pub(in crate::study) fn content(path: &Path, problem: impl Into<String>) -> Self {
         Self::Content { path: path.to_owned(), problem: problem.into() }
     }
 }
