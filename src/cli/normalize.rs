@@ -130,7 +130,7 @@ pub(super) fn run(args: &NormalizeArgs) -> Result<Exit, Failure> {
 
 fn fit(args: &FitArgs) -> Result<Exit, Failure> {
     let progress = Progress::on_stderr(false);
-    let slides = expand(&args.slides, &progress)?;
+    let slides = expand(&args.slides, &[], &progress)?;
     let slides: Vec<PathBuf> = slides.into_iter().map(|slide| slide.path).collect();
     let Common { method, icc } = args.common;
     let options = FitOptions { method, icc, tiles: args.tiles.into() };
@@ -147,7 +147,7 @@ fn apply(args: &ApplyArgs) -> Result<Exit, Failure> {
     let progress = Progress::on_stderr(false);
     let Common { method, icc } = args.common;
     let target = colour_template::read(&args.template, method, icc)?;
-    let images = expand(&args.images, &progress)?;
+    let images = expand(&args.images, &[], &progress)?;
     let (mut done, mut failed) = (0, 0);
     for NamedSlide { path: image, .. } in &images {
         match apply_template(image, &target, icc, &args.out, &progress) {

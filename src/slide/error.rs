@@ -76,7 +76,7 @@ pub enum SlideError {
     },
     /// No reader recognises the format.
     #[error(
-        "{}: not a slide: found {found}, expected a format {reader} reads, or PNG, JPEG, TIFF; is the file complete (compare size and checksum with its source)?",
+        "{}: not a slide: found {found}, expected a format {reader} reads, or PNG, JPEG, TIFF; convert it to one of these; if it should be one, is the file complete (compare size and checksum with its source)?",
         path.display()
     )]
     Unrecognised {

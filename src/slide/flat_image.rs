@@ -27,7 +27,40 @@ pub(crate) enum Sniffed {
     Tiff,
     Empty,
     Text,
+    /// A kind that is not read as a picture, by name.
+    Known(&'static str),
     Other,
+}
+
+/// First bytes of kinds that people take for slides, each with where they stand and the kind's name.
+const KNOWN: [(usize, &[u8], &str); 15] = [
+    (
+        128,
+        b"DICM",
+        "DICOM, which OpenSlide reads from version 4 on where the file is a whole-slide image",
+    ),
+    (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (0, b"ZISRAWFILE", "Zeiss CZI"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an OLE file (Zeiss ZVI, Olympus OIB)"),
+    (8, b"WEBP", "WebP"),
+    (0, b"GIF8", "GIF"),
+    (0, b"BM", "BMP"),
+    (0, b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (4, b"ftypavif", "AVIF"),
+    (0, b"\x89HDF\r\n\x1a\n", "HDF5"),
+    (0, b"PK\x03\x04", "a ZIP archive"),
+    (0, b"\x1f\x8b", "gzip"),
+    (0, b"%PDF", "PDF"),
+];
+
+/// The name of a kind of [`KNOWN`].
+fn known(head: &[u8]) -> Option<&'static str> {
+    let is = |&&(at, bytes, _): &&(usize, &[u8], &str)| {
+        head.get(at..).is_some_and(|rest| rest.starts_with(bytes))
+    };
+    KNOWN.iter().find(is).map(|&(_, _, name)| name)
 }
 
 impl fmt::Display for Sniffed {
@@ -38,6 +71,7 @@ impl fmt::Display for Sniffed {
             Self::Tiff => "a TIFF",
             Self::Empty => "an empty file",
             Self::Text => "a text file",
+            Self::Known(name) => name,
             Self::Other => "binary data of no known kind",
         })
     }
@@ -69,6 +103,7 @@ pub(crate) fn sniff(path: &Path) -> io::Result<Sniffed> {
         [0x89, b'P', b'N', b'G', ..] => Sniffed::Png,
         [0xFF, 0xD8, 0xFF, ..] => Sniffed::Jpeg,
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Sniffed::Tiff,
+        bytes if known(bytes).is_some() => known(bytes).map_or(Sniffed::Other, Sniffed::Known),
         bytes if is_text(bytes) => Sniffed::Text,
         _ => Sniffed::Other,
     })

@@ -7,6 +7,7 @@
 //! [`overview()`] make small pictures of a slide, and [`resolution`] decides its
 //! resolution.
 
+mod dicom;
 mod error;
 mod flat_image;
 mod flat_tiff;
@@ -31,15 +32,14 @@ mod tiff_jpeg_tiles;
 mod tiff_pages;
 mod tiled_jpeg;
 
+pub(crate) use dicom::{DicomFile, DicomSeries, dicom_file};
 pub use error::{RegionError, SlideError};
 pub(crate) use icc::{IccOutcome, through_icc};
 pub(crate) use names::{is_picture_name, is_slide_name};
 pub use open::open;
 pub(crate) use open::open_watched;
 pub use openslide::OpenSlideMissing;
-pub(crate) use openslide::{
-    DicomSeries, dicom_series, library_of_shell as openslide_of_shell, version as openslide_version,
-};
+pub(crate) use openslide::{library_of_shell as openslide_of_shell, version as openslide_version};
 pub use overview::{Overview, overview};
 pub use plane_reader::PlaneReader;
 pub use region::Region;

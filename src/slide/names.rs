@@ -16,6 +16,14 @@ pub(crate) fn is_slide_name(path: &Path) -> bool {
     !hidden && suffix(path).is_some_and(|suffix| SLIDE_SUFFIXES.contains(&suffix.as_str()))
 }
 
+/// Whether a file may be DICOM by its name: it ends in `.dcm`, or not as another slide does. Files
+/// of an archive often have no ending, or that of a number.
+pub(in crate::slide) fn may_be_dicom(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let is_other = |suffix: String| suffix != "dcm" && SLIDE_SUFFIXES.contains(&suffix.as_str());
+    !hidden && !suffix(path).is_some_and(is_other)
+}
+
 /// Whether a file has the name of a plain picture: PNG or JPEG.
 pub(crate) fn is_picture_name(path: &Path) -> bool {
     suffix(path).is_some_and(|suffix| matches!(suffix.as_str(), "png" | "jpg" | "jpeg"))

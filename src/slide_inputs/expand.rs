@@ -13,7 +13,7 @@ use crate::text_file::read_text;
 const LISTS: [&str; 3] = ["txt", "list", "lst"];
 
 /// The slides in the given order; those of a folder are sorted by path. A DICOM series is one
-/// slide, whatever the number of its files.
+/// slide, whatever the number of its files; one of which a file is in `known` has that name and file.
 ///
 /// A file of a list or of a folder that does not exist is kept. It becomes a failed slide and does
 /// not stop the others.
@@ -22,6 +22,7 @@ const LISTS: [&str; 3] = ["txt", "list", "lst"];
 /// [`InputsError`] if a folder or a list cannot be read or has no slides.
 pub(crate) fn expand(
     given: &[PathBuf],
+    known: &[NamedSlide],
     progress: &Progress,
 ) -> Result<Vec<NamedSlide>, InputsError> {
     let mut files = Vec::new();
@@ -34,7 +35,7 @@ pub(crate) fn expand(
             files.push(path.clone());
         }
     }
-    one_per_series(&files, progress)
+    one_per_series(&files, known, progress)
 }
 
 /// Refuses paths that lead to nothing, before anything is registered.
@@ -113,7 +114,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("list.txt");
         std::fs::write(&list, "\u{feff}a.tif\r\nb#2.tif\r\n").unwrap();
-        let names: Vec<_> = expand(&[list], &Progress::on_stderr(true)).unwrap();
+        let names: Vec<_> = expand(&[list], &[], &Progress::on_stderr(true)).unwrap();
         assert_eq!(names.iter().map(|slide| slide.name.as_str()).collect::<Vec<_>>(), ["a", "b#2"]);
     }
 }

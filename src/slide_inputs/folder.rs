@@ -10,7 +10,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::error::InputsError;
 use crate::progress::Progress;
-use crate::slide::{is_picture_name, is_slide_name};
+use crate::slide::{DicomFile, dicom_file, is_picture_name, is_slide_name};
 
 /// Length of a VMS file, a short text, of which more is not read.
 const VMS_BYTES: u64 = 1 << 20;
@@ -36,7 +36,13 @@ pub(super) fn slides_in(folder: &Path, progress: &Progress) -> Result<Vec<PathBu
             Ok(entry) => entry.into_path(),
             Err(error) => unfollowed(folder, error)?,
         };
-        if is_slide_name(&path) { slides.push(path) } else { left_out.push(path) }
+        // Files of DICOM archives often have no ending, and beside slides there are other objects.
+        let is_slide = match dicom_file(&path) {
+            Some(DicomFile::Slide(_)) => true,
+            Some(DicomFile::Other) => false,
+            None => is_slide_name(&path),
+        };
+        if is_slide { slides.push(path) } else { left_out.push(path) }
     }
     let parts = parts_of_vms(&slides);
     slides.retain(|slide| !parts.contains(slide));

@@ -33,15 +33,16 @@ impl GivenSlides {
         progress: &Progress,
     ) -> Result<Self, InputsError> {
         require_existing(named)?;
-        let mut slides = expand(named, progress)?;
-        let mut keys = Slides::default();
-        if let Some(file) = manifest {
-            let manifest = Manifest::read(file)?;
-            slides.extend(manifest.slides);
-            keys = manifest.keys;
-        }
-        let mut names: HashSet<String> = slides.iter().map(|slide| slide.name.clone()).collect();
-        names.extend(run_dir::registered(run)?.into_iter().map(|record| record.name));
+        let registered = run_dir::registered(run)?.into_iter();
+        let registered: Vec<NamedSlide> =
+            registered.map(|record| NamedSlide { name: record.name, path: record.path }).collect();
+        let manifest = manifest.map(|file| Manifest::read_for(file, &registered)).transpose()?;
+        let Manifest { slides: in_manifest, mut keys } = manifest.unwrap_or_default();
+        let known: Vec<NamedSlide> = in_manifest.iter().chain(&registered).cloned().collect();
+        let mut slides = expand(named, &known, progress)?;
+        slides.extend(in_manifest);
+        let names: HashSet<String> =
+            slides.iter().chain(&registered).map(|slide| slide.name.clone()).collect();
         for given in mpp {
             let Some(name) = &given.name else {
                 keys.mpp = Some(given.mpp);

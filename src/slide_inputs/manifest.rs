@@ -1,11 +1,15 @@
 //! `--manifest FILE`: a table of slides and their settings.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use super::error::InputsError;
+use super::folder::slides_in;
+use super::series::{one_per_series, series_key};
 use crate::config::{SlideTissue, Slides};
+use crate::progress::Progress;
 use crate::run_dir::{NamedSlide, SlidesError};
 use crate::text_file::{delimiter, read_text};
 use crate::tissue::TissueMethod;
@@ -50,6 +54,11 @@ impl Manifest {
     /// [`InputsError`] if the file is no such table, names a slide twice, or names a file of truth
     /// that is not there.
     pub(crate) fn read(path: &Path) -> Result<Self, InputsError> {
+        Self::read_for(path, &[])
+    }
+
+    /// Like [`Self::read`], for a run that has the slides `known`.
+    pub(super) fn read_for(path: &Path, known: &[NamedSlide]) -> Result<Self, InputsError> {
         let error = |problem: String| InputsError::Manifest { path: path.to_owned(), problem };
         let text = read_text(path).map_err(|e| error(format!("cannot be read: {e}")))?;
         let mut reader = csv::ReaderBuilder::new()
@@ -57,26 +66,26 @@ impl Manifest {
             .trim(csv::Trim::All)
             .from_reader(text.as_bytes());
         let base = path.parent().unwrap_or(Path::new("."));
-        let mut manifest = Self::default();
+        let mut rows: Vec<ManifestRow> = Vec::new();
         for row in reader.deserialize() {
             let row: ManifestRow = row.map_err(|e| error(format!("not a table of slides: {e}")))?;
             if row.slide.as_os_str().is_empty() {
                 return Err(error("a row names no slide".into()));
             }
-            manifest.add(base, row)?;
+            let slide = file_of(&base.join(&row.slide)).map_err(error)?;
+            rows.push(ManifestRow { slide, ..row });
         }
-        if manifest.slides.is_empty() {
+        if rows.is_empty() {
             return Err(error("the table names no slides".into()));
+        }
+        let mut manifest = Self::default();
+        for (slide, row) in named(&rows, known)?.into_iter().zip(rows) {
+            manifest.add(base, slide, row)?;
         }
         Ok(manifest)
     }
 
-    fn add(&mut self, base: &Path, row: ManifestRow) -> Result<(), InputsError> {
-        let slide = base.join(&row.slide);
-        let slide = match row.id.as_deref().filter(|id| !id.is_empty()) {
-            Some(id) => NamedSlide::with_name(&slide, id)?,
-            None => NamedSlide::by_stem(&slide)?,
-        };
+    fn add(&mut self, base: &Path, slide: NamedSlide, row: ManifestRow) -> Result<(), InputsError> {
         let name = slide.name.clone();
         if let Some(mpp) = row.mpp {
             self.keys.mpp_of.insert(name.clone(), mpp);
@@ -116,4 +125,41 @@ impl Manifest {
         self.slides.push(slide);
         Ok(())
     }
+}
+
+/// The slide file of a row: the path itself, or the one slide of a folder.
+fn file_of(path: &Path) -> Result<PathBuf, String> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let found = slides_in(path, &Progress::Quiet)
+        .and_then(|files| one_per_series(&files, &[], &Progress::Quiet))
+        .map_err(|error| error.to_string())?;
+    match found.as_slice() {
+        [slide] => Ok(slide.path.clone()),
+        slides => Err(format!(
+            "{} is a folder with {} slides, expected one in a row of its own; name the file",
+            path.display(),
+            slides.len()
+        )),
+    }
+}
+
+/// The slides of the rows, by their ids or else by their files.
+fn named(rows: &[ManifestRow], known: &[NamedSlide]) -> Result<Vec<NamedSlide>, InputsError> {
+    let mut seen = HashSet::new();
+    for row in rows {
+        if series_key(&row.slide).is_some_and(|key| !seen.insert(key)) {
+            return Err(InputsError::Twice { slide: row.slide.clone() });
+        }
+    }
+    let id_of = |row: &ManifestRow| row.id.clone().filter(|id| !id.is_empty());
+    let files = rows.iter().filter(|row| id_of(row).is_none()).map(|row| row.slide.clone());
+    let mut by_file =
+        one_per_series(&files.collect::<Vec<_>>(), known, &Progress::Quiet)?.into_iter();
+    let name = |row: &ManifestRow| match id_of(row) {
+        Some(id) => Ok(NamedSlide::with_name(&row.slide, &id)?),
+        None => Ok(by_file.next().expect("no series is there twice")),
+    };
+    rows.iter().map(name).collect()
 }

@@ -16,6 +16,7 @@ mod common;
 mod demo_networks;
 mod dense;
 mod dense_networks;
+mod dicom_series;
 mod dry_run;
 mod export;
 mod flips;

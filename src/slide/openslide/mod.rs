@@ -1,7 +1,6 @@
 //! The reader of whole-slide formats, which uses the OpenSlide library.
 
 mod argb;
-mod dicom;
 mod empty_tiles;
 mod failures;
 mod find;
@@ -14,7 +13,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
-pub(crate) use dicom::{DicomSeries, dicom_series};
 pub use find::OpenSlideMissing;
 pub(crate) use find::library_of_shell;
 use library::{Handle, library};
