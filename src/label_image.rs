@@ -9,7 +9,9 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{
+    DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+};
 use ndarray::Array2;
 
 use crate::jpeg_check;
@@ -73,6 +75,12 @@ impl LabelImage {
         limits.max_alloc = Some(8 * LIMIT_PX);
         reader.limits(limits);
         let decoder = reader.into_decoder().map_err(not_read)?;
+        if decoder.original_color_type() == ExtendedColorType::Cmyk8 {
+            return Err(
+                "its pixels are CMYK, of which none says what is marked; save it as PNG".to_owned()
+            );
+        }
+        require_plain_values(path).map_err(cannot)??;
         check_size(decoder.dimensions())?;
         let picture = DynamicImage::from_decoder(decoder).map_err(not_read)?;
         if is_jpeg_file {
@@ -227,6 +235,25 @@ pub(crate) fn check_shape(rows: usize, cols: usize, width: f64, height: f64) -> 
 /// Largest difference of the shapes of a mask and its slide, relative.
 const SHAPE_TOLERANCE: f64 = 0.01;
 
+/// Refuses a TIFF whose values grow from white to black. Programs disagree on whether its stored
+/// values or its brightness are the labels (tifffile writes 1 where a mask is true, ImageMagick where
+/// it is black).
+fn require_plain_values(path: &Path) -> std::io::Result<Result<(), String>> {
+    let mut head = Vec::new();
+    File::open(path)?.take(2).read_to_end(&mut head)?;
+    if head != b"II" && head != b"MM" {
+        return Ok(Ok(()));
+    }
+    let Ok(mut decoder) = tiff::decoder::Decoder::new(BufReader::new(File::open(path)?)) else {
+        return Ok(Ok(()));
+    };
+    let photometric = decoder.find_tag_unsigned::<u16>(tiff::tags::Tag::PhotometricInterpretation);
+    if !matches!(photometric, Ok(Some(0))) {
+        return Ok(Ok(()));
+    }
+    Ok(Err("its values are stored with 0 for white (PhotometricInterpretation WhiteIsZero), and programs disagree on which of them are marked; save it as PNG, or with photometric=\"minisblack\"".to_owned()))
+}
+
 /// Whether the picture is a JPEG, or a TIFF of JPEG strips or tiles.
 fn is_jpeg(path: &Path) -> std::io::Result<bool> {
     let mut head = Vec::new();
@@ -322,6 +349,40 @@ mod tests {
         assert_eq!(labels.binary(&[2, 300]).unwrap().mask.as_slice().unwrap(), [0, 0, 1, 1]);
         assert!(labels.classes().unwrap_err().contains("300"));
         assert_eq!(labels.nonzero().as_slice().unwrap(), [0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn values_that_programs_read_differently_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        // One strip of 8 x 1 px at 1 bit, as tifffile writes [False, True, ...].
+        let entry = |tag: u16, value: u32| -> Vec<u8> {
+            let head = [tag, 4].map(u16::to_le_bytes).concat();
+            [head, [1, value].map(u32::to_le_bytes).concat()].concat()
+        };
+        let tiff = |photometric: u32| {
+            let entries = [
+                (256, 8),
+                (257, 1),
+                (258, 1),
+                (259, 1),
+                (262, photometric),
+                (273, 8),
+                (277, 1),
+                (278, 1),
+                (279, 1),
+            ];
+            let mut bytes = b"II*\0\x0a\0\0\0\x55\0".to_vec();
+            bytes.extend(9_u16.to_le_bytes());
+            entries.iter().for_each(|&(tag, value)| bytes.extend(entry(tag, value)));
+            bytes.extend([0; 4]);
+            let path = folder.path().join("m.tif");
+            std::fs::write(&path, bytes).unwrap();
+            LabelImage::read(&path)
+        };
+        let mask = tiff(1).unwrap().nonzero();
+        assert_eq!(mask.as_slice().unwrap(), [0, 1, 0, 1, 0, 1, 0, 1]);
+        let problem = tiff(0).unwrap_err();
+        assert!(problem.contains("WhiteIsZero") && problem.contains("PNG"), "{problem}");
     }
 
     #[test]

@@ -77,7 +77,7 @@ fn parse(bytes: &[u8]) -> Option<DicomFile> {
     let (mut syntax, mut class) = (String::new(), String::new());
     // The meta information is explicit, whatever the rest is.
     while reader.peek_group()? == 0x0002 {
-        let Element { tag, value } = reader.next()?;
+        let DataElement { tag, value } = reader.next()?;
         match tag {
             STORAGE_CLASS => class = text(value?, true),
             TRANSFER_SYNTAX => syntax = text(value?, true),
@@ -92,7 +92,7 @@ fn parse(bytes: &[u8]) -> Option<DicomFile> {
     }
     reader.is_explicit = syntax != IMPLICIT;
     let (mut uid, mut container, mut is_utf8) = (None, None, true);
-    while let Some(Element { tag, value }) = reader.next() {
+    while let Some(DataElement { tag, value }) = reader.next() {
         match (tag, value) {
             (CHARACTER_SET, Some(value)) => is_utf8 = text(value, true).contains("192"),
             (SERIES_UID, Some(value)) => uid = Some(text(value, true)),
@@ -122,7 +122,7 @@ fn text(value: &[u8], is_utf8: bool) -> String {
 }
 
 /// A data element; the value of a sequence is passed over.
-struct Element<'a> {
+struct DataElement<'a> {
     tag: u32,
     value: Option<&'a [u8]>,
 }
@@ -169,15 +169,15 @@ impl<'a> Elements<'a> {
     }
 
     /// The next element; `None` at the end of what was read.
-    fn next(&mut self) -> Option<Element<'a>> {
+    fn next(&mut self) -> Option<DataElement<'a>> {
         let tag = self.tag()?;
         let length = self.length(tag)?;
         if length == OPEN_END {
             self.pass_over()?;
-            return Some(Element { tag, value: None });
+            return Some(DataElement { tag, value: None });
         }
         let value = self.take(usize::try_from(length).ok()?)?;
-        Some(Element { tag, value: Some(value) })
+        Some(DataElement { tag, value: Some(value) })
     }
 
     /// Passes over the items of a sequence of open length.

@@ -12,7 +12,7 @@ use crate::regular_file::{self, TEXT_BYTES};
 use crate::text_file;
 
 /// Reads the outlines of a file, level-0 px, from where the program that wrote it begins to count.
-/// The file, gzipped or not, holds a feature collection, a list of features, or one feature.
+/// The file, gzipped or not, holds a feature collection, a list of features, one feature, or one shape.
 pub(super) fn read(path: &Path, groups: &AnnotationGroups) -> Result<DrawnOutlines, TruthError> {
     let read = |source| TruthError::Read { path: path.to_owned(), source };
     let bytes = regular_file::read(path, TEXT_BYTES).map_err(read)?;

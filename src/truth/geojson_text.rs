@@ -12,7 +12,7 @@ use serde_json::Value;
 /// Largest number of features of a file.
 const MOST_FEATURES: usize = 1 << 20;
 
-/// The features of a file: a feature collection, a list of features, or one feature.
+/// The features of a file: a feature collection, a list of features, one feature, or one shape.
 pub(super) struct FeatureList(pub(super) Vec<Feature>);
 
 impl FeatureList {
@@ -25,8 +25,18 @@ impl FeatureList {
             return serde_json::from_str(text);
         }
         let document: Document = serde_json::from_str(text)?;
-        let one = Feature { geometry: document.geometry, class: document.properties.0 };
-        Ok(document.features.unwrap_or_else(|| Self(vec![one])))
+        if let Some(features) = document.features {
+            return Ok(features);
+        }
+        // A geometry may be a whole document, too. A feature has a type and no coordinates.
+        let bare = || match serde_json::from_str::<Geometry>(text) {
+            Ok(shape) if shape.kind != "Feature" && shape.kind != "FeatureCollection" => {
+                Some(shape)
+            }
+            _ => None,
+        };
+        let geometry = document.geometry.or_else(bare);
+        Ok(Self(vec![Feature { geometry, class: document.properties.0 }]))
     }
 }
 

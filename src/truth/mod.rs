@@ -10,6 +10,7 @@
 mod asap_xml;
 mod drawn;
 mod error;
+mod files;
 mod geojson;
 mod geojson_text;
 mod groups;
@@ -21,16 +22,16 @@ mod sources;
 mod xml;
 mod xml_events;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ndarray::Array2;
 
 use crate::label_image::{LabelImage, check_shape};
 use crate::metrics::mask::Mask;
 use crate::metrics::raster::{Outline, SampleGrid, rasterise};
-use crate::staged;
 
 pub(crate) use error::TruthError;
+pub(crate) use files::{find, is_file, slide_name};
 pub use groups::AnnotationGroups;
 pub(crate) use groups::UNGROUPED;
 pub(crate) use slide_list::{SlideKind, is_tumor, read_slide_list};
@@ -44,50 +45,6 @@ pub enum Truth {
     /// A mask image `[row, col]`, where pixels that are not 0 are lesion, and the size of
     /// its pixels along x and y, level-0 px; `None` while that is unknown.
     Image(Array2<u8>, Option<[f64; 2]>),
-}
-
-/// File endings of truth, in the order in which [`find`] tries them.
-const ENDINGS: [&str; 10] = [
-    ".xml",
-    ".geojson",
-    ".geojson.gz",
-    ".json",
-    ".png",
-    ".tif",
-    ".tiff",
-    "_mask.png",
-    "_mask.tif",
-    "_Mask.tif",
-];
-
-/// The file of truth for `slide` in `folder`; `None` if there is none.
-///
-/// # Errors
-/// [`TruthError::Read`] if the system does not say whether there is one.
-pub(crate) fn find(folder: &Path, slide: &str) -> Result<Option<PathBuf>, TruthError> {
-    for ending in ENDINGS {
-        let path = folder.join(format!("{slide}{ending}"));
-        if is_file(&path)? {
-            return Ok(Some(path));
-        }
-    }
-    Ok(None)
-}
-
-/// Whether there is a file at `path`.
-///
-/// # Errors
-/// [`TruthError::Read`] if the system does not say.
-pub(crate) fn is_file(path: &Path) -> Result<bool, TruthError> {
-    staged::is_file(path)
-        .map_err(|error| TruthError::Read { path: error.path, source: error.source })
-}
-
-/// The name of the slide that a file of truth describes; `None` for other files.
-pub(crate) fn slide_name(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?;
-    let ending = ENDINGS.iter().filter(|ending| name.ends_with(*ending)).max_by_key(|e| e.len())?;
-    name.strip_suffix(ending).filter(|stem| !stem.is_empty()).map(str::to_owned)
 }
 
 /// The truth of a file.

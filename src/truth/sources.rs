@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{TruthError, find};
+use super::error::TruthError;
+use super::files::find;
 
 /// A folder with files of truth, and the files that are named slide by slide.
 #[derive(Debug, Clone, Default)]

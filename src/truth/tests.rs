@@ -1,5 +1,7 @@
 use std::fs;
 
+use std::path::PathBuf;
+
 use super::*;
 
 fn write(name: &str, text: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -254,4 +256,29 @@ fn slide_lists_have_a_header_or_the_column_order_of_camelyon16() {
     let message = kinds("test_001,perhaps\n").unwrap_err().to_string();
     assert!(message.contains("line 1") && message.contains("perhaps"), "{message}");
     assert!(kinds("a,Tumor\na,Normal\n").unwrap_err().to_string().contains("twice"));
+}
+
+#[test]
+fn a_shape_alone_is_geojson() {
+    let folder = tempfile::tempdir().unwrap();
+    let groups =
+        AnnotationGroups { lesion: vec![UNGROUPED.to_owned()], ..AnnotationGroups::default() };
+    let ring = "[[[1,1],[9,1],[9,5],[1,1]]]";
+    let texts = [
+        format!(r#"{{"type":"Polygon","coordinates":{ring}}}"#),
+        format!(r#"{{"coordinates":[{ring}],"type":"MultiPolygon"}}"#),
+        format!(
+            r#"{{"type":"GeometryCollection","geometries":[{{"type":"Polygon","coordinates":{ring}}}]}}"#
+        ),
+    ];
+    for (number, text) in texts.iter().enumerate() {
+        let path = folder.path().join(format!("{number}.geojson"));
+        std::fs::write(&path, text).unwrap();
+        let file = Truth::read(&path, &groups, [0.0; 2]).unwrap();
+        assert_eq!(file.truth.extent(), Some([9.0, 5.0]), "{text}");
+    }
+    let path = folder.path().join("f.geojson");
+    std::fs::write(&path, r#"{"type":"Feature","geometry":null,"properties":{}}"#).unwrap();
+    let notes = Truth::read(&path, &groups, [0.0; 2]).unwrap().notes;
+    assert!(notes[0].contains("has no geometry"), "{notes:?}");
 }
