@@ -43,9 +43,20 @@ impl NoFit {
     }
 }
 
+/// Whether a fit can still be made: the network is run densely and pads, and no fit is given or
+/// made. A run that has scores keeps the calibrations of its slides.
+///
+/// # Errors
+/// [`StageError`] if the system does not say whether the run has scores.
+pub(crate) fn is_open(run: &RunDir, config: &RunConfig) -> Result<bool, StageError> {
+    // Patches have a margin exactly where layers pad.
+    let pads = config.resolved.margin.is_some();
+    let is_dense = config.config.predict.method != Method::Window;
+    Ok(pads && is_dense && config.resolved.fit_sha256.is_none() && !has_scores(run)?)
+}
+
 /// Whether a fit over `slides`, which have patches, is still to be made before they are scored:
-/// the network is run densely and pads, no fit is given or made, and `calibrate` has not found
-/// that there is none. A run that has scores keeps the calibrations of its slides.
+/// a fit can be made, and `calibrate` has not found that there is none.
 ///
 /// # Errors
 /// [`StageError`] if the system does not say whether the run has scores or such a finding.
@@ -54,13 +65,7 @@ pub(crate) fn is_wanted(
     config: &RunConfig,
     slides: &[String],
 ) -> Result<bool, StageError> {
-    // Patches have a margin exactly where layers pad.
-    let pads = config.resolved.margin.is_some();
-    let is_dense = config.config.predict.method != Method::Window;
-    if !pads || !is_dense || config.resolved.fit_sha256.is_some() || has_scores(run)? {
-        return Ok(false);
-    }
-    Ok(!NoFit::holds(run, config, slides)?)
+    Ok(is_open(run, config)? && !NoFit::holds(run, config, slides)?)
 }
 
 /// Whether the run has scores, which a fit would no longer belong to.

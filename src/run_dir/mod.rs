@@ -8,7 +8,10 @@ mod slides_csv;
 
 pub(crate) use listing::{list_slides, list_slides_with, patches_file_names};
 pub use paths::RunDir;
-pub(crate) use recorded::{RecordedFile, forget_files, is_recorded, record_files, recorded_files};
+pub(crate) use recorded::{
+    RecordedFile, RecordedFiles, SlideFiles, forget_files, is_recorded, record_files,
+    recorded_files,
+};
 pub use slide_record::{SlideRecord, SlideStatus};
 #[cfg(test)]
 pub(crate) use slides_csv::register_files;

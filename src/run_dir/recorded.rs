@@ -47,25 +47,48 @@ impl RecordedFile {
 /// The files of a slide that are recorded, by their paths below the run directory.
 pub(crate) type RecordedFiles = BTreeMap<String, RecordedFile>;
 
-/// Reads the record of a slide; `None` if there is none.
+/// The record of a slide, as far as it can be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SlideFiles {
+    /// No file of the slide was recorded.
+    None,
+    /// The files.
+    Known(RecordedFiles),
+    /// The content of the record is damaged in this way.
+    Damaged(String),
+}
+
+impl SlideFiles {
+    /// The files, none of them if the record is damaged: whoever asks writes it anew.
+    fn known(self) -> RecordedFiles {
+        match self {
+            Self::Known(files) => files,
+            Self::None | Self::Damaged(_) => RecordedFiles::new(),
+        }
+    }
+}
+
+/// Reads the record of a slide.
 ///
 /// # Errors
-/// The error in words if the record cannot be read.
-pub(crate) fn recorded_files(run: &RunDir, slide: &str) -> Result<Option<RecordedFiles>, String> {
-    match fs::read(run.recorded(slide)) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|e| e.to_string()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e.to_string()),
-    }
+/// [`StageError`] if the record is there, or may be, and the system does not give it.
+pub(crate) fn recorded_files(run: &RunDir, slide: &str) -> Result<SlideFiles, StageError> {
+    let Some(bytes) = staged::read_if_there(&run.recorded(slide))? else {
+        return Ok(SlideFiles::None);
+    };
+    Ok(match serde_json::from_slice(&bytes) {
+        Ok(files) => SlideFiles::Known(files),
+        Err(error) => SlideFiles::Damaged(error.to_string()),
+    })
 }
 
 /// Records files and folders of a slide that have just been written. Those outside the run
 /// directory are not part of the run.
 ///
 /// # Errors
-/// [`StageError`] if a file cannot be read back, or the record cannot be written.
+/// [`StageError`] if a file cannot be read back, or the record cannot be read or written.
 pub(crate) fn record_files(run: &RunDir, slide: &str, files: &[PathBuf]) -> Result<(), StageError> {
-    let mut record = recorded_files(run, slide).ok().flatten().unwrap_or_default();
+    let mut record = recorded_files(run, slide)?.known();
     for path in files {
         let Some(name) = path.strip_prefix(run.root()).ok().and_then(Path::to_str) else {
             continue;
@@ -82,20 +105,24 @@ pub(crate) fn record_files(run: &RunDir, slide: &str, files: &[PathBuf]) -> Resu
 
 /// Whether the record of a slide, if it has one, names the file or folder at `path`. A file that a
 /// record lacks was written by a command that ended before it was recorded.
-pub(crate) fn is_recorded(run: &RunDir, slide: &str, path: &Path) -> bool {
+///
+/// # Errors
+/// [`StageError`] if the system does not give the record.
+pub(crate) fn is_recorded(run: &RunDir, slide: &str, path: &Path) -> Result<bool, StageError> {
     let name = path.strip_prefix(run.root()).ok().and_then(Path::to_str);
-    match recorded_files(run, slide) {
-        Ok(record) => record.is_none_or(|record| name.is_none_or(|n| record.contains_key(n))),
-        Err(_) => false,
-    }
+    Ok(match recorded_files(run, slide)? {
+        SlideFiles::None => true,
+        SlideFiles::Known(files) => name.is_none_or(|name| files.contains_key(name)),
+        SlideFiles::Damaged(_) => false,
+    })
 }
 
 /// Forgets the files of a slide whose paths begin with `folder`, since they are removed.
 ///
 /// # Errors
-/// [`StageError`] if the record cannot be written.
+/// [`StageError`] if the record cannot be read or written.
 pub(crate) fn forget_files(run: &RunDir, slide: &str, folder: &str) -> Result<(), StageError> {
-    let Some(mut record) = recorded_files(run, slide).ok().flatten() else { return Ok(()) };
+    let SlideFiles::Known(mut record) = recorded_files(run, slide)? else { return Ok(()) };
     record.retain(|name, _| !name.starts_with(folder));
     write(run, slide, &record)
 }
@@ -145,22 +172,28 @@ mod tests {
         staged::write(&file, b"picture").unwrap();
         staged::write(&tiles.join("0/0_0.png"), b"one").unwrap();
         staged::write(&tiles.join("1/0_0.png"), b"two").unwrap();
-        assert_eq!(recorded_files(&run, "a"), Ok(None));
-        assert!(is_recorded(&run, "a", &file));
+        let recorded = || recorded_files(&run, "a").unwrap();
+        let is_recorded = |path: &Path| is_recorded(&run, "a", path).unwrap();
+        assert_eq!(recorded(), SlideFiles::None);
+        assert!(is_recorded(&file));
         record_files(&run, "a", &[file.clone(), tiles.clone(), "/elsewhere".into()]).unwrap();
-        let record = recorded_files(&run, "a").unwrap().unwrap();
+        let record = recorded().known();
         assert_eq!(record.keys().collect::<Vec<_>>(), ["heatmaps/a.png", "heatmaps/a_files"]);
-        assert!(is_recorded(&run, "a", &file) && is_recorded(&run, "a", Path::new("/elsewhere")));
-        assert!(!is_recorded(&run, "a", &run.heatmap("a", "npy")));
+        assert!(is_recorded(&file) && is_recorded(Path::new("/elsewhere")));
+        assert!(!is_recorded(&run.heatmap("a", "npy")));
         let same = |path: &Path, name: &str| RecordedFile::read(path).unwrap() == record[name];
         assert!(same(&file, "heatmaps/a.png") && same(&tiles, "heatmaps/a_files"));
         fs::write(&file, "pictuse").unwrap();
         fs::rename(tiles.join("1"), tiles.join("2")).unwrap();
         assert!(!same(&file, "heatmaps/a.png") && !same(&tiles, "heatmaps/a_files"));
         forget_files(&run, "a", "heatmaps/a.").unwrap();
-        let record = recorded_files(&run, "a").unwrap().unwrap();
+        let record = recorded().known();
         assert_eq!(record.keys().collect::<Vec<_>>(), ["heatmaps/a_files"]);
         fs::write(run.recorded("a"), "{").unwrap();
-        assert!(recorded_files(&run, "a").is_err());
+        assert!(matches!(recorded(), SlideFiles::Damaged(_)) && !is_recorded(&file));
+        fs::remove_file(run.recorded("a")).unwrap();
+        std::os::unix::fs::symlink(run.recorded("a"), run.recorded("a")).unwrap();
+        let error = record_files(&run, "a", &[file]).unwrap_err().to_string();
+        assert!(error.contains("a.json: cannot read it"), "{error}");
     }
 }

@@ -1,12 +1,14 @@
 //! Writes the coordinates of tiles for other programs.
 
+use std::path::Path;
+
 use super::outcome::SplitOutcome;
 use crate::config::RunConfig;
 use crate::export::ExportError;
 use crate::export::coords::write_coords;
 use crate::patches::PatchesFile;
 use crate::run_dir::{self, RunDir, SlideStatus};
-use crate::staged;
+use crate::staged::{self, StageError};
 
 /// Writes the coordinates of the tiles in the formats of `[tiling] coords`. Files that exist and
 /// are recorded are replaced only if the patches are `new`. A failure is added to the outcome's reason.
@@ -21,8 +23,8 @@ pub(super) fn with_coords(
     let mut failures = Vec::new();
     for format in formats {
         let path = format.path(&folder, &name);
-        match staged::is_there(&path) {
-            Ok(true) if !new && run_dir::is_recorded(run, &name, &path) => continue,
+        match is_known(run, &name, &path) {
+            Ok(true) if !new => continue,
             Ok(_) => {}
             Err(error) => {
                 failures.push(format!("no coords/ of its tiles: {error}"));
@@ -47,6 +49,11 @@ pub(super) fn with_coords(
     }
     record.reason.push_str(&outcome.coords_failure);
     outcome
+}
+
+/// Whether a file is there and recorded.
+fn is_known(run: &RunDir, slide: &str, path: &Path) -> Result<bool, StageError> {
+    Ok(staged::is_there(path)? && run_dir::is_recorded(run, slide, path)?)
 }
 
 /// Stands between the reasons of an outcome.

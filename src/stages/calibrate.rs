@@ -21,6 +21,10 @@ pub(crate) fn slides_to_fit(
     run: &RunDir,
     config: &RunConfig,
 ) -> Result<Option<Vec<String>>, StagesError> {
+    // A run that needs no fit does not look at the slides, of which one may be out of reach.
+    if !fit::is_open(run, config)? {
+        return Ok(None);
+    }
     let slides = slides_with_patches(run)?;
     let is_due = slides.len() >= MIN_FIT_SLIDES && fit::is_wanted(run, config, &slides)?;
     Ok(is_due.then_some(slides))

@@ -206,7 +206,7 @@ fn existing_heatmap(
     let mut wanted = Vec::new();
     for format in &keys.export {
         let path = target(format);
-        if !staged::is_there(&path)? || !run_dir::is_recorded(run, slide, &path) {
+        if !staged::is_there(&path)? || !run_dir::is_recorded(run, slide, &path)? {
             wanted.push(*format);
         }
     }

@@ -220,12 +220,12 @@ fn a_miss_makes_the_slide_partial_until_it_is_done_by_windows() {
     let message = view.partial.unwrap();
     assert!(!view.done && message.contains(&format!("found {missed} of")), "{message}");
     assert!(
-        message.contains("slidegrid redo --run") && message.contains("slide --method window"),
+        message.contains("slidegrid redo --run") && message.contains("--method window slide"),
         "{message}"
     );
     case.slidegrid("report -q --run run").done();
     let page = std::fs::read_to_string(root.join("report/index.html")).unwrap();
-    assert!(page.contains("partial") && page.contains("slide --method window"));
+    assert!(page.contains("partial") && page.contains("--method window slide"));
 
     // The command that it names.
     std::fs::write(root.join("heatmaps/slide_files"), "of an export").unwrap();
