@@ -9,7 +9,7 @@ mod slides_csv;
 pub(crate) use listing::{list_slides, list_slides_with, patches_file_names};
 pub use paths::RunDir;
 pub(crate) use recorded::{
-    RecordedFile, RecordedFiles, SlideFiles, forget_files, is_recorded, record_files,
+    FilesRecord, RecordedFile, RecordedFiles, forget_files, is_recorded, record_files,
     recorded_files,
 };
 pub use slide_record::{SlideRecord, SlideStatus};

@@ -49,7 +49,7 @@ pub(crate) type RecordedFiles = BTreeMap<String, RecordedFile>;
 
 /// The record of a slide, as far as it can be read.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum SlideFiles {
+pub(crate) enum FilesRecord {
     /// No file of the slide was recorded.
     None,
     /// The files.
@@ -58,7 +58,7 @@ pub(crate) enum SlideFiles {
     Damaged(String),
 }
 
-impl SlideFiles {
+impl FilesRecord {
     /// The files, none of them if the record is damaged: whoever asks writes it anew.
     fn known(self) -> RecordedFiles {
         match self {
@@ -72,13 +72,13 @@ impl SlideFiles {
 ///
 /// # Errors
 /// [`StageError`] if the record is there, or may be, and the system does not give it.
-pub(crate) fn recorded_files(run: &RunDir, slide: &str) -> Result<SlideFiles, StageError> {
+pub(crate) fn recorded_files(run: &RunDir, slide: &str) -> Result<FilesRecord, StageError> {
     let Some(bytes) = staged::read_if_there(&run.recorded(slide))? else {
-        return Ok(SlideFiles::None);
+        return Ok(FilesRecord::None);
     };
     Ok(match serde_json::from_slice(&bytes) {
-        Ok(files) => SlideFiles::Known(files),
-        Err(error) => SlideFiles::Damaged(error.to_string()),
+        Ok(files) => FilesRecord::Known(files),
+        Err(error) => FilesRecord::Damaged(error.to_string()),
     })
 }
 
@@ -111,9 +111,9 @@ pub(crate) fn record_files(run: &RunDir, slide: &str, files: &[PathBuf]) -> Resu
 pub(crate) fn is_recorded(run: &RunDir, slide: &str, path: &Path) -> Result<bool, StageError> {
     let name = path.strip_prefix(run.root()).ok().and_then(Path::to_str);
     Ok(match recorded_files(run, slide)? {
-        SlideFiles::None => true,
-        SlideFiles::Known(files) => name.is_none_or(|name| files.contains_key(name)),
-        SlideFiles::Damaged(_) => false,
+        FilesRecord::None => true,
+        FilesRecord::Known(files) => name.is_none_or(|name| files.contains_key(name)),
+        FilesRecord::Damaged(_) => false,
     })
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn is_recorded(run: &RunDir, slide: &str, path: &Path) -> Result<bool
 /// # Errors
 /// [`StageError`] if the record cannot be read or written.
 pub(crate) fn forget_files(run: &RunDir, slide: &str, folder: &str) -> Result<(), StageError> {
-    let SlideFiles::Known(mut record) = recorded_files(run, slide)? else { return Ok(()) };
+    let FilesRecord::Known(mut record) = recorded_files(run, slide)? else { return Ok(()) };
     record.retain(|name, _| !name.starts_with(folder));
     write(run, slide, &record)
 }
@@ -174,7 +174,7 @@ mod tests {
         staged::write(&tiles.join("1/0_0.png"), b"two").unwrap();
         let recorded = || recorded_files(&run, "a").unwrap();
         let is_recorded = |path: &Path| is_recorded(&run, "a", path).unwrap();
-        assert_eq!(recorded(), SlideFiles::None);
+        assert_eq!(recorded(), FilesRecord::None);
         assert!(is_recorded(&file));
         record_files(&run, "a", &[file.clone(), tiles.clone(), "/elsewhere".into()]).unwrap();
         let record = recorded().known();
@@ -190,7 +190,7 @@ mod tests {
         let record = recorded().known();
         assert_eq!(record.keys().collect::<Vec<_>>(), ["heatmaps/a_files"]);
         fs::write(run.recorded("a"), "{").unwrap();
-        assert!(matches!(recorded(), SlideFiles::Damaged(_)) && !is_recorded(&file));
+        assert!(matches!(recorded(), FilesRecord::Damaged(_)) && !is_recorded(&file));
         fs::remove_file(run.recorded("a")).unwrap();
         std::os::unix::fs::symlink(run.recorded("a"), run.recorded("a")).unwrap();
         let error = record_files(&run, "a", &[file]).unwrap_err().to_string();

@@ -4,15 +4,15 @@ use std::path::Path;
 
 use super::check::{Check, is_absent};
 use super::findings::{FileProblem, Findings, ProblemKind};
-use crate::run_dir::{RecordedFile, RecordedFiles, SlideFiles, SlideRecord, recorded_files};
+use crate::run_dir::{FilesRecord, RecordedFile, RecordedFiles, SlideRecord, recorded_files};
 
 /// Checks the files that are recorded, and that those which the configuration asks for are there.
 pub(super) fn check(check: &Check<'_>, slide: &SlideRecord, findings: &mut Findings) {
     let (run, name) = (check.run, &slide.name);
     let record = match recorded_files(run, name) {
-        Ok(SlideFiles::Known(record)) => record,
-        Ok(SlideFiles::None) => RecordedFiles::new(),
-        Ok(SlideFiles::Damaged(error)) => {
+        Ok(FilesRecord::Known(record)) => record,
+        Ok(FilesRecord::None) => RecordedFiles::new(),
+        Ok(FilesRecord::Damaged(error)) => {
             let problem = format!(
                 "is not a record of files: {error}; delete it; the files that it recorded are then no longer compared"
             );
