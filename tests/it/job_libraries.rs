@@ -75,6 +75,29 @@ fn a_job_that_does_not_find_the_shells_library_fails_with_that_reason() {
     assert_eq!(report["slides"][0]["ended"][0]["reason"], "no-engine", "{report:#}");
 }
 
+/// An option `--slide -dash` would be two options.
+#[test]
+fn jobs_of_a_slide_whose_name_begins_with_a_dash_make_its_heatmap() {
+    let case = Case::new();
+    case.slide("-dash.png", &noise(72, 72, 3));
+    case.config("c.toml", "padded", CONFIG);
+    let split = "split -q --run run --config c.toml --set model.mpp=level0 ./-dash.png";
+    case.slidegrid(split).done();
+    case.slidegrid("master plan -q --run run").done();
+    fake_slurm(&case);
+    with_fakes(&case, "master submit --scheduler slurm --set predict.engine=tract").done();
+    let scripts = std::fs::read_dir(case.path("run/jobs")).unwrap().flatten();
+    let names = scripts.map(|script| script.file_name().into_string().unwrap());
+    let names: Vec<String> = names.filter(|name| name.ends_with(".sh")).collect();
+    for stage in ["predict", "stitch"] {
+        let script = names.iter().find(|name| name.starts_with(stage)).unwrap();
+        let ended = bare(&case, &format!("run/jobs/{script}"));
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    }
+    assert!(case.path("run/scores/-dash/t1.h5").exists());
+    assert!(case.path("run/heatmaps/-dash.h5").exists());
+}
+
 #[test]
 fn what_the_configuration_sets_for_jobs_counts() {
     let case = planned();
