@@ -124,6 +124,32 @@ pub(super) struct EngineOptions {
 }
 
 impl EngineOptions {
+    /// Refuses these options where jobs do the work: jobs read the configuration alone.
+    ///
+    /// # Errors
+    /// A usage [`Failure`] that names the first option which was given.
+    pub(super) fn require_none_for_jobs(&self) -> Result<(), Failure> {
+        let given = [
+            ("--engine", self.engine.is_some(), "the key predict.engine"),
+            ("--ort-library", self.ort_library.is_some(), "SLIDEGRID_ORT in this shell"),
+            (
+                "--openvino-library",
+                self.openvino_library.is_some(),
+                "SLIDEGRID_OPENVINO in this shell",
+            ),
+            ("--batch", self.batch.is_some(), "the key predict.batch"),
+        ];
+        match given.into_iter().find(|(_, is_given, _)| *is_given) {
+            None => Ok(()),
+            Some((option, _, instead)) => Err(Failure::new(
+                Exit::Usage,
+                format!(
+                    "{option} is for work on this machine and does not reach jobs; set {instead}"
+                ),
+            )),
+        }
+    }
+
     /// Puts these options in place of those of the configuration.
     pub(super) fn over(&self, config: &mut RunConfig) {
         let keys = &mut config.config.predict;

@@ -57,6 +57,9 @@ pub(super) fn run(args: &RunArgs) -> Result<CommandEnd, Failure> {
     let (run, progress) = (args.options.dir(), args.options.progress());
     let GivenSlides { slides, keys } = args.given.collect(&run, &args.slides, &progress)?;
     let mut config = args.options.settle_unless(args.cluster.dry_run, &keys)?;
+    if args.cluster.kind(&args.options, &config)? != SchedulerKind::Local {
+        args.engine.require_none_for_jobs()?;
+    }
     args.engine.over(&mut config);
     if args.cluster.dry_run {
         let dry = SubmitOptions { given: &slides, ..SubmitOptions::default() };

@@ -112,6 +112,24 @@ fn what_the_configuration_sets_for_jobs_counts() {
 }
 
 #[test]
+fn options_of_the_engine_that_jobs_would_not_get_are_refused() {
+    let case = planned();
+    for (option, instead) in [
+        ("--engine tract", "predict.engine"),
+        ("--ort-library x.so", "SLIDEGRID_ORT"),
+        ("--openvino-library x.so", "SLIDEGRID_OPENVINO"),
+        ("--batch 4", "predict.batch"),
+    ] {
+        for dry in ["", " --dry-run"] {
+            let line = format!("run --scheduler slurm{dry} {option}");
+            let name = option.split(' ').next().unwrap();
+            with_fakes(&case, &line).exits(2).mentions(&[name, "does not reach jobs", instead]);
+        }
+    }
+    assert!(!case.path("run/jobs/submitted.jsonl").exists());
+}
+
+#[test]
 fn groups_of_several_engines_are_named() {
     let case = planned();
     let tract = |line: &str| case.slidegrid(line).args(["--engine", "tract"]);
