@@ -21,7 +21,8 @@ pub(super) struct ClusterOptions {
     #[arg(long, value_enum)]
     scheduler: Option<SchedulerKind>,
 
-    /// Print the job scripts. Write nothing, and submit nothing.
+    /// Print the job scripts and submit nothing. `master submit` writes the scripts, to be
+    /// submitted by hand; otherwise nothing is written.
     #[arg(long)]
     pub(super) dry_run: bool,
 
@@ -33,6 +34,8 @@ pub(super) struct ClusterOptions {
 /// What a command wants besides.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct SubmitOptions<'a> {
+    /// Whether a dry run writes the scripts, to be submitted by hand.
+    pub(super) keeps_scripts: bool,
     /// The round to go on with.
     pub(super) round: Option<usize>,
     /// Look at why work failed, ask for more where that helps, and say so.
@@ -96,6 +99,7 @@ pub(super) fn submit(
         stitch: !cluster.no_stitch,
         study: config.config.study.truth.is_some() && !cluster.no_stitch,
         dry_run: cluster.dry_run,
+        keeps_scripts: command.keeps_scripts,
         given: command.given,
         round: command.round,
         retry: command.retry,

@@ -90,7 +90,11 @@ impl MasterArgs {
             }
             MasterCommand::Estimate(args) => estimate::run(args),
             MasterCommand::Submit { options, cluster, round } => {
-                let wanted = SubmitOptions { round: *round, ..SubmitOptions::default() };
+                let wanted = SubmitOptions {
+                    round: *round,
+                    keeps_scripts: true,
+                    ..SubmitOptions::default()
+                };
                 cluster::submit(options, cluster, &wanted)
             }
             MasterCommand::Retry { options, cluster, memory_factor, time_factor } => {

@@ -184,14 +184,14 @@ fn packed_and_by_hand(cluster: &Cluster) {
     let packed = ["--set", "cluster.groups_per_task=3", "--dry-run"];
     let stdout = cluster.submit("hand", &packed);
     assert!(stdout.contains("#SBATCH --array=1-2"), "{stdout}");
+    cluster.split_here(&cluster.quick, "hand");
+    let stdout = cluster.submit_scripts("hand", &packed);
+    assert!(stdout.contains("#SBATCH --array=1-4"), "{stdout}");
     let by_hand = |script: &str| {
         let script = cluster.file("hand", &format!("jobs/{script}"));
         // Ends with its jobs; 1 when a task did not end with 0.
         cluster.output_of(&format!("sbatch --wait {}", script.display()));
     };
-    by_hand("split.sh");
-    let stdout = cluster.submit("hand", &packed);
-    assert!(stdout.contains("#SBATCH --array=1-4"), "{stdout}");
     for slide in ["s0", "s1"] {
         by_hand(&format!("predict_{slide}.sh"));
         by_hand(&format!("stitch_{slide}.sh"));

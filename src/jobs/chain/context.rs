@@ -32,6 +32,8 @@ pub(crate) struct Chain<'a> {
     pub study: bool,
     /// Whether to write nothing, and submit nothing.
     pub dry_run: bool,
+    /// Whether a dry run writes the scripts all the same, to be submitted by hand.
+    pub keeps_scripts: bool,
     /// The round to continue; `None` starts a new one.
     pub round: Option<usize>,
     /// Called once if the queue is full and this program waits for room.

@@ -28,6 +28,7 @@ pub(super) fn chain<'a>(run: &'a RunDir, keys: &'a ClusterKeys, fake: &'a Fake) 
         stitch: true,
         study: false,
         dry_run: false,
+        keeps_scripts: false,
         round: None,
         on_wait: &|| {},
         on_submit: &|_, _| {},

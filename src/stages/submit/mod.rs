@@ -97,6 +97,7 @@ pub(crate) fn submit(
         stitch: request.stitch,
         study: request.study,
         dry_run,
+        keeps_scripts: request.keeps_scripts,
         round: request.round,
         on_wait: &|| {
             progress.note("the queue is full: waiting up to an hour for room for the master job; when this is interrupted, run the same command again");

@@ -20,6 +20,8 @@ pub(crate) struct SubmitRequest<'a> {
     pub(crate) study: bool,
     /// Whether to write nothing, and submit nothing.
     pub(crate) dry_run: bool,
+    /// Whether a dry run writes the scripts all the same, to be submitted by hand.
+    pub(crate) keeps_scripts: bool,
     /// Slides that a dry run adds to those of the run.
     pub(crate) given: &'a [NamedSlide],
     /// The round to continue; `None` starts a new one.

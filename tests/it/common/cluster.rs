@@ -133,6 +133,19 @@ impl Cluster {
         printed(self.run_command(&self.quick, run).args(more))
     }
 
+    /// Splits the slides of a cohort on this machine.
+    pub(crate) fn split_here(&self, cohort: &Cohort, run: &str) {
+        let command = self.slidegrid("split --quiet --run").arg(self.case.path(run));
+        let slides = cohort.slides.iter().map(|(_, path)| path);
+        command.arg("--config").arg(&cohort.config).args(slides).done();
+    }
+
+    /// `slidegrid master submit` of `run`.
+    #[track_caller]
+    pub(crate) fn submit_scripts(&self, run: &str, more: &[&str]) -> String {
+        printed(self.slidegrid("master submit --run").arg(self.case.path(run)).args(more))
+    }
+
     /// `slidegrid master retry` of `run`.
     #[track_caller]
     pub(crate) fn retry(&self, run: &str, more: &[&str]) -> String {
