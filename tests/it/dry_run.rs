@@ -74,10 +74,8 @@ fn writes_scripts(case: &Case, line: &str) {
 fn changes_only(case: &Case, line: &str, may_change: &dyn Fn(&Path) -> bool) -> String {
     let watched = || {
         let mut found = tree(&case.path(""));
-        found.retain(|path, (.., bytes)| {
-            // A folder changes with what is in it.
-            !may_change(path) && !(path.is_dir() && bytes.is_empty() && path.ends_with("run"))
-        });
+        // A folder changes with what is in it.
+        found.retain(|path, _| !(may_change(path) || path.ends_with("run")));
         found
     };
     let before = watched();
