@@ -21,8 +21,8 @@ pub(super) struct ClusterOptions {
     #[arg(long, value_enum)]
     scheduler: Option<SchedulerKind>,
 
-    /// Print the job scripts and submit nothing. `master submit` writes the scripts, to be
-    /// submitted by hand; otherwise nothing is written.
+    /// Print the job scripts and submit nothing. `master submit` writes the scripts and
+    /// the look-up table, to be submitted by hand; otherwise nothing is written.
     #[arg(long)]
     pub(super) dry_run: bool,
 

@@ -54,19 +54,25 @@ fn changes_nothing(case: &Case, line: &str) -> String {
     changes_only(case, line, &|_| false)
 }
 
-/// Runs `master submit`, which must print scripts and write nothing but them, in new files.
+/// Runs `master submit`, which must print scripts and write nothing but them, in new files, and
+/// the tables that they read.
 #[track_caller]
 fn writes_scripts(case: &Case, line: &str) {
     drop(std::fs::remove_dir_all(case.path("run/jobs")));
     drop(std::fs::remove_dir_all(case.path("run/logs/predict")));
     let (jobs, logs) = (case.path("run/jobs"), case.path("run/logs"));
+    let tables = [case.path("run/lookup.csv"), case.path("run/slides.csv")];
     let printed = changes_only(case, line, &|path| {
         let is_script = path.extension().is_some_and(|suffix| suffix == "sh");
-        path == jobs || (path.starts_with(&jobs) && is_script) || path.starts_with(&logs)
+        path == jobs
+            || tables.contains(&path.to_owned())
+            || (path.starts_with(&jobs) && is_script)
+            || path.starts_with(&logs)
     });
     let script = case.read("run/jobs/predict_a.sh");
     assert!(printed.contains(script.trim_end()), "{printed}\n{script}");
     assert!(case.path("run/logs/predict").is_dir());
+    assert!(case.read("run/lookup.csv").contains(",a,"), "the scripts read the table");
 }
 
 /// Runs a command, which must print scripts and change nothing but what `may_change` names.

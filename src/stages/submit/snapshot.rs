@@ -48,14 +48,18 @@ impl Snapshot {
         Ok(Self { journal, state, planned })
     }
 
-    /// What [`Snapshot::read`] would return, for a dry run, which writes nothing, waits for
-    /// nobody, and may take place far from the cluster.
+    /// What [`Snapshot::read`] would return, for a dry run, which writes nothing (but the
+    /// table of tasks, where scripts are kept), waits for nobody, and may take place far from the cluster.
     pub(super) fn foresee(
         request: &SubmitRequest<'_>,
         with_ended: bool,
         progress: &Progress,
     ) -> Result<Self, SubmitError> {
         let run = request.run;
+        if request.keeps_scripts {
+            // Scripts that are kept need the table of tasks. What it warns of is said below.
+            plan_split(run, &Progress::Quiet)?;
+        }
         let slides = run_dir::list_slides_with(run, request.given)?;
         let (lookup, planned) = foresee(run, &slides, progress)?;
         let journal = Journal::read(run).map_err(ChainError::from)?;
