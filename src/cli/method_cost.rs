@@ -5,7 +5,7 @@ use crate::progress::Progress;
 use crate::resolve::dense_cost_of;
 use crate::run_dir::{RunDir, SlideRecord};
 use crate::staged;
-use crate::stages::predict::cost_warning;
+use crate::stages::dense_cost::cost_warning;
 
 /// Warns if dense runs of the network cost more than single windows and slides are still to be
 /// split: their patches would have a margin for nothing.

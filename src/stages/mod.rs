@@ -3,6 +3,7 @@
 
 pub(crate) mod calibrate;
 mod completion;
+pub(crate) mod dense_cost;
 mod error;
 pub(crate) mod estimate;
 pub(crate) mod export;

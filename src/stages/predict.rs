@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::completion::{Completion, StageEnd};
+use super::dense_cost::note_cost;
 use super::error::StagesError;
 use super::failure_file;
 use super::failure_kind::FailureKind;
@@ -15,9 +16,7 @@ use super::interrupted::GO_ON;
 use crate::config::{ConfigError, Method, RunConfig, STRIDE_PX, in_words};
 use crate::jobs::lookup::{Lookup, LookupRow};
 use crate::jobs::outcome::{self, OutcomeKind, Undone};
-use crate::model::{
-    self, DenseCost, EngineChoice, EngineError, EngineRequest, Precision, SelectedEngine,
-};
+use crate::model::{self, EngineChoice, EngineError, EngineRequest, Precision, SelectedEngine};
 use crate::number::{GroupNumber, counted};
 use crate::predict::{GroupOutcome, PredictError, Predictor, share};
 use crate::progress::Progress;
@@ -337,42 +336,6 @@ fn report_complete(
     (failed_patches > 0 || missed > 0).then_some(OutcomeKind::Partial)
 }
 
-/// Notes what dense runs cost beside single windows, and warns if they cost more.
-fn note_cost(method: Method, cost: DenseCost, progress: &Progress) {
-    match cost_warning(method, cost) {
-        Some(warning) => progress.warn_once(&warning),
-        None => progress.note(&format!(
-            "predict: method {}: {} ({:.1} times)",
-            method.name(),
-            cost_in_words(cost),
-            cost.gain()
-        )),
-    }
-}
-
-/// The warning that single windows cost less than dense runs; `None` if they do not.
-pub(crate) fn cost_warning(method: Method, cost: DenseCost) -> Option<String> {
-    let method = method.name();
-    if cost.dense.is_infinite() {
-        return Some(format!(
-            "warning: method {method}: the maps of a dense run of this network take more memory than there is for them, its margin included; use method = \"window\" in another run directory"
-        ));
-    }
-    (cost.gain() < 1.0).then(|| {
-        format!(
-            "warning: method {method}: {}: single windows cost less; use method = \"window\" in another run directory, or larger blocks (tiling.block)",
-            cost_in_words(cost)
-        )
-    })
-}
-
-fn cost_in_words(cost: DenseCost) -> String {
-    let (dense, window) = (cost.dense / 1e6, cost.window / 1e6);
-    format!(
-        "a dense run takes {dense:.1} million multiplications per point where all is tissue, its margin included; a single window takes {window:.1} million"
-    )
-}
-
 /// Selects the engine and notes which one it is.
 pub(super) fn select_engine(
     config: &RunConfig,
@@ -387,22 +350,4 @@ pub(super) fn select_engine(
     })?;
     progress.note(&selected.reason);
     Ok(selected)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dense_runs_that_do_not_pay_are_warned_of() {
-        let warning = |dense, window| cost_warning(Method::Cascade, DenseCost { dense, window });
-        assert_eq!(warning(1e6, 2e7), None);
-        let dear = warning(5e7, 2e7).unwrap();
-        assert!(
-            dear.contains("takes 50.0 million") && dear.contains("takes 20.0 million"),
-            "{dear}"
-        );
-        let large = warning(f64::INFINITY, 2e7).unwrap();
-        assert!(large.contains("more memory") && !large.contains("inf "), "{large}");
-    }
 }

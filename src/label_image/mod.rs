@@ -5,8 +5,6 @@
 //! three channels, the largest channel is the value.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::Path;
 
 use image::{
@@ -14,9 +12,13 @@ use image::{
 };
 use ndarray::Array2;
 
+mod stored;
+
 use crate::jpeg_check;
 use crate::png_profile;
 use crate::regular_file;
+
+use stored::{LIMIT_PX, check_size, is_jpeg, palette_indices, require_plain_values};
 
 /// A picture of labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,9 +47,6 @@ const SMOOTHED_VALUES: usize = 16;
 
 /// Share of the pixels of a smoothed picture that lie within an eighth of black or of white.
 const SMOOTHED_SHARE: f64 = 0.9;
-
-/// Largest number of pixels. The labels of such a picture take 540 MB.
-const LIMIT_PX: u64 = 1 << 28;
 
 /// Number of values that a message lists.
 const LISTED_VALUES: usize = 6;
@@ -206,16 +205,6 @@ impl LabelImage {
     }
 }
 
-/// Checks the number of pixels before any is decoded.
-fn check_size((width_px, height_px): (u32, u32)) -> Result<(), String> {
-    if u64::from(width_px) * u64::from(height_px) <= LIMIT_PX {
-        return Ok(());
-    }
-    Err(format!(
-        "it is {width_px} x {height_px} px, expected at most {LIMIT_PX} px in all; make it smaller, a pixel per tile is enough"
-    ))
-}
-
 /// Whether a picture of `[rows, cols]` has the shape of a slide of this width and height. A picture
 /// that was reduced and rounded differs by a pixel or two.
 ///
@@ -234,40 +223,6 @@ pub(crate) fn check_shape(rows: usize, cols: usize, width: f64, height: f64) -> 
 
 /// Largest difference of the shapes of a mask and its slide, relative.
 const SHAPE_TOLERANCE: f64 = 0.01;
-
-/// Refuses a TIFF whose values grow from white to black. Programs disagree on whether its stored
-/// values or its brightness are the labels (tifffile writes 1 where a mask is true, ImageMagick where
-/// it is black).
-fn require_plain_values(path: &Path) -> std::io::Result<Result<(), String>> {
-    let mut head = Vec::new();
-    File::open(path)?.take(2).read_to_end(&mut head)?;
-    if head != b"II" && head != b"MM" {
-        return Ok(Ok(()));
-    }
-    let Ok(mut decoder) = tiff::decoder::Decoder::new(BufReader::new(File::open(path)?)) else {
-        return Ok(Ok(()));
-    };
-    let photometric = decoder.find_tag_unsigned::<u16>(tiff::tags::Tag::PhotometricInterpretation);
-    if !matches!(photometric, Ok(Some(0))) {
-        return Ok(Ok(()));
-    }
-    Ok(Err("its values are stored with 0 for white (PhotometricInterpretation WhiteIsZero), and programs disagree on which of them are marked; save it as PNG, or with photometric=\"minisblack\"".to_owned()))
-}
-
-/// Whether the picture is a JPEG, or a TIFF of JPEG strips or tiles.
-fn is_jpeg(path: &Path) -> std::io::Result<bool> {
-    let mut head = Vec::new();
-    File::open(path)?.take(3).read_to_end(&mut head)?;
-    if head.starts_with(b"II") || head.starts_with(b"MM") {
-        let mut decoder = match tiff::decoder::Decoder::new(BufReader::new(File::open(path)?)) {
-            Ok(decoder) => decoder,
-            Err(_) => return Ok(false),
-        };
-        let compression = decoder.find_tag_unsigned::<u16>(tiff::tags::Tag::Compression);
-        return Ok(matches!(compression, Ok(Some(6 | 7))));
-    }
-    Ok(head == [0xFF, 0xD8, 0xFF])
-}
 
 /// Whether the values are 0 and 255 with smoothed edges.
 fn is_smoothed(counts: &BTreeMap<u16, usize>, pixels: usize) -> bool {
@@ -291,158 +246,5 @@ fn several_values(counts: &BTreeMap<u16, usize>, several: usize) -> String {
     )
 }
 
-/// The indices of a PNG with a palette; `None` for every other file.
-fn palette_indices(path: &Path) -> Result<Option<Array2<u16>>, String> {
-    let file = File::open(path).map_err(|error| format!("cannot read it: {error}"))?;
-    let mut decoder = png::Decoder::new(BufReader::new(file));
-    decoder.set_transformations(png::Transformations::IDENTITY);
-    decoder.set_ignore_iccp_chunk(true);
-    decoder.set_ignore_text_chunk(true);
-    // What is no PNG is read by another decoder.
-    let Ok(mut reader) = decoder.read_info() else { return Ok(None) };
-    if reader.info().color_type != png::ColorType::Indexed {
-        return Ok(None);
-    }
-    check_size(reader.info().size())?;
-    let bits = reader.info().bit_depth as usize;
-    let (width, height) = (reader.info().width as usize, reader.info().height as usize);
-    let length = reader.output_buffer_size().ok_or("it is too large")?;
-    let mut packed = vec![0; length];
-    let frame =
-        reader.next_frame(&mut packed).map_err(|error| format!("it is damaged: {error}"))?;
-    let mut indices = Vec::with_capacity(width * height);
-    for line in packed.chunks_exact(frame.line_size).take(height) {
-        let index = |col: usize| {
-            let (byte, offset) = (line[col * bits / 8], col * bits % 8);
-            u16::from(byte >> (8 - bits - offset)) & ((1 << bits) - 1)
-        };
-        indices.extend((0..width).map(index));
-    }
-    Array2::from_shape_vec((height, width), indices).map(Some).map_err(|error| error.to_string())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(name: &str, picture: &DynamicImage) -> LabelImage {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        picture.save(&path).unwrap();
-        LabelImage::read(&path).unwrap()
-    }
-
-    fn grey16(values: &[u16]) -> DynamicImage {
-        let width = u32::try_from(values.len()).unwrap();
-        DynamicImage::ImageLuma16(image::ImageBuffer::from_raw(width, 1, values.to_vec()).unwrap())
-    }
-
-    #[test]
-    fn sixteen_bits_are_not_scaled() {
-        for name in ["a.png", "a.tif"] {
-            let image = written(name, &grey16(&[0, 1, 1, 0]));
-            assert_eq!(image.binary(&[]).unwrap().mask.as_slice().unwrap(), [0, 1, 1, 0]);
-        }
-        let labels = written("a.png", &grey16(&[0, 1, 2, 300]));
-        let problem = labels.binary(&[]).unwrap_err();
-        assert!(problem.contains("3 values") && problem.contains("--lesion-value"), "{problem}");
-        assert_eq!(labels.binary(&[2, 300]).unwrap().mask.as_slice().unwrap(), [0, 0, 1, 1]);
-        assert!(labels.classes().unwrap_err().contains("300"));
-        assert_eq!(labels.nonzero().as_slice().unwrap(), [0, 1, 1, 1]);
-    }
-
-    #[test]
-    fn values_that_programs_read_differently_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        // One strip of 8 x 1 px at 1 bit, as tifffile writes [False, True, ...].
-        let entry = |tag: u16, value: u32| -> Vec<u8> {
-            let head = [tag, 4].map(u16::to_le_bytes).concat();
-            [head, [1, value].map(u32::to_le_bytes).concat()].concat()
-        };
-        let tiff = |photometric: u32| {
-            let entries = [
-                (256, 8),
-                (257, 1),
-                (258, 1),
-                (259, 1),
-                (262, photometric),
-                (273, 8),
-                (277, 1),
-                (278, 1),
-                (279, 1),
-            ];
-            let mut bytes = b"II*\0\x0a\0\0\0\x55\0".to_vec();
-            bytes.extend(9_u16.to_le_bytes());
-            entries.iter().for_each(|&(tag, value)| bytes.extend(entry(tag, value)));
-            bytes.extend([0; 4]);
-            let path = folder.path().join("m.tif");
-            std::fs::write(&path, bytes).unwrap();
-            LabelImage::read(&path)
-        };
-        let mask = tiff(1).unwrap().nonzero();
-        assert_eq!(mask.as_slice().unwrap(), [0, 1, 0, 1, 0, 1, 0, 1]);
-        let problem = tiff(0).unwrap_err();
-        assert!(problem.contains("WhiteIsZero") && problem.contains("PNG"), "{problem}");
-    }
-
-    #[test]
-    fn indices_count_and_not_colours() {
-        let folder = tempfile::tempdir().unwrap();
-        for (depth, packed, expected) in [
-            (png::BitDepth::One, vec![0b0110_0000], [0, 1, 1, 0]),
-            (png::BitDepth::Two, vec![0b0001_1000], [0, 1, 2, 0]),
-            (png::BitDepth::Eight, vec![0, 1, 2, 0], [0, 1, 2, 0]),
-        ] {
-            let path = folder.path().join("indexed.png");
-            let mut encoder = png::Encoder::new(File::create(&path).unwrap(), 4, 1);
-            encoder.set_color(png::ColorType::Indexed);
-            encoder.set_depth(depth);
-            encoder.set_palette(vec![255, 255, 255, 1, 1, 1, 9, 0, 0]);
-            encoder.write_header().unwrap().write_image_data(&packed).unwrap();
-            assert_eq!(LabelImage::read(&path).unwrap().values.as_slice().unwrap(), expected);
-        }
-    }
-
-    #[test]
-    fn transparent_pixels_are_background_and_any_channel_counts() {
-        let rgba = image::RgbaImage::from_raw(
-            3,
-            1,
-            vec![255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 255],
-        );
-        let image = written("a.png", &DynamicImage::ImageRgba8(rgba.unwrap()));
-        assert_eq!(image.binary(&[]).unwrap().mask.as_slice().unwrap(), [1, 0, 0]);
-        let blue = image::RgbImage::from_raw(3, 1, vec![0, 0, 9, 0, 0, 0, 0, 0, 9]).unwrap();
-        let image = written("a.png", &DynamicImage::ImageRgb8(blue));
-        assert_eq!(image.binary(&[]).unwrap().mask.as_slice().unwrap(), [1, 0, 1]);
-        let two = image::RgbImage::from_raw(3, 1, vec![0, 0, 9, 0, 0, 0, 9, 0, 0]).unwrap();
-        let problem = written("a.png", &DynamicImage::ImageRgb8(two)).binary(&[]).unwrap_err();
-        assert!(problem.contains("several colours"), "{problem}");
-    }
-
-    #[test]
-    fn shapes_may_differ_by_rounding_only() {
-        for (rows, cols) in [(200, 250), (201, 250), (7, 9), (8, 9), (800, 1000)] {
-            assert_eq!(check_shape(rows, cols, 10_000.0, 8000.0), Ok(()), "{rows} x {cols}");
-        }
-        for (rows, cols) in [(250, 200), (100, 250), (1000, 800), (40, 100)] {
-            let problem = check_shape(rows, cols, 10_000.0, 8000.0).unwrap_err();
-            assert!(problem.contains("10000 x 8000"), "{problem}");
-        }
-    }
-
-    #[test]
-    fn ringing_of_jpeg_is_cut_at_half() {
-        let square = |x: u32, y: u32| (20..61).contains(&x) && (13..50).contains(&y);
-        let drawn = image::GrayImage::from_fn(80, 64, |x, y| {
-            image::Luma([if square(x, y) { 255 } else { 0 }])
-        });
-        let image = written("a.jpg", &DynamicImage::ImageLuma8(drawn));
-        let found = image.binary(&[]).unwrap();
-        let wrong = found.mask.indexed_iter().filter(|&((row, col), &value)| {
-            value != u8::from(square(u32::try_from(col).unwrap(), u32::try_from(row).unwrap()))
-        });
-        assert_eq!(wrong.count(), 0);
-        assert!(found.note.unwrap().contains("at least"));
-    }
-}
+mod tests;
