@@ -109,8 +109,8 @@ pub mod run_dir {
 pub mod scores {
     pub use crate::scores::audit::points_to_draw;
     pub use crate::scores::content::PartScores;
-    pub use crate::scores::how::ScoredBy;
     pub use crate::scores::reader::read_part;
+    pub use crate::scores::scored_by::ScoredBy;
     pub use crate::scores::writer::write_part;
 }
 

@@ -179,8 +179,8 @@
 //!                        patches process progress run_dir scores slide staged study tissue truth
 //!                        version
 //!     stages          <- config damage export geometry hdf5_file heatmap_h5 interrupt jobs
-//!                        model number patches predict process progress run_dir scores shell slide
-//!                        split staged stitch study threads
+//!                        model number patches predict process progress resolve run_dir scores
+//!                        shell slide split staged stitch study threads
 //!     verify          <- config damage export geometry hdf5_file heatmap_h5 identity jobs model
 //!                        number patches predict progress run_dir scores threads
 //!     throughput      <- chart geometry hdf5_file interrupt model patches predict process

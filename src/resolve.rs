@@ -214,7 +214,7 @@ fn suitable_method(config: &Config, model: Option<&Model>) -> Method {
 /// and without a network that has a dense form.
 pub(crate) fn dense_cost_of(run: &RunConfig) -> Option<DenseCost> {
     let keys = &run.config.predict;
-    let card = run.config.model.card.as_deref().filter(|_| keys.method != Method::Window)?;
+    let card = run.config.model.card.as_deref().filter(|_| keys.method.runs_dense())?;
     let model = Model::load(card).ok()?;
     let network = densify(&model, keys.stride).ok()?;
     dense_cost(&model, &network, run.tiling().block_px(), map_bytes(&run.config)).ok()

@@ -8,6 +8,7 @@ use super::options::RunOptions;
 use super::output::print;
 use super::{Exit, Failure};
 use crate::config::{ClusterKeys, RunConfig, SchedulerKind, Slides};
+use crate::jobs::chain::Effect;
 use crate::jobs::kept_keys;
 use crate::jobs::retry::Factors;
 use crate::jobs::submitted::Submission;
@@ -98,8 +99,11 @@ pub(super) fn submit(
         keys: &cluster.keys(options, &run, &config)?,
         stitch: !cluster.no_stitch,
         study: config.config.study.truth.is_some() && !cluster.no_stitch,
-        dry_run: cluster.dry_run,
-        keeps_scripts: command.keeps_scripts,
+        effect: match (cluster.dry_run, command.keeps_scripts) {
+            (false, _) => Effect::Submit,
+            (true, true) => Effect::WriteScripts,
+            (true, false) => Effect::PrintScripts,
+        },
         given: command.given,
         round: command.round,
         retry: command.retry,

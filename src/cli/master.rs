@@ -19,7 +19,7 @@ use crate::stages::plan::plan;
 Examples:
   slidegrid master plan --run run       writes run/lookup.csv
   slidegrid master submit --run run --scheduler slurm --dry-run
-                                        shows the scripts, and writes nothing
+                                        shows and writes run/jobs/*.sh; submits nothing
   slidegrid master retry --run run      submits what is missing; what ran out of
                                         memory or time asks for twice as much
   slidegrid master retry --run run --memory-factor 1.5

@@ -14,7 +14,6 @@ mod forget;
 mod import;
 mod inputs;
 mod master;
-mod method_cost;
 mod normalize;
 mod options;
 mod output;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::cluster::{self, ClusterOptions, SubmitOptions};
-use super::method_cost::warn_of_cost;
 use super::options::{EngineOptions, RunOptions, ThreadOptions, catch_signals};
 use super::output::print_path;
 use super::{CommandEnd, Exit, Failure, inputs, study};
@@ -13,6 +12,7 @@ use crate::config::SchedulerKind;
 use crate::jobs::outcome::OutcomeKind;
 use crate::slide_inputs::GivenSlides;
 use crate::stages::StageEnd;
+use crate::stages::dense_cost::warn_before_split;
 use crate::stages::slides::{register, select_records};
 use crate::stages::whole_run::{WholeRunEnd, run_stages};
 use crate::threads::Workers;
@@ -57,7 +57,8 @@ pub(super) fn run(args: &RunArgs) -> Result<CommandEnd, Failure> {
     let (run, progress) = (args.options.dir(), args.options.progress());
     let GivenSlides { slides, keys } = args.given.collect(&run, &args.slides, &progress)?;
     let mut config = args.options.settle_unless(args.cluster.dry_run, &keys)?;
-    if args.cluster.kind(&args.options, &config)? != SchedulerKind::Local {
+    let by_jobs = args.cluster.kind(&args.options, &config)? != SchedulerKind::Local;
+    if by_jobs {
         args.engine.require_none_for_jobs()?;
     }
     args.engine.over(&mut config);
@@ -67,8 +68,8 @@ pub(super) fn run(args: &RunArgs) -> Result<CommandEnd, Failure> {
     }
     let records = register(&run, &slides)?;
     let wanted = select_records(&records, &slides);
-    warn_of_cost(&run, &config, &wanted, &progress);
-    if args.cluster.kind(&args.options, &config)? != SchedulerKind::Local {
+    warn_before_split(&run, &config, &wanted, &progress);
+    if by_jobs {
         return cluster::submit(&args.options, &args.cluster, &SubmitOptions::default())
             .map(Exit::into);
     }

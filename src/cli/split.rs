@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::method_cost::warn_of_cost;
 use super::options::{RunOptions, ThreadOptions, catch_signals};
 use super::{CommandEnd, Failure, inputs};
 use crate::number::{ArrayShare, NumberList, TaskNumber};
@@ -12,6 +11,7 @@ use crate::run_dir::{self, SlideRecord};
 use crate::slide_inputs::GivenSlides;
 use crate::split::Extent;
 use crate::staged;
+use crate::stages::dense_cost::warn_before_split;
 use crate::stages::slides::{record_of_task, register, select_records};
 use crate::stages::split::split_all;
 use crate::threads::Workers;
@@ -86,7 +86,7 @@ impl SplitArgs {
             None => select_records(&records, &slides),
         };
         if self.task.is_none() && !self.masks_only {
-            warn_of_cost(&run, &config, &wanted, &progress);
+            warn_before_split(&run, &config, &wanted, &progress);
         }
         let extent = if self.masks_only { Extent::Masks } else { Extent::Patches };
         let signals = catch_signals()?;

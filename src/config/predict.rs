@@ -158,6 +158,11 @@ impl FromStr for Method {
 }
 
 impl Method {
+    /// Whether the network runs over whole images.
+    pub(crate) fn runs_dense(self) -> bool {
+        matches!(self, Self::Dense | Self::Cascade)
+    }
+
     /// The word for the method in files.
     pub fn name(self) -> &'static str {
         match self {

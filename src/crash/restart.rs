@@ -90,8 +90,7 @@ struct Plan {
     program: CString,
     arguments: Strings,
     /// The environment of the new process for each death, in the order of [`Death::ALL`]; one
-    /// for all
-    /// deaths if there is a marker.
+    /// for all deaths if there is a marker.
     environments: Vec<Strings>,
     marker: Option<File>,
     /// The line on stderr.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Method, RunConfig};
+use crate::config::RunConfig;
 use crate::run_dir::RunDir;
 use crate::staged::{self, StageError};
 
@@ -51,7 +51,7 @@ impl NoFit {
 pub(crate) fn is_open(run: &RunDir, config: &RunConfig) -> Result<bool, StageError> {
     // Patches have a margin exactly where layers pad.
     let pads = config.resolved.margin.is_some();
-    let is_dense = config.config.predict.method != Method::Window;
+    let is_dense = config.config.predict.method.runs_dense();
     Ok(pads && is_dense && config.resolved.fit_sha256.is_none() && !has_scores(run)?)
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn plan_retries(
 ) -> Vec<Retry> {
     let mut retries = Vec::new();
     for item in state.listing.missing() {
-        let (reason, log) = match state.outlook(&item) {
+        let (reason, log) = match state.item_state(&item) {
             MissingItemState::Running
             | MissingItemState::Queued
             | MissingItemState::Stuck { .. } => continue,

@@ -151,7 +151,7 @@ impl FitView {
             return None;
         }
         let live = |state| Self { state, reason: None, words: String::new(), log: None };
-        Some(match state.outlook(&item) {
+        Some(match state.item_state(&item) {
             MissingItemState::Queued => live("queued"),
             MissingItemState::Running => live("running"),
             MissingItemState::Open => live("unknown"),

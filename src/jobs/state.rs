@@ -173,7 +173,7 @@ impl RunState {
     }
 
     /// The state of an item that is missing. Reads the log of its last try.
-    pub(crate) fn outlook(&self, item: &WorkItem) -> MissingItemState {
+    pub(crate) fn item_state(&self, item: &WorkItem) -> MissingItemState {
         let attempt = self.attempt(item);
         if let Some(Attempt { state: Some(state), log, .. }) = attempt {
             match state {
@@ -303,7 +303,7 @@ mod tests {
     }
 
     fn reason(state: &RunState, group: u32) -> Option<Reason> {
-        match state.outlook(&item(group)) {
+        match state.item_state(&item(group)) {
             MissingItemState::Failed(failed) => Some(failed.reason),
             _ => None,
         }
@@ -328,11 +328,17 @@ mod tests {
         let all = state(&arrays, records.clone());
         let live: Vec<u32> = (1..=4).filter(|&group| all.is_live(&item(group))).collect();
         assert_eq!(live, [1, 3, 4]);
-        assert_eq!(all.outlook(&item(2)), MissingItemState::Open, "its last try is not known yet");
+        assert_eq!(
+            all.item_state(&item(2)),
+            MissingItemState::Open,
+            "its last try is not known yet"
+        );
         assert_eq!(all.live_ids(Stage::Predict), ["7", "8"].map(String::from).into());
         let first = state(&arrays[..1], records);
-        assert_eq!(first.outlook(&item(1)), MissingItemState::Queued);
-        let MissingItemState::Failed(failed) = first.outlook(&item(2)) else { panic!("it failed") };
+        assert_eq!(first.item_state(&item(1)), MissingItemState::Queued);
+        let MissingItemState::Failed(failed) = first.item_state(&item(2)) else {
+            panic!("it failed")
+        };
         assert_eq!((failed.reason, failed.log.as_deref()), (Reason::Memory, Some(log.as_path())));
         assert_eq!(reason(&first, 3), Some(Reason::ExitCode(4)));
     }
@@ -359,7 +365,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pattern = folder.path().join("{id}_{index}.log").display().to_string();
         let forgotten = state(&[array("7", &pattern)], Vec::new());
-        assert_eq!(forgotten.outlook(&item(1)), MissingItemState::Open);
+        assert_eq!(forgotten.item_state(&item(1)), MissingItemState::Open);
         let late = "slurmstepd: error: *** JOB 9 CANCELLED DUE TO TIME LIMIT ***";
         std::fs::write(folder.path().join("7_1.log"), late).unwrap();
         assert_eq!(reason(&forgotten, 1), Some(Reason::TimeLimit));
@@ -372,14 +378,17 @@ mod tests {
             Damage { reason: "it is short".into(), found_by: "stitch".into(), time_s: 150 };
         slide.damaged.insert(item(1), damage);
         let listing = RunListing { slides: vec![slide], ..RunListing::default() };
-        let outlook = |submitted_s: u64| {
+        let item_state = |submitted_s: u64| {
             let submission = Submission { time_s: submitted_s, ..array("7", "l") };
             let records = vec![record("7", 1, TaskState::Ended(End::Memory))];
             let answers = Answers { records, ..Answers::default() };
             let state = RunState::new(listing.clone(), vec![submission], answers);
             reason(&state, 1)
         };
-        assert_eq!((outlook(100), outlook(200)), (Some(Reason::Damaged), Some(Reason::Memory)));
+        assert_eq!(
+            (item_state(100), item_state(200)),
+            (Some(Reason::Damaged), Some(Reason::Memory))
+        );
         let state = RunState::new(listing, Vec::new(), Answers::default());
         assert_eq!(reason(&state, 1), Some(Reason::Damaged));
     }

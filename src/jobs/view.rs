@@ -66,7 +66,7 @@ pub(crate) fn view_of(files: SlideProgress, state: &RunState) -> SlideView {
         view.files.failed.iter().map(|failure| (failure.group, failure.reason.clone())).collect();
     for group in view.files.missing.clone() {
         let item = WorkItem::Predict(name.clone(), group);
-        view.add(&item, state.outlook(&item), failures.get(&group).cloned());
+        view.add(&item, state.item_state(&item), failures.get(&group).cloned());
     }
     let splitting = view.files.split == SlideStatus::Waiting.name();
     let stitching = !view.files.heatmap && view.files.groups > 0 && view.files.missing.is_empty();
@@ -76,7 +76,7 @@ pub(crate) fn view_of(files: SlideProgress, state: &RunState) -> SlideView {
         (stitching, WorkItem::Stitch(name), stitch_failure),
     ] {
         if wanted {
-            view.add(&item, state.outlook(&item), by_task);
+            view.add(&item, state.item_state(&item), by_task);
         }
     }
     view
@@ -84,24 +84,24 @@ pub(crate) fn view_of(files: SlideProgress, state: &RunState) -> SlideView {
 
 impl SlideView {
     /// Adds the state of an item; `by_task` is the error message of the task, if it failed.
-    fn add(&mut self, item: &WorkItem, outlook: MissingItemState, by_task: Option<String>) {
+    fn add(&mut self, item: &WorkItem, item_state: MissingItemState, by_task: Option<String>) {
         let (stage, group) = (item.stage().name(), item.group());
-        let trouble = |reason, words, log| UndoneItem { stage, group, reason, words, log };
-        match outlook {
+        let undone = |reason, words, log| UndoneItem { stage, group, reason, words, log };
+        match item_state {
             MissingItemState::Running => self.running.extend(group),
             MissingItemState::Queued => {
                 self.waiting.extend(group);
                 self.queued.extend(group);
             }
             MissingItemState::Stuck { words, log } => {
-                self.stuck.push(trouble(None, words, Some(log)))
+                self.stuck.push(undone(None, words, Some(log)))
             }
             MissingItemState::Failed(Failed { reason, words, log }) => {
-                self.ended.push(trouble(Some(reason), by_task.unwrap_or(words), log));
+                self.ended.push(undone(Some(reason), by_task.unwrap_or(words), log));
             }
             // The failure of a stitch without a scheduler is in `files`.
             MissingItemState::Open => match (group, by_task) {
-                (Some(_), Some(words)) => self.ended.push(trouble(None, words, None)),
+                (Some(_), Some(words)) => self.ended.push(undone(None, words, None)),
                 (group, _) => self.waiting.extend(group),
             },
         }
@@ -143,7 +143,7 @@ impl SlideView {
 
     /// Groups that failed.
     pub(crate) fn failed(&self) -> Vec<GroupNumber> {
-        self.ended.iter().filter_map(|trouble| trouble.group).collect()
+        self.ended.iter().filter_map(|undone| undone.group).collect()
     }
 
     /// What is not done and why, in one line; empty if there is nothing to say.
@@ -191,7 +191,7 @@ impl SlideView {
         parts.extend(unread.map(|error| format!("the heatmap cannot be read now: {error}")));
         parts.extend(reasons(&self.ended, "failed"));
         parts.extend(reasons(&self.stuck, "stuck"));
-        if self.ended.iter().all(|trouble| trouble.stage != "stitch") {
+        if self.ended.iter().all(|undone| undone.stage != "stitch") {
             let stitch = files.stitch_failure.iter();
             parts.extend(stitch.map(|failure| format!("stitch failed: {failure}")));
         }
@@ -201,15 +201,15 @@ impl SlideView {
 
 /// One line per stage and reason: the number of items, their groups, and the words and log of the
 /// first.
-fn reasons(troubles: &[UndoneItem], state: &str) -> Vec<String> {
+fn reasons(undone_items: &[UndoneItem], state: &str) -> Vec<String> {
     let mut kinds: BTreeMap<(&str, Option<Reason>), Vec<&UndoneItem>> = BTreeMap::new();
-    for trouble in troubles {
-        kinds.entry((trouble.stage, trouble.reason)).or_default().push(trouble);
+    for undone in undone_items {
+        kinds.entry((undone.stage, undone.reason)).or_default().push(undone);
     }
-    let line = |((stage, reason), troubles): ((&str, Option<Reason>), Vec<&UndoneItem>)| {
-        let first = troubles[0];
+    let line = |((stage, reason), undone_items): ((&str, Option<Reason>), Vec<&UndoneItem>)| {
+        let first = undone_items[0];
         let groups: Vec<GroupNumber> =
-            troubles.iter().filter_map(|trouble| trouble.group).collect();
+            undone_items.iter().filter_map(|undone| undone.group).collect();
         let what = match first.group {
             Some(_) => format!(
                 "{} {state} (t{})",

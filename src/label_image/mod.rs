@@ -18,7 +18,7 @@ use crate::jpeg_check;
 use crate::png_profile;
 use crate::regular_file;
 
-use stored::{LIMIT_PX, check_size, is_jpeg, palette_indices, require_plain_values};
+use stored::{LIMIT_PX, StoredValues, check_size, palette_indices};
 
 /// A picture of labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,13 +79,14 @@ impl LabelImage {
                 "its pixels are CMYK, of which none says what is marked; save it as PNG".to_owned()
             );
         }
-        require_plain_values(path).map_err(cannot)??;
+        let stored = StoredValues::read(path).map_err(cannot)?;
+        stored.check()?;
         check_size(decoder.dimensions())?;
         let picture = DynamicImage::from_decoder(decoder).map_err(not_read)?;
         if is_jpeg_file {
             jpeg_check::check(&std::fs::read(path).map_err(cannot)?)?;
         }
-        Self::from_picture(&picture, is_jpeg(path).map_err(cannot)?)
+        Self::from_picture(&picture, stored.is_jpeg)
     }
 
     fn from_picture(picture: &DynamicImage, is_lossy: bool) -> Result<Self, String> {

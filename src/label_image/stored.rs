@@ -5,6 +5,8 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use ndarray::Array2;
+use tiff::decoder::Decoder;
+use tiff::tags::Tag;
 
 /// Largest number of pixels. The labels of such a picture take 540 MB.
 pub(super) const LIMIT_PX: u64 = 1 << 28;
@@ -19,38 +21,43 @@ pub(super) fn check_size((width_px, height_px): (u32, u32)) -> Result<(), String
     ))
 }
 
-/// Refuses a TIFF whose values grow from white to black. Programs disagree on whether its stored
-/// values or its brightness are the labels (tifffile writes 1 where a mask is true, ImageMagick where
-/// it is black).
-pub(super) fn require_plain_values(path: &Path) -> std::io::Result<Result<(), String>> {
-    let mut head = Vec::new();
-    File::open(path)?.take(2).read_to_end(&mut head)?;
-    if head != b"II" && head != b"MM" {
-        return Ok(Ok(()));
-    }
-    let Ok(mut decoder) = tiff::decoder::Decoder::new(BufReader::new(File::open(path)?)) else {
-        return Ok(Ok(()));
-    };
-    let photometric = decoder.find_tag_unsigned::<u16>(tiff::tags::Tag::PhotometricInterpretation);
-    if !matches!(photometric, Ok(Some(0))) {
-        return Ok(Ok(()));
-    }
-    Ok(Err("its values are stored with 0 for white (PhotometricInterpretation WhiteIsZero), and programs disagree on which of them are marked; save it as PNG, or with photometric=\"minisblack\"".to_owned()))
+/// How a file that is no PNG stores its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct StoredValues {
+    /// Whether the picture is a JPEG, or a TIFF of JPEG strips or tiles.
+    pub(super) is_jpeg: bool,
+    /// Whether the values of a TIFF grow from white to black. Programs disagree on whether its stored
+    /// values or its brightness are the labels (tifffile writes 1 where a mask is true, ImageMagick
+    /// where it is black).
+    is_white_zero: bool,
 }
 
-/// Whether the picture is a JPEG, or a TIFF of JPEG strips or tiles.
-pub(super) fn is_jpeg(path: &Path) -> std::io::Result<bool> {
-    let mut head = Vec::new();
-    File::open(path)?.take(3).read_to_end(&mut head)?;
-    if head.starts_with(b"II") || head.starts_with(b"MM") {
-        let mut decoder = match tiff::decoder::Decoder::new(BufReader::new(File::open(path)?)) {
-            Ok(decoder) => decoder,
-            Err(_) => return Ok(false),
+impl StoredValues {
+    /// Reads the first bytes of a file, and the directory of a TIFF.
+    pub(super) fn read(path: &Path) -> std::io::Result<Self> {
+        let mut head = Vec::new();
+        File::open(path)?.take(3).read_to_end(&mut head)?;
+        let plain = Self { is_jpeg: head == [0xFF, 0xD8, 0xFF], is_white_zero: false };
+        if !head.starts_with(b"II") && !head.starts_with(b"MM") {
+            return Ok(plain);
+        }
+        let Ok(mut tiff) = Decoder::new(BufReader::new(File::open(path)?)) else {
+            return Ok(plain);
         };
-        let compression = decoder.find_tag_unsigned::<u16>(tiff::tags::Tag::Compression);
-        return Ok(matches!(compression, Ok(Some(6 | 7))));
+        let mut number = |tag| tiff.find_tag_unsigned::<u16>(tag);
+        Ok(Self {
+            is_jpeg: matches!(number(Tag::Compression), Ok(Some(6 | 7))),
+            is_white_zero: matches!(number(Tag::PhotometricInterpretation), Ok(Some(0))),
+        })
     }
-    Ok(head == [0xFF, 0xD8, 0xFF])
+
+    /// Refuses values of which programs disagree on which are marked.
+    pub(super) fn check(self) -> Result<(), String> {
+        if !self.is_white_zero {
+            return Ok(());
+        }
+        Err("its values are stored with 0 for white (PhotometricInterpretation WhiteIsZero), and programs disagree on which of them are marked; save it as PNG, or with photometric=\"minisblack\"".to_owned())
+    }
 }
 
 /// The indices of a PNG with a palette; `None` for every other file.

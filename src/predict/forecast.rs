@@ -7,9 +7,10 @@ use super::context::Context;
 use super::dense_plan::TileMargin;
 use super::error::PredictError;
 use super::loaded_dense::LoadedDense;
-use crate::config::Method;
 use crate::geometry::dense_tiles::{GridPlace, GridSize};
-use crate::model::{DenseSession, EngineError, Session, dense_cost, densify};
+use crate::model::{
+    DenseCost, DenseError, DenseSession, EngineError, Session, dense_cost, densify,
+};
 
 /// Time in which runs of the network are timed; the first run may take longer.
 const TIMED: Duration = Duration::from_millis(300);
@@ -51,14 +52,20 @@ pub(super) fn forecast(
     Ok(Forecast { window_s, dense_s, timed_dense: false })
 }
 
-/// Cost of a dense point in single windows, by multiplications; `None` without a dense form, or
-/// if maps do not fit into memory.
+/// What dense runs cost beside single windows, by multiplications.
+///
+/// # Errors
+/// [`DenseError`] if the network has no dense form.
+pub(super) fn cost_of(context: &Context<'_>) -> Result<DenseCost, DenseError> {
+    let (config, model) = (context.config, &context.model);
+    let network = densify(model, config.config.predict.stride)?;
+    dense_cost(model, &network, config.tiling().block_px(), context.dense_map_bytes())
+}
+
+/// Cost of a dense point in single windows; `None` without a dense form, or if maps do not fit into
+/// memory.
 fn window_cost_ratio(context: &Context<'_>) -> Option<f64> {
-    let config = context.config;
-    let network = densify(&context.model, config.config.predict.stride).ok()?;
-    let (block_px, most_bytes) = (config.tiling().block_px(), context.dense_map_bytes());
-    let cost = dense_cost(&context.model, &network, block_px, most_bytes).ok()?;
-    Some(cost.gain().recip()).filter(|ratio| ratio.is_finite())
+    Some(cost_of(context).ok()?.gain().recip()).filter(|ratio| ratio.is_finite())
 }
 
 /// Seconds that one worker takes for a window.
@@ -113,9 +120,4 @@ fn seconds_of(run: &mut dyn FnMut() -> Result<(), EngineError>) -> Result<f64, E
             return Ok(started.elapsed().as_secs_f64() / runs);
         }
     }
-}
-
-/// Whether runs of the method make dense images.
-pub(super) fn makes_dense_runs(method: Method) -> bool {
-    matches!(method, Method::Dense | Method::Cascade)
 }

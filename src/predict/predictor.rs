@@ -8,7 +8,7 @@ use super::cascade::CascadeScorer;
 use super::context::Context;
 use super::dense::DenseScorer;
 use super::error::PredictError;
-use super::forecast::{Forecast, forecast, makes_dense_runs};
+use super::forecast::{Forecast, cost_of, forecast};
 use super::group::Group;
 use super::last_slide::LastSlide;
 use super::ledger::Start;
@@ -20,7 +20,7 @@ use crate::config::{Method, RunConfig};
 use crate::damage::{self, SetAside, Watched};
 use crate::geometry::Tiling;
 use crate::interrupt::Interrupt;
-use crate::model::{DenseCost, SelectedEngine, dense_cost, densify};
+use crate::model::{DenseCost, SelectedEngine};
 use crate::number::GroupNumber;
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
@@ -69,13 +69,10 @@ impl<'r> Predictor<'r> {
     /// # Errors
     /// [`PredictError`] if the network has no dense form.
     pub(crate) fn dense_cost(&self) -> Result<Option<DenseCost>, PredictError> {
-        let Context { config, model, .. } = &self.context;
-        if config.config.predict.method == Method::Window {
-            return Ok(None);
+        match self.context.keys().method.runs_dense() {
+            true => Ok(Some(cost_of(&self.context)?)),
+            false => Ok(None),
         }
-        let network = densify(model, config.config.predict.stride)?;
-        let (block_px, most_bytes) = (config.tiling().block_px(), self.context.dense_map_bytes());
-        Ok(Some(dense_cost(model, &network, block_px, most_bytes)?))
     }
 
     /// Number of workers.
@@ -89,8 +86,7 @@ impl<'r> Predictor<'r> {
     /// [`PredictError`] if the network cannot run.
     pub(crate) fn forecast(&mut self) -> Result<Forecast, PredictError> {
         let Self { context, windows, dense, .. } = self;
-        let method = context.config.config.predict.method;
-        let dense = match makes_dense_runs(method) {
+        let dense = match context.keys().method.runs_dense() {
             true => Some(&*loaded_dense(dense, context, context.config.tiling())?),
             false => None,
         };

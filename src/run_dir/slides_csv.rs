@@ -179,7 +179,7 @@ pub(super) fn add_slides(
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let name = name.clone();
         match by_name.get(&name) {
-            Some(known) if same_file(known, &path) => continue,
+            Some(known) if staged::is_same(known, &path) => continue,
             // The file was moved, or its path was mistyped before.
             Some(known) if in_table.remove(&name) && !staged::is_there(known)? => {
                 by_name.insert(name.clone(), path.clone());
@@ -244,7 +244,7 @@ pub(crate) fn reset_slides(run: &RunDir, names: &[&str]) -> Result<(), SlidesErr
 /// # Errors
 /// [`SlidesError`] if the table cannot be read or written.
 pub(crate) fn remove_slides(run: &RunDir, names: &[&str]) -> Result<(), SlidesError> {
-    let _lock = TableLock::wait(run);
+    let _lock = TableLock::wait(run)?;
     let mut records = registered(run)?;
     let before = records.len();
     records.retain(|record| !names.contains(&record.name.as_str()));
@@ -274,12 +274,6 @@ impl TableLock {
         };
         Ok(Self { _folder: folder.filter(|folder| folder.lock().is_ok()) })
     }
-}
-
-/// Whether two paths lead to the same file, after resolving `..` and links.
-fn same_file(a: &Path, b: &Path) -> bool {
-    let real = |path: &Path| std::fs::canonicalize(path).ok();
-    a == b || real(a).is_some_and(|a| real(b) == Some(a))
 }
 
 /// Reads the table; a run without a table has no slides yet.

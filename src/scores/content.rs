@@ -2,8 +2,8 @@
 
 use ndarray::Array2;
 
-use super::how::ScoredBy;
 use super::schema::ScoresMeta;
+use super::scored_by::ScoredBy;
 
 /// The scores of one group.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,25 +4,25 @@
 
 pub(crate) mod audit;
 pub(crate) mod content;
-pub(crate) mod how;
 mod method_meta;
 mod precision_meta;
 mod range;
 pub(crate) mod reader;
 mod schema;
+pub(crate) mod scored_by;
 mod unnormalized;
 pub(crate) mod writer;
 
 pub(crate) use audit::{missed_bound, points_to_draw};
 pub(crate) use content::PartScores;
 pub use content::Scores;
-pub(crate) use how::ScoredBy;
 pub use method_meta::{CascadeMeta, DenseMeta, Screen};
 pub use precision_meta::PrecisionMeta;
 pub(crate) use range::impossible;
 pub(crate) use reader::{read_part, read_part_meta, read_scores_notes};
 pub use reader::{read_scores, read_scores_meta};
 pub use schema::{FORMAT, PART_FORMAT, ScoresMeta, VERSION};
+pub(crate) use scored_by::ScoredBy;
 pub use unnormalized::{ColourFailure, UnknownKind, UnnormalizedKind, UnnormalizedPatch};
 pub(crate) use writer::write_part;
 pub use writer::write_scores;

@@ -6,10 +6,10 @@ use std::path::Path;
 use ndarray::{Ix1, Ix2};
 
 use super::content::{PartScores, Scores};
-use super::how::ScoredBy;
 use super::schema::{
     COL, FORMAT, HOW, PART_FORMAT, ROW, SCORE, ScoresMeta, TOTAL, UNNORMALIZED, UNNORMALIZED_KIND,
 };
+use super::scored_by::ScoredBy;
 use super::unnormalized::UnnormalizedPatch;
 use super::writer::check_scores;
 use crate::hdf5_file::{

@@ -30,7 +30,7 @@ pub(crate) const SCORE: &str = "score";
 pub(crate) const UNNORMALIZED: &str = "unnormalized";
 pub(crate) const UNNORMALIZED_KIND: &str = "unnormalized_kind";
 /// Dataset of a cascade's part file, u8 `[M]`: how each window got its score
-/// ([`ScoredBy::code`](super::how::ScoredBy::code)).
+/// ([`ScoredBy::code`](super::scored_by::ScoredBy::code)).
 pub(crate) const HOW: &str = "how";
 /// Attribute of a part file: number of windows of the whole group.
 pub(crate) const TOTAL: &str = "windows_total";

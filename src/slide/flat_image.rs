@@ -103,9 +103,11 @@ pub(crate) fn sniff(path: &Path) -> io::Result<Sniffed> {
         [0x89, b'P', b'N', b'G', ..] => Sniffed::Png,
         [0xFF, 0xD8, 0xFF, ..] => Sniffed::Jpeg,
         [b'I', b'I', 42 | 43, 0, ..] | [b'M', b'M', 0, 42 | 43, ..] => Sniffed::Tiff,
-        bytes if known(bytes).is_some() => known(bytes).map_or(Sniffed::Other, Sniffed::Known),
-        bytes if is_text(bytes) => Sniffed::Text,
-        _ => Sniffed::Other,
+        bytes => match known(bytes) {
+            Some(name) => Sniffed::Known(name),
+            None if is_text(bytes) => Sniffed::Text,
+            None => Sniffed::Other,
+        },
     })
 }
 

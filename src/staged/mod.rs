@@ -20,7 +20,7 @@ pub use file::StagedFile;
 pub(crate) use file::write;
 pub(crate) use folder::StagedFolder;
 pub(crate) use leftovers::discard;
-pub(crate) use presence::{has_entries, is_file, is_there, names_ending, read_if_there};
+pub(crate) use presence::{has_entries, is_file, is_same, is_there, names_ending, read_if_there};
 pub(crate) use read_back::READ_BACK;
 pub(crate) use stream::StagedStream;
 

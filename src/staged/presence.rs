@@ -63,6 +63,12 @@ pub(crate) fn names_ending(folder: &Path, suffix: &str) -> Result<Vec<String>, S
     Ok(names)
 }
 
+/// Whether two paths lead to the same file, after resolving `..` and links.
+pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    a == b || real(a).is_some_and(|a| real(b) == Some(a))
+}
+
 fn look(path: &Path) -> Result<Option<Metadata>, StageError> {
     if_there(fs::metadata(path)).map_err(|source| failed(path, LOOK, source))
 }

@@ -1,8 +1,11 @@
 //! What dense runs cost beside single windows, by their multiplications, in words.
 
-use crate::config::Method;
+use super::slides::is_unsplit;
+use crate::config::{Method, RunConfig};
 use crate::model::DenseCost;
 use crate::progress::Progress;
+use crate::resolve::dense_cost_of;
+use crate::run_dir::{RunDir, SlideRecord};
 
 /// Notes what dense runs cost beside single windows, and warns if they cost more.
 pub(super) fn note_cost(method: Method, cost: DenseCost, progress: &Progress) {
@@ -17,8 +20,25 @@ pub(super) fn note_cost(method: Method, cost: DenseCost, progress: &Progress) {
     }
 }
 
+/// Warns if dense runs of the network cost more than single windows and slides are still to be
+/// split: their patches would have a margin for nothing.
+pub(crate) fn warn_before_split(
+    run: &RunDir,
+    config: &RunConfig,
+    slides: &[&SlideRecord],
+    progress: &Progress,
+) {
+    if !slides.iter().any(|slide| is_unsplit(run, slide)) {
+        return;
+    }
+    let cost = dense_cost_of(config);
+    if let Some(text) = cost.and_then(|cost| cost_warning(config.config.predict.method, cost)) {
+        progress.warn_once(&text);
+    }
+}
+
 /// The warning that single windows cost less than dense runs; `None` if they do not.
-pub(crate) fn cost_warning(method: Method, cost: DenseCost) -> Option<String> {
+fn cost_warning(method: Method, cost: DenseCost) -> Option<String> {
     let method = method.name();
     if cost.dense.is_infinite() {
         return Some(format!(

@@ -8,6 +8,7 @@ use crate::patches::PatchesFile;
 use crate::predict::{Forecast, PredictError, Predictor};
 use crate::progress::Progress;
 use crate::run_dir::RunDir;
+use crate::scores::points_to_draw;
 
 /// Fewest points that are worth a timing.
 const MIN_POINTS: f64 = 5_000.0;
@@ -55,12 +56,10 @@ fn points_left(run: &RunDir, config: &RunConfig, unscored: &BTreeMap<&str, u32>)
         let Ok(tissue) = file.tissue() else { continue };
         let meta = file.meta();
         let (width_px, height_px) = (meta.width_px, meta.height_px);
-        let all =
-            points_in_tissue(tissue.view(), meta.tile_px, width_px, height_px, keys.stride) as f64;
+        let all = points_in_tissue(tissue.view(), meta.tile_px, width_px, height_px, keys.stride);
         let share = f64::from(count) / f64::from(file.groups().max(1));
-        left.points += share * all;
-        // So many draws without a miss bound the share at 95 % confidence.
-        left.audited += share * all.min(-(0.05_f64.ln()) / keys.audit_bound.max(1e-9));
+        left.points += share * all as f64;
+        left.audited += share * points_to_draw(all, keys.audit_bound) as f64;
     }
     left
 }

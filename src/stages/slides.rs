@@ -50,3 +50,8 @@ pub(crate) fn select_records<'a>(
         |record: &&SlideRecord| names.is_empty() || names.contains(record.name.as_str());
     records.iter().filter(is_wanted).collect()
 }
+
+/// Whether a slide is known to have no patches yet.
+pub(super) fn is_unsplit(run: &RunDir, slide: &SlideRecord) -> bool {
+    staged::is_there(&run.patches(&slide.name)).is_ok_and(|is_split| !is_split)
+}

@@ -9,6 +9,7 @@ use super::completion::{Completion, StageEnd};
 use super::error::StagesError;
 use super::plan::plan;
 use super::predict::{PredictStageError, groups_where, predict_all, try_network};
+use super::slides::is_unsplit;
 use super::split::split_all;
 use super::stitch::{StitchOptions, stitch_all, stitchable};
 use crate::config::RunConfig;
@@ -48,10 +49,7 @@ where
     let is_interrupted = || interrupt.requested().is_some();
     let names: HashSet<&str> = wanted.iter().map(|record| record.name.as_str()).collect();
     // A network that cannot score a window would fail after hours of splitting.
-    let is_unsplit = |record: &&SlideRecord| {
-        staged::is_there(&run.patches(&record.name)).is_ok_and(|is_split| !is_split)
-    };
-    if wanted.iter().any(is_unsplit) {
+    if wanted.iter().any(|slide| is_unsplit(run, slide)) {
         try_network(run, config, workers, progress)?;
     }
     let split = split_all(run, config, wanted, Extent::Patches, workers, progress)?;

@@ -1,10 +1,11 @@
 //! Where the truth about each slide is found.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::error::TruthError;
 use super::files::find;
+use crate::staged;
 
 /// A folder with files of truth, and the files that are named slide by slide.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +25,7 @@ impl TruthSources {
     pub(crate) fn find(&self, slide: &str) -> Result<Option<PathBuf>, TruthError> {
         let found = self.folder.as_deref().map(|folder| find(folder, slide)).transpose()?.flatten();
         match (self.of_slide.get(slide), found) {
-            (Some(named), Some(found)) if !is_same(named, &found) => {
+            (Some(named), Some(found)) if !staged::is_same(named, &found) => {
                 let problem = format!(
                     "the truth of {slide} by its folder, but slides.truth_of (the column truth of a manifest) names {}; take one of them away",
                     named.display()
@@ -40,9 +41,4 @@ impl TruthSources {
     pub(crate) fn place(&self) -> PathBuf {
         self.folder.clone().unwrap_or_else(|| PathBuf::from("slides.truth_of"))
     }
-}
-
-fn is_same(a: &Path, b: &Path) -> bool {
-    let real = |path: &Path| std::fs::canonicalize(path).ok();
-    a == b || real(a).is_some_and(|a| real(b) == Some(a))
 }

@@ -55,17 +55,17 @@ fn changes_nothing(case: &Case, line: &str) -> String {
 }
 
 /// Runs `master submit`, which must print scripts and write nothing but them, in new files, and
-/// the tables that they read.
+/// the look-up table that they read.
 #[track_caller]
 fn writes_scripts(case: &Case, line: &str) {
     drop(std::fs::remove_dir_all(case.path("run/jobs")));
     drop(std::fs::remove_dir_all(case.path("run/logs/predict")));
     let (jobs, logs) = (case.path("run/jobs"), case.path("run/logs"));
-    let tables = [case.path("run/lookup.csv"), case.path("run/slides.csv")];
+    let table = case.path("run/lookup.csv");
     let printed = changes_only(case, line, &|path| {
         let is_script = path.extension().is_some_and(|suffix| suffix == "sh");
         path == jobs
-            || tables.contains(&path.to_owned())
+            || path == table
             || (path.starts_with(&jobs) && is_script)
             || path.starts_with(&logs)
     });

@@ -46,7 +46,7 @@ impl Chain<'_> {
     ) -> Result<Advanced, ChainError> {
         self.folders()?;
         // A dry run may take place where there is no scheduler.
-        if !self.dry_run {
+        if !self.effect.is_dry() {
             state.require_queue(self.scheduler.kind())?;
         }
         let round = self.round.unwrap_or_else(|| journal.next_round());
@@ -78,7 +78,7 @@ impl Chain<'_> {
     /// [`ChainError`] if the job cannot be submitted.
     pub(crate) fn submit_master(
         &self,
-        hold: &StartCondition,
+        condition: &StartCondition,
         round: usize,
         journal: &mut Journal,
     ) -> Result<Submission, ChainError> {
@@ -86,7 +86,7 @@ impl Chain<'_> {
         let script = self.write(&job)?;
         let pending = self.submission(String::new(), &job, script, round);
         for attempt in 0..240 {
-            match self.submit(&pending, &job, hold, journal) {
+            match self.submit(&pending, &job, condition, journal) {
                 Err(ChainError::Scheduler(SchedulerError::Refused { full: true, .. })) => {
                     if attempt == 0 {
                         (self.on_wait)();
@@ -160,13 +160,13 @@ impl Chain<'_> {
             JobStep::Study { after } => after.clone(),
             JobStep::Split { .. } | JobStep::Calibrate { .. } | JobStep::Predict(_) => Vec::new(),
         };
-        let hold = StartCondition { after, delay_min: None };
+        let condition = StartCondition { after, delay_min: None };
         let pending = Submission {
             slide: step.slide().map(ToOwned::to_owned),
             items: step.items(),
             ..self.submission(String::new(), &job, script, wave.round)
         };
-        let submission = self.submit(&pending, &job, &hold, wave.journal)?;
+        let submission = self.submit(&pending, &job, &condition, wave.journal)?;
         let id = submission.id.clone();
         if let Some(room) = &mut wave.room {
             *room = room.saturating_sub(self.scheduler.counted(step.tasks()));
@@ -186,21 +186,21 @@ impl Chain<'_> {
         &self,
         pending: &Submission,
         job: &Job,
-        hold: &StartCondition,
+        condition: &StartCondition,
         journal: &mut Journal,
     ) -> Result<Submission, ChainError> {
-        let id = if self.dry_run {
+        let id = if self.effect.is_dry() {
             format!("dry-run:{}", job.name)
         } else {
             journal.begin(pending)?;
-            let submitted = self.scheduler.submit(self.commands, &pending.script, job, hold);
+            let submitted = self.scheduler.submit(self.commands, &pending.script, job, condition);
             if let Err(SchedulerError::Refused { .. } | SchedulerError::Start { .. }) = submitted {
                 journal.forget_pending();
             }
             submitted?
         };
         let submission = Submission { id, ..pending.clone() };
-        if !self.dry_run {
+        if !self.effect.is_dry() {
             journal.add(submission.clone())?;
         }
         (self.on_submit)(&submission, &self.scheduler.render(job));

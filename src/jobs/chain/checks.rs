@@ -27,7 +27,7 @@ impl Chain<'_> {
         match self.scheduler.limits(self.commands, self.cluster) {
             Ok(limits) => Ok(limits),
             // A dry run may take place where there is no scheduler.
-            Err(_) if self.dry_run => {
+            Err(_) if self.effect.is_dry() => {
                 let array_tasks = self.cluster.max_array_tasks.unwrap_or(1000).max(1);
                 Ok(Limits { array_tasks, jobs: None, jobs_in_use: 0 })
             }
@@ -38,7 +38,7 @@ impl Chain<'_> {
     /// Asks the scheduler whether such jobs can ever run, before thousands are submitted. Work
     /// whose request cannot be fulfilled is removed from `todo`.
     pub(super) fn checked(&self, todo: &mut Todo) -> Result<Vec<Refused>, ChainError> {
-        if self.dry_run || *todo == Todo::default() {
+        if self.effect.is_dry() || *todo == Todo::default() {
             return Ok(Vec::new());
         }
         // The command that started the round has done this already.

@@ -8,6 +8,29 @@ use crate::jobs::submitted::Submission;
 use crate::jobs::work::{Request, WorkItem};
 use crate::run_dir::RunDir;
 
+/// What becomes of the jobs that a command plans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// They are submitted, and recorded.
+    Submit,
+    /// Their scripts are written, to be submitted by hand.
+    WriteScripts,
+    /// Their scripts are printed, and nothing is written.
+    PrintScripts,
+}
+
+impl Effect {
+    /// Whether nothing is submitted.
+    pub(crate) fn is_dry(self) -> bool {
+        self != Self::Submit
+    }
+
+    /// Whether scripts are written.
+    pub(crate) fn writes_scripts(self) -> bool {
+        self != Self::PrintScripts
+    }
+}
+
 /// A chain of jobs: what is needed to submit them.
 pub(crate) struct Chain<'a> {
     /// The run directory.
@@ -30,10 +53,8 @@ pub(crate) struct Chain<'a> {
     pub stitch: bool,
     /// Whether to make a study at the end.
     pub study: bool,
-    /// Whether to write nothing, and submit nothing.
-    pub dry_run: bool,
-    /// Whether a dry run writes the scripts all the same, to be submitted by hand.
-    pub keeps_scripts: bool,
+    /// What becomes of the jobs.
+    pub effect: Effect,
     /// The round to continue; `None` starts a new one.
     pub round: Option<usize>,
     /// Called once if the queue is full and this program waits for room.

@@ -27,5 +27,5 @@ mod wave;
 pub(crate) use adopt::adopt_pending;
 pub(crate) use advance::Advanced;
 pub(crate) use checks::Refused;
-pub(crate) use context::Chain;
+pub(crate) use context::{Chain, Effect};
 pub(crate) use error::ChainError;

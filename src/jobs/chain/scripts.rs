@@ -121,10 +121,10 @@ impl Chain<'_> {
         }
     }
 
-    /// Writes the script of a job, unless this is a dry run that keeps none, and returns its path.
+    /// Writes the script of a job, if scripts are written, and returns its path.
     pub(super) fn write(&self, job: &Job) -> Result<PathBuf, ChainError> {
         let script = PathBuf::from(&job.script);
-        if self.dry_run && !self.keeps_scripts {
+        if !self.effect.writes_scripts() {
             return Ok(script);
         }
         staged::write(&script, self.scheduler.render(job).as_bytes())?;
@@ -143,7 +143,7 @@ impl Chain<'_> {
                 problem: "schedulers do not take such a path in their directives; use one of letters, digits and /._+=@-".into(),
             });
         }
-        if self.dry_run && !self.keeps_scripts {
+        if !self.effect.writes_scripts() {
             return Ok(());
         }
         let stages = [

@@ -27,8 +27,7 @@ pub(super) fn chain<'a>(run: &'a RunDir, keys: &'a ClusterKeys, fake: &'a Fake) 
         groups_per_task: 1,
         stitch: true,
         study: false,
-        dry_run: false,
-        keeps_scripts: false,
+        effect: Effect::Submit,
         round: None,
         on_wait: &|| {},
         on_submit: &|_, _| {},
@@ -55,10 +54,10 @@ fn play(
     chain.groups_per_task = packing;
     for _ in 0..500 {
         let advanced = advance(&chain).unwrap();
-        if let Some(hold) = &advanced.next {
+        if let Some(condition) = &advanced.next {
             chain.round = Some(advanced.round);
             let mut journal = Journal::open(run).unwrap();
-            chain.submit_master(hold, advanced.round, &mut journal).unwrap();
+            chain.submit_master(condition, advanced.round, &mut journal).unwrap();
         }
         fake.run_all(run, fails, &mut log);
         if advanced.next.is_none() {
@@ -199,7 +198,8 @@ fn a_dry_run_writes_nothing_and_submits_nothing() {
     let on_submit = |submission: &Submission, script: &str| {
         printed.borrow_mut().push((submission.script.clone(), script.to_owned()));
     };
-    let dry = Chain { dry_run: true, on_submit: &on_submit, ..chain(&run, &keys, &fake) };
+    let dry =
+        Chain { effect: Effect::PrintScripts, on_submit: &on_submit, ..chain(&run, &keys, &fake) };
     let mut journal = Journal::read(&run).unwrap();
     let mut state = RunState::read(&run, &[], &fake, false).unwrap();
     let advanced = dry.advance(&mut state, &mut journal).unwrap();

@@ -41,7 +41,7 @@ pub trait Scheduler {
     fn log_pattern(&self, job: &Job) -> String;
 
     /// The command that submits a script.
-    fn submit_call(&self, script: &Path, job: &Job, hold: &StartCondition) -> Call;
+    fn submit_call(&self, script: &Path, job: &Job, condition: &StartCondition) -> Call;
 
     /// Reads the job's id from the output of that command.
     fn job_id(&self, stdout: &str) -> Option<String>;
@@ -119,9 +119,9 @@ pub trait Scheduler {
         commands: &dyn Commands,
         script: &Path,
         job: &Job,
-        hold: &StartCondition,
+        condition: &StartCondition,
     ) -> Result<String, SchedulerError> {
-        let call = self.submit_call(script, job, hold);
+        let call = self.submit_call(script, job, condition);
         let mut pauses_s = commands.pauses_s().iter();
         loop {
             let answer = self.run_any(commands, &call)?;

@@ -50,14 +50,14 @@ pub fn scheduler(kind: SchedulerKind) -> Box<dyn Scheduler> {
     }
 }
 
-/// The words, or for Grid Engine the letters, of the table of states of a scheduler.
+/// The words of the table of states of a scheduler; for Grid Engine, the letters of each row.
 #[cfg(test)]
 pub(super) fn state_words(kind: SchedulerKind) -> Vec<&'static str> {
     let words = |table: &task::StateTable| table.iter().map(|(word, _)| *word).collect();
     match kind {
         SchedulerKind::Local => Vec::new(),
         SchedulerKind::Slurm => words(slurm::STATES),
-        SchedulerKind::Sge => sge::LETTERS.split_inclusive(|_| true).collect(),
+        SchedulerKind::Sge => sge::STATES.iter().map(|row| row.letters).collect(),
         SchedulerKind::Pbs => words(pbs::STATES),
         SchedulerKind::Lsf => words(lsf::STATES),
     }

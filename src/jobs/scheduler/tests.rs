@@ -96,8 +96,9 @@ fn scripts_are_as_they_were() {
 
 #[test]
 fn jobs_wait_for_the_end_of_others_however_it_is() {
-    let hold = StartCondition { after: vec!["7".into(), "8".into()], delay_min: None };
-    let line = |kind| scheduler(kind).submit_call(Path::new("/j/s.sh"), &single(), &hold).line();
+    let condition = StartCondition { after: vec!["7".into(), "8".into()], delay_min: None };
+    let line =
+        |kind| scheduler(kind).submit_call(Path::new("/j/s.sh"), &single(), &condition).line();
     assert_eq!(line(SchedulerKind::Slurm), "sbatch --parsable --dependency=afterany:7:8 /j/s.sh");
     assert_eq!(line(SchedulerKind::Sge), "qsub -terse -hold_jid 7,8 /j/s.sh");
     assert_eq!(line(SchedulerKind::Pbs), "qsub -W depend=afterany:7:8 /j/s.sh");

@@ -16,7 +16,7 @@ pub(in super::super) fn facts_js(slide: &CohortSlide) -> String {
     add("Status", Some(format!("{} {}", slide.state.sign(), slide.state.name())));
     add("Why", Some(slide.why()));
     let logs: Vec<String> = (slide.view.ended.iter().chain(&slide.view.stuck))
-        .filter_map(|trouble| trouble.log.as_ref().map(|log| log.display().to_string()))
+        .filter_map(|undone| undone.log.as_ref().map(|log| log.display().to_string()))
         .collect();
     add("Logs", Some(logs.join("\n")));
     add("Slide file", Some(record.path.display().to_string()));

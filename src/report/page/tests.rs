@@ -79,15 +79,15 @@ fn the_worst_state_of_a_slide_is_shown() {
         let tally = Tally { failed_patches, ..Tally::default() };
         entry("a", status, view, tally).state
     };
-    let trouble = |k| UndoneItem {
+    let undone = |k| UndoneItem {
         stage: "predict",
         group: Some(group(k)),
         reason: None,
         words: "gone".into(),
         log: Some("logs/predict/a.7.log".into()),
     };
-    let ended = SlideView { ended: vec![trouble(2)], ..view("a", &[2]) };
-    let stuck = SlideView { stuck: vec![trouble(2)], ..view("a", &[2]) };
+    let ended = SlideView { ended: vec![undone(2)], ..view("a", &[2]) };
+    let stuck = SlideView { stuck: vec![undone(2)], ..view("a", &[2]) };
     let running = SlideView { running: vec![group(2)], ..view("a", &[2]) };
     let mut without = view("a", &[]);
     without.files.heatmap_without = vec![group(3)];

@@ -62,18 +62,18 @@ pub(crate) fn submit(
     request: &SubmitRequest<'_>,
     progress: &Progress,
 ) -> Result<Completion, SubmitError> {
-    let SubmitRequest { run, keys, dry_run, .. } = *request;
-    if !dry_run {
+    let SubmitRequest { run, keys, effect, .. } = *request;
+    if !effect.is_dry() {
         kept_keys::write(run, keys)?;
     }
     let program = umbrella(std::env::current_exe().map_err(SubmitError::Program)?);
     let scheduler = scheduler(keys.scheduler);
-    let read = if dry_run { Snapshot::foresee } else { Snapshot::read };
-    let known = read(request, request.retry.is_some(), progress)?;
+    let read = if effect.is_dry() { Snapshot::foresee } else { Snapshot::read };
+    let snapshot = read(request, request.retry.is_some(), progress)?;
     let raised = match request.retry {
         Some(factors) => {
-            let raised = raise(request, &known.state, factors, progress)?;
-            if !dry_run {
+            let raised = raise(request, &snapshot.state, factors, progress)?;
+            if !effect.is_dry() {
                 raised.write(run)?;
             }
             raised
@@ -93,32 +93,31 @@ pub(crate) fn submit(
         program: &program,
         libraries: &libraries,
         request: &|item| raised.get(item),
-        groups_per_task: groups_per_task(run, keys, &known.state.listing, progress),
+        groups_per_task: groups_per_task(run, keys, &snapshot.state.listing, progress),
         stitch: request.stitch,
         study: request.study,
-        dry_run,
-        keeps_scripts: request.keeps_scripts,
+        effect,
         round: request.round,
         on_wait: &|| {
             progress.note("the queue is full: waiting up to an hour for room for the master job; when this is interrupted, run the same command again");
         },
         on_submit: request.on_submit,
     };
-    submit_waves(chain, request, known, progress)
+    submit_waves(chain, request, snapshot, progress)
 }
 
 /// Submits until nothing is missing, or a master job or an end has been found.
 fn submit_waves(
     mut chain: Chain<'_>,
     request: &SubmitRequest<'_>,
-    mut known: Snapshot,
+    mut snapshot: Snapshot,
     progress: &Progress,
 ) -> Result<Completion, SubmitError> {
     let keys = chain.cluster;
     let from_jobs = keys.submit_from == SubmitFrom::Job && keys.scheduler != SchedulerKind::Local;
     let mut completion = Completion::Done;
     loop {
-        let Snapshot { journal, state, planned } = &mut known;
+        let Snapshot { journal, state, planned } = &mut snapshot;
         let advanced = chain.advance(state, journal)?;
         if request.retry.is_some() {
             note_live(&advanced, state, progress);
@@ -127,22 +126,22 @@ fn submit_waves(
             .and(*planned)
             .and(list_refused(&advanced, progress))
             .and(note_missing_fit(&advanced, state, progress));
-        let Some(hold) = &advanced.next else { return Ok(completion) };
-        if chain.dry_run {
+        let Some(condition) = &advanced.next else { return Ok(completion) };
+        if chain.effect.is_dry() {
             progress.note("then a master job, when these have ended, submits what follows");
             return Ok(completion);
         }
         if from_jobs {
             if !chain.has_master(state, &advanced) {
-                chain.submit_master(hold, advanced.round, journal)?;
+                chain.submit_master(condition, advanced.round, journal)?;
             }
             return Ok(completion);
         }
         // Others may submit while this command waits.
-        drop(known);
+        drop(snapshot);
         chain.round = Some(advanced.round);
-        wait(&chain, &hold.after, progress)?;
-        known = Snapshot::read(request, false, progress)?;
+        wait(&chain, &condition.after, progress)?;
+        snapshot = Snapshot::read(request, false, progress)?;
     }
 }
 
@@ -179,11 +178,11 @@ fn raise(
 ) -> Result<Raised, SubmitError> {
     let mut raised = Raised::read(request.run)?;
     let (keys, scheduler) = (request.keys, scheduler(request.keys.scheduler));
-    let known = RefCell::new(BTreeMap::new());
+    let asked = RefCell::new(BTreeMap::new());
     let largest = |stage: Stage| {
         let queue = keys.resources(stage).queue;
         let ask = || scheduler.largest_request(&System::ONCE, queue.as_deref());
-        *known.borrow_mut().entry(queue.clone()).or_insert_with(ask)
+        *asked.borrow_mut().entry(queue.clone()).or_insert_with(ask)
     };
     let mut retries = plan_retries(state, keys, &mut raised, factors, &largest);
     if state.submissions.is_empty() {

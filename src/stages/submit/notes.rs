@@ -16,7 +16,7 @@ pub(super) fn note_missing_fit(
     if !advanced.lacks_fit {
         return Completion::Done;
     }
-    let why = match state.outlook(&WorkItem::Calibrate) {
+    let why = match state.item_state(&WorkItem::Calibrate) {
         MissingItemState::Failed(Failed { words, log: Some(log), .. }) => {
             format!("{words} [{}]", log.display())
         }

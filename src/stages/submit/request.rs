@@ -1,6 +1,7 @@
 //! What a command asks to be submitted.
 
 use crate::config::{ClusterKeys, PredictKeys};
+use crate::jobs::chain::Effect;
 use crate::jobs::retry::Factors;
 use crate::jobs::scheduler::System;
 use crate::jobs::submitted::Submission;
@@ -18,10 +19,8 @@ pub(crate) struct SubmitRequest<'a> {
     pub(crate) stitch: bool,
     /// Whether to make a study at the end.
     pub(crate) study: bool,
-    /// Whether to write nothing, and submit nothing.
-    pub(crate) dry_run: bool,
-    /// Whether a dry run writes the scripts all the same, to be submitted by hand.
-    pub(crate) keeps_scripts: bool,
+    /// What becomes of the jobs.
+    pub(crate) effect: Effect,
     /// Slides that a dry run adds to those of the run.
     pub(crate) given: &'a [NamedSlide],
     /// The round to continue; `None` starts a new one.

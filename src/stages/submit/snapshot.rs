@@ -10,6 +10,7 @@ use crate::jobs::submitted::Journal;
 use crate::progress::Progress;
 use crate::run_dir::{self, RunDir, SlideRecord};
 use crate::staged;
+use crate::stages::StagesError;
 use crate::stages::completion::Completion;
 use crate::stages::plan::{foresee, plan};
 
@@ -48,20 +49,20 @@ impl Snapshot {
         Ok(Self { journal, state, planned })
     }
 
-    /// What [`Snapshot::read`] would return, for a dry run, which writes nothing (but the
-    /// table of tasks, where scripts are kept), waits for nobody, and may take place far from the cluster.
+    /// What [`Snapshot::read`] would return, for a dry run, which waits for nobody and may take
+    /// place far from the cluster. Nothing is written but the table of tasks, where scripts that
+    /// read the table are written.
     pub(super) fn foresee(
         request: &SubmitRequest<'_>,
         with_ended: bool,
         progress: &Progress,
     ) -> Result<Self, SubmitError> {
         let run = request.run;
-        if request.keeps_scripts {
-            // Scripts that are kept need the table of tasks. What it warns of is said below.
-            plan_split(run, &Progress::Quiet)?;
-        }
         let slides = run_dir::list_slides_with(run, request.given)?;
         let (lookup, planned) = foresee(run, &slides, progress)?;
+        if request.effect.writes_scripts() {
+            lookup.write(run).map_err(StagesError::from)?;
+        }
         let journal = Journal::read(run).map_err(ChainError::from)?;
         let state = RunState::read_with(&journal.list, &request.patience(), with_ended, || {
             RunListing::read_with(run, slides, &lookup)

@@ -51,13 +51,13 @@ impl Scheduler for Lsf {
         format!("{}.{numbers}.log", job.log)
     }
 
-    fn submit_call(&self, script: &Path, _: &Job, hold: &StartCondition) -> Call {
+    fn submit_call(&self, script: &Path, _: &Job, condition: &StartCondition) -> Call {
         let mut call = Call::new("bsub", &[]);
-        if !hold.after.is_empty() {
-            let ended: Vec<_> = hold.after.iter().map(|id| format!("ended({id})")).collect();
+        if !condition.after.is_empty() {
+            let ended: Vec<_> = condition.after.iter().map(|id| format!("ended({id})")).collect();
             call = call.arg("-w").arg(ended.join(" && "));
         }
-        if let Some(minutes) = hold.delay_min {
+        if let Some(minutes) = condition.delay_min {
             let time = local_time_in(minutes);
             // bsub expects YYYY:MM:DD:hh:mm, and `time` is YYYYMMDDhhmm.
             let parts = [&time[0..4], &time[4..6], &time[6..8], &time[8..10], &time[10..12]];

@@ -56,12 +56,12 @@ impl Scheduler for Pbs {
         format!("{}{index}.log", job.log)
     }
 
-    fn submit_call(&self, script: &Path, _: &Job, hold: &StartCondition) -> Call {
+    fn submit_call(&self, script: &Path, _: &Job, condition: &StartCondition) -> Call {
         let mut call = Call::new("qsub", &[]);
-        if !hold.after.is_empty() {
-            call = call.arg("-W").arg(format!("depend=afterany:{}", hold.after.join(":")));
+        if !condition.after.is_empty() {
+            call = call.arg("-W").arg(format!("depend=afterany:{}", condition.after.join(":")));
         }
-        if let Some(minutes) = hold.delay_min {
+        if let Some(minutes) = condition.delay_min {
             call = call.arg("-a").arg(local_time_in(minutes));
         }
         call.arg(script.to_string_lossy())

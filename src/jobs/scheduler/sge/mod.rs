@@ -19,7 +19,7 @@ use crate::jobs::script::{Job, common_values, render};
 pub(crate) struct Sge;
 
 #[cfg(test)]
-pub(super) use tasks::LETTERS;
+pub(super) use tasks::STATES;
 
 const TEMPLATE: &str = include_str!("../../../../sge/job.sh");
 const RESUMABLE: &str = include_str!("../../../../sge/resumable.sh");
@@ -74,12 +74,12 @@ impl Scheduler for Sge {
         format!("{}.{numbers}.log", job.log)
     }
 
-    fn submit_call(&self, script: &Path, _: &Job, hold: &StartCondition) -> Call {
+    fn submit_call(&self, script: &Path, _: &Job, condition: &StartCondition) -> Call {
         let mut call = Call::new("qsub", &["-terse"]);
-        if !hold.after.is_empty() {
-            call = call.arg("-hold_jid").arg(hold.after.join(","));
+        if !condition.after.is_empty() {
+            call = call.arg("-hold_jid").arg(condition.after.join(","));
         }
-        if let Some(minutes) = hold.delay_min {
+        if let Some(minutes) = condition.delay_min {
             call = call.arg("-a").arg(local_time_in(minutes));
         }
         call.arg(script.to_string_lossy())

@@ -10,13 +10,10 @@ use crate::jobs::scheduler::error::SchedulerError;
 use crate::jobs::scheduler::printed::indices;
 use crate::jobs::scheduler::task::{End, JobQuery, Meaning, TaskRecord, TaskState};
 
-/// The letters of which states consist.
-pub(in crate::jobs::scheduler) const LETTERS: &str = "qwhERrtsSTdz";
-
 /// The meaning of a state that has certain letters.
-struct LettersMeaning {
+pub(in crate::jobs::scheduler) struct LettersMeaning {
     /// The letters that the state must have; others do not matter.
-    letters: &'static str,
+    pub(in crate::jobs::scheduler) letters: &'static str,
     meaning: Meaning,
     /// The reason of a task that waits, or what ends the state of a task that is stuck.
     reason: &'static str,
@@ -27,8 +24,8 @@ const fn means(letters: &'static str, meaning: Meaning, reason: &'static str) ->
 }
 
 /// The meanings of states such as `qw`, `hqw`, `Eqw`, `r`, `Rr`, `dr`, `t` and `S`. The first row
-/// whose letters a state has decides.
-const STATES: [LettersMeaning; 15] = [
+/// whose letters a state has decides; a state with a letter of no row is not known.
+pub(in crate::jobs::scheduler) const STATES: [LettersMeaning; 16] = [
     // The working or output folder is missing, or the task exited with 100.
     means("E", Meaning::Stuck, "qstat -j says why, qmod -cj clears it"),
     means("z", Meaning::ByExitCode, ""),
@@ -44,6 +41,7 @@ const STATES: [LettersMeaning; 15] = [
     // `qmod -sj` suspended the task; with S and T, the queue did, and resumes it.
     means("s", Meaning::Stuck, "qmod -usj resumes it"),
     means("r", Meaning::Running, ""),
+    means("h", Meaning::Running, ""),
     means("R", Meaning::Running, ""),
     means("t", Meaning::Running, ""),
     means("S", Meaning::Running, ""),
@@ -118,7 +116,8 @@ fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
 
 /// The state that the letters of `qstat` mean.
 pub(super) fn state(letters: &str) -> TaskState {
-    let is_known = letters.chars().all(|letter| LETTERS.contains(letter));
+    let is_known =
+        letters.chars().all(|letter| STATES.iter().any(|row| row.letters.contains(letter)));
     let fits = |row: &&LettersMeaning| row.letters.chars().all(|letter| letters.contains(letter));
     let Some(row) = STATES.iter().find(fits).filter(|_| is_known) else {
         return TaskState::Other(letters.to_owned());

@@ -47,14 +47,14 @@ impl Scheduler for Slurm {
         format!("{}.{numbers}.log", job.log)
     }
 
-    fn submit_call(&self, script: &Path, _: &Job, hold: &StartCondition) -> Call {
+    fn submit_call(&self, script: &Path, _: &Job, condition: &StartCondition) -> Call {
         let mut call = Call::new("sbatch", &["--parsable"]);
-        if !hold.after.is_empty() {
+        if !condition.after.is_empty() {
             // With afterok, the job would wait forever after a task failed or was requeued by its
             // exit code. What is missing is read from the files instead.
-            call = call.arg(format!("--dependency=afterany:{}", hold.after.join(":")));
+            call = call.arg(format!("--dependency=afterany:{}", condition.after.join(":")));
         }
-        if let Some(minutes) = hold.delay_min {
+        if let Some(minutes) = condition.delay_min {
             call = call.arg(format!("--begin=now+{minutes}minutes"));
         }
         call.arg(script.to_string_lossy())
