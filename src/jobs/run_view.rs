@@ -86,7 +86,7 @@ impl RunView {
         let state = read_state(run)?;
         let view = |slide| view_of(progress_of(run, slide, &files), &state);
         let slides = state.listing.slides.iter().map(view).collect();
-        let fit = FitView::of(&state);
+        let fit = FitView::of_missing(&state);
         Ok(Self { state, slides, submitting, fit })
     }
 
@@ -145,7 +145,8 @@ impl RunView {
 }
 
 impl FitView {
-    fn of(state: &RunState) -> Option<Self> {
+    /// The view of a fit that is missing and that a job was submitted for.
+    fn of_missing(state: &RunState) -> Option<Self> {
         let item = WorkItem::Calibrate;
         if !state.listing.lacks_fit(0) || state.attempt(&item).is_none() {
             return None;

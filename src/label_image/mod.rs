@@ -81,7 +81,8 @@ impl LabelImage {
         }
         let stored = StoredValues::read(path).map_err(cannot)?;
         stored.check()?;
-        check_size(decoder.dimensions())?;
+        let (width_px, height_px) = decoder.dimensions();
+        check_size(width_px, height_px)?;
         let picture = DynamicImage::from_decoder(decoder).map_err(not_read)?;
         if is_jpeg_file {
             jpeg_check::check(&std::fs::read(path).map_err(cannot)?)?;

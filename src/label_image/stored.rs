@@ -12,7 +12,7 @@ use tiff::tags::Tag;
 pub(super) const LIMIT_PX: u64 = 1 << 28;
 
 /// Checks the number of pixels before any is decoded.
-pub(super) fn check_size((width_px, height_px): (u32, u32)) -> Result<(), String> {
+pub(super) fn check_size(width_px: u32, height_px: u32) -> Result<(), String> {
     if u64::from(width_px) * u64::from(height_px) <= LIMIT_PX {
         return Ok(());
     }
@@ -72,7 +72,8 @@ pub(super) fn palette_indices(path: &Path) -> Result<Option<Array2<u16>>, String
     if reader.info().color_type != png::ColorType::Indexed {
         return Ok(None);
     }
-    check_size(reader.info().size())?;
+    let (width_px, height_px) = reader.info().size();
+    check_size(width_px, height_px)?;
     let bits = reader.info().bit_depth as usize;
     let (width, height) = (reader.info().width as usize, reader.info().height as usize);
     let length = reader.output_buffer_size().ok_or("it is too large")?;

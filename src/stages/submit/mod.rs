@@ -178,11 +178,11 @@ fn raise(
 ) -> Result<Raised, SubmitError> {
     let mut raised = Raised::read(request.run)?;
     let (keys, scheduler) = (request.keys, scheduler(request.keys.scheduler));
-    let asked = RefCell::new(BTreeMap::new());
+    let answers = RefCell::new(BTreeMap::new());
     let largest = |stage: Stage| {
         let queue = keys.resources(stage).queue;
         let ask = || scheduler.largest_request(&System::ONCE, queue.as_deref());
-        *asked.borrow_mut().entry(queue.clone()).or_insert_with(ask)
+        *answers.borrow_mut().entry(queue.clone()).or_insert_with(ask)
     };
     let mut retries = plan_retries(state, keys, &mut raised, factors, &largest);
     if state.submissions.is_empty() {
